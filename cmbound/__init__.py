@@ -1,0 +1,84 @@
+"""cmbound: convergence guarantees of consistency models, exact, certified and comparable.
+
+>>> import cmbound
+>>> bound = cmbound.records("explicit-one-step").evaluate(
+...     eps_sc="1e-3", eps_cm="1e-3", L_f=1, d=2, m2="1.2", T=5, delta="1e-4", h="1e-4", profile="universal"
+... )
+>>> float(bound) < 1.2
+True
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from cmbound.catalogue import catalogue, theorem
+    from cmbound.errors import (
+        CmboundError,
+        DomainError,
+        InputError,
+        MissingParameterError,
+        UndecidedError,
+        UnknownNameError,
+    )
+    from cmbound.grids import Grid
+    from cmbound.presets import preset
+    from cmbound.profiles import PROFILES, Profile
+    from cmbound.records import Approximation, Assumption, Evaluation, Reference, Term, Theorem
+
+_HOMES = {
+    "catalogue": ("catalogue", "theorem"),
+    "errors": (
+        "CmboundError",
+        "DomainError",
+        "InputError",
+        "MissingParameterError",
+        "UndecidedError",
+        "UnknownNameError",
+    ),
+    "grids": ("Grid",),
+    "presets": ("preset",),
+    "profiles": ("PROFILES", "Profile"),
+    "records": ("Approximation", "Assumption", "Evaluation", "Reference", "Term", "Theorem"),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "PROFILES",
+    "Approximation",
+    "Assumption",
+    "CmboundError",
+    "DomainError",
+    "Evaluation",
+    "Grid",
+    "InputError",
+    "MissingParameterError",
+    "Profile",
+    "Reference",
+    "Term",
+    "Theorem",
+    "UndecidedError",
+    "UnknownNameError",
+    "__version__",
+    "catalogue",
+    "preset",
+    "theorem",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first used: ``import cmbound`` alone imports no numerical library."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    value = getattr(importlib.import_module(f"cmbound.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

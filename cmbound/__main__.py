@@ -1,0 +1,5 @@
+"""``python -m cmbound``."""
+
+from cmbound.cli import main
+
+main()

@@ -1,0 +1,73 @@
+"""The catalogue of statements: one file per source, data only.
+
+Adding a statement means adding one record to one of these files.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator
+from types import ModuleType
+from typing import TYPE_CHECKING, cast
+
+from cmbound.errors import UnknownNameError
+
+if TYPE_CHECKING:
+    from cmbound.records import Theorem
+
+SOURCES: tuple[str, ...] = ("lyu2023", "explicit")
+"""The files of the catalogue, in the order in which they are listed."""
+
+
+class Catalogue(ModuleType):
+    """The statements in a fixed order: iterate, ask for one by id, or count them.
+
+    The package itself is the catalogue (``for theorem in cmbound.catalogue``), whichever way it was imported.
+    """
+
+    def __iter__(self) -> Iterator[Theorem]:
+        for source in SOURCES:
+            yield from importlib.import_module(f"{__name__}.{source}").STATEMENTS
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __getitem__(self, id: str) -> Theorem:
+        for theorem in self:
+            if theorem.id == id:
+                return theorem
+        raise UnknownNameError("statement", id, (x.id for x in self))
+
+    def __contains__(self, id: object) -> bool:
+        return any(theorem.id == id for theorem in self)
+
+    def __repr__(self) -> str:
+        return f"<catalogue of {len(self)} statements: {', '.join(x.id for x in self)}>"
+
+
+sys.modules[__name__].__class__ = Catalogue
+catalogue: Catalogue = cast(Catalogue, sys.modules[__name__])
+
+
+def theorem(id: str) -> Theorem:
+    """The statement with this id.
+
+    Raises:
+        UnknownNameError: there is none; the message names the nearest one.
+    """
+    return catalogue[id]
+
+
+def ids() -> tuple[str, ...]:
+    """The ids, in order, read off the source files: no SymPy is imported, so that a shell can complete them at once."""
+    import ast
+    from importlib import resources
+
+    found = []
+    for source in SOURCES:
+        tree = ast.parse(resources.files(__name__).joinpath(f"{source}.py").read_text(encoding="utf-8"))
+        for call in ast.walk(tree):
+            if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "Theorem":
+                found += [(call.lineno, k.value.value) for k in call.keywords if k.arg == "id" and isinstance(k.value, ast.Constant)]
+    return tuple(str(name) for _, name in found)

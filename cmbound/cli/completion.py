@@ -1,0 +1,17 @@
+"""``cmbound completion``."""
+
+from __future__ import annotations
+
+import click
+from click.shell_completion import get_completion_class
+
+from cmbound.cli import CONTEXT, cli
+
+
+@click.command("completion", context_settings=CONTEXT)
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion_command(shell: str) -> None:
+    """Print the completion script of a shell: eval "$(cmbound completion bash)"."""
+    kind = get_completion_class(shell)
+    assert kind is not None
+    click.echo(kind(cli, {}, "cmbound", "_CMBOUND_COMPLETE").source())

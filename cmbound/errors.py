@@ -1,0 +1,47 @@
+"""The errors cmbound raises. Each carries the exit status the command line ends with."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class CmboundError(Exception):
+    """Base of every error raised on purpose; its text is one line meant for the user."""
+
+    exit_status = 2
+
+
+class InputError(CmboundError, ValueError):
+    """Something that cannot be read or understood: a malformed number, file or combination (status 2)."""
+
+
+class UnknownNameError(InputError):
+    """An id, parameter, profile, preset or option value that does not exist (status 2)."""
+
+    def __init__(self, what: str, given: str, allowed: Iterable[str], hint: str = "") -> None:
+        names = list(allowed)
+        near = difflib.get_close_matches(given, names, n=1, cutoff=0.5)
+        if near:
+            tail = f"; did you mean {near[0]!r}?"
+        elif names and len(names) <= 20:
+            tail = f"; known: {', '.join(names)}"
+        else:
+            tail = ""
+        super().__init__(f"unknown {what} {given!r}{hint}{tail}")
+
+
+class MissingParameterError(InputError):
+    """A parameter the statement needs was not given (status 2)."""
+
+
+class DomainError(CmboundError, ValueError):
+    """A parameter outside its domain, or a violated assumption (status 3)."""
+
+    exit_status = 3
+
+
+class UndecidedError(CmboundError, ArithmeticError):
+    """A number that could not be enclosed at the highest allowed precision (status 4)."""
+
+    exit_status = 4

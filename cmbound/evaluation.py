@@ -1,0 +1,549 @@
+"""Evaluating a statement: at one exact point with a certificate, or in float64 over arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from decimal import Decimal
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import sympy
+
+from cmbound import grids
+from cmbound.errors import DomainError, InputError, UndecidedError
+from cmbound.formulas import ALIASES, OPTIONS, computable_terms, outer_terms, unknown_parameter
+from cmbound.functions import c, lam, plain, s
+from cmbound.notation import TABLE, T, W_prev, a, b, d, delta, eps_cm, eps_sc, h, m2
+from cmbound.numerics import approximate as floats
+from cmbound.numerics import certified
+from cmbound.numerics.backend import Backend, Balls, Floats
+from cmbound.numerics.paths import choose_pieces, closed_choice
+from cmbound.numerics.stretches import Piece, Sums, node_index, nodes, two_stage_exact
+from cmbound.profiles import Profile
+from cmbound.setting import Setting, Value, resolve
+from cmbound.records import (
+    Approximation,
+    CheckedAssumption,
+    Enclosed,
+    Evaluation,
+    Step,
+    Stretch,
+    Term,
+    Terms,
+    TermValue,
+    Theorem,
+)
+from cmbound.variants import ConsistencySum, LipschitzAt, LocalErrorSum, Placeholder, ScoreSum
+
+MAX_BITS = 1 << 15
+DEFAULT_DIGITS = 15
+MAX_DIGITS = 1000
+CHUNK = 1 << 14
+
+
+# --- one point ------------------------------------------------------------------------------------------------------
+
+
+def evaluate(theorem: Theorem, params: Mapping[str, Any], tier: str = "certified") -> Evaluation:
+    """See :meth:`cmbound.records.Theorem.evaluate`; ``tier`` = ``approximate`` gives the float64 value instead."""
+    digits = params.get("digits") or DEFAULT_DIGITS
+    if not isinstance(digits, int) or not 1 <= digits <= MAX_DIGITS:
+        raise DomainError(f"digits must be an integer from 1 to {MAX_DIGITS}, got {digits}")
+    setting = at_nodes(resolve(theorem, params))
+    sums = Sums(setting, Floats())
+    paths = {end: choose_pieces(setting, sums, end) for end in local_times(setting)}
+    if tier == "approximate":
+        return _record(setting, paths, tier, digits, *_approximate_rows(setting, sums, paths))
+    bits = 64 + int(digits * 3.33)
+    while bits <= MAX_BITS:
+        with certified.precision(bits):
+            rows = term_rows(setting, Sums(setting, Balls()), paths)
+            if all(_accurate(row, digits) for row in rows):
+                return _record(setting, paths, tier, digits, *_enclosed_rows(setting, rows, digits))
+        bits *= 2
+    raise UndecidedError(f"{theorem.id}: no enclosure to {digits} digits with {MAX_BITS} bits of precision")
+
+
+def at_nodes(setting: Setting) -> Setting:
+    """On a grid, put the exact nodes in the place of the times a user wrote to nine digits."""
+    if setting.grid is None:
+        return setting
+    values, lists = dict(setting.values), dict(setting.lists)
+    for name in ("t", "t_hat"):
+        if name in values:
+            values[name] = _node(setting, node_index(setting, values[name]))
+    if "times" in lists:
+        lists["times"] = tuple(_node(setting, node_index(setting, x)) for x in lists["times"])
+    return replace(setting, values=values, lists=lists)
+
+
+def _node(setting: Setting, index: int) -> Value:
+    """Node number ``index`` as an exact number."""
+    grid, values = setting.grid, setting.values
+    assert grid is not None
+    if index == grid.N:
+        return values["T"]
+    if grid.kind == "times":
+        return grid.values[index]
+    if grid.kind == "two-stage":
+        return two_stage_exact(setting)[index]
+    if grid.kind == "noise-levels":
+        formula, numbers = grids.time_of(TABLE["sigma"].symbol), {"sigma": grid.values[index]}
+    else:
+        formula = grids.FORMULAS[grid.kind].subs(grids.j, index)
+        numbers = {**values, "N": Fraction(grid.N)}
+    result = plain(formula).subs({x: _expr(numbers[x.name]) for x in formula.free_symbols}, simultaneous=True)
+    return Fraction(int(result.p), int(result.q)) if result.is_Rational else result
+
+
+def _expr(value: Value) -> Any:
+    return sympy.Rational(value.numerator, value.denominator) if isinstance(value, Fraction) else value
+
+
+def local_times(setting: Setting) -> list[Value]:
+    """The times at which the map error is needed, each once."""
+    if not setting.theorem.uses_profile:
+        return []
+    wanted: list[Value] = []
+    symbols = {arg for term in setting.theorem.sources for arg in _arguments(term.expression, LocalErrorSum)}
+    for symbol in sorted(symbols, key=lambda x: x.name):
+        if symbol.name == "t_hat":
+            wanted += evaluation_times(setting)
+        else:
+            wanted.append(setting.values[symbol.name])
+    return list(dict.fromkeys(wanted))
+
+
+def evaluation_times(setting: Setting) -> list[Value]:
+    """Multistep: the times of the second to the k-th evaluation."""
+    if "times" in setting.lists:
+        return list(setting.lists["times"])
+    return [setting.values["t_hat"]] * (int(setting.values["k"]) - 1)
+
+
+def _arguments(expr: Any, kind: Any) -> set[Any]:
+    return {x.args[0] for x in expr.atoms(kind)}
+
+
+@lru_cache(maxsize=256)
+def _compiled(module: Any, terms: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...], Callable[..., list[Any]]]:
+    """Place-holders, remaining symbols, and a function of both."""
+    found = sorted({x for e in terms for x in e.atoms(Placeholder)}, key=str)
+    names = {x: sympy.Dummy(f"p{i}") for i, x in enumerate(found)}
+    bare = tuple(e.xreplace(names) for e in terms)
+    symbols = tuple(sorted({x for e in bare for x in e.free_symbols} - set(names.values()), key=lambda x: x.name))
+    return tuple(found), symbols, module.compile(bare, (*names.values(), *symbols))
+
+
+def _outer(setting: Setting, terms: tuple[Term, ...]) -> tuple[Term, ...]:
+    return outer_terms(setting.theorem, setting.target, setting.start, setting.clock, terms)
+
+
+def _evaluated(
+    terms: tuple[Term, ...],
+    sums: Sums,
+    paths: Mapping[Value, tuple[Piece, ...]],
+    values: Mapping[Any, Any],
+    times: Mapping[str, Value],
+) -> list[Any]:
+    module = floats if isinstance(sums.backend, Floats) else certified
+    found, symbols, function = _compiled(module, tuple(x.expression for x in terms))
+    holders = []
+    for holder in found:
+        end = times[holder.args[0].name]
+        if isinstance(holder, LipschitzAt):
+            holders.append(sums.lipschitz(end))
+        elif isinstance(holder, ConsistencySum):
+            holders.append(sums.consistency(end))
+        elif isinstance(holder, ScoreSum):
+            holders.append(sums.score(end))
+        else:
+            holders.append(sums.local(paths[end], end))
+    return function(*holders, *(values[x] for x in symbols))
+
+
+def term_rows(setting: Setting, sums: Sums, paths: Mapping[Value, tuple[Piece, ...]]) -> list[dict[str, Any]]:
+    """The terms by name after each evaluation (one row for every statement but multistep sampling)."""
+    theorem, values = setting.theorem, dict(sums.fixed)
+    if not theorem.recursion:
+        terms = _outer(setting, theorem.sources)
+        return [dict(zip((x.name for x in terms), _evaluated(terms, sums, paths, values, setting.values), strict=True))]
+    first = _outer(setting, tuple(Term(x.name, x.expression.subs(TABLE["k"].symbol, 1)) for x in theorem.sources))
+    row = dict(zip((x.name for x in first), _evaluated(first, sums, paths, values, setting.values), strict=True))
+    rows = [row]
+    known: dict[Value, list[Any]] = {}
+    module = floats if isinstance(sums.backend, Floats) else certified
+    scale = module.compile((theorem.ve_factor,), (delta,))(values[delta])[0] if setting.clock.name == "ve" else 1
+    for end in evaluation_times(setting):
+        if end not in known:
+            here = {**values, TABLE["t_hat"].symbol: sums.backend.number(end)}
+            increments = tuple(Term(x.name, x.expression.subs(W_prev, 0)) for x in theorem.recursion)
+            slope = Term("", sympy.diff(theorem.recursion[0].expression, W_prev))
+            known[end] = _evaluated((slope, *increments), sums, paths, here, {**setting.values, "t_hat": end})
+        slope_value, *added = known[end]
+        row = dict(row)
+        for term, extra in zip(theorem.recursion, added, strict=True):
+            row[term.name] = slope_value * row[term.name] + scale * extra
+        rows.append(row)
+    return rows
+
+
+def _accurate(row: Mapping[str, Any], digits: int) -> bool:
+    total = sum(row.values(), certified.Ball(0))
+    return all(certified.relative_accuracy(x) >= digits for x in (*row.values(), total))
+
+
+def _enclosed_rows(setting: Setting, rows: list[dict[str, Any]], digits: int) -> tuple[list[Any], dict[str, Enclosed]]:
+    shown = max(digits + 2, 17)
+    result = []
+    for row in rows:
+        total = sum(row.values(), certified.Ball(0))
+        if total.upper() > certified.number(Fraction(np.finfo(np.float64).max)):
+            raise DomainError(
+                f"{setting.theorem.id}: the value, about 10^{_order_of(total)}, exceeds the largest float64 number"
+            )
+        terms = tuple(
+            TermValue(name, certified.float_up(_up(x, shown)), _down(x, shown), _up(x, shown), _share(x, total))
+            for name, x in row.items()
+        )
+        lower, upper = _down(total, shown), _up(total, shown)
+        result.append((certified.float_up(upper), lower, upper, Terms(terms)))
+    derived = {}
+    for name, value in derived_values(setting).items():
+        ball = certified.number(value)
+        derived[name] = Enclosed(_down(ball, shown), _up(ball, shown))
+    return result, derived
+
+
+def _order_of(x: Any) -> int:
+    with certified.precision(128):
+        return int((x.mid().log() / certified.Ball(10).log()).floor().mid().unique_fmpz())
+
+
+def _up(x: Any, digits: int) -> Decimal:
+    return certified.decimal(x, digits, up=True)
+
+
+def _down(x: Any, digits: int) -> Decimal:
+    return certified.decimal(x, digits, up=False)
+
+
+def _share(x: Any, total: Any) -> float:
+    return float((x / total).mid()) if total > 0 else 0.0
+
+
+def _approximate_rows(
+    setting: Setting, sums: Sums, paths: Mapping[Value, tuple[Piece, ...]]
+) -> tuple[list[Any], dict[str, Enclosed]]:
+    result = []
+    for row in term_rows(setting, sums, paths):
+        values = {name: float(x) for name, x in row.items()}
+        total = float(sum(values.values()))
+        if not np.isfinite(total):
+            raise DomainError(f"{setting.theorem.id}: the value exceeds the float64 range; use the certified tier")
+        terms = tuple(
+            TermValue(name, x, Decimal(repr(x)), Decimal(repr(x)), x / total if total > 0 else 0.0)
+            for name, x in values.items()
+        )
+        result.append((total, Decimal(repr(total)), Decimal(repr(total)), Terms(terms)))
+    derived = {}
+    for name, value in derived_values(setting).items():
+        number = Decimal(repr(float(sums.backend.number(value))))
+        derived[name] = Enclosed(number, number)
+    return result, derived
+
+
+def derived_values(setting: Setting) -> dict[str, Value]:
+    """Numbers that follow from those given: times from noise levels, noise levels from times, h or N of a grid, ..."""
+    values, lists = setting.values, setting.lists
+    result: dict[str, Value] = {}
+    for name, value in values.items():
+        if name not in setting.given and not (name == "tau" and value == 0) and name != "t_star":
+            result[name] = value
+    for alias, name in ALIASES.items():
+        if name in values and alias not in values and alias in ("sigma_min", "sigma_max"):
+            result[alias] = plain(lam.definition(_expr(values[name])))
+    if setting.theorem.uses_profile and setting.grid is not None and setting.grid.kind == "uniform":
+        result["h"] = (_expr(values["T"]) - _expr(values["delta"])) / setting.grid.N
+    if "times" in lists and "times" not in setting.given:
+        result |= {f"times[{i}]": x for i, x in enumerate(lists["times"])}
+    return result
+
+
+def _record(
+    setting: Setting,
+    paths: Mapping[Value, tuple[Piece, ...]],
+    tier: str,
+    digits: int,
+    rows: list[Any],
+    derived: dict[str, Enclosed],
+) -> Evaluation:
+    value, lower, upper, terms = rows[-1]
+    theorem = setting.theorem
+    steps = None
+    if theorem.recursion:
+        numbers = [setting.values["T"], *evaluation_times(setting)]
+        steps = tuple(
+            Step(i + 1, Floats().number(t), *row) for i, (t, row) in enumerate(zip(numbers, rows, strict=True))
+        )
+    return Evaluation(
+        theorem=theorem,
+        tier=tier,
+        value=value,
+        lower=lower,
+        upper=upper,
+        terms=terms,
+        profile=setting.profile_name,
+        stretches=_stretches(setting, paths),
+        teacher=setting.teacher.name if theorem.uses_profile else None,
+        grid=_grid_summary(setting),
+        target=setting.target if theorem.has_target else None,
+        start=setting.start if theorem.uses_start else None,
+        clock=setting.clock.name,
+        parameters=setting.given,
+        derived=derived,
+        assumptions=_assumptions(setting, paths),
+        trivial=_trivial(setting),
+        steps=steps,
+    )
+
+
+def _stretches(setting: Setting, paths: Mapping[Value, tuple[Piece, ...]]) -> tuple[Stretch, ...]:
+    backend = Floats()
+    result: list[Stretch] = []
+    ts = None
+    for end, pieces in paths.items():
+        at = backend.number(end)
+        for piece in pieces:
+            if isinstance(piece.start, int):
+                ts = nodes(setting, backend) if ts is None else ts
+                low, high = float(ts[piece.start]), float(ts[piece.end])
+            else:
+                low, high = backend.number(piece.start), backend.number(piece.end)
+            if result and result[-1].profile == piece.profile and result[-1].at == at and result[-1].end == low:
+                result[-1] = replace(result[-1], end=high)
+            else:
+                result.append(Stretch(piece.profile, low, high, at))
+    return tuple(result)
+
+
+def _grid_summary(setting: Setting) -> dict[str, Any] | None:
+    if not setting.theorem.uses_profile:
+        return None
+    grid = setting.grid
+    if grid is None:
+        return {"kind": "closed-form", "N": None, "h_max": Floats().number(setting.values["h"])}
+    if grid.kind == "uniform":
+        width = Floats().number(setting.values["T"]) - Floats().number(setting.values["delta"])
+        return {"kind": grid.kind, "N": grid.N, "h_max": width / grid.N}
+    return {"kind": grid.kind, "N": grid.N, "h_max": float(np.max(np.diff(nodes(setting, Floats()))))}
+
+
+def _assumptions(setting: Setting, paths: Mapping[Value, tuple[Piece, ...]]) -> tuple[CheckedAssumption, ...]:
+    result = {x.id: CheckedAssumption(x.id, x.text, status) for x, status in setting.assumptions}
+    winners = {piece.profile for pieces in paths.values() for piece in pieces}
+    for profile, _ in setting.profiles:
+        if profile.name in winners:
+            for x in profile.assumptions:
+                result.setdefault(x.id, CheckedAssumption(x.id, x.text, "assumed"))
+            if profile.centred and "sd2" in setting.values:
+                result.setdefault("sd2", CheckedAssumption("sd2", "the covariance of the data has trace at most sd2^2", "assumed"))
+            if profile.subspace and setting.teacher.name == "ddim" and "d_eff" in setting.values:
+                text = "the data lie in an affine subspace of dimension d_eff"
+                result.setdefault("subspace", CheckedAssumption("subspace", text, "assumed"))
+    return tuple(result.values())
+
+
+def _trivial(setting: Setting) -> float | None:
+    """W2 of always answering 0: m2 to the data law, (c_delta^2 m2^2 + s_delta^2 d)^(1/2) to p_delta (OU clock)."""
+    if setting.theorem.kind == "order" or not setting.theorem.has_target:
+        return None
+    backend = Floats()
+    moment = backend.number(setting.values["m2"])
+    if setting.target == "p_data":
+        return float(moment)
+    low, size = setting.values["delta"], setting.values["d"]
+    spread = sympy.sqrt(c(delta) ** 2 * m2**2 + s(delta) ** 2 * d)
+    if setting.clock.name == "ve":
+        spread = sympy.sqrt(m2**2 + lam(delta) ** 2 * d)
+    return float(backend.value(spread, {m2: moment, delta: backend.number(low), d: backend.number(size)}))
+
+
+# --- arrays ---------------------------------------------------------------------------------------------------------
+
+
+def approximate(theorem: Theorem, params: Mapping[str, Any]) -> Approximation:
+    """See :meth:`cmbound.records.Theorem.approximate`."""
+    options = {name: value for name, value in params.items() if name in OPTIONS and value is not None}
+    if "digits" in options:
+        raise InputError("approximate takes no digits: it is float64")
+    numbers = {name: value for name, value in params.items() if name not in OPTIONS and value is not None}
+    arrays = {name: np.asarray(x, dtype=np.float64) for name, x in numbers.items() if _is_array(name, x)}
+    if not arrays:
+        return _one_point(theorem, params)
+    try:
+        shape = np.broadcast_shapes(*(x.shape for x in arrays.values()))
+    except ValueError:
+        shapes = ", ".join(f"{name} {x.shape}" for name, x in arrays.items())
+        raise InputError(f"the arrays do not broadcast: {shapes}") from None
+    for name, x in arrays.items():
+        _check_array(theorem, name, x)
+    flat = {name: np.broadcast_to(x, shape).ravel() for name, x in arrays.items()}
+    if 0 in shape:
+        raise InputError("an array is empty")
+    representative = {**params, **{name: float(x[0]) for name, x in flat.items()}}
+    setting = resolve(theorem, representative)
+    if not setting.collapsed or setting.lists or setting.grid is not None or "preset" in options:
+        return _loop(theorem, params, flat, shape)
+    return _vectorised(setting, flat, shape)
+
+
+def _is_array(name: str, value: Any) -> bool:
+    """Whether a parameter is an array of settings (a list for each step of a grid is a list or tuple, not an array)."""
+    return isinstance(value, np.ndarray) and value.ndim > 0
+
+
+def _one_point(theorem: Theorem, params: Mapping[str, Any]) -> Approximation:
+    result = evaluate(theorem, params, tier="approximate")
+    return Approximation(np.float64(result.value), {name: np.float64(x.value) for name, x in result.terms.items()})
+
+
+def _check_array(theorem: Theorem, name: str, x: Any) -> None:
+    from cmbound.formulas import accepts
+
+    if not accepts(theorem, name):
+        raise unknown_parameter(theorem, name)
+    domain = TABLE[name].domain
+    bad = ~domain.holds(x)
+    if bad.any():
+        at = np.unravel_index(int(np.argmax(bad)), bad.shape)
+        place = ", ".join(str(int(i)) for i in at)
+        raise DomainError(f"{name} must be {domain}, got {float(x[at])!r} at index [{place}]")
+
+
+def _loop(theorem: Theorem, params: Mapping[str, Any], flat: Mapping[str, Any], shape: tuple[int, ...]) -> Approximation:
+    """Grids, lists and presets: one setting after the other."""
+    size = int(np.prod(shape))
+    totals, terms = np.empty(size), {}
+    for i in range(size):
+        row = evaluate(theorem, {**params, **{name: float(x[i]) for name, x in flat.items()}}, tier="approximate")
+        totals[i] = row.value
+        for name, value in row.terms.items():
+            terms.setdefault(name, np.empty(size))[i] = value.value
+    return Approximation(totals.reshape(shape), {name: x.reshape(shape) for name, x in terms.items()})
+
+
+def _vectorised(setting: Setting, flat: Mapping[str, Any], shape: tuple[int, ...]) -> Approximation:
+    size = int(np.prod(shape))
+    backend = Floats()
+    fixed = {name: backend.number(value) for name, value in setting.values.items() if name not in flat}
+    _unfix_derived(setting, fixed, flat)
+    terms, local = _array_terms(setting)
+    function = floats.compile(tuple(x.expression for x in terms), _free_symbols(terms))
+    result = {x.name: np.empty(size) for x in terms}
+    chunk = CHUNK if not local else CHUNK // 128
+    for start in range(0, size, chunk):
+        rows = slice(start, min(start + chunk, size))
+        values = _array_values(setting, fixed, {name: x[rows] for name, x in flat.items()})
+        _check_predicates(setting, values, start)
+        for dummy, end in local.items():
+            values[dummy] = _array_local(setting, values, end, rows.stop - rows.start)
+        for term, value in zip(terms, function(*(values[x] for x in _free_symbols(terms))), strict=True):
+            result[term.name][rows] = value
+    total = np.sum(list(result.values()), axis=0)
+    if not np.isfinite(total).all():
+        place = int(np.argmax(~np.isfinite(total)))
+        raise DomainError(f"{setting.theorem.id}: the value at index {place} exceeds the float64 range; use the certified tier")
+    return Approximation(total.reshape(shape), {name: x.reshape(shape) for name, x in result.items()})
+
+
+def _unfix_derived(setting: Setting, fixed: dict[str, Any], flat: Mapping[str, Any]) -> None:
+    """Drop numbers that were derived from an entry of an array: they are computed for each entry."""
+    for alias, name in ALIASES.items():
+        if alias in flat:
+            fixed.pop(name, None)
+    if "t" not in setting.given and "sigma" not in setting.given and {"T", "sigma_max"} & set(flat):
+        fixed.pop("t", None)
+    if "T" not in setting.given and "sigma_max" not in setting.given and {"t", "sigma"} & set(flat):
+        fixed.pop("T", None)
+    if setting.given.get("t_star") == "delta":
+        fixed.pop("t_star", None)
+
+
+def _array_values(setting: Setting, fixed: Mapping[str, Any], rows: Mapping[str, Any]) -> dict[Any, Any]:
+    named: dict[str, Any] = {**fixed, **rows}
+    for alias, name in ALIASES.items():
+        if alias in rows:
+            named[name] = 0.5 * np.log1p(named[alias] ** 2)
+    if "t" in setting.values:
+        named.setdefault("t", named.get("T"))
+        named.setdefault("T", named.get("t"))
+    if "t_star" in setting.values:
+        named.setdefault("t_star", named.get("delta"))
+    return {TABLE[name].symbol: value for name, value in named.items()}
+
+
+def _check_predicates(setting: Setting, values: Mapping[Any, Any], offset: int) -> None:
+    """Assumptions over arrays, up to rounding."""
+    checks = [(x.text, x.predicate) for x, status in setting.assumptions if status == "checked"]
+    for text, predicate in checks:
+        symbols = tuple(sorted(predicate.free_symbols, key=lambda x: x.name))
+        arguments = [values[x] for x in symbols]
+        high, low = floats.compile((predicate.gts, predicate.lts), symbols)(*arguments)
+        strict = isinstance(predicate, sympy.StrictGreaterThan | sympy.StrictLessThan)
+        slack = 0.0 if strict else 4 * np.finfo(np.float64).eps * np.abs(high)
+        bad = (high <= low) if strict else (high < low - slack)
+        if np.any(bad):
+            place = int(np.argmax(np.broadcast_to(bad, (np.size(bad),)))) + offset
+            raise DomainError(f"{setting.theorem.id} assumes {text}, which is violated at index {place}")
+    pairs = (("sd2", "m2"), ("d_eff", "d"))
+    for small, large in pairs:
+        x, y = (values.get(TABLE[name].symbol) for name in (small, large))
+        if x is not None and y is not None and np.any(np.greater(x, y)):
+            raise DomainError(f"{small} must be at most {large}")
+
+
+def _array_terms(setting: Setting) -> tuple[tuple[Term, ...], dict[Any, Any]]:
+    """The terms over plain symbols, and for each sum of local errors its stand-in and the symbol of its end."""
+    theorem = setting.theorem
+    single = None
+    if theorem.uses_profile and setting.profile_name != "auto":
+        profile, rules = setting.profiles[0]
+        if len(rules) == 1:
+            single = replace(profile, rules={setting.teacher.name: rules})
+    return _array_terms_cached(theorem, single, setting.target, setting.start, setting.clock.name)
+
+
+@lru_cache(maxsize=128)
+def _array_terms_cached(
+    theorem: Theorem, single: Profile | None, target: str, start: str, clock: str
+) -> tuple[tuple[Term, ...], dict[Any, Any]]:
+    options = {"to": target if theorem.has_target else None, "start": start if theorem.uses_start else None}
+    terms = computable_terms(theorem, single, "exponential-integrator", options["to"], options["start"], clock)
+    found = sorted({x for term in terms for x in term.expression.atoms(Placeholder)}, key=str)
+    names = {x: sympy.Dummy(f"local{i}") for i, x in enumerate(found)}
+    local = {dummy: holder.args[0] for holder, dummy in names.items()}
+    return tuple(Term(x.name, x.expression.xreplace(names)) for x in terms), local
+
+
+@lru_cache(maxsize=128)
+def _free_symbols(terms: tuple[Term, ...]) -> tuple[Any, ...]:
+    return tuple(sorted({x for term in terms for x in term.expression.free_symbols}, key=lambda x: x.name))
+
+
+def _array_local(setting: Setting, values: Mapping[Any, Any], end: Any, size: int) -> Any:
+    """L_f times the best bound on the local errors up to ``end``, for each row."""
+    clock = setting.clock
+    columns = {x: np.broadcast_to(np.asarray(y, dtype=np.float64), (size,))[:, None] for x, y in values.items()}
+    time = columns[end]
+    here = dict(columns)
+    if clock.name == "ve":
+        for symbol, expr in ((TABLE["L_f"].symbol, clock.L_f), (TABLE["L_s"].symbol, clock.L_s)):
+            if symbol in columns:
+                symbols = tuple(sorted(expr.free_symbols, key=lambda x: x.name))
+                here[symbol] = floats.compile((expr,), symbols)(*({**columns, a: time}[x] for x in symbols))[0]
+    choice, _ = closed_choice(setting.profiles, setting.profile_name == "auto", here, np.array(time))
+    return choice.cost

@@ -1,0 +1,287 @@
+"""From a statement with place-holders to closed expressions, LaTeX and lists of parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import sympy
+from sympy import IndexedBase, Sum
+
+from cmbound.errors import InputError, UnknownNameError
+from cmbound.functions import plain
+from cmbound.grids import TITLES
+from cmbound.notation import PUBLIC, TABLE, T, a, b, delta, eps_cm, h, latex_names, t_switch
+from cmbound.profiles import PROFILES, Profile, profile
+from cmbound.records import Term, Theorem
+from cmbound.variants import (
+    CLOCKS,
+    STARTS,
+    TARGETS,
+    TEACHERS,
+    Clock,
+    ConsistencySum,
+    EarlyStoppingGap,
+    LipschitzAt,
+    LocalErrorSum,
+    Placeholder,
+    ScoreSum,
+    StartGap,
+    Teacher,
+    choose,
+)
+
+ALIASES: dict[str, str] = {
+    "sigma_min": "delta",
+    "sigma_max": "T",
+    "sigma": "t",
+    "sigma_hat": "t_hat",
+    "sigmas": "times",
+}
+"""Noise levels that may be given instead of times."""
+
+CONSISTENCY_STEP = eps_cm * (b - a)
+"""Consistency error of the step from b to a (Assumption 4)."""
+
+_L_f = TABLE["L_f"].symbol
+_eps_sc = TABLE["eps_sc"].symbol
+_L_s = TABLE["L_s"].symbol
+
+
+def checked_options(theorem: Theorem, to: str | None, start: str | None, clock: str | None) -> tuple[str, str, Clock]:
+    """The target, start and clock, with defaults; raises InputError where the statement has no such choice."""
+    if to is not None and choose("target", to, TARGETS) != "p_data" and not theorem.has_target:
+        raise InputError(f"{theorem.id} has no target {to!r}: it bounds {theorem.quantity}")
+    if start is not None and choose("start", start, tuple(STARTS)) != "standard" and not theorem.uses_start:
+        raise InputError(f"{theorem.id} does not depend on start")
+    chosen: Clock = choose("clock", clock or "ou", CLOCKS)
+    if chosen.name == "ve" and theorem.ve_factor is None:
+        raise InputError(f"{theorem.id} is stated in the ou clock only")
+    return to or "p_data", start or "standard", chosen
+
+
+def outer_terms(theorem: Theorem, target: str, start: str, clock: Clock, terms: tuple[Term, ...]) -> tuple[Term, ...]:
+    """The terms with start, early stopping and clock chosen; sums over the grid stay place-holders."""
+    result = []
+    for term in terms:
+        if term.name == "early_stopping" and target == "p_delta" and theorem.has_target:
+            continue
+        expr = term.expression.replace(StartGap, lambda x: STARTS[start].xreplace({T: x}))
+        stopped = expr.has(EarlyStoppingGap)
+        expr = expr.replace(EarlyStoppingGap, lambda x: clock.early_stopping)
+        if clock.name == "ve" and not stopped:
+            expr = expr * theorem.ve_factor
+        result.append(Term(term.name, expr))
+    return tuple(result)
+
+
+def convert(expr: Any, clock: Clock, score_time: Any, lipschitz_time: Any) -> Any:
+    """``expr`` with each constant replaced by its OU value, taken at the given times."""
+    if clock.name == "ou":
+        return expr
+    values = {
+        _L_f: clock.L_f.xreplace({a: lipschitz_time}),
+        _eps_sc: clock.eps_sc.xreplace({a: score_time}),
+        eps_cm: clock.eps_cm,
+        _L_s: clock.L_s,
+    }
+    return expr.subs(values, simultaneous=True)
+
+
+def _closed_local(p: Profile | None, teacher: Teacher, end: Any) -> Any:
+    """L_f times the profile's bound on [delta, end]; with two rules the time of the change stays a symbol."""
+    if p is None:
+        return LocalErrorSum(end)
+    if teacher.name not in p.rules:
+        raise InputError(f"profile {p.name!r} does not cover the {teacher.name} teacher")
+    rules = p.rules[teacher.name]
+    cuts = [delta, end] if len(rules) == 1 else [delta, t_switch, end]
+    bounds = [
+        rule.bound.subs({a: low, b: high}, simultaneous=True) for rule, low, high in zip(rules, cuts, cuts[1:], strict=False)
+    ]
+    return _L_f * sympy.Add(*bounds)
+
+
+def resolve_closed(expr: Any, teacher: Teacher, p: Profile | None, clock: Clock) -> Any:
+    """Put the closed form in the largest step h in the place of every place-holder."""
+
+    def lipschitz(x: Any) -> Any:
+        return convert(_L_f, clock, x, x)
+
+    def consistency(x: Any) -> Any:
+        return convert(CONSISTENCY_STEP.subs({a: delta, b: x}, simultaneous=True), clock, x, x)
+
+    def score(x: Any) -> Any:
+        return convert((_L_f * teacher.score).subs({a: delta, b: x}, simultaneous=True), clock, x, x)
+
+    def local(x: Any) -> Any:
+        return convert(_closed_local(p, teacher, x), clock, x, x)
+
+    for kind, rule in ((LipschitzAt, lipschitz), (ConsistencySum, consistency), (ScoreSum, score), (LocalErrorSum, local)):
+        if kind is LocalErrorSum and p is None:
+            continue
+        expr = expr.replace(kind, rule)
+    return convert(expr, clock, T, T) if not expr.has(Placeholder) else expr
+
+
+def on_a_grid(expr: Any, teacher: Teacher, p: Profile | None) -> Any:
+    """Put sums over the steps of a grid t_0 < ... < t_N in the place of every place-holder (to read, not to compute)."""
+    time, index, top = IndexedBase("t", real=True), sympy.Symbol("j", integer=True), TABLE["N"].symbol
+
+    def total(step: Any) -> Any:
+        step = plain(step).subs({h: time[index + 1] - time[index]}).subs({a: time[index], b: time[index + 1]}, simultaneous=True)
+        return Sum(step, (index, 0, top - 1))
+
+    def local(x: Any) -> Any:
+        if p is None or teacher.name not in p.rules or not all(rule.stepwise for rule in p.rules[teacher.name]):
+            return LocalErrorSum(x)
+        return total(_L_f * teacher.weight * p.rules[teacher.name][0].bound)
+
+    expr = expr.replace(LipschitzAt, lambda x: _L_f)
+    expr = expr.replace(ConsistencySum, lambda x: total(CONSISTENCY_STEP))
+    expr = expr.replace(ScoreSum, lambda x: total(_L_f * teacher.score))
+    return expr.replace(LocalErrorSum, local)
+
+
+def closed_terms(
+    theorem: Theorem,
+    profile: str | Profile | None = None,
+    teacher: str = "exponential-integrator",
+    to: str | None = None,
+    start: str | None = None,
+    clock: str | None = None,
+) -> tuple[Term, ...]:
+    """See :meth:`cmbound.records.Theorem.formula`."""
+    return tuple(Term(x.name, plain(x.expression)) for x in computable_terms(theorem, profile, teacher, to, start, clock))
+
+
+@lru_cache(maxsize=512)
+def computable_terms(
+    theorem: Theorem,
+    profile: str | Profile | None,
+    teacher: str,
+    to: str | None,
+    start: str | None,
+    clock: str | None,
+) -> tuple[Term, ...]:
+    """As :func:`closed_terms`, with the forms float64 needs still inside."""
+    target, begin, chosen = checked_options(theorem, to, start, clock)
+    who: Teacher = choose("teacher", teacher, TEACHERS)
+    which = _profile(profile)
+    terms = outer_terms(theorem, target, begin, chosen, theorem.sources)
+    if who.needs_grid and theorem.uses_profile:
+        return tuple(Term(x.name, on_a_grid(x.expression, who, which)) for x in terms)
+    return tuple(Term(x.name, resolve_closed(x.expression, who, which, chosen)) for x in terms)
+
+
+def _profile(given: str | Profile | None) -> Profile | None:
+    if given is None or given == "auto" or isinstance(given, Profile):
+        return None if given == "auto" else given
+    return profile(given)
+
+
+# --- parameters -----------------------------------------------------------------------------------------------------
+
+_PROFILE_PARAMETERS = ("d", "m2", "L_s", "t_star", "R", "tau", "sd2", "n_atoms", "weights", "d_eff")
+
+
+@lru_cache(maxsize=128)
+def required(theorem: Theorem) -> tuple[str, ...]:
+    """Names of the parameters that must be given, in the order of the table."""
+    symbols: set[Any] = set()
+    for term in theorem.sources:
+        for variant in resolve_closed(
+            outer_terms(theorem, "p_data", "standard", CLOCKS["ou"], (term,))[0].expression,
+            TEACHERS["exponential-integrator"],
+            None,
+            CLOCKS["ou"],
+        ).free_symbols:
+            symbols.add(variant.name)
+    if theorem.uses_profile:
+        symbols |= {"d", "h"}
+    return tuple(name for name in PUBLIC if name in symbols - {"tau"})
+
+
+@lru_cache(maxsize=128)
+def optional(theorem: Theorem) -> tuple[str, ...]:
+    """Names of the parameters that may be given besides, in the order of the table."""
+    needed = set(required(theorem))
+    names: set[str] = {alias for alias, name in ALIASES.items() if name in needed}
+    if any(term.expression.free_symbols & {TABLE["tau"].symbol} for term in theorem.sources):
+        names.add("tau")
+    if theorem.uses_profile:
+        names |= {*_PROFILE_PARAMETERS, "N", "rho", "delta", "T", "sigma_min", "sigma_max"}
+    if "t" in needed:
+        names |= {"T", "sigma_max"}
+    if theorem.recursion:
+        names |= {"times", "sigmas"}
+    return tuple(name for name in PUBLIC if name in names - needed)
+
+
+def accepts(theorem: Theorem, name: str) -> bool:
+    """Whether ``name`` is a parameter of the statement."""
+    return name in required(theorem) or name in optional(theorem)
+
+
+# --- substitution and LaTeX -----------------------------------------------------------------------------------------
+
+OPTIONS = ("profile", "grid", "teacher", "to", "start", "clock", "preset", "digits")
+
+
+def substituted(theorem: Theorem, params: Mapping[str, Any]) -> Any:
+    """See :meth:`cmbound.records.Theorem.substitute`."""
+    from cmbound.setting import exact_scalars
+
+    options = {name: params[name] for name in ("profile", "teacher", "to", "start", "clock") if name in params}
+    numbers = {name: value for name, value in params.items() if name not in options}
+    for name in numbers:
+        if name in OPTIONS:
+            raise InputError(f"substitute takes no {name}")
+    expr = sympy.Add(*(term.expression for term in theorem.formula(**options)))
+    values: dict[Any, Any] = {}
+    for name, value in exact_scalars(theorem, numbers).items():
+        number = sympy.Rational(value.numerator, value.denominator)
+        if name in ALIASES:
+            name, number = ALIASES[name], sympy.log(1 + number**2) / 2
+        values[TABLE[name].symbol] = number
+    return expr.subs(values, simultaneous=True)
+
+
+def latex(expr: Any) -> str:
+    """LaTeX of an expression in the notation of the table of symbols."""
+    text: str = sympy.latex(plain(expr), symbol_names=latex_names(), root_notation=True)
+    return text
+
+
+def latex_statement(theorem: Theorem, **options: Any) -> str:
+    """See :meth:`cmbound.records.Theorem.latex`."""
+    relation = r"\lesssim" if theorem.kind == "order" else r"\le"
+    target = r"p_{\mathrm{data}}" if options.get("to", "p_data") == "p_data" else r"p_\delta"
+    terms = theorem.formula(**options)
+    if theorem.kind == "order":
+        terms = tuple(Term(x.name, x.expression.xreplace({TABLE["C"].symbol: sympy.S.One})) for x in terms)
+    body = " + ".join(_bracketed(latex(x.expression)) for x in terms if x.expression != 0)
+    return rf"{theorem.quantity_latex.replace('@', target)} {relation} {body}"
+
+
+def _bracketed(text: str) -> str:
+    return rf"\left({text}\right)" if text.startswith("-") else text
+
+
+def describe_grid(kind: str) -> str:
+    """What a kind of grid is."""
+    return TITLES.get(kind, kind)
+
+
+def unknown_parameter(theorem: Theorem, name: str) -> Exception:
+    """The error for a parameter the statement does not have."""
+    names = [*required(theorem), *optional(theorem)]
+    if name in PUBLIC:
+        return InputError(f"{theorem.id} has no parameter {name!r}; it takes {', '.join(names)}")
+    return UnknownNameError("parameter", name, names)
+
+
+def all_profiles() -> tuple[Profile, ...]:
+    """The built-in profiles, in their fixed order."""
+    return tuple(PROFILES.values())

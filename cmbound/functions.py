@@ -1,0 +1,433 @@
+"""The named functions of the theory, each written once, and the two ways to compute them.
+
+A :class:`Named` function has a ``definition``: an expression in elementary functions and in other named functions.
+Where evaluating a definition in floating point would cancel (1 - s_T at large T, differences of nearby powers),
+:func:`rearranged` keeps the formula as it is read together with an equal form that does not cancel: everything that is
+printed, differentiated or certified uses the first, only the float64 tier uses the second. Four functions
+(:class:`g`, :class:`kappa_h`, :class:`rho_squared`, :class:`geometric_sum`) need a series near zero and bring a numpy kernel.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import sympy
+from sympy import Expr, Function, Integer, Max, Min, Pow, Rational, S, atan, exp, log, sqrt
+from sympy.codegen.cfunctions import expm1, log1p
+
+
+class Rearranged(Function):
+    """``Rearranged(plain, stable)``: two equal expressions, the first to read, the second for float64."""
+
+    nargs = 2
+
+    @property
+    def free_symbols(self) -> set[Any]:
+        return set(self.args[0].free_symbols)
+
+
+def rearranged(plain: Any, stable: Any) -> Any:
+    """The formula ``plain`` that float64 evaluates as ``stable``."""
+    return Rearranged(plain, stable)
+
+
+class Named(Function):
+    """A function with a name in the theory. ``sympy.expand_func`` replaces it by its definition."""
+
+    latex_name: ClassVar[str]
+    subscript: ClassVar[bool] = False
+    """Write the argument as a subscript: c_T instead of c(T)."""
+    kernel: ClassVar[bool] = False
+    """Evaluated by a numpy function of the same name instead of its definition."""
+
+    @classmethod
+    def definition(cls, *args: Any) -> Any:
+        raise TypeError(f"{cls.__name__} has no definition")
+
+    def _eval_expand_func(self, **hints: Any) -> Any:
+        return elementary(self)
+
+    def fdiff(self, argindex: int = 1) -> Any:
+        args = list(self.args)
+        x = sympy.Dummy("x", real=True)
+        args[argindex - 1] = x
+        return plain(type(self).definition(*args)).diff(x).subs(x, self.args[argindex - 1])
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        args = [printer._print(x) for x in self.args]
+        power = "" if exp is None else f"^{{{exp}}}"
+        if self.subscript:
+            return f"{self.latex_name}_{{{', '.join(args)}}}{power}"
+        return rf"{self.latex_name}{power}\left({', '.join(args)}\right)"
+
+
+def _replace(expr: Any, rule: Any) -> Any:
+    """Rebuild ``expr`` bottom up, giving each node to ``rule``."""
+    if not expr.args:
+        return expr
+    args = [_replace(x, rule) for x in expr.args]
+    if any(new is not old for new, old in zip(args, expr.args, strict=True)):
+        expr = expr.func(*args)
+    return rule(expr)
+
+
+def plain(expr: Any) -> Any:
+    """The expression as it is read: every :class:`Rearranged` gives way to its first form."""
+    return _replace(expr, lambda e: e.args[0] if isinstance(e, Rearranged) else e)
+
+
+def _unfold(expr: Any, keep: bool) -> Any:
+    def rule(e: Any) -> Any:
+        if isinstance(e, Rearranged):
+            return e.args[1 if keep else 0]
+        if isinstance(e, Named) and not (e.kernel and (keep or isinstance(e, geometric_sum))):
+            return _unfold(type(e).definition(*e.args), keep)
+        return e
+
+    return _replace(expr, rule)
+
+
+def elementary(expr: Any) -> Any:
+    """``expr`` in elementary functions, as defined (the form that is certified)."""
+    return _unfold(expr, keep=False)
+
+
+def stable(expr: Any) -> Any:
+    """``expr`` for float64: rearranged forms, elementary functions and the kernels with a series."""
+    return _unfold(expr, keep=True)
+
+
+# --- the forward process -------------------------------------------------------------------------------------------
+
+
+class c(Named):
+    r"""c_t = e^{-t}, the factor of x_0 in x_t."""
+
+    latex_name = "c"
+    subscript = True
+
+    @classmethod
+    def definition(cls, t: Any) -> Any:
+        return exp(-t)
+
+
+class s(Named):
+    r"""s_t = (1 - e^{-2t})^{1/2}, the standard deviation of the noise in x_t."""
+
+    latex_name = "s"
+    subscript = True
+
+    @classmethod
+    def definition(cls, t: Any) -> Any:
+        return rearranged(sqrt(1 - exp(-2 * t)), sqrt(-expm1(-2 * t)))
+
+
+class lam(Named):
+    r"""lam_t = s_t/c_t = (e^{2t} - 1)^{1/2}, the noise level sigma of the variance-exploding clock."""
+
+    latex_name = r"\lambda"
+    subscript = True
+
+    @classmethod
+    def definition(cls, t: Any) -> Any:
+        return rearranged(sqrt(exp(2 * t) - 1), exp(t) * s(t))
+
+
+class v(Named):
+    r"""v_t = tau^2 c_t^2 + s_t^2, the variance of the Gaussian part of x_t for data U + tau z."""
+
+    latex_name = "v"
+
+    @classmethod
+    def definition(cls, tau: Any, t: Any) -> Any:
+        return tau**2 * c(t) ** 2 + s(t) ** 2
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        power = "" if exp is None else f"^{{{exp}}}"
+        return f"v_{{{printer._print(self.args[1])}}}{power}"
+
+
+def em1(x: Any) -> Any:
+    """e^x - 1."""
+    return rearranged(exp(x) - 1, expm1(x))
+
+
+def one_minus_c(t: Any) -> Any:
+    """1 - c_t."""
+    return rearranged(1 - c(t), -expm1(-t))
+
+
+def one_minus_s(t: Any) -> Any:
+    """1 - s_t = c_t^2/(1 + s_t)."""
+    return rearranged(1 - s(t), c(t) ** 2 / (1 + s(t)))
+
+
+def s_rise(a: Any, b: Any) -> Any:
+    """s_b - s_a."""
+    return rearranged(s(b) - s(a), -(c(a) ** 2) * expm1(-2 * (b - a)) / (s(a) + s(b)))
+
+
+def c_drop(a: Any, b: Any, power: Any = S.One) -> Any:
+    """c_a^power - c_b^power."""
+    return rearranged(c(a) ** power - c(b) ** power, -exp(-power * a) * expm1(-power * (b - a)))
+
+
+def _log_lam(a: Any, b: Any) -> Any:
+    """log(lam_b/lam_a)."""
+    return rearranged(log(lam(b) / lam(a)), b - a + log1p(s_rise(a, b) / s(a)))
+
+
+def lam_drop(a: Any, b: Any, power: Any) -> Any:
+    """lam_a^(-power) - lam_b^(-power)."""
+    return rearranged(lam(a) ** -power - lam(b) ** -power, -(lam(a) ** -power) * expm1(-power * _log_lam(a, b)))
+
+
+def lam_rise(a: Any, b: Any, power: Any = S.One) -> Any:
+    """lam_b^power - lam_a^power."""
+    return rearranged(lam(b) ** power - lam(a) ** power, lam(a) ** power * expm1(power * _log_lam(a, b)))
+
+
+def lam_log_gap(a: Any, b: Any) -> Any:
+    """(lam_b - lam_a) - lam_a log(lam_b/lam_a)."""
+    x = _log_lam(a, b)
+    return rearranged(lam(b) - lam(a) - lam(a) * log(lam(b) / lam(a)), lam(a) * x * g(x))
+
+
+def one_minus_ratio(a: Any, b: Any) -> Any:
+    """1 - lam_a/lam_b."""
+    return rearranged(1 - lam(a) / lam(b), -expm1(-_log_lam(a, b)))
+
+
+def v_drop(tau: Any, a: Any, b: Any, power: Any) -> Any:
+    """v_a^(-power) - v_b^(-power)."""
+    growth = (1 - tau) * (1 + tau) * c_drop(a, b, Integer(2)) / v(tau, a)
+    return rearranged(v(tau, a) ** -power - v(tau, b) ** -power, -(v(tau, a) ** -power) * expm1(-power * log1p(growth)))
+
+
+def smoothed_drop(tau: Any, a: Any, b: Any, power: Any) -> Any:
+    """(v_a^(-power) - v_b^(-power))/(1 - tau^2), which stays finite as tau tends to 1."""
+    return v_drop(tau, a, b, power) / ((1 - tau) * (1 + tau))
+
+
+def artanh_s(a: Any, b: Any) -> Any:
+    """artanh(s_b) - artanh(s_a), with artanh(s_t) = arccosh(e^t) = t + log(1 + s_t)."""
+    return rearranged(b + log(1 + s(b)) - a - log(1 + s(a)), b - a + log1p(s_rise(a, b) / (1 + s(a))))
+
+
+def arctan_lam(a: Any, b: Any) -> Any:
+    """arctan(lam_b) - arctan(lam_a)."""
+    sine = c(a) ** 2 * -expm1(-2 * (b - a)) / (s(b) * c(a) + c(b) * s(a))
+    return rearranged(atan(lam(b)) - atan(lam(a)), sympy.atan2(sine, c(a) * c(b) + s(a) * s(b)))
+
+
+# --- one teacher step ----------------------------------------------------------------------------------------------
+
+
+class g(Named):
+    r"""g(h) = (e^h - 1 - h)/h, about h/2 (theory 3.1)."""
+
+    latex_name = "g"
+    kernel = True
+
+    @classmethod
+    def definition(cls, h: Any) -> Any:
+        return (exp(h) - 1 - h) / h
+
+
+class kappa_h(Named):
+    r"""((e^{2h} - 4e^h + 3 + 2h)/(2h))^{1/2}, about h/3^{1/2} (theory 3.11)."""
+
+    latex_name = r"\kappa"
+    kernel = True
+
+    @classmethod
+    def definition(cls, h: Any) -> Any:
+        return sqrt((exp(2 * h) - 4 * exp(h) + 3 + 2 * h) / (2 * h))
+
+
+class rho_squared(Named):
+    r"""rho(e^x)^2 with rho(r)^2 = (r - 1/r - 2 log r)/(r - 1), about x^2/3 (theory 3.11)."""
+
+    latex_name = r"\rho^2"
+    kernel = True
+
+    @classmethod
+    def definition(cls, x: Any) -> Any:
+        return (exp(x) - exp(-x) - 2 * x) / (exp(x) - 1)
+
+
+def ddim_energy(a: Any, b: Any) -> Any:
+    """rho(lam_b/lam_a)^2 (lam_b - lam_a), one step's share in the first sum of (f) and (g)."""
+    r = lam(b) / lam(a)
+    x = _log_lam(a, b)
+    return rearranged((r - 1 / r - 2 * log(r)) * lam(a), rho_squared(x) * lam(a) * expm1(x))
+
+
+class geometric_sum(Named):
+    """1 + x + ... + x^(n-1), and 0 for n = 0."""
+
+    latex_name = r"\Sigma"
+    kernel = True
+
+    @classmethod
+    def definition(cls, x: Any, n: Any) -> Any:
+        i = sympy.Dummy("i", integer=True)
+        return sympy.Sum(x**i, (i, 0, n - 1))
+
+    @classmethod
+    def eval(cls, x: Any, n: Any) -> Any:
+        if n.is_Integer and 0 <= n <= 3:
+            return sum((x**i for i in range(int(n))), S.Zero)
+        return None
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        x, n = self.args
+        body = rf"\sum_{{i=0}}^{{{printer._print(n - 1)}}} {printer.parenthesize(x, 1000)}^{{i}}"
+        return body if exp is None else rf"\left({body}\right)^{{{exp}}}"
+
+
+# --- integrals of the regularity profiles ---------------------------------------------------------------------------
+
+
+class J(Named):
+    r"""J(a, b) = 1/s_a - 1/s_b, the integral of c_t^2 s_t^{-3} (theory 3.2 a)."""
+
+    latex_name = "J"
+
+    @classmethod
+    def definition(cls, a: Any, b: Any) -> Any:
+        return rearranged(1 / s(a) - 1 / s(b), s_rise(a, b) / (s(a) * s(b)))
+
+
+class I3(Named):
+    r"""I_3(a, b), the integral of s_t^{-3} (theory 3.2 a)."""
+
+    latex_name = "I_3"
+
+    @classmethod
+    def definition(cls, a: Any, b: Any) -> Any:
+        return J(a, b) + rearranged(
+            b - a + log((1 + s(b)) / (1 + s(a))), b - a + log1p(s_rise(a, b) / (1 + s(a)))
+        )
+
+
+class U(Named):
+    r"""U_d of the universal profile (theory 3.2 a)."""
+
+    latex_name = "U"
+    subscript = True
+
+    @classmethod
+    def definition(cls, d: Any) -> Any:
+        return 2 / (3 * sqrt(3)) * sqrt(d * (d + 2) * (d + 4)) + (24 * d**3 * (d + 2) * (d + 4) ** 2) ** Rational(1, 6)
+
+
+class K(Named):
+    r"""K_d of the second-moment profile (theory 3.2 b)."""
+
+    latex_name = "K"
+    subscript = True
+
+    @classmethod
+    def definition(cls, d: Any) -> Any:
+        moments = d * (d + 2) * (d + 4)
+        first = Rational(27, 125) * Rational(4, 25) * moments * (d + 6) * (d + 8)
+        sixth = 120 * d**3 + 2080 * d**2 + 3840 * d
+        return Pow(first, Rational(1, 4)) + Pow(Pow(moments, Rational(1, 3)) * Pow(sixth, Rational(2, 3)), Rational(1, 4))
+
+
+class beta(Named):
+    r"""beta = (4/81)(d+2)^2 + (8/9) d of the integrated universal profile (theory 3.11)."""
+
+    latex_name = r"\beta"
+    subscript = True
+
+    @classmethod
+    def definition(cls, d: Any) -> Any:
+        return Rational(4, 81) * (d + 2) ** 2 + Rational(8, 9) * d
+
+
+class w0(Named):
+    r"""w_0 = 3/(8 L + 5), how far the lipschitz profile looks back (theory 3.2 c)."""
+
+    latex_name = "w_0"
+
+    @classmethod
+    def definition(cls, L: Any) -> Any:
+        return 3 / (8 * L + 5)
+
+
+class kap(Named):
+    r"""The constant of the lipschitz profile (theory 3.2 c)."""
+
+    latex_name = r"\varkappa"
+
+    @classmethod
+    def definition(cls, L: Any) -> Any:
+        w, th = w0(L), 3 * L / (8 * L + 5)
+        low, high = sqrt(1 - th), sqrt(1 + th)
+        return 2 * (1 + w) ** Rational(3, 2) / ((1 - th) * high * (low + high))
+
+
+class clipped_log(Named):
+    r"""-(1/2) log(1 - 1/L) clipped to [a, b]; b at L = 1. From this time on 1/s_t < L^{1/2} (theory 3.2 c)."""
+
+    latex_name = r"\alpha"
+
+    @classmethod
+    def definition(cls, L: Any, a: Any, b: Any) -> Any:
+        return Min(b, Max(a, rearranged(-log(1 - 1 / L) / 2, -log1p(-1 / L) / 2)))
+
+    @classmethod
+    def eval(cls, L: Any, a: Any, b: Any) -> Any:
+        return b if L == 1 else None
+
+
+class P(Named):
+    r"""P(a, b), the integral of min(L^{1/2}, 1/s_t) (theory 3.2 c)."""
+
+    latex_name = "P"
+
+    @classmethod
+    def definition(cls, L: Any, a: Any, b: Any) -> Any:
+        m = clipped_log(L, a, b)
+        return sqrt(L) * (m - a) + artanh_s(m, b)
+
+
+class Q(Named):
+    r"""Q(a, b), the integral of max(w_0^{-1/2}, (e^{2(t - t_*)} - 1)^{-1/2}) (theory 3.2 c)."""
+
+    latex_name = "Q"
+
+    @classmethod
+    def definition(cls, L: Any, t_star: Any, a: Any, b: Any) -> Any:
+        w = w0(L)
+        m = Min(b, Max(a, t_star + rearranged(log(1 + w) / 2, log1p(w) / 2)))
+        return (b - m) / sqrt(w) + arctan_lam(a - t_star, m - t_star)
+
+
+class look_back(Named):
+    r"""u = (1/2) log(1 + 1/(2 L)) of the lipschitz-decay profile (theory 3.2 d)."""
+
+    latex_name = "u"
+
+    @classmethod
+    def definition(cls, L: Any) -> Any:
+        return rearranged(log(1 + 1 / (2 * L)) / 2, log1p(1 / (2 * L)) / 2)
+
+
+class B(Named):
+    r"""B_n(y) of the atoms profile, valid for every y >= 3 (theory 3.11 g)."""
+
+    latex_name = "B"
+
+    @classmethod
+    def definition(cls, nu: Any, H2: Any, y: Any) -> Any:
+        ell = log((nu + 1) / 2)
+        k = 4 * (ell + y)
+        return 2 * (1 + ell) ** 2 + H2 / 2 + 2 * k * ell + k**3 * exp(-y) / 2
+
+
+def is_exact(expr: Expr) -> bool:
+    """Whether no floating-point number occurs in ``expr``."""
+    return not expr.atoms(sympy.Float)

@@ -1,0 +1,154 @@
+"""The one table of symbols: ASCII name, LaTeX, meaning, domain, and the paper's name for it.
+
+No symbol is created anywhere else. The table itself does not import SymPy, so that the command line
+can complete and check names at once; :attr:`Parameter.symbol` imports it when it is first asked for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache, cached_property
+from typing import Any
+
+from cmbound.errors import UnknownNameError
+
+
+@dataclass(frozen=True)
+class Domain:
+    """An interval of numbers, possibly of integers only. Infinite ends are ``None``."""
+
+    low: int | None = None
+    low_open: bool = False
+    high: int | None = None
+    integer: bool = False
+
+    def __contains__(self, x: Fraction) -> bool:
+        if self.integer and x.denominator != 1:
+            return False
+        if self.low is not None and (x < self.low or (self.low_open and x == self.low)):
+            return False
+        return self.high is None or x < self.high
+
+    def holds(self, x: Any) -> Any:
+        """Elementwise membership for a float64 array of any shape (NaN and infinities are outside)."""
+        import numpy as np
+
+        inside = np.isfinite(x)
+        if self.integer:
+            inside &= np.floor(x) == x
+        if self.low is not None:
+            inside &= (x > self.low) if self.low_open else (x >= self.low)
+        if self.high is not None:
+            inside &= x < self.high
+        return inside
+
+    def __str__(self) -> str:
+        kind = "an integer" if self.integer else "a number"
+        low = "" if self.low is None else f" {'>' if self.low_open else '>='} {self.low}"
+        high = "" if self.high is None else f"{' and' if low else ''} < {self.high}"
+        return kind + low + high
+
+
+NON_NEGATIVE = Domain(low=0)
+POSITIVE = Domain(low=0, low_open=True)
+AT_LEAST_ONE = Domain(low=1)
+COUNT = Domain(low=1, integer=True)
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One row of the table of symbols.
+
+    Attributes:
+        name: ASCII name, the keyword in Python and on the command line.
+        latex: how it is written in a paper.
+        meaning: what it is, in one sentence.
+        domain: the numbers allowed.
+        paper: where the source paper introduces it (empty: introduced by cmbound).
+        per_step: whether a list with one value for each grid step is allowed.
+        internal: bound variables of formulas, never given by a user.
+    """
+
+    name: str
+    latex: str
+    meaning: str
+    domain: Domain
+    paper: str = ""
+    per_step: bool = False
+    internal: bool = False
+
+    @cached_property
+    def symbol(self) -> Any:
+        """The SymPy symbol, with the assumptions its domain implies."""
+        import sympy
+
+        integer = True if self.domain.integer else None
+        positive = True if self.domain.low == 0 and self.domain.low_open or self.domain.low == 1 else None
+        nonnegative = True if self.domain.low == 0 else None
+        return sympy.Symbol(self.name, real=True, integer=integer, positive=positive, nonnegative=nonnegative)
+
+
+PARAMETERS: tuple[Parameter, ...] = (
+    Parameter("eps_sc", r"\varepsilon_{sc}", "L2 score error, sup over grid times", NON_NEGATIVE, "Assumption 3", True),
+    Parameter("eps_cm", r"\varepsilon_{cm}", "L2 consistency error per unit of time t", NON_NEGATIVE, "Assumption 4", True),
+    Parameter("L_s", "L_s", "Lipschitz constant of the score on [t_star, T]", AT_LEAST_ONE, "Assumption 2"),
+    Parameter("L_f", "L_f", "Lipschitz constant of the consistency model at every grid time", AT_LEAST_ONE, "Assumption 5", True),
+    Parameter("d", "d", "dimension of the data", COUNT),
+    Parameter("m2", r"\mathfrak{m}_2", "root second moment (E norm(x_0)^2)^(1/2) of the data", NON_NEGATIVE, "Assumption 1"),
+    Parameter("T", "T", "horizon: the time sampling starts from", POSITIVE),
+    Parameter("delta", r"\delta", "early-stopping time", POSITIVE),
+    Parameter("h", "h", "largest step of the grid, in the time t", POSITIVE, "Assumption 6"),
+    Parameter("N", "N", "number of steps of the grid (N + 1 nodes)", COUNT),
+    Parameter("rho", r"\varrho", "exponent of the EDM grid", POSITIVE),
+    Parameter("t", "t", "time at which the map error or the Lipschitz constant is asked for (default T)", POSITIVE),
+    Parameter("k", "k", "number of function evaluations in multistep sampling", COUNT),
+    Parameter("t_hat", r"\hat t", "fixed time to which multistep sampling noises back", POSITIVE, "Corollary 6"),
+    Parameter("times", r"(t_{n_2}, \dots, t_{n_k})", "times of the second to the k-th evaluation, instead of t_hat", POSITIVE, "Corollary 5", True),
+    Parameter("R", "R", "radius of a ball holding the support (of U where tau > 0)", NON_NEGATIVE, "Lemma 7"),
+    Parameter("tau", r"\tau", "width of the Gaussian part of the data law U + tau z", Domain(low=0, high=1)),
+    Parameter("t_star", "t_*", "time from which Assumption 2 holds: 0 or delta", NON_NEGATIVE, "Assumption 2"),
+    Parameter("sd2", r"\mathfrak{s}_2", "root trace of the covariance of the data, at most m2", NON_NEGATIVE),
+    Parameter("n_atoms", "n", "number of points of a finite data set", COUNT),
+    Parameter("weights", r"(\pi_i)", "weights of the points of a finite data set (proportional; default equal)", POSITIVE, "", True),
+    Parameter("d_eff", r"d_{\mathrm{eff}}", "dimension of an affine subspace holding the data, at most d", COUNT),
+    Parameter("sigma_min", r"\sigma_{\min}", "smallest noise level, instead of delta", POSITIVE),
+    Parameter("sigma_max", r"\sigma_{\max}", "largest noise level, instead of T", POSITIVE),
+    Parameter("sigma", r"\sigma", "noise level, instead of t", POSITIVE),
+    Parameter("sigma_hat", r"\hat\sigma", "noise level, instead of t_hat", POSITIVE),
+    Parameter("sigmas", r"(\sigma_{n_2}, \dots, \sigma_{n_k})", "noise levels, instead of times", POSITIVE, "", True),
+    Parameter("C", "C", "the unspecified constant of an order-form statement", POSITIVE),
+    Parameter("eps", r"\varepsilon", "target accuracy of an order-form statement", POSITIVE),
+    Parameter("eta", r"\eta", "step of the underdamped Langevin corrector", POSITIVE, "Corollary 10"),
+    Parameter("W_prev", r"W_2(q_{k-1}, p_\delta)", "distance to p_delta after the previous evaluation", NON_NEGATIVE, "Corollary 5"),
+    Parameter("a", "a", "beginning of a stretch of the grid", POSITIVE, internal=True),
+    Parameter("b", "b", "end of a stretch of the grid", POSITIVE, internal=True),
+    Parameter("t_switch", r"t_\circ", "time at which a profile of two rules changes from the first to the second", POSITIVE, internal=True),
+    Parameter("q", "q", "weighted root sum of squares of step sizes", NON_NEGATIVE, internal=True),
+    Parameter("y", "y", "free parameter of the atoms profile", POSITIVE, internal=True),
+    Parameter("nu", r"\nu", "(sum of the root weights)^2 of a finite data set", POSITIVE, internal=True),
+    Parameter("H_2", "H_2", "second moment of the information content of the weights", NON_NEGATIVE, internal=True),
+)  # fmt: skip
+
+TABLE: dict[str, Parameter] = {p.name: p for p in PARAMETERS}
+PUBLIC: tuple[str, ...] = tuple(p.name for p in PARAMETERS if not p.internal)
+
+
+def parameter(name: str) -> Parameter:
+    """The row of the table for ``name``; raises :class:`UnknownNameError` with the nearest name."""
+    if name not in PUBLIC:
+        raise UnknownNameError("parameter", name, PUBLIC)
+    return TABLE[name]
+
+
+@cache
+def latex_names() -> dict[Any, str]:
+    """LaTeX of every symbol, for SymPy's ``symbol_names``."""
+    return {p.symbol: p.latex for p in PARAMETERS}
+
+
+def __getattr__(name: str) -> Any:
+    """``from cmbound.notation import eps_sc`` gives the SymPy symbol of the table."""
+    if name in TABLE:
+        return TABLE[name].symbol
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

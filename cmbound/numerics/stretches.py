@@ -1,0 +1,263 @@
+"""Sums over a grid, and which profile to use on which stretch of it.
+
+The choice is made in float64 and is only a choice: whatever it is, the bound on it is valid, and the certified tier
+encloses the bound of the path that was chosen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import sympy
+
+from cmbound import grids
+from cmbound.errors import DomainError
+from cmbound.formulas import CONSISTENCY_STEP, convert
+from cmbound.grids import FORMULAS, j, two_stage_nodes
+from cmbound.notation import H_2, TABLE, L_f, T, a, b, delta, eps_cm, eps_sc, h, nu, q
+from cmbound.numerics import approximate
+from cmbound.numerics.backend import Backend, Floats
+from cmbound.profiles import Profile, Rule
+from cmbound.setting import Setting, _as_expr, time_from_sigma
+
+FLOATS = Floats()
+CANDIDATES = 64
+_TIE = 1e-12
+Profiles = tuple[tuple[Profile, tuple[Rule, ...]], ...]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One stretch of a path: a rule used from ``start`` to ``end`` (times, or node numbers on a grid)."""
+
+    profile: str
+    rule: Rule
+    start: Any
+    end: Any
+    free: tuple[tuple[Any, Fraction], ...] = ()
+
+
+def scalars(setting: Setting, backend: Backend) -> dict[Any, Any]:
+    """The parameters by symbol; what follows from the weights of a finite data set included."""
+    result = {TABLE[name].symbol: backend.number(value) for name, value in setting.values.items()}
+    if setting.clock.name == "ve" and "L_s" in setting.values:
+        result[TABLE["L_s"].symbol] = backend.value(setting.clock.L_s, result)
+    if "n_atoms" in setting.values:
+        result.update({symbol: backend.number(value) for symbol, value in _weights(setting).items()})
+    return result
+
+
+def _weights(setting: Setting) -> dict[Any, Any]:
+    """nu = (sum pi_i^(1/2))^2 and H_2 = sum pi_i log(1/pi_i)^2 as exact expressions (theory 3.11 g)."""
+    if "weights" not in setting.lists:
+        count = _as_expr(setting.values["n_atoms"])
+        return {nu: count, H_2: sympy.log(count) ** 2}
+    weights = [_as_expr(x) for x in setting.lists["weights"]]
+    total = sum(weights)
+    shares = [x / total for x in weights]
+    return {
+        nu: sympy.Add(*(sympy.sqrt(x) for x in shares)) ** 2,
+        H_2: sympy.Add(*(x * sympy.log(1 / x) ** 2 for x in shares)),
+    }
+
+
+# --- the steps of a grid --------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Steps:
+    """The steps of a grid in one arithmetic: ends, sizes, weights and errors, OU clock, from delta upwards."""
+
+    nodes: Any
+    a: Any
+    b: Any
+    h: Any
+    L_f: Any
+    eps_sc: Any
+    eps_cm: Any
+    weight: Any
+
+    def columns(self, start: int, end: int) -> dict[Any, Any]:
+        """The steps number start to end - 1, by symbol."""
+        return {
+            a: self.a[start:end],
+            b: self.b[start:end],
+            h: self.h[start:end],
+            L_f: self.L_f[start:end],
+            eps_sc: self.eps_sc[start:end],
+            eps_cm: self.eps_cm[start:end],
+        }
+
+
+def nodes(setting: Setting, backend: Backend) -> Any:
+    """The nodes t_0 < ... < t_N."""
+    grid, values = setting.grid, setting.values
+    assert grid is not None
+    if grid.N > grids.MAX_STEPS:
+        raise DomainError(f"the grid has N = {grid.N} steps; at most {grids.MAX_STEPS} can be summed step by step")
+    low, high = backend.number(values["delta"]), backend.number(values["T"])
+    if grid.kind == "times":
+        return backend.column(grid.values)
+    if grid.kind == "noise-levels":
+        sigma = TABLE["sigma"].symbol
+        return backend.each(grids.time_of(sigma), {sigma: backend.column(grid.values)}, {})
+    if grid.kind == "two-stage":
+        inner = two_stage_nodes(grid, low, high, backend.number(values["h"]))
+        return np.array(inner) if isinstance(backend, Floats) else inner
+    fixed = {delta: low, T: high, TABLE["N"].symbol: backend.number(Fraction(grid.N))}
+    if "rho" in values:
+        fixed[TABLE["rho"].symbol] = backend.number(values["rho"])
+    inner = backend.each(FORMULAS[grid.kind], {j: backend.column([Fraction(i) for i in range(grid.N + 1)])}, fixed)
+    inner = list(inner)
+    inner[0], inner[-1] = low, high
+    return np.array(inner) if isinstance(backend, Floats) else inner
+
+
+def two_stage_exact(setting: Setting) -> list[Any]:
+    """The nodes of a two-stage grid as exact numbers."""
+    values, grid = setting.values, setting.grid
+    assert grid is not None
+    ends = [values["delta"], values["T"], values["h"]]
+    if not all(isinstance(x, Fraction) for x in ends):
+        ends = [_as_expr(x) for x in ends]
+    return two_stage_nodes(grid, *ends)
+
+
+def steps(setting: Setting, backend: Backend, fixed: dict[Any, Any]) -> Steps:
+    """The steps of the setting's grid."""
+    assert setting.grid is not None
+    ts = nodes(setting, backend)
+    low, high, size = ts[:-1], ts[1:], setting.grid.N
+    width = high - low if isinstance(backend, Floats) else [y - x for x, y in zip(low, high, strict=True)]
+    if any(not x > 0 for x in width):
+        raise DomainError("two nodes of the grid coincide at this precision: the grid has too many steps for [delta, T]")
+
+    def per_step(name: str, shift: int) -> Any:
+        if name in setting.lists:
+            given = list(setting.lists[name])
+            return backend.column([Fraction(1), *given[:-1]] if shift else given)
+        return backend.column([setting.values[name]] * size)
+
+    given = {L_f: per_step("L_f", 1), eps_sc: per_step("eps_sc", 0), eps_cm: per_step("eps_cm", 0)}
+    time = {L_f: low, eps_sc: high, eps_cm: low}
+    converted = {
+        symbol: backend.each(convert(symbol, setting.clock, a, a), {symbol: column, a: time[symbol]}, fixed)
+        for symbol, column in given.items()
+    }
+    if setting.clock.name == "ve" and "L_f" in setting.lists:
+        first = list(converted[L_f])
+        first[0] = backend.number(Fraction(1))
+        converted[L_f] = np.array(first) if isinstance(backend, Floats) else first
+    factor = backend.each(setting.teacher.weight, {a: low}, {})
+    return Steps(ts, low, high, width, *converted.values(), weight=backend.product(converted[L_f], factor))
+
+
+# --- sums -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Sums:
+    """Evaluates, in one arithmetic, the place-holders of a statement for the times a setting needs."""
+
+    setting: Setting
+    backend: Backend
+    fixed: dict[Any, Any] = field(init=False)
+    grid_steps: Steps | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        self.fixed = scalars(self.setting, self.backend)
+        if not self.setting.collapsed:
+            self.grid_steps = steps(self.setting, self.backend, self.fixed)
+
+    def at(self, end: Any) -> dict[Any, Any]:
+        """The stretch [delta, end] as one, by symbol (closed form): constants taken at ``end`` where they grow."""
+        backend, setting = self.backend, self.setting
+        time = backend.number(end)
+        values = {**self.fixed, a: time, b: time}
+        result = {**self.fixed, a: self.fixed[delta], b: time, h: self.step()}
+        for symbol in (L_f, eps_sc, eps_cm):
+            if symbol in values:
+                result[symbol] = backend.value(convert(symbol, setting.clock, a, a), values)
+        return result
+
+    def step(self) -> Any:
+        """The largest step of the closed form (None where no step enters)."""
+        if self.setting.grid is None:
+            return self.fixed.get(h)
+        width = self.fixed[T] - self.fixed[delta]
+        return width / self.backend.number(Fraction(self.setting.grid.N))
+
+    def lipschitz(self, end: Any) -> Any:
+        """L_f at a time."""
+        setting, backend = self.setting, self.backend
+        if "L_f" in setting.lists:
+            given = backend.number(setting.lists["L_f"][node_index(setting, end) - 1])
+            values = {**self.fixed, L_f: given, a: backend.number(end)}
+        else:
+            values = {**self.fixed, a: backend.number(end)}
+        return backend.value(convert(L_f, setting.clock, a, a), values)
+
+    def consistency(self, end: Any) -> Any:
+        """Sum of the consistency errors up to a time."""
+        if self.grid_steps is None:
+            return self.backend.value(CONSISTENCY_STEP, self.at(end))
+        rows = self.grid_steps.columns(0, node_index(self.setting, end))
+        return self.backend.total(self.backend.each(CONSISTENCY_STEP, rows, self.fixed))
+
+    def score(self, end: Any) -> Any:
+        """Sum of what the score errors do up to a time."""
+        expr = L_f * self.setting.teacher.score
+        if self.grid_steps is None:
+            return self.backend.value(expr, self.at(end))
+        rows = self.grid_steps.columns(0, node_index(self.setting, end))
+        return self.backend.total(self.backend.each(expr, rows, self.fixed))
+
+    def local(self, pieces: Sequence[Piece], end: Any) -> Any:
+        """Sum over the pieces of a path of the bounds on the local teacher errors."""
+        values = [self._closed_piece(p, end) if self.grid_steps is None else self._grid_piece(p) for p in pieces]
+        return self.backend.total(values if not isinstance(self.backend, Floats) else np.array(values))
+
+    def _closed_piece(self, piece: Piece, end: Any) -> Any:
+        backend = self.backend
+        values = {**self.at(end), a: backend.number(piece.start), b: backend.number(piece.end)}
+        values.update({symbol: backend.number(value) for symbol, value in piece.free})
+        return backend.value(L_f * piece.rule.bound, values)
+
+    def _grid_piece(self, piece: Piece) -> Any:
+        backend, grid, rule = self.backend, self.grid_steps, piece.rule
+        assert grid is not None
+        rows = grid.columns(piece.start, piece.end)
+        weight = grid.weight[piece.start : piece.end]
+        fixed = {**self.fixed, **{symbol: backend.number(value) for symbol, value in piece.free}}
+        if rule.stepwise:
+            return backend.total(backend.product(weight, backend.each(rule.bound, rows, fixed)))
+        whole = {**fixed, a: grid.nodes[piece.start], b: grid.nodes[piece.end], h: backend.largest(rows[h])}
+        if rule.energy is None:
+            return backend.largest(weight) * backend.value(rule.bound, whole)
+        squares = backend.product(backend.product(weight, weight), backend.each(rule.energy, rows, fixed))
+        root = backend.value(sympy.sqrt(q), {q: backend.total(squares)})
+        return backend.value(rule.bound, {**whole, q: root})
+
+
+def node_index(setting: Setting, time: Any) -> int:
+    """The number of the node at this time; raises DomainError if there is none."""
+    grid = setting.grid
+    assert grid is not None
+    if time == setting.values.get("T"):
+        return grid.N
+    value = FLOATS.number(time)
+    if grid.kind == "uniform":
+        low, high = FLOATS.number(setting.values["delta"]), FLOATS.number(setting.values["T"])
+        nearest = round((value - low) / (high - low) * grid.N)
+        near = low + (high - low) * nearest / grid.N
+    else:
+        ts = nodes(setting, FLOATS)
+        nearest = int(np.argmin(np.abs(ts - value)))
+        near = float(ts[nearest])
+    if nearest < 1 or abs(near - value) > 1e-9 * value:
+        raise DomainError(f"time {value:.9g} is not a node t_1, ..., t_N of the grid; the nearest node is {near:.9g}")
+    return nearest

@@ -1,0 +1,16 @@
+"""The bibliography of the catalogue."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib import resources
+
+
+@cache
+def entries() -> dict[str, str]:
+    """BibTeX entries by key."""
+    text = resources.files("cmbound.catalogue").joinpath("references.bib").read_text(encoding="utf-8")
+    found = re.findall(r"^@\w+\{([^,]+),.*?^\}", text, flags=re.MULTILINE | re.DOTALL)
+    bodies = re.findall(r"^@\w+\{[^,]+,.*?^\}", text, flags=re.MULTILINE | re.DOTALL)
+    return dict(zip(found, bodies, strict=True))

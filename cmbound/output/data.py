@@ -1,0 +1,224 @@
+"""Records as JSON-ready data. The shape of an evaluation is described by ``evaluation.schema.json``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from importlib import resources
+from typing import Any
+
+import sympy
+
+import cmbound
+from cmbound.formulas import latex, on_a_grid
+from cmbound.functions import Named, plain
+from cmbound.output.numbers import plain_decimal
+from cmbound.presets import Preset
+from cmbound.profiles import PROFILES, Profile
+from cmbound.records import Evaluation, Terms, Theorem
+from cmbound.variants import TEACHERS, Placeholder
+
+SCHEMA_VERSION = "1"
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of an evaluation."""
+    text = resources.files("cmbound.output").joinpath("evaluation.schema.json").read_text(encoding="utf-8")
+    result: dict[str, Any] = json.loads(text)
+    return result
+
+
+def to_json(data: Any) -> str:
+    """JSON text with sorted keys."""
+    return json.dumps(data, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def _terms(terms: Terms) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": x.name,
+            "value": x.value,
+            "lower": plain_decimal(x.lower),
+            "upper": plain_decimal(x.upper),
+            "share": x.share,
+        }
+        for x in terms.values()
+    ]
+
+
+def in_clock(t: float, clock: str) -> float:
+    """A time as it is reported: t itself, or its noise level in the variance-exploding clock."""
+    import numpy as np
+
+    return float(np.sqrt(np.expm1(2 * t))) if clock == "ve" else t
+
+
+def evaluation_data(evaluation: Evaluation) -> dict[str, Any]:
+    """The evaluation as nested dicts, lists, numbers and text."""
+    theorem, clock = evaluation.theorem, evaluation.clock
+    data: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "version": cmbound.__version__,
+        "theorem": theorem.id,
+        "metric": theorem.metric,
+        "quantity": evaluation.quantity,
+        "kind": theorem.kind,
+        "tier": evaluation.tier,
+        "guarantee": evaluation.is_guarantee,
+        "value": evaluation.value,
+        "lower": plain_decimal(evaluation.lower),
+        "upper": plain_decimal(evaluation.upper),
+        "terms": _terms(evaluation.terms),
+        "dominating_term": evaluation.dominating_term,
+        "trivial_bound": evaluation.trivial,
+        "vacuous": evaluation.vacuous,
+        "profile": {
+            "name": evaluation.profile,
+            "stretches": [
+                {
+                    "profile": x.profile,
+                    "from": in_clock(x.start, clock),
+                    "to": in_clock(x.end, clock),
+                    "at": in_clock(x.at, clock),
+                }
+                for x in evaluation.stretches
+            ],
+        },
+        "teacher": evaluation.teacher,
+        "grid": dict(evaluation.grid or {"kind": None, "N": None, "h_max": None}),
+        "clock": clock,
+        "start": evaluation.start,
+        "to": evaluation.target,
+        "parameters": dict(evaluation.parameters),
+        "derived": {
+            name: {"lower": plain_decimal(x.lower), "upper": plain_decimal(x.upper)}
+            for name, x in evaluation.derived.items()
+        },
+        "assumptions": [{"id": x.id, "text": x.text, "status": x.status} for x in evaluation.assumptions],
+        "notes": list(evaluation.notes),
+    }
+    if evaluation.steps is not None:
+        data["steps"] = [
+            {
+                "k": x.k,
+                "time": in_clock(x.t, clock),
+                "value": x.value,
+                "lower": plain_decimal(x.lower),
+                "upper": plain_decimal(x.upper),
+                "terms": _terms(x.terms),
+            }
+            for x in evaluation.steps
+        ]
+    return data
+
+
+def definitions(exprs: list[Any]) -> list[tuple[Any, Any]]:
+    """Named functions that occur, each once with its definition, the inner ones after the outer ones."""
+    found: dict[Any, Any] = {}
+    queue = list(exprs)
+    kinds: set[Any] = set()
+    while queue:
+        expr = queue.pop(0)
+        for call in sorted(expr.atoms(Named), key=str):
+            if type(call) in kinds or call.func.__name__ == "geometric_sum":
+                continue
+            kinds.add(type(call))
+            found[call] = plain(type(call).definition(*call.args))
+            queue.append(found[call])
+    return list(found.items())
+
+
+def _row(row: Any) -> dict[str, Any]:
+    return {"name": row.name, "latex": row.latex, "meaning": row.meaning, "domain": str(row.domain), "paper": row.paper}
+
+
+def profile_data(profile: Profile) -> dict[str, Any]:
+    """A regularity profile: what it assumes, what it needs, and its bound for each teacher."""
+    return {
+        "name": profile.name,
+        "title": profile.title,
+        "reference": profile.reference,
+        "derivation": profile.derivation,
+        "assumptions": [{"id": x.id, "text": x.text} for x in profile.assumptions],
+        "teachers": {
+            teacher: {
+                "parameters": sorted(profile.parameters(teacher)),
+                "bounds": [str(plain(rule.bound)) for rule in rules],
+                "latex": [latex(rule.bound) for rule in rules],
+            }
+            for teacher, rules in profile.rules.items()
+        },
+        "acceleration": None if profile.acceleration is None else str(plain(profile.acceleration)),
+    }
+
+
+def theorem_data(theorem: Theorem, **options: Any) -> dict[str, Any]:
+    """A statement with everything known about it (options as for :meth:`cmbound.records.Theorem.formula`)."""
+    terms = theorem.formula(**options)
+    expression = sympy.Add(*(x.expression for x in terms))
+    data: dict[str, Any] = {
+        "id": theorem.id,
+        "title": theorem.title,
+        "kind": theorem.kind,
+        "status": theorem.status,
+        "metric": theorem.metric,
+        "quantity": theorem.quantity.format(target=options.get("to") or "p_data"),
+        "latex": theorem.latex(**options),
+        "expression": str(expression),
+        "terms": [{"name": x.name, "expression": str(x.expression), "latex": latex(x.expression)} for x in terms],
+        "where": [{"name": str(call), "definition": str(body), "latex": f"{latex(call)} = {latex(body)}"} for call, body in definitions([expression])],
+        "parameters": [_row(x) for x in theorem.parameters],
+        "optional_parameters": [_row(x) for x in theorem.optional_parameters],
+        "assumptions": [
+            {"id": x.id, "text": x.text, "predicate": None if x.predicate is None else str(x.predicate)}
+            for x in theorem.assumptions
+        ],
+        "reference": {"key": theorem.reference.key, "place": theorem.reference.place},
+        "provenance": theorem.provenance,
+        "derivation": theorem.derivation,
+        "rests_on": list(theorem.rests_on),
+    }
+    if theorem.uses_profile:
+        data["profiles"] = [
+            {"name": p.name, "title": p.title, "teachers": {t: sorted(p.parameters(t)) for t in p.rules}}
+            for p in PROFILES.values()
+        ]
+        data["on_a_grid"] = {
+            name: {x.name: latex(on_a_grid(x.expression, teacher, None)) for x in theorem.sources if x.expression.has(Placeholder)}
+            for name, teacher in TEACHERS.items()
+        } if not theorem.recursion else {}
+    return data
+
+
+def listing(theorems: list[Theorem]) -> list[dict[str, str]]:
+    """One row for each statement."""
+    return [
+        {
+            "id": x.id,
+            "kind": x.kind,
+            "status": x.status,
+            "metric": x.metric,
+            "title": x.title,
+            "reference": str(x.reference),
+        }
+        for x in theorems
+    ]
+
+
+def preset_data(preset: Preset) -> dict[str, Any]:
+    """A preset with the source of every number."""
+    return {
+        "name": preset.name,
+        "title": preset.title,
+        "source": preset.source,
+        "options": dict(preset.options),
+        "parameters": [
+            {"name": name, "value": value, "how": preset.origins[name].how, "source": preset.origins[name].source}
+            for name, value in preset.parameters.items()
+        ],
+    }
+
+
+def columns(rows: list[Mapping[str, Any]]) -> list[str]:
+    """The keys of the first row."""
+    return list(rows[0]) if rows else []

@@ -1,0 +1,33 @@
+"""What a reader of an evaluation must be told besides the number."""
+
+from __future__ import annotations
+
+from cmbound.output.numbers import rounded
+from cmbound.records import Evaluation
+
+
+def notes(evaluation: Evaluation) -> tuple[str, ...]:
+    """One sentence for each thing a reader could get wrong."""
+    found = []
+    if evaluation.theorem.kind == "order":
+        found.append(f"order form with C = {evaluation.parameters['C']}: not a guarantee, the paper's constant is unspecified")
+    if evaluation.tier == "approximate":
+        found.append("float64: an approximation of the bound, not a certified one")
+    if evaluation.vacuous:
+        term = evaluation.dominating_term
+        assert term is not None and evaluation.trivial is not None
+        found.append(
+            f"vacuous at these parameters: always answering 0 achieves {rounded(evaluation.trivial)}; "
+            f"the dominating term is {term} ({evaluation.terms[term].share:.0%} of the bound)"
+        )
+    if evaluation.teacher == "ddim":
+        found.append("the teacher is Euler in the noise level (DDIM); a Heun teacher is not covered")
+    if evaluation.clock == "ve":
+        found.append("variance-exploding clock: L_f, eps_sc, eps_cm and L_s are those of the VE model; eps_cm and h count per unit of t")
+    if evaluation.theorem.id == "explicit-training":
+        found.append("eps_cm compares points of one PF-ODE trajectory; the training loss used in practice compares points sharing (x_0, z)")
+    if evaluation.steps is not None and len(evaluation.steps) > 1:
+        best = min(evaluation.steps, key=lambda x: x.upper)
+        if best.k != len(evaluation.steps):
+            found.append(f"the bound is smallest after evaluation {best.k} ({rounded(best.value)}); stopping there is better")
+    return tuple(found)

@@ -1,0 +1,445 @@
+"""Regularity profiles: how large is the sum of the local teacher errors over a stretch of a grid?
+
+A profile answers that one question. Its answer is one expression for each teacher (a :class:`Rule`), written in the
+beginning ``a`` and the end ``b`` of a stretch and the largest step ``h`` in it; two profiles consist of two rules,
+an early one up to some node and a late one after it. Sums over a grid, weights and the choice of stretches are code
+that reads these expressions (:mod:`cmbound.numerics.stretches`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import Any
+
+from sympy import Expr, Float, Integer, Integral, Max, Min, Rational, S, log, sqrt
+
+from cmbound.errors import InputError, UnknownNameError
+from cmbound.functions import (
+    I3,
+    B,
+    J,
+    K,
+    P,
+    Q,
+    U,
+    artanh_s,
+    beta,
+    c,
+    c_drop,
+    ddim_energy,
+    elementary,
+    g,
+    kap,
+    kappa_h,
+    lam,
+    lam_drop,
+    lam_log_gap,
+    lam_rise,
+    look_back,
+    one_minus_ratio,
+    plain,
+    rearranged,
+    s,
+    s_rise,
+    smoothed_drop,
+    v,
+    w0,
+)
+from cmbound.notation import H_2, L_s, R, a, b, d, d_eff, h, m2, n_atoms, nu, q, sd2, t, t_star, tau, y
+from cmbound.records import Assumption
+
+EI = "exponential-integrator"
+HALF, QUARTER = Rational(1, 2), Rational(1, 4)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One bound on the sum of local teacher errors over the stretch [a, b], before the weights L_f.
+
+    Attributes:
+        bound: the bound, an expression in ``a``, ``b``, ``h`` and the profile's parameters.
+        stepwise: on a grid, apply it to each step and add up; otherwise to a stretch as a whole, with its largest
+            step and weight.
+        splittable: splitting a stretch never makes the sum of the bounds larger.
+        energy: for bounds in ``q``: q^2 is the sum over the steps of weight^2 times this expression.
+        valid_from: earliest ``a`` at which the bound may be used (None: everywhere).
+        free: values of a free parameter, each of which gives a valid bound; the smallest is taken.
+        breakpoints: times at which the shape of the bound changes.
+    """
+
+    bound: Any
+    stepwise: bool = True
+    splittable: bool = True
+    energy: Any = None
+    valid_from: Any = None
+    free: Mapping[Any, tuple[Fraction, ...]] = field(default_factory=dict, hash=False)
+    breakpoints: tuple[Any, ...] = ()
+
+    def specialise(self, values: Mapping[Any, Any]) -> Rule:
+        """The rule with symbols replaced."""
+
+        def sub(e: Any) -> Any:
+            return None if e is None else e.subs(values, simultaneous=True)
+
+        return replace(
+            self,
+            bound=sub(self.bound),
+            energy=sub(self.energy),
+            valid_from=sub(self.valid_from),
+            breakpoints=tuple(map(sub, self.breakpoints)),
+        )
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A regularity profile.
+
+    Attributes:
+        name: its name on the command line.
+        title: what it assumes, in a few words.
+        rules: for each teacher it covers, one rule, or an early and a late one.
+        assumptions: what must be true of the data or the scores.
+        acceleration: the pointwise bound A(t) on the score acceleration it integrates, if it has one (theory 3.2).
+        derivation: the proof in short.
+        reference: where it is proved.
+        centred: ``sd2`` may replace ``m2``.
+        subspace: with the DDIM teacher ``d_eff`` may replace ``d``.
+        no_tau: not available when tau > 0 is given (the radius R is then that of U, not of the data).
+    """
+
+    name: str
+    title: str
+    rules: Mapping[str, tuple[Rule, ...]] = field(hash=False)
+    assumptions: tuple[Assumption, ...]
+    acceleration: Any = None
+    derivation: str = ""
+    reference: str = ""
+    centred: bool = False
+    subspace: bool = False
+    no_tau: bool = False
+
+    def parameters(self, teacher: str) -> frozenset[str]:
+        """Names of the parameters the rules for ``teacher`` are written in (not the grid's)."""
+        symbols: set[Any] = set()
+        for rule in self.rules[teacher]:
+            symbols |= rule.bound.free_symbols | (rule.energy.free_symbols if rule.energy is not None else set())
+        names = {x.name for x in symbols} - {"a", "b", "h", "q", "y", "delta"}
+        if names & {"nu", "H_2"}:
+            names = names - {"nu", "H_2"} | {"n_atoms"}
+        return frozenset(names)
+
+    @classmethod
+    def from_acceleration(cls, name: str, acceleration: Any, title: str = "", teacher: str = EI) -> Profile:
+        """A profile of your own from a pointwise bound A(t) on the score acceleration.
+
+        Args:
+            name: a name for tables.
+            acceleration: a SymPy expression in ``cmbound.notation.t`` (and in any parameters of the table),
+                bounding norm(d/dt s(x_t, t))_{L2} along the PF-ODE; it must be finite and non-increasing on
+                [delta, T], which is where its integral is taken (rigorous quadrature in the certified tier).
+            title: what it assumes.
+            teacher: only the exponential integrator has a pointwise form.
+
+        Raises:
+            InputError: ``acceleration`` is not an expression in t and known parameters, or contains floats.
+        """
+        expr = _checked(acceleration, {"t"}, "acceleration")
+        assumption = Assumption(f"profile:{name}", f"the score acceleration is at most {plain(expr)}, non-increasing in t")
+        rule = Rule(g(h) * Integral(elementary(expr), (t, a, b)))
+        return cls(name, title or "pointwise bound given by the user", {teacher: (rule,)}, (assumption,), expr)
+
+    @classmethod
+    def from_stretch(
+        cls, name: str, bound: Callable[[Any, Any, Any], Any], title: str = "", teacher: str = EI, stepwise: bool = True
+    ) -> Profile:
+        """A profile of your own from a bound on the sum of local teacher errors.
+
+        Args:
+            name: a name for tables.
+            bound: called once with the symbols ``(a, b, h)``, returns a SymPy expression bounding the sum of the
+                local errors of all steps in [a, b], none larger than h (OU clock).
+            title: what it assumes.
+            teacher: the teacher whose error it bounds.
+            stepwise: on a grid, add it up over the steps (True) or apply it once to a whole stretch (False).
+
+        Raises:
+            InputError: the result is not an expression in a, b, h and known parameters, or contains floats.
+        """
+        expr = _checked(bound(a, b, h), {"a", "b", "h"}, "stretch bound")
+        assumption = Assumption(f"profile:{name}", f"the local teacher errors on [a, b] add up to at most {plain(expr)}")
+        rule = Rule(expr, stepwise=stepwise, splittable=False)
+        return cls(name, title or "stretch bound given by the user", {teacher: (rule,)}, (assumption,))
+
+
+def _checked(expr: Any, bound_names: set[str], what: str) -> Expr:
+    from cmbound import notation
+
+    if not isinstance(expr, Expr):
+        raise InputError(f"{what} must be a SymPy expression, got {type(expr).__name__}")
+    if expr.atoms(Float):
+        raise InputError(f"{what} must be exact: write Rational(1, 10), not 0.1")
+    for symbol in expr.free_symbols:
+        if symbol.name not in bound_names and symbol.name not in notation.PUBLIC:
+            raise InputError(f"{what} contains {symbol.name!r}, which is neither in the table of symbols nor one of {sorted(bound_names)}")
+        if symbol != notation.TABLE[symbol.name].symbol:
+            raise InputError(f"{what} contains a symbol {symbol.name!r} of its own; import it from cmbound.notation")
+    return expr
+
+
+def _pointwise(phi: Any, **kwargs: Any) -> Rule:
+    """Exponential integrator: a non-increasing A(t) with integral phi gives g(h) phi (theory 3.1)."""
+    return Rule(g(h) * phi, **kwargs)
+
+
+SECOND_MOMENT = Assumption("A1", "the data have a finite second moment m2 (Assumption 1)")
+LIPSCHITZ = Assumption("A2", "the score s(., t) is L_s-Lipschitz for all t in [t_star, T] (Assumption 2)")
+BOUNDED = Assumption("support", "the data lie in a ball of radius R (any centre)")
+SMOOTHED = Assumption("smoothed", "the data are U + tau z with z ~ N(0, I) independent of U and U in a ball of radius R")
+ATOMS = Assumption("atoms", "the data are the law of n_atoms points (with the given weights) in a ball of radius R")
+
+# --- (a), (f): any law ----------------------------------------------------------------------------------------------
+
+UNIVERSAL = Profile(
+    name="universal",
+    title="any data law, pointwise",
+    rules={
+        EI: (_pointwise(sqrt(d) * J(a, b) + U(d) * I3(a, b)),),
+        "ddim": (Rule(U(d) * lam_log_gap(a, b)),),
+    },
+    assumptions=(SECOND_MOMENT,),
+    acceleration=s(t) ** -3 * (c(t) ** 2 * sqrt(d) + U(d)),
+    derivation="ds/dt = c^2 s^-3 zhat - s^-3 E[w (w.z)|y]; Hoelder and Jensen on the posterior moments of z, whose prior is N(0, I).",
+    reference="theory 3.2 (a), 3.10",
+    subspace=True,
+)
+
+UNIVERSAL_INTEGRATED = Profile(
+    name="universal-integrated",
+    title="any data law, integrated over a stretch (order d instead of d^(3/2))",
+    rules={
+        EI: (
+            Rule(
+                g(h) * sqrt(d) * artanh_s(a, b)
+                + kappa_h(h)
+                * sqrt(I3(a, b))
+                * (sqrt(4 * d * I3(a, b) + d / s(a)) + sqrt(beta(d) * I3(a, b) + d * (d + 2) / (12 * s(a)))),
+                stepwise=False,
+                splittable=False,
+            ),
+        ),
+        "ddim": (
+            Rule(
+                q
+                * (
+                    sqrt(4 * d * lam_rise(a, b) + d * lam(b))
+                    + sqrt(d * lam_rise(a, b))
+                    + sqrt(beta(d) * lam_rise(a, b) + lam(b) * d * (d + 2) / 12)
+                ),
+                stepwise=False,
+                splittable=False,
+                energy=ddim_energy(a, b),
+            ),
+        ),
+    },
+    assumptions=(SECOND_MOMENT,),
+    derivation="Ito for norm(v)^4 and for the posterior energy bounds the integrals of E norm(C3 - 2 zhat)^2 and E norm(M zhat)^2; Cauchy-Schwarz per step.",
+    reference="theory 3.11 (f)",
+    subspace=True,
+)
+
+# --- (b): finite second moment --------------------------------------------------------------------------------------
+
+_W = Rational(3, 2)
+
+SECOND_MOMENT_PROFILE = Profile(
+    name="second-moment",
+    title="finite second moment, bounded in T",
+    rules={
+        EI: (
+            _pointwise(
+                sqrt(d) * J(a, b)
+                + K(d) * sqrt(m2) * (Rational(2, 3) * lam_drop(a, b, _W) + 2 * lam_drop(a, b, HALF))
+            ),
+        ),
+        "ddim": (Rule(2 * K(d) * sqrt(m2) * lam_rise(a, b, HALF) ** 2 / sqrt(lam(b))),),
+    },
+    assumptions=(SECOND_MOMENT,),
+    acceleration=s(t) ** -3 * (c(t) ** 2 * sqrt(d) + K(d) * sqrt(c(t) * m2 / s(t))),
+    derivation="E tr Cov(z|y) is at most the error of the best linear estimate, (c m2/s)^2; Hoelder with the exact moments of norm(z)^2.",
+    reference="theory 3.2 (b), 3.10",
+    centred=True,
+    subspace=True,
+)
+
+# --- (c), (d): Lipschitz scores -------------------------------------------------------------------------------------
+
+_LIPSCHITZ_RULE = _pointwise(
+    sqrt(d) * ((1 + L_s) * P(L_s, a, b) + sqrt(2) * L_s * kap(L_s) * Q(L_s, t_star, a, b)),
+    breakpoints=(-log(1 - 1 / L_s) / 2, t_star + log(1 + w0(L_s)) / 2),
+)
+_LIPSCHITZ_A = sqrt(d) * (
+    (1 + L_s) * Min(sqrt(L_s), 1 / s(t)) + sqrt(2) * L_s * kap(L_s) * Max(1 / sqrt(w0(L_s)), 1 / lam(t - t_star))
+)
+
+
+def _decay_fisher(time: Any) -> Any:
+    return c(time) ** 2 * m2**2 + d * c(time) ** 4 / s(time) ** 2
+
+
+_TAIL = 2 * L_s * (3 * L_s + 1) / (2 * L_s + 1)
+_BACK = look_back(L_s)
+_DECAY_A = sqrt(8 * d * L_s * (3 * L_s + 1)) * sqrt(_decay_fisher(t - _BACK)) + sqrt(1 + L_s) / s(t) * (
+    d * (d + 2) * _TAIL * _decay_fisher(t - _BACK)
+) ** QUARTER
+_DECAY_RULE = _pointwise(
+    sqrt(8 * d * L_s * (3 * L_s + 1))
+    * (m2 * c_drop(a - _BACK, b - _BACK) + sqrt(d) * s_rise(a - _BACK, b - _BACK))
+    + sqrt(1 + L_s)
+    / s(a)
+    * (d * (d + 2) * _TAIL) ** QUARTER
+    * (
+        2 * sqrt(m2) * c_drop(a - _BACK, b - _BACK, HALF)
+        + d**QUARTER / sqrt(s(a - _BACK)) * c_drop(a - _BACK, b - _BACK)
+    ),
+    valid_from=t_star + Rational(101, 100) * _BACK,
+    breakpoints=(t_star + 2 * _BACK,),
+)
+
+LIPSCHITZ_PROFILE = Profile(
+    name="lipschitz",
+    title="Lipschitz scores (the paper's Assumption 2)",
+    rules={EI: (_LIPSCHITZ_RULE,)},
+    assumptions=(LIPSCHITZ,),
+    acceleration=_LIPSCHITZ_A,
+    derivation="E norm(s)^2 = -E tr H; for grad Delta log p look back by w, integrate by parts, Brascamp-Lieb and Bochner on the log-concave posterior.",
+    reference="theory 3.2 (c)",
+)
+
+LIPSCHITZ_DECAY = Profile(
+    name="lipschitz-decay",
+    title="Lipschitz scores and second moment: (c), then a bound that decays in t",
+    rules={EI: (_LIPSCHITZ_RULE, _DECAY_RULE)},
+    assumptions=(SECOND_MOMENT, LIPSCHITZ),
+    acceleration=_DECAY_A,
+    derivation="The relative score s + x has E norm(s + x)^2 at most the relative Fisher information, which decays; same covariance identities.",
+    reference="theory 3.2 (d)",
+)
+
+# --- (e): bounded and smoothed data ---------------------------------------------------------------------------------
+
+_SMOOTHED_PHI = (
+    sqrt(d)
+    * (
+        rearranged(1 / sqrt(v(tau, a)) - 1 / sqrt(v(tau, b)), (1 - tau) * (1 + tau) * smoothed_drop(tau, a, b, HALF))
+        + R**2 / 3 * smoothed_drop(tau, a, b, Rational(3, 2))
+    )
+    + 9 * R**3 / 40 * smoothed_drop(tau, a, b, Integer(2))
+)
+_SMOOTHED_A = c(t) ** 2 / sqrt(v(tau, t)) * sqrt(d) * Max(
+    (1 - tau**2) / v(tau, t), R**2 / v(tau, t) ** 2 - (1 - tau**2) / v(tau, t)
+) + Rational(9, 10) * c(t) ** 3 * R**3 / v(tau, t) ** 3
+
+SMOOTHED_PROFILE = Profile(
+    name="smoothed",
+    title="bounded variable plus Gaussian noise of width tau, bounded in T",
+    rules={EI: (_pointwise(_SMOOTHED_PHI),)},
+    assumptions=(SMOOTHED,),
+    acceleration=_SMOOTHED_A,
+    derivation="Eigenvalues of H lie in [-1/v, c^2 R^2/v^2 - 1/v]; grad Delta log p is a posterior third cumulant of U, at most (9/10) R^3 (c/v)^3.",
+    reference="theory 3.2 (e)",
+)
+
+BOUNDED_PROFILE = Profile(
+    name="bounded",
+    title="data in a ball of radius R, bounded in T",
+    rules={
+        EI: tuple(rule.specialise({tau: S.Zero}) for rule in SMOOTHED_PROFILE.rules[EI]),
+        "ddim": (
+            Rule(
+                lam_rise(a, b)
+                / 2
+                * (sqrt(d) * R**2 / 2 * lam_drop(a, b, Integer(2)) + 3 * R**3 / 10 * lam_drop(a, b, Integer(3)))
+            ),
+        ),
+    },
+    assumptions=(BOUNDED,),
+    acceleration=_SMOOTHED_A.subs(tau, S.Zero),
+    derivation="The smoothed profile at tau = 0; for DDIM b <= d^(1/2) R^2/lam^3 + (9/10) R^3/lam^4.",
+    reference="theory 3.2 (e), 3.10",
+    no_tau=True,
+)
+
+# --- (g): a finite data set -----------------------------------------------------------------------------------------
+
+ATOMS_PROFILE = Profile(
+    name="atoms",
+    title="finite data set, free of the dimension",
+    rules={
+        "ddim": (
+            Rule(
+                q * sqrt(lam(b) * B(nu, H_2, y)),
+                stepwise=False,
+                splittable=False,
+                energy=ddim_energy(a, b),
+                free={y: tuple(Fraction(50 * 3 + i, 50) for i in range(2000))},
+            ),
+            Rule(one_minus_ratio(a, b) * 4 * R**2 * sqrt(log(sqrt(2) * n_atoms)) * lam_drop(a, b, Integer(1))),
+        )
+    },
+    assumptions=(ATOMS,),
+    derivation="Two posterior replicas bound E exp(tr Cov/4); the information I(x_0; y) has a drift that pays for E norm(A)^2; late steps by norm(A) <= (4 R^2/lam^2) log(2^(1/2) n)^(1/2).",
+    reference="theory 3.11 (g)",
+    no_tau=True,
+)
+
+PROFILES: dict[str, Profile] = {
+    p.name: p
+    for p in (
+        UNIVERSAL,
+        UNIVERSAL_INTEGRATED,
+        SECOND_MOMENT_PROFILE,
+        LIPSCHITZ_PROFILE,
+        LIPSCHITZ_DECAY,
+        SMOOTHED_PROFILE,
+        BOUNDED_PROFILE,
+        ATOMS_PROFILE,
+    )
+}
+"""The eight profiles of theory 3.2 and 3.11, in the order of the table there."""
+
+NAMES: tuple[str, ...] = ("auto", *PROFILES)
+
+
+def profile(name: str) -> Profile:
+    """The built-in profile called ``name``; raises :class:`UnknownNameError` with the nearest name."""
+    if name not in PROFILES:
+        raise UnknownNameError("profile", name, NAMES)
+    return PROFILES[name]
+
+
+def unavailable(p: Profile, teacher: str, given: frozenset[str], tau_positive: bool) -> str | None:
+    """Why ``p`` cannot be used with the given parameters, or None."""
+    if teacher not in p.rules:
+        return f"profile {p.name!r} does not cover the {teacher} teacher (it covers {', '.join(p.rules)})"
+    if p.no_tau and tau_positive:
+        return f"profile {p.name!r} needs tau = 0: with tau > 0, R is the radius of U, not of the data"
+    have = given | {"t_star"}
+    if p.centred and "sd2" in have:
+        have |= {"m2"}
+    missing = sorted(p.parameters(teacher) - have)
+    if missing:
+        return f"profile {p.name!r} needs {', '.join(missing)}"
+    return None
+
+
+def specialised(p: Profile, teacher: str, given: frozenset[str]) -> tuple[Rule, ...]:
+    """The rules of ``p`` for ``teacher``, with ``sd2`` for m2 and ``d_eff`` for d where given and allowed."""
+    values: dict[Any, Any] = {}
+    if p.centred and "sd2" in given:
+        values[m2] = sd2
+    if p.subspace and teacher == "ddim" and "d_eff" in given:
+        values[d] = d_eff
+    return tuple(rule.specialise(values) for rule in p.rules[teacher]) if values else tuple(p.rules[teacher])
+

@@ -1,0 +1,376 @@
+"""The records of cmbound: statements, their parts, and the results of evaluating them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Assumption:
+    """Something a statement assumes.
+
+    Attributes:
+        id: short name, unique within a statement.
+        text: what is assumed.
+        predicate: a SymPy relation over parameters (checked at evaluation), or None (reported as assumed).
+    """
+
+    id: str
+    text: str
+    predicate: Any = None
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Where a statement is found: a key of ``references.bib`` and a place in that work."""
+
+    key: str
+    place: str
+
+    def __str__(self) -> str:
+        return f"{self.key}, {self.place}"
+
+
+@dataclass(frozen=True)
+class Term:
+    """One named term of a statement.
+
+    Attributes:
+        name: ``initialisation``, ``consistency``, ``score``, ``discretisation``, ``early_stopping``, ...
+        expression: an exact SymPy expression.
+    """
+
+    name: str
+    expression: Any
+
+
+@dataclass(frozen=True)
+class Theorem:
+    """A statement: metric <= sum of named terms, under assumptions.
+
+    Attributes:
+        id: permanent name.
+        title: one line.
+        kind: ``order`` (hidden constant C, not a bound), ``explicit`` (a bound) or ``exact`` (an equality).
+        status: ``stated`` or ``implied`` (order form, see theory 2), ``proved`` (explicit form).
+        metric: what is bounded, in words (``W2``, ``TV``, ...).
+        quantity: the left-hand side, in text; ``{target}`` is p_data or p_delta.
+        quantity_latex: the same in LaTeX.
+        reference: where it is stated or proved.
+        provenance: how its form is known.
+        sources: the terms, possibly with the place-holders of :mod:`cmbound.variants`.
+        statement_assumptions: what it assumes, beyond what the regularity profile adds.
+        derivation: the proof in short.
+        rests_on: ids of statements it uses.
+        recursion: for multistep sampling, the terms after one more evaluation, in ``W_prev`` (the same term before).
+        ve_factor: factor from the OU to the variance-exploding clock (None: stated in the OU clock only).
+    """
+
+    id: str
+    title: str
+    kind: str
+    status: str
+    metric: str
+    quantity: str
+    quantity_latex: str
+    reference: Reference
+    provenance: str
+    sources: tuple[Term, ...]
+    statement_assumptions: tuple[Assumption, ...]
+    derivation: str
+    rests_on: tuple[str, ...] = ()
+    recursion: tuple[Term, ...] = ()
+    ve_factor: Any = None
+
+    # --- reading --------------------------------------------------------------------------------------------------
+
+    @property
+    def uses_profile(self) -> bool:
+        """Whether a regularity profile, a teacher and a grid enter."""
+        from cmbound.variants import LocalErrorSum
+
+        return any(term.expression.has(LocalErrorSum) for term in self.sources)
+
+    @property
+    def has_target(self) -> bool:
+        """Whether the statement is about the distance to p_data, with the distance to p_delta inside it."""
+        return any(term.name == "early_stopping" for term in self.sources) and self.kind != "order"
+
+    @property
+    def uses_start(self) -> bool:
+        """Whether the law sampling starts from enters."""
+        from cmbound.variants import StartGap
+
+        return any(term.expression.has(StartGap) for term in self.sources)
+
+    def formula(self, **options: Any) -> tuple[Term, ...]:
+        """The named terms as closed expressions.
+
+        Args:
+            options: ``profile`` (a name or a :class:`~cmbound.profiles.Profile`; without one the sum of local
+                teacher errors stays a function E_h), ``teacher``, ``to``, ``start``, ``clock`` as in
+                :meth:`evaluate`.
+
+        Raises:
+            InputError: an option that does not exist or does not fit the statement.
+        """
+        from cmbound.formulas import closed_terms
+
+        return closed_terms(self, **options)
+
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """The named terms in closed form (exponential-integrator teacher, largest step h, any profile E_h)."""
+        return self.formula()
+
+    @property
+    def expression(self) -> Any:
+        """The sum of :attr:`terms`, an exact SymPy expression; ``sympy.expand_func`` unfolds the named functions."""
+        import sympy
+
+        return sympy.Add(*(term.expression for term in self.terms))
+
+    @property
+    def assumptions(self) -> tuple[Assumption, ...]:
+        """What the statement assumes (an evaluation adds what the winning profiles assume)."""
+        return self.statement_assumptions
+
+    @property
+    def parameters(self) -> tuple[Any, ...]:
+        """Rows of the table of symbols: the parameters that must be given."""
+        from cmbound.formulas import required
+        from cmbound.notation import TABLE
+
+        return tuple(TABLE[name] for name in required(self))
+
+    @property
+    def optional_parameters(self) -> tuple[Any, ...]:
+        """Rows of the table of symbols: those that may be given besides (profiles, grids, noise levels)."""
+        from cmbound.formulas import optional
+        from cmbound.notation import TABLE
+
+        return tuple(TABLE[name] for name in optional(self))
+
+    def latex(self, **options: Any) -> str:
+        """The statement as LaTeX math, ``quantity \\le expression`` (options as for :meth:`formula`)."""
+        from cmbound.formulas import latex_statement
+
+        return latex_statement(self, **options)
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self.latex()}$"
+
+    def substitute(self, **params: Any) -> Any:
+        """The expression with exact numbers put in and everything else left symbolic.
+
+        Args:
+            params: numbers (read as in :meth:`evaluate`) and the options of :meth:`formula`.
+
+        Returns:
+            A SymPy expression.
+
+        Raises:
+            CmboundError: as for :meth:`evaluate`, except that nothing is missing.
+        """
+        from cmbound.formulas import substituted
+
+        return substituted(self, params)
+
+    # --- numbers --------------------------------------------------------------------------------------------------
+
+    def evaluate(self, **params: Any) -> Evaluation:
+        """The certified value at one point.
+
+        Args:
+            params: the numbers, by name (:attr:`parameters`, :attr:`optional_parameters`): int, Fraction, Decimal,
+                text such as ``"1/3"``, or a float, taken as the exact binary number it is. Options:
+                ``profile`` (``"auto"``, a name, a Profile, or a sequence of them), ``grid`` (a kind, a
+                :class:`~cmbound.grids.Grid` or an increasing array of times), ``teacher``, ``to``, ``start``,
+                ``clock``, ``preset`` and ``digits`` (relative accuracy of the enclosure, default 15).
+
+        Returns:
+            An :class:`Evaluation`.
+
+        Raises:
+            MissingParameterError, UnknownNameError, InputError: the question is incomplete or not understood.
+            DomainError: a number outside its domain, or a violated assumption.
+            UndecidedError: no enclosure of the wanted accuracy at the highest precision.
+        """
+        from cmbound.evaluation import evaluate
+
+        return evaluate(self, params)
+
+    def approximate(self, **params: Any) -> Approximation:
+        """The float64 value, over arrays that broadcast.
+
+        Args:
+            params: as for :meth:`evaluate` (without ``digits``), with numpy arrays of any broadcastable shapes.
+
+        Returns:
+            An :class:`Approximation` of the broadcast shape.
+
+        Raises:
+            CmboundError: as for :meth:`evaluate`; for an array the first offending value is named.
+        """
+        from cmbound.evaluation import approximate
+
+        return approximate(self, params)
+
+
+@dataclass(frozen=True)
+class TermValue:
+    """One term of an evaluation: ``value`` (upper end, float), the decimal enclosure, and its share of the sum."""
+
+    name: str
+    value: float
+    lower: Decimal
+    upper: Decimal
+    share: float
+
+
+class Terms(Mapping[str, TermValue]):
+    """The terms of an evaluation by name, in the order of the statement."""
+
+    def __init__(self, values: tuple[TermValue, ...]) -> None:
+        self._values = {x.name: x for x in values}
+
+    def __getitem__(self, name: str) -> TermValue:
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return f"Terms({', '.join(f'{x.name}={x.value:.6g}' for x in self.values())})"
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A stretch [start, end] (times, OU clock) on which one profile was used, in the map error at ``at``."""
+
+    profile: str
+    start: float
+    end: float
+    at: float
+
+
+@dataclass(frozen=True)
+class Step:
+    """The bound after one evaluation of a multistep sampler: its number, its time, total and terms."""
+
+    k: int
+    t: float
+    value: float
+    lower: Decimal
+    upper: Decimal
+    terms: Terms
+
+
+@dataclass(frozen=True)
+class CheckedAssumption:
+    """An assumption of an evaluation: ``checked`` (decided from the parameters) or ``assumed``."""
+
+    id: str
+    text: str
+    status: str
+
+
+@dataclass(frozen=True)
+class Enclosed:
+    """A number that follows from the parameters, as a decimal enclosure."""
+
+    lower: Decimal
+    upper: Decimal
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A statement evaluated at one point: the enclosure [lower, upper], its terms, and everything it assumed.
+
+    ``float(evaluation)`` and ``value`` are the upper end, rounded up. In the approximate tier ``lower`` and ``upper``
+    are the float64 value itself and certify nothing.
+    """
+
+    theorem: Theorem
+    tier: str
+    value: float
+    lower: Decimal
+    upper: Decimal
+    terms: Terms
+    profile: str | None
+    stretches: tuple[Stretch, ...]
+    teacher: str | None
+    grid: Mapping[str, Any] | None
+    target: str | None
+    start: str | None
+    clock: str
+    parameters: Mapping[str, Any]
+    derived: Mapping[str, Enclosed]
+    assumptions: tuple[CheckedAssumption, ...]
+    trivial: float | None
+    steps: tuple[Step, ...] | None = None
+
+    def __float__(self) -> float:
+        return self.value
+
+    @property
+    def is_guarantee(self) -> bool:
+        """Whether ``upper`` bounds the metric: an explicit (or exact) statement, certified."""
+        return self.theorem.kind != "order" and self.tier == "certified"
+
+    @property
+    def dominating_term(self) -> str | None:
+        """Name of the largest term (None if all vanish)."""
+        largest = max(self.terms.values(), key=lambda x: x.upper)
+        return largest.name if largest.upper > 0 else None
+
+    @property
+    def vacuous(self) -> bool | None:
+        """Whether always answering 0 has a guarantee at least as good (None: no such yardstick)."""
+        return None if self.trivial is None else self.value >= self.trivial
+
+    @property
+    def quantity(self) -> str:
+        """The left-hand side, in text."""
+        return self.theorem.quantity.format(target=self.target)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must be told besides the number."""
+        from cmbound.output.notes import notes
+
+        return notes(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The evaluation as JSON-ready data (the shape of ``cmbound evaluate --format json``)."""
+        from cmbound.output.data import evaluation_data
+
+        return evaluation_data(self)
+
+    def latex(self) -> str:
+        """The evaluation as LaTeX math, ``quantity \\le value``."""
+        from cmbound.output.tables import evaluation_latex
+
+        return evaluation_latex(self)
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self.latex()}$"
+
+    def _repr_html_(self) -> str:
+        from cmbound.output.tables import evaluation_html
+
+        return evaluation_html(self)
+
+
+@dataclass(frozen=True)
+class Approximation:
+    """float64 values over arrays: ``total`` and ``terms`` (by name), all of the broadcast shape."""
+
+    total: Any
+    terms: Mapping[str, Any]

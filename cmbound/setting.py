@@ -1,0 +1,475 @@
+"""From what a user gives to a checked, exact setting in which a statement can be evaluated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+import sympy
+
+from cmbound import grids
+from cmbound.errors import DomainError, InputError, MissingParameterError, UndecidedError
+from cmbound.formulas import ALIASES, OPTIONS, accepts, checked_options, optional, required, unknown_parameter
+from cmbound.functions import plain
+from cmbound.grids import Grid, time_of
+from cmbound.notation import TABLE, Domain
+from cmbound.numbers import exact, text_of
+from cmbound.numerics import certified
+from cmbound.profiles import PROFILES, Profile, Rule, profile, specialised, unavailable
+from cmbound.records import Assumption, Theorem
+from cmbound.variants import TEACHERS, Clock, Teacher, choose
+
+Value = Any
+"""An exact number: a Fraction, or a SymPy expression without symbols (a time that comes from a noise level)."""
+
+MAX_EVALUATIONS = 10**5
+_CHECK_BITS = (128, 512, 2048, 8192)
+_PER_STEP_DOMAIN = Domain(low=0, low_open=True)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Everything an evaluation needs, exact and checked.
+
+    Attributes:
+        theorem: the statement.
+        values: exact numbers by parameter name (times converted from noise levels where needed).
+        lists: parameters given as one value per grid step, ``times`` and ``weights``.
+        given: the parameters as the user gave them, as text.
+        teacher, clock: records; target, start: names.
+        profiles: the profiles to choose from, with their rules for this teacher; empty where none enters.
+        profile_name: ``auto`` or the name of the one profile (None where none enters).
+        grid: the grid, or None for the closed form in h.
+    """
+
+    theorem: Theorem
+    values: Mapping[str, Value]
+    lists: Mapping[str, tuple[Value, ...]]
+    given: Mapping[str, Any]
+    teacher: Teacher
+    clock: Clock
+    target: str
+    start: str
+    profiles: tuple[tuple[Profile, tuple[Rule, ...]], ...] = ()
+    profile_name: str | None = None
+    grid: Grid | None = None
+    assumptions: tuple[tuple[Assumption, str], ...] = field(default=())
+
+    @property
+    def collapsed(self) -> bool:
+        """Whether the sums over the grid equal the closed form in h: no grid, or equal steps and constants."""
+        per_step = {"L_f", "eps_sc", "eps_cm"} & set(self.lists)
+        uniform = self.grid is not None and self.grid.kind == "uniform"
+        return self.grid is None or (
+            uniform and not self.teacher.needs_grid and not per_step and self.clock.name == "ou"
+        )
+
+
+# --- numbers --------------------------------------------------------------------------------------------------------
+
+
+def _is_list(value: Any) -> bool:
+    if isinstance(value, str):
+        return "," in value
+    return isinstance(value, Sequence) or getattr(value, "ndim", 0) == 1
+
+
+def _items(value: Any) -> list[Any]:
+    if isinstance(value, str):
+        return [x for x in value.split(",") if x.strip()]
+    return list(value)
+
+
+def _check(name: str, value: Fraction, shown: Any, domain: Domain) -> Fraction:
+    if value not in domain:
+        raise DomainError(f"{name} must be {domain}, got {shown}")
+    return value
+
+
+def _t_star(value: Any) -> Any:
+    """``delta``, or a number."""
+    return "delta" if isinstance(value, str) and value.strip() == "delta" else value
+
+
+def exact_scalars(theorem: Theorem, params: Mapping[str, Any]) -> dict[str, Fraction]:
+    """Parameters given as single numbers, exact and inside their domains (``t_star = delta`` is left out)."""
+    result = {}
+    for name, value in params.items():
+        if not accepts(theorem, name):
+            raise unknown_parameter(theorem, name)
+        if name == "t_star" and _t_star(value) == "delta":
+            continue
+        if not _is_list(value):
+            result[name] = _check(name, exact(name, value), text_of(value), TABLE[name].domain)
+    return result
+
+
+def _exact_lists(params: Mapping[str, Any]) -> dict[str, tuple[Fraction, ...]]:
+    result = {}
+    for name, value in params.items():
+        row = TABLE[name]
+        if not _is_list(value) or name == "t_star":
+            continue
+        if not row.per_step:
+            raise InputError(f"{name} must be one number, got a list")
+        items = _items(value)
+        if not items:
+            raise InputError(f"{name} is an empty list")
+        domain = _PER_STEP_DOMAIN if name == "L_f" else row.domain
+        result[name] = tuple(_check(f"{name}[{i}]", exact(name, x), text_of(x), domain) for i, x in enumerate(items))
+    return result
+
+
+def _as_expr(value: Value) -> Any:
+    return sympy.Rational(value.numerator, value.denominator) if isinstance(value, Fraction) else value
+
+
+def time_from_sigma(sigma: Fraction) -> Any:
+    """The time of a noise level, exactly."""
+    return plain(time_of(_as_expr(sigma)))
+
+
+def sign(value: Value) -> int:
+    """-1, 0 or 1. Raises UndecidedError if the sign cannot be decided."""
+    if isinstance(value, Fraction | int):
+        return (value > 0) - (value < 0)
+    for bits in _CHECK_BITS:
+        with certified.precision(bits):
+            ball = certified.number(value)
+            if ball > 0:
+                return 1
+            if ball < 0:
+                return -1
+    if sympy.simplify(value) == 0:
+        return 0
+    raise UndecidedError(f"cannot decide the sign of {value}")
+
+
+def difference(x: Value, y: Value) -> Value:
+    """x - y, exactly."""
+    if isinstance(x, Fraction) and isinstance(y, Fraction):
+        return x - y
+    return _as_expr(x) - _as_expr(y)
+
+
+def rational_near(value: Value) -> Fraction:
+    """A fraction within 2^-200 (relative) of the value; the value itself if it is rational."""
+    if isinstance(value, Fraction):
+        return value
+    with certified.precision(256):
+        mantissa, exponent = certified.number(value).mid().man_exp()
+    return Fraction(int(mantissa)) * Fraction(2) ** int(exponent)
+
+
+# --- resolution -----------------------------------------------------------------------------------------------------
+
+
+def resolve(theorem: Theorem, params: Mapping[str, Any]) -> Setting:
+    """Check and complete what the user gave.
+
+    Args:
+        theorem: the statement.
+        params: numbers and options, as :meth:`cmbound.records.Theorem.evaluate` takes them.
+
+    Raises:
+        CmboundError: see :meth:`cmbound.records.Theorem.evaluate`.
+    """
+    options = {name: params[name] for name in OPTIONS if params.get(name) is not None}
+    numbers = {name: value for name, value in params.items() if name not in OPTIONS and value is not None}
+    if "preset" in options:
+        numbers, options = _with_preset(theorem, numbers, options)
+    for name in ("profile", "grid", "teacher"):
+        if name in options and not theorem.uses_profile:
+            raise InputError(f"{theorem.id} has no {name}: no teacher enters it")
+    target, start, clock = checked_options(theorem, options.get("to"), options.get("start"), options.get("clock"))
+    teacher: Teacher = choose("teacher", options.get("teacher", "exponential-integrator"), TEACHERS)
+
+    scalars = exact_scalars(theorem, numbers)
+    lists = _exact_lists(numbers)
+    values: dict[str, Value] = dict(scalars)
+    _convert_aliases(values, lists)
+    grid = _read_grid(options.get("grid"), clock, values)
+    _defaults(theorem, values, lists, numbers)
+    _check_missing(theorem, values, lists, grid, options)
+    _cross_checks(values, lists)
+    grid = _build_grid(theorem, grid, values, teacher)
+    _check_per_step(lists, grid)
+
+    profiles: tuple[tuple[Profile, tuple[Rule, ...]], ...] = ()
+    profile_name = None
+    if theorem.uses_profile:
+        profile_name, profiles = _choose_profiles(options.get("profile", "auto"), teacher, values, lists)
+    setting = Setting(
+        theorem=theorem,
+        values=values,
+        lists=lists,
+        given=_shown(numbers),
+        teacher=teacher,
+        clock=clock,
+        target=target,
+        start=start,
+        profiles=profiles,
+        profile_name=profile_name,
+        grid=grid,
+    )
+    return _with_checked_assumptions(setting)
+
+
+def _with_preset(
+    theorem: Theorem, numbers: dict[str, Any], options: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Fill in from a preset what was not given; a preset's parameters the statement does not have are left out."""
+    from cmbound.presets import preset
+
+    chosen = preset(str(options.pop("preset")))
+    merged = {name: value for name, value in chosen.parameters.items() if accepts(theorem, name)}
+    for name in numbers:
+        partner = ALIASES.get(name) or next((alias for alias, other in ALIASES.items() if other == name), None)
+        merged.pop(partner or "", None)
+        if name in ("h", "N") and ("grid" in options or name == "h"):
+            merged.pop("N" if name == "h" else "h", None)
+    extra = {name: value for name, value in chosen.options.items() if name not in options}
+    if not theorem.uses_profile:
+        extra = {name: value for name, value in extra.items() if name not in ("profile", "grid", "teacher")}
+    if theorem.ve_factor is None:
+        extra.pop("clock", None)
+    if not theorem.uses_start:
+        extra.pop("start", None)
+    kind = options.get("grid", extra.get("grid"))
+    if kind != "edm":
+        merged.pop("rho", None)
+    return {**merged, **numbers}, {**extra, **options}
+
+
+def _shown(numbers: Mapping[str, Any]) -> dict[str, Any]:
+    shown: dict[str, Any] = {}
+    for name, value in numbers.items():
+        if name == "t_star" and _t_star(value) == "delta":
+            shown[name] = "delta"
+        else:
+            shown[name] = [text_of(x) for x in _items(value)] if _is_list(value) else text_of(value)
+    return shown
+
+
+def _convert_aliases(values: dict[str, Value], lists: dict[str, tuple[Value, ...]]) -> None:
+    for alias, name in ALIASES.items():
+        if alias in values:
+            if name in values:
+                raise InputError(f"give {alias} or {name}, not both")
+            if alias != "sigmas":
+                values[name] = time_from_sigma(values[alias])
+        elif alias in lists:
+            if name in lists:
+                raise InputError(f"give {alias} or {name}, not both")
+            lists[name] = tuple(time_from_sigma(x) for x in lists[alias])
+    for name in ("times", "sigmas"):
+        if name in values:
+            value = values.pop(name)
+            lists.setdefault("times", (value if name == "times" else time_from_sigma(value),))
+    if "weights" in values:
+        lists["weights"] = (values.pop("weights"),)
+
+
+def _read_grid(given: Any, clock: Clock, values: dict[str, Value]) -> Grid | str | None:
+    """A grid whose nodes are known (delta and T are then set), a kind still to be built, or None."""
+    if given is None:
+        return None
+    if isinstance(given, str):
+        return str(choose("grid", given, grids.KINDS))
+    if not isinstance(given, Grid):
+        given = (Grid.from_noise_levels if clock.name == "ve" else Grid.from_times)(list(given))
+    if given.kind not in ("times", "noise-levels"):
+        return str(given.kind)
+    nodes = [x if given.kind == "times" else time_from_sigma(x) for x in (given.values[0], given.values[-1])]
+    for name, node in zip(("delta", "T"), nodes, strict=True):
+        if name in values and sign(difference(values[name], node)) != 0:
+            raise InputError(f"{name} differs from the {'first' if name == 'delta' else 'last'} node of the grid; leave it out")
+        values[name] = node
+    return given
+
+
+def _defaults(
+    theorem: Theorem, values: dict[str, Value], lists: dict[str, tuple[Value, ...]], numbers: Mapping[str, Any]
+) -> None:
+    names = {*required(theorem), *optional(theorem)}
+    if "t" in required(theorem) and "t" not in values and "T" in values:
+        values["t"] = values["T"]
+    if "T" in optional(theorem) and "T" not in values and "t" in values:
+        values["T"] = values["t"]
+    if "tau" in names and "tau" not in values and not theorem.uses_profile:
+        values["tau"] = Fraction(0)
+    if "weights" in lists:
+        count = Fraction(len(lists["weights"]))
+        if values.get("n_atoms", count) != count:
+            raise DomainError(f"n_atoms is {values['n_atoms']}, but {count} weights were given")
+        values["n_atoms"] = count
+    if "times" in lists:
+        if "t_hat" in values:
+            raise InputError("give times (one for each evaluation after the first) or t_hat, not both")
+        evaluations = Fraction(len(lists["times"]) + 1)
+        if values.get("k", evaluations) != evaluations:
+            raise InputError(f"k is {values['k']}, but times has {evaluations - 1} entries (k - 1 are needed)")
+        values["k"] = evaluations
+    if theorem.uses_profile and "delta" in values:
+        star = _t_star(numbers.get("t_star", "0"))
+        if star == "delta":
+            values["t_star"] = values["delta"]
+        else:
+            value = exact("t_star", star)
+            if value != 0 and sign(difference(value, values["delta"])) != 0:
+                raise DomainError(f"t_star must be 0 or delta, got {star}")
+            values["t_star"] = value
+
+
+def _check_missing(
+    theorem: Theorem,
+    values: Mapping[str, Value],
+    lists: Mapping[str, Any],
+    grid: Grid | str | None,
+    options: Mapping[str, Any],
+) -> None:
+    if theorem.kind == "order" and "C" not in values:
+        raise DomainError(f"{theorem.id} is an order-form statement with an unspecified constant: give C to evaluate it")
+    missing = []
+    for name in required(theorem):
+        if name in values or name in lists:
+            continue
+        if name == "h" and theorem.uses_profile and (grid is not None or "N" in values):
+            continue
+        if name == "t_hat" and (values.get("k") == 1 or "times" in lists):
+            continue
+        alias = next((x for x, y in ALIASES.items() if y == name), None)
+        missing.append(f"{name} (or {alias})" if alias else name)
+    if missing:
+        hint = ""
+        if "h" in missing and theorem.uses_profile:
+            hint = "; h may be replaced by a grid"
+        raise MissingParameterError(f"{theorem.id} needs {', '.join(missing)}{hint}")
+
+
+def _cross_checks(values: Mapping[str, Value], lists: Mapping[str, tuple[Value, ...]]) -> None:
+    if "sd2" in values and "m2" in values and values["sd2"] > values["m2"]:
+        raise DomainError(f"sd2 must be at most m2, got sd2 = {float(values['sd2']):g} with m2 = {float(values['m2']):g}")
+    if "d_eff" in values and "d" in values and values["d_eff"] > values["d"]:
+        raise DomainError(f"d_eff must be at most d, got d_eff = {values['d_eff']} with d = {values['d']}")
+    if values.get("k", Fraction(1)) > MAX_EVALUATIONS:
+        raise DomainError(f"k must be at most {MAX_EVALUATIONS}, got {values['k']}")
+
+
+def _build_grid(theorem: Theorem, grid: Grid | str | None, values: dict[str, Value], teacher: Teacher) -> Grid | None:
+    if not theorem.uses_profile:
+        return None
+    if grid is None:
+        if teacher.needs_grid:
+            raise InputError(f"teacher {teacher.name!r} has no closed form in h: give a grid")
+        if "N" not in values:
+            if "rho" in values:
+                raise InputError("rho belongs to the edm grid: give grid edm")
+            return None
+        if "h" in values:
+            raise InputError("give h or N, not both")
+        grid = "uniform"
+    given = frozenset(values)
+    kind = grid if isinstance(grid, str) else grid.kind
+    grids.require(kind, given)
+    if isinstance(grid, Grid):
+        return grid
+    if sign(difference(values["T"], values["delta"])) <= 0:
+        raise DomainError(f"delta must be below T, got {_interval(values)}")
+    if "h" in values and sign(difference(difference(values["T"], values["delta"]), values["h"])) < 0:
+        raise DomainError(f"h must be at most T - delta, got h = {float(values['h']):g} with {_interval(values)}")
+    low, high = rational_near(values["delta"]), rational_near(values["T"])
+    if kind == "edm":
+        values.setdefault("rho", Fraction(7))
+    if kind == "two-stage":
+        return grids.two_stage(low, high, values["h"])
+    if kind == "uniform" and "N" not in values:
+        values["N"] = Fraction(grids.uniform_steps(low, high, values["h"]))
+    return Grid(kind, int(values["N"]))
+
+
+def _interval(values: Mapping[str, Value]) -> str:
+    return f"delta = {float(rational_near(values['delta'])):g}, T = {float(rational_near(values['T'])):g}"
+
+
+def _check_per_step(lists: Mapping[str, tuple[Value, ...]], grid: Grid | None) -> None:
+    for name in ("L_f", "eps_sc", "eps_cm"):
+        if name in lists:
+            if grid is None:
+                raise InputError(f"{name} is a list with one value for each step: give a grid")
+            if len(lists[name]) != grid.N:
+                raise InputError(f"{name} has {len(lists[name])} values, but the grid has N = {grid.N} steps")
+
+
+def _choose_profiles(
+    asked: Any, teacher: Teacher, values: Mapping[str, Value], lists: Mapping[str, Any]
+) -> tuple[str, tuple[tuple[Profile, tuple[Rule, ...]], ...]]:
+    given = frozenset(values) | frozenset(lists)
+    tau_positive = values.get("tau", 0) > 0
+    if asked == "auto":
+        wanted = [p for p in PROFILES.values() if unavailable(p, teacher.name, given, tau_positive) is None]
+        if not wanted:
+            raise InputError(f"no profile is available for the {teacher.name} teacher with the given parameters")
+        name = "auto"
+    elif isinstance(asked, str | Profile):
+        wanted = [profile(asked) if isinstance(asked, str) else asked]
+        name = wanted[0].name
+    else:
+        wanted = [x if isinstance(x, Profile) else profile(x) for x in asked]
+        if not wanted:
+            raise InputError("profile is an empty list")
+        name = "auto"
+    for p in wanted:
+        reason = unavailable(p, teacher.name, given, tau_positive)
+        if reason:
+            raise InputError(reason)
+    return name, tuple((p, specialised(p, teacher.name, given)) for p in wanted)
+
+
+# --- assumptions ----------------------------------------------------------------------------------------------------
+
+
+def _with_checked_assumptions(setting: Setting) -> Setting:
+    """Decide every predicate; a violated one is a DomainError that names it."""
+    from dataclasses import replace
+
+    result = []
+    for assumption in setting.theorem.statement_assumptions:
+        status = "assumed"
+        if assumption.predicate is not None:
+            rows = _rows(assumption.predicate, setting)
+            if not rows:
+                continue
+            for row in rows:
+                if not _holds(assumption.predicate, row):
+                    raise DomainError(
+                        f"assumption {assumption.id!r} of {setting.theorem.id} is violated: {assumption.text}; got {_readable(row)}"
+                    )
+            status = "checked"
+        result.append((assumption, status))
+    return replace(setting, assumptions=tuple(result))
+
+
+def _rows(predicate: Any, setting: Setting) -> list[dict[str, Value]]:
+    """The values at which a predicate must hold (one row, one for each listed time, or none)."""
+    names = {x.name for x in predicate.free_symbols}
+    if "h" in names and setting.grid is not None:
+        return []
+    if "t_hat" in names and "times" in setting.lists:
+        return [{**{n: setting.values[n] for n in names - {"t_hat"}}, "t_hat": x} for x in setting.lists["times"]]
+    if not names <= set(setting.values):
+        return []
+    return [{name: setting.values[name] for name in names}]
+
+
+def _holds(predicate: Any, row: Mapping[str, Value]) -> bool:
+    gap = (predicate.gts - predicate.lts).subs({TABLE[name].symbol: _as_expr(value) for name, value in row.items()})
+    gap = gap if not gap.is_Rational else Fraction(int(gap.p), int(gap.q))
+    outcome = sign(gap)
+    return outcome > 0 or (outcome == 0 and not isinstance(predicate, sympy.core.relational.StrictGreaterThan | sympy.core.relational.StrictLessThan))
+
+
+def _readable(row: Mapping[str, Value]) -> str:
+    return ", ".join(f"{name} = {float(rational_near(value)):.6g}" for name, value in sorted(row.items()))

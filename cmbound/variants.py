@@ -1,0 +1,146 @@
+"""Choices a statement leaves open: the teacher, the law sampling starts from, and the clock.
+
+Each is a record of expressions, written once; statements refer to them through the place-holders below.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from sympy import Function, S, exp, sqrt
+
+from cmbound.errors import UnknownNameError
+from cmbound.functions import c, em1, lam, lam_rise, one_minus_c, one_minus_s, rearranged, s
+from cmbound.notation import L_f, L_s, T, a, b, d, delta, eps_cm, eps_sc, h, m2
+
+
+class Placeholder(Function):
+    """Stands for a quantity that depends on the teacher, the profile, the grid, the start or the clock."""
+
+    nargs = 1
+    latex_name: ClassVar[str]
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        body = rf"{self.latex_name}\left({printer._print(self.args[0])}\right)"
+        return body if exp is None else f"{body}^{{{exp}}}"
+
+
+class ConsistencySum(Placeholder):
+    """Sum of the consistency errors of the steps from delta to the time in the argument."""
+
+    latex_name = r"E_{cm}"
+
+
+class ScoreSum(Placeholder):
+    """Sum over the steps of L_f times what the score error does to one teacher step."""
+
+    latex_name = r"E_{sc}"
+
+
+class LocalErrorSum(Placeholder):
+    """Sum over the steps of L_f times the error of one teacher step with the exact score; a profile bounds it."""
+
+    latex_name = r"E_{h}"
+
+
+class LipschitzAt(Placeholder):
+    """L_f at one time."""
+
+    latex_name = "L_f"
+
+
+class StartGap(Placeholder):
+    """Bound on W2 between the law sampling starts from and p_T."""
+
+    latex_name = r"E_{0}"
+
+
+class EarlyStoppingGap(Placeholder):
+    """Bound on W2(p_delta, p_data)."""
+
+    latex_name = r"E_{\delta}"
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """The one-step solver behind the consistency error.
+
+    Attributes:
+        name: its name on the command line.
+        title: what it is.
+        score: what a score error eps_sc does to one step from b to a, as an expression in a, b, h, eps_sc.
+        weight: factor with which L_f(t_j) multiplies the local error of a step (an expression in a).
+        needs_grid: whether the sums have no closed form in the largest step h.
+        reference: where it is analysed.
+    """
+
+    name: str
+    title: str
+    score: Any
+    weight: Any
+    needs_grid: bool
+    reference: str
+
+
+EXPONENTIAL_INTEGRATOR = Teacher(
+    name="exponential-integrator",
+    title="exponential integrator in t (score frozen over a step)",
+    score=eps_sc * em1(h) / h * (b - a),
+    weight=S.One,
+    needs_grid=False,
+    reference="theory 3.1",
+)
+DDIM = Teacher(
+    name="ddim",
+    title="DDIM (noise prediction frozen over a step; Euler in the noise level)",
+    score=c(a) * lam_rise(a, b) * s(b) * eps_sc,
+    weight=c(a),
+    needs_grid=True,
+    reference="theory 3.10",
+)
+TEACHERS = {x.name: x for x in (EXPONENTIAL_INTEGRATOR, DDIM)}
+
+STARTS = {
+    "standard": rearranged(
+        sqrt(c(T) ** 2 * m2**2 + one_minus_s(T) ** 2 * d),
+        c(T) * sqrt(m2**2 + c(T) ** 2 * d / (1 + s(T)) ** 2),
+    ),
+    "matched": c(T) * m2,
+}
+"""Coupling bound on W2(start, p_T): N(0, I) (standard) or N(0, s_T^2 I) (matched), theory 3.4."""
+
+
+@dataclass(frozen=True)
+class Clock:
+    """A clock, with the conversion of each constant into the Ornstein-Uhlenbeck clock.
+
+    Attributes:
+        name: ``ou`` or ``ve``.
+        L_f, eps_sc: the OU constant at the time ``a`` as an expression in the given one.
+        eps_cm, L_s: likewise (they do not depend on the time; ``L_s`` on T).
+        early_stopping: bound on the distance of p_delta to p_data in this clock.
+    """
+
+    name: str
+    L_f: Any
+    eps_sc: Any
+    eps_cm: Any
+    L_s: Any
+    early_stopping: Any
+
+
+OU = Clock("ou", L_f, eps_sc, eps_cm, L_s, sqrt(one_minus_c(delta) ** 2 * m2**2 + s(delta) ** 2 * d))
+VE = Clock(
+    "ve", L_f * exp(a - delta), eps_sc * exp(a), eps_cm * exp(-delta), L_s * exp(2 * T), lam(delta) * sqrt(d)
+)
+CLOCKS = {x.name: x for x in (OU, VE)}
+TARGETS = ("p_data", "p_delta")
+TIERS = ("certified", "approximate")
+
+
+def choose(what: str, given: str, allowed: Any) -> Any:
+    """``allowed[given]`` (or ``given``, if ``allowed`` is a sequence); raises :class:`UnknownNameError`."""
+    if given not in allowed:
+        raise UnknownNameError(what, str(given), allowed)
+    return allowed[given] if isinstance(allowed, dict) else given
