@@ -1,4 +1,4 @@
-"""Evaluating a statement: at one exact point with a certificate, or in float64 over arrays."""
+"""Evaluating a statement at one exact point, with a certificate (arrays: :mod:`cmbound.arrays`)."""
 
 from __future__ import annotations
 
@@ -13,19 +13,17 @@ import numpy as np
 import sympy
 
 from cmbound import grids
-from cmbound.errors import DomainError, InputError, UndecidedError
-from cmbound.formulas import ALIASES, OPTIONS, computable_terms, outer_terms, unknown_parameter
+from cmbound.errors import DomainError, UndecidedError
+from cmbound.exact import Value, as_expr
+from cmbound.formulas import ALIASES, outer_terms
 from cmbound.functions import c, lam, plain, s
-from cmbound.notation import TABLE, T, W_prev, a, b, d, delta, eps_cm, eps_sc, h, m2
+from cmbound.notation import TABLE, W_prev, d, delta, m2
 from cmbound.numerics import approximate as floats
 from cmbound.numerics import certified
-from cmbound.numerics.backend import Backend, Balls, Floats
-from cmbound.numerics.paths import choose_pieces, closed_choice
+from cmbound.numerics.backend import Balls, Floats
+from cmbound.numerics.paths import choose_pieces
 from cmbound.numerics.stretches import Piece, Sums, node_index, nodes, two_stage_exact
-from cmbound.profiles import Profile
-from cmbound.setting import Setting, Value, resolve
 from cmbound.records import (
-    Approximation,
     CheckedAssumption,
     Enclosed,
     Evaluation,
@@ -36,12 +34,12 @@ from cmbound.records import (
     TermValue,
     Theorem,
 )
+from cmbound.setting import Setting, resolve
 from cmbound.variants import ConsistencySum, LipschitzAt, LocalErrorSum, Placeholder, ScoreSum
 
 MAX_BITS = 1 << 15
 DEFAULT_DIGITS = 15
 MAX_DIGITS = 1000
-CHUNK = 1 << 14
 
 
 # --- one point ------------------------------------------------------------------------------------------------------
@@ -95,12 +93,8 @@ def _node(setting: Setting, index: int) -> Value:
     else:
         formula = grids.FORMULAS[grid.kind].subs(grids.j, index)
         numbers = {**values, "N": Fraction(grid.N)}
-    result = plain(formula).subs({x: _expr(numbers[x.name]) for x in formula.free_symbols}, simultaneous=True)
+    result = plain(formula).subs({x: as_expr(numbers[x.name]) for x in formula.free_symbols}, simultaneous=True)
     return Fraction(int(result.p), int(result.q)) if result.is_Rational else result
-
-
-def _expr(value: Value) -> Any:
-    return sympy.Rational(value.numerator, value.denominator) if isinstance(value, Fraction) else value
 
 
 def local_times(setting: Setting) -> list[Value]:
@@ -192,7 +186,7 @@ def term_rows(setting: Setting, sums: Sums, paths: Mapping[Value, tuple[Piece, .
 
 
 def _accurate(row: Mapping[str, Any], digits: int) -> bool:
-    total = sum(row.values(), certified.Ball(0))
+    total = sum(row.values(), certified.number(0))
     return all(certified.relative_accuracy(x) >= digits for x in (*row.values(), total))
 
 
@@ -200,11 +194,9 @@ def _enclosed_rows(setting: Setting, rows: list[dict[str, Any]], digits: int) ->
     shown = max(digits + 2, 17)
     result = []
     for row in rows:
-        total = sum(row.values(), certified.Ball(0))
+        total = sum(row.values(), certified.number(0))
         if total.upper() > certified.number(Fraction(np.finfo(np.float64).max)):
-            raise DomainError(
-                f"{setting.theorem.id}: the value, about 10^{_order_of(total)}, exceeds the largest float64 number"
-            )
+            raise DomainError(f"{setting.theorem.id}: the value, about 10^{_order_of(total)}, exceeds the largest float64 number")
         terms = tuple(
             TermValue(name, certified.float_up(_up(x, shown)), _down(x, shown), _up(x, shown), _share(x, total))
             for name, x in row.items()
@@ -220,7 +212,7 @@ def _enclosed_rows(setting: Setting, rows: list[dict[str, Any]], digits: int) ->
 
 def _order_of(x: Any) -> int:
     with certified.precision(128):
-        return int((x.mid().log() / certified.Ball(10).log()).floor().mid().unique_fmpz())
+        return int((x.mid().log() / certified.number(10).log()).floor().mid().unique_fmpz())
 
 
 def _up(x: Any, digits: int) -> Decimal:
@@ -245,8 +237,7 @@ def _approximate_rows(
         if not np.isfinite(total):
             raise DomainError(f"{setting.theorem.id}: the value exceeds the float64 range; use the certified tier")
         terms = tuple(
-            TermValue(name, x, Decimal(repr(x)), Decimal(repr(x)), x / total if total > 0 else 0.0)
-            for name, x in values.items()
+            TermValue(name, x, Decimal(repr(x)), Decimal(repr(x)), x / total if total > 0 else 0.0) for name, x in values.items()
         )
         result.append((total, Decimal(repr(total)), Decimal(repr(total)), Terms(terms)))
     derived = {}
@@ -265,9 +256,9 @@ def derived_values(setting: Setting) -> dict[str, Value]:
             result[name] = value
     for alias, name in ALIASES.items():
         if name in values and alias not in values and alias in ("sigma_min", "sigma_max"):
-            result[alias] = plain(lam.definition(_expr(values[name])))
+            result[alias] = plain(lam.definition(as_expr(values[name])))
     if setting.theorem.uses_profile and setting.grid is not None and setting.grid.kind == "uniform":
-        result["h"] = (_expr(values["T"]) - _expr(values["delta"])) / setting.grid.N
+        result["h"] = (as_expr(values["T"]) - as_expr(values["delta"])) / setting.grid.N
     if "times" in lists and "times" not in setting.given:
         result |= {f"times[{i}]": x for i, x in enumerate(lists["times"])}
     return result
@@ -286,9 +277,7 @@ def _record(
     steps = None
     if theorem.recursion:
         numbers = [setting.values["T"], *evaluation_times(setting)]
-        steps = tuple(
-            Step(i + 1, Floats().number(t), *row) for i, (t, row) in enumerate(zip(numbers, rows, strict=True))
-        )
+        steps = tuple(Step(i + 1, Floats().number(t), *row) for i, (t, row) in enumerate(zip(numbers, rows, strict=True)))
     return Evaluation(
         theorem=theorem,
         tier=tier,
@@ -350,7 +339,9 @@ def _assumptions(setting: Setting, paths: Mapping[Value, tuple[Piece, ...]]) -> 
             for x in profile.assumptions:
                 result.setdefault(x.id, CheckedAssumption(x.id, x.text, "assumed"))
             if profile.centred and "sd2" in setting.values:
-                result.setdefault("sd2", CheckedAssumption("sd2", "the covariance of the data has trace at most sd2^2", "assumed"))
+                result.setdefault(
+                    "sd2", CheckedAssumption("sd2", "the covariance of the data has trace at most sd2^2", "assumed")
+                )
             if profile.subspace and setting.teacher.name == "ddim" and "d_eff" in setting.values:
                 text = "the data lie in an affine subspace of dimension d_eff"
                 result.setdefault("subspace", CheckedAssumption("subspace", text, "assumed"))
@@ -370,180 +361,3 @@ def _trivial(setting: Setting) -> float | None:
     if setting.clock.name == "ve":
         spread = sympy.sqrt(m2**2 + lam(delta) ** 2 * d)
     return float(backend.value(spread, {m2: moment, delta: backend.number(low), d: backend.number(size)}))
-
-
-# --- arrays ---------------------------------------------------------------------------------------------------------
-
-
-def approximate(theorem: Theorem, params: Mapping[str, Any]) -> Approximation:
-    """See :meth:`cmbound.records.Theorem.approximate`."""
-    options = {name: value for name, value in params.items() if name in OPTIONS and value is not None}
-    if "digits" in options:
-        raise InputError("approximate takes no digits: it is float64")
-    numbers = {name: value for name, value in params.items() if name not in OPTIONS and value is not None}
-    arrays = {name: np.asarray(x, dtype=np.float64) for name, x in numbers.items() if _is_array(name, x)}
-    if not arrays:
-        return _one_point(theorem, params)
-    try:
-        shape = np.broadcast_shapes(*(x.shape for x in arrays.values()))
-    except ValueError:
-        shapes = ", ".join(f"{name} {x.shape}" for name, x in arrays.items())
-        raise InputError(f"the arrays do not broadcast: {shapes}") from None
-    for name, x in arrays.items():
-        _check_array(theorem, name, x)
-    flat = {name: np.broadcast_to(x, shape).ravel() for name, x in arrays.items()}
-    if 0 in shape:
-        raise InputError("an array is empty")
-    representative = {**params, **{name: float(x[0]) for name, x in flat.items()}}
-    setting = resolve(theorem, representative)
-    if not setting.collapsed or setting.lists or setting.grid is not None or "preset" in options:
-        return _loop(theorem, params, flat, shape)
-    return _vectorised(setting, flat, shape)
-
-
-def _is_array(name: str, value: Any) -> bool:
-    """Whether a parameter is an array of settings (a list for each step of a grid is a list or tuple, not an array)."""
-    return isinstance(value, np.ndarray) and value.ndim > 0
-
-
-def _one_point(theorem: Theorem, params: Mapping[str, Any]) -> Approximation:
-    result = evaluate(theorem, params, tier="approximate")
-    return Approximation(np.float64(result.value), {name: np.float64(x.value) for name, x in result.terms.items()})
-
-
-def _check_array(theorem: Theorem, name: str, x: Any) -> None:
-    from cmbound.formulas import accepts
-
-    if not accepts(theorem, name):
-        raise unknown_parameter(theorem, name)
-    domain = TABLE[name].domain
-    bad = ~domain.holds(x)
-    if bad.any():
-        at = np.unravel_index(int(np.argmax(bad)), bad.shape)
-        place = ", ".join(str(int(i)) for i in at)
-        raise DomainError(f"{name} must be {domain}, got {float(x[at])!r} at index [{place}]")
-
-
-def _loop(theorem: Theorem, params: Mapping[str, Any], flat: Mapping[str, Any], shape: tuple[int, ...]) -> Approximation:
-    """Grids, lists and presets: one setting after the other."""
-    size = int(np.prod(shape))
-    totals, terms = np.empty(size), {}
-    for i in range(size):
-        row = evaluate(theorem, {**params, **{name: float(x[i]) for name, x in flat.items()}}, tier="approximate")
-        totals[i] = row.value
-        for name, value in row.terms.items():
-            terms.setdefault(name, np.empty(size))[i] = value.value
-    return Approximation(totals.reshape(shape), {name: x.reshape(shape) for name, x in terms.items()})
-
-
-def _vectorised(setting: Setting, flat: Mapping[str, Any], shape: tuple[int, ...]) -> Approximation:
-    size = int(np.prod(shape))
-    backend = Floats()
-    fixed = {name: backend.number(value) for name, value in setting.values.items() if name not in flat}
-    _unfix_derived(setting, fixed, flat)
-    terms, local = _array_terms(setting)
-    function = floats.compile(tuple(x.expression for x in terms), _free_symbols(terms))
-    result = {x.name: np.empty(size) for x in terms}
-    chunk = CHUNK if not local else CHUNK // 128
-    for start in range(0, size, chunk):
-        rows = slice(start, min(start + chunk, size))
-        values = _array_values(setting, fixed, {name: x[rows] for name, x in flat.items()})
-        _check_predicates(setting, values, start)
-        for dummy, end in local.items():
-            values[dummy] = _array_local(setting, values, end, rows.stop - rows.start)
-        for term, value in zip(terms, function(*(values[x] for x in _free_symbols(terms))), strict=True):
-            result[term.name][rows] = value
-    total = np.sum(list(result.values()), axis=0)
-    if not np.isfinite(total).all():
-        place = int(np.argmax(~np.isfinite(total)))
-        raise DomainError(f"{setting.theorem.id}: the value at index {place} exceeds the float64 range; use the certified tier")
-    return Approximation(total.reshape(shape), {name: x.reshape(shape) for name, x in result.items()})
-
-
-def _unfix_derived(setting: Setting, fixed: dict[str, Any], flat: Mapping[str, Any]) -> None:
-    """Drop numbers that were derived from an entry of an array: they are computed for each entry."""
-    for alias, name in ALIASES.items():
-        if alias in flat:
-            fixed.pop(name, None)
-    if "t" not in setting.given and "sigma" not in setting.given and {"T", "sigma_max"} & set(flat):
-        fixed.pop("t", None)
-    if "T" not in setting.given and "sigma_max" not in setting.given and {"t", "sigma"} & set(flat):
-        fixed.pop("T", None)
-    if setting.given.get("t_star") == "delta":
-        fixed.pop("t_star", None)
-
-
-def _array_values(setting: Setting, fixed: Mapping[str, Any], rows: Mapping[str, Any]) -> dict[Any, Any]:
-    named: dict[str, Any] = {**fixed, **rows}
-    for alias, name in ALIASES.items():
-        if alias in rows:
-            named[name] = 0.5 * np.log1p(named[alias] ** 2)
-    if "t" in setting.values:
-        named.setdefault("t", named.get("T"))
-        named.setdefault("T", named.get("t"))
-    if "t_star" in setting.values:
-        named.setdefault("t_star", named.get("delta"))
-    return {TABLE[name].symbol: value for name, value in named.items()}
-
-
-def _check_predicates(setting: Setting, values: Mapping[Any, Any], offset: int) -> None:
-    """Assumptions over arrays, up to rounding."""
-    checks = [(x.text, x.predicate) for x, status in setting.assumptions if status == "checked"]
-    for text, predicate in checks:
-        symbols = tuple(sorted(predicate.free_symbols, key=lambda x: x.name))
-        arguments = [values[x] for x in symbols]
-        high, low = floats.compile((predicate.gts, predicate.lts), symbols)(*arguments)
-        strict = isinstance(predicate, sympy.StrictGreaterThan | sympy.StrictLessThan)
-        slack = 0.0 if strict else 4 * np.finfo(np.float64).eps * np.abs(high)
-        bad = (high <= low) if strict else (high < low - slack)
-        if np.any(bad):
-            place = int(np.argmax(np.broadcast_to(bad, (np.size(bad),)))) + offset
-            raise DomainError(f"{setting.theorem.id} assumes {text}, which is violated at index {place}")
-    pairs = (("sd2", "m2"), ("d_eff", "d"))
-    for small, large in pairs:
-        x, y = (values.get(TABLE[name].symbol) for name in (small, large))
-        if x is not None and y is not None and np.any(np.greater(x, y)):
-            raise DomainError(f"{small} must be at most {large}")
-
-
-def _array_terms(setting: Setting) -> tuple[tuple[Term, ...], dict[Any, Any]]:
-    """The terms over plain symbols, and for each sum of local errors its stand-in and the symbol of its end."""
-    theorem = setting.theorem
-    single = None
-    if theorem.uses_profile and setting.profile_name != "auto":
-        profile, rules = setting.profiles[0]
-        if len(rules) == 1:
-            single = replace(profile, rules={setting.teacher.name: rules})
-    return _array_terms_cached(theorem, single, setting.target, setting.start, setting.clock.name)
-
-
-@lru_cache(maxsize=128)
-def _array_terms_cached(
-    theorem: Theorem, single: Profile | None, target: str, start: str, clock: str
-) -> tuple[tuple[Term, ...], dict[Any, Any]]:
-    options = {"to": target if theorem.has_target else None, "start": start if theorem.uses_start else None}
-    terms = computable_terms(theorem, single, "exponential-integrator", options["to"], options["start"], clock)
-    found = sorted({x for term in terms for x in term.expression.atoms(Placeholder)}, key=str)
-    names = {x: sympy.Dummy(f"local{i}") for i, x in enumerate(found)}
-    local = {dummy: holder.args[0] for holder, dummy in names.items()}
-    return tuple(Term(x.name, x.expression.xreplace(names)) for x in terms), local
-
-
-@lru_cache(maxsize=128)
-def _free_symbols(terms: tuple[Term, ...]) -> tuple[Any, ...]:
-    return tuple(sorted({x for term in terms for x in term.expression.free_symbols}, key=lambda x: x.name))
-
-
-def _array_local(setting: Setting, values: Mapping[Any, Any], end: Any, size: int) -> Any:
-    """L_f times the best bound on the local errors up to ``end``, for each row."""
-    clock = setting.clock
-    columns = {x: np.broadcast_to(np.asarray(y, dtype=np.float64), (size,))[:, None] for x, y in values.items()}
-    time = columns[end]
-    here = dict(columns)
-    if clock.name == "ve":
-        for symbol, expr in ((TABLE["L_f"].symbol, clock.L_f), (TABLE["L_s"].symbol, clock.L_s)):
-            if symbol in columns:
-                symbols = tuple(sorted(expr.free_symbols, key=lambda x: x.name))
-                here[symbol] = floats.compile((expr,), symbols)(*({**columns, a: time}[x] for x in symbols))[0]
-    choice, _ = closed_choice(setting.profiles, setting.profile_name == "auto", here, np.array(time))
-    return choice.cost

@@ -176,9 +176,9 @@ def computable_terms(
 
 
 def _profile(given: str | Profile | None) -> Profile | None:
-    if given is None or given == "auto" or isinstance(given, Profile):
-        return None if given == "auto" else given
-    return profile(given)
+    if isinstance(given, Profile):
+        return given
+    return None if given in (None, "auto") else profile(str(given))
 
 
 # --- parameters -----------------------------------------------------------------------------------------------------

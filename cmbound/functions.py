@@ -306,9 +306,7 @@ class I3(Named):
 
     @classmethod
     def definition(cls, a: Any, b: Any) -> Any:
-        return J(a, b) + rearranged(
-            b - a + log((1 + s(b)) / (1 + s(a))), b - a + log1p(s_rise(a, b) / (1 + s(a)))
-        )
+        return J(a, b) + rearranged(b - a + log((1 + s(b)) / (1 + s(a))), b - a + log1p(s_rise(a, b) / (1 + s(a))))
 
 
 class U(Named):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import sympy
@@ -96,7 +97,7 @@ def _increasing(nodes: Sequence[Any]) -> tuple[Fraction, ...]:
         raise DomainError(f"grid has {len(values)} node{'s' * (len(values) != 1)}; at least 2 are needed")
     if values[0] <= 0:
         raise DomainError(f"grid node 0 is {nodes[0]}; nodes must be > 0")
-    for i, (x, y) in enumerate(zip(values, values[1:], strict=False)):
+    for i, (x, y) in enumerate(pairwise(values)):
         if y <= x:
             raise DomainError(f"grid is not increasing: node {i + 1} is {nodes[i + 1]}, node {i} is {nodes[i]}")
     return values

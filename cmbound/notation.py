@@ -84,7 +84,7 @@ class Parameter:
         import sympy
 
         integer = True if self.domain.integer else None
-        positive = True if self.domain.low == 0 and self.domain.low_open or self.domain.low == 1 else None
+        positive = True if (self.domain.low == 0 and self.domain.low_open) or self.domain.low == 1 else None
         nonnegative = True if self.domain.low == 0 else None
         return sympy.Symbol(self.name, real=True, integer=integer, positive=positive, nonnegative=nonnegative)
 

@@ -182,7 +182,9 @@ def _checked(expr: Any, bound_names: set[str], what: str) -> Expr:
         raise InputError(f"{what} must be exact: write Rational(1, 10), not 0.1")
     for symbol in expr.free_symbols:
         if symbol.name not in bound_names and symbol.name not in notation.PUBLIC:
-            raise InputError(f"{what} contains {symbol.name!r}, which is neither in the table of symbols nor one of {sorted(bound_names)}")
+            raise InputError(
+                f"{what} contains {symbol.name!r}, which is neither in the table of symbols nor one of {sorted(bound_names)}"
+            )
         if symbol != notation.TABLE[symbol.name].symbol:
             raise InputError(f"{what} contains a symbol {symbol.name!r} of its own; import it from cmbound.notation")
     return expr
@@ -257,12 +259,7 @@ SECOND_MOMENT_PROFILE = Profile(
     name="second-moment",
     title="finite second moment, bounded in T",
     rules={
-        EI: (
-            _pointwise(
-                sqrt(d) * J(a, b)
-                + K(d) * sqrt(m2) * (Rational(2, 3) * lam_drop(a, b, _W) + 2 * lam_drop(a, b, HALF))
-            ),
-        ),
+        EI: (_pointwise(sqrt(d) * J(a, b) + K(d) * sqrt(m2) * (Rational(2, 3) * lam_drop(a, b, _W) + 2 * lam_drop(a, b, HALF))),),
         "ddim": (Rule(2 * K(d) * sqrt(m2) * lam_rise(a, b, HALF) ** 2 / sqrt(lam(b))),),
     },
     assumptions=(SECOND_MOMENT,),
@@ -290,19 +287,16 @@ def _decay_fisher(time: Any) -> Any:
 
 _TAIL = 2 * L_s * (3 * L_s + 1) / (2 * L_s + 1)
 _BACK = look_back(L_s)
-_DECAY_A = sqrt(8 * d * L_s * (3 * L_s + 1)) * sqrt(_decay_fisher(t - _BACK)) + sqrt(1 + L_s) / s(t) * (
-    d * (d + 2) * _TAIL * _decay_fisher(t - _BACK)
-) ** QUARTER
+_DECAY_A = (
+    sqrt(8 * d * L_s * (3 * L_s + 1)) * sqrt(_decay_fisher(t - _BACK))
+    + sqrt(1 + L_s) / s(t) * (d * (d + 2) * _TAIL * _decay_fisher(t - _BACK)) ** QUARTER
+)
 _DECAY_RULE = _pointwise(
-    sqrt(8 * d * L_s * (3 * L_s + 1))
-    * (m2 * c_drop(a - _BACK, b - _BACK) + sqrt(d) * s_rise(a - _BACK, b - _BACK))
+    sqrt(8 * d * L_s * (3 * L_s + 1)) * (m2 * c_drop(a - _BACK, b - _BACK) + sqrt(d) * s_rise(a - _BACK, b - _BACK))
     + sqrt(1 + L_s)
     / s(a)
     * (d * (d + 2) * _TAIL) ** QUARTER
-    * (
-        2 * sqrt(m2) * c_drop(a - _BACK, b - _BACK, HALF)
-        + d**QUARTER / sqrt(s(a - _BACK)) * c_drop(a - _BACK, b - _BACK)
-    ),
+    * (2 * sqrt(m2) * c_drop(a - _BACK, b - _BACK, HALF) + d**QUARTER / sqrt(s(a - _BACK)) * c_drop(a - _BACK, b - _BACK)),
     valid_from=t_star + Rational(101, 100) * _BACK,
     breakpoints=(t_star + 2 * _BACK,),
 )
@@ -329,17 +323,14 @@ LIPSCHITZ_DECAY = Profile(
 
 # --- (e): bounded and smoothed data ---------------------------------------------------------------------------------
 
-_SMOOTHED_PHI = (
-    sqrt(d)
-    * (
-        rearranged(1 / sqrt(v(tau, a)) - 1 / sqrt(v(tau, b)), (1 - tau) * (1 + tau) * smoothed_drop(tau, a, b, HALF))
-        + R**2 / 3 * smoothed_drop(tau, a, b, Rational(3, 2))
-    )
-    + 9 * R**3 / 40 * smoothed_drop(tau, a, b, Integer(2))
+_SMOOTHED_PHI = sqrt(d) * (
+    rearranged(1 / sqrt(v(tau, a)) - 1 / sqrt(v(tau, b)), (1 - tau) * (1 + tau) * smoothed_drop(tau, a, b, HALF))
+    + R**2 / 3 * smoothed_drop(tau, a, b, Rational(3, 2))
+) + 9 * R**3 / 40 * smoothed_drop(tau, a, b, Integer(2))
+_SMOOTHED_A = (
+    c(t) ** 2 / sqrt(v(tau, t)) * sqrt(d) * Max((1 - tau**2) / v(tau, t), R**2 / v(tau, t) ** 2 - (1 - tau**2) / v(tau, t))
+    + Rational(9, 10) * c(t) ** 3 * R**3 / v(tau, t) ** 3
 )
-_SMOOTHED_A = c(t) ** 2 / sqrt(v(tau, t)) * sqrt(d) * Max(
-    (1 - tau**2) / v(tau, t), R**2 / v(tau, t) ** 2 - (1 - tau**2) / v(tau, t)
-) + Rational(9, 10) * c(t) ** 3 * R**3 / v(tau, t) ** 3
 
 SMOOTHED_PROFILE = Profile(
     name="smoothed",
@@ -442,4 +433,3 @@ def specialised(p: Profile, teacher: str, given: frozenset[str]) -> tuple[Rule, 
     if p.subspace and teacher == "ddim" and "d_eff" in given:
         values[d] = d_eff
     return tuple(rule.specialise(values) for rule in p.rules[teacher]) if values else tuple(p.rules[teacher])
-

@@ -215,7 +215,7 @@ class Theorem:
         Raises:
             CmboundError: as for :meth:`evaluate`; for an array the first offending value is named.
         """
-        from cmbound.evaluation import approximate
+        from cmbound.arrays import approximate
 
         return approximate(self, params)
 

@@ -7,25 +7,18 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-import sympy
-
-from cmbound import grids
-from cmbound.errors import DomainError, InputError, MissingParameterError, UndecidedError
+from cmbound import assumptions, grids
+from cmbound.errors import DomainError, InputError, MissingParameterError
+from cmbound.exact import Value, difference, rational_near, sign, time_from_sigma
 from cmbound.formulas import ALIASES, OPTIONS, accepts, checked_options, optional, required, unknown_parameter
-from cmbound.functions import plain
-from cmbound.grids import Grid, time_of
+from cmbound.grids import Grid
 from cmbound.notation import TABLE, Domain
 from cmbound.numbers import exact, text_of
-from cmbound.numerics import certified
 from cmbound.profiles import PROFILES, Profile, Rule, profile, specialised, unavailable
 from cmbound.records import Assumption, Theorem
 from cmbound.variants import TEACHERS, Clock, Teacher, choose
 
-Value = Any
-"""An exact number: a Fraction, or a SymPy expression without symbols (a time that comes from a noise level)."""
-
 MAX_EVALUATIONS = 10**5
-_CHECK_BITS = (128, 512, 2048, 8192)
 _PER_STEP_DOMAIN = Domain(low=0, low_open=True)
 
 
@@ -62,9 +55,7 @@ class Setting:
         """Whether the sums over the grid equal the closed form in h: no grid, or equal steps and constants."""
         per_step = {"L_f", "eps_sc", "eps_cm"} & set(self.lists)
         uniform = self.grid is not None and self.grid.kind == "uniform"
-        return self.grid is None or (
-            uniform and not self.teacher.needs_grid and not per_step and self.clock.name == "ou"
-        )
+        return self.grid is None or (uniform and not self.teacher.needs_grid and not per_step and self.clock.name == "ou")
 
 
 # --- numbers --------------------------------------------------------------------------------------------------------
@@ -122,47 +113,6 @@ def _exact_lists(params: Mapping[str, Any]) -> dict[str, tuple[Fraction, ...]]:
     return result
 
 
-def _as_expr(value: Value) -> Any:
-    return sympy.Rational(value.numerator, value.denominator) if isinstance(value, Fraction) else value
-
-
-def time_from_sigma(sigma: Fraction) -> Any:
-    """The time of a noise level, exactly."""
-    return plain(time_of(_as_expr(sigma)))
-
-
-def sign(value: Value) -> int:
-    """-1, 0 or 1. Raises UndecidedError if the sign cannot be decided."""
-    if isinstance(value, Fraction | int):
-        return (value > 0) - (value < 0)
-    for bits in _CHECK_BITS:
-        with certified.precision(bits):
-            ball = certified.number(value)
-            if ball > 0:
-                return 1
-            if ball < 0:
-                return -1
-    if sympy.simplify(value) == 0:
-        return 0
-    raise UndecidedError(f"cannot decide the sign of {value}")
-
-
-def difference(x: Value, y: Value) -> Value:
-    """x - y, exactly."""
-    if isinstance(x, Fraction) and isinstance(y, Fraction):
-        return x - y
-    return _as_expr(x) - _as_expr(y)
-
-
-def rational_near(value: Value) -> Fraction:
-    """A fraction within 2^-200 (relative) of the value; the value itself if it is rational."""
-    if isinstance(value, Fraction):
-        return value
-    with certified.precision(256):
-        mantissa, exponent = certified.number(value).mid().man_exp()
-    return Fraction(int(mantissa)) * Fraction(2) ** int(exponent)
-
-
 # --- resolution -----------------------------------------------------------------------------------------------------
 
 
@@ -201,7 +151,7 @@ def resolve(theorem: Theorem, params: Mapping[str, Any]) -> Setting:
     profile_name = None
     if theorem.uses_profile:
         profile_name, profiles = _choose_profiles(options.get("profile", "auto"), teacher, values, lists)
-    setting = Setting(
+    return Setting(
         theorem=theorem,
         values=values,
         lists=lists,
@@ -213,13 +163,11 @@ def resolve(theorem: Theorem, params: Mapping[str, Any]) -> Setting:
         profiles=profiles,
         profile_name=profile_name,
         grid=grid,
+        assumptions=assumptions.check(theorem, values, lists, grid is not None),
     )
-    return _with_checked_assumptions(setting)
 
 
-def _with_preset(
-    theorem: Theorem, numbers: dict[str, Any], options: dict[str, Any]
-) -> tuple[dict[str, Any], dict[str, Any]]:
+def _with_preset(theorem: Theorem, numbers: dict[str, Any], options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Fill in from a preset what was not given; a preset's parameters the statement does not have are left out."""
     from cmbound.presets import preset
 
@@ -426,50 +374,3 @@ def _choose_profiles(
         if reason:
             raise InputError(reason)
     return name, tuple((p, specialised(p, teacher.name, given)) for p in wanted)
-
-
-# --- assumptions ----------------------------------------------------------------------------------------------------
-
-
-def _with_checked_assumptions(setting: Setting) -> Setting:
-    """Decide every predicate; a violated one is a DomainError that names it."""
-    from dataclasses import replace
-
-    result = []
-    for assumption in setting.theorem.statement_assumptions:
-        status = "assumed"
-        if assumption.predicate is not None:
-            rows = _rows(assumption.predicate, setting)
-            if not rows:
-                continue
-            for row in rows:
-                if not _holds(assumption.predicate, row):
-                    raise DomainError(
-                        f"assumption {assumption.id!r} of {setting.theorem.id} is violated: {assumption.text}; got {_readable(row)}"
-                    )
-            status = "checked"
-        result.append((assumption, status))
-    return replace(setting, assumptions=tuple(result))
-
-
-def _rows(predicate: Any, setting: Setting) -> list[dict[str, Value]]:
-    """The values at which a predicate must hold (one row, one for each listed time, or none)."""
-    names = {x.name for x in predicate.free_symbols}
-    if "h" in names and setting.grid is not None:
-        return []
-    if "t_hat" in names and "times" in setting.lists:
-        return [{**{n: setting.values[n] for n in names - {"t_hat"}}, "t_hat": x} for x in setting.lists["times"]]
-    if not names <= set(setting.values):
-        return []
-    return [{name: setting.values[name] for name in names}]
-
-
-def _holds(predicate: Any, row: Mapping[str, Value]) -> bool:
-    gap = (predicate.gts - predicate.lts).subs({TABLE[name].symbol: _as_expr(value) for name, value in row.items()})
-    gap = gap if not gap.is_Rational else Fraction(int(gap.p), int(gap.q))
-    outcome = sign(gap)
-    return outcome > 0 or (outcome == 0 and not isinstance(predicate, sympy.core.relational.StrictGreaterThan | sympy.core.relational.StrictLessThan))
-
-
-def _readable(row: Mapping[str, Value]) -> str:
-    return ", ".join(f"{name} = {float(rational_near(value)):.6g}" for name, value in sorted(row.items()))

@@ -131,9 +131,7 @@ class Clock:
 
 
 OU = Clock("ou", L_f, eps_sc, eps_cm, L_s, sqrt(one_minus_c(delta) ** 2 * m2**2 + s(delta) ** 2 * d))
-VE = Clock(
-    "ve", L_f * exp(a - delta), eps_sc * exp(a), eps_cm * exp(-delta), L_s * exp(2 * T), lam(delta) * sqrt(d)
-)
+VE = Clock("ve", L_f * exp(a - delta), eps_sc * exp(a), eps_cm * exp(-delta), L_s * exp(2 * T), lam(delta) * sqrt(d))
 CLOCKS = {x.name: x for x in (OU, VE)}
 TARGETS = ("p_data", "p_delta")
 TIERS = ("certified", "approximate")

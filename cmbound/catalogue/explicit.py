@@ -24,7 +24,7 @@ EXACT_PAIRS = Assumption(
 )
 MODEL = Assumption("A5", "f_theta(., t_n) is L_f-Lipschitz for all n, and f_theta(., delta) is the identity (Assumption 5)")
 SUPPORT = Assumption("smoothed", "the data are U + tau z with z ~ N(0, I) independent of U and U in a ball of radius R")
-ORDERED = Assumption("interval", "delta < T", T > delta)
+ORDERED = Assumption("interval", "delta < T", delta < T)
 STEP = Assumption("step", "h <= T - delta", h <= T - delta)
 BEFORE_T = Assumption("time", "delta < t", t > delta)
 
@@ -55,7 +55,14 @@ STATEMENTS: tuple[Theorem, ...] = (
             Term("score", ScoreSum(t)),
             Term("discretisation", LocalErrorSum(t)),
         ),
-        statement_assumptions=(MOMENT, SCORE_ERROR, CONSISTENCY_ERROR, MODEL, BEFORE_T, Assumption("step", "h <= t - delta", h <= t - delta)),
+        statement_assumptions=(
+            MOMENT,
+            SCORE_ERROR,
+            CONSISTENCY_ERROR,
+            MODEL,
+            BEFORE_T,
+            Assumption("step", "h <= t - delta", h <= t - delta),
+        ),
         derivation="Triangle inequality through f_theta(xhat_n, t_n) and f_theta(x_{t_n}, t_n); f is constant along the PF-ODE, and every "
         "local step starts from the exact trajectory, so that no Gronwall factor appears. Variation of constants gives "
         "the local error; a non-increasing bound on the score acceleration and Chebyshev's sum inequality give g(h).",
@@ -112,9 +119,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         derivation="Noising back by the OU kernel from delta to t contracts W2 by e^{-(t - delta)}; then one evaluation as before. The closed "
         "form for a fixed time sums the recursion W_k <= L_f e^{-(t - delta)} W_{k-1} + e(t).",
         rests_on=("explicit-one-step", "explicit-map-error"),
-        recursion=tuple(
-            Term(term.name, CONTRACTION * W_prev + AT_T_HAT.get(term.name, 0)) for term in ONE_STEP
-        ),
+        recursion=tuple(Term(term.name, CONTRACTION * W_prev + AT_T_HAT.get(term.name, 0)) for term in ONE_STEP),
         ve_factor=exp(delta),
     ),
     Theorem(

@@ -26,8 +26,8 @@ SCORE_ERROR = Assumption("A3", "the L2 score error is at most eps_sc at every gr
 CONSISTENCY_ERROR = Assumption("A4", "the L2 consistency error of step n is at most eps_cm h_n (Assumption 4)")
 LIPSCHITZ_MODEL = Assumption("A5", "f_theta(., t_n) is L_f-Lipschitz for all n (Assumption 5)")
 GRID = Assumption("A6", "two-stage grid: step h down to about h, then halving steps (Assumption 6)")
-LONG = Assumption("horizon", "T >= 1/L_s", T >= 1 / L_s)
-ORDERED = Assumption("interval", "delta < T", T > delta)
+LONG = Assumption("horizon", "T >= 1/L_s", 1 / L_s <= T)
+ORDERED = Assumption("interval", "delta < T", delta < T)
 SHORT = Assumption("step", "h <= T", h <= T)
 STEP = Assumption("step", "h <= T - delta", h <= T - delta)
 ALL = (SECOND_MOMENT, LIPSCHITZ_SCORE, SCORE_ERROR, CONSISTENCY_ERROR, LIPSCHITZ_MODEL, GRID)
@@ -62,7 +62,11 @@ STATEMENTS: tuple[Theorem, ...] = (
             Term("score", C * t * SCORE),
             Term("discretisation", C * (t * DISCRETISATION + sqrt(t) * L_f * L_s * sqrt(d) * h)),
         ),
-        statement_assumptions=(*ALL, Assumption("time", "delta < t", t > delta), Assumption("step", "h <= t - delta", h <= t - delta)),
+        statement_assumptions=(
+            *ALL,
+            Assumption("time", "delta < t", t > delta),
+            Assumption("step", "h <= t - delta", h <= t - delta),
+        ),
         derivation="Telescope along the exact trajectory; one exponential-integrator step errs by L_s^(3/2) d^(1/2) h^2.",
     ),
     Theorem(
@@ -111,7 +115,11 @@ STATEMENTS: tuple[Theorem, ...] = (
             Term("score", C * t_hat * SCORE),
             Term("discretisation", C * t_hat * DISCRETISATION),
         ),
-        statement_assumptions=(*ALL, Assumption("time", "delta < t_hat", t_hat > delta), Assumption("step", "h <= t_hat - delta", h <= t_hat - delta)),
+        statement_assumptions=(
+            *ALL,
+            Assumption("time", "delta < t_hat", t_hat > delta),
+            Assumption("step", "h <= t_hat - delta", h <= t_hat - delta),
+        ),
         derivation="Noising back from delta to t contracts W2 by e^{-(t - delta)}; then Theorem 2 at t.",
         rests_on=("lyu2023-thm2",),
     ),
@@ -166,9 +174,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         quantity_latex=r"h",
         reference=Reference(PAPER, "Corollary 8"),
         provenance=STATED,
-        sources=(
-            Term("step", C * eps**7 / (sqrt(d) * R**3 * Max(R**6, d**3) * L_f * T)),
-        ),
+        sources=(Term("step", C * eps**7 / (sqrt(d) * R**3 * Max(R**6, d**3) * L_f * T)),),
         statement_assumptions=(
             Assumption("support", "the data lie in a ball of radius R"),
             SCORE_ERROR,

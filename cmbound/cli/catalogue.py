@@ -41,7 +41,9 @@ def list_command(kind: str | None, form: str, output: str) -> None:
     shell_complete=completer(lambda: PROFILE_NAMES),
     help="Write out the local teacher errors with this profile.",
 )
-@click.option("--teacher", metavar="NAME", shell_complete=completer(lambda: TEACHER_NAMES), help="exponential-integrator (default) or ddim.")
+@click.option(
+    "--teacher", metavar="NAME", shell_complete=completer(lambda: TEACHER_NAMES), help="exponential-integrator (default) or ddim."
+)
 @click.option("--to", type=click.Choice(["p_data", "p_delta"]), help="Distance to which law.")
 @click.option("--start", type=click.Choice(["standard", "matched"]), help="Law sampling starts from.")
 @click.option("--clock", type=click.Choice(["ou", "ve"]), help="Clock of the statement.")

@@ -99,7 +99,9 @@ def parse_grid(text: str | None) -> Any:
     help="A parameter: exact decimal (0.1), fraction (1/3), 1e-3, or values for each step separated by commas. Repeatable.",
 )
 @click.option("--params", metavar="FILE", help="TOML or JSON table of parameters and options, - for standard input.")
-@click.option("--preset", metavar="NAME", shell_complete=completer(preset_names), help="Start from a preset (see cmbound presets).")
+@click.option(
+    "--preset", metavar="NAME", shell_complete=completer(preset_names), help="Start from a preset (see cmbound presets)."
+)
 @click.option(
     "--profile", metavar="NAME", shell_complete=completer(lambda: PROFILE_NAMES), help="Regularity profile.  [default: auto]"
 )
@@ -113,9 +115,13 @@ def parse_grid(text: str | None) -> Any:
     "--teacher", metavar="NAME", shell_complete=completer(lambda: TEACHER_NAMES), help="exponential-integrator (default) or ddim."
 )
 @click.option("--to", type=click.Choice(["p_data", "p_delta"]), help="Distance to which law.  [default: p_data]")
-@click.option("--start", type=click.Choice(["standard", "matched"]), help="Start from N(0, I) or N(0, s_T^2 I).  [default: standard]")
+@click.option(
+    "--start", type=click.Choice(["standard", "matched"]), help="Start from N(0, I) or N(0, s_T^2 I).  [default: standard]"
+)
 @click.option("--clock", type=click.Choice(["ou", "ve"]), help="Clock the constants are given in.  [default: ou]")
-@click.option("--tier", type=click.Choice(["certified", "approximate"]), default="certified", show_default=True, help="Arithmetic.")
+@click.option(
+    "--tier", type=click.Choice(["certified", "approximate"]), default="certified", show_default=True, help="Arithmetic."
+)
 @click.option("--digits", type=int, help="Relative accuracy of the enclosure, in digits.  [default: 15]")
 @format_option("text", "json", "latex", "markdown", "csv")
 @output_option

@@ -22,12 +22,10 @@ def _series(coefficients: Sequence[float], x: Array) -> Array:
     for value in coefficients[-2::-1]:
         total *= x
         total += value
-    return total
+    return np.asarray(total)
 
 
-def _with_series(
-    x: Any, bound: float, coefficients: Sequence[float], closed: Callable[[Array], Array]
-) -> Array:
+def _with_series(x: Any, bound: float, coefficients: Sequence[float], closed: Callable[[Array], Array]) -> Array:
     """The power series where abs(x) <= bound, the closed form elsewhere."""
     x = np.asarray(x, dtype=np.float64)
     small = np.abs(x) <= bound
@@ -85,14 +83,14 @@ def geometric_sum(x: Any, n: Any) -> Array:
         logx = np.log(np.asarray(x, dtype=np.float64))
         n = np.asarray(n, dtype=np.float64)
         value = np.expm1(n * logx) / np.expm1(logx)
-    return np.where(n == 0, 0.0, np.where(logx == 0, n, value))
+    return np.asarray(np.where(n == 0, 0.0, np.where(logx == 0, n, value)))
 
 
 def _cube(x: Any) -> Any:
     return x * x * x
 
 
-class _Printer(NumPyPrinter):  # type: ignore[misc]
+class _Printer(NumPyPrinter):
     """Small powers as products and roots, which numpy computes faster than ``**``."""
 
     def _print_Max(self, expr: Any) -> str:
@@ -142,9 +140,7 @@ def _lambdify(symbols: Sequence[Any], expr: Any) -> Callable[..., Any]:
             "user_functions": {name: name for name in ("g", "kappa_h", "rho_squared", "geometric_sum")},
         }
     )
-    function: Callable[..., Any] = sympy.lambdify(
-        symbols, expr, modules=[_NAMESPACE, "numpy"], printer=printer, cse=True
-    )
+    function: Callable[..., Any] = sympy.lambdify(symbols, expr, modules=[_NAMESPACE, "numpy"], printer=printer, cse=True)
     return function
 
 
@@ -152,9 +148,9 @@ _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(20)
 _PIECES = 32
 
 
-def _quadrature(body: Callable[..., Any], low: Array, high: Array, others: Sequence[Any]) -> Array:
-    """Integral of body(t, *others) over [low, high], by Gauss-Legendre in log t on 32 pieces."""
-    low, high = np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
+def _quadrature(body: Callable[..., Any], ends: Sequence[Any], others: Sequence[Any]) -> Array:
+    """Integral of body(t, *others) over [ends[0], ends[1]], by Gauss-Legendre in log t on 32 pieces."""
+    low, high = (np.asarray(x, dtype=np.float64) for x in ends)
     width = np.log(high / low) / _PIECES
     total = np.zeros(np.broadcast(low, high).shape)
     for piece in range(_PIECES):
@@ -173,7 +169,7 @@ def compile(exprs: tuple[Any, ...], symbols: tuple[Any, ...]) -> Callable[..., l
 
     def function(*values: Any) -> list[Any]:
         with np.errstate(divide="ignore", over="ignore", invalid="ignore", under="ignore"):
-            extra = [_quadrature(body, *ends(*values), others=values) for body, ends in parts]
+            extra = [_quadrature(body, ends(*values), values) for body, ends in parts]
             result: list[Any] = main(*values, *extra)
             return result
 

@@ -89,7 +89,7 @@ class Balls:
         return certified.compile((expr,), symbols)(*(scalars[x] for x in symbols))[0]
 
     def total(self, column: Any) -> Any:
-        return sum(column, certified.Ball(0))
+        return sum(column, certified.number(0))
 
     def largest(self, column: Any) -> Any:
         result = column[0]

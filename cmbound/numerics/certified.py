@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 
 import flint
 import numpy as np
@@ -22,7 +22,8 @@ from cmbound.errors import DomainError
 from cmbound.functions import elementary
 from cmbound.numerics.integrals import extract
 
-Ball = arb
+Ball: TypeAlias = Any
+"""An Arb ball; python-flint has no complete type information."""
 
 
 @contextmanager
@@ -87,7 +88,7 @@ _NAMESPACE: dict[str, Any] = {
 }
 
 
-class _Printer(PythonCodePrinter):  # type: ignore[misc]
+class _Printer(PythonCodePrinter):
     def _print_Rational(self, expr: Any) -> str:
         return f"rational({expr.p}, {expr.q})"
 
@@ -164,9 +165,7 @@ def compile(exprs: tuple[Any, ...], symbols: tuple[Any, ...]) -> Callable[..., l
     """A function of balls (in the order of ``symbols``) returning enclosures of ``exprs`` at the current precision."""
     bare, integrals = extract([elementary(e) for e in exprs])
     main = _lambdify((*symbols, *(i.name for i in integrals)), bare, _NAMESPACE)
-    parts = [
-        (_integral(i.body, symbols, i.variable), _lambdify(symbols, [i.low, i.high], _NAMESPACE)) for i in integrals
-    ]
+    parts = [(_integral(i.body, symbols, i.variable), _lambdify(symbols, [i.low, i.high], _NAMESPACE)) for i in integrals]
 
     def function(*values: Ball) -> list[Ball]:
         extra = [integral(*ends(*values), values) for integral, ends in parts]

@@ -29,7 +29,9 @@ _TIE = 1e-12
 class Edges(Protocol):
     """Costs of using one rule from one candidate node to a later one."""
 
-    size: int
+    @property
+    def size(self) -> int:
+        """Number of candidate nodes."""
 
     def cost(self, rule: Rule, i: Index, j: Index) -> Array:
         """The bound of ``rule`` from node i[n] to node j[n], shape (P, n); infinite where it is not valid."""
@@ -75,10 +77,13 @@ class GridEdges:
 
     def __init__(self, grid: Steps, values: dict[Any, Any], candidates: Index, end: int) -> None:
         self.grid, self.values, self.candidates, self.end = grid, values, candidates, end
-        self.size = len(candidates)
         self._prefix: dict[int, Array] = {}
         self._free: dict[int, tuple[tuple[Any, Fraction], ...]] = {}
         self._keep: list[Rule] = []
+
+    @property
+    def size(self) -> int:
+        return len(self.candidates)
 
     def _sums(self, rule: Rule) -> Array:
         """Running sums of the weighted step bounds, or of the weighted step energies."""
@@ -232,7 +237,7 @@ def _merged(edges: Edges, path: list[tuple[str, Rule, int, int]]) -> list[tuple[
     """Join neighbouring stretches of one rule where that costs nothing."""
     result = path[:1]
     for name, rule, i, k in path[1:]:
-        other, same, start, middle = result[-1]
+        other, same, start, _ = result[-1]
         if same is rule:
             whole, left, right = (
                 float(edges.cost(rule, np.array([x]), np.array([y]))[0, 0]) for x, y in ((start, k), (start, i), (i, k))
@@ -325,8 +330,6 @@ def _grid_pieces(setting: Setting, sums: Sums, end: Any, combine: bool) -> tuple
                 rules[1], every, np.full_like(every, last)
             )
             candidates = np.unique(np.append(candidates, int(np.argmin(total[0]))))
-    edges.candidates, edges.size = candidates, len(candidates)
+    edges.candidates = candidates
     choice = choose(edges, setting.profiles, combine)
-    return tuple(
-        Piece(name, rule, int(candidates[i]), int(candidates[k]), edges.free(rule)) for name, rule, i, k in choice.path
-    )
+    return tuple(Piece(name, rule, int(candidates[i]), int(candidates[k]), edges.free(rule)) for name, rule, i, k in choice.path)

@@ -19,10 +19,9 @@ from cmbound.errors import DomainError
 from cmbound.formulas import CONSISTENCY_STEP, convert
 from cmbound.grids import FORMULAS, j, two_stage_nodes
 from cmbound.notation import H_2, TABLE, L_f, T, a, b, delta, eps_cm, eps_sc, h, nu, q
-from cmbound.numerics import approximate
 from cmbound.numerics.backend import Backend, Floats
 from cmbound.profiles import Profile, Rule
-from cmbound.setting import Setting, _as_expr, time_from_sigma
+from cmbound.setting import Setting, as_expr
 
 FLOATS = Floats()
 CANDIDATES = 64
@@ -54,9 +53,9 @@ def scalars(setting: Setting, backend: Backend) -> dict[Any, Any]:
 def _weights(setting: Setting) -> dict[Any, Any]:
     """nu = (sum pi_i^(1/2))^2 and H_2 = sum pi_i log(1/pi_i)^2 as exact expressions (theory 3.11 g)."""
     if "weights" not in setting.lists:
-        count = _as_expr(setting.values["n_atoms"])
+        count = as_expr(setting.values["n_atoms"])
         return {nu: count, H_2: sympy.log(count) ** 2}
-    weights = [_as_expr(x) for x in setting.lists["weights"]]
+    weights = [as_expr(x) for x in setting.lists["weights"]]
     total = sum(weights)
     shares = [x / total for x in weights]
     return {
@@ -123,7 +122,7 @@ def two_stage_exact(setting: Setting) -> list[Any]:
     assert grid is not None
     ends = [values["delta"], values["T"], values["h"]]
     if not all(isinstance(x, Fraction) for x in ends):
-        ends = [_as_expr(x) for x in ends]
+        ends = [as_expr(x) for x in ends]
     return two_stage_nodes(grid, *ends)
 
 
@@ -153,7 +152,8 @@ def steps(setting: Setting, backend: Backend, fixed: dict[Any, Any]) -> Steps:
         first[0] = backend.number(Fraction(1))
         converted[L_f] = np.array(first) if isinstance(backend, Floats) else first
     factor = backend.each(setting.teacher.weight, {a: low}, {})
-    return Steps(ts, low, high, width, *converted.values(), weight=backend.product(converted[L_f], factor))
+    weight = backend.product(converted[L_f], factor)
+    return Steps(ts, low, high, width, converted[L_f], converted[eps_sc], converted[eps_cm], weight)
 
 
 # --- sums -----------------------------------------------------------------------------------------------------------

@@ -91,8 +91,7 @@ def evaluation_data(evaluation: Evaluation) -> dict[str, Any]:
         "to": evaluation.target,
         "parameters": dict(evaluation.parameters),
         "derived": {
-            name: {"lower": plain_decimal(x.lower), "upper": plain_decimal(x.upper)}
-            for name, x in evaluation.derived.items()
+            name: {"lower": plain_decimal(x.lower), "upper": plain_decimal(x.upper)} for name, x in evaluation.derived.items()
         },
         "assumptions": [{"id": x.id, "text": x.text, "status": x.status} for x in evaluation.assumptions],
         "notes": list(evaluation.notes),
@@ -166,7 +165,10 @@ def theorem_data(theorem: Theorem, **options: Any) -> dict[str, Any]:
         "latex": theorem.latex(**options),
         "expression": str(expression),
         "terms": [{"name": x.name, "expression": str(x.expression), "latex": latex(x.expression)} for x in terms],
-        "where": [{"name": str(call), "definition": str(body), "latex": f"{latex(call)} = {latex(body)}"} for call, body in definitions([expression])],
+        "where": [
+            {"name": str(call), "definition": str(body), "latex": f"{latex(call)} = {latex(body)}"}
+            for call, body in definitions([expression])
+        ],
         "parameters": [_row(x) for x in theorem.parameters],
         "optional_parameters": [_row(x) for x in theorem.optional_parameters],
         "assumptions": [
@@ -183,10 +185,18 @@ def theorem_data(theorem: Theorem, **options: Any) -> dict[str, Any]:
             {"name": p.name, "title": p.title, "teachers": {t: sorted(p.parameters(t)) for t in p.rules}}
             for p in PROFILES.values()
         ]
-        data["on_a_grid"] = {
-            name: {x.name: latex(on_a_grid(x.expression, teacher, None)) for x in theorem.sources if x.expression.has(Placeholder)}
-            for name, teacher in TEACHERS.items()
-        } if not theorem.recursion else {}
+        data["on_a_grid"] = (
+            {
+                name: {
+                    x.name: latex(on_a_grid(x.expression, teacher, None))
+                    for x in theorem.sources
+                    if x.expression.has(Placeholder)
+                }
+                for name, teacher in TEACHERS.items()
+            }
+            if not theorem.recursion
+            else {}
+        )
     return data
 
 

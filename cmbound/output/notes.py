@@ -15,7 +15,8 @@ def notes(evaluation: Evaluation) -> tuple[str, ...]:
         found.append("float64: an approximation of the bound, not a certified one")
     if evaluation.vacuous:
         term = evaluation.dominating_term
-        assert term is not None and evaluation.trivial is not None
+        assert term is not None
+        assert evaluation.trivial is not None
         found.append(
             f"vacuous at these parameters: always answering 0 achieves {rounded(evaluation.trivial)}; "
             f"the dominating term is {term} ({evaluation.terms[term].share:.0%} of the bound)"
@@ -23,9 +24,13 @@ def notes(evaluation: Evaluation) -> tuple[str, ...]:
     if evaluation.teacher == "ddim":
         found.append("the teacher is Euler in the noise level (DDIM); a Heun teacher is not covered")
     if evaluation.clock == "ve":
-        found.append("variance-exploding clock: L_f, eps_sc, eps_cm and L_s are those of the VE model; eps_cm and h count per unit of t")
+        found.append(
+            "variance-exploding clock: L_f, eps_sc, eps_cm and L_s are those of the VE model; eps_cm and h count per unit of t"
+        )
     if evaluation.theorem.id == "explicit-training":
-        found.append("eps_cm compares points of one PF-ODE trajectory; the training loss used in practice compares points sharing (x_0, z)")
+        found.append(
+            "eps_cm compares points of one PF-ODE trajectory; the training loss used in practice compares points sharing (x_0, z)"
+        )
     if evaluation.steps is not None and len(evaluation.steps) > 1:
         best = min(evaluation.steps, key=lambda x: x.upper)
         if best.k != len(evaluation.steps):

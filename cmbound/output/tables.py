@@ -76,7 +76,12 @@ class Table:
 
     def latex(self) -> str:
         """A booktabs tabular."""
-        lines = [f"\\begin{{tabular}}{{{self.alignment}}}", r"\toprule", " & ".join(map(escape_latex, self.header)) + r" \\", r"\midrule"]
+        lines = [
+            f"\\begin{{tabular}}{{{self.alignment}}}",
+            r"\toprule",
+            " & ".join(map(escape_latex, self.header)) + r" \\",
+            r"\midrule",
+        ]
         lines += [" & ".join(cell.latex() for cell in row) + r" \\" for row in self.rows]
         return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"])
 
@@ -92,7 +97,9 @@ class Table:
             )
             return "| " + " | ".join(padded) + " |"
 
-        rule = ["-" * (width - 1) + ":" if side == "r" else "-" * width for width, side in zip(widths, self.alignment, strict=True)]
+        rule = [
+            "-" * (width - 1) + ":" if side == "r" else "-" * width for width, side in zip(widths, self.alignment, strict=True)
+        ]
         return "\n".join([line(self.header), line(rule), *map(line, body)])
 
     def csv(self) -> str:
@@ -219,7 +226,9 @@ def statement_document(data: dict[str, Any], format: str) -> str:
     if format == "csv":
         rows = tuple((Cell(x["name"]), Cell(x["expression"]), Cell(x["latex"])) for x in data["terms"])
         return Table(("term", "expression", "latex"), rows, "lll").csv()
-    table = Table(("term", "expression"), tuple((Cell(x["name"].replace("_", " ")), math(x["latex"])) for x in data["terms"]), "ll")
+    table = Table(
+        ("term", "expression"), tuple((Cell(x["name"].replace("_", " ")), math(x["latex"])) for x in data["terms"]), "ll"
+    )
     where = [x["latex"] for x in data["where"]]
     if format == "latex":
         lines = [

@@ -1,0 +1,198 @@
+"""Evaluating a statement in float64 over arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import sympy
+
+from cmbound.errors import DomainError, InputError
+from cmbound.evaluation import evaluate
+from cmbound.formulas import ALIASES, OPTIONS, accepts, computable_terms, unknown_parameter
+from cmbound.notation import TABLE, a
+from cmbound.numerics import approximate as floats
+from cmbound.numerics.backend import Floats
+from cmbound.numerics.paths import closed_choice
+from cmbound.profiles import Profile
+from cmbound.records import Approximation, Term, Theorem
+from cmbound.setting import Setting, resolve
+from cmbound.variants import Placeholder
+
+CHUNK = 1 << 14
+
+
+def approximate(theorem: Theorem, params: Mapping[str, Any]) -> Approximation:
+    """See :meth:`cmbound.records.Theorem.approximate`."""
+    options = {name: value for name, value in params.items() if name in OPTIONS and value is not None}
+    if "digits" in options:
+        raise InputError("approximate takes no digits: it is float64")
+    numbers = {name: value for name, value in params.items() if name not in OPTIONS and value is not None}
+    arrays = {name: np.asarray(x, dtype=np.float64) for name, x in numbers.items() if _is_array(name, x)}
+    if not arrays:
+        return _one_point(theorem, params)
+    try:
+        shape = np.broadcast_shapes(*(x.shape for x in arrays.values()))
+    except ValueError:
+        shapes = ", ".join(f"{name} {x.shape}" for name, x in arrays.items())
+        raise InputError(f"the arrays do not broadcast: {shapes}") from None
+    for name, x in arrays.items():
+        _check_array(theorem, name, x)
+    flat = {name: np.broadcast_to(x, shape).ravel() for name, x in arrays.items()}
+    if 0 in shape:
+        raise InputError("an array is empty")
+    representative = {**params, **{name: float(x[0]) for name, x in flat.items()}}
+    setting = resolve(theorem, representative)
+    if not setting.collapsed or setting.lists or setting.grid is not None or "preset" in options:
+        return _loop(theorem, params, flat, shape)
+    return _vectorised(setting, flat, shape)
+
+
+def _is_array(name: str, value: Any) -> bool:
+    """Whether a parameter is an array of settings (a list for each step of a grid is a list or tuple, not an array)."""
+    return isinstance(value, np.ndarray) and value.ndim > 0
+
+
+def _one_point(theorem: Theorem, params: Mapping[str, Any]) -> Approximation:
+    result = evaluate(theorem, params, tier="approximate")
+    return Approximation(np.float64(result.value), {name: np.float64(x.value) for name, x in result.terms.items()})
+
+
+def _check_array(theorem: Theorem, name: str, x: Any) -> None:
+    if not accepts(theorem, name):
+        raise unknown_parameter(theorem, name)
+    domain = TABLE[name].domain
+    bad = ~domain.holds(x)
+    if bad.any():
+        at = np.unravel_index(int(np.argmax(bad)), bad.shape)
+        place = ", ".join(str(int(i)) for i in at)
+        raise DomainError(f"{name} must be {domain}, got {float(x[at])!r} at index [{place}]")
+
+
+def _loop(theorem: Theorem, params: Mapping[str, Any], flat: Mapping[str, Any], shape: tuple[int, ...]) -> Approximation:
+    """Grids, lists and presets: one setting after the other."""
+    size = int(np.prod(shape))
+    totals = np.empty(size)
+    terms: dict[str, Any] = {}
+    for i in range(size):
+        row = evaluate(theorem, {**params, **{name: float(x[i]) for name, x in flat.items()}}, tier="approximate")
+        totals[i] = row.value
+        for name, value in row.terms.items():
+            terms.setdefault(name, np.empty(size))[i] = value.value
+    return Approximation(totals.reshape(shape), {name: x.reshape(shape) for name, x in terms.items()})
+
+
+def _vectorised(setting: Setting, flat: Mapping[str, Any], shape: tuple[int, ...]) -> Approximation:
+    size = int(np.prod(shape))
+    backend = Floats()
+    fixed = {name: backend.number(value) for name, value in setting.values.items() if name not in flat}
+    _unfix_derived(setting, fixed, flat)
+    terms, local = _array_terms(setting)
+    function = floats.compile(tuple(x.expression for x in terms), _free_symbols(terms))
+    result = {x.name: np.empty(size) for x in terms}
+    chunk = CHUNK if not local else CHUNK // 128
+    for start in range(0, size, chunk):
+        rows = slice(start, min(start + chunk, size))
+        values = _array_values(setting, fixed, {name: x[rows] for name, x in flat.items()})
+        _check_predicates(setting, values, start)
+        for dummy, end in local.items():
+            values[dummy] = _array_local(setting, values, end, rows.stop - rows.start)
+        for term, value in zip(terms, function(*(values[x] for x in _free_symbols(terms))), strict=True):
+            result[term.name][rows] = value
+    total = np.sum(list(result.values()), axis=0)
+    if not np.isfinite(total).all():
+        place = int(np.argmax(~np.isfinite(total)))
+        raise DomainError(f"{setting.theorem.id}: the value at index {place} exceeds the float64 range; use the certified tier")
+    return Approximation(total.reshape(shape), {name: x.reshape(shape) for name, x in result.items()})
+
+
+def _unfix_derived(setting: Setting, fixed: dict[str, Any], flat: Mapping[str, Any]) -> None:
+    """Drop numbers that were derived from an entry of an array: they are computed for each entry."""
+    for alias, name in ALIASES.items():
+        if alias in flat:
+            fixed.pop(name, None)
+    if "t" not in setting.given and "sigma" not in setting.given and {"T", "sigma_max"} & set(flat):
+        fixed.pop("t", None)
+    if "T" not in setting.given and "sigma_max" not in setting.given and {"t", "sigma"} & set(flat):
+        fixed.pop("T", None)
+    if setting.given.get("t_star") == "delta":
+        fixed.pop("t_star", None)
+
+
+def _array_values(setting: Setting, fixed: Mapping[str, Any], rows: Mapping[str, Any]) -> dict[Any, Any]:
+    named: dict[str, Any] = {**fixed, **rows}
+    for alias, name in ALIASES.items():
+        if alias in rows:
+            named[name] = 0.5 * np.log1p(named[alias] ** 2)
+    if "t" in setting.values:
+        named.setdefault("t", named.get("T"))
+        named.setdefault("T", named.get("t"))
+    if "t_star" in setting.values:
+        named.setdefault("t_star", named.get("delta"))
+    return {TABLE[name].symbol: value for name, value in named.items()}
+
+
+def _check_predicates(setting: Setting, values: Mapping[Any, Any], offset: int) -> None:
+    """Assumptions over arrays, up to rounding."""
+    checks = [(x.text, x.predicate) for x, status in setting.assumptions if status == "checked"]
+    for text, predicate in checks:
+        symbols = tuple(sorted(predicate.free_symbols, key=lambda x: x.name))
+        arguments = [values[x] for x in symbols]
+        high, low = floats.compile((predicate.gts, predicate.lts), symbols)(*arguments)
+        strict = isinstance(predicate, sympy.StrictGreaterThan | sympy.StrictLessThan)
+        slack = 0.0 if strict else 4 * np.finfo(np.float64).eps * np.abs(high)
+        bad = (high <= low) if strict else (high < low - slack)
+        if np.any(bad):
+            place = int(np.argmax(np.broadcast_to(bad, (np.size(bad),)))) + offset
+            raise DomainError(f"{setting.theorem.id} assumes {text}, which is violated at index {place}")
+    pairs = (("sd2", "m2"), ("d_eff", "d"))
+    for small, large in pairs:
+        x, y = (values.get(TABLE[name].symbol) for name in (small, large))
+        if x is not None and y is not None and np.any(np.greater(x, y)):
+            raise DomainError(f"{small} must be at most {large}")
+
+
+def _array_terms(setting: Setting) -> tuple[tuple[Term, ...], dict[Any, Any]]:
+    """The terms over plain symbols, and for each sum of local errors its stand-in and the symbol of its end."""
+    theorem = setting.theorem
+    single = None
+    if theorem.uses_profile and setting.profile_name != "auto":
+        profile, rules = setting.profiles[0]
+        if len(rules) == 1:
+            single = replace(profile, rules={setting.teacher.name: rules})
+    return _array_terms_cached(theorem, single, setting.target, setting.start, setting.clock.name)
+
+
+@lru_cache(maxsize=128)
+def _array_terms_cached(
+    theorem: Theorem, single: Profile | None, target: str, start: str, clock: str
+) -> tuple[tuple[Term, ...], dict[Any, Any]]:
+    options = {"to": target if theorem.has_target else None, "start": start if theorem.uses_start else None}
+    terms = computable_terms(theorem, single, "exponential-integrator", options["to"], options["start"], clock)
+    found = sorted({x for term in terms for x in term.expression.atoms(Placeholder)}, key=str)
+    names = {x: sympy.Dummy(f"local{i}") for i, x in enumerate(found)}
+    local = {dummy: holder.args[0] for holder, dummy in names.items()}
+    return tuple(Term(x.name, x.expression.xreplace(names)) for x in terms), local
+
+
+@lru_cache(maxsize=128)
+def _free_symbols(terms: tuple[Term, ...]) -> tuple[Any, ...]:
+    return tuple(sorted({x for term in terms for x in term.expression.free_symbols}, key=lambda x: x.name))
+
+
+def _array_local(setting: Setting, values: Mapping[Any, Any], end: Any, size: int) -> Any:
+    """L_f times the best bound on the local errors up to ``end``, for each row."""
+    clock = setting.clock
+    columns = {x: np.broadcast_to(np.asarray(y, dtype=np.float64), (size,))[:, None] for x, y in values.items()}
+    time = columns[end]
+    here = dict(columns)
+    if clock.name == "ve":
+        for symbol, expr in ((TABLE["L_f"].symbol, clock.L_f), (TABLE["L_s"].symbol, clock.L_s)):
+            if symbol in columns:
+                symbols = tuple(sorted(expr.free_symbols, key=lambda x: x.name))
+                here[symbol] = floats.compile((expr,), symbols)(*({**columns, a: time}[x] for x in symbols))[0]
+    choice, _ = closed_choice(setting.profiles, setting.profile_name == "auto", here, np.array(time))
+    return choice.cost

@@ -1,0 +1,66 @@
+"""Deciding the assumptions that are predicates over the parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any
+
+import sympy
+
+from cmbound.errors import DomainError
+from cmbound.exact import Value, as_expr, rational_near, sign
+from cmbound.notation import TABLE
+from cmbound.records import Assumption, Theorem
+
+
+def check(
+    theorem: Theorem, values: Mapping[str, Value], lists: Mapping[str, tuple[Value, ...]], has_grid: bool
+) -> tuple[tuple[Assumption, str], ...]:
+    """The assumptions of a statement, each ``checked`` or ``assumed``; a predicate without its parameters is left out.
+
+    Raises:
+        DomainError: a violated assumption, named with the values that violate it.
+        UndecidedError: a predicate that cannot be decided at the highest precision.
+    """
+    result = []
+    for assumption in theorem.statement_assumptions:
+        status = "assumed"
+        if assumption.predicate is not None:
+            rows = _rows(assumption.predicate, values, lists, has_grid)
+            if not rows:
+                continue
+            for row in rows:
+                if not _holds(assumption.predicate, row):
+                    raise DomainError(
+                        f"assumption {assumption.id!r} of {theorem.id} is violated: {assumption.text}; got {_readable(row)}"
+                    )
+            status = "checked"
+        result.append((assumption, status))
+    return tuple(result)
+
+
+def _rows(
+    predicate: Any, values: Mapping[str, Value], lists: Mapping[str, tuple[Value, ...]], has_grid: bool
+) -> list[dict[str, Value]]:
+    """The values at which a predicate must hold (one row, one for each listed time, or none)."""
+    names = {x.name for x in predicate.free_symbols}
+    if "h" in names and has_grid:
+        return []
+    if "t_hat" in names and "times" in lists:
+        return [{**{n: values[n] for n in names - {"t_hat"}}, "t_hat": x} for x in lists["times"]]
+    if not names <= set(values):
+        return []
+    return [{name: values[name] for name in names}]
+
+
+def _holds(predicate: Any, row: Mapping[str, Value]) -> bool:
+    gap = (predicate.gts - predicate.lts).subs({TABLE[name].symbol: as_expr(value) for name, value in row.items()})
+    gap = gap if not gap.is_Rational else Fraction(int(gap.p), int(gap.q))
+    outcome = sign(gap)
+    strict = isinstance(predicate, sympy.StrictGreaterThan | sympy.StrictLessThan)
+    return outcome > 0 or (outcome == 0 and not strict)
+
+
+def _readable(row: Mapping[str, Value]) -> str:
+    return ", ".join(f"{name} = {float(rational_near(value)):.6g}" for name, value in sorted(row.items()))

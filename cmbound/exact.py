@@ -1,0 +1,60 @@
+"""Exact numbers: rationals, and expressions without symbols (a time that comes from a noise level)."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import sympy
+
+from cmbound.errors import UndecidedError
+from cmbound.functions import plain
+from cmbound.grids import time_of
+from cmbound.numerics import certified
+
+Value = Any
+"""An exact number: a Fraction, or a SymPy expression without symbols."""
+
+_BITS = (128, 512, 2048, 8192)
+
+
+def as_expr(value: Value) -> Any:
+    """The number as a SymPy expression."""
+    return sympy.Rational(value.numerator, value.denominator) if isinstance(value, Fraction) else value
+
+
+def time_from_sigma(sigma: Fraction) -> Any:
+    """The time of a noise level, exactly."""
+    return plain(time_of(as_expr(sigma)))
+
+
+def sign(value: Value) -> int:
+    """-1, 0 or 1. Raises UndecidedError if the sign cannot be decided."""
+    if isinstance(value, Fraction | int):
+        return (value > 0) - (value < 0)
+    for bits in _BITS:
+        with certified.precision(bits):
+            ball = certified.number(value)
+            if ball > 0:
+                return 1
+            if ball < 0:
+                return -1
+    if sympy.simplify(value) == 0:
+        return 0
+    raise UndecidedError(f"cannot decide the sign of {value}")
+
+
+def difference(x: Value, y: Value) -> Value:
+    """x - y, exactly."""
+    if isinstance(x, Fraction) and isinstance(y, Fraction):
+        return x - y
+    return as_expr(x) - as_expr(y)
+
+
+def rational_near(value: Value) -> Fraction:
+    """A fraction within 2^-200 (relative) of the value; the value itself if it is rational."""
+    if isinstance(value, Fraction):
+        return value
+    with certified.precision(256):
+        mantissa, exponent = certified.number(value).mid().man_exp()
+    return Fraction(int(mantissa)) * Fraction(2) ** int(exponent)
