@@ -50,7 +50,7 @@ def exact(name: str, value: Any) -> Fraction:
     if isinstance(value, Integral):
         return Fraction(int(value))
     if isinstance(value, Rational):
-        return Fraction(value.numerator, value.denominator)
+        return Fraction(int(value.numerator), int(value.denominator))
     if isinstance(value, Real):
         value = float(value)
     if isinstance(value, float | Decimal):

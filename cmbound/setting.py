@@ -226,16 +226,20 @@ def _read_grid(given: Any, clock: Clock, values: dict[str, Value]) -> Grid | str
         return None
     if isinstance(given, str):
         return str(choose("grid", given, grids.KINDS))
-    if not isinstance(given, Grid):
-        given = (Grid.from_noise_levels if clock.name == "ve" else Grid.from_times)(list(given))
-    if given.kind not in ("times", "noise-levels"):
-        return str(given.kind)
-    nodes = [x if given.kind == "times" else time_from_sigma(x) for x in (given.values[0], given.values[-1])]
-    for name, node in zip(("delta", "T"), nodes, strict=True):
+    if isinstance(given, Grid):
+        grid = given
+    elif clock.name == "ve":
+        grid = Grid.from_noise_levels(list(given))
+    else:
+        grid = Grid.from_times(list(given))
+    if grid.kind not in ("times", "noise-levels"):
+        raise InputError(f"give the kind of a regular grid as text, grid={grid.kind!r}")
+    ends = [x if grid.kind == "times" else time_from_sigma(x) for x in (grid.values[0], grid.values[-1])]
+    for name, node, place in zip(("delta", "T"), ends, ("first", "last"), strict=True):
         if name in values and sign(difference(values[name], node)) != 0:
-            raise InputError(f"{name} differs from the {'first' if name == 'delta' else 'last'} node of the grid; leave it out")
+            raise InputError(f"{name} differs from the {place} node of the grid; leave it out")
         values[name] = node
-    return given
+    return grid
 
 
 def _defaults(

@@ -64,7 +64,7 @@ def kappa_h(h: Any) -> Array:
         return x * np.sqrt(_series(_KAPPA[1:], x))
 
     x = np.asarray(h, dtype=np.float64)
-    return np.where(x <= 0.5, series(np.minimum(x, 0.5)), closed(np.maximum(x, 0.5)))
+    return np.asarray(np.where(x <= 0.5, series(np.minimum(x, 0.5)), closed(np.maximum(x, 0.5))))
 
 
 def rho_squared(x: Any) -> Array:
@@ -74,7 +74,8 @@ def rho_squared(x: Any) -> Array:
     with np.errstate(invalid="ignore"):
         ratio = np.where(low > 0, low / np.expm1(np.where(low > 0, low, 1.0)), 1.0)
     small = _series(_SINH, low * low) * low * low * ratio
-    return np.where(x <= 1.0, small, (np.expm1(high) - np.expm1(-high) - 2 * high) / np.expm1(high))
+    large = (np.expm1(high) - np.expm1(-high) - 2 * high) / np.expm1(high)
+    return np.asarray(np.where(x <= 1.0, small, large))
 
 
 def geometric_sum(x: Any, n: Any) -> Array:
@@ -157,7 +158,7 @@ def _quadrature(body: Callable[..., Any], ends: Sequence[Any], others: Sequence[
         for node, weight in zip(_NODES, _WEIGHTS, strict=True):
             t = low * np.exp(width * (piece + (node + 1) / 2))
             total = total + weight / 2 * width * t * body(t, *others)
-    return total
+    return np.asarray(total)
 
 
 @lru_cache(maxsize=512)

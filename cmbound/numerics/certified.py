@@ -180,7 +180,7 @@ def relative_accuracy(x: Ball) -> float:
         return -np.inf
     if x.is_exact():
         return np.inf
-    return float(x.rel_accuracy_bits()) * np.log10(2.0)
+    return float(x.rel_accuracy_bits() * np.log10(2.0))
 
 
 def _exponent(x: Ball) -> int:

@@ -16,12 +16,13 @@ import sympy
 
 from cmbound import grids
 from cmbound.errors import DomainError
+from cmbound.exact import as_expr
 from cmbound.formulas import CONSISTENCY_STEP, convert
 from cmbound.grids import FORMULAS, j, two_stage_nodes
 from cmbound.notation import H_2, TABLE, L_f, T, a, b, delta, eps_cm, eps_sc, h, nu, q
 from cmbound.numerics.backend import Backend, Floats
 from cmbound.profiles import Profile, Rule
-from cmbound.setting import Setting, as_expr
+from cmbound.setting import Setting
 
 FLOATS = Floats()
 CANDIDATES = 64
@@ -260,4 +261,4 @@ def node_index(setting: Setting, time: Any) -> int:
         near = float(ts[nearest])
     if nearest < 1 or abs(near - value) > 1e-9 * value:
         raise DomainError(f"time {value:.9g} is not a node t_1, ..., t_N of the grid; the nearest node is {near:.9g}")
-    return nearest
+    return int(nearest)
