@@ -255,7 +255,7 @@ def derived_values(setting: Setting) -> dict[str, Value]:
         if name not in setting.given and not (name == "tau" and value == 0) and name != "t_star":
             result[name] = value
     for alias, name in ALIASES.items():
-        if name in values and alias not in values and alias in ("sigma_min", "sigma_max"):
+        if name in ("delta", "T") and name in values and alias not in values and setting.theorem.ve_factor is not None:
             result[alias] = plain(lam.definition(as_expr(values[name])))
     if setting.theorem.uses_profile and setting.grid is not None and setting.grid.kind == "uniform":
         result["h"] = (as_expr(values["T"]) - as_expr(values["delta"])) / setting.grid.N

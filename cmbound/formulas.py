@@ -8,6 +8,7 @@ from typing import Any
 
 import sympy
 from sympy import IndexedBase, Sum
+from sympy.printing.latex import LatexPrinter
 
 from cmbound.errors import InputError, UnknownNameError
 from cmbound.functions import plain
@@ -248,15 +249,21 @@ def substituted(theorem: Theorem, params: Mapping[str, Any]) -> Any:
     return expr.subs(values, simultaneous=True)
 
 
+class _Latex(LatexPrinter):
+    """Sums begin with a positive term: T - delta, not -delta + T."""
+
+    def _as_ordered_terms(self, expr: Any, order: Any = None) -> list[Any]:
+        return sorted(super()._as_ordered_terms(expr, order), key=lambda x: bool(x.could_extract_minus_sign()))
+
+
 def latex(expr: Any) -> str:
     """LaTeX of an expression in the notation of the table of symbols."""
-    text: str = sympy.latex(plain(expr), symbol_names=latex_names(), root_notation=True)
-    return text
+    return str(_Latex({"symbol_names": latex_names()}).doprint(plain(expr)))
 
 
 def latex_statement(theorem: Theorem, **options: Any) -> str:
     """See :meth:`cmbound.records.Theorem.latex`."""
-    relation = r"\lesssim" if theorem.kind == "order" else r"\le"
+    relation = r"\lesssim" if theorem.kind == "order" else r"\leq"
     target = r"p_{\mathrm{data}}" if options.get("to", "p_data") == "p_data" else r"p_\delta"
     terms = theorem.formula(**options)
     if theorem.kind == "order":

@@ -28,12 +28,12 @@ def _series(coefficients: Sequence[float], x: Array) -> Array:
 def _with_series(x: Any, bound: float, coefficients: Sequence[float], closed: Callable[[Array], Array]) -> Array:
     """The power series where abs(x) <= bound, the closed form elsewhere."""
     x = np.asarray(x, dtype=np.float64)
-    small = np.abs(x) <= bound
+    small: npt.NDArray[np.bool_] = np.abs(x) <= bound
     if small.all():
         return _series(coefficients, x)
     if not small.any():
         return closed(x)
-    out = np.empty_like(x)
+    out: Array = np.empty_like(x)
     out[small] = _series(coefficients, x[small])
     out[~small] = closed(x[~small])
     return out
@@ -58,7 +58,7 @@ def kappa_h(h: Any) -> Array:
     """((e^{2h} - 4 e^h + 3 + 2h)/(2h))^{1/2}."""
 
     def closed(x: Array) -> Array:
-        return np.sqrt((np.expm1(2 * x) - 4 * np.expm1(x) + 2 * x) / (2 * x))
+        return np.asarray(np.sqrt((np.expm1(2 * x) - 4 * np.expm1(x) + 2 * x) / (2 * x)))
 
     def series(x: Array) -> Array:
         return x * np.sqrt(_series(_KAPPA[1:], x))
@@ -168,7 +168,8 @@ def compile(exprs: tuple[Any, ...], symbols: tuple[Any, ...]) -> Callable[..., l
     main = _lambdify((*symbols, *(i.name for i in integrals)), bare)
     parts = [(_lambdify((i.variable, *symbols), i.body), _lambdify(symbols, [i.low, i.high])) for i in integrals]
 
-    def function(*values: Any) -> list[Any]:
+    def function(*given: Any) -> list[Any]:
+        values = [float(x) if isinstance(x, int) else x for x in given]
         with np.errstate(divide="ignore", over="ignore", invalid="ignore", under="ignore"):
             extra = [_quadrature(body, ends(*values), values) for body, ends in parts]
             result: list[Any] = main(*values, *extra)

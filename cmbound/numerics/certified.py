@@ -191,14 +191,16 @@ def _exponent(x: Ball) -> int:
 
 def decimal(x: Ball, digits: int, up: bool) -> Decimal:
     """A decimal with at least ``digits`` digits that is at least (``up``) or at most every number in the ball."""
-    end = x.upper() if up else x.lower()
+    with precision(int(digits * 3.4) + 64):
+        end = x.upper() if up else x.lower()
     if end.is_zero():
         return Decimal(0)
-    shift = digits + 2 - _exponent(end)
-    with precision(int(digits * 3.4) + 64 + int(abs(_exponent(end)) * 3.4)):
+    exponent = _exponent(end)
+    shift = digits + 2 - exponent
+    with precision(int((digits + abs(exponent)) * 3.4) + 64):
         scaled = end * arb(10) ** shift
-        whole = scaled.ceil() if up else scaled.floor()
-        integer = int((whole.upper().ceil() if up else whole.lower().floor()).unique_fmpz())
+        whole = scaled.ceil().upper().ceil() if up else scaled.floor().lower().floor()
+        integer = int(whole.unique_fmpz())
     while integer and integer % 10 == 0:
         integer, shift = integer // 10, shift - 1
     sign = 1 if integer < 0 else 0

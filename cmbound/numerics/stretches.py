@@ -260,5 +260,5 @@ def node_index(setting: Setting, time: Any) -> int:
         nearest = int(np.argmin(np.abs(ts - value)))
         near = float(ts[nearest])
     if nearest < 1 or abs(near - value) > 1e-9 * value:
-        raise DomainError(f"time {value:.9g} is not a node t_1, ..., t_N of the grid; the nearest node is {near:.9g}")
+        raise DomainError(f"time {value:.12g} is not a node t_1, ..., t_N of the grid; the nearest node is {near:.12g}")
     return int(nearest)

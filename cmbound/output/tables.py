@@ -183,7 +183,7 @@ def stretches_table(evaluation: Evaluation) -> Table:
 
 def relation(evaluation: Evaluation) -> tuple[str, str]:
     """How the value relates to the quantity, in text and in LaTeX."""
-    return ("<~", r"\lesssim") if evaluation.theorem.kind == "order" else ("<=", r"\le")
+    return ("<~", r"\lesssim") if evaluation.theorem.kind == "order" else ("<=", r"\leq")
 
 
 def evaluation_latex(evaluation: Evaluation) -> str:

@@ -1,0 +1,103 @@
+"""Random valid parameters for every statement, profile and teacher: what the generic tests draw from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from cmbound.profiles import PROFILES
+from cmbound.records import Theorem
+
+EI = "exponential-integrator"
+
+
+def draw(rng: np.random.Generator) -> dict[str, float]:
+    """One value for every parameter, consistent with each other and inside every domain."""
+    delta = float(10.0 ** rng.uniform(-6, -1))
+    T = float(delta + rng.uniform(4.5, 8))
+    m2 = float(10.0 ** rng.uniform(-1, 2))
+    d = int(10.0 ** rng.uniform(0, 4))
+    return {
+        "eps_sc": float(10.0 ** rng.uniform(-4, 0)),
+        "eps_cm": float(10.0 ** rng.uniform(-4, 0)),
+        "L_s": float(1 + 10.0 ** rng.uniform(-1, 4)),
+        "L_f": float(1 + rng.uniform(0, 3)),
+        "d": d,
+        "m2": m2,
+        "sd2": float(m2 * rng.uniform(0.3, 1)),
+        "T": T,
+        "delta": delta,
+        "h": float((T - delta) * 10.0 ** rng.uniform(-6, -0.5)),
+        "k": int(rng.integers(1, 6)),
+        "R": float(10.0 ** rng.uniform(-1, 2)),
+        "tau": float(rng.uniform(0, 0.99)),
+        "t": T,
+        "t_hat": float(delta + (T - delta) * rng.uniform(0.4, 1)),
+        "n_atoms": int(rng.integers(1, 10**5)),
+        "d_eff": int(rng.integers(1, d + 1)),
+        "C": float(rng.uniform(0.5, 2)),
+        "eps": float(10.0 ** rng.uniform(-3, 0)),
+        "eta": float(10.0 ** rng.uniform(-3, 0)),
+        "W_prev": float(10.0 ** rng.uniform(-2, 1)),
+    }
+
+
+EXTREMES: tuple[dict[str, float], ...] = (
+    {"L_s": 1e9},
+    {"d": 10**7},
+    {"delta": 1e-12},
+    {"T": 200.0, "t": 200.0},
+    {"R": 0.0},
+    {"tau": 0.0},
+    {"L_s": 1.0},
+    {"eps_sc": 0.0, "eps_cm": 0.0},
+    {"m2": 0.0, "sd2": 0.0},
+    {"tau": 0.9999999},
+    {"L_s": 1e9, "d": 10**7, "delta": 1e-12, "T": 200.0, "t": 200.0, "R": 0.0, "eps_sc": 0.0, "eps_cm": 0.0},
+    {"L_s": 1.0, "d": 10**7, "delta": 1e-12, "T": 200.0, "t": 200.0, "R": 1e3, "m2": 0.0, "sd2": 0.0},
+)
+
+
+def repaired(values: dict[str, float]) -> dict[str, float]:
+    """The values with dependent ones pulled back into their domains after some were replaced."""
+    span = values["T"] - values["delta"]
+    values["d_eff"] = min(values["d_eff"], values["d"])
+    values["h"] = min(values["h"], 0.1 * span)
+    values["t_hat"] = values["delta"] + 0.5 * span
+    values["t"] = values["T"]
+    return values
+
+
+def for_theorem(theorem: Theorem, values: dict[str, float]) -> dict[str, float]:
+    """The values the statement needs (a radius small enough for exp(R^2/delta) where that is the answer)."""
+    found = {x.name: values[x.name] for x in theorem.parameters}
+    if theorem.id == "explicit-map-lipschitz":
+        found["R"] *= values["delta"] ** 0.5 / 100
+    return found
+
+
+def for_profile(profile: str, teacher: str, values: dict[str, float]) -> dict[str, float]:
+    """The values the profile needs (``bounded`` and ``atoms`` exclude tau)."""
+    return {name: values[name] for name in PROFILES[profile].parameters(teacher) if name != "t_star"}
+
+
+def cases() -> Iterator[tuple[str, str]]:
+    """Every profile with every teacher it covers."""
+    for profile in PROFILES.values():
+        for teacher in profile.rules:
+            yield profile.name, teacher
+
+
+def ei_options(theorem: Theorem, values: dict[str, float]) -> Iterator[dict[str, Any]]:
+    """Settings of one statement: one for each exponential-integrator profile, or the statement alone."""
+    base = for_theorem(theorem, values)
+    if not theorem.uses_profile:
+        if "R" in base and theorem.kind == "explicit":
+            yield {**base, "tau": values["tau"]}
+        yield base
+        return
+    for profile, teacher in cases():
+        if teacher == EI:
+            yield {**base, **for_profile(profile, teacher, values), "profile": profile}

@@ -1,0 +1,161 @@
+"""Named functions: definitions against their rearranged forms, kernels against mpmath, decimals against directed rounding."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import flint
+import mpmath
+import numpy as np
+import pytest
+import sympy
+
+import cmbound
+from cmbound import functions
+from cmbound.formulas import outer_terms
+from cmbound.functions import Named, Rearranged, elementary, plain
+from cmbound.grids import FORMULAS
+from cmbound.notation import TABLE
+from cmbound.numerics import approximate, certified
+from cmbound.profiles import PROFILES
+from cmbound.variants import CLOCKS, STARTS, TEACHERS
+
+RNG = np.random.default_rng(3)
+
+
+def _rearranged_forms() -> list[Any]:
+    """Every pair of forms that occurs anywhere in the package."""
+    exprs: list[Any] = [*STARTS.values(), *FORMULAS.values(), *(x.score for x in TEACHERS.values())]
+    for profile in PROFILES.values():
+        for rules in profile.rules.values():
+            for rule in rules:
+                exprs += [rule.bound, *([] if rule.energy is None else [rule.energy])]
+    for theorem in cmbound.catalogue:
+        exprs += [x.expression for x in outer_terms(theorem, "p_data", "standard", CLOCKS["ou"], theorem.sources)]
+    found: set[Any] = set()
+    queue, seen = exprs, set()
+    while queue:
+        expr = queue.pop()
+        for node in sympy.preorder_traversal(expr):
+            if isinstance(node, Rearranged):
+                found.add(node)
+            if isinstance(node, Named) and not node.kernel and node not in seen:
+                seen.add(node)
+                queue.append(type(node).definition(*node.args))
+    return sorted(found, key=str)
+
+
+def _number(name: str, rng: np.random.Generator) -> Any:
+    ranges = {"a": (1e-6, 2.0), "delta": (1e-6, 0.1), "b": (2.1, 6.0), "T": (2.1, 6.0), "t": (2.1, 6.0), "h": (1e-6, 0.5)}
+    ranges |= {"tau": (0.0, 0.99), "t_star": (0.0, 0.0), "L_s": (1.5, 1e4), "j": (1, 9), "N": (10, 20), "rho": (3, 9), "t_switch": (2.1, 2.2)}
+    low, high = ranges.get(name, (0.1, 10.0))
+    value = rng.uniform(low, high)
+    return sympy.Integer(int(value)) if name in ("j", "N", "d", "k") else sympy.Rational(Fraction(float(value)))
+
+
+def _value(expr: Any, values: dict[Any, Any]) -> Any:
+    expr = expr.doit()
+    symbols = sorted(expr.free_symbols, key=str)
+    modules = [{"Max": max, "Min": min, "log1p": mpmath.log1p, "expm1": mpmath.expm1}, "mpmath"]
+    numbers = [mpmath.mpf(values[x].p) / values[x].q for x in symbols]
+    return sympy.lambdify(symbols, expr, modules=modules)(*numbers)
+
+
+def _second(node: Any) -> Any:
+    """The form for float64, with the kernels replaced by their definitions."""
+    expr = functions.stable(node)
+    while True:
+        kernels = expr.atoms(functions.g, functions.rho_squared, functions.kappa_h)
+        if not kernels:
+            return expr
+        expr = expr.xreplace({x: elementary(x) for x in kernels})
+
+
+@pytest.mark.parametrize("node", _rearranged_forms(), ids=lambda x: str(plain(x))[:60])
+def test_both_forms_are_equal(node: Any) -> None:
+    for _ in range(4):
+        values = {x: _number(x.name, RNG) for x in node.free_symbols}
+        with mpmath.workdps(80):
+            first, second = _value(elementary(node), values), _value(_second(node), values)
+            assert abs(first - second) <= mpmath.mpf(10) ** -60 * (abs(first) + mpmath.mpf(10) ** -15)
+
+
+def test_unequal_forms_would_be_noticed() -> None:
+    x = TABLE["t"].symbol
+    wrong = functions.rearranged(1 - functions.s(x), functions.c(x) ** 2 / (1 - functions.s(x)))
+    with mpmath.workdps(80):
+        values = {x: sympy.Rational(5, 2)}
+        assert abs(_value(elementary(wrong), values) - _value(functions.stable(wrong), values)) > 1e-3
+
+
+def _mp(name: str, x: float) -> Any:
+    with mpmath.workdps(120):
+        y = mpmath.mpf(x)
+        return {
+            "g": lambda: (mpmath.exp(y) - 1 - y) / y,
+            "kappa_h": lambda: mpmath.sqrt((mpmath.exp(2 * y) - 4 * mpmath.exp(y) + 3 + 2 * y) / (2 * y)),
+            "rho_squared": lambda: (mpmath.exp(y) - mpmath.exp(-y) - 2 * y) / (mpmath.exp(y) - 1),
+        }[name]()
+
+
+@pytest.mark.parametrize("name", ["g", "kappa_h", "rho_squared"])
+def test_kernels_keep_all_digits(name: str) -> None:
+    """From h = 1e-12 to h = 20, at both sides of the change from series to closed form, as array and as scalar."""
+    points = np.concatenate([10.0 ** np.linspace(-12, 1.3, 200), np.array([0.4999, 0.5, 0.5001, 0.9999, 1.0, 1.0001])])
+    values = getattr(approximate, name)(points)
+    for x, value in zip(points, values, strict=True):
+        exact = _mp(name, float(x))
+        assert abs(value - exact) <= 4e-15 * exact, x
+        assert abs(float(getattr(approximate, name)(float(x))) - exact) <= 4e-15 * exact
+    assert getattr(approximate, name)(0.0) == 0.0
+
+
+def test_geometric_sum() -> None:
+    for x in (0.0, 1e-300, 0.3, 1 - 1e-12, 1.0, 1 + 1e-12, 2.5):
+        for n in (0, 1, 2, 7, 50):
+            exact = sum(Fraction(x) ** i for i in range(n))
+            assert float(approximate.geometric_sum(x, n)) == pytest.approx(float(exact), rel=1e-13)
+            with certified.precision(200):
+                ball = certified.geometric_sum(certified.number(Fraction(x)), certified.number(n))
+                assert ball.contains(certified.number(exact))
+
+
+def test_named_functions_unfold_and_differentiate() -> None:
+    a, b = TABLE["a"].symbol, TABLE["b"].symbol
+    assert sympy.expand_func(functions.c(a)) == sympy.exp(-a)
+    slope = functions.J(a, b).diff(a)
+    numeric = (functions.J(a + sympy.Rational(1, 10**10), b) - functions.J(a, b)) * 10**10
+    point = {a: sympy.Rational(1, 3), b: 2}
+    assert float(elementary(slope).subs(point)) == pytest.approx(float(elementary(numeric).subs(point).evalf(40)), rel=1e-8)
+    assert "s_{T}" in sympy.latex(functions.s(TABLE["T"].symbol))
+
+
+@pytest.mark.parametrize("value", [Fraction(1, 3), Fraction(2, 3) * 10**30, Fraction(1, 7**400), Fraction(5), Fraction(-1, 3), Fraction(10) ** 40])
+@pytest.mark.parametrize("digits", [3, 17, 60])
+def test_decimals_are_directed(value: Fraction, digits: int) -> None:
+    with certified.precision(300):
+        ball = certified.number(value)
+    low, high = certified.decimal(ball, digits, up=False), certified.decimal(ball, digits, up=True)
+    assert Fraction(low) <= value <= Fraction(high)
+    assert Fraction(high) - Fraction(low) <= abs(value) * Fraction(10) ** (1 - digits)
+
+
+def test_float_up_rounds_up() -> None:
+    for text in ("0.1", "1e-320", "3", "1.7976931348623157e308", "0.30000000000000004"):
+        up = certified.float_up(Decimal(text))
+        assert Decimal(up) >= Decimal(text)
+        assert Decimal(float(np.nextafter(up, -np.inf))) < Decimal(text)
+    with pytest.raises(cmbound.DomainError, match="largest float64"):
+        certified.float_up(Decimal("1e309"))
+
+
+def test_balls_choose_no_branch() -> None:
+    """Max of overlapping balls encloses both, where a comparison would pick one."""
+    x, y = sympy.symbols("x y")
+    function = certified.compile((sympy.Max(x, y),), (x, y))
+    left, right = flint.arb(1, 0.5), flint.arb(1.25, 0.5)
+    value = function(left, right)[0]
+    assert value.contains(flint.arb(1.75))
+    assert value.contains(flint.arb(1))
