@@ -1,7 +1,7 @@
 """cmbound: convergence guarantees of consistency models, exact, certified and comparable.
 
 >>> import cmbound
->>> bound = cmbound.records("explicit-one-step").evaluate(
+>>> bound = cmbound.theorem("explicit-one-step").evaluate(
 ...     eps_sc="1e-3", eps_cm="1e-3", L_f=1, d=2, m2="1.2", T=5, delta="1e-4", h="1e-4", profile="universal"
 ... )
 >>> float(bound) < 1.2

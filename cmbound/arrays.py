@@ -46,7 +46,8 @@ def approximate(theorem: Theorem, params: Mapping[str, Any]) -> Approximation:
         raise InputError("an array is empty")
     representative = {**params, **{name: float(x[0]) for name, x in flat.items()}}
     setting = resolve(theorem, representative)
-    if not setting.collapsed or setting.lists or setting.grid is not None or "preset" in options:
+    one_evaluation = bool(theorem.recursion) and "t_hat" not in setting.values
+    if not setting.collapsed or setting.lists or setting.grid is not None or one_evaluation or "preset" in options:
         return _loop(theorem, params, flat, shape)
     return _vectorised(setting, flat, shape)
 

@@ -115,6 +115,8 @@ def evaluation_times(setting: Setting) -> list[Value]:
     """Multistep: the times of the second to the k-th evaluation."""
     if "times" in setting.lists:
         return list(setting.lists["times"])
+    if setting.values["k"] == 1:
+        return []
     return [setting.values["t_hat"]] * (int(setting.values["k"]) - 1)
 
 

@@ -26,7 +26,6 @@ from cmbound.variants import (
     EarlyStoppingGap,
     LipschitzAt,
     LocalErrorSum,
-    Placeholder,
     ScoreSum,
     StartGap,
     Teacher,
@@ -123,7 +122,7 @@ def resolve_closed(expr: Any, teacher: Teacher, p: Profile | None, clock: Clock)
         if kind is LocalErrorSum and p is None:
             continue
         expr = expr.replace(kind, rule)
-    return convert(expr, clock, T, T) if not expr.has(Placeholder) else expr
+    return expr
 
 
 def on_a_grid(expr: Any, teacher: Teacher, p: Profile | None) -> Any:
