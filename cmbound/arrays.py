@@ -17,7 +17,7 @@ from cmbound.notation import TABLE, a
 from cmbound.numerics import approximate as floats
 from cmbound.numerics.backend import Floats
 from cmbound.numerics.paths import closed_choice
-from cmbound.profiles import Profile
+from cmbound.profiles import Profile, Rule
 from cmbound.records import Approximation, Term, Theorem
 from cmbound.setting import Setting, resolve
 from cmbound.variants import Placeholder
@@ -163,8 +163,13 @@ def _array_terms(setting: Setting) -> tuple[tuple[Term, ...], dict[Any, Any]]:
     if theorem.uses_profile and setting.profile_name != "auto":
         profile, rules = setting.profiles[0]
         if len(rules) == 1:
-            single = replace(profile, rules={setting.teacher.name: rules})
+            single = _with_rules(profile, setting.teacher.name, rules)
     return _array_terms_cached(theorem, single, setting.target, setting.start, setting.clock.name)
+
+
+@lru_cache(maxsize=128)
+def _with_rules(profile: Profile, teacher: str, rules: tuple[Rule, ...]) -> Profile:
+    return replace(profile, rules={teacher: rules})
 
 
 @lru_cache(maxsize=128)

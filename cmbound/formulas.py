@@ -61,6 +61,7 @@ def checked_options(theorem: Theorem, to: str | None, start: str | None, clock: 
     return to or "p_data", start or "standard", chosen
 
 
+@lru_cache(maxsize=512)
 def outer_terms(theorem: Theorem, target: str, start: str, clock: Clock, terms: tuple[Term, ...]) -> tuple[Term, ...]:
     """The terms with start, early stopping and clock chosen; sums over the grid stay place-holders."""
     result = []

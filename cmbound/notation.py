@@ -34,13 +34,11 @@ class Domain:
         """Elementwise membership for a float64 array of any shape (NaN and infinities are outside)."""
         import numpy as np
 
-        inside = np.isfinite(x)
+        low = -np.inf if self.low is None else self.low
+        inside = (x > low) if self.low_open or self.low is None else (x >= low)
+        inside &= x < (np.inf if self.high is None else self.high)
         if self.integer:
-            inside &= np.floor(x) == x
-        if self.low is not None:
-            inside &= (x > self.low) if self.low_open else (x >= self.low)
-        if self.high is not None:
-            inside &= x < self.high
+            inside &= np.rint(x) == x
         return inside
 
     def __str__(self) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 from sympy import Expr, Float, Integer, Integral, Max, Min, Rational, S, log, sqrt
@@ -54,7 +55,7 @@ EI = "exponential-integrator"
 HALF, QUARTER = Rational(1, 2), Rational(1, 4)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rule:
     """One bound on the sum of local teacher errors over the stretch [a, b], before the weights L_f.
 
@@ -74,7 +75,7 @@ class Rule:
     splittable: bool = True
     energy: Any = None
     valid_from: Any = None
-    free: Mapping[Any, tuple[Fraction, ...]] = field(default_factory=dict, hash=False)
+    free: Mapping[Any, tuple[Fraction, ...]] = field(default_factory=dict)
     breakpoints: tuple[Any, ...] = ()
 
     def specialise(self, values: Mapping[Any, Any]) -> Rule:
@@ -92,7 +93,7 @@ class Rule:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Profile:
     """A regularity profile.
 
@@ -111,7 +112,7 @@ class Profile:
 
     name: str
     title: str
-    rules: Mapping[str, tuple[Rule, ...]] = field(hash=False)
+    rules: Mapping[str, tuple[Rule, ...]]
     assumptions: tuple[Assumption, ...]
     acceleration: Any = None
     derivation: str = ""
@@ -323,21 +324,25 @@ LIPSCHITZ_DECAY = Profile(
 
 # --- (e): bounded and smoothed data ---------------------------------------------------------------------------------
 
-_SMOOTHED_PHI = sqrt(d) * (
-    rearranged(1 / sqrt(v(tau, a)) - 1 / sqrt(v(tau, b)), (1 - tau) * (1 + tau) * smoothed_drop(tau, a, b, HALF))
-    + R**2 / 3 * smoothed_drop(tau, a, b, Rational(3, 2))
-) + 9 * R**3 / 40 * smoothed_drop(tau, a, b, Integer(2))
-_SMOOTHED_A = (
-    c(t) ** 2 / sqrt(v(tau, t)) * sqrt(d) * Max((1 - tau**2) / v(tau, t), R**2 / v(tau, t) ** 2 - (1 - tau**2) / v(tau, t))
-    + Rational(9, 10) * c(t) ** 3 * R**3 / v(tau, t) ** 3
-)
+
+def _smoothed_phi(tau: Any) -> Any:
+    noise = rearranged(1 / sqrt(v(tau, a)) - 1 / sqrt(v(tau, b)), (1 - tau) * (1 + tau) * smoothed_drop(tau, a, b, HALF))
+    spread = noise + R**2 / 3 * smoothed_drop(tau, a, b, Rational(3, 2))
+    return sqrt(d) * spread + 9 * R**3 / 40 * smoothed_drop(tau, a, b, Integer(2))
+
+
+def _smoothed_acceleration(tau: Any) -> Any:
+    inner = (1 - tau**2) / v(tau, t)
+    spread = Max(inner, R**2 / v(tau, t) ** 2 - inner)
+    return c(t) ** 2 / sqrt(v(tau, t)) * sqrt(d) * spread + Rational(9, 10) * c(t) ** 3 * R**3 / v(tau, t) ** 3
+
 
 SMOOTHED_PROFILE = Profile(
     name="smoothed",
     title="bounded variable plus Gaussian noise of width tau, bounded in T",
-    rules={EI: (_pointwise(_SMOOTHED_PHI),)},
+    rules={EI: (_pointwise(_smoothed_phi(tau)),)},
     assumptions=(SMOOTHED,),
-    acceleration=_SMOOTHED_A,
+    acceleration=_smoothed_acceleration(tau),
     derivation="Eigenvalues of H lie in [-1/v, c^2 R^2/v^2 - 1/v]; grad Delta log p is a posterior third cumulant of U, at most (9/10) R^3 (c/v)^3.",
     reference="theory 3.2 (e)",
 )
@@ -346,7 +351,7 @@ BOUNDED_PROFILE = Profile(
     name="bounded",
     title="data in a ball of radius R, bounded in T",
     rules={
-        EI: tuple(rule.specialise({tau: S.Zero}) for rule in SMOOTHED_PROFILE.rules[EI]),
+        EI: (_pointwise(_smoothed_phi(S.Zero)),),
         "ddim": (
             Rule(
                 lam_rise(a, b)
@@ -356,7 +361,7 @@ BOUNDED_PROFILE = Profile(
         ),
     },
     assumptions=(BOUNDED,),
-    acceleration=_SMOOTHED_A.subs(tau, S.Zero),
+    acceleration=_smoothed_acceleration(S.Zero),
     derivation="The smoothed profile at tau = 0; for DDIM b <= d^(1/2) R^2/lam^3 + (9/10) R^3/lam^4.",
     reference="theory 3.2 (e), 3.10",
     no_tau=True,
@@ -427,9 +432,12 @@ def unavailable(p: Profile, teacher: str, given: frozenset[str], tau_positive: b
 
 def specialised(p: Profile, teacher: str, given: frozenset[str]) -> tuple[Rule, ...]:
     """The rules of ``p`` for ``teacher``, with ``sd2`` for m2 and ``d_eff`` for d where given and allowed."""
-    values: dict[Any, Any] = {}
-    if p.centred and "sd2" in given:
-        values[m2] = sd2
-    if p.subspace and teacher == "ddim" and "d_eff" in given:
-        values[d] = d_eff
-    return tuple(rule.specialise(values) for rule in p.rules[teacher]) if values else tuple(p.rules[teacher])
+    centred = p.centred and "sd2" in given
+    subspace = p.subspace and teacher == "ddim" and "d_eff" in given
+    return _specialised(p, teacher, centred, subspace)
+
+
+@lru_cache(maxsize=256)
+def _specialised(p: Profile, teacher: str, centred: bool, subspace: bool) -> tuple[Rule, ...]:
+    values: dict[Any, Any] = {**({m2: sd2} if centred else {}), **({d: d_eff} if subspace else {})}
+    return tuple(rule.specialise(values) for rule in p.rules[teacher]) if values else p.rules[teacher]

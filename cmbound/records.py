@@ -47,7 +47,7 @@ class Term:
     expression: Any
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Theorem:
     """A statement: metric <= sum of named terms, under assumptions.
 

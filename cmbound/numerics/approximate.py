@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from fractions import Fraction
+from functools import lru_cache, reduce
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import sympy
-from sympy.printing.numpy import NumPyPrinter
 
-from cmbound.functions import stable
+from cmbound.numerics.codegen import Dialect
+from cmbound.numerics.codegen import function as generate
 from cmbound.numerics.integrals import extract
 
 Array = npt.NDArray[np.float64]
@@ -87,63 +88,43 @@ def geometric_sum(x: Any, n: Any) -> Array:
     return np.asarray(np.where(n == 0, 0.0, np.where(logx == 0, n, value)))
 
 
+def _power(base: str, p: int, q: int) -> str:
+    """Small powers as products and roots, which numpy computes faster than ``**``."""
+    root = {1: base, 2: f"sqrt({base})", 4: f"sqrt(sqrt({base}))"}.get(q)
+    if root is None or p > 8:
+        return f"{base}**{p / q!r}"
+    return {1: root, 2: f"square({root})", 3: f"cube({root})", 4: f"square(square({root}))", 6: f"square(cube({root}))"}.get(
+        p, f"{base}**{p / q!r}"
+    )
+
+
 def _cube(x: Any) -> Any:
     return x * x * x
 
 
-class _Printer(NumPyPrinter):
-    """Small powers as products and roots, which numpy computes faster than ``**``."""
-
-    def _print_Max(self, expr: Any) -> str:
-        return self._nested("numpy.maximum", expr.args)
-
-    def _print_Min(self, expr: Any) -> str:
-        return self._nested("numpy.minimum", expr.args)
-
-    def _nested(self, name: str, args: Sequence[Any]) -> str:
-        text = self._print(args[0])
-        for arg in args[1:]:
-            text = f"{self._module_format(name)}({text}, {self._print(arg)})"
-        return str(text)
-
-    def _print_Pow(self, expr: Any, rational: bool = False) -> str:
-        base, power = expr.args
-        body = self._print(base)
-        if power.is_Rational:
-            sign, size = (power < 0), abs(power)
-            root = {1: body, 2: f"sqrt({body})", 4: f"sqrt(sqrt({body}))"}.get(int(size.q))
-            times = int(size.p)
-            if root is not None and times <= 6:
-                text = {1: f"({root})", 2: f"square({root})", 3: f"cube({root})"}.get(times)
-                if text is None:
-                    text = f"({root})**{times}" if times == 5 else f"square({'square' if times == 4 else 'cube'}({root}))"
-                return f"(1.0/{text})" if sign else text
-        return str(super()._print_Pow(expr, rational=rational))
+def _nested(function: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+    return lambda *xs: reduce(function, xs)
 
 
-_NAMESPACE: dict[str, Any] = {
-    "sqrt": np.sqrt,
-    "square": np.square,
-    "cube": _cube,
-    "g": g,
-    "kappa_h": kappa_h,
-    "rho_squared": rho_squared,
-    "geometric_sum": geometric_sum,
-}
-
-
-def _lambdify(symbols: Sequence[Any], expr: Any) -> Callable[..., Any]:
-    printer = _Printer(
-        {
-            "fully_qualified_modules": False,
-            "inline": True,
-            "allow_unknown_functions": True,
-            "user_functions": {name: name for name in ("g", "kappa_h", "rho_squared", "geometric_sum")},
-        }
-    )
-    function: Callable[..., Any] = sympy.lambdify(symbols, expr, modules=[_NAMESPACE, "numpy"], printer=printer, cse=True)
-    return function
-
+FLOAT64 = Dialect(
+    stable=True,
+    kernels=("g", "kappa_h", "rho_squared", "geometric_sum"),
+    rational=lambda p, q: repr(float(Fraction(p, q))),
+    power=_power,
+    namespace={
+        **{name: getattr(np, name) for name in ("exp", "log", "expm1", "log1p", "sqrt", "square", "power")},
+        "atan": np.arctan,
+        "atan2": np.arctan2,
+        "cube": _cube,
+        "maximum": _nested(np.maximum),
+        "minimum": _nested(np.minimum),
+        "pi": lambda: np.pi,
+        "g": g,
+        "kappa_h": kappa_h,
+        "rho_squared": rho_squared,
+        "geometric_sum": geometric_sum,
+    },
+)
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(20)
 _PIECES = 32
@@ -157,22 +138,23 @@ def _quadrature(body: Callable[..., Any], ends: Sequence[Any], others: Sequence[
     for piece in range(_PIECES):
         for node, weight in zip(_NODES, _WEIGHTS, strict=True):
             t = low * np.exp(width * (piece + (node + 1) / 2))
-            total = total + weight / 2 * width * t * body(t, *others)
+            total = total + weight / 2 * width * t * body(t, *others)[0]
     return np.asarray(total)
 
 
 @lru_cache(maxsize=512)
 def compile(exprs: tuple[Any, ...], symbols: tuple[Any, ...]) -> Callable[..., list[Any]]:
     """A numpy function of ``symbols`` (arrays that broadcast) returning the list of values of ``exprs``."""
-    bare, integrals = extract([stable(e) for e in exprs])
-    main = _lambdify((*symbols, *(i.name for i in integrals)), bare)
-    parts = [(_lambdify((i.variable, *symbols), i.body), _lambdify(symbols, [i.low, i.high])) for i in integrals]
+    bare, integrals = extract(exprs)
+    main = generate(bare, (*symbols, *(i.name for i in integrals)), FLOAT64)
+    parts = [
+        (generate([i.body], (i.variable, *symbols), FLOAT64), generate([i.low, i.high], symbols, FLOAT64)) for i in integrals
+    ]
 
     def function(*given: Any) -> list[Any]:
         values = [float(x) if isinstance(x, int) else x for x in given]
         with np.errstate(divide="ignore", over="ignore", invalid="ignore", under="ignore"):
             extra = [_quadrature(body, ends(*values), values) for body, ends in parts]
-            result: list[Any] = main(*values, *extra)
-            return result
+            return main(*values, *extra)
 
     return function

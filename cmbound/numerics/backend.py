@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -53,7 +54,7 @@ class Floats:
         return np.broadcast_to(self.value(expr, {**scalars, **columns}), (size,))
 
     def value(self, expr: Any, scalars: dict[Any, Any]) -> Any:
-        symbols = _symbols(expr, scalars)
+        symbols = ordered_symbols(expr)
         return approximate.compile((expr,), symbols)(*(scalars[x] for x in symbols))[0]
 
     def total(self, column: Any) -> Any:
@@ -76,7 +77,7 @@ class Balls:
         return [certified.number(x) for x in values]
 
     def each(self, expr: Any, columns: dict[Any, Any], scalars: dict[Any, Any]) -> Any:
-        symbols = _symbols(expr, {**scalars, **columns})
+        symbols = ordered_symbols(expr)
         function: Callable[..., list[Any]] = certified.compile((expr,), symbols)
         size = len(next(iter(columns.values())))
         rows = zip(*(columns[x] if x in columns else [scalars[x]] * size for x in symbols), strict=True)
@@ -85,7 +86,7 @@ class Balls:
         return [function(*row)[0] for row in rows]
 
     def value(self, expr: Any, scalars: dict[Any, Any]) -> Any:
-        symbols = _symbols(expr, scalars)
+        symbols = ordered_symbols(expr)
         return certified.compile((expr,), symbols)(*(scalars[x] for x in symbols))[0]
 
     def total(self, column: Any) -> Any:
@@ -101,6 +102,7 @@ class Balls:
         return [x * y for x, y in zip(left, right, strict=True)]
 
 
-def _symbols(expr: Any, scalars: dict[Any, Any]) -> tuple[Any, ...]:
-    """The symbols of ``expr`` in a fixed order (a missing one is a KeyError at the caller)."""
+@lru_cache(maxsize=1024)
+def ordered_symbols(expr: Any) -> tuple[Any, ...]:
+    """The symbols of ``expr`` in a fixed order."""
     return tuple(sorted(expr.free_symbols, key=lambda x: x.name))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
@@ -14,12 +15,11 @@ from typing import Any, TypeAlias
 
 import flint
 import numpy as np
-import sympy
 from flint import acb, arb, fmpq
-from sympy.printing.pycode import PythonCodePrinter
 
 from cmbound.errors import DomainError
-from cmbound.functions import elementary
+from cmbound.numerics.codegen import Dialect
+from cmbound.numerics.codegen import function as generate
 from cmbound.numerics.integrals import extract
 
 Ball: TypeAlias = Any
@@ -75,59 +75,34 @@ def geometric_sum(x: Ball, n: Any) -> Ball:
     return total
 
 
-_NAMESPACE: dict[str, Any] = {
-    "rational": lambda p, q: arb(fmpq(p, q)),
-    "exp": lambda x: arb(x).exp(),
-    "log": lambda x: _log(arb(x)),
-    "sqrt": lambda x: arb(x).sqrt(),
-    "power": lambda x, p: arb(x) ** p,
-    "atan": lambda x: arb(x).atan(),
-    "maximum": _maximum,
-    "minimum": _minimum,
-    "geometric_sum": geometric_sum,
-}
+def _rational(p: int, q: int) -> str:
+    return f"rational({p}, {q})"
 
 
-class _Printer(PythonCodePrinter):
-    def _print_Rational(self, expr: Any) -> str:
-        return f"rational({expr.p}, {expr.q})"
-
-    _print_Half = _print_Rational
-
-    def _print_Integer(self, expr: Any) -> str:
-        return f"rational({expr.p}, 1)"
-
-    _print_Zero = _print_One = _print_NegativeOne = _print_Integer
-
-    def _print_Pow(self, expr: Any, rational: bool = False) -> str:
-        base, power = expr.args
-        body = self._print(base)
-        if power == sympy.S.Half:
-            return f"sqrt({body})"
-        if power == -sympy.S.Half:
-            return f"(1/sqrt({body}))"
-        if power.is_Integer:
-            return f"({body})**({int(power)})"
-        return f"power({body}, {self._print(power)})"
-
-    def _print_Max(self, expr: Any) -> str:
-        return f"maximum({', '.join(map(self._print, expr.args))})"
-
-    def _print_Min(self, expr: Any) -> str:
-        return f"minimum({', '.join(map(self._print, expr.args))})"
+def _power(base: str, p: int, q: int) -> str:
+    if q == 1:
+        return f"{base}**{p}"
+    return f"sqrt({base})" if (p, q) == (1, 2) else f"power({base}, rational({p}, {q}))"
 
 
-def _lambdify(symbols: Sequence[Any], expr: Any, namespace: dict[str, Any]) -> Callable[..., Any]:
-    printer = _Printer(
-        {
-            "fully_qualified_modules": False,
-            "inline": True,
-            "allow_unknown_functions": True,
-            "user_functions": {"geometric_sum": "geometric_sum", "exp": "exp", "log": "log", "atan": "atan"},
-        }
-    )
-    function: Callable[..., Any] = sympy.lambdify(symbols, expr, modules=[namespace], printer=printer, cse=True)
-    return function
+BALLS = Dialect(
+    stable=False,
+    kernels=("geometric_sum",),
+    rational=_rational,
+    power=_power,
+    namespace={
+        "rational": lambda p, q: arb(fmpq(p, q)),
+        "exp": lambda x: x.exp(),
+        "log": _log,
+        "sqrt": lambda x: x.sqrt(),
+        "power": lambda x, p: x**p,
+        "atan": lambda x: x.atan(),
+        "maximum": _maximum,
+        "minimum": _minimum,
+        "pi": arb.pi,
+        "geometric_sum": geometric_sum,
+    },
+)
 
 
 def _integral(body: Any, symbols: Sequence[Any], variable: Any) -> Callable[..., Ball]:
@@ -137,38 +112,41 @@ def _integral(body: Any, symbols: Sequence[Any], variable: Any) -> Callable[...,
     def not_analytic(*xs: Any) -> Any:
         raise DomainError("an acceleration with Max or Min cannot be integrated rigorously; give the profile a stretch function")
 
-    namespace: dict[str, Any] = {
-        "rational": lambda p, q: acb(arb(fmpq(p, q))),
-        "exp": lambda z: acb(z).exp(),
-        "log": lambda z: acb(z).log(analytic=analytic[0]),
-        "sqrt": lambda z: acb(z).sqrt(analytic=analytic[0]),
-        "power": lambda z, p: acb(z).pow(p, analytic=analytic[0]),
-        "atan": lambda z: acb(z).atan(),
-        "maximum": not_analytic,
-        "minimum": not_analytic,
-    }
-    integrand = _lambdify((variable, *symbols), body, namespace)
+    dialect = replace(
+        BALLS,
+        namespace={
+            "rational": lambda p, q: acb(arb(fmpq(p, q))),
+            "exp": lambda z: acb(z).exp(),
+            "log": lambda z: acb(z).log(analytic=analytic[0]),
+            "sqrt": lambda z: acb(z).sqrt(analytic=analytic[0]),
+            "power": lambda z, p: acb(z).pow(p, analytic=analytic[0]),
+            "atan": lambda z: acb(z).atan(),
+            "maximum": not_analytic,
+            "minimum": not_analytic,
+            "pi": lambda: acb(arb.pi()),
+        },
+    )
+    integrand = generate([body], (variable, *symbols), dialect)
 
-    def integrate(low: Ball, high: Ball, values: Sequence[Any]) -> Ball:
+    def integrate(ends: Sequence[Ball], values: Sequence[Any]) -> Ball:
         def function(z: acb, flag: bool) -> acb:
             analytic[0] = flag
-            return acb(integrand(z, *values))
+            return acb(integrand(z, *values)[0])
 
-        result = acb.integral(function, low, high)
-        return result.real
+        return acb.integral(function, *ends).real
 
     return integrate
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=1024)
 def compile(exprs: tuple[Any, ...], symbols: tuple[Any, ...]) -> Callable[..., list[Ball]]:
     """A function of balls (in the order of ``symbols``) returning enclosures of ``exprs`` at the current precision."""
-    bare, integrals = extract([elementary(e) for e in exprs])
-    main = _lambdify((*symbols, *(i.name for i in integrals)), bare, _NAMESPACE)
-    parts = [(_integral(i.body, symbols, i.variable), _lambdify(symbols, [i.low, i.high], _NAMESPACE)) for i in integrals]
+    bare, integrals = extract(exprs)
+    main = generate(bare, (*symbols, *(i.name for i in integrals)), BALLS)
+    parts = [(_integral(i.body, symbols, i.variable), generate([i.low, i.high], symbols, BALLS)) for i in integrals]
 
     def function(*values: Ball) -> list[Ball]:
-        extra = [integral(*ends(*values), values) for integral, ends in parts]
+        extra = [integral(ends(*values), values) for integral, ends in parts]
         return [arb(x) for x in main(*values, *extra)]
 
     return function

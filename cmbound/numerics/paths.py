@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from cmbound.notation import L_f, a, b, delta, h, q
 from cmbound.numerics import approximate
+from cmbound.numerics.backend import ordered_symbols
 from cmbound.numerics.stretches import FLOATS, Piece, Steps, Sums, node_index
 from cmbound.profiles import Profile, Rule
 from cmbound.setting import Setting
@@ -45,7 +46,7 @@ def _finite(cost: Array) -> Array:
 
 
 def _value(expr: Any, values: dict[Any, Any]) -> Any:
-    symbols = tuple(sorted(expr.free_symbols, key=lambda x: x.name))
+    symbols = ordered_symbols(expr)
     return approximate.compile((expr,), symbols)(*(values[x] for x in symbols))[0]
 
 

@@ -1,0 +1,133 @@
+"""From expressions to Python source: one line for each distinct subexpression.
+
+Named functions are unfolded on the way, so that a definition used twice is computed once and no unfolded expression is
+ever built. A :class:`Dialect` says how an arithmetic writes numbers, powers and functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sympy
+
+from cmbound.errors import InputError
+from cmbound.functions import Named, Rearranged
+
+FUNCTIONS = ("exp", "log", "atan", "atan2", "expm1", "log1p")
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How one arithmetic writes things.
+
+    Attributes:
+        stable: use the second form of rearranged expressions and the kernels (float64), or the definitions.
+        kernels: names of the named functions it computes by a function of its own.
+        rational: writes the number p/q.
+        power: writes a power with a rational exponent p/q, given the source of the base.
+        namespace: what the source refers to.
+    """
+
+    stable: bool
+    kernels: tuple[str, ...]
+    rational: Callable[[int, int], str]
+    power: Callable[[str, int, int], str]
+    namespace: dict[str, Any]
+
+
+class _Writer:
+    def __init__(self, dialect: Dialect, names: dict[Any, str]) -> None:
+        self.dialect = dialect
+        self.known = dict(names)
+        self.lines: list[str] = []
+
+    def source(self, expr: Any) -> str:
+        """The variable or literal that holds ``expr``."""
+        if expr in self.known:
+            return str(self.known[expr])
+        text = self._write(expr)
+        if not expr.is_Rational and not text.isidentifier():
+            name = f"x{len(self.lines)}"
+            self.lines.append(f"{name} = {text}")
+            text = name
+        self.known[expr] = text
+        return text
+
+    def _write(self, expr: Any) -> str:
+        if expr.is_Rational:
+            return self.dialect.rational(int(expr.p), int(expr.q))
+        if expr.is_Add:
+            return " + ".join(self.source(x) for x in expr.args)
+        if expr.is_Mul:
+            return self._product(expr)
+        if isinstance(expr, Rearranged):
+            return self.source(expr.args[1 if self.dialect.stable else 0])
+        if isinstance(expr, Named):
+            if type(expr).__name__ in self.dialect.kernels:
+                return self._call(type(expr).__name__, expr.args)
+            return self.source(type(expr).definition(*expr.args))
+        if isinstance(expr, sympy.Max | sympy.Min):
+            return self._call("maximum" if isinstance(expr, sympy.Max) else "minimum", expr.args)
+        if isinstance(expr, sympy.exp):
+            return self._call("exp", expr.args)
+        if expr.is_Pow:
+            return self._power(expr)
+        name = type(expr).__name__
+        if name in FUNCTIONS:
+            return self._call(name, expr.args)
+        if expr in (sympy.pi, sympy.E):
+            return "pi()" if expr == sympy.pi else self._call("exp", (sympy.S.One,))
+        if expr.is_Function and (other := expr.rewrite(sympy.exp)) != expr:
+            return self.source(other)
+        raise InputError(f"cannot compute {expr}: write it with exp, log, sqrt, atan, Max and Min")
+
+    def _call(self, name: str, args: Sequence[Any]) -> str:
+        return f"{name}({', '.join(self.source(x) for x in args)})"
+
+    def _product(self, expr: Any) -> str:
+        above, below = [], []
+        for x in _joined_roots(expr.args):
+            if x.is_Pow and not isinstance(x, sympy.exp) and x.exp.is_Rational and x.exp < 0:
+                below.append(self.source(sympy.Pow(x.base, -x.exp)))
+            elif x == -1:
+                above.append("-1")
+            else:
+                above.append(self.source(x))
+        if above and above[0] == "-1":
+            above = [f"(-{above[1]})", *above[2:]] if len(above) > 1 else ["-1"]
+        top = "*".join(above) or "1"
+        return f"{top}/({'*'.join(below)})" if below else top
+
+    def _power(self, expr: Any) -> str:
+        base, exponent = expr.base, expr.exp
+        if not exponent.is_Rational:
+            return f"power({self.source(base)}, {self.source(exponent)})"
+        if exponent < 0:
+            return f"1/{self.source(sympy.Pow(base, -exponent))}"
+        return self.dialect.power(self.source(base), int(exponent.p), int(exponent.q))
+
+
+def _joined_roots(factors: Sequence[Any]) -> list[Any]:
+    """Third, sixth and twelfth roots in a product (which SymPy splits) as one root of a product."""
+    rare = [x for x in factors if x.is_Pow and x.exp.is_Rational and x.exp.q in (3, 6, 12) and x.exp > 0]
+    if len(rare) < 2:
+        return list(factors)
+    q = max(int(x.exp.q) for x in rare)
+    inside = sympy.Mul(*(x.base ** (x.exp * q) for x in rare))
+    return [*(x for x in factors if x not in rare), sympy.Pow(inside, sympy.Rational(1, q), evaluate=False)]
+
+
+def function(exprs: Sequence[Any], symbols: Sequence[Any], dialect: Dialect) -> Callable[..., list[Any]]:
+    """A function of ``symbols`` (by position) returning the list of values of ``exprs``."""
+    names = {symbol: f"v{i}" for i, symbol in enumerate(symbols)}
+    writer = _Writer(dialect, names)
+    results = [writer.source(expr) for expr in exprs]
+    body = "".join(f"    {line}\n" for line in writer.lines)
+    source = f"def generated({', '.join(names.values())}):\n{body}    return [{', '.join(results)}]\n"
+    scope = dict(dialect.namespace)
+    exec(compile(source, "<cmbound>", "exec"), scope)
+    result: Callable[..., list[Any]] = scope["generated"]
+    result.__doc__ = source
+    return result

@@ -1,0 +1,158 @@
+"""Speed, each figure beside a yardstick measured in the same run: ``python -m tests.benchmarks``.
+
+1. Vectorised ``explicit-one-step`` (universal profile) on 10^6 points, against the same formula written by hand in numpy.
+2. Certified evaluations per second, against the same formula in mpmath at the same number of digits.
+3. Start-up of ``cmbound evaluate``, against a bare ``python -c "import sympy"``.
+"""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import mpmath
+import numpy as np
+import numpy.typing as npt
+
+import cmbound
+
+Array = npt.NDArray[np.float64]
+POINTS = 10**6
+REPEATS = 9
+ONE_STEP = cmbound.theorem("explicit-one-step")
+
+
+def by_hand(eps_sc: Array, eps_cm: Array, L_f: Array, d: Array, m2: Array, T: Array, delta: Array, h: Array) -> Array:
+    """What a careful author would write: stable, every common factor computed once."""
+    c_T, s_T = np.exp(-T), np.sqrt(-np.expm1(-2 * T))
+    s_d = np.sqrt(-np.expm1(-2 * delta))
+    span = T - delta
+    root = np.sqrt(d)
+    initialisation = L_f * c_T * np.sqrt(m2 * m2 + c_T * c_T * d / (1 + s_T) ** 2)
+    growth = np.expm1(h)
+    g = np.where(h < 1e-2, h * (1 / 2 + h * (1 / 6 + h * (1 / 24 + h * (1 / 120 + h * (1 / 720 + h / 5040))))), (growth - h) / h)
+    J = 1 / s_d - 1 / s_T
+    I3 = J + span + np.log((1 + s_T) / (1 + s_d))
+    a, b = d + 2, d + 4
+    U = 2 / (3 * np.sqrt(3)) * np.sqrt(d * a * b) + (24 * d * d * d * a * b * b) ** (1 / 6)
+    discretisation = L_f * g * (root * J + U * I3)
+    early = np.sqrt(np.expm1(-delta) ** 2 * m2 * m2 + s_d * s_d * d)
+    total: Array = initialisation + eps_cm * span + L_f * eps_sc * growth / h * span + discretisation + early
+    return total
+
+
+def points(count: int) -> dict[str, Array]:
+    """Random settings."""
+    rng = np.random.default_rng(0)
+    return {
+        "eps_sc": rng.uniform(0, 0.1, count),
+        "eps_cm": rng.uniform(0, 0.1, count),
+        "L_f": rng.uniform(1, 5, count),
+        "d": rng.integers(1, 1000, count).astype(np.float64),
+        "m2": rng.uniform(0, 30, count),
+        "T": rng.uniform(3, 6, count),
+        "delta": 10 ** rng.uniform(-5, -1, count),
+        "h": 10 ** rng.uniform(-5, -1, count),
+    }
+
+
+def paired(first: Callable[[], Any], second: Callable[[], Any]) -> tuple[float, float, float]:
+    """Median seconds of both and the median of the ratios, run alternately."""
+    first(), second()
+    times: list[tuple[float, float]] = []
+    for _ in range(REPEATS):
+        marks = [time.perf_counter()]
+        for function in (first, second):
+            function()
+            marks.append(time.perf_counter())
+        times.append((marks[1] - marks[0], marks[2] - marks[1]))
+    return (
+        statistics.median(x for x, _ in times),
+        statistics.median(y for _, y in times),
+        statistics.median(x / y for x, y in times),
+    )
+
+
+def vectorised() -> str:
+    """10^6 points."""
+    values = points(POINTS)
+    assert np.allclose(ONE_STEP.approximate(**values, profile="universal").total, by_hand(**values), rtol=1e-9)
+    ours, theirs, ratio = paired(lambda: ONE_STEP.approximate(**values, profile="universal"), lambda: by_hand(**values))
+    return (
+        f"approximate, 10^6 points: {ours * 1e3:.0f} ms (total and terms); by hand in numpy: {theirs * 1e3:.0f} ms (total only); "
+        f"ratio {ratio:.2f}"
+    )
+
+
+def automatic() -> str:
+    """The choice of profiles, against one fixed profile."""
+    values = points(2000)
+    ours, theirs, ratio = paired(
+        lambda: ONE_STEP.approximate(**values, profile="auto"), lambda: ONE_STEP.approximate(**values, profile="universal-integrated")
+    )
+    return f"approximate with profile auto, 2000 points: {ours * 1e3:.0f} ms; one fixed profile: {theirs * 1e3:.1f} ms; ratio {ratio:.0f}"
+
+
+def certified() -> str:
+    """Scalar evaluations with 15 certified digits."""
+    numbers: dict[str, Any] = {"eps_sc": "0.01", "eps_cm": "0.02", "L_f": 2, "d": 3, "m2": "3/2", "T": 5, "delta": "1e-3", "h": "1e-3"}
+    count = 100
+
+    def ours() -> None:
+        for _ in range(count):
+            ONE_STEP.evaluate(**numbers, profile="universal")
+
+    def reference() -> None:
+        with mpmath.workdps(34):
+            for _ in range(count):
+                _mpmath(*(mpmath.mpf(x) if x != "3/2" else mpmath.mpf(3) / 2 for x in numbers.values()))
+
+    mine, other, ratio = paired(ours, reference)
+    return (
+        f"certified evaluations (universal): {count / mine:.0f} per second; the bare formula in 34-digit mpmath, uncertified: "
+        f"{count / other:.0f} per second; ratio of times {ratio:.1f}"
+    )
+
+
+def _mpmath(eps_sc: Any, eps_cm: Any, L_f: Any, d: Any, m2: Any, T: Any, delta: Any, h: Any) -> Any:
+    c_T, s_T, c_d, s_d = mpmath.exp(-T), mpmath.sqrt(1 - mpmath.exp(-2 * T)), mpmath.exp(-delta), mpmath.sqrt(1 - mpmath.exp(-2 * delta))
+    J = 1 / s_d - 1 / s_T
+    I3 = J + T - delta + mpmath.log((1 + s_T) / (1 + s_d))
+    D = d * (d + 2) * (d + 4)
+    U = 2 / (3 * mpmath.sqrt(3)) * mpmath.sqrt(D) + (24 * d**3 * (d + 2) * (d + 4) ** 2) ** (mpmath.mpf(1) / 6)
+    g = (mpmath.exp(h) - 1 - h) / h
+    return (
+        L_f * mpmath.sqrt(c_T**2 * m2**2 + (1 - s_T) ** 2 * d)
+        + eps_cm * (T - delta)
+        + L_f * eps_sc * (mpmath.exp(h) - 1) / h * (T - delta)
+        + L_f * g * (mpmath.sqrt(d) * J + U * I3)
+        + mpmath.sqrt((1 - c_d) ** 2 * m2**2 + s_d**2 * d)
+    )
+
+
+def start_up() -> str:
+    """Whole processes."""
+
+    def run(*arguments: str) -> Callable[[], Any]:
+        return lambda: subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
+
+    command = ("-m", "cmbound", "evaluate", "explicit-one-step", "--preset", "gaussian-2d")
+    rows = []
+    for title, arguments in (
+        ("evaluate, profile auto", command),
+        ("evaluate, profile universal", (*command, "--profile", "universal")),
+        ("--version", ("-m", "cmbound", "--version")),
+    ):
+        ours, theirs, ratio = paired(run(*arguments), run("-c", "import sympy"))
+        rows.append(f"cmbound {title}: {ours:.2f} s; python -c 'import sympy': {theirs:.2f} s; ratio {ratio:.2f}")
+    return "\n".join(rows)
+
+
+if __name__ == "__main__":
+    for benchmark in (vectorised, automatic, certified, start_up):
+        sys.stdout.write(benchmark() + "\n")
+        sys.stdout.flush()
