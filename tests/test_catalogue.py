@@ -53,7 +53,14 @@ def test_record_is_complete(theorem: Theorem) -> None:
     assert theorem.kind in ("order", "explicit", "exact")
     assert theorem.status in ("stated", "implied", "proved")
     assert (theorem.kind == "order") == (TABLE["C"].symbol in theorem.expression.free_symbols)
-    for text in (theorem.title, theorem.metric, theorem.quantity, theorem.provenance, theorem.derivation, theorem.reference.place):
+    for text in (
+        theorem.title,
+        theorem.metric,
+        theorem.quantity,
+        theorem.provenance,
+        theorem.derivation,
+        theorem.reference.place,
+    ):
         assert text.strip()
     assert theorem.reference.key in entries()
     assert set(theorem.rests_on) <= set(ids())

@@ -49,7 +49,15 @@ def _rearranged_forms() -> list[Any]:
 
 def _number(name: str, rng: np.random.Generator) -> Any:
     ranges = {"a": (1e-6, 2.0), "delta": (1e-6, 0.1), "b": (2.1, 6.0), "T": (2.1, 6.0), "t": (2.1, 6.0), "h": (1e-6, 0.5)}
-    ranges |= {"tau": (0.0, 0.99), "t_star": (0.0, 0.0), "L_s": (1.5, 1e4), "j": (1, 9), "N": (10, 20), "rho": (3, 9), "t_switch": (2.1, 2.2)}
+    ranges |= {
+        "tau": (0.0, 0.99),
+        "t_star": (0.0, 0.0),
+        "L_s": (1.5, 1e4),
+        "j": (1, 9),
+        "N": (10, 20),
+        "rho": (3, 9),
+        "t_switch": (2.1, 2.2),
+    }
     low, high = ranges.get(name, (0.1, 10.0))
     value = rng.uniform(low, high)
     return sympy.Integer(int(value)) if name in ("j", "N", "d", "k") else sympy.Rational(Fraction(float(value)))
@@ -132,7 +140,9 @@ def test_named_functions_unfold_and_differentiate() -> None:
     assert "s_{T}" in sympy.latex(functions.s(TABLE["T"].symbol))
 
 
-@pytest.mark.parametrize("value", [Fraction(1, 3), Fraction(2, 3) * 10**30, Fraction(1, 7**400), Fraction(5), Fraction(-1, 3), Fraction(10) ** 40])
+@pytest.mark.parametrize(
+    "value", [Fraction(1, 3), Fraction(2, 3) * 10**30, Fraction(1, 7**400), Fraction(5), Fraction(-1, 3), Fraction(10) ** 40]
+)
 @pytest.mark.parametrize("digits", [3, 17, 60])
 def test_decimals_are_directed(value: Fraction, digits: int) -> None:
     with certified.precision(300):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -52,7 +53,10 @@ def test_edm_grid_of_song_et_al() -> None:
     assert float(Floats().number(setting.values["delta"])) == pytest.approx(2e-6, rel=1e-5)
 
 
-@pytest.mark.parametrize(("delta", "T", "h"), [("1/100", "5", "1/10"), ("1/8", "1", "1/4"), ("1e-9", "3", "2"), ("1/3", "7/3", "3/10"), ("1/2", "1", "1/2")])
+@pytest.mark.parametrize(
+    ("delta", "T", "h"),
+    [("1/100", "5", "1/10"), ("1/8", "1", "1/4"), ("1e-9", "3", "2"), ("1/3", "7/3", "3/10"), ("1/2", "1", "1/2")],
+)
 def test_two_stage_grid_is_assumption_6(delta: str, T: str, h: str) -> None:
     low, high, step = Fraction(delta), Fraction(T), Fraction(h)
     expected = [high]
@@ -123,9 +127,13 @@ def test_equal_entries_are_one_constant(teacher: str) -> None:
 def test_lists_enter_step_by_step() -> None:
     """Theory 3.1: step j uses L_f(t_j), eps_sc(t_{j+1}), eps_cm of step j; L_f(t_0) = 1; L_f(t_N) in the initialisation."""
     grid = [Fraction(1, 100), Fraction(1, 2), Fraction(2), Fraction(5)]
-    L_f, eps_sc, eps_cm = [2, 3, 5], [Fraction(1, 10), Fraction(1, 20), Fraction(1, 40)], [Fraction(1, 7), Fraction(2, 7), Fraction(3, 7)]
+    L_f, eps_sc, eps_cm = (
+        [2, 3, 5],
+        [Fraction(1, 10), Fraction(1, 20), Fraction(1, 40)],
+        [Fraction(1, 7), Fraction(2, 7), Fraction(3, 7)],
+    )
     result = ONE_STEP.evaluate(d=3, m2=2, L_f=L_f, eps_sc=eps_sc, eps_cm=eps_cm, grid=grid, profile="universal")
-    steps = [y - x for x, y in zip(grid, grid[1:], strict=False)]
+    steps = [y - x for x, y in itertools.pairwise(grid)]
     assert result.terms["consistency"].value == pytest.approx(float(sum(x * y for x, y in zip(eps_cm, steps, strict=True))))
     weights = [1, 2, 3]
     score = sum(w * float(e) * np.expm1(float(s)) for w, e, s in zip(weights, eps_sc, steps, strict=True))
@@ -134,7 +142,7 @@ def test_lists_enter_step_by_step() -> None:
     assert result.terms["initialisation"].value == constant.terms["initialisation"].value
     each = [
         cmbound.theorem("explicit-map-error").evaluate(d=3, L_f=1, eps_sc=0, eps_cm=0, grid=[x, y], profile="universal").value
-        for x, y in zip(grid, grid[1:], strict=False)
+        for x, y in itertools.pairwise(grid)
     ]
     expected = sum(w * x for w, x in zip(weights, each, strict=True))
     assert result.terms["discretisation"].value == pytest.approx(expected)

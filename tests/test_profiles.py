@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from fractions import Fraction
 from typing import Any
 
@@ -60,7 +61,7 @@ def test_closed_form_against_quadrature(profile: Profile, seed: int) -> None:
     function = _acceleration(profile, values)
     cuts = np.geomspace(low, high, 9)
     total = 0.0
-    for left, right in zip(cuts, cuts[1:], strict=False):
+    for left, right in itertools.pairwise(cuts):
         kinks = [float(x) for x in _kinks(profile, values) if left < x < right]
         integral, error = quad(function, left, right, points=kinks or None, epsabs=0, epsrel=1e-11, limit=500)
         total += integral
@@ -131,7 +132,11 @@ def test_auto_is_never_above_a_single_profile(seed: int, teacher: str, grid: str
     auto = ONE_STEP.evaluate(**params, teacher=teacher)
     compared = 0
     for name, covered in cases():
-        if covered != teacher or (name in ("bounded", "atoms") and "tau" in params) or (name == "smoothed" and "tau" not in params):
+        if (
+            covered != teacher
+            or (name in ("bounded", "atoms") and "tau" in params)
+            or (name == "smoothed" and "tau" not in params)
+        ):
             continue
         single = ONE_STEP.evaluate(**params, teacher=teacher, profile=name)
         assert float(auto) <= float(single) * (1 + 1e-12), name
@@ -141,7 +146,7 @@ def test_auto_is_never_above_a_single_profile(seed: int, teacher: str, grid: str
     ends = [(x.start, x.end) for x in auto.stretches]
     assert ends[0][0] == pytest.approx(values["delta"])
     assert ends[-1][1] == pytest.approx(values["T"])
-    assert all(x[1] == y[0] for x, y in zip(ends, ends[1:], strict=False))
+    assert all(x[1] == y[0] for x, y in itertools.pairwise(ends))
 
 
 def test_auto_combines() -> None:
@@ -149,7 +154,10 @@ def test_auto_combines() -> None:
     params = {"eps_sc": 0, "eps_cm": 0, "L_f": 1, "d": 3, "m2": 2, "L_s": 20, "T": 5, "delta": "1e-3", "h": "1e-3"}
     auto = ONE_STEP.evaluate(**params)
     assert len(auto.stretches) >= 3
-    singles = [float(ONE_STEP.evaluate(**params, profile=name)) for name in ("universal", "universal-integrated", "second-moment", "lipschitz")]
+    singles = [
+        float(ONE_STEP.evaluate(**params, profile=name))
+        for name in ("universal", "universal-integrated", "second-moment", "lipschitz")
+    ]
     assert float(auto) < 0.99 * min(singles)
 
 
@@ -192,7 +200,7 @@ def test_own_profiles_are_checked() -> None:
 
 def test_the_table_of_profiles() -> None:
     """Theory 3.2: which profile covers which teacher, and what it needs."""
-    assert NAMES == ("auto", *PROFILES)
+    assert ("auto", *PROFILES) == NAMES
     table = {name: set(p.rules) for name, p in PROFILES.items()}
     both = {EI, "ddim"}
     assert table == {

@@ -53,7 +53,8 @@ def test_corollary_8_follows_from_corollary_4(larger: str) -> None:
     assert sympy.simplify((derived / claimed).subs(R, r)) == 1
     (lemma,) = cmbound.theorem("lyu2023-lem7").terms
     ordered = lemma.expression.subs(C, 1)
-    assert ordered.args and R**2 / delta**2 in ordered.args
+    assert ordered.args
+    assert R**2 / delta**2 in ordered.args
 
 
 def test_complexity_of_corollary_4() -> None:

@@ -92,14 +92,24 @@ def automatic() -> str:
     """The choice of profiles, against one fixed profile."""
     values = points(2000)
     ours, theirs, ratio = paired(
-        lambda: ONE_STEP.approximate(**values, profile="auto"), lambda: ONE_STEP.approximate(**values, profile="universal-integrated")
+        lambda: ONE_STEP.approximate(**values, profile="auto"),
+        lambda: ONE_STEP.approximate(**values, profile="universal-integrated"),
     )
     return f"approximate with profile auto, 2000 points: {ours * 1e3:.0f} ms; one fixed profile: {theirs * 1e3:.1f} ms; ratio {ratio:.0f}"
 
 
 def certified() -> str:
     """Scalar evaluations with 15 certified digits."""
-    numbers: dict[str, Any] = {"eps_sc": "0.01", "eps_cm": "0.02", "L_f": 2, "d": 3, "m2": "3/2", "T": 5, "delta": "1e-3", "h": "1e-3"}
+    numbers: dict[str, Any] = {
+        "eps_sc": "0.01",
+        "eps_cm": "0.02",
+        "L_f": 2,
+        "d": 3,
+        "m2": "3/2",
+        "T": 5,
+        "delta": "1e-3",
+        "h": "1e-3",
+    }
     count = 100
 
     def ours() -> None:
@@ -119,7 +129,12 @@ def certified() -> str:
 
 
 def _mpmath(eps_sc: Any, eps_cm: Any, L_f: Any, d: Any, m2: Any, T: Any, delta: Any, h: Any) -> Any:
-    c_T, s_T, c_d, s_d = mpmath.exp(-T), mpmath.sqrt(1 - mpmath.exp(-2 * T)), mpmath.exp(-delta), mpmath.sqrt(1 - mpmath.exp(-2 * delta))
+    c_T, s_T, c_d, s_d = (
+        mpmath.exp(-T),
+        mpmath.sqrt(1 - mpmath.exp(-2 * T)),
+        mpmath.exp(-delta),
+        mpmath.sqrt(1 - mpmath.exp(-2 * delta)),
+    )
     J = 1 / s_d - 1 / s_T
     I3 = J + T - delta + mpmath.log((1 + s_T) / (1 + s_d))
     D = d * (d + 2) * (d + 4)

@@ -1,0 +1,58 @@
+"""README: every command shown is run and compared with what the page shows; its Python example runs.
+
+``python -m tests.test_readme`` rewrites the shown outputs from the commands.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+README = Path(__file__).parent.parent / "README.md"
+BLOCK = re.compile(r"```console\n\$ (?P<command>.*)\n(?P<output>(?:.*\n)*?)```")
+
+
+def _run(command: str) -> str:
+    assert command.startswith("cmbound ")
+    arguments = [sys.executable, "-m", *command.split()]
+    return subprocess.run(arguments, check=True, capture_output=True, text=True, cwd=README.parent).stdout
+
+
+def _blocks() -> list[tuple[str, str]]:
+    return [(x["command"], x["output"]) for x in BLOCK.finditer(README.read_text(encoding="utf-8"))]
+
+
+@pytest.mark.parametrize(("command", "output"), _blocks(), ids=lambda x: x[:60] if x.startswith("cmbound") else "")
+def test_shown_output_is_what_the_command_prints(command: str, output: str) -> None:
+    assert output == _run(command)
+
+
+def test_sentences_quote_the_numbers_shown() -> None:
+    text = README.read_text(encoding="utf-8")
+    shown = dict(_blocks())["cmbound evaluate explicit-one-step --preset digits"]
+    value = re.search(r"<= ([0-9.]+)", shown)
+    assert value is not None
+    assert f"at most {math.ceil(float(value[1]) * 1000) / 1000}," in text
+    assert "off by 6.78" in text
+    assert "m2 = 6.775704" in shown
+    assert "17 Euler steps" in text
+
+
+def test_python_example(capsys: pytest.CaptureFixture[str]) -> None:
+    code = re.search(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert code is not None
+    exec(code[1], {})
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 4
+    assert "early_stopping" in lines[0]
+    assert "(1000,)" in lines[1]
+
+
+if __name__ == "__main__":
+    page = README.read_text(encoding="utf-8")
+    README.write_text(BLOCK.sub(lambda x: f"```console\n$ {x['command']}\n{_run(x['command'])}```", page), encoding="utf-8")
