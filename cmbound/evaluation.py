@@ -37,7 +37,7 @@ from cmbound.records import (
 from cmbound.setting import Setting, resolve
 from cmbound.variants import ConsistencySum, LipschitzAt, LocalErrorSum, Placeholder, ScoreSum
 
-MAX_BITS = 1 << 15
+MAX_BITS = 1 << 20
 DEFAULT_DIGITS = 15
 MAX_DIGITS = 1000
 

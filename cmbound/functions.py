@@ -271,7 +271,7 @@ class geometric_sum(Named):
 
     @classmethod
     def definition(cls, x: Any, n: Any) -> Any:
-        i = sympy.Dummy("i", integer=True)
+        i = sympy.Symbol("i", integer=True)
         return sympy.Sum(x**i, (i, 0, n - 1))
 
     @classmethod

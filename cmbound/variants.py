@@ -20,6 +20,10 @@ class Placeholder(Function):
 
     nargs = 1
     latex_name: ClassVar[str]
+    text_name: ClassVar[str]
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"{self.text_name}({printer._print(self.args[0])})"
 
     def _latex(self, printer: Any, exp: str | None = None) -> str:
         body = rf"{self.latex_name}\left({printer._print(self.args[0])}\right)"
@@ -30,36 +34,42 @@ class ConsistencySum(Placeholder):
     """Sum of the consistency errors of the steps from delta to the time in the argument."""
 
     latex_name = r"E_{cm}"
+    text_name = "E_cm"
 
 
 class ScoreSum(Placeholder):
     """Sum over the steps of L_f times what the score error does to one teacher step."""
 
     latex_name = r"E_{sc}"
+    text_name = "E_sc"
 
 
 class LocalErrorSum(Placeholder):
     """Sum over the steps of L_f times the error of one teacher step with the exact score; a profile bounds it."""
 
     latex_name = r"E_{h}"
+    text_name = "E_h"
 
 
 class LipschitzAt(Placeholder):
     """L_f at one time."""
 
     latex_name = "L_f"
+    text_name = "L_f"
 
 
 class StartGap(Placeholder):
     """Bound on W2 between the law sampling starts from and p_T."""
 
     latex_name = r"E_{0}"
+    text_name = "E_0"
 
 
 class EarlyStoppingGap(Placeholder):
     """Bound on W2(p_delta, p_data)."""
 
     latex_name = r"E_{\delta}"
+    text_name = "E_delta"
 
 
 @dataclass(frozen=True)

@@ -118,8 +118,8 @@ def definitions(exprs: list[Any]) -> list[tuple[Any, Any]]:
     kinds: set[Any] = set()
     while queue:
         expr = queue.pop(0)
-        for call in sorted(expr.atoms(Named), key=str):
-            if type(call) in kinds or call.func.__name__ == "geometric_sum":
+        for call in sorted(expr.atoms(Named), key=lambda x: (x.count_ops(), str(x))):
+            if type(call) in kinds:
                 continue
             kinds.add(type(call))
             found[call] = plain(type(call).definition(*call.args))

@@ -126,7 +126,7 @@ def show_page(data: dict[str, Any], width: int | None = None) -> str:
             page.line(f"{row['name']} = {row['definition']}", 2)
     if "profiles" in data:
         page.line()
-        page.line("E_h (LocalErrorSum) is bounded by a regularity profile; needed parameters for each teacher:")
+        page.line("E_h(t), L_f times the local teacher errors up to t, is bounded by a regularity profile. What each needs:")
         for row in data["profiles"]:
             needs = "; ".join(f"{teacher}: {', '.join(names)}" for teacher, names in row["teachers"].items())
             page.line(f"{row['name']} ({row['title']}): {needs}", 2)
