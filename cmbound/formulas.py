@@ -85,7 +85,7 @@ def convert(expr: Any, clock: Clock, score_time: Any, lipschitz_time: Any) -> An
         _L_f: clock.L_f.xreplace({a: lipschitz_time}),
         _eps_sc: clock.eps_sc.xreplace({a: score_time}),
         eps_cm: clock.eps_cm,
-        _L_s: clock.L_s,
+        _L_s: clock.L_s.xreplace({a: score_time}),
     }
     return expr.subs(values, simultaneous=True)
 

@@ -128,7 +128,7 @@ class Clock:
     Attributes:
         name: ``ou`` or ``ve``.
         L_f, eps_sc: the OU constant at the time ``a`` as an expression in the given one.
-        eps_cm, L_s: likewise (they do not depend on the time; ``L_s`` on T).
+        eps_cm: likewise (the same at all times); L_s: likewise, up to the time ``a``.
         early_stopping: bound on the distance of p_delta to p_data in this clock.
     """
 
@@ -141,7 +141,7 @@ class Clock:
 
 
 OU = Clock("ou", L_f, eps_sc, eps_cm, L_s, sqrt(one_minus_c(delta) ** 2 * m2**2 + s(delta) ** 2 * d))
-VE = Clock("ve", L_f * exp(a - delta), eps_sc * exp(a), eps_cm * exp(-delta), L_s * exp(2 * T), lam(delta) * sqrt(d))
+VE = Clock("ve", L_f * exp(a - delta), eps_sc * exp(a), eps_cm * exp(-delta), L_s * exp(2 * a), lam(delta) * sqrt(d))
 CLOCKS = {x.name: x for x in (OU, VE)}
 TARGETS = ("p_data", "p_delta")
 TIERS = ("certified", "approximate")

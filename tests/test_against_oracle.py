@@ -261,7 +261,7 @@ def _check_late(pieces: Sequence[tuple[str, Any, Any]], nodes: Sequence[Mp] | No
 def errors(theorem: str, p: Params, end: Any, t: Mp) -> tuple[Terms, Mp]:
     """The terms of the map error at time t, and L_f there, in the OU clock; ``end`` names t for the package."""
     delta, T = ends(p)
-    data = data_of(p, T)
+    data = data_of(p, t)
     L_f, eps_sc, eps_cm = _constants(p)
     if _collapsed(p):
         grid = nodes_of(p)

@@ -78,17 +78,17 @@ class GridEdges:
 
     def __init__(self, grid: Steps, values: dict[Any, Any], candidates: Index, end: int) -> None:
         self.grid, self.values, self.candidates, self.end = grid, values, candidates, end
-        self._prefix: dict[int, Array] = {}
-        self._free: dict[int, tuple[tuple[Any, Fraction], ...]] = {}
-        self._keep: list[Rule] = []
+        self._steps: dict[Rule, Array] = {}
+        self._between: dict[Rule, Array] = {}
+        self._free: dict[Rule, tuple[tuple[Any, Fraction], ...]] = {}
 
     @property
     def size(self) -> int:
         return len(self.candidates)
 
-    def _sums(self, rule: Rule) -> Array:
-        """Running sums of the weighted step bounds, or of the weighted step energies."""
-        if id(rule) not in self._prefix:
+    def _step_values(self, rule: Rule) -> Array:
+        """The weighted bound of each step, or its weighted energy."""
+        if rule not in self._steps:
             rows = self.grid.columns(0, self.end)
             weight = self.grid.weight[: self.end]
             expr, factor = (rule.bound, weight) if rule.energy is None else (rule.energy, weight * weight)
@@ -96,24 +96,41 @@ class GridEdges:
                 steps = factor * FLOATS.each(expr, rows, self.values)
             if rule.valid_from is not None:
                 steps = np.where(rows[a] >= _value(rule.valid_from, self.values), steps, 0.0)
-            self._prefix[id(rule)] = np.concatenate([[0.0], np.cumsum(steps)])
-            self._keep.append(rule)
-        return self._prefix[id(rule)]
+            self._steps[rule] = steps
+        return self._steps[rule]
+
+    def _sums_between(self, rule: Rule) -> Array:
+        """Sums of the step values between candidates. Each start has its own: a difference of running sums would cancel."""
+        if rule not in self._between:
+            pieces = np.add.reduceat(self._step_values(rule), self.candidates[:-1])
+            sums = np.zeros((self.size, self.size))
+            for k in range(self.size - 1):
+                sums[k, k + 1 :] = np.cumsum(pieces[k:])
+            self._between[rule] = sums
+        return self._between[rule]
 
     def cost(self, rule: Rule, i: Index, j: Index) -> Array:
-        return self.node_cost(rule, self.candidates[i], self.candidates[j])
+        sums = self._sums_between(rule)[i, j] if rule.stepwise or rule.energy is not None else None
+        return self._cost(rule, self.candidates[i], self.candidates[j], sums)
 
-    def node_cost(self, rule: Rule, i: Index, j: Index) -> Array:
-        """As :meth:`cost`, between node numbers."""
+    def switch_costs(self, early: Rule, late: Rule) -> Array:
+        """Cost of ``early`` up to each node of the grid and ``late`` after it, shape (end + 1,)."""
+        every = np.arange(self.end + 1)
+        before = np.concatenate([[0.0], np.cumsum(self._step_values(early))])
+        after = np.concatenate([[0.0], np.cumsum(self._step_values(late)[::-1])])[::-1]
+        first = self._cost(early, np.zeros_like(every), every, before)
+        return np.asarray((first + self._cost(late, every, np.full_like(every, self.end), after))[0])
+
+    def _cost(self, rule: Rule, i: Index, j: Index, sums: Array | None) -> Array:
+        """The bound between node numbers, given the sums of the step values between them."""
         nodes = self.grid.nodes
         if rule.stepwise:
-            sums = self._sums(rule)
-            cost = sums[j] - sums[i]
+            assert sums is not None
+            cost = sums
         else:
             values = {**self.values, **{x: float(y) for x, y in self.free(rule)}, a: nodes[i], b: nodes[j]}
-            if rule.energy is not None:
-                sums = self._sums(rule)
-                cost = _value(rule.bound, {**values, q: np.sqrt(np.maximum(sums[j] - sums[i], 0.0))})
+            if sums is not None and rule.energy is not None:
+                cost = _value(rule.bound, {**values, q: np.sqrt(sums)})
             else:
                 values[h] = _range_max(self.grid.h, i, j)
                 cost = _range_max(self.grid.weight, i, j) * _value(rule.bound, values)
@@ -123,15 +140,14 @@ class GridEdges:
         return cost[None, :]
 
     def free(self, rule: Rule) -> tuple[tuple[Any, Fraction], ...]:
-        if id(rule) not in self._free:
+        if rule not in self._free:
             chosen = []
             for symbol, options in rule.free.items():
                 trial = np.array([float(x) for x in options])
                 values = {**self.values, a: self.grid.nodes[0], b: self.grid.nodes[1], q: 1.0, symbol: trial}
                 chosen.append((symbol, options[int(np.argmin(_value(rule.bound, values)))]))
-            self._free[id(rule)] = tuple(chosen)
-            self._keep.append(rule)
-        return self._free[id(rule)]
+            self._free[rule] = tuple(chosen)
+        return self._free[rule]
 
 
 def _range_max(column: Array, i: Index, j: Index) -> Array:
@@ -194,10 +210,10 @@ def choose(edges: Edges, entries: Sequence[Entry], combine: bool) -> Choice:
 
 
 def _shortest(edges: Edges, entries: Sequence[Entry]) -> tuple[Array, list[tuple[str, Rule, int, int]]]:
-    used: dict[int, tuple[str, Rule]] = {}
+    used: dict[Rule, tuple[str, Rule]] = {}
     for profile, rules in entries:
         for rule in rules:
-            used.setdefault(id(rule), (profile.name, rule))
+            used.setdefault(rule, (profile.name, rule))
     short = [x for x in used.values() if x[1].splittable]
     long = [x for x in used.values() if not x[1].splittable]
     size = edges.size
@@ -321,16 +337,15 @@ def _grid_pieces(setting: Setting, sums: Sums, end: Any, combine: bool) -> tuple
         wanted = ts[0] * np.exp(np.log(ts[-1] / ts[0]) * np.arange(CANDIDATES) / (CANDIDATES - 1))
         candidates = np.unique(np.append(np.clip(np.searchsorted(ts, wanted), 0, last), (0, last)))
         for expr in _breakpoints(setting.profiles):
-            at = np.searchsorted(ts, float(_value(expr, sums.fixed)))
+            at = np.searchsorted(ts, float(_value(expr, sums.constants(end))))
             candidates = np.unique(np.append(candidates, min(int(at), last)))
-    edges = GridEdges(grid, sums.fixed, candidates, last)
-    every = np.arange(last + 1)
-    for _, rules in setting.profiles:
-        if len(rules) == 2:
-            total = edges.node_cost(rules[0], np.zeros_like(every), every) + edges.node_cost(
-                rules[1], every, np.full_like(every, last)
-            )
-            candidates = np.unique(np.append(candidates, int(np.argmin(total[0]))))
-    edges.candidates = candidates
+    values = sums.constants(end)
+    switches = [
+        int(np.argmin(GridEdges(grid, values, candidates, last).switch_costs(*rules)))
+        for _, rules in setting.profiles
+        if len(rules) == 2
+    ]
+    candidates = np.unique(np.append(candidates, switches).astype(np.intp))
+    edges = GridEdges(grid, values, candidates, last)
     choice = choose(edges, setting.profiles, combine)
     return tuple(Piece(name, rule, int(candidates[i]), int(candidates[k]), edges.free(rule)) for name, rule, i, k in choice.path)

@@ -19,7 +19,7 @@ from cmbound.errors import DomainError
 from cmbound.exact import as_expr
 from cmbound.formulas import CONSISTENCY_STEP, convert
 from cmbound.grids import FORMULAS, j, two_stage_nodes
-from cmbound.notation import H_2, TABLE, L_f, T, a, b, delta, eps_cm, eps_sc, h, nu, q
+from cmbound.notation import H_2, TABLE, L_f, L_s, T, a, b, delta, eps_cm, eps_sc, h, nu, q
 from cmbound.numerics.backend import Backend, Floats
 from cmbound.profiles import Profile, Rule
 from cmbound.setting import Setting
@@ -44,8 +44,6 @@ class Piece:
 def scalars(setting: Setting, backend: Backend) -> dict[Any, Any]:
     """The parameters by symbol; what follows from the weights of a finite data set included."""
     result = {TABLE[name].symbol: backend.number(value) for name, value in setting.values.items()}
-    if setting.clock.name == "ve" and "L_s" in setting.values:
-        result[TABLE["L_s"].symbol] = backend.value(setting.clock.L_s, result)
     if "n_atoms" in setting.values:
         result.update({symbol: backend.number(value) for symbol, value in _weights(setting).items()})
     return result
@@ -174,12 +172,19 @@ class Sums:
         if not self.setting.collapsed:
             self.grid_steps = steps(self.setting, self.backend, self.fixed)
 
+    def constants(self, end: Any) -> dict[Any, Any]:
+        """The parameters by symbol, the Lipschitz constant of the score as it is up to ``end``."""
+        if self.setting.clock.name == "ou" or L_s not in self.fixed:
+            return self.fixed
+        time = {**self.fixed, a: self.backend.number(end)}
+        return {**self.fixed, L_s: self.backend.value(convert(L_s, self.setting.clock, a, a), time)}
+
     def at(self, end: Any) -> dict[Any, Any]:
         """The stretch [delta, end] as one, by symbol (closed form): constants taken at ``end`` where they grow."""
         backend, setting = self.backend, self.setting
         time = backend.number(end)
         values = {**self.fixed, a: time, b: time}
-        result = {**self.fixed, a: self.fixed[delta], b: time, h: self.step()}
+        result = {**self.constants(end), a: self.fixed[delta], b: time, h: self.step()}
         for symbol in (L_f, eps_sc, eps_cm):
             if symbol in values:
                 result[symbol] = backend.value(convert(symbol, setting.clock, a, a), values)
@@ -219,7 +224,7 @@ class Sums:
 
     def local(self, pieces: Sequence[Piece], end: Any) -> Any:
         """Sum over the pieces of a path of the bounds on the local teacher errors."""
-        values = [self._closed_piece(p, end) if self.grid_steps is None else self._grid_piece(p) for p in pieces]
+        values = [self._closed_piece(p, end) if self.grid_steps is None else self._grid_piece(p, end) for p in pieces]
         return self.backend.total(values if not isinstance(self.backend, Floats) else np.array(values))
 
     def _closed_piece(self, piece: Piece, end: Any) -> Any:
@@ -228,12 +233,12 @@ class Sums:
         values.update({symbol: backend.number(value) for symbol, value in piece.free})
         return backend.value(L_f * piece.rule.bound, values)
 
-    def _grid_piece(self, piece: Piece) -> Any:
+    def _grid_piece(self, piece: Piece, end: Any) -> Any:
         backend, grid, rule = self.backend, self.grid_steps, piece.rule
         assert grid is not None
         rows = grid.columns(piece.start, piece.end)
         weight = grid.weight[piece.start : piece.end]
-        fixed = {**self.fixed, **{symbol: backend.number(value) for symbol, value in piece.free}}
+        fixed = {**self.constants(end), **{symbol: backend.number(value) for symbol, value in piece.free}}
         if rule.stepwise:
             return backend.total(backend.product(weight, backend.each(rule.bound, rows, fixed)))
         whole = {**fixed, a: grid.nodes[piece.start], b: grid.nodes[piece.end], h: backend.largest(rows[h])}
