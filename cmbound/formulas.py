@@ -232,7 +232,7 @@ OPTIONS = ("profile", "grid", "teacher", "to", "start", "clock", "preset", "digi
 
 def substituted(theorem: Theorem, params: Mapping[str, Any]) -> Any:
     """See :meth:`cmbound.records.Theorem.substitute`."""
-    from cmbound.setting import exact_scalars
+    from cmbound.evaluation.setting import exact_scalars
 
     options = {name: params[name] for name in ("profile", "teacher", "to", "start", "clock") if name in params}
     numbers = {name: value for name, value in params.items() if name not in options}

@@ -3,7 +3,7 @@
 A profile answers that one question. Its answer is one expression for each teacher (a :class:`Rule`), written in the
 beginning ``a`` and the end ``b`` of a stretch and the largest step ``h`` in it; two profiles consist of two rules,
 an early one up to some node and a late one after it. Sums over a grid, weights and the choice of stretches are code
-that reads these expressions (:mod:`cmbound.numerics.stretches`).
+that reads these expressions (:mod:`cmbound.evaluation.sums`).
 """
 
 from __future__ import annotations

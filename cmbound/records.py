@@ -199,7 +199,7 @@ class Theorem:
             DomainError: a number outside its domain, or a violated assumption.
             UndecidedError: no enclosure of the wanted accuracy at the highest precision.
         """
-        from cmbound.evaluation import evaluate
+        from cmbound.evaluation.point import evaluate
 
         return evaluate(self, params)
 
@@ -215,7 +215,7 @@ class Theorem:
         Raises:
             CmboundError: as for :meth:`evaluate`; for an array the first offending value is named.
         """
-        from cmbound.arrays import approximate
+        from cmbound.evaluation.arrays import approximate
 
         return approximate(self, params)
 

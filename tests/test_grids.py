@@ -13,11 +13,11 @@ import pytest
 
 import cmbound
 from cmbound import grids
+from cmbound.evaluation.setting import resolve
+from cmbound.evaluation.sums import nodes
 from cmbound.numerics.backend import Balls, Floats
 from cmbound.numerics.certified import precision
-from cmbound.numerics.stretches import nodes
 from cmbound.profiles import PROFILES
-from cmbound.setting import resolve
 from tests.settings import EI
 
 ONE_STEP = cmbound.theorem("explicit-one-step")

@@ -137,7 +137,7 @@ def evaluate_command(
     cmbound evaluate explicit-one-step --preset gaussian-2d -p h=1e-4 --format json
     """
     from cmbound.catalogue import theorem
-    from cmbound.evaluation import evaluate
+    from cmbound.evaluation.point import evaluate
 
     statement = theorem(id)
     given: dict[str, Any] = parse_params(params) if params else {}

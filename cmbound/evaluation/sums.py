@@ -16,13 +16,13 @@ import sympy
 
 from cmbound import grids
 from cmbound.errors import DomainError
+from cmbound.evaluation.setting import Setting
 from cmbound.exact import as_expr
 from cmbound.formulas import CONSISTENCY_STEP, convert
 from cmbound.grids import FORMULAS, j, two_stage_nodes
 from cmbound.notation import H_2, TABLE, L_f, L_s, T, a, b, delta, eps_cm, eps_sc, h, nu, q
 from cmbound.numerics.backend import Backend, Floats
 from cmbound.profiles import Profile, Rule
-from cmbound.setting import Setting
 
 FLOATS = Floats()
 CANDIDATES = 64

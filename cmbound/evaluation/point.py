@@ -1,4 +1,4 @@
-"""Evaluating a statement at one exact point, with a certificate (arrays: :mod:`cmbound.arrays`)."""
+"""Evaluating a statement at one exact point, with a certificate (arrays: :mod:`cmbound.evaluation.arrays`)."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ import sympy
 
 from cmbound import grids
 from cmbound.errors import DomainError, UndecidedError
+from cmbound.evaluation.paths import choose_pieces
+from cmbound.evaluation.setting import Setting, resolve
+from cmbound.evaluation.sums import Piece, Sums, node_index, nodes, two_stage_exact
 from cmbound.exact import Value, as_expr
 from cmbound.formulas import ALIASES, outer_terms
 from cmbound.functions import c, lam, plain, s
@@ -21,8 +24,6 @@ from cmbound.notation import TABLE, W_prev, d, delta, m2
 from cmbound.numerics import approximate as floats
 from cmbound.numerics import certified
 from cmbound.numerics.backend import Balls, Floats
-from cmbound.numerics.paths import choose_pieces
-from cmbound.numerics.stretches import Piece, Sums, node_index, nodes, two_stage_exact
 from cmbound.records import (
     CheckedAssumption,
     Enclosed,
@@ -34,7 +35,6 @@ from cmbound.records import (
     TermValue,
     Theorem,
 )
-from cmbound.setting import Setting, resolve
 from cmbound.variants import ConsistencySum, LipschitzAt, LocalErrorSum, Placeholder, ScoreSum
 
 MAX_BITS = 1 << 20

@@ -11,15 +11,15 @@ import numpy as np
 import sympy
 
 from cmbound.errors import DomainError, InputError
-from cmbound.evaluation import evaluate
+from cmbound.evaluation.paths import closed_choice
+from cmbound.evaluation.point import evaluate
+from cmbound.evaluation.setting import Setting, resolve
 from cmbound.formulas import ALIASES, OPTIONS, accepts, computable_terms, unknown_parameter
 from cmbound.notation import TABLE, a
 from cmbound.numerics import approximate as floats
 from cmbound.numerics.backend import Floats
-from cmbound.numerics.paths import closed_choice
 from cmbound.profiles import Profile, Rule
 from cmbound.records import Approximation, Term, Theorem
-from cmbound.setting import Setting, resolve
 from cmbound.variants import Placeholder
 
 CHUNK = 1 << 14

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from cmbound import assumptions, grids
+from cmbound import grids
 from cmbound.errors import DomainError, InputError, MissingParameterError
+from cmbound.evaluation import assumptions
 from cmbound.exact import Value, difference, rational_near, sign, time_from_sigma
 from cmbound.formulas import ALIASES, OPTIONS, accepts, checked_options, optional, required, unknown_parameter
 from cmbound.grids import Grid
