@@ -12,9 +12,8 @@ from sympy.printing.latex import LatexPrinter
 
 from cmbound.errors import InputError, UnknownNameError
 from cmbound.functions import plain
-from cmbound.grids import TITLES
 from cmbound.notation import PUBLIC, TABLE, T, a, b, delta, eps_cm, h, latex_names, t_switch
-from cmbound.profiles import PROFILES, Profile, profile
+from cmbound.profiles import Profile, profile
 from cmbound.records import Term, Theorem
 from cmbound.variants import (
     CLOCKS,
@@ -276,19 +275,9 @@ def _bracketed(text: str) -> str:
     return rf"\left({text}\right)" if text.startswith("-") else text
 
 
-def describe_grid(kind: str) -> str:
-    """What a kind of grid is."""
-    return TITLES.get(kind, kind)
-
-
 def unknown_parameter(theorem: Theorem, name: str) -> Exception:
     """The error for a parameter the statement does not have."""
     names = [*required(theorem), *optional(theorem)]
     if name in PUBLIC:
         return InputError(f"{theorem.id} has no parameter {name!r}; it takes {', '.join(names)}")
     return UnknownNameError("parameter", name, names)
-
-
-def all_profiles() -> tuple[Profile, ...]:
-    """The built-in profiles, in their fixed order."""
-    return tuple(PROFILES.values())

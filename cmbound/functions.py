@@ -76,25 +76,15 @@ def plain(expr: Any) -> Any:
     return _replace(expr, lambda e: e.args[0] if isinstance(e, Rearranged) else e)
 
 
-def _unfold(expr: Any, keep: bool) -> Any:
+def elementary(expr: Any) -> Any:
+    """``expr`` in elementary functions, as defined."""
+
     def rule(e: Any) -> Any:
         if isinstance(e, Rearranged):
-            return e.args[1 if keep else 0]
-        if isinstance(e, Named) and not (e.kernel and (keep or isinstance(e, geometric_sum))):
-            return _unfold(type(e).definition(*e.args), keep)
-        return e
+            return e.args[0]
+        return elementary(type(e).definition(*e.args)) if isinstance(e, Named) else e
 
     return _replace(expr, rule)
-
-
-def elementary(expr: Any) -> Any:
-    """``expr`` in elementary functions, as defined (the form that is certified)."""
-    return _unfold(expr, keep=False)
-
-
-def stable(expr: Any) -> Any:
-    """``expr`` for float64: rearranged forms, elementary functions and the kernels with a series."""
-    return _unfold(expr, keep=True)
 
 
 # --- the forward process -------------------------------------------------------------------------------------------

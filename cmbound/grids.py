@@ -43,12 +43,6 @@ FORMULAS: dict[str, Any] = {
 """Node j of N: equal steps in t; constant ratio of noise levels; Karras et al. 2022, eq. 5."""
 
 KINDS: tuple[str, ...] = ("uniform", "two-stage", "geometric", "edm")
-TITLES: dict[str, str] = {
-    "uniform": "equal steps in t, by N or by the largest step h",
-    "two-stage": "steps min(h, t/2) from T downwards (Assumption 6)",
-    "geometric": "constant ratio of noise levels, by N",
-    "edm": "Karras et al. 2022 in noise levels, by N and rho (default 7)",
-}
 
 
 @dataclass(frozen=True)

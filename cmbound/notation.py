@@ -11,8 +11,6 @@ from fractions import Fraction
 from functools import cache, cached_property
 from typing import Any
 
-from cmbound.errors import UnknownNameError
-
 
 @dataclass(frozen=True)
 class Domain:
@@ -130,13 +128,6 @@ PARAMETERS: tuple[Parameter, ...] = (
 
 TABLE: dict[str, Parameter] = {p.name: p for p in PARAMETERS}
 PUBLIC: tuple[str, ...] = tuple(p.name for p in PARAMETERS if not p.internal)
-
-
-def parameter(name: str) -> Parameter:
-    """The row of the table for ``name``; raises :class:`UnknownNameError` with the nearest name."""
-    if name not in PUBLIC:
-        raise UnknownNameError("parameter", name, PUBLIC)
-    return TABLE[name]
 
 
 @cache

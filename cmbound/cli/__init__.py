@@ -23,6 +23,7 @@ _COMMANDS = {
     "show": "catalogue",
     "cite": "catalogue",
     "evaluate": "evaluate",
+    "profiles": "presets",
     "presets": "presets",
     "completion": "completion",
 }

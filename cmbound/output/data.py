@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
@@ -131,6 +130,11 @@ def _row(row: Any) -> dict[str, Any]:
     return {"name": row.name, "latex": row.latex, "meaning": row.meaning, "domain": str(row.domain), "paper": row.paper}
 
 
+def _where(exprs: list[Any]) -> list[dict[str, str]]:
+    rows = definitions(exprs)
+    return [{"name": str(call), "definition": str(body), "latex": f"{latex(call)} = {latex(body)}"} for call, body in rows]
+
+
 def profile_data(profile: Profile) -> dict[str, Any]:
     """A regularity profile: what it assumes, what it needs, and its bound for each teacher."""
     return {
@@ -147,6 +151,7 @@ def profile_data(profile: Profile) -> dict[str, Any]:
             }
             for teacher, rules in profile.rules.items()
         },
+        "where": _where([plain(rule.bound) for rules in profile.rules.values() for rule in rules]),
         "acceleration": None if profile.acceleration is None else str(plain(profile.acceleration)),
     }
 
@@ -165,10 +170,7 @@ def theorem_data(theorem: Theorem, **options: Any) -> dict[str, Any]:
         "latex": theorem.latex(**options),
         "expression": str(expression),
         "terms": [{"name": x.name, "expression": str(x.expression), "latex": latex(x.expression)} for x in terms],
-        "where": [
-            {"name": str(call), "definition": str(body), "latex": f"{latex(call)} = {latex(body)}"}
-            for call, body in definitions([expression])
-        ],
+        "where": _where([expression]),
         "parameters": [_row(x) for x in theorem.parameters],
         "optional_parameters": [_row(x) for x in theorem.optional_parameters],
         "assumptions": [
@@ -227,8 +229,3 @@ def preset_data(preset: Preset) -> dict[str, Any]:
             for name, value in preset.parameters.items()
         ],
     }
-
-
-def columns(rows: list[Mapping[str, Any]]) -> list[str]:
-    """The keys of the first row."""
-    return list(rows[0]) if rows else []

@@ -164,3 +164,30 @@ def preset_page(preset: Preset, width: int | None = None) -> str:
     )
     page.table(Table(("parameter", "value", "known", "source"), rows, "lrll"), 0)
     return str(page)
+
+
+def profile_page(data: dict[str, Any], width: int | None = None) -> str:
+    """A regularity profile: what it assumes and its bound for each teacher."""
+    page = Page(width)
+    page.line(f"{data['name']}: {data['title']}")
+    page.line(f"source: cmbound, {data['reference']}")
+    page.line()
+    page.line("bounds the sum of the local teacher errors over a stretch [a, b] of a grid (q^2: weighted sum of step energies)")
+    for teacher, row in data["teachers"].items():
+        page.line(f"{teacher}, needs {', '.join(row['parameters'])}", 2)
+        labels = ("",) if len(row["bounds"]) == 1 else ("up to some node: ", "after it: ")
+        for label, bound in zip(labels, row["bounds"], strict=True):
+            page.line(label + bound, 4)
+    if data["where"]:
+        page.line("where")
+        for row in data["where"]:
+            page.line(f"{row['name']} = {row['definition']}", 2)
+    if data["acceleration"]:
+        page.line()
+        page.line(f"from the bound on the score acceleration A(t) = {data['acceleration']}")
+    page.line()
+    page.line("assumptions")
+    for row in data["assumptions"]:
+        page.line(f"{row['id']}: {row['text']}", 2)
+    page.line(f"derivation: {data['derivation']}")
+    return str(page)
