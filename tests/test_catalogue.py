@@ -120,7 +120,7 @@ def _reference(theorem: Theorem, params: dict[str, Any]) -> dict[str, Any]:
     options = {"profile": params.get("profile")}
     terms = computable_terms(theorem, options["profile"], "exponential-integrator", None, None, None)
     with mpmath.workdps(500):
-        numbers = {TABLE[x].symbol: mpmath.mpf(v) for x, v in params.items() if x != "profile"}
+        numbers = {TABLE[x].symbol: int(v) if x == "k" else mpmath.mpf(v) for x, v in params.items() if x != "profile"}
         numbers.setdefault(TABLE["t_star"].symbol, mpmath.mpf(0))
         numbers.setdefault(TABLE["tau"].symbol, mpmath.mpf(0))
         numbers.setdefault(TABLE["t_switch"].symbol, numbers.get(TABLE["T"].symbol))
@@ -128,7 +128,7 @@ def _reference(theorem: Theorem, params: dict[str, Any]) -> dict[str, Any]:
         for term in terms:
             expr = elementary(term.expression).doit()
             symbols = sorted(expr.free_symbols, key=str)
-            modules = [{"Max": max, "Min": min, "geometric_sum": lambda x, n: sum(x**i for i in range(int(n)))}, "mpmath"]
+            modules = [{"Max": max, "Min": min}, "mpmath"]
             result[term.name] = sympy.lambdify(symbols, expr, modules=modules)(*(numbers[x] for x in symbols))
         return result
 
