@@ -19,11 +19,12 @@ class InputError(CmboundError, ValueError):
 class UnknownNameError(InputError):
     """An id, parameter, profile, preset or option value that does not exist (status 2)."""
 
-    def __init__(self, what: str, given: str, allowed: Iterable[str], hint: str = "") -> None:
+    def __init__(self, what: str, given: object, allowed: Iterable[str], hint: str = "") -> None:
         names = list(allowed)
-        near = difflib.get_close_matches(given, names, n=1, cutoff=0.5)
+        folded = {name.lower(): name for name in names}
+        near = difflib.get_close_matches(str(given).lower(), folded, n=1, cutoff=0.5)
         if near:
-            tail = f"; did you mean {near[0]!r}?"
+            tail = f"; did you mean {folded[near[0]]!r}?"
         elif names and len(names) <= 20:
             tail = f"; known: {', '.join(names)}"
         else:

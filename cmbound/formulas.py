@@ -17,6 +17,7 @@ from cmbound.profiles import Profile, profile
 from cmbound.records import Term, Theorem
 from cmbound.variants import (
     CLOCKS,
+    OU,
     STARTS,
     TARGETS,
     TEACHERS,
@@ -50,14 +51,20 @@ _L_s = TABLE["L_s"].symbol
 
 def checked_options(theorem: Theorem, to: str | None, start: str | None, clock: str | None) -> tuple[str, str, Clock]:
     """The target, start and clock, with defaults; raises InputError where the statement has no such choice."""
-    if to is not None and choose("target", to, TARGETS) != "p_data" and not theorem.has_target:
+    if to is not None and choose("value of to", to, TARGETS) != "p_data" and not theorem.has_target:
         raise InputError(f"{theorem.id} has no target {to!r}: it bounds {theorem.quantity}")
     if start is not None and choose("start", start, tuple(STARTS)) != "standard" and not theorem.uses_start:
         raise InputError(f"{theorem.id} does not depend on start")
-    chosen: Clock = choose("clock", clock or "ou", CLOCKS)
+    chosen: Clock = choose("clock", "ou" if clock is None else clock, CLOCKS)
     if chosen.name == "ve" and theorem.ve_factor is None:
         raise InputError(f"{theorem.id} is stated in the ou clock only")
     return to or "p_data", start or "standard", chosen
+
+
+def require_profile(theorem: Theorem, option: str) -> None:
+    """Raise InputError if no teacher, profile or grid enters the statement."""
+    if not theorem.uses_profile:
+        raise InputError(f"{theorem.id} has no {option}: no teacher enters it")
 
 
 @lru_cache(maxsize=512)
@@ -125,22 +132,29 @@ def resolve_closed(expr: Any, teacher: Teacher, p: Profile | None, clock: Clock)
     return expr
 
 
-def on_a_grid(expr: Any, teacher: Teacher, p: Profile | None) -> Any:
-    """Put sums over the steps of a grid t_0 < ... < t_N in the place of every place-holder (to read, not to compute)."""
-    time, index, top = IndexedBase("t", real=True), sympy.Symbol("j", integer=True), TABLE["N"].symbol
+def on_a_grid(expr: Any, teacher: Teacher, p: Profile | None, clock: Clock = OU) -> Any:
+    """Put sums over the steps of a grid t_0 < ... < t_N in the place of every place-holder (to read, not to compute).
 
-    def total(step: Any) -> Any:
-        step = plain(step).subs({h: time[index + 1] - time[index]}).subs({a: time[index], b: time[index + 1]}, simultaneous=True)
-        return Sum(step, (index, 0, top - 1))
+    A sum up to another time than T ends at the node t_n that is that time.
+    """
+    time, index = IndexedBase("t", real=True), sympy.Symbol("j", integer=True)
+
+    def total(step: Any, end: Any) -> Any:
+        step = plain(convert(step, clock, b, a)).subs({h: time[index + 1] - time[index]})
+        step = step.subs({a: time[index], b: time[index + 1]}, simultaneous=True)
+        return Sum(step, (index, 0, (TABLE["N"].symbol if end == T else sympy.Symbol("n", integer=True)) - 1))
 
     def local(x: Any) -> Any:
-        if p is None or teacher.name not in p.rules or not all(rule.stepwise for rule in p.rules[teacher.name]):
+        if p is None:
             return LocalErrorSum(x)
-        return total(_L_f * teacher.weight * p.rules[teacher.name][0].bound)
+        if teacher.name not in p.rules:
+            raise InputError(f"profile {p.name!r} does not cover the {teacher.name} teacher")
+        rules = p.rules[teacher.name]
+        return total(_L_f * teacher.weight * rules[0].bound, x) if len(rules) == 1 and rules[0].stepwise else LocalErrorSum(x)
 
-    expr = expr.replace(LipschitzAt, lambda x: _L_f)
-    expr = expr.replace(ConsistencySum, lambda x: total(CONSISTENCY_STEP))
-    expr = expr.replace(ScoreSum, lambda x: total(_L_f * teacher.score))
+    expr = expr.replace(LipschitzAt, lambda x: convert(_L_f, clock, x, x))
+    expr = expr.replace(ConsistencySum, lambda x: total(CONSISTENCY_STEP, x))
+    expr = expr.replace(ScoreSum, lambda x: total(_L_f * teacher.score, x))
     return expr.replace(LocalErrorSum, local)
 
 
@@ -167,11 +181,13 @@ def computable_terms(
 ) -> tuple[Term, ...]:
     """As :func:`closed_terms`, with the forms float64 needs still inside."""
     target, begin, chosen = checked_options(theorem, to, start, clock)
+    if profile not in (None, "auto") or teacher != "exponential-integrator":
+        require_profile(theorem, "profile or teacher")
     who: Teacher = choose("teacher", teacher, TEACHERS)
     which = _profile(profile)
     terms = outer_terms(theorem, target, begin, chosen, theorem.sources)
     if who.needs_grid and theorem.uses_profile:
-        return tuple(Term(x.name, on_a_grid(x.expression, who, which)) for x in terms)
+        return tuple(Term(x.name, on_a_grid(x.expression, who, which, chosen)) for x in terms)
     return tuple(Term(x.name, resolve_closed(x.expression, who, which, chosen)) for x in terms)
 
 

@@ -11,29 +11,40 @@ from typing import Any
 
 from cmbound.errors import DomainError, InputError
 
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?(/\d+(\.\d+)?([eE][+-]?\d+)?)?")
-_MAX_EXPONENT = 5000
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?(/[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?)?")
+_LONGEST = 1000
+_SMALLEST, _LARGEST = Fraction(1, 10**300), Fraction(10**300)
 
 
 def parse(name: str, text: str) -> Fraction:
     """The exact value of a decimal, an integer or a fraction such as ``1/3`` or ``1e-3``.
 
     Raises:
-        InputError: ``text`` is not a number.
-        DomainError: NaN, an infinity, a zero denominator, or an exponent beyond 5000.
+        InputError: ``text`` is not a number, or longer than 1000 characters.
+        DomainError: NaN, an infinity, a zero denominator, or a size outside [1e-300, 1e300].
     """
     stripped = text.strip()
     if stripped.lower().lstrip("+-") in ("nan", "inf", "infinity"):
         raise DomainError(f"{name} is {stripped}; a finite number is needed")
+    if len(stripped) > _LONGEST:
+        raise InputError(f"{name} has {len(stripped)} characters ({stripped[:12]}...); at most {_LONGEST} are read")
     if not _NUMBER.fullmatch(stripped):
         raise InputError(f"{name} is {text!r}, which is not a number (write 0.1, 1e-3 or 1/3)")
-    for exponent in re.findall(r"[eE]([+-]?\d+)", stripped):
-        if abs(int(exponent)) > _MAX_EXPONENT:
-            raise DomainError(f"{name} is {stripped}; exponents beyond {_MAX_EXPONENT} are not supported")
+    for exponent in re.findall(r"[eE]([+-]?[0-9]+)", stripped):
+        if abs(int(exponent)) > 2 * _LONGEST:
+            raise DomainError(f"{name} is {stripped}; only 0 and sizes from 1e-300 to 1e300 are supported")
     top, _, bottom = stripped.partition("/")
     if bottom and Fraction(bottom) == 0:
         raise DomainError(f"{name} is {stripped}; the denominator must not be zero")
-    return Fraction(top) / Fraction(bottom) if bottom else Fraction(top)
+    return _sized(name, Fraction(top) / Fraction(bottom) if bottom else Fraction(top), stripped)
+
+
+def _sized(name: str, value: Fraction, shown: Any) -> Fraction:
+    if value and not _SMALLEST <= abs(value) <= _LARGEST:
+        text = str(shown)
+        text = text if len(text) <= 40 else f"{text[:20]}..."
+        raise DomainError(f"{name} is {text}; only 0 and sizes from 1e-300 to 1e300 are supported")
+    return value
 
 
 def exact(name: str, value: Any) -> Fraction:
@@ -41,28 +52,28 @@ def exact(name: str, value: Any) -> Fraction:
 
     Raises:
         InputError: not a real number.
-        DomainError: NaN or infinite.
+        DomainError: NaN, infinite, or a size outside [1e-300, 1e300].
     """
     if isinstance(value, str):
         return parse(name, value)
-    if isinstance(value, bool):
+    if isinstance(value, bool) or getattr(getattr(value, "dtype", None), "kind", "") == "b":
         raise InputError(f"{name} is {value}, which is not a number")
     if isinstance(value, Integral):
-        return Fraction(int(value))
+        return _sized(name, Fraction(int(value)), "an integer")
     if isinstance(value, Rational):
-        return Fraction(int(value.numerator), int(value.denominator))
+        return _sized(name, Fraction(int(value.numerator), int(value.denominator)), "a fraction")
     if isinstance(value, Real):
         value = float(value)
     if isinstance(value, float | Decimal):
-        if not math.isfinite(value):
+        if not (value.is_finite() if isinstance(value, Decimal) else math.isfinite(value)):
             raise DomainError(f"{name} is {value}; a finite number is needed")
-        return Fraction(value)
+        return _sized(name, Fraction(value), value)
     if getattr(value, "ndim", None) == 0:
         return exact(name, value.item())
     if getattr(value, "is_Rational", False):
-        return Fraction(int(value.p), int(value.q))
+        return _sized(name, Fraction(int(value.p), int(value.q)), value)
     if getattr(value, "is_Float", False):
-        return Fraction(*value.as_integer_ratio())
+        return _sized(name, Fraction(*value.as_integer_ratio()), value)
     raise InputError(f"{name} is {value!r}, which is not a number")
 
 

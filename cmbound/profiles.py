@@ -93,7 +93,7 @@ class Rule:
         )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Profile:
     """A regularity profile.
 
@@ -120,6 +120,9 @@ class Profile:
     centred: bool = False
     subspace: bool = False
     no_tau: bool = False
+
+    def __repr__(self) -> str:
+        return f"<Profile {self.name}: {self.title}>"
 
     def parameters(self, teacher: str) -> frozenset[str]:
         """Names of the parameters the rules for ``teacher`` are written in (not the grid's)."""
@@ -410,7 +413,7 @@ NAMES: tuple[str, ...] = ("auto", *PROFILES)
 
 def profile(name: str) -> Profile:
     """The built-in profile called ``name``; raises :class:`UnknownNameError` with the nearest name."""
-    if name not in PROFILES:
+    if not isinstance(name, str) or name not in PROFILES:
         raise UnknownNameError("profile", name, NAMES)
     return PROFILES[name]
 

@@ -47,7 +47,7 @@ class Term:
     expression: Any
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Theorem:
     """A statement: metric <= sum of named terms, under assumptions.
 
@@ -84,6 +84,9 @@ class Theorem:
     rests_on: tuple[str, ...] = ()
     recursion: tuple[Term, ...] = ()
     ve_factor: Any = None
+
+    def __repr__(self) -> str:
+        return f"<Theorem {self.id}: {self.title}>"
 
     # --- reading --------------------------------------------------------------------------------------------------
 
@@ -289,7 +292,7 @@ class Enclosed:
     upper: Decimal
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Evaluation:
     """A statement evaluated at one point: the enclosure [lower, upper], its terms, and everything it assumed.
 
@@ -318,6 +321,9 @@ class Evaluation:
 
     def __float__(self) -> float:
         return self.value
+
+    def __repr__(self) -> str:
+        return f"<Evaluation of {self.theorem.id}: {self.quantity} {self.value:.6g}, {self.tier}>"
 
     @property
     def is_guarantee(self) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from sympy import Function, S, exp, sqrt
 
-from cmbound.errors import UnknownNameError
+from cmbound.errors import InputError, UnknownNameError
 from cmbound.functions import c, em1, lam, lam_rise, one_minus_c, one_minus_s, rearranged, s
 from cmbound.notation import L_f, L_s, T, a, b, d, delta, eps_cm, eps_sc, h, m2
 
@@ -149,6 +149,8 @@ TIERS = ("certified", "approximate")
 
 def choose(what: str, given: str, allowed: Any) -> Any:
     """``allowed[given]`` (or ``given``, if ``allowed`` is a sequence); raises :class:`UnknownNameError`."""
+    if not isinstance(given, str):
+        raise InputError(f"{what} must be text, got {given!r}")
     if given not in allowed:
-        raise UnknownNameError(what, str(given), allowed)
+        raise UnknownNameError(what, given, allowed)
     return allowed[given] if isinstance(allowed, dict) else given

@@ -26,7 +26,8 @@ MODEL = Assumption("A5", "f_theta(., t_n) is L_f-Lipschitz for all n, and f_thet
 SUPPORT = Assumption("smoothed", "the data are U + tau z with z ~ N(0, I) independent of U and U in a ball of radius R")
 ORDERED = Assumption("interval", "delta < T", delta < T)
 STEP = Assumption("step", "h <= T - delta", h <= T - delta)
-BEFORE_T = Assumption("time", "delta < t", t > delta)
+AFTER_DELTA = Assumption("time", "delta < t", t > delta)
+BEFORE_T = Assumption("horizon", "t <= T", t <= T)
 
 CONTRACTION = LipschitzAt(t_hat) * exp(-(t_hat - delta))
 
@@ -60,6 +61,7 @@ STATEMENTS: tuple[Theorem, ...] = (
             SCORE_ERROR,
             CONSISTENCY_ERROR,
             MODEL,
+            AFTER_DELTA,
             BEFORE_T,
             Assumption("step", "h <= t - delta", h <= t - delta),
         ),
@@ -183,7 +185,7 @@ STATEMENTS: tuple[Theorem, ...] = (
                 ),
             ),
         ),
-        statement_assumptions=(SUPPORT, BEFORE_T),
+        statement_assumptions=(SUPPORT, AFTER_DELTA, BEFORE_T),
         derivation="Backwards in time a perturbation grows at a rate of at most 1 - 1/v + c^2 R^2/v^2, which integrates in closed form.",
         ve_factor=exp(-(t - delta)),
     ),

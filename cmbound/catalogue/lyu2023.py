@@ -64,8 +64,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         ),
         statement_assumptions=(
             *ALL,
-            Assumption("time", "delta < t", t > delta),
-            Assumption("step", "h <= t - delta", h <= t - delta),
+            Assumption("step", "h <= t", h <= t),
         ),
         derivation="Telescope along the exact trajectory; one exponential-integrator step errs by L_s^(3/2) d^(1/2) h^2.",
     ),
@@ -80,7 +79,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         reference=Reference(PAPER, "Theorem 3"),
         provenance=STATED,
         sources=_one_step(1),
-        statement_assumptions=(*ALL, LONG, ORDERED, STEP),
+        statement_assumptions=(*ALL, LONG, SHORT),
         derivation="Theorem 2 at t = T, and N(0, I) is within M e^{-T} of p_T.",
         rests_on=("lyu2023-thm2",),
     ),

@@ -1,11 +1,12 @@
 """The command line. Modules here parse and print, nothing else; heavy imports wait until a command runs.
 
 Exit status: 0 fine, 1 a check failed, 2 usage, 3 assumption violated or input outside its domain, 4 undecided at the
-allowed precision, 141 the reader of the output went away (a closed pipe).
+allowed precision, 130 interrupted, 141 the reader of the output went away (a closed pipe).
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
@@ -57,21 +58,35 @@ def cli() -> None:
     """Convergence guarantees of consistency models: exact statements, certified numbers.
 
     Exit status: 0 fine, 1 a check failed, 2 usage, 3 assumption violated or input outside its domain,
-    4 undecided at the allowed precision, 141 closed pipe.
+    4 undecided at the allowed precision, 130 interrupted, 141 closed pipe.
     """
 
 
 def _fail(message: str, status: int) -> NoReturn:
     line = " ".join(message.split())
-    sys.stderr.write(f"cmbound: error: {line}\n")
+    if sys.stderr is not None:
+        sys.stderr.write(f"cmbound: error: {line}\n")
+    _drop_output()
     raise SystemExit(status)
+
+
+def _drop_output() -> None:
+    """What is left in the buffer of standard output goes nowhere, so that closing it at exit cannot fail again."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        sys.stdout.flush()
+        return
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def main() -> NoReturn:
     """Entry point: every expected failure becomes one line on stderr and the documented exit status."""
+    status: object = 0
+    stream = sys.stdout
     try:
         status = cli.main(prog_name="cmbound", standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except CmboundError as error:
         _fail(str(error), error.exit_status)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -81,7 +96,14 @@ def main() -> NoReturn:
         _fail(error.format_message(), 2)
     except click.Abort:
         _fail("interrupted", 130)
+    except SystemExit:
+        if sys.stdout is not stream:  # click wraps the stream and ends with status 1 when the reader has gone
+            _drop_output()
+            raise SystemExit(PIPE_CLOSED) from None
+        raise
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         raise SystemExit(PIPE_CLOSED) from None
+    except OSError as error:
+        _fail(f"cannot write to standard output: {error.strerror}", 2)
     raise SystemExit(status if isinstance(status, int) else 0)

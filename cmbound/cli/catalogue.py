@@ -33,7 +33,7 @@ def list_command(kind: str | None, form: str, output: str) -> None:
     write(text, output)
 
 
-@click.command("show", context_settings=CONTEXT)
+@click.command("show", context_settings=CONTEXT, short_help="Show one statement and its proof in short.")
 @click.argument("id", shell_complete=completer(theorem_ids))
 @click.option(
     "--profile",
@@ -66,16 +66,16 @@ def show_command(id: str, form: str, output: str, **options: Any) -> None:
     write(text, output)
 
 
-@click.command("cite", context_settings=CONTEXT)
+@click.command("cite", context_settings=CONTEXT, short_help="Print BibTeX.")
 @click.argument("id", required=False, shell_complete=completer(theorem_ids))
 @output_option
 def cite_command(id: str | None, output: str) -> None:
-    """Print BibTeX: of cmbound and the source paper, or of where the statement ID comes from."""
+    """Print BibTeX: of cmbound and the source paper, or of where the statement ID comes from (or of a key)."""
     from cmbound.output.bibtex import entries
 
     keys = ["cmbound", "lyu2023"]
     if id is not None:
         from cmbound.catalogue import theorem
 
-        keys = [theorem(id).reference.key]
+        keys = [id if id in entries() else theorem(id).reference.key]
     write("\n\n".join(entries()[key] for key in keys), output)

@@ -46,7 +46,8 @@ def parameter_names() -> Sequence[str]:
 
 def output_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """``-o FILE``."""
-    return click.option("-o", "--output", metavar="FILE", default="-", help="Write to FILE instead of standard output.")(command)
+    kind = click.Path(allow_dash=True)
+    return click.option("-o", "--output", metavar="FILE", type=kind, default="-", help="Write to FILE.")(command)
 
 
 def format_option(*formats: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -69,6 +70,8 @@ def write(text: str, output: str) -> None:
     """
     text = text if text.endswith("\n") else text + "\n"
     if output == "-":
+        if sys.stdout is None:
+            raise InputError("cannot write to standard output: it is closed")
         sys.stdout.write(text)
         sys.stdout.flush()
         return
@@ -87,8 +90,10 @@ def read(path: str) -> str:
     """
     try:
         if path == "-":
+            if sys.stdin is None:
+                raise InputError("cannot read from standard input: it is closed")
             return sys.stdin.read()
-        with open(path, encoding="utf-8") as stream:
+        with open(path, encoding="utf-8-sig") as stream:
             return stream.read()
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from None

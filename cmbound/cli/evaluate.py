@@ -28,6 +28,7 @@ PROFILE_NAMES = (
 )
 GRID_KINDS = ("uniform", "two-stage", "geometric", "edm")
 TEACHER_NAMES = ("exponential-integrator", "ddim")
+OPTION_NAMES = ("profile", "grid", "teacher", "to", "start", "clock", "preset", "digits", "tier")
 
 
 def parse_pairs(pairs: tuple[str, ...]) -> dict[str, str]:
@@ -40,6 +41,8 @@ def parse_pairs(pairs: tuple[str, ...]) -> dict[str, str]:
             raise InputError(f"-p {pair!r} is not of the form NAME=VALUE")
         if name in result:
             raise InputError(f"parameter {name!r} is given twice")
+        if name in OPTION_NAMES:
+            raise InputError(f"{name} is an option, not a parameter: write --{name} {value.strip()}")
         result[name] = value.strip()
     return result
 
@@ -62,7 +65,7 @@ def parse_params(path: str) -> dict[str, Any]:
             data = json.loads(text, parse_float=str, parse_int=str, parse_constant=str, object_pairs_hook=_no_duplicates)
         else:
             data = tomllib.loads(text, parse_float=str)
-    except (json.JSONDecodeError, tomllib.TOMLDecodeError) as error:
+    except (json.JSONDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise InputError(f"cannot read {path} as {'JSON' if is_json else 'TOML'}: {error}") from None
     if not isinstance(data, dict):
         raise InputError(f"{path} must hold a table of parameters")
@@ -82,13 +85,13 @@ def parse_grid(text: str | None) -> Any:
     if body.lstrip().startswith("["):
         try:
             numbers = json.loads(body, parse_float=str, parse_int=str, parse_constant=str)
-        except json.JSONDecodeError as error:
+        except (json.JSONDecodeError, RecursionError) as error:
             raise InputError(f"cannot read {text} as JSON: {error}") from None
         return [x if isinstance(x, str) else repr(x) for x in numbers]
     return [x for line in body.splitlines() for x in re.split(r"[,;\s]+", line.split("#")[0]) if x]
 
 
-@click.command("evaluate", context_settings=CONTEXT)
+@click.command("evaluate", context_settings=CONTEXT, short_help="Evaluate a statement, certified.")
 @click.argument("id", shell_complete=completer(theorem_ids))
 @click.option(
     "-p",
@@ -98,7 +101,12 @@ def parse_grid(text: str | None) -> Any:
     shell_complete=completer(parameter_names),
     help="A parameter: exact decimal (0.1), fraction (1/3), 1e-3, or values for each step separated by commas. Repeatable.",
 )
-@click.option("--params", metavar="FILE", help="TOML or JSON table of parameters and options, - for standard input.")
+@click.option(
+    "--params",
+    metavar="FILE",
+    type=click.Path(allow_dash=True),
+    help="TOML or JSON table of parameters and options, - for standard input.",
+)
 @click.option(
     "--preset", metavar="NAME", shell_complete=completer(preset_names), help="Start from a preset (see cmbound presets)."
 )
@@ -140,7 +148,7 @@ def evaluate_command(
     from cmbound.evaluation.point import evaluate
 
     statement = theorem(id)
-    given: dict[str, Any] = parse_params(params) if params else {}
+    given: dict[str, Any] = {} if params is None else parse_params(params)
     numbers = parse_pairs(pairs)
     given = {**given, **numbers, **{name: value for name, value in options.items() if value is not None}}
     if grid is not None or isinstance(given.get("grid"), str):

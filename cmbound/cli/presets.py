@@ -9,14 +9,14 @@ from cmbound.cli.common import completer, format_option, output_option, preset_n
 from cmbound.cli.evaluate import PROFILE_NAMES
 
 
-@click.command("presets", context_settings=CONTEXT)
+@click.command("presets", context_settings=CONTEXT, short_help="List or show presets, with sources.")
 @click.argument("name", required=False, shell_complete=completer(preset_names))
 @format_option("text", "json")
 @output_option
 def presets_command(name: str | None, form: str, output: str) -> None:
     """List the presets, or show the preset NAME with the source of every number."""
     from cmbound.output.data import preset_data, to_json
-    from cmbound.output.text import preset_page
+    from cmbound.output.text import preset_page, titles_page
     from cmbound.presets import names, preset
 
     chosen = [preset(x) for x in ([name] if name else names())]
@@ -25,18 +25,18 @@ def presets_command(name: str | None, form: str, output: str) -> None:
     elif name:
         text = preset_page(chosen[0])
     else:
-        text = "\n".join(f"{x.name}: {x.title}" for x in chosen)
+        text = titles_page([(x.name, x.title) for x in chosen])
     write(text, output)
 
 
-@click.command("profiles", context_settings=CONTEXT)
+@click.command("profiles", context_settings=CONTEXT, short_help="List or show regularity profiles.")
 @click.argument("name", required=False, shell_complete=completer(lambda: PROFILE_NAMES[1:]))
 @format_option("text", "json")
 @output_option
 def profiles_command(name: str | None, form: str, output: str) -> None:
     """List the regularity profiles, or show the profile NAME with its bound for each teacher."""
     from cmbound.output.data import profile_data, to_json
-    from cmbound.output.text import profile_page
+    from cmbound.output.text import profile_page, titles_page
     from cmbound.profiles import PROFILES
     from cmbound.variants import choose
 
@@ -46,5 +46,5 @@ def profiles_command(name: str | None, form: str, output: str) -> None:
     elif name:
         text = profile_page(profile_data(chosen[0]))
     else:
-        text = "\n".join(f"{x.name}: {x.title}" for x in chosen)
+        text = titles_page([(x.name, x.title) for x in chosen])
     write(text, output)

@@ -31,7 +31,7 @@ def approximate(theorem: Theorem, params: Mapping[str, Any]) -> Approximation:
     if "digits" in options:
         raise InputError("approximate takes no digits: it is float64")
     numbers = {name: value for name, value in params.items() if name not in OPTIONS and value is not None}
-    arrays = {name: np.asarray(x, dtype=np.float64) for name, x in numbers.items() if _is_array(name, x)}
+    arrays = {name: _as_floats(name, x) for name, x in numbers.items() if _is_array(x)}
     if not arrays:
         return _one_point(theorem, params)
     try:
@@ -52,9 +52,15 @@ def approximate(theorem: Theorem, params: Mapping[str, Any]) -> Approximation:
     return _vectorised(setting, flat, shape)
 
 
-def _is_array(name: str, value: Any) -> bool:
+def _is_array(value: Any) -> bool:
     """Whether a parameter is an array of settings (a list for each step of a grid is a list or tuple, not an array)."""
     return isinstance(value, np.ndarray) and value.ndim > 0
+
+
+def _as_floats(name: str, value: Any) -> Any:
+    if value.dtype.kind not in "iuf":
+        raise InputError(f"{name} is an array of {value.dtype}; an array of real numbers is needed")
+    return value.astype(np.float64)
 
 
 def _one_point(theorem: Theorem, params: Mapping[str, Any]) -> Approximation:

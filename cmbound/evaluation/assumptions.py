@@ -10,6 +10,7 @@ import sympy
 
 from cmbound.errors import DomainError
 from cmbound.exact import Value, as_expr, rational_near, sign
+from cmbound.formulas import ALIASES
 from cmbound.notation import TABLE
 from cmbound.records import Assumption, Theorem
 
@@ -32,9 +33,8 @@ def check(
                 continue
             for row in rows:
                 if not _holds(assumption.predicate, row):
-                    raise DomainError(
-                        f"assumption {assumption.id!r} of {theorem.id} is violated: {assumption.text}; got {_readable(row)}"
-                    )
+                    name = f"assumption {assumption.id!r} of {theorem.id}"
+                    raise DomainError(f"{name} is violated: {assumption.text}; got {readable(row, values)}")
             status = "checked"
         result.append((assumption, status))
     return tuple(result)
@@ -62,5 +62,13 @@ def _holds(predicate: Any, row: Mapping[str, Value]) -> bool:
     return outcome > 0 or (outcome == 0 and not strict)
 
 
-def _readable(row: Mapping[str, Value]) -> str:
-    return ", ".join(f"{name} = {float(rational_near(value)):.6g}" for name, value in sorted(row.items()))
+def readable(row: Mapping[str, Value], values: Mapping[str, Value]) -> str:
+    """The numbers of a row as text, each as the noise level the user gave where there is one."""
+    given = {name: alias for alias, name in ALIASES.items() if alias in values}
+    shown = []
+    for name, value in sorted(row.items()):
+        text = f"{name} = {float(rational_near(value)):.6g}"
+        if name in given:
+            text += f" ({given[name]} = {float(values[given[name]]):.6g})"
+        shown.append(text)
+    return ", ".join(shown)

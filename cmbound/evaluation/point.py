@@ -13,7 +13,7 @@ import numpy as np
 import sympy
 
 from cmbound import grids
-from cmbound.errors import DomainError, UndecidedError
+from cmbound.errors import DomainError, InputError, UndecidedError
 from cmbound.evaluation.paths import choose_pieces
 from cmbound.evaluation.setting import Setting, resolve
 from cmbound.evaluation.sums import Piece, Sums, node_index, nodes, two_stage_exact
@@ -21,6 +21,7 @@ from cmbound.exact import Value, as_expr
 from cmbound.formulas import ALIASES, outer_terms
 from cmbound.functions import c, lam, plain, s
 from cmbound.notation import TABLE, W_prev, d, delta, m2
+from cmbound.numbers import exact
 from cmbound.numerics import approximate as floats
 from cmbound.numerics import certified
 from cmbound.numerics.backend import Balls, Floats
@@ -47,9 +48,7 @@ MAX_DIGITS = 1000
 
 def evaluate(theorem: Theorem, params: Mapping[str, Any], tier: str = "certified") -> Evaluation:
     """See :meth:`cmbound.records.Theorem.evaluate`; ``tier`` = ``approximate`` gives the float64 value instead."""
-    digits = params.get("digits") or DEFAULT_DIGITS
-    if not isinstance(digits, int) or not 1 <= digits <= MAX_DIGITS:
-        raise DomainError(f"digits must be an integer from 1 to {MAX_DIGITS}, got {digits}")
+    digits = _digits(params.get("digits"), tier)
     setting = at_nodes(resolve(theorem, params))
     sums = Sums(setting, Floats())
     paths = {end: choose_pieces(setting, sums, end) for end in local_times(setting)}
@@ -63,6 +62,17 @@ def evaluate(theorem: Theorem, params: Mapping[str, Any], tier: str = "certified
                 return _record(setting, paths, tier, digits, *_enclosed_rows(setting, rows, digits))
         bits *= 2
     raise UndecidedError(f"{theorem.id}: no enclosure to {digits} digits with {MAX_BITS} bits of precision")
+
+
+def _digits(given: Any, tier: str) -> int:
+    if given is None:
+        return DEFAULT_DIGITS
+    if tier == "approximate":
+        raise InputError("the approximate tier takes no digits: it is float64")
+    value = exact("digits", given)
+    if value.denominator != 1 or not 1 <= value <= MAX_DIGITS:
+        raise DomainError(f"digits must be an integer from 1 to {MAX_DIGITS}, got {given}")
+    return int(value)
 
 
 def at_nodes(setting: Setting) -> Setting:
@@ -197,6 +207,9 @@ def _enclosed_rows(setting: Setting, rows: list[dict[str, Any]], digits: int) ->
     result = []
     for row in rows:
         total = sum(row.values(), certified.number(0))
+        for name, x in row.items():
+            if x < 0:
+                raise DomainError(f"the term {name} is negative: profile {setting.profile_name!r} is not a bound")
         if total.upper() > certified.number(Fraction(np.finfo(np.float64).max)):
             raise DomainError(f"{setting.theorem.id}: the value, about 10^{_order_of(total)}, exceeds the largest float64 number")
         terms = tuple(
@@ -205,11 +218,12 @@ def _enclosed_rows(setting: Setting, rows: list[dict[str, Any]], digits: int) ->
         )
         lower, upper = _down(total, shown), _up(total, shown)
         result.append((certified.float_up(upper), lower, upper, Terms(terms)))
-    derived = {}
-    for name, value in derived_values(setting).items():
-        ball = certified.number(value)
-        derived[name] = Enclosed(_down(ball, shown), _up(ball, shown))
-    return result, derived
+    return result, _derived(setting, shown)
+
+
+def _derived(setting: Setting, digits: int) -> dict[str, Enclosed]:
+    balls = {name: certified.number(value) for name, value in derived_values(setting).items()}
+    return {name: Enclosed(_down(x, digits), _up(x, digits)) for name, x in balls.items()}
 
 
 def _order_of(x: Any) -> int:
@@ -242,11 +256,8 @@ def _approximate_rows(
             TermValue(name, x, Decimal(repr(x)), Decimal(repr(x)), x / total if total > 0 else 0.0) for name, x in values.items()
         )
         result.append((total, Decimal(repr(total)), Decimal(repr(total)), Terms(terms)))
-    derived = {}
-    for name, value in derived_values(setting).items():
-        number = Decimal(repr(float(sums.backend.number(value))))
-        derived[name] = Enclosed(number, number)
-    return result, derived
+    with certified.precision(128):
+        return result, _derived(setting, 17)
 
 
 def derived_values(setting: Setting) -> dict[str, Value]:
@@ -259,7 +270,7 @@ def derived_values(setting: Setting) -> dict[str, Value]:
     for alias, name in ALIASES.items():
         if name in ("delta", "T") and name in values and alias not in values and setting.theorem.ve_factor is not None:
             result[alias] = plain(lam.definition(as_expr(values[name])))
-    if setting.theorem.uses_profile and setting.grid is not None and setting.grid.kind == "uniform":
+    if setting.grid is not None and setting.grid.kind == "uniform" and "h" not in setting.given:
         result["h"] = (as_expr(values["T"]) - as_expr(values["delta"])) / setting.grid.N
     if "times" in lists and "times" not in setting.given:
         result |= {f"times[{i}]": x for i, x in enumerate(lists["times"])}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -11,7 +11,7 @@ from cmbound import grids
 from cmbound.errors import DomainError, InputError, MissingParameterError
 from cmbound.evaluation import assumptions
 from cmbound.exact import Value, difference, rational_near, sign, time_from_sigma
-from cmbound.formulas import ALIASES, OPTIONS, accepts, checked_options, optional, required, unknown_parameter
+from cmbound.formulas import ALIASES, OPTIONS, accepts, checked_options, optional, require_profile, required, unknown_parameter
 from cmbound.grids import Grid
 from cmbound.notation import TABLE, Domain
 from cmbound.numbers import exact, text_of
@@ -19,7 +19,9 @@ from cmbound.profiles import PROFILES, Profile, Rule, profile, specialised, unav
 from cmbound.records import Assumption, Theorem
 from cmbound.variants import TEACHERS, Clock, Teacher, choose
 
-MAX_EVALUATIONS = 10**5
+MAX_EVALUATIONS = 10**4
+LONGEST_HORIZON = 350
+"""Largest T on a grid: beyond it squares of noise levels leave the float64 range."""
 _PER_STEP_DOMAIN = Domain(low=0, low_open=True)
 
 
@@ -69,9 +71,7 @@ def _is_list(value: Any) -> bool:
 
 
 def _items(value: Any) -> list[Any]:
-    if isinstance(value, str):
-        return [x for x in value.split(",") if x.strip()]
-    return list(value)
+    return value.split(",") if isinstance(value, str) else list(value)
 
 
 def _check(name: str, value: Fraction, shown: Any, domain: Domain) -> Fraction:
@@ -132,8 +132,8 @@ def resolve(theorem: Theorem, params: Mapping[str, Any]) -> Setting:
     if "preset" in options:
         numbers, options = _with_preset(theorem, numbers, options)
     for name in ("profile", "grid", "teacher"):
-        if name in options and not theorem.uses_profile:
-            raise InputError(f"{theorem.id} has no {name}: no teacher enters it")
+        if name in options:
+            require_profile(theorem, name)
     target, start, clock = checked_options(theorem, options.get("to"), options.get("start"), options.get("clock"))
     teacher: Teacher = choose("teacher", options.get("teacher", "exponential-integrator"), TEACHERS)
 
@@ -168,17 +168,28 @@ def resolve(theorem: Theorem, params: Mapping[str, Any]) -> Setting:
     )
 
 
+_GRID_NUMBERS = {"uniform": {"h", "N"}, "two-stage": {"h"}, "geometric": {"N"}, "edm": {"N", "rho"}}
+_ENDS = {"delta", "T", "sigma_min", "sigma_max"}
+
+
 def _with_preset(theorem: Theorem, numbers: dict[str, Any], options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Fill in from a preset what was not given; a preset's parameters the statement does not have are left out."""
+    """Fill in from a preset what was not given.
+
+    Left out of the preset: what the statement does not have, what the same number in the other clock replaces, and the
+    grid's numbers where another grid or another step was asked for.
+    """
     from cmbound.presets import preset
 
-    chosen = preset(str(options.pop("preset")))
+    chosen = preset(options.pop("preset"))
     merged = {name: value for name, value in chosen.parameters.items() if accepts(theorem, name)}
-    for name in numbers:
-        partner = ALIASES.get(name) or next((alias for alias, other in ALIASES.items() if other == name), None)
-        merged.pop(partner or "", None)
-        if name in ("h", "N") and ("grid" in options or name == "h"):
-            merged.pop("N" if name == "h" else "h", None)
+    for alias, name in ALIASES.items():
+        if name in numbers:
+            merged.pop(alias, None)
+        if alias in numbers:
+            merged.pop(name, None)
+    for name, other in (("h", "N"), ("N", "h")):
+        if name in numbers:
+            merged.pop(other, None)
     extra = {name: value for name, value in chosen.options.items() if name not in options}
     if not theorem.uses_profile:
         extra = {name: value for name, value in extra.items() if name not in ("profile", "grid", "teacher")}
@@ -186,9 +197,13 @@ def _with_preset(theorem: Theorem, numbers: dict[str, Any], options: dict[str, A
         extra.pop("clock", None)
     if not theorem.uses_start:
         extra.pop("start", None)
-    kind = options.get("grid", extra.get("grid"))
-    if kind != "edm":
-        merged.pop("rho", None)
+    grid = options.get("grid", extra.get("grid", "uniform"))
+    if isinstance(grid, str) and grid in _GRID_NUMBERS:
+        kept = _GRID_NUMBERS[grid]
+    else:
+        kept = set()
+        merged = {name: value for name, value in merged.items() if name not in _ENDS}
+    merged = {name: value for name, value in merged.items() if name not in {"h", "N", "rho"} - kept}
     return {**merged, **numbers}, {**extra, **options}
 
 
@@ -202,23 +217,28 @@ def _shown(numbers: Mapping[str, Any]) -> dict[str, Any]:
     return shown
 
 
+_SIGMA_LIMITS = (Fraction(1, 10**150), Fraction(10**150))
+
+
+def _time(name: str, sigma: Fraction) -> Value:
+    low, high = _SIGMA_LIMITS
+    if not low <= sigma <= high:
+        raise DomainError(f"{name} must lie between 1e-150 and 1e150, got {float(sigma):g}")
+    return time_from_sigma(sigma)
+
+
 def _convert_aliases(values: dict[str, Value], lists: dict[str, tuple[Value, ...]]) -> None:
-    for alias, name in ALIASES.items():
-        if alias in values:
-            if name in values:
-                raise InputError(f"give {alias} or {name}, not both")
-            if alias != "sigmas":
-                values[name] = time_from_sigma(values[alias])
-        elif alias in lists:
-            if name in lists:
-                raise InputError(f"give {alias} or {name}, not both")
-            lists[name] = tuple(time_from_sigma(x) for x in lists[alias])
-    for name in ("times", "sigmas"):
+    """Times from noise levels; ``times`` and ``weights`` become lists even with one entry."""
+    for name in ("times", "sigmas", "weights"):
         if name in values:
-            value = values.pop(name)
-            lists.setdefault("times", (value if name == "times" else time_from_sigma(value),))
-    if "weights" in values:
-        lists["weights"] = (values.pop("weights"),)
+            lists[name] = (values.pop(name),)
+    for alias, name in ALIASES.items():
+        if {alias, name} <= values.keys() | lists.keys():
+            raise InputError(f"give {alias} or {name}, not both")
+        if alias in values:
+            values[name] = _time(alias, values[alias])
+        elif alias in lists:
+            lists[name] = tuple(_time(alias, x) for x in lists[alias])
 
 
 def _read_grid(given: Any, clock: Clock, values: dict[str, Value]) -> Grid | str | None:
@@ -229,6 +249,8 @@ def _read_grid(given: Any, clock: Clock, values: dict[str, Value]) -> Grid | str
         return str(choose("grid", given, grids.KINDS))
     if isinstance(given, Grid):
         grid = given
+    elif not isinstance(given, Iterable):
+        raise InputError(f"grid must be a kind of grid or a list of nodes, got {given!r}")
     elif clock.name == "ve":
         grid = Grid.from_noise_levels(list(given))
     else:
@@ -294,7 +316,8 @@ def _check_missing(
         if name == "t_hat" and (values.get("k") == 1 or "times" in lists):
             continue
         alias = next((x for x, y in ALIASES.items() if y == name), None)
-        missing.append(f"{name} (or {alias})" if alias else name)
+        others = ([alias] if alias else []) + (["times"] if name == "t_hat" else [])
+        missing.append(f"{name} (or {' or '.join(others)})" if others else name)
     if missing:
         hint = ""
         if "h" in missing and theorem.uses_profile:
@@ -315,9 +338,9 @@ def _build_grid(theorem: Theorem, grid: Grid | str | None, values: dict[str, Val
     if not theorem.uses_profile:
         return None
     if grid is None:
-        if teacher.needs_grid:
-            raise InputError(f"teacher {teacher.name!r} has no closed form in h: give a grid")
         if "N" not in values:
+            if teacher.needs_grid:
+                raise InputError(f"teacher {teacher.name!r} has no closed form in h: give a grid, or N for a uniform one")
             if "rho" in values:
                 raise InputError("rho belongs to the edm grid: give grid edm")
             return None
@@ -331,6 +354,8 @@ def _build_grid(theorem: Theorem, grid: Grid | str | None, values: dict[str, Val
         return grid
     if sign(difference(values["T"], values["delta"])) <= 0:
         raise DomainError(f"delta must be below T, got {_interval(values)}")
+    if rational_near(values["T"]) > LONGEST_HORIZON:
+        raise DomainError(f"T must be at most {LONGEST_HORIZON} on a grid, got {_interval(values)}")
     if "h" in values and sign(difference(difference(values["T"], values["delta"]), values["h"])) < 0:
         raise DomainError(f"h must be at most T - delta, got h = {float(values['h']):g} with {_interval(values)}")
     low, high = rational_near(values["delta"]), rational_near(values["T"])
@@ -344,7 +369,7 @@ def _build_grid(theorem: Theorem, grid: Grid | str | None, values: dict[str, Val
 
 
 def _interval(values: Mapping[str, Value]) -> str:
-    return f"delta = {float(rational_near(values['delta'])):g}, T = {float(rational_near(values['T'])):g}"
+    return assumptions.readable({name: values[name] for name in ("delta", "T")}, values)
 
 
 def _check_per_step(lists: Mapping[str, tuple[Value, ...]], grid: Grid | None) -> None:
@@ -366,6 +391,8 @@ def _choose_profiles(
         if not wanted:
             raise InputError(f"no profile is available for the {teacher.name} teacher with the given parameters")
         name = "auto"
+    elif not isinstance(asked, str | Profile | Sequence):
+        raise InputError(f"profile must be a name, a Profile or a list of them, got {asked!r}")
     elif isinstance(asked, str | Profile):
         wanted = [profile(asked) if isinstance(asked, str) else asked]
         name = wanted[0].name

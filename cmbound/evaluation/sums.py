@@ -130,9 +130,10 @@ def steps(setting: Setting, backend: Backend, fixed: dict[Any, Any]) -> Steps:
     assert setting.grid is not None
     ts = nodes(setting, backend)
     low, high, size = ts[:-1], ts[1:], setting.grid.N
-    width = high - low if isinstance(backend, Floats) else [y - x for x, y in zip(low, high, strict=True)]
+    with np.errstate(invalid="ignore"):
+        width = high - low if isinstance(backend, Floats) else [y - x for x, y in zip(low, high, strict=True)]
     if any(not x > 0 for x in width):
-        raise DomainError("two nodes of the grid coincide at this precision: the grid has too many steps for [delta, T]")
+        raise DomainError("the nodes of the grid do not increase at this precision: too many steps, or an extreme rho")
 
     def per_step(name: str, shift: int) -> Any:
         if name in setting.lists:
@@ -249,6 +250,10 @@ class Sums:
         return backend.value(rule.bound, {**whole, q: root})
 
 
+def _level(time: float) -> float:
+    return float(np.sqrt(np.expm1(2 * time)))
+
+
 def node_index(setting: Setting, time: Any) -> int:
     """The number of the node at this time; raises DomainError if there is none."""
     grid = setting.grid
@@ -265,5 +270,8 @@ def node_index(setting: Setting, time: Any) -> int:
         nearest = int(np.argmin(np.abs(ts - value)))
         near = float(ts[nearest])
     if nearest < 1 or abs(near - value) > 1e-9 * value:
-        raise DomainError(f"time {value:.12g} is not a node t_1, ..., t_N of the grid; the nearest node is {near:.12g}")
+        raise DomainError(
+            f"time {value:.12g} (sigma {_level(value):.12g}) is not a node t_1, ..., t_N of the grid; "
+            f"the nearest node is at time {near:.12g} (sigma {_level(near):.12g})"
+        )
     return int(nearest)

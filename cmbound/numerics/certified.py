@@ -50,6 +50,11 @@ def _log(x: Ball) -> Ball:
     return arb.neg_inf() if x.is_zero() else x.log()
 
 
+def _sqrt(x: Ball) -> Ball:
+    """Every radicand of the theory is a non-negative number; a ball around 0 may reach below it."""
+    return x.nonnegative_part().sqrt() if x.contains(0) else x.sqrt()
+
+
 def _maximum(*xs: Ball) -> Ball:
     result = arb(xs[0])
     for x in xs[1:]:
@@ -94,7 +99,7 @@ BALLS = Dialect(
         "rational": lambda p, q: arb(fmpq(p, q)),
         "exp": lambda x: x.exp(),
         "log": _log,
-        "sqrt": lambda x: x.sqrt(),
+        "sqrt": _sqrt,
         "power": lambda x, p: x**p,
         "atan": lambda x: x.atan(),
         "maximum": _maximum,

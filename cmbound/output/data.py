@@ -14,7 +14,7 @@ from cmbound.functions import Named, plain
 from cmbound.output.numbers import plain_decimal
 from cmbound.presets import Preset
 from cmbound.profiles import PROFILES, Profile
-from cmbound.records import Evaluation, Terms, Theorem
+from cmbound.records import Assumption, Evaluation, Terms, Theorem
 from cmbound.variants import TEACHERS, Placeholder
 
 SCHEMA_VERSION = "1"
@@ -156,6 +156,12 @@ def profile_data(profile: Profile) -> dict[str, Any]:
     }
 
 
+def _profile_assumptions(profile: str | Profile | None) -> tuple[Assumption, ...]:
+    if isinstance(profile, Profile):
+        return profile.assumptions
+    return PROFILES[profile].assumptions if profile in PROFILES else ()
+
+
 def theorem_data(theorem: Theorem, **options: Any) -> dict[str, Any]:
     """A statement with everything known about it (options as for :meth:`cmbound.records.Theorem.formula`)."""
     terms = theorem.formula(**options)
@@ -175,7 +181,7 @@ def theorem_data(theorem: Theorem, **options: Any) -> dict[str, Any]:
         "optional_parameters": [_row(x) for x in theorem.optional_parameters],
         "assumptions": [
             {"id": x.id, "text": x.text, "predicate": None if x.predicate is None else str(x.predicate)}
-            for x in theorem.assumptions
+            for x in {x.id: x for x in (*theorem.assumptions, *_profile_assumptions(options.get("profile")))}.values()
         ],
         "reference": {"key": theorem.reference.key, "place": theorem.reference.place},
         "provenance": theorem.provenance,

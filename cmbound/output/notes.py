@@ -23,7 +23,7 @@ def notes(evaluation: Evaluation) -> tuple[str, ...]:
         )
     if evaluation.teacher == "ddim":
         found.append("the teacher is Euler in the noise level (DDIM); a Heun teacher is not covered")
-    if evaluation.clock == "ve":
+    if evaluation.clock == "ve" and evaluation.theorem.has_target:
         found.append(
             "variance-exploding clock: L_f, eps_sc, eps_cm and L_s are those of the VE model; eps_cm and h count per unit of t"
         )
@@ -33,6 +33,6 @@ def notes(evaluation: Evaluation) -> tuple[str, ...]:
         )
     if evaluation.steps is not None and len(evaluation.steps) > 1:
         best = min(evaluation.steps, key=lambda x: x.upper)
-        if best.k != len(evaluation.steps):
+        if best.value < evaluation.value * (1 - 1e-6):
             found.append(f"the bound is smallest after evaluation {best.k} ({rounded(best.value)}); stopping there is better")
     return tuple(found)

@@ -20,7 +20,9 @@ def plain_decimal(x: Decimal) -> str:
     """All digits, in the shortest of the two usual notations."""
     if x == 0:
         return "0"
-    x = x.normalize()
+    sign, digits, exponent = x.as_tuple()
+    text = "".join(map(str, digits)).rstrip("0")
+    x = Decimal((sign, tuple(map(int, text)), int(exponent) + len(digits) - len(text)))
     return f"{x:f}" if -6 <= x.adjusted() < 21 else f"{x:e}".replace("e+", "e")
 
 

@@ -209,13 +209,13 @@ def evaluation_document(evaluation: Evaluation, format: str) -> str:
         return exact_terms_table(evaluation).csv()
     parts = []
     if format == "latex":
-        parts.append(f"% cmbound: {evaluation.theorem.id}, {evaluation.tier}")
+        parts.append(f"% cmbound: {evaluation.theorem.id}, {evaluation.tier}; needs booktabs, amsmath, amssymb")
         parts.append(rf"\[ {evaluation_latex(evaluation)} \]")
     else:
         parts.append(f"**{evaluation.theorem.id}** ({evaluation.tier}): ${evaluation_latex(evaluation)}$\n")
     parts.append(terms_table(evaluation).render(format))
     if evaluation.steps is not None:
-        parts.append(("" if format == "latex" else "\n") + steps_table(evaluation).render(format))
+        parts.append("\n" + steps_table(evaluation).render(format))
     for note in evaluation.notes:
         parts.append(f"% {note}" if format == "latex" else f"\n*{note}*")
     return "\n".join(parts)
@@ -233,6 +233,7 @@ def statement_document(data: dict[str, Any], format: str) -> str:
     if format == "latex":
         lines = [
             f"% cmbound: {data['id']} ({data['kind']} form), {data['reference']['key']}, {data['reference']['place']}",
+            "% needs booktabs, amsmath, amssymb",
             rf"\[ {data['latex']} \]",
             table.latex(),
             *(f"% where {x}" for x in where),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
@@ -76,6 +77,11 @@ def evaluation_page(evaluation: Evaluation, width: int | None = None) -> str:
         page.table(stretches_table(evaluation))
     page.line()
     page.line("parameters: " + ", ".join(f"{name} = {_short(value)}" for name, value in evaluation.parameters.items()))
+    chosen = {"start": evaluation.start, "to": evaluation.target, "clock": evaluation.clock}
+    usual = {"start": "standard", "to": "p_data", "clock": "ou"}
+    options = [f"{name} = {value}" for name, value in chosen.items() if value not in (None, usual[name])]
+    if options:
+        page.line("options: " + ", ".join(options))
     if evaluation.derived:
         page.line(
             "derived: "
@@ -106,7 +112,7 @@ def list_page(rows: list[dict[str, str]], width: int | None = None) -> str:
 
     page = Page(width)
     names = ("id", "kind", "metric", "title", "reference")
-    page.table(Table(names, tuple(tuple(Cell(row[name]) for name in names) for row in rows), "lllll"), 0)
+    page.table(Table(names, tuple(tuple(Cell(row[name]) for name in names) for row in rows), "l" * len(names)), 0)
     return str(page)
 
 
@@ -124,6 +130,8 @@ def show_page(data: dict[str, Any], width: int | None = None) -> str:
         page.line("where")
         for row in data["where"]:
             page.line(f"{row['name']} = {row['definition']}", 2)
+    if "t_switch" in data["expression"]:
+        page.line("t_switch: any time between delta and the end; an evaluation takes the best one", 2)
     if "profiles" in data:
         page.line()
         page.line("E_h(t), L_f times the local teacher errors up to t, is bounded by a regularity profile. What each needs:")
@@ -145,6 +153,14 @@ def show_page(data: dict[str, Any], width: int | None = None) -> str:
     page.line("rests on: " + (", ".join(data["rests_on"]) or "no other statement"))
     page.line()
     page.line(f"LaTeX: {data['latex']}")
+    return str(page)
+
+
+def titles_page(rows: Sequence[tuple[str, str]], width: int | None = None) -> str:
+    """Names with titles, one paragraph each."""
+    page = Page(width)
+    for name, title in rows:
+        page.line(f"{name}: {title}")
     return str(page)
 
 

@@ -71,6 +71,6 @@ def preset(name: str) -> Preset:
     Raises:
         UnknownNameError: there is none; the message names the nearest one.
     """
-    if name not in _table():
+    if not isinstance(name, str) or name not in _table():
         raise UnknownNameError("preset", name, names())
     return _table()[name]
