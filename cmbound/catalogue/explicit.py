@@ -1,5 +1,7 @@
 """The explicit form: theorems with every constant written out (theory 3.1 to 3.6, 3.10, 3.11).
 
+Theory numbers are sections of ``paper_tables/theory.md``, which has the proofs.
+
 They hold for the algorithm of the source paper under the same or weaker assumptions. The place-holders of
 :mod:`cmbound.variants` stand for what depends on the teacher, the regularity profile, the grid, the start and the clock.
 """

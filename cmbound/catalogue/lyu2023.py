@@ -1,4 +1,4 @@
-"""Lyu, Feng, Chen, "Convergence guarantee for consistency models" (arXiv:2308.11449; ICML 2024): order form.
+"""Lyu, Chen, Feng, "Convergence guarantee for consistency models" (arXiv:2308.11449; ICML 2024): order form.
 
 Constants are hidden in the paper; every term carries the unspecified constant C, so none of these is a bound until
 somebody supplies C. ``stated``: the form is confirmed by reviews that quote it; ``implied``: fixed by what is stated.
