@@ -276,15 +276,21 @@ def latex(expr: Any) -> str:
     return str(_Latex({"symbol_names": latex_names()}).doprint(plain(expr)))
 
 
-def latex_statement(theorem: Theorem, **options: Any) -> str:
-    """See :meth:`cmbound.records.Theorem.latex`."""
+def statement_parts(theorem: Theorem, **options: Any) -> tuple[str, list[str]]:
+    """LaTeX of a statement: ``quantity \\leq`` and the terms that follow."""
     relation = r"\lesssim" if theorem.kind == "order" else r"\leq"
     target = r"p_{\mathrm{data}}" if options.get("to", "p_data") == "p_data" else r"p_\delta"
     terms = theorem.formula(**options)
     if theorem.kind == "order":
         terms = tuple(Term(x.name, x.expression.xreplace({TABLE["C"].symbol: sympy.S.One})) for x in terms)
-    body = " + ".join(_bracketed(latex(x.expression)) for x in terms if x.expression != 0)
-    return rf"{theorem.quantity_latex.replace('@', target)} {relation} {body}"
+    shown = [_bracketed(latex(x.expression)) for x in terms if x.expression != 0]
+    return f"{theorem.quantity_latex.replace('@', target)} {relation}", shown
+
+
+def latex_statement(theorem: Theorem, **options: Any) -> str:
+    """See :meth:`cmbound.records.Theorem.latex`."""
+    left, terms = statement_parts(theorem, **options)
+    return f"{left} {' + '.join(terms)}"
 
 
 def _bracketed(text: str) -> str:

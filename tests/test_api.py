@@ -130,6 +130,22 @@ def test_arrays_in_the_variance_exploding_clock() -> None:
             assert total == pytest.approx(ONE_STEP.evaluate(**values, L_f=L_f, clock="ve", profile=profile).value, rel=1e-12)
 
 
+def test_arrays_of_tau() -> None:
+    """R is the radius of U as soon as tau > 0: a profile that needs tau = 0 must not slip in through the first point."""
+    tau = np.array([0.0, 0.5])
+    result = ONE_STEP.approximate(**POINT, R=0.1, tau=tau)
+    for value, total in zip(tau, result.total, strict=True):
+        assert total == pytest.approx(ONE_STEP.evaluate(**POINT, R=0.1, tau=value).value, rel=1e-9)
+    with pytest.raises(cmbound.InputError, match="t_star"):
+        ONE_STEP.approximate(**POINT, L_s=3, t_star=np.array([0.0, 0.5]))
+
+
+def test_arrays_over_a_preset() -> None:
+    h = np.geomspace(1e-4, 1e-2, 5)
+    result = ONE_STEP.approximate(preset="gaussian-2d", h=h)
+    assert result.total[2] == pytest.approx(ONE_STEP.evaluate(preset="gaussian-2d", h=h[2]).value, rel=1e-12)
+
+
 def test_many_points_in_chunks() -> None:
     rng = np.random.default_rng(4)
     rows = [{**for_theorem(ONE_STEP, draw(rng)), **for_profile("second-moment", EI, draw(rng))} for _ in range(300)]

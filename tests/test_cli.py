@@ -162,10 +162,14 @@ def check_latex(text: str) -> None:
         assert line.count(r"\left") == line.count(r"\right"), line
         bare = re.sub(r"\\[\\{}]", "", line)
         assert bare.count("{") == bare.count("}"), line
-        if begin := re.fullmatch(r"\\begin\{(\w+)\}(?:\{([lcr]+)\})?", line):
+        if begin := re.fullmatch(r"\\begin\{(\w+\*?)\}(?:\{([lcr]+)\})?", line):
             stack.append((begin[1], len(begin[2] or "")))
-        elif end := re.fullmatch(r"\\end\{(\w+)\}", line):
+        elif end := re.fullmatch(r"\\end\{(\w+\*?)\}", line):
             assert stack.pop()[0] == end[1]
+        elif stack and stack[-1][0] == "align*":
+            assert line.endswith((r" \\", r"\leq", r"\lesssim")) or line.startswith("&{}"), line
+            assert len(re.findall(r"(?<!\\)&", line)) <= 1, line
+            continue
         elif stack and line not in (r"\toprule", r"\midrule", r"\bottomrule"):
             assert line.endswith(r" \\"), line
             assert len(re.findall(r"(?<!\\)&", line)) == stack[-1][1] - 1, line

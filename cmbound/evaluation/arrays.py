@@ -27,8 +27,7 @@ CHUNK = 1 << 14
 
 def approximate(theorem: Theorem, params: Mapping[str, Any]) -> Approximation:
     """See :meth:`cmbound.records.Theorem.approximate`."""
-    options = {name: value for name, value in params.items() if name in OPTIONS and value is not None}
-    if "digits" in options:
+    if params.get("digits") is not None:
         raise InputError("approximate takes no digits: it is float64")
     numbers = {name: value for name, value in params.items() if name not in OPTIONS and value is not None}
     arrays = {name: _as_floats(name, x) for name, x in numbers.items() if _is_array(x)}
@@ -44,10 +43,13 @@ def approximate(theorem: Theorem, params: Mapping[str, Any]) -> Approximation:
     flat = {name: np.broadcast_to(x, shape).ravel() for name, x in arrays.items()}
     if 0 in shape:
         raise InputError("an array is empty")
-    representative = {**params, **{name: float(x[0]) for name, x in flat.items()}}
-    setting = resolve(theorem, representative)
+    if "t_star" in arrays:
+        raise InputError("t_star must be 0 or delta, one for all points; got an array")
+    # one point decides which profiles are available: with tau > 0 anywhere, those that need tau = 0 are not
+    representative = {name: float(x.max() if name == "tau" else x[0]) for name, x in flat.items()}
+    setting = resolve(theorem, {**params, **representative})
     one_evaluation = bool(theorem.recursion) and "t_hat" not in setting.values
-    if not setting.collapsed or setting.lists or setting.grid is not None or one_evaluation or "preset" in options:
+    if not setting.collapsed or setting.lists or setting.grid is not None or one_evaluation:
         return _loop(theorem, params, flat, shape)
     return _vectorised(setting, flat, shape)
 
@@ -133,7 +135,8 @@ def _array_values(setting: Setting, fixed: Mapping[str, Any], rows: Mapping[str,
     named: dict[str, Any] = {**fixed, **rows}
     for alias, name in ALIASES.items():
         if alias in rows:
-            named[name] = 0.5 * np.log1p(named[alias] ** 2)
+            with np.errstate(over="ignore"):
+                named[name] = 0.5 * np.log1p(named[alias] ** 2)
     if "t" in setting.values:
         named.setdefault("t", named.get("T"))
         named.setdefault("T", named.get("t"))

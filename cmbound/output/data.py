@@ -9,7 +9,7 @@ from typing import Any
 import sympy
 
 import cmbound
-from cmbound.formulas import latex, on_a_grid
+from cmbound.formulas import latex, on_a_grid, statement_parts
 from cmbound.functions import Named, plain
 from cmbound.output.numbers import plain_decimal
 from cmbound.presets import Preset
@@ -165,6 +165,7 @@ def _profile_assumptions(profile: str | Profile | None) -> tuple[Assumption, ...
 def theorem_data(theorem: Theorem, **options: Any) -> dict[str, Any]:
     """A statement with everything known about it (options as for :meth:`cmbound.records.Theorem.formula`)."""
     terms = theorem.formula(**options)
+    left, right = statement_parts(theorem, **options)
     expression = sympy.Add(*(x.expression for x in terms))
     data: dict[str, Any] = {
         "id": theorem.id,
@@ -174,6 +175,7 @@ def theorem_data(theorem: Theorem, **options: Any) -> dict[str, Any]:
         "metric": theorem.metric,
         "quantity": theorem.quantity.format(target=options.get("to") or "p_data"),
         "latex": theorem.latex(**options),
+        "latex_lines": [left, *right],
         "expression": str(expression),
         "terms": [{"name": x.name, "expression": str(x.expression), "latex": latex(x.expression)} for x in terms],
         "where": _where([expression]),

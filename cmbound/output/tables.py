@@ -234,7 +234,10 @@ def statement_document(data: dict[str, Any], format: str) -> str:
         lines = [
             f"% cmbound: {data['id']} ({data['kind']} form), {data['reference']['key']}, {data['reference']['place']}",
             "% needs booktabs, amsmath, amssymb",
-            rf"\[ {data['latex']} \]",
+            r"\begin{align*}",
+            data["latex_lines"][0],
+            " \\\\\n".join(f"&{{}}{'+' if i else ''} {x}" for i, x in enumerate(data["latex_lines"][1:])),
+            r"\end{align*}",
             table.latex(),
             *(f"% where {x}" for x in where),
             *(f"% assumption {x['id']}: {x['text']}" for x in data["assumptions"]),
