@@ -62,7 +62,7 @@ def _is_array(value: Any) -> bool:
 def _as_floats(name: str, value: Any) -> Any:
     if value.dtype.kind not in "iuf":
         raise InputError(f"{name} is an array of {value.dtype}; an array of real numbers is needed")
-    return value.astype(np.float64)
+    return np.asarray(value, dtype=np.float64)
 
 
 def _one_point(theorem: Theorem, params: Mapping[str, Any]) -> Approximation:
@@ -74,8 +74,8 @@ def _check_array(theorem: Theorem, name: str, x: Any) -> None:
     if not accepts(theorem, name):
         raise unknown_parameter(theorem, name)
     domain = TABLE[name].domain
-    bad = ~domain.holds(x)
-    if bad.any():
+    if x.size and not domain.holds_all(x):
+        bad = ~domain.holds(x)
         at = np.unravel_index(int(np.argmax(bad)), bad.shape)
         place = ", ".join(str(int(i)) for i in at)
         raise DomainError(f"{name} must be {domain}, got {float(x[at])!r} at index [{place}]")
@@ -102,6 +102,7 @@ def _vectorised(setting: Setting, flat: Mapping[str, Any], shape: tuple[int, ...
     terms, local = _array_terms(setting)
     function = floats.compile(tuple(x.expression for x in terms), _free_symbols(terms))
     result = {x.name: np.empty(size) for x in terms}
+    total = np.empty(size)
     chunk = CHUNK if not local else CHUNK // 128
     for start in range(0, size, chunk):
         rows = slice(start, min(start + chunk, size))
@@ -109,10 +110,11 @@ def _vectorised(setting: Setting, flat: Mapping[str, Any], shape: tuple[int, ...
         _check_predicates(setting, values, start)
         for dummy, end in local.items():
             values[dummy] = _array_local(setting, values, end, rows.stop - rows.start)
-        for term, value in zip(terms, function(*(values[x] for x in _free_symbols(terms))), strict=True):
+        computed = function(*(values[x] for x in _free_symbols(terms)))
+        for term, value in zip(terms, computed, strict=True):
             result[term.name][rows] = value
-    total = np.sum(list(result.values()), axis=0)
-    if not np.isfinite(total).all():
+        total[rows] = sum(computed)
+    if not np.isfinite(total.max()):
         place = int(np.argmax(~np.isfinite(total)))
         raise DomainError(f"{setting.theorem.id}: the value at index {place} exceeds the float64 range; use the certified tier")
     return Approximation(total.reshape(shape), {name: x.reshape(shape) for name, x in result.items()})
