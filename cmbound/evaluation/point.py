@@ -76,7 +76,7 @@ def _digits(given: Any, tier: str) -> int:
 
 
 def at_nodes(setting: Setting) -> Setting:
-    """On a grid, put the exact nodes in the place of the times a user wrote to nine digits."""
+    """On a grid, put the exact nodes in the place of the times a user wrote (to a relative 1e-9)."""
     if setting.grid is None:
         return setting
     values, lists = dict(setting.values), dict(setting.lists)
