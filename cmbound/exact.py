@@ -8,9 +8,10 @@ from typing import Any
 import sympy
 
 from cmbound.errors import UndecidedError
-from cmbound.functions import plain
+from cmbound.functions import lam, plain
 from cmbound.grids import time_of
-from cmbound.numerics import certified
+from cmbound.notation import TABLE
+from cmbound.numerics import approximate, certified
 
 Value = Any
 """An exact number: a Fraction, or a SymPy expression without symbols."""
@@ -58,3 +59,15 @@ def rational_near(value: Value) -> Fraction:
     with certified.precision(256):
         mantissa, exponent = certified.number(value).mid().man_exp()
     return Fraction(int(mantissa)) * Fraction(2) ** int(exponent)
+
+
+def times(sigma: Any) -> Any:
+    """Times of float64 noise levels (a number or an array)."""
+    symbol = TABLE["sigma"].symbol
+    return approximate.compile((time_of(symbol),), (symbol,))(sigma)[0]
+
+
+def noise_level(time: float) -> float:
+    """The float64 noise level at a time."""
+    symbol = TABLE["t"].symbol
+    return float(approximate.compile((lam(symbol),), (symbol,))(time)[0])

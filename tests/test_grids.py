@@ -253,6 +253,19 @@ def test_times_on_a_grid_must_be_nodes() -> None:
     assert map_error.value < result.value
 
 
+@pytest.mark.parametrize("options", [{"clock": "ve", "h": 1}, {"grid": "geometric", "N": 9}, {"grid": ["1/100", 1, 400]}])
+def test_horizons_whose_noise_level_leaves_float64(options: dict[str, Any]) -> None:
+    base = (
+        BASE
+        if "grid" not in options or options["grid"] == "geometric"
+        else {k: v for k, v in BASE.items() if k not in ("T", "delta")}
+    )
+    params = {**base, "T": 400} if base is BASE else base
+    with pytest.raises(cmbound.DomainError, match="T must be at most 350"):
+        ONE_STEP.evaluate(**params, **options)
+    assert ONE_STEP.evaluate(**{**BASE, "T": 349}, h=1, clock="ve", to="p_delta").to_dict()["profile"]["stretches"]
+
+
 def test_sums_have_a_limit() -> None:
     assert grids.MAX_STEPS == 10**6
     with pytest.raises(cmbound.DomainError, match="at most"):

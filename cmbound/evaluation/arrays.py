@@ -14,6 +14,7 @@ from cmbound.errors import DomainError, InputError
 from cmbound.evaluation.paths import closed_choice
 from cmbound.evaluation.point import evaluate
 from cmbound.evaluation.setting import Setting, resolve
+from cmbound.exact import times
 from cmbound.formulas import ALIASES, OPTIONS, accepts, computable_terms, unknown_parameter
 from cmbound.notation import TABLE, a
 from cmbound.numerics import approximate as floats
@@ -137,8 +138,7 @@ def _array_values(setting: Setting, fixed: Mapping[str, Any], rows: Mapping[str,
     named: dict[str, Any] = {**fixed, **rows}
     for alias, name in ALIASES.items():
         if alias in rows:
-            with np.errstate(over="ignore"):
-                named[name] = 0.5 * np.log1p(named[alias] ** 2)
+            named[name] = times(named[alias])
     if "t" in setting.values:
         named.setdefault("t", named.get("T"))
         named.setdefault("T", named.get("t"))

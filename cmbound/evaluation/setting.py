@@ -21,7 +21,7 @@ from cmbound.variants import TEACHERS, Clock, Teacher, choose
 
 MAX_EVALUATIONS = 10**4
 LONGEST_HORIZON = 350
-"""Largest T on a grid: beyond it squares of noise levels leave the float64 range."""
+"""Largest T on a grid or in the variance-exploding clock: beyond it squares of noise levels leave the float64 range."""
 _PER_STEP_DOMAIN = Domain(low=0, low_open=True)
 
 
@@ -146,6 +146,7 @@ def resolve(theorem: Theorem, params: Mapping[str, Any]) -> Setting:
     _check_missing(theorem, values, lists, grid, options)
     _cross_checks(values, lists)
     grid = _build_grid(theorem, grid, values, teacher)
+    _check_horizon(values, grid, clock)
     _check_per_step(lists, grid)
 
     profiles: tuple[tuple[Profile, tuple[Rule, ...]], ...] = ()
@@ -354,8 +355,6 @@ def _build_grid(theorem: Theorem, grid: Grid | str | None, values: dict[str, Val
         return grid
     if sign(difference(values["T"], values["delta"])) <= 0:
         raise DomainError(f"delta must be below T, got {_interval(values)}")
-    if rational_near(values["T"]) > LONGEST_HORIZON:
-        raise DomainError(f"T must be at most {LONGEST_HORIZON} on a grid, got {_interval(values)}")
     if "h" in values and sign(difference(difference(values["T"], values["delta"]), values["h"])) < 0:
         raise DomainError(f"h must be at most T - delta, got h = {float(values['h']):g} with {_interval(values)}")
     low, high = rational_near(values["delta"]), rational_near(values["T"])
@@ -366,6 +365,16 @@ def _build_grid(theorem: Theorem, grid: Grid | str | None, values: dict[str, Val
     if kind == "uniform" and "N" not in values:
         values["N"] = Fraction(grids.uniform_steps(low, high, values["h"]))
     return Grid(kind, int(values["N"]))
+
+
+def _check_horizon(values: Mapping[str, Value], grid: Grid | None, clock: Clock) -> None:
+    """On a grid and in the variance-exploding clock noise levels are computed, whose squares must stay finite."""
+    if grid is None and clock.name == "ou":
+        return
+    for name in ("T", "t"):
+        if name in values and rational_near(values[name]) > LONGEST_HORIZON:
+            where = "in the ve clock" if clock.name == "ve" else "on a grid"
+            raise DomainError(f"{name} must be at most {LONGEST_HORIZON} {where}, got {float(rational_near(values[name])):g}")
 
 
 def _interval(values: Mapping[str, Value]) -> str:

@@ -17,7 +17,7 @@ import sympy
 from cmbound import grids
 from cmbound.errors import DomainError
 from cmbound.evaluation.setting import Setting
-from cmbound.exact import as_expr
+from cmbound.exact import as_expr, noise_level
 from cmbound.formulas import CONSISTENCY_STEP, convert
 from cmbound.grids import FORMULAS, j, two_stage_nodes
 from cmbound.notation import H_2, TABLE, L_f, L_s, T, a, b, delta, eps_cm, eps_sc, h, nu, q
@@ -250,10 +250,6 @@ class Sums:
         return backend.value(rule.bound, {**whole, q: root})
 
 
-def _level(time: float) -> float:
-    return float(np.sqrt(np.expm1(2 * time)))
-
-
 def node_index(setting: Setting, time: Any) -> int:
     """The number of the node at this time; raises DomainError if there is none."""
     grid = setting.grid
@@ -271,7 +267,7 @@ def node_index(setting: Setting, time: Any) -> int:
         near = float(ts[nearest])
     if nearest < 1 or abs(near - value) > 1e-9 * value:
         raise DomainError(
-            f"time {value:.12g} (sigma {_level(value):.12g}) is not a node t_1, ..., t_N of the grid; "
-            f"the nearest node is at time {near:.12g} (sigma {_level(near):.12g})"
+            f"time {value:.12g} (sigma {noise_level(value):.12g}) is not a node t_1, ..., t_N of the grid; "
+            f"the nearest node is at time {near:.12g} (sigma {noise_level(near):.12g})"
         )
     return int(nearest)

@@ -9,6 +9,7 @@ from typing import Any
 import sympy
 
 import cmbound
+from cmbound.exact import noise_level
 from cmbound.formulas import latex, on_a_grid, statement_parts
 from cmbound.functions import Named, plain
 from cmbound.output.numbers import plain_decimal
@@ -47,9 +48,7 @@ def _terms(terms: Terms) -> list[dict[str, Any]]:
 
 def in_clock(t: float, clock: str) -> float:
     """A time as it is reported: t itself, or its noise level in the variance-exploding clock."""
-    import numpy as np
-
-    return float(np.sqrt(np.expm1(2 * t))) if clock == "ve" else t
+    return noise_level(t) if clock == "ve" else t
 
 
 def evaluation_data(evaluation: Evaluation) -> dict[str, Any]:
