@@ -14,7 +14,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
-from sympy import Expr, Float, Integer, Integral, Max, Min, Rational, S, log, sqrt
+from sympy import Expr, Integer, Integral, Max, Min, Rational, S, log, sqrt
 
 from cmbound.errors import InputError, UnknownNameError
 from cmbound.functions import (
@@ -32,6 +32,7 @@ from cmbound.functions import (
     ddim_energy,
     elementary,
     g,
+    is_exact,
     kap,
     kappa_h,
     lam,
@@ -182,7 +183,7 @@ def _checked(expr: Any, bound_names: set[str], what: str) -> Expr:
 
     if not isinstance(expr, Expr):
         raise InputError(f"{what} must be a SymPy expression, got {type(expr).__name__}")
-    if expr.atoms(Float):
+    if not is_exact(expr):
         raise InputError(f"{what} must be exact: write Rational(1, 10), not 0.1")
     for symbol in expr.free_symbols:
         if symbol.name not in bound_names and symbol.name not in notation.PUBLIC:
