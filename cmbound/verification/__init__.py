@@ -1,0 +1,1 @@
+"""Checking the statements against truth: instances, campaigns, the search for counterexamples, planted mistakes."""

@@ -1,0 +1,1 @@
+"""Analytic worlds: data laws whose score, flow and consistency function are known (theory 4)."""
