@@ -24,6 +24,7 @@ _COMMANDS = {
     "show": "catalogue",
     "cite": "catalogue",
     "evaluate": "evaluate",
+    "check": "check",
     "profiles": "presets",
     "presets": "presets",
     "completion": "completion",

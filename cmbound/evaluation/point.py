@@ -48,8 +48,13 @@ MAX_DIGITS = 1000
 
 def evaluate(theorem: Theorem, params: Mapping[str, Any], tier: str = "certified") -> Evaluation:
     """See :meth:`cmbound.records.Theorem.evaluate`; ``tier`` = ``approximate`` gives the float64 value instead."""
-    digits = _digits(params.get("digits"), tier)
-    setting = at_nodes(resolve(theorem, params))
+    return evaluate_setting(resolve(theorem, params), tier, params.get("digits"))
+
+
+def evaluate_setting(setting: Setting, tier: str = "certified", digits: Any = None) -> Evaluation:
+    """The value of a resolved setting (whose records a caller may have replaced, as planted mistakes do)."""
+    digits = _digits(digits, tier)
+    setting, theorem = at_nodes(setting), setting.theorem
     sums = Sums(setting, Floats())
     paths = {end: choose_pieces(setting, sums, end) for end in local_times(setting)}
     if tier == "approximate":

@@ -11,7 +11,17 @@ from cmbound import grids
 from cmbound.errors import DomainError, InputError, MissingParameterError
 from cmbound.evaluation import assumptions
 from cmbound.exact import Value, difference, rational_near, sign, time_from_sigma
-from cmbound.formulas import ALIASES, OPTIONS, accepts, checked_options, optional, require_profile, required, unknown_parameter
+from cmbound.formulas import (
+    ALIASES,
+    CONSISTENCY_STEP,
+    OPTIONS,
+    accepts,
+    checked_options,
+    optional,
+    require_profile,
+    required,
+    unknown_parameter,
+)
 from cmbound.grids import Grid
 from cmbound.notation import TABLE, Domain
 from cmbound.numbers import exact, text_of
@@ -38,6 +48,7 @@ class Setting:
         profiles: the profiles to choose from, with their rules for this teacher; empty where none enters.
         profile_name: ``auto`` or the name of the one profile (None where none enters).
         grid: the grid, or None for the closed form in h.
+        consistency: the consistency error of one step, an expression in a, b and eps_cm.
     """
 
     theorem: Theorem
@@ -52,6 +63,7 @@ class Setting:
     profile_name: str | None = None
     grid: Grid | None = None
     assumptions: tuple[tuple[Assumption, str], ...] = field(default=())
+    consistency: Any = CONSISTENCY_STEP
 
     @property
     def collapsed(self) -> bool:

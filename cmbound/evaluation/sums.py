@@ -18,7 +18,7 @@ from cmbound import grids
 from cmbound.errors import DomainError
 from cmbound.evaluation.setting import Setting
 from cmbound.exact import as_expr, noise_level
-from cmbound.formulas import CONSISTENCY_STEP, convert
+from cmbound.formulas import convert
 from cmbound.grids import FORMULAS, j, two_stage_nodes
 from cmbound.notation import H_2, TABLE, L_f, L_s, T, a, b, delta, eps_cm, eps_sc, h, nu, q
 from cmbound.numerics.backend import Backend, Floats
@@ -211,9 +211,9 @@ class Sums:
     def consistency(self, end: Any) -> Any:
         """Sum of the consistency errors up to a time."""
         if self.grid_steps is None:
-            return self.backend.value(CONSISTENCY_STEP, self.at(end))
+            return self.backend.value(self.setting.consistency, self.at(end))
         rows = self.grid_steps.columns(0, node_index(self.setting, end))
-        return self.backend.total(self.backend.each(CONSISTENCY_STEP, rows, self.fixed))
+        return self.backend.total(self.backend.each(self.setting.consistency, rows, self.fixed))
 
     def score(self, end: Any) -> Any:
         """Sum of what the score errors do up to a time."""

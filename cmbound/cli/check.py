@@ -1,0 +1,153 @@
+"""``cmbound check``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from cmbound.cli import CONTEXT
+from cmbound.cli.common import completer, format_option, output_option, progress_bar, read, theorem_ids, write
+from cmbound.errors import InputError
+
+WORLD_NAMES = ("gaussian", "mixture", "atoms")
+FALSIFY_SECONDS = 60.0
+
+
+@click.command("check", context_settings=CONTEXT, short_help="Check statements against truth; try to break them.")
+@click.argument("ids", metavar="[ID]...", nargs=-1, shell_complete=completer(theorem_ids))
+@click.option("--all", "everything", is_flag=True, help="All statements (with --planted: all explicit ones).")
+@click.option("--instances", metavar="N", type=int, help="Instances for each statement.  [default: 500]")
+@click.option("--seed", metavar="N", type=int, default=0, show_default=True, help="Seed of the campaign.")
+@click.option("--world", metavar="NAME", shell_complete=completer(lambda: WORLD_NAMES), help="gaussian, mixture or atoms.")
+@click.option("--jobs", metavar="N", type=int, default=1, show_default=True, help="Worker processes.")
+@click.option("--falsify", is_flag=True, help="Search for a counterexample with an optimiser.")
+@click.option("--budget", metavar="SECONDS", type=float, help="Time for --falsify, for each statement.  [default: 60]")
+@click.option("--planted", is_flag=True, help="Weaken the explicit statements in every way: are the mistakes caught?")
+@click.option(
+    "--replay", metavar="FILE", type=click.Path(allow_dash=True), help="Judge the worst instance of a JSON report again."
+)
+@format_option("text", "json", "csv", "latex", "markdown")
+@output_option
+def check_command(
+    ids: tuple[str, ...],
+    everything: bool,
+    instances: int | None,
+    seed: int,
+    world: str | None,
+    jobs: int,
+    falsify: bool,
+    budget: float | None,
+    planted: bool,
+    replay: str | None,
+    form: str,
+    output: str,
+) -> None:
+    """Compare statements with the truth on laws whose error is known.
+
+    Exit status 1 if a violation is found. JSON is one object for one statement and a list for several.
+
+    \b
+    cmbound check explicit-one-step --instances 2000 --jobs 2
+    cmbound check explicit-map-error --falsify --budget 30
+    cmbound check --planted --format json -o planted.json
+    """
+    modes = [name for name, given in (("--falsify", falsify), ("--planted", planted), ("--replay", replay is not None)) if given]
+    if len(modes) > 1:
+        raise InputError(f"give one of {' and '.join(modes)}, not both")
+    if budget is not None and not falsify:
+        raise InputError("--budget belongs to --falsify")
+    if instances is not None and modes:
+        raise InputError(f"--instances does not go with {modes[0]}")
+    if planted and world is not None:
+        raise InputError("--world does not go with --planted: a mistake may need any of the worlds")
+    if falsify and jobs != 1:
+        raise InputError("--jobs does not go with --falsify: its budget is spent by one process")
+    if replay is not None:
+        if ids or everything:
+            raise InputError("--replay takes the statement from the file: leave out the id")
+        write(*_replay(replay, form), output)
+        return
+    if everything and ids:
+        raise InputError("give ids or --all, not both")
+    if not ids and not everything and not planted:
+        raise InputError("give the id of a statement, or --all")
+    if planted:
+        text, failed = _planted(ids, seed, jobs, form), False
+    elif falsify:
+        text, failed = _falsify(_chosen(ids), budget, seed, world, form)
+    else:
+        text, failed = _check(_chosen(ids), 500 if instances is None else instances, seed, world, jobs, form)
+    write(text, output)
+    if failed:
+        raise SystemExit(1)
+
+
+def _chosen(ids: Sequence[str]) -> list[str]:
+    from cmbound.catalogue import catalogue, theorem
+
+    return [theorem(x).id for x in ids] or [x.id for x in catalogue]
+
+
+def _check(ids: list[str], instances: int, seed: int, world: str | None, jobs: int, form: str) -> tuple[str, bool]:
+    from cmbound.output.verification import check_page, summary_table
+    from cmbound.verification.campaign import check
+
+    with progress_bar(f"checking {len(ids)} statement{'s' * (len(ids) > 1)}", len(ids) * instances) as advance:
+        reports = [check(x, instances=instances, seed=seed, world=world, jobs=jobs, progress=advance) for x in ids]
+    failed = any(x.violations for x in reports)
+    if form == "json":
+        return _json([x.to_dict() for x in reports]), failed
+    return (check_page(reports) if form == "text" else summary_table(reports).render(form)), failed
+
+
+def _falsify(ids: list[str], budget: float | None, seed: int, world: str | None, form: str) -> tuple[str, bool]:
+    from cmbound.output.verification import falsify_page, falsify_table
+    from cmbound.verification.falsify import falsify
+
+    seconds = FALSIFY_SECONDS if budget is None else budget
+    with progress_bar("searching", None) as advance:
+        found = [falsify(x, budget=seconds, seed=seed, world=world, progress=advance) for x in ids]
+    failed = any(x.violations for x in found)
+    if form == "json":
+        return _json([x.to_dict() for x in found]), failed
+    return (falsify_page(found) if form == "text" else falsify_table(found).render(form)), failed
+
+
+def _planted(ids: Sequence[str], seed: int, jobs: int, form: str) -> str:
+    from cmbound.output.data import to_json
+    from cmbound.output.verification import planted_page, planted_table
+    from cmbound.verification.planted import planted
+
+    with progress_bar("planting", None) as advance:
+        report = planted(ids or None, seed=seed, jobs=jobs, progress=advance)
+    if form == "json":
+        return to_json(report.to_dict())
+    return planted_page(report) if form == "text" else planted_table(report.verdicts).render(form)
+
+
+def _replay(path: str, form: str) -> tuple[str]:
+    from cmbound.output.data import to_json
+    from cmbound.output.verification import replay_page
+    from cmbound.verification.campaign import replay
+
+    try:
+        data = json.loads(read(path))
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise InputError(f"cannot read {path} as JSON: {error}") from None
+    outcome = replay(data)
+    if form not in ("text", "json"):
+        raise InputError(f"--replay prints text or json, not {form}")
+    text = to_json(outcome.to_dict()) if form == "json" else replay_page(outcome)
+    if outcome.status == "violation":
+        write(text, "-")
+        raise SystemExit(1)
+    return (text,)
+
+
+def _json(rows: list[dict[str, Any]]) -> str:
+    from cmbound.output.data import to_json
+
+    return to_json(rows[0] if len(rows) == 1 else rows)

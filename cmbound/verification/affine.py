@@ -1,0 +1,242 @@
+"""Affine teachers and students in a Gaussian world: every law is Gaussian, every constant and error exact (theory 4).
+
+A consistency model whose teacher and student are affine maps turns Gaussians into Gaussians. Nothing is sampled here:
+score errors, consistency errors and Lipschitz constants are measured in closed form, and so are the errors the
+statements bound. Laws are kept as a mean and a factor A of the covariance A A^T, so that nearly equal laws are
+compared without cancellation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cmbound.distances import gaussian_w2_factors
+from cmbound.worlds.gaussian import Gaussian
+from cmbound.worlds.process import noise, noise_level, signal
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Affine:
+    """x -> matrix x + shift, with any leading axes: matrix (..., d, d), shift (..., d)."""
+
+    matrix: Array
+    shift: Array
+
+    def __getitem__(self, index: Any) -> Affine:
+        return Affine(self.matrix[index], self.shift[index])
+
+    def __matmul__(self, first: Affine) -> Affine:
+        """The composition: ``first``, then this map."""
+        return Affine(self.matrix @ first.matrix, self.apply(first.shift))
+
+    def __sub__(self, other: Affine) -> Affine:
+        return Affine(self.matrix - other.matrix, self.shift - other.shift)
+
+    def __add__(self, other: Affine) -> Affine:
+        return Affine(self.matrix + other.matrix, self.shift + other.shift)
+
+    def apply(self, x: Array) -> Array:
+        """The image of points (..., d)."""
+        return np.asarray((self.matrix @ x[..., None])[..., 0] + self.shift)
+
+    def rms(self, mean: Array, factor: Array) -> Array:
+        """L2 norm of the map under N(mean, factor factor^T), shape (...)."""
+        return np.asarray(np.sqrt(np.sum(self.apply(mean) ** 2, -1) + np.sum((self.matrix @ factor) ** 2, (-2, -1))))
+
+    def lipschitz(self) -> Array:
+        """Largest singular value, shape (...)."""
+        return np.asarray(np.linalg.norm(self.matrix, 2, axis=(-2, -1)))
+
+
+@dataclass(frozen=True)
+class Law:
+    """N(mean, factor factor^T): mean (d,), factor (d, p)."""
+
+    mean: Array
+    factor: Array
+
+    def through(self, f: Affine) -> Law:
+        """The law of the image under an affine map."""
+        return Law(f.apply(self.mean), f.matrix @ self.factor)
+
+    def noised(self, scale: float, deviation: float) -> Law:
+        """The law of scale x + deviation z with an independent z ~ N(0, I)."""
+        size = len(self.mean)
+        wide = np.concatenate([scale * self.factor, deviation * np.eye(size)], axis=1)
+        return Law(scale * self.mean, np.linalg.qr(wide.T, mode="r").T)
+
+    def scaled(self, scale: float) -> Law:
+        """The law of scale x."""
+        return Law(scale * self.mean, scale * self.factor)
+
+    def w2(self, other: Law) -> float:
+        """Wasserstein-2 distance."""
+        return gaussian_w2_factors(self.mean, self.factor, other.mean, other.factor)
+
+    @property
+    def size(self) -> float:
+        """Root second moment, the scale of rounding errors."""
+        return float(np.sqrt(np.sum(self.mean**2) + np.sum(self.factor**2)))
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A Gaussian world, a grid, a teacher with an affine score and an affine student.
+
+    Attributes:
+        world: the data law.
+        nodes: t_0 < ... < t_N, OU times.
+        teacher: ``exponential-integrator`` or ``ddim``.
+        score: s_phi(., t_n) for n = 0..N, stacked (s_phi at t_0 enters only a corrector).
+        student: f_theta(., t_n) for n = 0..N, stacked; the first is the identity.
+    """
+
+    world: Gaussian
+    nodes: Array
+    teacher: str
+    score: Affine
+    student: Affine
+
+    @property
+    def steps(self) -> Array:
+        """h_n, shape (N,)."""
+        return np.diff(self.nodes)
+
+    def law(self, index: int) -> Law:
+        """p_{t_n}."""
+        t = float(self.nodes[index])
+        return Law(signal(t) * self.world.mean, self.world.factor(t))
+
+    @cached_property
+    def _laws(self) -> tuple[Array, Array]:
+        laws = [self.law(n) for n in range(len(self.nodes))]
+        return np.stack([x.mean for x in laws]), np.stack([x.factor for x in laws])
+
+    @cached_property
+    def exact(self) -> Affine:
+        """f(., t_n), the exact consistency function, n = 0..N."""
+        return flow(self.world, self.nodes, self.nodes[0])
+
+    @cached_property
+    def score_error(self) -> Array:
+        """L2 score error at t_0, ..., t_N."""
+        return (self.score - exact_score(self.world, self.nodes)).rms(*self._laws)
+
+    @cached_property
+    def consistency_error(self) -> Array:
+        """L2 consistency error of each step divided by h_n, against the teacher, shape (N,)."""
+        return self._consistency(teacher_steps(self.nodes, self.teacher, self.score))
+
+    @cached_property
+    def trajectory_error(self) -> Array:
+        """The same along the exact trajectory (consistency training, theory 3.6), shape (N,)."""
+        return self._consistency(flow_steps(self.world, self.nodes))
+
+    def _consistency(self, steps: Affine) -> Array:
+        mean, factor = self._laws
+        return (self.student[1:] - self.student[:-1] @ steps).rms(mean[1:], factor[1:]) / self.steps
+
+    @cached_property
+    def lipschitz(self) -> Array:
+        """Lipschitz constants of f_theta(., t_n), n = 1..N, shape (N,)."""
+        return self.student[1:].lipschitz()
+
+    def map_error(self, index: int) -> float:
+        """L2 distance of f_theta(., t_n) to the exact consistency function under p_{t_n}."""
+        law = self.law(index)
+        return float((self.student[index] - self.exact[index]).rms(law.mean, law.factor))
+
+    def first(self, start: str) -> Law:
+        """Law of the one-step sample from N(0, I) (``standard``) or N(0, s_T^2 I) (``matched``)."""
+        size = self.world.d
+        deviation = 1.0 if start == "standard" else float(noise(self.nodes[-1]))
+        return Law(np.zeros(size), deviation * np.eye(size)).through(self.student[-1])
+
+    def again(self, law: Law, index: int) -> Law:
+        """One more evaluation of multistep sampling: noise from delta to t_n, apply f_theta(., t_n)."""
+        gap = float(self.nodes[index] - self.nodes[0])
+        return law.noised(float(signal(gap)), float(noise(gap))).through(self.student[index])
+
+    def data(self) -> Law:
+        """The data law."""
+        return Law(self.world.mean, self.world.factor(0.0))
+
+
+def exact_score(world: Gaussian, nodes: Array) -> Affine:
+    """s(., t) at the nodes, stacked."""
+    maps = []
+    for t in nodes:
+        root = world.factor(float(t))
+        precision = np.linalg.inv(root @ root) if world.eigenvectors is not None else np.diag(1 / np.diag(root) ** 2)
+        maps.append((-precision, precision @ (signal(t) * world.mean)))
+    return Affine(np.stack([m for m, _ in maps]), np.stack([b for _, b in maps]))
+
+
+def flow(world: Gaussian, start: Array, end: float) -> Affine:
+    """The PF-ODE flow from each time in ``start`` (n,) to ``end``, stacked."""
+    matrices = np.stack([world.flow_matrix(float(t), float(end)) for t in start])
+    shift = signal(end) * world.mean - (matrices @ (signal(start)[:, None] * world.mean)[..., None])[..., 0]
+    return Affine(matrices, shift)
+
+
+def flow_steps(world: Gaussian, nodes: Array) -> Affine:
+    """The PF-ODE flow from t_{n+1} to t_n, n = 0..N-1, stacked."""
+    pairs = [flow(world, nodes[n + 1 : n + 2], float(nodes[n])) for n in range(len(nodes) - 1)]
+    return Affine(np.concatenate([x.matrix for x in pairs]), np.concatenate([x.shift for x in pairs]))
+
+
+def teacher_steps(nodes: Array, teacher: str, score: Affine) -> Affine:
+    """One teacher step from t_{n+1} to t_n, n = 0..N-1, stacked (theory 1 and 3.10)."""
+    size = score.shift.shape[-1]
+    low, high = nodes[:-1], nodes[1:]
+    if teacher == "ddim":
+        keep = signal(low) / signal(high)
+        push = signal(low) * (noise_level(high) - noise_level(low)) * noise(high)
+    else:
+        keep, push = np.exp(high - low), np.expm1(high - low)
+    matrix = keep[:, None, None] * np.eye(size) + push[:, None, None] * score.matrix[1:]
+    return Affine(matrix, push[:, None] * score.shift[1:])
+
+
+def composed(steps: Affine) -> Affine:
+    """The student that runs the teacher from t_n down to delta, n = 0..N, stacked."""
+    size = steps.shift.shape[-1]
+    maps = [Affine(np.eye(size), np.zeros(size))]
+    for n in range(len(steps.shift)):
+        maps.append(maps[-1] @ steps[n])
+    return Affine(np.stack([x.matrix for x in maps]), np.stack([x.shift for x in maps]))
+
+
+def underdamped(law: Law, score: Affine, *, friction: float, step: float, steps: int) -> Law:
+    """Law of x after the underdamped Langevin corrector with frozen score (theory 3.8), started from v ~ N(0, I).
+
+    Args:
+        law: law of x at the beginning.
+        score: the affine score at delta.
+        friction, step, steps: gamma, eta and the number of steps.
+    """
+    size = len(law.mean)
+    eye, x = np.eye(size), friction * step
+    decay, drop = np.exp(-x), -np.expm1(-x) / friction
+    lag = (step - drop) / friction
+    drift = np.block([[eye + lag * score.matrix, drop * eye], [drop * score.matrix, decay * eye]])
+    push = np.concatenate([lag * score.shift, drop * score.shift])
+    both = np.expm1(-x) ** 2 / friction
+    spread = 2 / friction * (step - 2 * drop - np.expm1(-2 * x) / (2 * friction))
+    values, vectors = np.linalg.eigh(np.array([[spread, both], [both, -np.expm1(-2 * x)]]))
+    root = np.kron(vectors * np.sqrt(np.maximum(values, 0)), eye)
+    mean = np.concatenate([law.mean, np.zeros(size)])
+    factor = np.zeros((2 * size, law.factor.shape[1] + size))
+    factor[:size, : law.factor.shape[1]] = law.factor
+    factor[size:, law.factor.shape[1] :] = eye
+    for _ in range(steps):
+        mean = drift @ mean + push
+        factor = np.linalg.qr(np.concatenate([drift @ factor, root], axis=1).T, mode="r").T
+    return Law(mean[:size], factor[:size])

@@ -1,0 +1,283 @@
+"""``check``: draw instances of a statement, compare truth with bound, and report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from cmbound.catalogue import theorem as find
+from cmbound.errors import CmboundError, DomainError, InputError, UnknownNameError
+from cmbound.evaluation.point import evaluate
+from cmbound.records import Theorem
+from cmbound.verification import gaussian, mixture
+from cmbound.verification.instances import WORLDS, Instance, Outcome, Recipe, SkippedError
+from cmbound.verification.settings import draw_choices
+
+BUILDERS: dict[str, Callable[[Recipe, Theorem], Instance]] = {
+    "gaussian": gaussian.build,
+    "mixture": mixture.build,
+    "atoms": mixture.build,
+}
+DRAWERS: dict[str, Callable[[Theorem, np.random.Generator, Mapping[str, Any]], Recipe]] = {
+    "gaussian": gaussian.draw,
+    "mixture": mixture.draw_mixture,
+    "atoms": mixture.draw_atoms,
+}
+SHARES = {"gaussian": 0.8, "mixture": 0.1, "atoms": 0.1}
+"""How the instances are divided among the worlds when none is asked for."""
+
+BATCH = 25
+MAX_INSTANCES = 10**7
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a campaign on one statement found.
+
+    Attributes:
+        theorem: its id; kind: its kind.
+        instances: how many were drawn; each is ``passed``, a violation, undecided or skipped.
+        passed, violations, undecided, skipped: counts.
+        reasons: why instances were skipped or undecided, with counts.
+        max_ratio, median_ratio: of truth/bound over all decided instances (None: there are none). For an order-form
+            statement the largest is the smallest constant C the instances allow.
+        sharpness: for each term the largest share of it that some instance needs (1: attained).
+        profiles: for each teacher and profile the number of instances and the largest ratio.
+        worst: the outcome with the largest ratio.
+        seed: the seed of the campaign.
+        seconds: wall-clock time.
+    """
+
+    theorem: str
+    kind: str
+    instances: int
+    passed: int
+    violations: int
+    undecided: int
+    skipped: int
+    reasons: Mapping[str, int]
+    max_ratio: float | None
+    median_ratio: float | None
+    sharpness: Mapping[str, float]
+    profiles: Mapping[str, Mapping[str, float]]
+    worst: Outcome | None
+    seed: int
+    seconds: float
+
+    @property
+    def hidden_constant(self) -> float | None:
+        """Order form: no constant C below this one makes the statement true on the instances."""
+        return self.max_ratio if self.kind == "order" else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON-ready data."""
+        return {
+            "theorem": self.theorem,
+            "kind": self.kind,
+            "instances": self.instances,
+            "passed": self.passed,
+            "violations": self.violations,
+            "undecided": self.undecided,
+            "skipped": self.skipped,
+            "reasons": dict(self.reasons),
+            "max_ratio": self.max_ratio,
+            "median_ratio": self.median_ratio,
+            "hidden_constant": self.hidden_constant,
+            "sharpness": dict(self.sharpness),
+            "profiles": {name: dict(x) for name, x in self.profiles.items()},
+            "worst": None if self.worst is None else self.worst.to_dict(),
+            "seed": self.seed,
+            "seconds": self.seconds,
+        }
+
+
+# --- one instance ---------------------------------------------------------------------------------------------------
+
+
+def judge(recipe: Recipe, theorem: Theorem | None = None) -> Outcome:
+    """Build the instance of a recipe and compare its truth with the bound.
+
+    Raises:
+        InputError: the recipe names something that does not exist.
+    """
+    statement = find(recipe.theorem) if theorem is None else theorem
+    try:
+        instance = BUILDERS[recipe.world](recipe, statement)
+        found = evaluate(statement, instance.params, tier="approximate")
+    except (SkippedError, DomainError) as reason:
+        return Outcome(recipe, "skipped", str(reason).split("; got")[0])
+    except KeyError as missing:
+        raise InputError(f"the recipe lacks {missing}") from None
+    truth, bound = instance.truth, found.value
+    outcome = Outcome(
+        recipe,
+        "passed",
+        truth=truth.value,
+        bound=bound,
+        ratio=_ratio(truth.value, bound),
+        terms={name: x.value for name, x in found.terms.items()},
+        profile=found.profile,
+        teacher=found.teacher,
+        params=instance.params,
+    )
+    if statement.kind == "order" or truth.upper <= bound:
+        return outcome
+    if truth.lower <= bound:
+        return replace(outcome, status="undecided", reason="attained: truth and bound agree to within the error of the truth")
+    return _above(outcome, instance, statement)
+
+
+def _above(outcome: Outcome, instance: Instance, statement: Theorem) -> Outcome:
+    """The truth lies above the float64 bound: a violation if it lies above the certified one too."""
+    if instance.generous is not None:
+        generous = evaluate(statement, instance.generous, tier="approximate").value
+        if instance.truth.lower <= generous:
+            return replace(outcome, status="undecided", reason="above the bound at the measured constants only")
+    certified = evaluate(statement, instance.generous or instance.params).value
+    if instance.truth.lower <= certified:
+        return replace(outcome, status="undecided", reason="above the float64 bound only")
+    return replace(outcome, status="violation", bound=certified, ratio=_ratio(outcome.truth or 0.0, certified))
+
+
+def _ratio(truth: float, bound: float) -> float:
+    return truth / bound if bound > 0 else (0.0 if truth == 0 else float("inf"))
+
+
+# --- a campaign -----------------------------------------------------------------------------------------------------
+
+
+def draw(theorem: Theorem, world: str | None, seed: int, number: int) -> Recipe:
+    """Recipe number ``number`` of a campaign: it depends on nothing but the arguments."""
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(number,)))
+    name = world or str(rng.choice(list(SHARES), p=list(SHARES.values())))
+    return DRAWERS[name](theorem, rng, draw_choices(theorem, rng))
+
+
+def _batch(id: str, world: str | None, seed: int, numbers: range) -> list[Outcome]:
+    theorem = find(id)
+    return [judge(draw(theorem, world, seed, n), theorem) for n in numbers]
+
+
+def check(
+    id: str,
+    *,
+    instances: int = 500,
+    seed: int = 0,
+    world: str | None = None,
+    jobs: int = 1,
+    progress: Callable[[int], None] | None = None,
+) -> Report:
+    """Compare a statement with the truth on random instances.
+
+    Args:
+        id: the statement.
+        instances: how many to draw.
+        seed: seed of the campaign; the result does not depend on ``jobs``.
+        world: ``gaussian``, ``mixture`` or ``atoms``; by default all three.
+        jobs: worker processes (joblib).
+        progress: called with the number of instances that were just done.
+
+    Raises:
+        UnknownNameError, InputError, DomainError: an argument that does not exist or is out of range.
+    """
+    begin = time.perf_counter()
+    outcomes = list(run(id, instances=instances, seed=seed, world=world, jobs=jobs, progress=progress))
+    return summarise(find(id), outcomes, seed, time.perf_counter() - begin)
+
+
+def run(
+    id: str,
+    *,
+    instances: int,
+    seed: int = 0,
+    world: str | None = None,
+    jobs: int = 1,
+    progress: Callable[[int], None] | None = None,
+) -> Iterator[Outcome]:
+    """The outcomes of a campaign, in order (arguments as for :func:`check`)."""
+    from joblib import Parallel, delayed
+
+    find(id)
+    whole("instances", instances, 1, MAX_INSTANCES)
+    whole("seed", seed, 0, 2**63 - 1)
+    whole("jobs", jobs, 1, 1024)
+    if world is not None and world not in WORLDS:
+        raise UnknownNameError("world", world, WORLDS)
+    batches = [range(i, min(i + BATCH, instances)) for i in range(0, instances, BATCH)]
+    work = Parallel(n_jobs=jobs, return_as="generator")(delayed(_batch)(id, world, seed, x) for x in batches)
+    for outcomes in work:
+        if progress is not None:
+            progress(len(outcomes))
+        yield from outcomes
+
+
+def whole(name: str, value: Any, low: int, high: int) -> int:
+    """``value`` if it is an integer from ``low`` to ``high``; raises InputError or DomainError naming it."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise InputError(f"{name} must be an integer, got {value!r}")
+    if not low <= value <= high:
+        raise DomainError(f"{name} must be an integer from {low} to {high}, got {value}")
+    return int(value)
+
+
+def summarise(theorem: Theorem, outcomes: Sequence[Outcome], seed: int, seconds: float) -> Report:
+    """Counts, ratios and sharpness of the outcomes of one statement."""
+    count = {status: sum(x.status == status for x in outcomes) for status in ("passed", "violation", "undecided", "skipped")}
+    decided = [x for x in outcomes if x.ratio is not None]
+    ratios = np.array([x.ratio for x in decided], dtype=np.float64)
+    reasons: dict[str, int] = {}
+    profiles: dict[str, dict[str, float]] = {}
+    sharpness: dict[str, float] = {}
+    for x in outcomes:
+        if x.reason:
+            reasons[x.reason] = reasons.get(x.reason, 0) + 1
+    for x in decided:
+        if x.profile is not None:
+            row = profiles.setdefault(f"{x.teacher}: {x.profile}", {"instances": 0, "max_ratio": 0.0})
+            row["instances"] += 1
+            row["max_ratio"] = max(row["max_ratio"], x.ratio or 0.0)
+        for name in x.terms if theorem.kind != "order" else ():
+            sharpness[name] = max(sharpness.get(name, 0.0), x.needed(name))
+    return Report(
+        theorem=theorem.id,
+        kind=theorem.kind,
+        instances=len(outcomes),
+        passed=count["passed"],
+        violations=count["violation"],
+        undecided=count["undecided"],
+        skipped=count["skipped"],
+        reasons=dict(sorted(reasons.items(), key=lambda x: -x[1])),
+        max_ratio=float(ratios.max()) if len(ratios) else None,
+        median_ratio=float(np.median(ratios)) if len(ratios) else None,
+        sharpness=sharpness,
+        profiles=dict(sorted(profiles.items())),
+        worst=_worst(decided),
+        seed=seed,
+        seconds=seconds,
+    )
+
+
+def _worst(decided: Sequence[Outcome]) -> Outcome | None:
+    """A violation if there is one, else the largest ratio."""
+    return max(decided, key=lambda x: (x.status == "violation", x.ratio or 0.0), default=None)
+
+
+def replay(data: Any) -> Outcome:
+    """Judge once more the instance of a report, of its ``worst`` entry, or of a bare recipe.
+
+    Raises:
+        InputError: the data hold no recipe.
+    """
+    for name in ("worst", "recipe"):
+        if isinstance(data, dict) and isinstance(data.get(name), dict):
+            data = data[name]
+    try:
+        return judge(Recipe.from_dict(data))
+    except CmboundError:
+        raise
+    except (TypeError, ValueError, IndexError) as error:
+        raise InputError(f"the recipe cannot be replayed: {error}") from None

@@ -1,0 +1,215 @@
+"""The search for a counterexample: random instances first, then an optimiser on the knobs of the most promising ones."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from scipy.optimize import minimize
+
+from cmbound.catalogue import theorem as find
+from cmbound.errors import DomainError, UnknownNameError
+from cmbound.records import Theorem
+from cmbound.verification import gaussian, mixture
+from cmbound.verification.campaign import DRAWERS, SHARES, judge, whole
+from cmbound.verification.instances import WORLDS, Outcome, Recipe
+from cmbound.verification.settings import OFF, draw_choices
+
+KNOBS = {"gaussian": gaussian.KNOBS, "mixture": mixture.KNOBS, "atoms": mixture.KNOBS}
+ERRORS = {"score": ("log_score", "log_linear"), "consistency": ("log_drift",)}
+"""Which knobs make a term large; all others are put off when that term is looked at alone."""
+
+_STEP = 0.12
+_RANDOM_SHARE = 0.4
+_RESTARTS = 3
+_CLIMB = 150
+
+
+@dataclass(frozen=True)
+class Falsification:
+    """What the search found.
+
+    Attributes:
+        theorem: id.
+        evaluations: number of instances tried.
+        violations: those that refute the statement.
+        best: the best witness for the total (``total``: largest truth/bound) and for each term (largest share of the
+            term that an instance needs); None where no instance needs any of it.
+        values: the corresponding ratios.
+        seed, seconds: as asked for and as measured.
+    """
+
+    theorem: str
+    evaluations: int
+    violations: tuple[Outcome, ...]
+    best: Mapping[str, Outcome | None]
+    values: Mapping[str, float]
+    seed: int
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON-ready data."""
+        return {
+            "theorem": self.theorem,
+            "evaluations": self.evaluations,
+            "violations": [x.to_dict() for x in self.violations],
+            "best": {
+                name: {"ratio": self.values[name], "witness": None if x is None else x.to_dict()} for name, x in self.best.items()
+            },
+            "seed": self.seed,
+            "seconds": self.seconds,
+        }
+
+
+def focused(recipe: Recipe, term: str) -> Recipe:
+    """The recipe with the errors that make other terms large put off."""
+    kept = ERRORS.get(term, ())
+    knobs = {
+        name: OFF if name in ("log_score", "log_linear", "log_drift", "log_noise") and name not in kept else x
+        for name, x in recipe.knobs.items()
+    }
+    for name in kept[:1]:
+        knobs[name] = max(knobs[name], -1.0)
+    choices = dict(recipe.choices)
+    if term == "early_stopping":
+        choices["to"] = "p_data"
+    if choices.get("student") == "random":
+        choices["student"] = "composed"
+    return replace(recipe, knobs=knobs, choices=choices)
+
+
+def climb(objective: Callable[[Recipe], float], start: Recipe, evaluations: int, deadline: float | None = None) -> Recipe:
+    """Nelder-Mead on the knobs that are not off, inside their ranges.
+
+    Args:
+        objective: what to maximise.
+        start: where to begin.
+        evaluations: largest number of calls of ``objective``.
+        deadline: ``time.perf_counter()`` at which to stop.
+
+    Returns:
+        The best recipe seen, ``start`` if nothing was better.
+    """
+    ranges = KNOBS[start.world]
+    names = [x for x in start.knobs if start.knobs[x] > OFF]
+    low = np.array([max(ranges[x][0], -6.0) for x in names])
+    high = np.array([ranges[x][1] for x in names])
+    best: list[Any] = [objective(start), start]
+
+    def cost(x: Any) -> float:
+        if deadline is not None and time.perf_counter() > deadline:
+            raise StopIteration
+        recipe = replace(start, knobs={**start.knobs, **{name: float(y) for name, y in zip(names, x, strict=True)}})
+        value = objective(recipe)
+        if value > best[0]:
+            best[:] = [value, recipe]
+        return -value
+
+    x = np.clip(np.array([start.knobs[name] for name in names]), low, high)
+    corners = [x]
+    for i in range(len(names)):
+        corner = x.copy()
+        step = _STEP * (high[i] - low[i])
+        corner[i] += step if corner[i] + step <= high[i] else -step
+        corners.append(corner)
+    try:
+        minimize(
+            cost,
+            x,
+            method="Nelder-Mead",
+            bounds=list(zip(low, high, strict=True)),
+            options={"initial_simplex": np.array(corners), "maxfev": evaluations, "xatol": 1e-5, "fatol": 1e-9},
+        )
+    except StopIteration:
+        pass
+    found: Recipe = best[1]
+    return found
+
+
+def score(outcome: Outcome, target: str) -> float:
+    """What is maximised: truth/bound, or how much of a term the instance needs (-1 if skipped)."""
+    if outcome.ratio is None:
+        return -1.0
+    value = outcome.ratio if target == "total" else outcome.needed(target)
+    return value if outcome.status != "undecided" else min(value, 1.0)
+
+
+def falsify(
+    id: str,
+    *,
+    budget: float,
+    seed: int = 0,
+    world: str | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Falsification:
+    """Look for the instance that comes closest to refuting a statement, or refutes it.
+
+    Args:
+        id: the statement.
+        budget: seconds to spend.
+        seed: seed of the random part.
+        world: ``gaussian``, ``mixture`` or ``atoms``; by default all three.
+        progress: called with the number of instances that were just done.
+
+    Raises:
+        UnknownNameError, DomainError: an argument that does not exist or is out of range.
+    """
+    theorem = find(id)
+    whole("seed", seed, 0, 2**63 - 1)
+    if world is not None and world not in WORLDS:
+        raise UnknownNameError("world", world, WORLDS)
+    if not 0 < budget < float("inf"):
+        raise DomainError(f"budget must be a number of seconds > 0, got {budget}")
+    begin = time.perf_counter()
+    targets = ["total", *(x.name for x in theorem.sources)]
+    if len(theorem.sources) == 1:
+        targets = ["total"]
+    pool: dict[str, list[Outcome]] = {x: [] for x in targets}
+    violations: dict[Any, Outcome] = {}
+    count = 0
+
+    def tried(recipe: Recipe) -> Outcome:
+        nonlocal count
+        outcome = judge(recipe, theorem)
+        count += 1
+        if outcome.status == "violation":
+            violations.setdefault(len(violations), outcome)
+        for target in targets:
+            pool[target] = sorted([*pool[target], outcome], key=lambda x: -score(x, target))[:_RESTARTS]
+        if progress is not None:
+            progress(1)
+        return outcome
+
+    rng = np.random.default_rng(seed)
+    while time.perf_counter() < begin + _RANDOM_SHARE * budget or not count:
+        tried(random_recipe(theorem, rng, world, targets[count % len(targets)]))
+    for number, target in enumerate(targets):
+        share = budget * (1 - _RANDOM_SHARE) * (number + 1) / len(targets)
+        for start in list(pool[target]):
+            if start.ratio is not None:
+                climb(lambda x, t=target: score(tried(x), t), start.recipe, _CLIMB, begin + _RANDOM_SHARE * budget + share)
+    best = {x: pool[x][0] if score(pool[x][0], x) > 0 else None for x in targets}
+    return Falsification(
+        theorem=id,
+        evaluations=count,
+        violations=tuple(violations.values()),
+        best=best,
+        values={name: 0.0 if x is None else score(x, name) for name, x in best.items()},
+        seed=seed,
+        seconds=time.perf_counter() - begin,
+    )
+
+
+def random_recipe(
+    theorem: Theorem, rng: np.random.Generator, world: str | None, target: str, demands: Mapping[str, Any] | None = None
+) -> Recipe:
+    """A random recipe, mostly with other terms put off, with the choices ``demands`` makes."""
+    name = world or str(rng.choice(list(SHARES), p=list(SHARES.values())))
+    choices = {**draw_choices(theorem, rng), **(demands or {})}
+    if choices["teacher"] == "ddim" and choices["constants"] == "closed":
+        choices |= {"constants": "lists"}
+    recipe = DRAWERS[name](theorem, rng, choices)
+    return focused(recipe, target) if rng.random() < 0.7 and target != "total" else recipe

@@ -1,0 +1,231 @@
+"""Instances in the Gaussian world: affine teachers and students on any grid, true errors exact (theory 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cmbound.distances import gaussian_tv_1d
+from cmbound.records import Theorem
+from cmbound.verification.affine import Affine, Law, Pipeline, composed, exact_score, flow, teacher_steps, underdamped
+from cmbound.verification.instances import Instance, Recipe, SkippedError, Truth
+from cmbound.verification.settings import OFF, amplitude, grid_nodes, law_constants, node_number, parameters
+from cmbound.worlds.gaussian import Gaussian
+from cmbound.worlds.process import noise, signal
+
+Array = npt.NDArray[np.float64]
+
+KNOBS: dict[str, tuple[float, float]] = {
+    "log_variance": (-4.0, 2.0),
+    "log_spread": (0.0, 4.0),
+    "log_mean": (OFF, 2.0),
+    "log_delta": (-6.0, -0.3),
+    "log_span": (-3.0, 1.0),
+    "log_score": (OFF, 2.0),
+    "log_linear": (OFF, 2.0),
+    "log_drift": (OFF, 2.0),
+    "log_noise": (OFF, 0.0),
+}
+"""Ranges of the knobs, all decimal logarithms: largest variance and its ratio to the smallest, length of the mean, delta,
+T - delta, the constant and the linear part of the score error, drift and random part of the student."""
+
+
+# --- drawing --------------------------------------------------------------------------------------------------------
+
+
+def draw(theorem: Theorem, rng: np.random.Generator, choices: Mapping[str, Any]) -> Recipe:
+    """A random recipe; ``choices`` are those already made for the statement (see :mod:`cmbound.verification.settings`)."""
+    shape = str(rng.choice(["full", "diagonal", "isotropic", "point"], p=[0.5, 0.2, 0.2, 0.1]))
+    if theorem.metric.startswith("Lipschitz"):
+        shape = str(rng.choice(["isotropic", "point"]))
+    size = 1 if choices.get("scalar") or rng.random() < 0.25 else int(rng.choice([2, 3, 5, 8, 16, 32]))
+    if not choices.get("scalar") and rng.random() < 0.005:
+        size = int(rng.choice([64, 128, 256, 512]))
+    made = {
+        "d": size,
+        "shape": shape,
+        "null": int(rng.integers(0, size)) if rng.random() < 0.15 else 0,
+        "aligned": bool(rng.random() < 0.4),
+        "student": str(rng.choice(["composed", "exact", "random"], p=[0.6, 0.15, 0.25])),
+        "score_sign": int(rng.choice([-1, 1])),
+        "drift_sign": int(rng.choice([-1, 1])),
+        **choices,
+    }
+    if size >= 64:
+        made["N"] = min(int(made["N"]), 4)
+    knobs = {}
+    for name, (low, high) in KNOBS.items():
+        off = low == OFF and rng.random() < 0.35
+        knobs[name] = OFF if off else float(rng.uniform(-5.0 if low == OFF else low, high))
+    if theorem.kind == "order":  # the paper assumes T >= 1/L_s
+        knobs["log_span"] = float(rng.uniform(-0.5, KNOBS["log_span"][1]))
+    return Recipe(theorem.id, "gaussian", int(rng.integers(2**31)), made, knobs)
+
+
+# --- building -------------------------------------------------------------------------------------------------------
+
+
+def pipeline(recipe: Recipe) -> Pipeline:
+    """The world, grid, teacher and student of a recipe."""
+    choices, knobs = recipe.choices, recipe.knobs
+    rng = np.random.default_rng(recipe.seed)
+    world, top = _world(choices, knobs, rng)
+    nodes = grid_nodes(choices, knobs)
+    size, aligned = world.d, bool(choices["aligned"])
+
+    def direction() -> Array:
+        u = rng.standard_normal(size)
+        return top if aligned else u / np.linalg.norm(u)
+
+    push, slope, drift = direction(), np.outer(direction(), direction()), direction()
+    if not aligned:
+        slope = rng.standard_normal((size, size))
+        slope /= np.linalg.norm(slope)
+    score = exact_score(world, nodes)
+    roots = np.stack([world.factor(float(t)) for t in nodes])
+    linear = choices["score_sign"] * amplitude(knobs["log_linear"]) * (slope @ np.linalg.inv(roots))
+    centres = signal(nodes)[:, None] * world.mean
+    constant = choices["score_sign"] * amplitude(knobs["log_score"]) * push
+    score = score + Affine(linear, constant - (linear @ centres[..., None])[..., 0])
+    if choices["student"] == "exact":
+        student = flow(world, nodes, float(nodes[0]))
+    else:
+        student = composed(teacher_steps(nodes, choices["teacher"], score))
+    elapsed = nodes - nodes[0]
+    shift = choices["drift_sign"] * amplitude(knobs["log_drift"]) * elapsed[:, None] * drift
+    extra = np.zeros_like(student.matrix)
+    if choices["student"] == "random":
+        matrices = rng.standard_normal(student.matrix.shape) / np.sqrt(size)
+        extra = amplitude(knobs["log_noise"]) * elapsed[:, None, None] * matrices
+    return Pipeline(world, nodes, choices["teacher"], score, student + Affine(extra, shift))
+
+
+def _world(choices: Mapping[str, Any], knobs: Mapping[str, float], rng: np.random.Generator) -> tuple[Gaussian, Array]:
+    """The data law and its direction of largest variance."""
+    size, shape = int(choices["d"]), choices["shape"]
+    rotation = np.linalg.qr(rng.standard_normal((size, size)))[0] if shape == "full" and size > 1 else np.eye(size)
+    levels = np.concatenate([[0.0], np.sort(rng.uniform(0, 1, size - 1))]) if size > 1 else np.zeros(1)
+    variances = 10.0 ** (knobs["log_variance"] - knobs["log_spread"] * levels * (shape in ("full", "diagonal")))
+    variances[size - int(choices["null"]) :] = 0.0
+    if shape == "point":
+        variances[:] = 0.0
+    u = rng.standard_normal(size)
+    top = rotation[:, 0]
+    mean = amplitude(knobs["log_mean"]) * (top if choices["aligned"] else u / np.linalg.norm(u))
+    if shape == "full" and size > 1:
+        covariance = (rotation * variances) @ rotation.T
+        covariance = (covariance + covariance.T) / 2
+    else:
+        covariance = np.diag(variances)
+    return Gaussian(mean, covariance), top
+
+
+def build(recipe: Recipe, theorem: Theorem) -> Instance:
+    """The instance of a recipe: constants measured in closed form, the true error exact.
+
+    Raises:
+        SkippedError: an assumption of the statement (or of the profile asked for) cannot be met.
+    """
+    if theorem.metric.startswith("Lipschitz"):
+        return _lipschitz(recipe, theorem)
+    pipe = pipeline(recipe)
+    choices = recipe.choices
+    law = law_constants(pipe.world, pipe.nodes, choices)
+    rate = pipe.trajectory_error if theorem.id == "explicit-training" else pipe.consistency_error
+    params = parameters(theorem, choices, pipe.nodes, law, pipe.lipschitz, pipe.score_error[1:], rate)
+    if theorem.kind == "order":
+        return Instance(recipe, *_order(theorem, pipe, choices, params))
+    return Instance(recipe, params, _truth(theorem, pipe, choices, params))
+
+
+def _truth(theorem: Theorem, pipe: Pipeline, choices: Mapping[str, Any], params: Mapping[str, Any]) -> Truth:
+    low = float(pipe.nodes[0])
+    scale = float(np.exp(low)) if choices["clock"] == "ve" else 1.0
+    count = len(pipe.nodes) - 1
+    if theorem.id == "explicit-map-error":
+        index = node_number(count, choices["at"])
+        size = float(pipe.student[index].rms(*_moments(pipe.law(index))))
+        return Truth.rounded(scale * pipe.map_error(index), scale * (size + pipe.law(0).size))
+    law = pipe.first(choices["start"])
+    size = law.size
+    if theorem.recursion:
+        for fraction in choices["times"]:
+            law = pipe.again(law, node_number(count, fraction))
+            size = max(size, law.size)
+    target = pipe.data() if choices["to"] == "p_data" else pipe.law(0).scaled(scale)
+    return Truth.rounded(law.scaled(scale).w2(target), scale * (size + target.size))
+
+
+def _moments(law: Law) -> tuple[Array, Array]:
+    return law.mean, law.factor
+
+
+def _lipschitz(recipe: Recipe, theorem: Theorem) -> Instance:
+    """N(mean, tau^2 I) with tau < 1 is a point smoothed by Gaussian noise: R = 0."""
+    rng = np.random.default_rng(recipe.seed)
+    world, _ = _world(recipe.choices, recipe.knobs, rng)
+    nodes = grid_nodes(recipe.choices, recipe.knobs)
+    if world.smoothing is None:
+        raise SkippedError("the law is not a bounded variable plus isotropic noise of width tau < 1")
+    radius, tau = world.smoothing
+    params: dict[str, Any] = {"R": radius, "delta": float(nodes[0])}
+    if theorem.id == "lyu2023-lem7":
+        if tau > 0:
+            raise SkippedError("the data are not in a ball")
+        return Instance(recipe, {**params, "C": 1}, Truth.rounded(world.score_lipschitz(float(nodes[-1]), float(nodes[0])), 0.0))
+    params["tau"] = tau
+    if theorem.id == "explicit-map-lipschitz":
+        params["t"] = float(nodes[-1])
+        return Instance(recipe, params, Truth.rounded(world.map_lipschitz(float(nodes[-1]), float(nodes[0])), 0.0))
+    return Instance(recipe, params, Truth.rounded(world.score_lipschitz(float(nodes[-1]), float(nodes[0])), 0.0))
+
+
+# --- order form -----------------------------------------------------------------------------------------------------
+
+
+def _order(theorem: Theorem, pipe: Pipeline, choices: Mapping[str, Any], params: dict[str, Any]) -> tuple[dict[str, Any], Truth]:
+    """The paper's statements at C = 1: true/formula estimates the constant they hide."""
+    count = len(pipe.nodes) - 1
+    target = pipe.law(0)
+    law = pipe.first("standard")
+    if theorem.id == "lyu2023-thm2":
+        return params, Truth.rounded(pipe.map_error(count), target.size)
+    if theorem.id == "lyu2023-thm3":
+        return params, Truth.rounded(law.w2(target), target.size)
+    if theorem.id == "lyu2023-cor4":
+        return params, Truth.rounded(law.w2(pipe.data()), target.size)
+    if theorem.id == "lyu2023-cor5":
+        index = node_number(count, choices["at"])
+        params |= {"t_hat": float(pipe.nodes[index]), "W_prev": law.w2(target)}
+        return params, Truth.rounded(pipe.again(law, index).w2(target), target.size)
+    if theorem.id == "lyu2023-cor6":
+        settle = np.log(2 * params["L_f"]) + pipe.nodes[0]
+        index = int(np.searchsorted(pipe.nodes, settle))
+        if index > count:
+            raise SkippedError("the horizon T is below log(2 L_f) + delta")
+        params["k"] = len(choices["times"]) + 1
+        for _ in choices["times"]:
+            law = pipe.again(law, index)
+        return params, Truth.rounded(law.w2(pipe.data()), target.size)
+    if theorem.id in ("lyu2023-cor9", "lyu2023-cor10"):
+        largest = max(np.sqrt(params["d"]), params["m2"])
+        params["eps"] = float(np.sqrt(pipe.nodes[0]) * params["L_s"] * largest)
+        if theorem.id == "lyu2023-cor9":
+            u = float(pipe.nodes[0])
+            return params, _tv(law.noised(float(signal(u)), float(noise(u))), pipe.data())
+        rate = float(np.sqrt(params["L_s"]))
+        steps = max(1, int(choices["N"]))
+        params["eta"] = 1 / rate / steps
+        out = underdamped(law, pipe.score[0], friction=2 * rate, step=params["eta"], steps=steps)
+        return params, _tv(out, pipe.data())
+    raise SkippedError(f"{theorem.id} states a step size, not a bound on an error")
+
+
+def _tv(q: Law, p: Law) -> Truth:
+    deviations = [float(np.sqrt(np.sum(x.factor**2))) for x in (q, p)]
+    if min(deviations) <= 0:
+        raise SkippedError("total variation to a point mass is 1")
+    return Truth.rounded(gaussian_tv_1d(float(q.mean[0]), deviations[0], float(p.mean[0]), deviations[1]), 1.0)

@@ -1,0 +1,159 @@
+"""Records: an instance of a statement whose truth is known, the recipe it was built from, and the verdict on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cmbound.errors import InputError
+
+WORLDS: tuple[str, ...] = ("gaussian", "mixture", "atoms")
+
+
+class SkippedError(Exception):
+    """The instance cannot satisfy an assumption of the statement; the text says which. Counted, never passed."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything an instance is built from: replaying a recipe gives the same instance again.
+
+    Attributes:
+        theorem: id of the statement.
+        world: ``gaussian``, ``mixture`` or ``atoms``.
+        seed: seed of every random matrix and direction.
+        choices: what is picked from a list (grid, teacher, profile, ...), by name.
+        knobs: real numbers an optimiser may move, by name.
+    """
+
+    theorem: str
+    world: str
+    seed: int
+    choices: Mapping[str, Any]
+    knobs: Mapping[str, float]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON-ready data."""
+        return {
+            "theorem": self.theorem,
+            "world": self.world,
+            "seed": self.seed,
+            "choices": dict(self.choices),
+            "knobs": {name: float(x) for name, x in self.knobs.items()},
+        }
+
+    @classmethod
+    def from_dict(cls, data: Any) -> Recipe:
+        """The recipe that :meth:`to_dict` wrote.
+
+        Raises:
+            InputError: something is missing or of the wrong type.
+        """
+        fields = {"theorem": str, "world": str, "seed": int, "choices": dict, "knobs": dict}
+        if not isinstance(data, dict) or set(data) != set(fields):
+            raise InputError(f"a recipe has the entries {', '.join(fields)}")
+        for name, kind in fields.items():
+            if not isinstance(data[name], kind) or isinstance(data[name], bool):
+                raise InputError(f"{name} of a recipe must be {kind.__name__}, got {data[name]!r}")
+        for name, value in data["knobs"].items():
+            if not isinstance(value, int | float) or isinstance(value, bool):
+                raise InputError(f"knob {name} of a recipe must be a number, got {value!r}")
+        if data["world"] not in WORLDS:
+            raise InputError(f"world of a recipe must be one of {', '.join(WORLDS)}, got {data['world']!r}")
+        return cls(**data)
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What the statement bounds: ``value`` and the interval it certainly (or at the stated level) lies in.
+
+    ``exact`` intervals hold rounding errors only; others are confidence intervals or come from a coupling.
+    """
+
+    value: float
+    lower: float
+    upper: float
+    exact: bool = True
+
+    @classmethod
+    def rounded(cls, value: float, scale: float, relative: float = 1e-11, absolute: float = 1e-13) -> Truth:
+        """An exactly known number, up to rounding errors of ``relative`` (of it) and ``absolute`` (of ``scale``)."""
+        slack = relative * value + absolute * scale
+        return cls(value, max(value - slack, 0.0), value + slack)
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A statement at parameters measured on a law whose true error is known.
+
+    Attributes:
+        recipe: what it was built from.
+        params: what :meth:`cmbound.records.Theorem.evaluate` takes.
+        truth: the true value of what the statement bounds.
+        generous: parameters with constants that are certainly large enough, where those in ``params`` are measured:
+            a truth above the bound at ``params`` is a violation only if it is above the bound at these too.
+    """
+
+    recipe: Recipe
+    params: Mapping[str, Any]
+    truth: Truth
+    generous: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The verdict on one instance.
+
+    Attributes:
+        recipe: the instance.
+        status: ``passed``, ``violation``, ``undecided`` or ``skipped``.
+        reason: why it was skipped or is undecided.
+        truth: the true value (None if skipped).
+        bound: the bound in float64; for a violation the certified upper end.
+        ratio: truth/bound.
+        terms: the terms of the bound.
+        profile, teacher: what the bound used.
+        params: the parameters of the bound.
+    """
+
+    recipe: Recipe
+    status: str
+    reason: str = ""
+    truth: float | None = None
+    bound: float | None = None
+    ratio: float | None = None
+    terms: Mapping[str, float] = field(default_factory=dict)
+    profile: str | None = None
+    teacher: str | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    def needed(self, term: str) -> float:
+        """How much of a term this instance needs: (truth - the other terms)/term, 0 if the others suffice.
+
+        1 means attained; above 1/2, halving the term would make the statement false.
+        """
+        if self.truth is None or self.bound is None or not self.terms.get(term):
+            return 0.0
+        return max(0.0, 1 - (self.bound - self.truth) / self.terms[term])
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON-ready data, complete enough to replay it."""
+        return {
+            "status": self.status,
+            "reason": self.reason,
+            "true": self.truth,
+            "bound": self.bound,
+            "ratio": self.ratio,
+            "terms": dict(self.terms),
+            "profile": self.profile,
+            "teacher": self.teacher,
+            "parameters": {name: _plain(x) for name, x in self.params.items()},
+            "recipe": self.recipe.to_dict(),
+        }
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,398 @@
+"""Instances on mixtures and finite data sets: the student runs the teacher, the truth is a quadrature or a coupling.
+
+In one dimension laws are monotone images of N(0, 1) and everything is a quadrature; the interval of the truth is three
+times the change on a grid of half the points. In several dimensions an exact trajectory is followed for each of a
+sample of points: map errors and couplings come with confidence intervals, and the constants L_f are the L2 ones the
+proof of theory 3.1 uses (never larger than the Lipschitz constants), so that a pass is a pass for the statement; a
+violation is claimed only at constants that certainly hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.interpolate import PchipInterpolator
+from scipy.special import ndtr
+
+from cmbound.distances import gaussian_w2
+from cmbound.records import Theorem
+from cmbound.verification.instances import Instance, Recipe, SkippedError, Truth
+from cmbound.verification.settings import OFF, amplitude, grid_nodes, law_constants, node_number, parameters
+from cmbound.worlds.atoms import Atoms
+from cmbound.worlds.mixture import Mixture
+from cmbound.worlds.process import noise, noise_level, signal
+
+Array = npt.NDArray[np.float64]
+
+KNOBS: dict[str, tuple[float, float]] = {
+    "log_radius": (-2.0, 1.3),
+    "log_tau": (-2.0, 0.3),
+    "log_weight": (0.0, 3.0),
+    "log_mean": (OFF, 1.0),
+    "log_delta": (-5.0, -0.3),
+    "log_span": (-3.0, 1.0),
+    "log_score": (OFF, 1.0),
+    "log_drift": (OFF, 1.0),
+}
+"""Ranges of the knobs, all decimal logarithms: spread of the centres, width of the components, ratio of the largest to the
+smallest weight, distance of the centre from 0, delta, T - delta, size of the score error and of the drift of the student."""
+
+POINTS = 1601
+_REACH = 9.0
+SAMPLE = 500
+_SIGMAS = 4.0
+
+
+# --- drawing --------------------------------------------------------------------------------------------------------
+
+
+def draw_mixture(theorem: Theorem, rng: np.random.Generator, choices: Mapping[str, Any]) -> Recipe:
+    """A random recipe on a Gaussian mixture (in one dimension its components may have different widths)."""
+    common = str(rng.choice(["common", "individual"], p=[0.8, 0.2]))
+    return _draw("mixture", theorem, rng, {**choices, "widths": common})
+
+
+def draw_atoms(theorem: Theorem, rng: np.random.Generator, choices: Mapping[str, Any]) -> Recipe:
+    """A random recipe on a finite data set."""
+    return _draw("atoms", theorem, rng, choices)
+
+
+def _draw(world: str, theorem: Theorem, rng: np.random.Generator, choices: Mapping[str, Any]) -> Recipe:
+    line = rng.random() < 0.85 or theorem.recursion or theorem.id in ("explicit-training", "explicit-map-lipschitz")
+    made = {
+        "d": 1 if line or choices.get("scalar") else int(rng.choice([2, 3, 8])),
+        "components": int(rng.choice([1, 2, 3, 5])),
+        "symmetric": bool(rng.random() < 0.5),
+        "score_sign": int(rng.choice([-1, 1])),
+        "drift_sign": int(rng.choice([-1, 1])),
+        **choices,
+    }
+    if made["d"] > 1:
+        made |= {"N": min(int(made["N"]), 5), "to": "p_delta", "times": []}
+    made["times"] = list(made["times"])[:2]
+    knobs = {}
+    for name, (low, high) in KNOBS.items():
+        off = low == OFF and rng.random() < 0.5
+        knobs[name] = OFF if off else float(rng.uniform(-5.0 if low == OFF else low, high))
+    if theorem.kind == "order":  # the paper assumes T >= 1/L_s
+        knobs["log_span"] = float(rng.uniform(-0.5, KNOBS["log_span"][1]))
+    return Recipe(theorem.id, world, int(rng.integers(2**31)), made, knobs)
+
+
+# --- the law and the teacher ----------------------------------------------------------------------------------------
+
+
+def law(recipe: Recipe) -> Mixture:
+    """The data law of a recipe."""
+    choices, knobs = recipe.choices, recipe.knobs
+    rng = np.random.default_rng(recipe.seed)
+    size, count = int(choices["d"]), int(choices["components"])
+    centres = rng.standard_normal((count, size))
+    if choices["symmetric"] and count > 1:
+        axis = centres[0] / np.linalg.norm(centres[0])
+        centres = np.linspace(-1.0, 1.0, count)[:, None] * axis
+    if count > 1:
+        centres = centres - centres.mean(axis=0)
+        centres *= 10.0 ** knobs["log_radius"] / np.max(np.linalg.norm(centres, axis=1))
+    direction = rng.standard_normal(size)
+    centres = centres + amplitude(knobs["log_mean"]) * direction / np.linalg.norm(direction)
+    weights = np.ones(count)
+    if not choices["symmetric"] and count > 1:
+        weights = 10.0 ** (knobs["log_weight"] * rng.uniform(-1, 0, count))
+    weights /= weights.sum()
+    if recipe.world == "atoms":
+        return Atoms(centres, weights)
+    variance = 10.0 ** (2 * knobs["log_tau"])
+    if choices["widths"] == "individual":
+        return Mixture(centres, weights, variance * 10.0 ** rng.uniform(-1, 0, (count, 1, 1)) * np.eye(size))
+    return Mixture(centres, weights, variance)
+
+
+@dataclass(frozen=True)
+class Runner:
+    """The teacher with score s + offset, and the student that runs it down to delta and adds a drift.
+
+    ``offset`` and ``drift`` are vectors (d,): the L2 score error is norm(offset) at every time, the consistency error
+    norm(drift) h_n at every step, exactly.
+    """
+
+    world: Mixture
+    nodes: Array
+    teacher: str
+    offset: Array
+    drift: Array
+
+    def step(self, x: Array, n: int, slope: Array | None = None) -> tuple[Array, Array | None]:
+        """One teacher step from t_{n+1} to t_n; ``slope`` is carried along by the derivative (one dimension)."""
+        low, high = float(self.nodes[n]), float(self.nodes[n + 1])
+        if self.teacher == "ddim":
+            keep = float(signal(low) / signal(high))
+            push = float(signal(low) * (noise_level(high) - noise_level(low)) * noise(high))
+        else:
+            keep, push = float(np.exp(high - low)), float(np.expm1(high - low))
+        if slope is not None:
+            slope = slope * (keep + push * self.world.hessian_product(x, np.ones_like(x), high)[..., 0])
+        return keep * x + push * (self.world.score(x, high) + self.offset), slope
+
+    def student(self, x: Array, n: int) -> Array:
+        """f_theta(x, t_n) on points (..., d)."""
+        shift = (self.nodes[n] - self.nodes[0]) * self.drift
+        for k in range(n - 1, -1, -1):
+            x, _ = self.step(x, k)
+        return x + shift
+
+    def slope(self, x: Array, n: int) -> Array:
+        """The derivative of f_theta(., t_n) in one dimension at points (m, 1), shape (m,)."""
+        slope: Array | None = np.ones(len(x))
+        for k in range(n - 1, -1, -1):
+            x, slope = self.step(x, k, slope)
+        assert slope is not None
+        return slope
+
+    def steepest(self, radius: float, tau: float) -> Array:
+        """Lipschitz constants of f_theta(., t_n), n = 1..N, that certainly hold: products of those of the steps."""
+        high, low = self.nodes[1:], self.nodes[:-1]
+        v = signal(high) ** 2 * tau**2 + noise(high) ** 2
+        top = signal(high) ** 2 * radius**2 / v**2 - 1 / v
+        if self.teacher == "ddim":
+            keep, push = signal(low) / signal(high), signal(low) * (noise_level(high) - noise_level(low)) * noise(high)
+        else:
+            keep, push = np.exp(high - low), np.expm1(high - low)
+        with np.errstate(over="ignore"):
+            return np.cumprod(np.maximum(np.abs(keep - push / v), np.abs(keep + push * top)))
+
+
+def runner(recipe: Recipe) -> Runner:
+    """The law, teacher and student of a recipe."""
+    choices, knobs = recipe.choices, recipe.knobs
+    world = law(recipe)
+    u = np.random.default_rng([recipe.seed, 1]).standard_normal(world.d)
+    u /= np.linalg.norm(u)
+    offset = choices["score_sign"] * amplitude(knobs["log_score"]) * u
+    drift = choices["drift_sign"] * amplitude(knobs["log_drift"]) * u
+    return Runner(world, grid_nodes(choices, knobs), choices["teacher"], offset, drift)
+
+
+def build(recipe: Recipe, theorem: Theorem) -> Instance:
+    """The instance of a recipe.
+
+    Raises:
+        SkippedError: an assumption of the statement (or of the profile asked for) cannot be met.
+    """
+    if theorem.metric == "step size":
+        raise SkippedError(f"{theorem.id} states a step size, not a bound on an error")
+    run = runner(recipe)
+    if theorem.metric.startswith("Lipschitz"):
+        return _lipschitz(recipe, theorem, run)
+    if theorem.metric == "TV":
+        raise SkippedError("total variation is checked in the Gaussian world")
+    return _on_the_line(recipe, theorem, run) if run.world.d == 1 else _sampled(recipe, theorem, run)
+
+
+# --- one dimension --------------------------------------------------------------------------------------------------
+
+
+def _on_the_line(recipe: Recipe, theorem: Theorem, run: Runner) -> Instance:
+    choices, nodes, world = recipe.choices, run.nodes, run.world
+    count = len(nodes) - 1
+    z = np.linspace(-_REACH, _REACH, POINTS)
+    exact = theorem.id == "explicit-training"
+    wide = np.concatenate([1.5 * z, np.linspace(-3.0, 3.0, 801)])[:, None]
+
+    def spread(n: int) -> Array:
+        """Points that cover the line where the law at t_n lives and well beyond."""
+        t = float(nodes[n])
+        size = float(signal(t) ** 2 * world.sd2**2 + noise(t) ** 2) ** 0.5
+        return signal(t) * world.mean + size * wide
+
+    def student(x: Array, n: int) -> Array:
+        if not exact:
+            return run.student(x[:, None], n)[:, 0]
+        shift = (nodes[n] - nodes[0]) * run.drift[0]
+        return np.asarray(world.quantile(world.cdf(x, float(nodes[n])), float(nodes[0])) + shift)
+
+    slopes = np.empty(count)
+    for n in range(1, count + 1):
+        if exact and n < count:
+            slopes[n - 1] = 0.0
+            continue
+        x = spread(n)
+        slope = world.flow_derivative(x, float(nodes[n]), float(nodes[0])) if exact else run.slope(x, n)
+        slopes[n - 1] = np.max(np.abs(slope))
+    errors = np.full(count, abs(run.offset[0])), np.full(count, abs(run.drift[0]))
+    constants = law_constants(world, nodes, choices)
+    params = parameters(theorem, choices, nodes, constants, slopes, *errors)
+    generous = None
+    if world.smoothing is not None and not exact:
+        steep = np.minimum(run.steepest(*world.smoothing), 1e250)
+        generous = parameters(theorem, choices, nodes, constants, np.maximum(steep, slopes), *errors)
+    low = float(nodes[0])
+    scale = float(np.exp(low)) if choices["clock"] == "ve" else 1.0
+    if theorem.id in ("explicit-map-error", "lyu2023-thm2"):
+        n = node_number(count, choices["at"])
+        x = np.asarray(world.quantile(ndtr(z), float(nodes[n])))
+        gap = student(x, n) - world.quantile(ndtr(z), low)
+        return Instance(recipe, params, _quadrature(scale * gap, z), generous)
+    start = float(noise(nodes[-1])) if choices["start"] == "matched" and theorem.kind != "order" else 1.0
+    values = student(start * z, count)
+    order = theorem.kind == "order"
+    evaluations = [node_number(count, x) for x in choices["times"]] if theorem.recursion else []
+    to_data = theorem.id in ("lyu2023-cor4", "lyu2023-cor6") if order else choices["to"] == "p_data"
+    if theorem.id == "lyu2023-cor5":
+        params["W_prev"] = _distance(values, z, _target(world, z, low, False), 1.0).value
+        evaluations = [node_number(count, choices["at"])]
+        params["t_hat"] = float(nodes[evaluations[0]])
+    elif theorem.id == "lyu2023-cor6":
+        n = int(np.searchsorted(nodes, np.log(2 * params["L_f"]) + low))
+        if n > count:
+            raise SkippedError("the horizon T is below log(2 L_f) + delta")
+        params["k"] = 2
+        evaluations = [n]
+    for n in evaluations:
+        values = student(_noised(values, z, float(nodes[n]) - low), n)
+    return Instance(recipe, params, _distance(values, z, _target(world, z, low, to_data), scale), generous)
+
+
+def _target(world: Mixture, z: Array, low: float, data: bool) -> Array:
+    """The quantiles, at Phi(z), of p_delta or of the data law."""
+    if not data:
+        return np.asarray(world.quantile(ndtr(z), low))
+    if not isinstance(world, Atoms):
+        return np.asarray(world.quantile(ndtr(z), 0.0))
+    order = np.argsort(world.means[:, 0])
+    ends = np.cumsum(world.weights[order])[:-1]
+    return np.asarray(world.means[order, 0][np.searchsorted(ends, ndtr(z))])
+
+
+def _noised(values: Array, z: Array, gap: float) -> Array:
+    """The quantiles, at Phi(z), of e^{-gap} x + (1 - e^{-2 gap})^{1/2} noise for x with these values."""
+    centres, deviation = float(signal(gap)) * values, float(noise(gap))
+    mass = np.exp(-(z**2) / 2)
+    mass /= mass.sum()
+    ends = centres.min() - 9 * deviation, centres.max() + 9 * deviation
+    x = np.unique(np.concatenate([np.linspace(*ends, 2 * POINTS), centres]))
+    cdf = np.concatenate([ndtr((part[:, None] - centres) / deviation) @ mass for part in np.array_split(x, 8)])
+    kept = np.concatenate([[True], np.diff(np.maximum.accumulate(cdf)) > 0])
+    return np.asarray(PchipInterpolator(cdf[kept], x[kept], extrapolate=False)(np.clip(ndtr(z), cdf[kept][0], cdf[kept][-1])))
+
+
+def _distance(values: Array, z: Array, target: Array, scale: float) -> Truth:
+    """W2 between the law of ``values`` at z ~ N(0, 1) and the law with quantiles ``target`` at Phi(z)."""
+    if np.all(np.diff(values) >= 0):
+        return _quadrature(scale * (values - target), z)
+    order = np.argsort(values)
+    mass = np.exp(-(z**2) / 2)
+    middle = np.cumsum(mass[order]) - mass[order] / 2
+    matched = np.interp(middle / mass.sum(), ndtr(z), target)
+    ordered = np.empty_like(values)
+    ordered[order] = values[order] - matched
+    return _quadrature(scale * ordered, z)
+
+
+def _quadrature(gap: Array, z: Array) -> Truth:
+    """Root mean square of ``gap`` for z ~ N(0, 1)."""
+    mass = np.exp(-(z**2) / 2)
+
+    def rms(step: int) -> float:
+        return float(np.sqrt(np.sum(mass[::step] * gap[::step] ** 2) / np.sum(mass[::step])))
+
+    value = rms(1)
+    slack = 3 * abs(value - rms(2)) + 1e-9 * value + 1e-12 * float(np.max(np.abs(gap), initial=0.0))
+    return Truth(value, max(value - slack, 0.0), value + slack, exact=False)
+
+
+# --- several dimensions ---------------------------------------------------------------------------------------------
+
+
+def _sampled(recipe: Recipe, theorem: Theorem, run: Runner) -> Instance:
+    choices, nodes, world = recipe.choices, run.nodes, run.world
+    if theorem.kind == "order":
+        raise SkippedError(
+            "the order form needs a Lipschitz constant of the student; in several dimensions only L2 ones are measured"
+        )
+    count, low = len(nodes) - 1, float(nodes[0])
+    rng = np.random.default_rng([recipe.seed, 2])
+    x_0 = world.sample(SAMPLE, seed=rng)
+    z = rng.standard_normal(x_0.shape)
+    path = [signal(nodes[-1]) * x_0 + noise(nodes[-1]) * z]
+    for n in range(count - 1, -1, -1):
+        path.append(world.flow(path[-1], float(nodes[n + 1]), float(nodes[n])))
+    path.reverse()
+    beginning = (float(noise(nodes[-1])) if choices["start"] == "matched" else 1.0) * z
+    lipschitz = np.ones(count)
+    for n in range(1, count + 1):
+        other = beginning if n == count else run.step(path[n + 1], n)[0]
+        apart = _rms(other - path[n])
+        lipschitz[n - 1] = _rms(run.student(other, n) - run.student(path[n], n)) / apart if apart > 0 else 1.0
+    errors = np.full(count, np.linalg.norm(run.offset)), np.full(count, np.linalg.norm(run.drift))
+    listed = {**choices, "constants": "lists"}
+    constants = law_constants(world, nodes, choices)
+    params = parameters(theorem, listed, nodes, constants, lipschitz, *errors)
+    generous = None
+    if world.smoothing is not None:
+        steep = np.minimum(run.steepest(*world.smoothing), 1e250)
+        generous = parameters(theorem, listed, nodes, constants, np.maximum(steep, lipschitz), *errors)
+    scale = float(np.exp(low)) if choices["clock"] == "ve" else 1.0
+    if theorem.id == "explicit-map-error":
+        n = node_number(count, choices["at"])
+        value, slack = _interval(scale * (run.student(path[n], n) - path[0]))
+        return Instance(recipe, params, Truth(value, max(value - slack, 0.0), value + slack, exact=False), generous)
+    output = run.student(beginning, count)
+    value, slack = _interval(scale * (output - path[0]))
+    spread = float(np.sqrt(np.var(output, axis=0).sum() + np.var(path[0], axis=0).sum()))
+    moments = [(x.mean(axis=0), np.cov(x, rowvar=False)) for x in (scale * output, scale * path[0])]
+    lower = gaussian_w2(*moments[0], *moments[1]) - _SIGMAS * scale * spread * np.sqrt(world.d / SAMPLE)
+    return Instance(recipe, params, Truth(value, max(lower, 0.0), value + slack, exact=False), generous)
+
+
+def _rms(x: Array) -> float:
+    return float(np.sqrt(np.mean(np.sum(x**2, axis=-1))))
+
+
+def _interval(gap: Array) -> tuple[float, float]:
+    """Root mean square of the rows and four standard errors of it."""
+    squares = np.sum(gap**2, axis=-1)
+    value = float(np.sqrt(squares.mean()))
+    error = _SIGMAS * float(squares.std()) / np.sqrt(len(squares))
+    return value, float(np.sqrt(value**2 + error) - value)
+
+
+# --- Lipschitz constants --------------------------------------------------------------------------------------------
+
+
+def _lipschitz(recipe: Recipe, theorem: Theorem, run: Runner) -> Instance:
+    """Largest slope found at many points: of the score at delta, or of the exact consistency function."""
+    world, low, high = run.world, float(run.nodes[0]), float(run.nodes[-1])
+    if world.smoothing is None:
+        raise SkippedError("the law is not a bounded variable plus isotropic noise of width tau < 1")
+    radius, tau = world.smoothing
+    params: dict[str, Any] = {"R": radius, "delta": low}
+    if theorem.kind == "order":
+        params["C"] = 1
+        if tau > 0:
+            raise SkippedError("the data are not in a ball")
+    else:
+        params["tau"] = tau
+    if theorem.id == "explicit-map-lipschitz":
+        params["t"] = high
+        value = float(np.max(world.flow_derivative(_probes(world, high), high, low)))
+    else:
+        x = _probes(world, low)
+        columns = [world.hessian_product(x, np.broadcast_to(e, x.shape), low) for e in np.eye(world.d)]
+        value = float(np.max(np.abs(np.linalg.eigvalsh(np.stack(columns, axis=-1)))))
+    return Instance(recipe, params, Truth(value, value * (1 - 1e-9), value * (1 + 1e-9)))
+
+
+def _probes(world: Mixture, t: float) -> Array:
+    """Points where slopes are large: between the components, and a sample."""
+    centres = signal(t) * world.means
+    pairs = (centres[:, None, :] + centres[None, :, :]) / 2
+    sample = world.sample(200, t, seed=0)
+    if world.d == 1:
+        ends = float(centres.min()) - 3, float(centres.max()) + 3
+        sample = np.concatenate([sample, np.linspace(*ends, 801)[:, None]])
+    return np.concatenate([pairs.reshape(-1, world.d), sample])

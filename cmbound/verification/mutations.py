@@ -1,0 +1,112 @@
+"""Weakened copies of an expression: the systematic set of mistakes that verification must catch.
+
+Every sum loses each of its terms and has each of them halved; every power of a parameter, and of a function of time
+with a name, has its exponent lowered by 1/2; L_f and d^{1/2} are dropped from each product; each branch of a maximum is
+dropped; the one-step kernels give way to half their leading order. Differences (T - delta, s_b - s_a, ...) and sums with
+a number (1 + L_s, d + 2, ...) are left whole: the first are identities, the second normalisations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import sympy
+from sympy import Integer, Rational, sqrt
+
+from cmbound.functions import I3, B, K, Named, Rearranged, U, beta, c, em1, g, kappa_h, lam, plain, rho_squared, s, v
+from cmbound.notation import PUBLIC, L_f, d, h
+
+HALF = Rational(1, 2)
+UNFOLDED = (U, K, beta, I3, B)
+"""Constants of the profiles that are sums themselves: weakened inside."""
+AT_MOST_ONE = (c, s, v)
+"""Functions of time that never exceed 1."""
+KERNELS: dict[Any, tuple[str, Any]] = {
+    g: ("h/4", lambda x: x / 4),
+    kappa_h: ("h/(2 3^(1/2))", lambda x: x / (2 * sqrt(3))),
+    rho_squared: ("x^2/6", lambda x: x**2 / 6),
+}
+_PARAMETERS = frozenset(PUBLIC) - {"delta", "T", "t", "t_hat"}
+
+
+@dataclass(frozen=True)
+class Change:
+    """What was changed, the weakened expression, and why it is not weaker after all (empty: it may be)."""
+
+    text: str
+    expression: Any
+    not_weaker: str = ""
+
+
+def weakened(expr: Any) -> list[Change]:
+    """All weakened copies of ``expr``, each different from it and from the others.
+
+    Args:
+        expr: a non-negative SymPy expression in the symbols of the table and named functions.
+    """
+    expr = expr.args[0] if isinstance(expr, Rearranged) else expr
+    changes = [Change("dropped", Integer(0)), Change("halved", expr / 2), *_inside(expr)]
+    growth = expr.xreplace({em1(h): h})
+    changes.append(Change("e^h - 1 replaced by h", growth))
+    if expr.has(L_f):
+        changes.append(Change("L_f dropped", expr.xreplace({L_f: Integer(1)})))
+    found: dict[Any, Change] = {expr: Change("", expr)}
+    for change in changes:
+        found.setdefault(change.expression, change)
+    return [x for key, x in found.items() if key != expr]
+
+
+def _inside(expr: Any) -> Iterator[Change]:
+    """Changes to one node of the tree at a time."""
+    yield from _at(expr)
+    if isinstance(expr, UNFOLDED):
+        for change in _at(type(expr).definition(*expr.args)):
+            yield Change(f"in {expr}: {change.text}", change.expression)
+        return
+    if isinstance(expr, Rearranged | Named) or _is_whole(expr) or not expr.args:
+        return
+    if expr.is_Pow and expr.base.is_Symbol:
+        return
+    for i, arg in enumerate(expr.args):
+        for change in _inside(arg):
+            args = list(expr.args)
+            args[i] = change.expression
+            yield Change(change.text, expr.func(*args), change.not_weaker)
+
+
+def _is_whole(expr: Any) -> bool:
+    """A difference, or a sum with a number."""
+    return bool(expr.is_Add) and any(x.could_extract_minus_sign() or x.is_Rational for x in expr.args)
+
+
+def _at(expr: Any) -> Iterator[Change]:
+    if isinstance(expr, sympy.Max):
+        for arg in expr.args:
+            rest = [x for x in expr.args if x is not arg]
+            yield Change(f"branch {plain(arg)} of the maximum dropped", expr.func(*rest))
+    elif expr.is_Add and not _is_whole(expr):
+        for arg in expr.args:
+            yield Change(f"{plain(arg)} dropped", expr - arg)
+            yield Change(f"{plain(arg)} halved", expr - arg / 2)
+    elif type(expr) in KERNELS:
+        name, kernel = KERNELS[type(expr)]
+        yield Change(f"{expr} replaced by {name}", kernel(expr.args[0]))
+    elif expr.is_Mul or expr.is_Pow or expr.is_Symbol or isinstance(expr, Named):
+        yield from _exponents(expr)
+
+
+def _exponents(expr: Any) -> Iterator[Change]:
+    """Exponents of parameters and of named functions of time, one factor at a time."""
+    for factor in sympy.Mul.make_args(expr):
+        base, exponent = factor.as_base_exp()
+        if not exponent.is_Rational or exponent < 0:
+            continue
+        if base.is_Symbol and base.name in _PARAMETERS:
+            text = "d^(1/2) dropped" if base == d and exponent == HALF else f"exponent of {base} lowered"
+            yield Change(text, expr / sqrt(base))
+        elif isinstance(base, AT_MOST_ONE):
+            yield Change(f"exponent of {base} lowered", expr / sqrt(base), f"{base} is at most 1")
+        elif isinstance(base, lam):
+            yield Change(f"exponent of {base} lowered", expr / sqrt(base))

@@ -1,0 +1,192 @@
+"""What instances of every world share: the choices a recipe makes, grids, and the parameters a statement is given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cmbound.formulas import accepts, required
+from cmbound.profiles import PROFILES, unavailable
+from cmbound.records import Theorem
+from cmbound.verification.instances import SkippedError
+from cmbound.worlds.base import World
+from cmbound.worlds.process import noise_level, time_of
+
+Array = npt.NDArray[np.float64]
+
+OFF = -12.0
+"""A decimal logarithm that stands for zero."""
+
+EDM_EXPONENT = 7.0
+PAPER_OPTIONS = {
+    "teacher": "exponential-integrator",
+    "start": "standard",
+    "to": "p_data",
+    "clock": "ou",
+    "constants": "single",
+    "grid": "two-stage",
+    "profile": None,
+    "t_star": "0",
+}
+
+
+def amplitude(log: float) -> float:
+    """10^log, and 0 at ``OFF``."""
+    return 0.0 if log <= OFF + 0.5 else float(10.0**log)
+
+
+def draw_choices(theorem: Theorem, rng: np.random.Generator) -> dict[str, Any]:
+    """Random choices that fit the statement: grid, teacher, profile, how constants are given, start, target, clock."""
+    times = sorted(rng.uniform(0.02, 1.0, int(rng.integers(1, 5))), reverse=True)
+    count = int(rng.choice([1, 2, 3, 5, 8, 13, 21, 34], p=[0.25, 0.15, 0.15, 0.15, 0.1, 0.1, 0.06, 0.04]))
+    if theorem.kind == "order":
+        scalar = {"scalar": True} if theorem.metric == "TV" else {}
+        return {**PAPER_OPTIONS, "N": count, "at": 1.0, "times": times, **scalar}
+    teacher = str(rng.choice(["exponential-integrator", "ddim"]))
+    constants = str(rng.choice(["lists", "single", "closed"], p=[0.6, 0.2, 0.2]))
+    if constants == "closed" and teacher == "ddim":
+        constants = "single"
+    if theorem.id == "explicit-training":
+        constants = "single"
+    kinds = ["uniform", "geometric", "edm", "two-stage"] + ["random"] * (constants != "single")
+    available = [x.name for x in PROFILES.values() if teacher in x.rules]
+    profile = "auto" if rng.random() < 0.3 else str(rng.choice(available))
+    if rng.random() < 0.3:
+        times = [times[0]] * len(times)
+    return {
+        "N": count,
+        "grid": str(rng.choice(kinds)),
+        "teacher": teacher,
+        "constants": constants,
+        "profile": profile,
+        "start": str(rng.choice(["standard", "matched"])),
+        "to": str(rng.choice(["p_data", "p_delta"])),
+        "clock": str(rng.choice(["ou", "ve"], p=[0.75, 0.25])) if theorem.uses_start or theorem.uses_profile else "ou",
+        "t_star": str(rng.choice(["0", "delta"])),
+        "at": float(rng.choice([1.0, rng.uniform(0.1, 1)])),
+        "times": times,
+    }
+
+
+def grid_nodes(choices: Mapping[str, Any], knobs: Mapping[str, float]) -> Array:
+    """The nodes t_0 < ... < t_N of a recipe, written independently of :mod:`cmbound.grids`."""
+    low = 10.0 ** knobs["log_delta"]
+    high = low + 10.0 ** knobs["log_span"]
+    count, kind = int(choices["N"]), choices["grid"]
+    if kind == "two-stage":
+        step, nodes = (high - low) / count, [high]
+        while nodes[-1] - min(step, nodes[-1] / 2) > low:
+            nodes.append(nodes[-1] - min(step, nodes[-1] / 2))
+        return np.array([low, *reversed(nodes)])
+    fractions = np.arange(count + 1) / count
+    if kind == "uniform":
+        inner = low + fractions * (high - low)
+    elif kind == "random":
+        weights = np.random.default_rng(count).exponential(size=count)
+        inner = low + (high - low) * np.concatenate([[0.0], np.cumsum(weights) / weights.sum()])
+    else:
+        ends = noise_level(np.array([low, high]))
+        if kind == "geometric":
+            inner = time_of(ends[0] * (ends[1] / ends[0]) ** fractions)
+        else:
+            roots = ends ** (1 / EDM_EXPONENT)
+            inner = time_of((roots[0] + fractions * (roots[1] - roots[0])) ** EDM_EXPONENT)
+    inner[0], inner[-1] = low, high
+    return np.asarray(inner)
+
+
+def node_number(count: int, fraction: float) -> int:
+    """The node a fraction of a grid of ``count`` steps stands for, one of t_1, ..., t_N."""
+    return max(1, min(count, round(fraction * count)))
+
+
+def law_constants(world: World, nodes: Array, choices: Mapping[str, Any]) -> dict[str, Any]:
+    """The constants of the law, with the regularity of its scores on [t_star, T]."""
+    low, high = float(nodes[0]), float(nodes[-1])
+    constants = dict(world.constants(low, high, low if choices["t_star"] == "delta" else 0.0))
+    constants["sd2"] = min(constants["sd2"], constants["m2"])
+    return constants
+
+
+def parameters(
+    theorem: Theorem,
+    choices: Mapping[str, Any],
+    nodes: Array,
+    law: Mapping[str, Any],
+    lipschitz: Sequence[float] | Array,
+    score_error: Sequence[float] | Array,
+    consistency_error: Sequence[float] | Array,
+) -> dict[str, Any]:
+    """What the statement is evaluated with.
+
+    Args:
+        theorem: the statement.
+        choices: of the recipe.
+        nodes: t_0 < ... < t_N.
+        law: constants of the data law.
+        lipschitz: of f_theta(., t_n), n = 1..N.
+        score_error: at t_n, n = 1..N.
+        consistency_error: of the step from t_n to t_{n-1} divided by its length, n = 1..N.
+
+    Raises:
+        SkippedError: the profile asked for needs something this law does not have.
+    """
+    size, ve = len(nodes) - 1, choices["clock"] == "ve"
+    per_step = {
+        "L_f": np.maximum(lipschitz, 1e-200) * (np.exp(-(nodes[1:] - nodes[0])) if ve else 1.0),
+        "eps_sc": np.asarray(score_error) * (np.exp(-nodes[1:]) if ve else 1.0),
+        "eps_cm": np.asarray(consistency_error) * (np.exp(nodes[0]) if ve else 1.0),
+    }
+    params: dict[str, Any] = dict(law)
+    lists = choices["constants"] == "lists" and theorem.uses_profile
+    if lists:
+        params |= {name: [float(x) for x in column] for name, column in per_step.items()}
+        params["grid"] = [float(x) for x in (noise_level(nodes) if ve else nodes)]
+    else:
+        params |= {name: float(np.max(column)) for name, column in per_step.items()}
+        params["L_f"] = max(params["L_f"], 1.0)
+        params |= {"delta": float(nodes[0]), "T": float(nodes[-1])}
+        if choices["constants"] == "closed" or theorem.kind == "order":
+            params["h"] = min(float(np.max(np.diff(nodes))), float(nodes[-1]) - float(nodes[0]))
+        elif choices["grid"] == "two-stage":
+            params |= {"h": (float(nodes[-1]) - float(nodes[0])) / int(choices["N"]), "grid": "two-stage"}
+        else:
+            params |= {"N": size, "grid": choices["grid"]}
+    if theorem.recursion:
+        indices = [node_number(size, x) for x in choices["times"]]
+        if len(set(indices)) == 1:
+            params |= {"t_hat": float(nodes[indices[0]]), "k": len(indices) + 1}
+        else:
+            params["times"] = [float(nodes[i]) for i in indices]
+    if theorem.id == "explicit-map-error":
+        params["t"] = float(nodes[node_number(size, choices["at"])])
+        if "h" in params:
+            params["h"] = min(params["h"], params["t"] - params["delta"])
+    if theorem.kind == "order":
+        params["C"] = 1
+        missing = [x for x in ("L_s",) if x in required(theorem) and (x not in law or law.get("t_star") == "delta")]
+        if missing:
+            raise SkippedError("the score of this law has no Lipschitz constant on [0, T] (Assumption 2)")
+        params["t"] = params["T"]
+    numbers = {"grid", "t_star"}
+    params = {name: x for name, x in params.items() if name in numbers or accepts(theorem, name)}
+    if theorem.uses_profile:
+        params |= {"profile": choices["profile"], "teacher": choices["teacher"]}
+        if choices["profile"] != "auto":
+            given = frozenset(params)
+            reason = unavailable(PROFILES[choices["profile"]], choices["teacher"], given, params.get("tau", 0) > 0)
+            if reason is not None:
+                raise SkippedError(reason)
+    else:
+        params.pop("grid", None)
+        params.pop("t_star", None)
+    if theorem.has_target:
+        params["to"] = choices["to"]
+    if theorem.uses_start:
+        params["start"] = choices["start"]
+    if theorem.ve_factor is not None and theorem.kind == "explicit":
+        params["clock"] = choices["clock"]
+    return params
