@@ -1,0 +1,62 @@
+"""Speed of the sampler and of the Bures distance, each beside a yardstick measured in the same run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import ot
+
+from cmbound import distances, sampling
+from tests.benchmarks.__main__ import paired
+
+
+def one_step() -> str:
+    """10^7 numbers through a diagonal affine map, against the bare generator filling the same array."""
+    n, d = 10**6, 10
+    a, b, out = np.linspace(0.5, 1.5, d), np.ones(d), np.empty((n, d))
+    rng = np.random.Generator(np.random.PCG64(0))
+    ours, theirs, ratio = paired(
+        lambda: sampling.sample(lambda x, t: a * x + b, (3.0,), d=d, n=n, seed=0, delta=0.01, out=out),
+        lambda: rng.standard_normal(out=out),
+    )
+    return (
+        f"one-step sampling, 10^7 numbers: {ours * 1e3:.0f} ms; standard_normal alone: {theirs * 1e3:.0f} ms; ratio {ratio:.2f}"
+    )
+
+
+def full_covariance() -> str:
+    """x A^T + b at d = 64, against the bare matrix product of the same size (which draws no numbers)."""
+    n, d = 10**5, 64
+    rng = np.random.Generator(np.random.PCG64(0))
+    A, b = rng.standard_normal((d, d)), np.ones(d)
+    out, z, product = np.empty((n, d)), rng.standard_normal((n, d)), np.empty((n, d))
+    transposed = np.ascontiguousarray(A.T)
+    ours, theirs, ratio = paired(
+        lambda: sampling.sample(lambda x, t: x @ transposed + b, (3.0,), d=d, n=n, seed=0, delta=0.01, out=out),
+        lambda: np.matmul(z, transposed, out=product),
+    )
+    draw, _, _ = paired(lambda: rng.standard_normal(out=z), lambda: None)
+    return (
+        f"one-step sampling, d = 64, full covariance: {ours * 1e3:.0f} ms; the matrix product alone: {theirs * 1e3:.0f} ms "
+        f"(drawing the noise: {draw * 1e3:.0f} ms); ratio {ratio:.2f}, to product and noise together {ours / (theirs + draw):.2f}"
+    )
+
+
+def bures() -> str:
+    """Bures-Wasserstein distance at d = 512, against POT: far laws (trace formula) and near ones (factors)."""
+    d = 512
+    rng = np.random.default_rng(0)
+    m1, m2 = rng.standard_normal((2, d))
+    C1, C2 = (X @ X.T / (2 * d) for X in rng.standard_normal((2, d, 2 * d)))
+    rows = []
+    for title, second in (("far laws", (m2, C2)), ("near laws", (m1, C1 * (1 + 1e-9)))):
+        ours, theirs, ratio = paired(
+            lambda second=second: distances.gaussian_w2(m1, C1, *second),  # type: ignore[misc]
+            lambda second=second: ot.gaussian.bures_wasserstein_distance(m1, second[0], C1, second[1]),  # type: ignore[misc]
+        )
+        rows.append(f"{title} {ours * 1e3:.0f} ms; POT: {theirs * 1e3:.0f} ms; ratio {ratio:.2f}")
+    return "Bures distance at d = 512: " + "; ".join(rows)
+
+
+BENCHMARKS: list[Callable[[], str]] = [one_step, full_covariance, bures]

@@ -1,0 +1,419 @@
+"""Distances against POT, mpmath, closed forms and quadrature; estimates against the truth."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import mpmath
+import numpy as np
+import numpy.typing as npt
+import ot
+import pytest
+from scipy import stats
+from scipy.special import ndtri
+
+from cmbound import distances
+from cmbound.distances import (
+    coupling_w2,
+    gaussian_tv,
+    gaussian_tv_1d,
+    gaussian_w2,
+    gaussian_w2_factors,
+    sliced_w2,
+    tv_densities_1d,
+    w2_quantiles,
+    w2_sample_normal,
+    w2_sample_quantile,
+    w2_samples,
+    w2_samples_1d,
+)
+from cmbound.errors import DomainError, InputError
+
+Array = npt.NDArray[np.float64]
+
+
+def normal(mean: float, deviation: float) -> Callable[[Array], Array]:
+    return lambda u: np.asarray(mean + deviation * ndtri(u))
+
+
+def orthogonal(rng: np.random.Generator, d: int) -> Array:
+    return np.linalg.qr(rng.standard_normal((d, d)))[0]
+
+
+def exact_w2(A: Array, B: Array) -> mpmath.mpf:
+    """|A|^2 + |B|^2 - 2 (nuclear norm of B^T A), with 60 digits."""
+    with mpmath.workdps(60):
+        a, b = mpmath.matrix(A.tolist()), mpmath.matrix(B.tolist())
+        trace = sum((x * x for x in a), mpmath.mpf(0)) + sum((x * x for x in b), mpmath.mpf(0))
+        gram = b.T * a
+        singular = mpmath.svd_r(gram if gram.rows >= gram.cols else gram.T, compute_uv=False)
+        return mpmath.sqrt(abs(trace - 2 * sum(singular, mpmath.mpf(0))))
+
+
+# Gaussian laws --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_bures_is_that_of_pot(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    d = int(rng.integers(1, 12))
+    X, Y = rng.standard_normal((2, d, d + 3))
+    m1, m2 = rng.standard_normal((2, d))
+    expected = ot.gaussian.bures_wasserstein_distance(m1, m2, X @ X.T, Y @ Y.T)
+    assert gaussian_w2(m1, X @ X.T, m2, Y @ Y.T) == pytest.approx(expected, rel=1e-10)
+    assert gaussian_w2_factors(m1, X, m2, Y) == pytest.approx(expected, rel=1e-10)
+
+
+def test_bures_by_trace_and_by_factors_agree() -> None:
+    rng = np.random.default_rng(0)
+    C1, C2 = (X @ X.T for X in rng.standard_normal((2, 30, 90)))
+    direct = distances._by_trace(0.0, C1, C2)
+    assert direct is not None
+    assert direct == pytest.approx(distances._graded(distances._root("", C1), distances._root("", C2)), rel=1e-12)
+
+
+@pytest.mark.parametrize("ranks", [(2, 5), (2, 3), (0, 4), (3, 3)])
+def test_singular_covariances(ranks: tuple[int, int]) -> None:
+    """Against 60 digits, and against POT (which finds no square root) with a ridge of 1e-6."""
+    rng = np.random.default_rng(1)
+    A, B = (np.hstack((rng.standard_normal((5, r)), np.zeros((5, 1)))) for r in ranks)
+    z = np.zeros(5)
+    exact = float(exact_w2(A, B))
+    assert gaussian_w2_factors(z, A, z, B) == pytest.approx(exact, rel=1e-14)
+    assert gaussian_w2(z, A @ A.T, z, B @ B.T) == pytest.approx(exact, rel=1e-7)
+    ridge = 1e-6 * np.eye(5)
+    theirs = float(ot.gaussian.bures_wasserstein_distance(z, z, A @ A.T + ridge, B @ B.T + ridge))
+    assert abs(theirs - exact) <= 2 * math.sqrt(5e-6)
+
+
+@pytest.mark.parametrize("shift", [1e-2, 1e-5, 1e-9, 1e-13])
+@pytest.mark.parametrize("decades", [0, 4, 8, 14])
+def test_nearly_equal_factors(shift: float, decades: int) -> None:
+    """Absolute error 1e-15 of the scale, also for covariances of condition number 1e28 and rectangular factors."""
+    rng = np.random.default_rng(decades)
+    for p, q in ((5, 5), (3, 7), (9, 5), (5, 2)):
+        width = min(p, q, 5)
+        core = (orthogonal(rng, 5) * np.logspace(0, -decades, 5))[:, :width]
+        A = np.hstack((core, np.zeros((5, p - width)))) @ orthogonal(rng, p)
+        B = np.hstack((core + shift * rng.standard_normal(core.shape), np.zeros((5, q - width)))) @ orthogonal(rng, q)
+        z = np.zeros(5)
+        exact = exact_w2(A, B)
+        assert abs(gaussian_w2_factors(z, A, z, B) - exact) <= 3e-15 * np.linalg.norm(A)
+        assert abs(gaussian_w2_factors(z, B, z, A) - exact) <= 3e-15 * np.linalg.norm(A)
+
+
+def test_equal_laws_with_condition_number_1e24() -> None:
+    """Divide and conquer in place of QR iteration is off by 1e-8 here."""
+    rng = np.random.default_rng(1)
+    A = (orthogonal(rng, 60) * np.logspace(0, -12, 60)) @ orthogonal(rng, 60)
+    z = np.zeros(60)
+    assert gaussian_w2_factors(z, A, z, A @ orthogonal(rng, 60)) <= 1e-14 * np.linalg.norm(A)
+
+
+@pytest.mark.parametrize("shift", [1e-2, 1e-6, 1e-10])
+def test_nearly_equal_covariances(shift: float) -> None:
+    """Integer covariances, exact as floats, moved by an exact multiple of a power of two; 60-digit square roots as reference."""
+    rng = np.random.default_rng(2)
+    X = rng.integers(-5, 6, (4, 8))
+    C1 = (X @ X.T + 5 * np.eye(4, dtype=int)).astype(np.float64)
+    move = 2.0 ** round(math.log2(shift))
+    C2 = C1 + move * np.diag([1.0, 3.0, 2.0, 1.0]) + move * (np.eye(4, k=1) + np.eye(4, k=-1))
+    m = np.zeros(4)
+    with mpmath.workdps(60):
+        roots = []
+        for C in (C1, C2):
+            values, vectors = mpmath.eigsy(mpmath.matrix(C.tolist()))
+            roots.append(vectors * mpmath.diag([mpmath.sqrt(x) for x in values]) * vectors.T)
+        singular = mpmath.svd_r(roots[1] * roots[0], compute_uv=False)
+        exact = mpmath.sqrt(mpmath.mpf(np.trace(C1)) + mpmath.mpf(np.trace(C2)) - 2 * sum(singular, mpmath.mpf(0)))
+        assert exact > shift / 100
+        assert abs(gaussian_w2(m, C1, m, C2) - exact) <= 1e-13 * math.sqrt(np.trace(C1))
+
+
+def test_commuting_covariances() -> None:
+    rng = np.random.default_rng(3)
+    Q, a, b, m = orthogonal(rng, 6), rng.uniform(0.1, 3, 6), rng.uniform(0.1, 3, 6), rng.standard_normal(6)
+    expected = math.sqrt(m @ m + np.square(a - b).sum())
+    assert gaussian_w2(m, (Q * a**2) @ Q.T, np.zeros(6), (Q * b**2) @ Q.T) == pytest.approx(expected, rel=1e-13)
+    assert gaussian_w2_factors(m, Q * a, np.zeros(6), -Q * b) == pytest.approx(expected, rel=1e-14)
+
+
+def test_equal_and_degenerate_gaussian_laws() -> None:
+    rng = np.random.default_rng(4)
+    A, Q, m = rng.standard_normal((5, 5)), orthogonal(rng, 5), rng.standard_normal(5)
+    assert gaussian_w2(m, A @ A.T, m, A @ A.T) == 0
+    assert gaussian_w2_factors(m, A, m, A @ Q) < 1e-14
+    ones = np.ones((2, 2))  # one eigenvalue of L^T C2 L is zero or a rounding error of either sign
+    for c in (1.0, 3.0, 0.7):
+        assert gaussian_w2(np.zeros(2), [[2, 1], [1, 2]], np.zeros(2), c * ones) == pytest.approx(
+            math.sqrt(4 + 2 * c - 2 * math.sqrt(c * ones.ravel() @ [2, 1, 1, 2])), rel=1e-12
+        )
+    assert gaussian_w2([1.0], [[0.0]], [4.0], [[16.0]]) == pytest.approx(5, rel=1e-15)
+    assert gaussian_w2(np.zeros(2), np.zeros((2, 2)), np.zeros(2), np.diag([9.0, 16.0])) == pytest.approx(5, rel=1e-15)
+
+
+def test_gelbrich_lower_bound() -> None:
+    """The distance of the moments is below that of two samples with these moments."""
+    rng = np.random.default_rng(5)
+    x, y = rng.exponential(size=(60, 2)), rng.uniform(size=(60, 2)) ** 3
+    bound = gaussian_w2(x.mean(axis=0), np.cov(x.T, bias=True), y.mean(axis=0), np.cov(y.T, bias=True))
+    value = w2_samples(x, y).value
+    assert 0.5 * value < bound <= value
+
+
+# One dimension --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("n", "m"), [(1, 1), (7, 7), (5, 8), (1, 6), (40, 17)])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_w2_of_samples_is_that_of_pot(n: int, m: int, weighted: bool) -> None:
+    rng = np.random.default_rng(n + m)
+    x, y = rng.standard_normal(n), rng.integers(0, 3, m).astype(np.float64)
+    u, v = (rng.uniform(size=n), rng.uniform(size=m)) if weighted else (None, None)
+    found = w2_samples_1d(x, y, u, v)
+    a, b = (None if w is None else w / w.sum() for w in (u, v))
+    assert found**2 == pytest.approx(ot.wasserstein_1d(x, y, a, b, p=2).item(), rel=1e-11)
+    full = ot.emd2(ot.unif(n) if a is None else a, ot.unif(m) if b is None else b, (x[:, None] - y) ** 2)
+    assert found**2 == pytest.approx(full, rel=1e-9)
+
+
+def test_w2_of_repeated_points_and_zero_weights() -> None:
+    x = np.array([3.0, 1.0, 2.0])
+    assert w2_samples_1d(x, np.repeat(x, 4)) < 1e-15
+    assert w2_samples_1d(x, [1.0, 2.0], [1, 0, 2], None) == w2_samples_1d([3.0, 2.0], [2.0, 1.0], [1, 2], [3, 3])
+    assert w2_samples_1d([0.0, 1.0], [0.0, 1.0], [0.25, 0.75], None) == pytest.approx(0.5, rel=1e-15)
+    assert w2_samples_1d([0.0, 1.0], [0.0, 1.0], None, [0.25, 0.75]) == pytest.approx(0.5, rel=1e-15)
+    assert w2_samples_1d([0.0, 1.0], [0.0, 1.0], [0.25, 0.75], [0.5, 0.5]) == pytest.approx(0.5, rel=1e-15)
+
+
+@pytest.mark.parametrize(("m", "s"), [(3.0, 2.0), (0.0, 1.5), (1e-6, 1.0), (0.0, 1 + 1e-9), (0.0, 1.0)])
+def test_w2_of_quantile_functions_normal(m: float, s: float) -> None:
+    assert abs(w2_quantiles(normal(0, 1), normal(m, s)) - math.hypot(m, s - 1)) <= 1e-13 * s
+
+
+def test_w2_of_quantile_functions_with_rounding_noise() -> None:
+    """A difference of 1e-13 carries a noise of 1e-16, which must not be chased."""
+    assert abs(w2_quantiles(normal(1, 1), normal(1 + 1e-13, 1)) - 1e-13) <= 1e-15
+    assert abs(w2_quantiles(normal(1e6, 1), normal(1e6 + 1e-6, 1)) - 1e-6) <= 1e-10
+
+
+def test_w2_of_quantile_functions() -> None:
+    """Uniform and exponential: 1/3 + 2 - 2 E u(-log(1 - u)) = 7/3 - 3/2. Two points and normal: jumps, named or not."""
+    assert w2_quantiles(stats.uniform.ppf, stats.expon.ppf) == pytest.approx(math.sqrt(7 / 3 - 3 / 2), rel=1e-10)
+    for c in (0.3, 0.501, 0.50001, 0.99):
+        exact = math.sqrt(1 + 1 - 2 * 2 * math.exp(-(ndtri(c) ** 2) / 2) / math.sqrt(2 * math.pi))
+
+        def two_points(u: Array, c: float = c) -> Array:
+            return np.where(u < c, -1.0, 1.0)
+
+        assert w2_quantiles(two_points, normal(0, 1)) == pytest.approx(exact, rel=2e-10)
+        assert w2_quantiles(two_points, normal(0, 1), breaks=[c]) == pytest.approx(exact, rel=1e-12)
+
+
+@pytest.mark.parametrize("n", [1, 2, 50, 3000])
+def test_w2_of_sample_and_law(n: int) -> None:
+    """Quadrature against the closed form, and both against a fine discretisation of the law."""
+    rng = np.random.default_rng(n)
+    x, w = rng.standard_normal(n), rng.uniform(size=n)
+    found = w2_sample_quantile(x, normal(0.1, 1.1), w)
+    assert found == pytest.approx(w2_sample_normal(x, 0.1, 1.1, w), rel=1e-11)
+    fine = 0.1 + 1.1 * ndtri((np.arange(400_000) + 0.5) / 400_000)
+    assert found == pytest.approx(w2_samples_1d(x, fine, w, None), rel=2e-4)
+
+
+def test_w2_of_sample_and_exponential_law() -> None:
+    """One point c: W2^2 = (c - 1)^2 + 1."""
+    assert w2_sample_quantile([3.0], stats.expon.ppf) == pytest.approx(math.sqrt(5), rel=1e-12)
+
+
+# Samples --------------------------------------------------------------------------------------------------------------------
+
+
+def test_w2_samples_value_is_an_assignment() -> None:
+    from scipy.optimize import linear_sum_assignment
+
+    rng = np.random.default_rng(6)
+    x, y = rng.standard_normal((2, 60, 3))
+    cost = np.square(x[:, None] - y).sum(axis=2)
+    found = w2_samples(x, y)
+    assert found.value == pytest.approx(math.sqrt(cost[linear_sum_assignment(cost)].mean()), rel=1e-12)
+    assert found.n == 60
+    assert 0 <= found.lower <= found.value <= found.upper
+
+
+def test_intervals_of_w2_samples_cover_the_truth() -> None:
+    """Two shifted normal laws in the plane; the bare value is biased upwards, the interval covers all the same."""
+    covered = positive = 0
+    shift = np.array([2.0, 0.0])
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        found = w2_samples(rng.standard_normal((400, 2)), rng.standard_normal((400, 2)) + shift, level=0.9)
+        covered += found.lower <= 2 <= found.upper
+        positive += found.lower > 0.5
+        assert found.upper < 2.8
+    assert covered >= 33
+    assert positive >= 35
+
+
+def test_equal_laws_have_lower_end_zero() -> None:
+    """In six dimensions the value is all bias."""
+    rng = np.random.default_rng(0)
+    found = w2_samples(rng.standard_normal((600, 6)), rng.standard_normal((600, 6)))
+    assert found.lower == 0
+    assert found.value > 1
+
+
+def test_intervals_of_sliced_w2_cover_the_truth() -> None:
+    """N(0, I) and N(m, I): sliced W2 = |m| d^(-1/2)."""
+    covered = 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        found = sliced_w2(rng.standard_normal((3000, 4)), rng.standard_normal((3000, 4)) + 1, 50, seed, level=0.9)
+        covered += found.lower <= 1 <= found.upper
+        assert found.lower > 0.2
+        assert found.upper < 1.6
+    assert covered >= 33
+
+
+def test_sliced_w2_is_reproducible() -> None:
+    x, y = np.random.default_rng(0).standard_normal((2, 100, 3))
+    assert sliced_w2(x, y, 5, 1) == sliced_w2(x, y, 5, 1) != sliced_w2(x, y, 5, 2)
+
+
+def test_coupling_covers_and_bounds() -> None:
+    """y = 2 x + e with x, e standard normal in three dimensions: mean squared distance 3 (1 + 1/4)."""
+    covered = 0
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        x = rng.standard_normal((400, 3))
+        found = coupling_w2(x, 2 * x + rng.standard_normal((400, 3)) / 2, level=0.9)
+        covered += found.lower <= math.sqrt(3.75) <= found.upper
+        assert found.lower < found.value < found.upper
+    assert 247 <= covered <= 290
+    y = x @ np.diag([2.0, 1.0, 1.0])
+    assert coupling_w2(x, y).value >= w2_samples(x, y).value - 1e-12
+    assert coupling_w2(x, x).upper == 0
+
+
+# Total variation --------------------------------------------------------------------------------------------------------------
+
+PAIRS = [
+    (0.0, 1.0),
+    (1.0, 1.0),
+    (1.0, 2.0),
+    (5.0, 0.01),
+    (0.0, 1e5),
+    (38.0, 1.5),
+    (0.0, 1 + 2.0**-10),
+    (1e-3, 1 + 2.0**-30),
+    (1e-8, 1 + 2.0**-27),
+    (1e-12, 1 - 2.0**-33),
+    (1e-10, 1 + 2.0**-52),
+    (0.0, 1 + 2.0**-52),
+    (3e-15, 1.0),
+]
+
+
+@pytest.mark.parametrize(("m", "s"), PAIRS)
+def test_tv_of_normal_laws(m: float, s: float) -> None:
+    """|P(a < X < b) - Q(a < X < b)| between the crossing points, with 60 digits."""
+    with mpmath.workdps(60):
+        M, S = mpmath.mpf(m), mpmath.mpf(s)
+        if s == 1:
+            exact = mpmath.erf(M / mpmath.sqrt(8))
+        else:
+            e, root = S * S - 1, mpmath.sqrt(M * M + 2 * (S * S - 1) * mpmath.log(S))
+            ends = [(-M + sign * S * root) / e for sign in (-1, 1)]
+            exact = abs(sum(sign * (mpmath.ncdf(x) - mpmath.ncdf((x - M) / S)) for sign, x in zip((-1, 1), ends, strict=True)))
+        for found in (gaussian_tv_1d(0, 1, m, s), gaussian_tv_1d(m, s, 0, 1), gaussian_tv_1d(-m, s, 0, 1)):
+            assert abs(found - exact) <= 1e-14 * exact
+    assert gaussian_tv_1d(0, 4, 4 * m, 4 * s) == gaussian_tv_1d(0, 1, m, s)
+
+
+@pytest.mark.parametrize(("m", "s"), [(1.0, 1.0), (0.5, 2.0), (-0.03, 0.9), (5.0, 0.01), (1e-3, 1 + 1e-9), (1e-8, 1 + 1e-8)])
+def test_tv_by_quadrature(m: float, s: float) -> None:
+    p, q = (stats.norm(*x).logpdf for x in ((0, 1), (m, s)))
+    assert abs(tv_densities_1d(p, q, -40, 40) - gaussian_tv_1d(0, 1, m, s)) <= 3e-15
+
+
+@pytest.mark.parametrize("shift", [0.1, 1e-5, 2.0])
+def test_tv_of_uniform_laws(shift: float) -> None:
+    def log_density(x: Array, a: float = 0.0) -> Array:
+        return np.where((x >= a) & (x < a + 1), 0.0, -np.inf)
+
+    found = tv_densities_1d(log_density, lambda x: log_density(x, shift), -1.3, 3.7)
+    assert abs(found - min(1.0, shift)) <= 1e-12
+
+
+def test_tv_of_equal_covariances() -> None:
+    rng = np.random.default_rng(7)
+    X, m1, m2 = rng.standard_normal((3, 5)), *rng.standard_normal((2, 3))
+    r = math.sqrt((m1 - m2) @ np.linalg.solve(X @ X.T, m1 - m2))
+    assert gaussian_tv(m1, m2, X @ X.T) == pytest.approx(2 * stats.norm.cdf(r / 2) - 1, rel=1e-12)
+    assert gaussian_tv([0.0], [3.0], [[4.0]]) == pytest.approx(gaussian_tv_1d(0, 2, 3, 2), rel=1e-14)
+
+
+# Errors ---------------------------------------------------------------------------------------------------------------------
+
+I2, Z2 = np.eye(2), np.zeros(2)
+X20 = np.random.default_rng(0).standard_normal((20, 2))
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: gaussian_w2(Z2, I2, np.zeros(3), I2), InputError, "dimensions differ: mean1 2, cov1 2, mean2 3, cov2 2"),
+        (lambda: gaussian_w2(Z2, np.ones((2, 3)), Z2, I2), InputError, r"cov1 has shape \(2, 3\)"),
+        (lambda: gaussian_w2(Z2, [[1, 2], [0, 5]], Z2, I2), DomainError, "cov1 differs from its transpose by 2"),
+        (lambda: gaussian_w2(Z2, [[1, 2], [2, 1]], Z2, I2), DomainError, "cov1 has the eigenvalue -1"),
+        (lambda: gaussian_w2(Z2, I2, Z2, [[1, 2], [2, 1]]), DomainError, "cov2 has the eigenvalue -1"),
+        (lambda: gaussian_w2(Z2, I2, Z2, -I2), DomainError, "cov2 has the eigenvalue -1"),
+        (lambda: gaussian_w2(Z2, I2 * np.nan, Z2, I2), InputError, "cov1 has entries that are not finite"),
+        (lambda: gaussian_w2(Z2, "x", Z2, I2), InputError, "cov1 is not an array"),
+        (lambda: gaussian_w2_factors(Z2, Z2, Z2, I2), InputError, r"A has shape \(2,\)"),
+        (lambda: w2_samples_1d([], [1.0]), InputError, r"x has shape \(0,\)"),
+        (lambda: w2_samples_1d([1.0], [1.0], [1.0, 2.0]), InputError, "x has 1 points and 2 weights"),
+        (lambda: w2_samples_1d([1.0, 2.0], [1.0], [-1.0, 2.0]), DomainError, "the smallest is -1"),
+        (lambda: w2_quantiles(stats.cauchy.ppf, ndtri), DomainError, "tails are too heavy"),
+        (lambda: w2_quantiles(stats.t(3).ppf, ndtri), DomainError, "tails are too heavy"),
+        (lambda: w2_quantiles(lambda u: u[:3], ndtri), InputError, r"returned shape \(3,\)"),
+        (lambda: w2_quantiles(lambda u: u / 0.0, ndtri), InputError, "not finite"),
+        (lambda: w2_quantiles(ndtri, ndtri, breaks=[1.0]), DomainError, r"levels in \(0, 1\)"),
+        (lambda: w2_quantiles(ndtri, ndtri, rtol=1e-16), DomainError, "rtol is 1e-16"),
+        (lambda: w2_sample_normal([1.0], 0, -1), DomainError, "deviation -1"),
+        (lambda: w2_samples(X20[:19], X20), InputError, "19 and 20 rows; at least 20"),
+        (lambda: w2_samples(np.zeros((2001, 1)), np.zeros((20, 1))), InputError, "at most 2000"),
+        (lambda: w2_samples(X20, X20[:, :1]), InputError, "x has 2 columns and y 1"),
+        (lambda: w2_samples(X20, X20, level=1.0), DomainError, "level is 1.0"),
+        (lambda: sliced_w2(X20, X20, 0, 1), DomainError, "projections is 0"),
+        (lambda: sliced_w2(X20, X20, 2, 0.5), InputError, "seed is 0.5"),  # type: ignore[arg-type]
+        (lambda: coupling_w2(X20, X20[:-1]), InputError, "equal shapes"),
+        (lambda: gaussian_tv_1d(0, 0, 1, 1), DomainError, "s1 is 0; it must be finite and > 0"),
+        (lambda: gaussian_tv_1d(0, 1, math.nan, 1), DomainError, "m2 is nan; it must be finite"),
+        (lambda: gaussian_tv(Z2, Z2, np.diag([1.0, 0.0])), DomainError, "not positive definite"),
+        (lambda: tv_densities_1d(stats.norm.logpdf, stats.norm(9, 1).logpdf, -10, 10), DomainError, "density q has mass 0.84"),
+        (lambda: tv_densities_1d(stats.norm.logpdf, stats.norm.logpdf, 0, math.inf), DomainError, "lower is 0"),
+        (lambda: tv_densities_1d(lambda x: x * np.nan, stats.norm.logpdf, -9, 9), InputError, "log density"),
+    ],
+)
+def test_errors(call: Callable[[], object], error: type[Exception], message: str) -> None:
+    with np.errstate(all="ignore"), pytest.raises(error, match=message) as caught:
+        call()
+    assert "\n" not in str(caught.value)
+
+
+def test_without_pot(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ot", None)
+    with pytest.raises(InputError, match=r"pip install 'cmbound\[pot\]'"):
+        w2_samples(X20, X20)
+
+
+def test_rough_quantile_function_is_refused() -> None:
+    def rough(u: Array) -> Any:
+        return ndtri(u) + np.sin(1e12 * u)
+
+    with pytest.raises(InputError, match="does not converge"):
+        w2_quantiles(rough, ndtri)

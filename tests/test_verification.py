@@ -1,0 +1,523 @@
+"""Verification: exact Gaussian instances against other routes, verdicts, campaigns, the search, planted mistakes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import sympy
+
+import cmbound
+from cmbound import sampling
+from cmbound.catalogue import catalogue
+from cmbound.errors import CmboundError, DomainError, InputError, UnknownNameError
+from cmbound.evaluation.point import evaluate_setting
+from cmbound.evaluation.setting import resolve
+from cmbound.evaluation.sums import nodes as engine_nodes
+from cmbound.functions import c, g, s
+from cmbound.notation import L_f, d, eps_sc, h, m2, t
+from cmbound.numerics.backend import Floats
+from cmbound.records import Term, Theorem
+from cmbound.verification import campaign, gaussian, mixture
+from cmbound.verification import falsify as search
+from cmbound.verification import planted as planting
+from cmbound.verification.affine import Affine, Law, underdamped
+from cmbound.verification.campaign import check, draw, judge, replay, run
+from cmbound.verification.falsify import falsify
+from cmbound.verification.instances import Outcome, Recipe, SkippedError, Truth
+from cmbound.verification.mutations import weakened
+from cmbound.verification.planted import PlantedReport, explicit_ids, planted, plants, recheck
+from cmbound.verification.settings import OFF, draw_choices, grid_nodes
+from cmbound.worlds.process import noise, noise_level, signal
+
+Array = npt.NDArray[np.float64]
+EXPLICIT = [x.id for x in catalogue if x.kind == "explicit"]
+ORDER = [x.id for x in catalogue if x.kind == "order"]
+WORLDS = ("gaussian", "mixture", "atoms")
+PLANTED = Path(__file__).parent.parent / "paper_tables" / "planted.json"
+
+
+def recipe(id: str = "explicit-one-step", world: str = "gaussian", number: int = 0, **changes: Any) -> Recipe:
+    """A recipe of the campaign with seed 7, some choices and knobs changed."""
+    found = draw(cmbound.theorem(id), world, 7, number)
+    choices = {name: x for name, x in changes.items() if not name.startswith("log_")}
+    knobs = {name: x for name, x in changes.items() if name.startswith("log_")}
+    return replace(found, choices={**found.choices, **choices}, knobs={**found.knobs, **knobs})
+
+
+def halved(theorem: Theorem, name: str) -> Theorem:
+    """The statement with one term halved."""
+    terms = tuple(Term(x.name, x.expression / 2 if x.name == name else x.expression) for x in theorem.sources)
+    return replace(theorem, sources=terms)
+
+
+# --- affine pipelines against sampling and straight-line code --------------------------------------------------------
+
+
+@pytest.mark.parametrize("teacher", ["exponential-integrator", "ddim"])
+@pytest.mark.parametrize("student", ["composed", "exact", "random"])
+def test_measured_constants_agree_with_samples(teacher: str, student: str) -> None:
+    made = recipe(
+        d=3, shape="full", null=0, teacher=teacher, student=student, grid="geometric", N=4, aligned=False,
+        log_variance=0.0, log_spread=1.0, log_mean=0.0, log_delta=-1.0, log_span=0.0,
+        log_score=-0.5, log_linear=-0.5, log_drift=-0.3, log_noise=-1.0,
+    )  # fmt: skip
+    pipe = gaussian.pipeline(made)
+    rng, n, step = np.random.default_rng(1), 400_000, 2
+    high, low = float(pipe.nodes[step + 1]), float(pipe.nodes[step])
+    x_0 = rng.multivariate_normal(pipe.world.mean, pipe.world.covariance, n)
+    x = np.exp(-high) * x_0 + np.sqrt(1 - np.exp(-2 * high)) * rng.standard_normal((n, 3))
+    score = pipe.score[step + 1].apply(x)
+    if teacher == "ddim":
+        lam = np.sqrt(np.expm1(2 * pipe.nodes))
+        xhat = np.exp(-low) * (x * np.exp(high) + (lam[step + 1] - lam[step]) * np.sqrt(1 - np.exp(-2 * high)) * score)
+    else:
+        xhat = np.exp(high - low) * x + np.expm1(high - low) * score
+
+    def rms(y: Array) -> float:
+        return float(np.sqrt(np.mean(np.sum(y**2, axis=1))))
+
+    f_high, f_low = pipe.student[step + 1], pipe.student[step]
+    assert rms(score - pipe.world.score(x, high)) == pytest.approx(pipe.score_error[step + 1], rel=0.01)
+    assert rms(f_high.apply(x) - f_low.apply(xhat)) / (high - low) == pytest.approx(pipe.consistency_error[step], rel=0.01)
+    on_path = f_low.apply(pipe.world.flow(x, high, low))
+    assert rms(f_high.apply(x) - on_path) / (high - low) == pytest.approx(pipe.trajectory_error[step], rel=0.01)
+    assert rms(f_high.apply(x) - pipe.world.consistency(x, high, pipe.nodes[0])) == pytest.approx(
+        pipe.map_error(step + 1), rel=0.01
+    )
+    assert pipe.score_error[step + 1] == pytest.approx(np.hypot(10**-0.5, 10**-0.5), rel=1e-10)
+    if student == "composed":
+        assert pipe.consistency_error == pytest.approx(np.full(4, 10**-0.3), rel=1e-9)
+    pairs = rng.standard_normal((1000, 2, 3))
+    slopes = np.linalg.norm(f_high.apply(pairs[:, 0]) - f_high.apply(pairs[:, 1]), axis=1)
+    ratio = np.max(slopes / np.linalg.norm(pairs[:, 0] - pairs[:, 1], axis=1))
+    assert 0.9 * pipe.lipschitz[step] < ratio <= pipe.lipschitz[step] * (1 + 1e-12)
+
+
+def test_one_step_error_by_hand_on_the_line() -> None:
+    made = recipe(
+        d=1, shape="diagonal", null=0, student="composed", teacher="exponential-integrator", grid="uniform", N=1,
+        constants="lists", profile="universal", start="standard", to="p_data", clock="ou", score_sign=1, drift_sign=1,
+        log_variance=0.5, log_mean=0.2, log_delta=-1.0, log_span=0.0,
+        log_score=-1.0, log_linear=OFF, log_drift=-1.0, log_noise=OFF,
+    )  # fmt: skip
+    pipe = gaussian.pipeline(made)
+    low, high = 0.1, 1.1
+    mean, variance = float(pipe.world.mean[0]), 10**0.5
+    v = np.exp(-2 * high) * variance + 1 - np.exp(-2 * high)
+    assert abs(mean) == pytest.approx(10**0.2)
+    slope = np.e - (np.e - 1) / v
+    push = float(pipe.score[1].shift[0] - np.exp(-high) * mean / v)
+    assert abs(push) == pytest.approx(0.1)
+    drift = float(pipe.student.shift[1, 0] - (np.e - 1) * pipe.score[1].shift[0])
+    assert abs(drift) == pytest.approx(0.1)
+    shift = (np.e - 1) * (np.exp(-high) * mean / v + push) + drift
+    instance = gaussian.build(made, cmbound.theorem("explicit-one-step"))
+    assert instance.truth.value == pytest.approx(np.hypot(shift - mean, abs(slope) - np.sqrt(variance)), rel=1e-12)
+    assert instance.params["L_f"] == pytest.approx([abs(slope)])
+    assert instance.params["eps_sc"] == pytest.approx([0.1])
+    assert instance.params["eps_cm"] == pytest.approx([0.1])
+    assert instance.params["grid"] == pytest.approx([low, high])
+
+
+def test_multistep_law_is_the_moment_recursion() -> None:
+    made = recipe("explicit-multistep", d=3, shape="full", student="random", N=5, log_noise=-0.5, start="matched", log_span=0.3)
+    pipe = gaussian.pipeline(made)
+    law = pipe.again(pipe.again(pipe.first("matched"), 3), 2)
+    F = pipe.student
+    variance = 1 - np.exp(-2 * pipe.nodes[-1])
+    mean, covariance = F.shift[-1], variance * F.matrix[-1] @ F.matrix[-1].T
+    for n in (3, 2):
+        keep = np.exp(-(pipe.nodes[n] - pipe.nodes[0]))
+        inner = keep**2 * covariance + (1 - keep**2) * np.eye(3)
+        mean, covariance = F.matrix[n] @ (keep * mean) + F.shift[n], F.matrix[n] @ inner @ F.matrix[n].T
+    assert law.mean == pytest.approx(mean)
+    assert law.factor @ law.factor.T == pytest.approx(covariance)
+
+
+def test_underdamped_law_is_that_of_the_sampler() -> None:
+    rng = np.random.default_rng(3)
+    score = Affine(np.array([[-2.0, 0.3], [0.3, -1.0]]), np.array([0.5, -0.2]))
+    law = Law(np.array([1.0, -1.0]), np.array([[0.5, 0.0], [0.2, 0.3]]))
+    out = underdamped(law, score, friction=1.5, step=0.2, steps=4)
+    n = 200_000
+    x = law.mean + rng.standard_normal((n, 2)) @ law.factor.T
+    y = sampling.underdamped(x, lambda z: score.apply(z), 1.5, 0.2, 4, rng)
+    covariance = out.factor @ out.factor.T
+    assert np.abs(y.mean(axis=0) - out.mean).max() < 5 * np.sqrt(covariance.max() / n)
+    assert np.abs(np.cov(y, rowvar=False) - covariance).max() < 5 * covariance.max() * np.sqrt(2 / n)
+
+
+@pytest.mark.parametrize("kind", ["uniform", "geometric", "edm", "two-stage"])
+def test_grids_of_instances_are_those_of_the_package(kind: str) -> None:
+    choices, knobs = {"grid": kind, "N": 9}, {"log_delta": -2.0, "log_span": 0.4}
+    ours = grid_nodes(choices, knobs)
+    low, high = 10**-2.0, 10**-2.0 + 10**0.4
+    size = {"h": (high - low) / 9} if kind == "two-stage" else {"N": 9}
+    setting = resolve(
+        cmbound.theorem("explicit-one-step"),
+        {"delta": low, "T": high, "eps_sc": 0, "eps_cm": 0, "L_f": 1, "d": 1, "m2": 1, "grid": kind, **size},
+    )
+    assert ours == pytest.approx(engine_nodes(setting, Floats()), rel=1e-12)
+
+
+# --- mixtures -------------------------------------------------------------------------------------------------------
+
+
+def test_quadrature_agrees_with_samples() -> None:
+    made = recipe(
+        "explicit-multistep", "mixture", d=1, components=3, symmetric=False, widths="common", teacher="ddim", grid="geometric",
+        N=8, to="p_delta", clock="ou", start="standard", times=[0.6], constants="lists", profile="auto",
+        log_radius=0.3, log_tau=-0.5, log_delta=-1.5, log_span=0.3, log_score=-1.0, log_drift=-1.0,
+    )  # fmt: skip
+    instance = mixture.build(made, cmbound.theorem("explicit-multistep"))
+    run_ = mixture.runner(made)
+    rng, n = np.random.default_rng(0), 200_000
+    x = run_.student(rng.standard_normal((n, 1)), 8)
+    index = round(0.6 * 8)
+    gap = run_.nodes[index] - run_.nodes[0]
+    x = run_.student(np.exp(-gap) * x + np.sqrt(1 - np.exp(-2 * gap)) * rng.standard_normal((n, 1)), index)
+    truth = np.sort(run_.world.sample(n, float(run_.nodes[0]), seed=5)[:, 0])
+    sampled = float(np.sqrt(np.mean((np.sort(x[:, 0]) - truth) ** 2)))
+    assert instance.truth.value == pytest.approx(sampled, abs=0.01)
+    assert instance.truth.upper - instance.truth.lower < 0.01
+
+
+def test_step_products_are_lipschitz_constants() -> None:
+    for number in range(40):
+        made = recipe("explicit-map-error", "mixture", number, d=1, widths="common", log_tau=-0.3, N=5)
+        run_ = mixture.runner(made)
+        assert run_.world.smoothing is not None
+        steep = run_.steepest(*run_.world.smoothing)
+        x = np.linspace(-5, 5, 2001)[:, None] * (1 + run_.world.sd2)
+        for n in range(1, len(run_.nodes)):
+            slope = run_.slope(x, n)
+            assert np.max(np.abs(slope)) <= steep[n - 1] * (1 + 1e-9)
+            i = 1000
+            rise = (run_.student(x[i] + 1e-6, n) - run_.student(x[i] - 1e-6, n))[0] / 2e-6
+            assert rise == pytest.approx(slope[i], rel=1e-4, abs=1e-6)
+
+
+def test_several_dimensions_measure_what_they_say() -> None:
+    made = recipe("explicit-map-error", "atoms", d=2, components=3, N=3, at=1.0, clock="ou", constants="lists", profile="auto",
+                  teacher="ddim", log_radius=0.2, log_delta=-1.0, log_span=0.2, log_score=-1.0, log_drift=-1.0)  # fmt: skip
+    instance = mixture.build(made, cmbound.theorem("explicit-map-error"))
+    run_ = mixture.runner(made)
+    x = run_.world.sample(4000, float(run_.nodes[-1]), seed=11)
+    gap = run_.student(x, 3) - run_.world.consistency(x, run_.nodes[-1], run_.nodes[0])
+    again = float(np.sqrt(np.mean(np.sum(gap**2, axis=1))))
+    assert instance.truth.lower < again < instance.truth.upper
+    assert instance.params["eps_sc"] == pytest.approx([0.1] * 3)
+    assert instance.generous is not None
+    assert all(x >= y for x, y in zip(instance.generous["L_f"], instance.params["L_f"], strict=True))
+
+
+# --- verdicts -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("id", EXPLICIT)
+@pytest.mark.parametrize("world", WORLDS)
+def test_no_violation(id: str, world: str) -> None:
+    count = {"gaussian": 60, "mixture": 12, "atoms": 12}[world]
+    report = check(id, instances=count, world=world, seed=3)
+    assert report.violations == 0, report.worst
+    assert report.passed + report.violations + report.undecided + report.skipped == report.instances == count
+    assert report.skipped < count
+    assert sum(report.reasons.values()) == report.undecided + report.skipped
+    assert report.max_ratio is not None
+    assert 0 < report.max_ratio < 1.001
+
+
+@pytest.mark.parametrize(
+    ("id", "term"),
+    [
+        ("explicit-map-error", "consistency"),
+        ("explicit-map-error", "score"),
+        ("explicit-one-step", "initialisation"),
+        ("explicit-one-step", "early_stopping"),
+        ("explicit-training", "consistency"),
+    ],
+)
+def test_a_halved_term_is_a_violation(id: str, term: str) -> None:
+    wrong = halved(cmbound.theorem(id), term)
+    outcomes = [judge(draw(wrong, "gaussian", 0, n), wrong) for n in range(250)]
+    violations = [x for x in outcomes if x.status == "violation"]
+    assert violations
+    assert all(x.ratio is not None and x.ratio > 1 for x in violations)
+    right = [judge(x.recipe) for x in violations]
+    assert all(x.status in ("passed", "undecided") for x in right)
+    assert all(x.needed(term) > 0.5 for x in right)
+
+
+def test_truth_equal_to_the_bound_is_undecided_never_passed() -> None:
+    made = recipe("explicit-score-lipschitz", shape="isotropic", d=2, log_variance=-1.0)
+    outcome = judge(made)
+    assert outcome.status == "undecided"
+    assert outcome.ratio == pytest.approx(1)
+    assert outcome.reason.startswith("attained")
+
+
+def test_a_measured_constant_cannot_convict(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = recipe("explicit-map-error", "mixture", d=1, constants="lists", profile="auto", widths="common", log_tau=-0.3)
+    statement = cmbound.theorem("explicit-map-error")
+    instance = mixture.build(made, statement)
+    above = replace(instance, truth=Truth(1e3, 1e3, 1e3, exact=False), generous={**instance.params, "eps_cm": 10**6})
+    monkeypatch.setitem(campaign.BUILDERS, "mixture", lambda recipe, theorem: above)
+    outcome = judge(made)
+    assert outcome.status == "undecided"
+    assert "measured constants only" in outcome.reason
+    monkeypatch.setitem(campaign.BUILDERS, "mixture", lambda recipe, theorem: replace(above, generous=None))
+    assert judge(made).status == "violation"
+
+
+def test_needed_is_the_smallest_factor_of_a_term() -> None:
+    made = recipe()
+    outcome = Outcome(made, "passed", truth=3.0, bound=4.0, ratio=0.75, terms={"x": 2.0, "y": 2.0, "z": 0.0})
+    assert outcome.needed("x") == 0.5
+    assert outcome.needed("z") == 0
+    assert replace(outcome, truth=1.0).needed("x") == 0
+    assert replace(outcome, truth=None).needed("x") == 0
+
+
+def test_skipped_instances_say_why() -> None:
+    made = recipe("explicit-map-error", d=2, shape="full", profile="atoms", teacher="ddim", constants="lists", null=0)
+    outcome = judge(made)
+    assert outcome.status == "skipped"
+    assert "atoms" in outcome.reason
+    assert outcome.ratio is None
+    with pytest.raises(SkippedError):
+        gaussian.build(made, cmbound.theorem("explicit-map-error"))
+
+
+@pytest.mark.parametrize("id", ORDER)
+def test_order_forms_give_a_hidden_constant(id: str) -> None:
+    report = check(id, instances=60, seed=1)
+    assert report.violations == report.undecided == 0
+    if id == "lyu2023-cor8":
+        assert report.skipped == 60
+        assert report.hidden_constant is None
+        return
+    assert report.hidden_constant is not None
+    worst = report.worst
+    assert worst is not None
+    assert worst.truth is not None
+    C = report.hidden_constant
+    at = cmbound.theorem(id).approximate(**{**worst.params, "C": C}).total
+    assert float(at) == pytest.approx(worst.truth, rel=1e-9)
+
+
+# --- campaigns ------------------------------------------------------------------------------------------------------
+
+
+def test_a_campaign_does_not_depend_on_jobs_and_can_be_replayed(tmp_path: Path) -> None:
+    alone = check("explicit-one-step", instances=60, seed=5)
+    two = check("explicit-one-step", instances=60, seed=5, jobs=2)
+    first, second = alone.to_dict(), two.to_dict()
+    first.pop("seconds"), second.pop("seconds")
+    assert first == second
+    assert check("explicit-one-step", instances=60, seed=6).to_dict()["max_ratio"] != alone.max_ratio
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps(alone.to_dict()))
+    again = replay(json.loads(path.read_text()))
+    assert alone.worst is not None
+    assert again.to_dict() == alone.worst.to_dict()
+    assert replay(json.loads(json.dumps(alone.worst.recipe.to_dict()))).ratio == again.ratio
+
+
+def test_progress_counts_every_instance() -> None:
+    seen: list[int] = []
+    list(run("explicit-training", instances=30, world="gaussian", progress=seen.append))
+    assert sum(seen) == 30
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind", "words"),
+    [
+        ({"id": "explicit-one-stpe"}, UnknownNameError, "explicit-one-step"),
+        ({"id": "explicit-one-step", "instances": 0}, DomainError, "instances must be an integer from 1"),
+        ({"id": "explicit-one-step", "instances": 2.5}, InputError, "instances must be an integer, got 2.5"),
+        ({"id": "explicit-one-step", "seed": -1}, DomainError, "seed must be an integer from 0"),
+        ({"id": "explicit-one-step", "jobs": 0}, DomainError, "jobs must be an integer from 1"),
+        ({"id": "explicit-one-step", "world": "gausian"}, UnknownNameError, "gaussian"),
+    ],
+)
+def test_wrong_arguments_of_a_campaign(arguments: dict[str, Any], kind: type[CmboundError], words: str) -> None:
+    with pytest.raises(kind, match=words):
+        check(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"seed": "1"}, "seed of a recipe must be int"),
+        ({"world": "moon"}, "world of a recipe must be one of gaussian"),
+        ({"knobs": {"log_mean": "1"}}, "knob log_mean of a recipe must be a number"),
+        ({"theorem": "nothing"}, "unknown statement"),
+        ({"choices": {}}, "lacks"),
+    ],
+)
+def test_wrong_recipes(change: dict[str, Any], words: str) -> None:
+    data = {**recipe().to_dict(), **change}
+    with pytest.raises(CmboundError, match=words):
+        replay(data)
+    with pytest.raises(InputError, match="a recipe has the entries"):
+        replay({"theorem": "explicit-one-step"})
+
+
+# --- the search -----------------------------------------------------------------------------------------------------
+
+
+def test_the_search_refutes_a_wrong_statement(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = halved(cmbound.theorem("explicit-training"), "consistency")
+    monkeypatch.setattr(search, "find", lambda id: wrong)
+    found = falsify("explicit-training", budget=3, world="gaussian")
+    assert found.violations
+    assert found.values["total"] > 1
+
+
+def test_the_search_finds_attained_terms() -> None:
+    found = falsify("explicit-training", budget=4, world="gaussian", seed=2)
+    assert not found.violations
+    assert found.values["consistency"] > 0.95
+    assert found.values["initialisation"] > 0.9
+    witness = found.best["consistency"]
+    assert witness is not None
+    assert judge(witness.recipe).needed("consistency") == pytest.approx(found.values["consistency"])
+    with pytest.raises(DomainError, match="budget must be a number of seconds > 0"):
+        falsify("explicit-training", budget=0)
+
+
+def test_climbing_improves_and_stays_in_range() -> None:
+    start = recipe("explicit-map-error", log_score=-3.0)
+    best = search.climb(lambda x: x.knobs["log_score"] - abs(x.knobs["log_delta"] + 2), start, 400)
+    low, high = gaussian.KNOBS["log_score"]
+    assert low <= best.knobs["log_score"] <= high
+    assert best.knobs["log_score"] > 1.5
+    assert best.knobs["log_delta"] == pytest.approx(-2, abs=0.2)
+    assert best.choices == start.choices
+
+
+# --- planted mistakes -----------------------------------------------------------------------------------------------
+
+
+def test_weakened_expressions() -> None:
+    expr = L_f * (sympy.sqrt(d) * c(t) + m2**2 * g(h) / s(t)) + eps_sc
+    found = {x.text: x for x in weakened(expr)}
+    assert {x.expression for x in weakened(expr)} >= {
+        sympy.Integer(0),
+        expr / 2,
+        expr - eps_sc,
+        expr - eps_sc / 2,
+        expr.xreplace({g(h): h / 4}),
+        expr.xreplace({L_f: sympy.S.One}),
+        expr.xreplace({sympy.sqrt(d): sympy.S.One}),
+        expr.xreplace({m2**2: m2 ** sympy.Rational(3, 2)}),
+    }
+    assert found["exponent of c(t) lowered"].not_weaker == "c(t) is at most 1"
+    assert len({x.expression for x in weakened(expr)}) == len(weakened(expr))
+    assert expr not in {x.expression for x in weakened(expr)}
+
+
+@pytest.mark.parametrize("id", EXPLICIT)
+def test_every_statement_has_planted_copies(id: str) -> None:
+    copies = plants(id)
+    names = [x.name for x in copies]
+    assert len(set(names)) == len(names)
+    terms = {x.name for x in cmbound.theorem(id).sources}
+    assert {x.term for x in copies} == terms
+    assert {x.term for x in copies if x.change == "dropped"} == terms
+    assert {x.term for x in copies if x.change == "halved"} == terms
+
+
+def test_putting_the_part_back_unchanged_changes_nothing() -> None:
+    for id in EXPLICIT:
+        theorem = cmbound.theorem(id)
+        for part in planting.components(theorem):
+            rng = np.random.default_rng(1)
+            for _ in range(20):
+                made = search.random_recipe(theorem, rng, "gaussian", part.term, part.demands)
+                try:
+                    instance = gaussian.build(made, theorem)
+                    before = evaluate_setting(resolve(theorem, instance.params), "approximate").value
+                except (SkippedError, DomainError):
+                    continue
+                if isinstance(part.put, planting._RulePut) and part.put.unweighted:
+                    break
+                after = evaluate_setting(part.put(resolve(theorem, instance.params), part.expression), "approximate").value
+                assert after == pytest.approx(before, rel=1e-9), part.name
+                break
+
+
+def test_mistakes_are_caught_and_reported() -> None:
+    report = planted(["explicit-training"], draws=60)
+    assert len(report.verdicts) == len(plants("explicit-training"))
+    caught = report.having("caught")
+    assert len(caught) >= 0.75 * (len(report.verdicts) - len(report.having("not weaker")))
+    for verdict in caught:
+        assert verdict.witness is not None
+        assert recheck(verdict.plant, verdict.witness) > 1
+        assert judge(verdict.witness).status != "violation"
+    data = report.to_dict()
+    assert data["planted"] == data["caught"] + len(data["survived"]) + len(data["not_weaker"])
+    json.dumps(data, allow_nan=False)
+
+
+def committed() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(PLANTED.read_text(encoding="utf-8"))
+    return found
+
+
+def _name(row: dict[str, Any]) -> str:
+    return f"{row['theorem']}: {row['component']}: {row['change']}"
+
+
+def test_the_list_of_survivors_does_not_grow() -> None:
+    """Every copy that is not listed as a survivor is refuted by its committed witness, or is proved not weaker."""
+    data = committed()
+    copies = {x.name: x for id in explicit_ids() for x in plants(id)}
+    rows = [*data["witnesses"], *data["survived"], *data["not_weaker"]]
+    assert {_name(x) for x in rows} == set(copies), "run: cmbound check --planted --format json -o paper_tables/planted.json"
+    assert len(rows) == data["planted"]
+    assert len(data["witnesses"]) == data["caught"]
+    for row in data["witnesses"]:
+        assert recheck(copies[_name(row)], Recipe.from_dict(row["witness"])) > 1, _name(row)
+    assert {_name(x) for x in data["not_weaker"]} == {x.name for x in copies.values() if x.not_weaker}
+
+
+def test_halved_copies_of_sharp_parts_are_caught() -> None:
+    """Where the best ratio of a part is above 1/2, the copy that halves it is among those caught."""
+    data = committed()
+    for row in data["survived"]:
+        if row["change"] == "halved":
+            assert row["ratio"] <= 1, _name(row)
+    sharp = {"consistency", "initialisation (standard)", "initialisation (matched)", "score (exponential-integrator)",
+             "score (ddim)", "early stopping (ou)", "early stopping (ve)", "contraction"}  # fmt: skip
+    survived = {_name(x) for x in data["survived"] if x["component"] in sharp and x["change"] in ("halved", "dropped")}
+    assert not survived
+
+
+def test_order_forms_are_not_planted() -> None:
+    with pytest.raises(InputError, match="order-form"):
+        planted(["lyu2023-thm3"])
+    assert isinstance(planted(["explicit-map-lipschitz"], draws=5), PlantedReport)
+
+
+def test_random_choices_fit_the_statement() -> None:
+    rng = np.random.default_rng(0)
+    for id in EXPLICIT:
+        for _ in range(30):
+            choices = draw_choices(cmbound.theorem(id), rng)
+            assert not (choices["teacher"] == "ddim" and choices["constants"] == "closed")
+            assert not (choices["constants"] == "single" and choices["grid"] == "random")
+
+
+def test_the_process_in_numpy_is_that_of_the_theory() -> None:
+    for time in (1e-9, 0.3, 12.0):
+        exact = [float(sympy.N(f(sympy.Rational(time)), 30)) for f in (c, s)]
+        assert [float(signal(time)), float(noise(time))] == pytest.approx(exact, rel=1e-14)
+        assert float(noise_level(time)) == pytest.approx(exact[1] / exact[0], rel=1e-13)
