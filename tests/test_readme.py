@@ -43,14 +43,15 @@ def test_sentences_quote_the_numbers_shown() -> None:
     assert "17 Euler steps" in text
 
 
-def test_python_example(capsys: pytest.CaptureFixture[str]) -> None:
-    code = re.search(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
-    assert code is not None
-    exec(code[1], {})
+def test_python_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    evaluation, simulation = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
+    exec(evaluation, {})
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 4
     assert "early_stopping" in lines[0]
     assert "(1000,)" in lines[1]
+    exec(simulation, {})
+    assert 0 < float(capsys.readouterr().out) < 0.05
 
 
 if __name__ == "__main__":

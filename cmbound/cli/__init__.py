@@ -25,6 +25,7 @@ _COMMANDS = {
     "cite": "catalogue",
     "evaluate": "evaluate",
     "check": "check",
+    "simulate": "simulate",
     "profiles": "presets",
     "presets": "presets",
     "completion": "completion",

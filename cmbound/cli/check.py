@@ -68,13 +68,13 @@ def check_command(
     if replay is not None:
         if ids or everything:
             raise InputError("--replay takes the statement from the file: leave out the id")
-        write(*_replay(replay, form), output)
-        return
-    if everything and ids:
+    elif everything and ids:
         raise InputError("give ids or --all, not both")
-    if not ids and not everything and not planted:
+    elif not ids and not everything and not planted:
         raise InputError("give the id of a statement, or --all")
-    if planted:
+    if replay is not None:
+        text, failed = _replay(replay, form)
+    elif planted:
         text, failed = _planted(ids, seed, jobs, form), False
     elif falsify:
         text, failed = _falsify(_chosen(ids), budget, seed, world, form)
@@ -128,23 +128,20 @@ def _planted(ids: Sequence[str], seed: int, jobs: int, form: str) -> str:
     return planted_page(report) if form == "text" else planted_table(report.verdicts).render(form)
 
 
-def _replay(path: str, form: str) -> tuple[str]:
+def _replay(path: str, form: str) -> tuple[str, bool]:
     from cmbound.output.data import to_json
     from cmbound.output.verification import replay_page
     from cmbound.verification.campaign import replay
 
+    if form not in ("text", "json"):
+        raise InputError(f"--replay prints text or json, not {form}")
     try:
         data = json.loads(read(path))
     except (json.JSONDecodeError, RecursionError) as error:
         raise InputError(f"cannot read {path} as JSON: {error}") from None
     outcome = replay(data)
-    if form not in ("text", "json"):
-        raise InputError(f"--replay prints text or json, not {form}")
     text = to_json(outcome.to_dict()) if form == "json" else replay_page(outcome)
-    if outcome.status == "violation":
-        write(text, "-")
-        raise SystemExit(1)
-    return (text,)
+    return text, outcome.status == "violation"
 
 
 def _json(rows: list[dict[str, Any]]) -> str:

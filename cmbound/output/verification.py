@@ -21,18 +21,17 @@ def _ratio(x: float | None, digits: int = 4) -> Cell:
 
 def summary_table(reports: Sequence[Report]) -> Table:
     """One row for each statement."""
-    header = ("statement", "instances", "passed", "violations", "undecided", "skipped", "max ratio", "median ratio", "seconds")
+    header = ("statement", "instances", "passed", "violations", "undecided", "skipped", "max ratio", "median ratio")
     rows = tuple(
         (
             Cell(x.theorem),
             *(number(str(n)) for n in (x.instances, x.passed, x.violations, x.undecided, x.skipped)),
             _ratio(x.max_ratio),
             _ratio(x.median_ratio),
-            number(f"{x.seconds:.1f}"),
         )
         for x in reports
     )
-    return Table(header, rows, "l" + "r" * 8)
+    return Table(header, rows, "l" + "r" * 7)
 
 
 def sharpness_table(reports: Sequence[Report]) -> Table:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-_CENTRE_STEPS = 20_000
+from cmbound.worlds.geometry import enclosing_ball
 
 
 def _round_up(square: Fraction, digits: int = 6) -> str:
@@ -27,12 +27,8 @@ def _round_up(square: Fraction, digits: int = 6) -> str:
 
 
 def _circumcentre(x: Any) -> Any:
-    """A point near the centre of the smallest enclosing ball (Badoiu and Clarkson), as multiples of 2^-20."""
-    centre = x.mean(axis=0)
-    for i in range(1, _CENTRE_STEPS + 1):
-        far = x[np.argmax(((x - centre) ** 2).sum(axis=1))]
-        centre = centre + (far - centre) / (i + 1)
-    return np.round(centre * 2**20).astype(np.int64)
+    """A point near the centre of the smallest enclosing ball, as multiples of 2^-20."""
+    return np.round(enclosing_ball(x)[0] * 2**20).astype(np.int64)
 
 
 def _largest_principal_sd(x: Any) -> float:

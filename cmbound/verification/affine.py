@@ -70,7 +70,7 @@ class Law:
         """The law of scale x + deviation z with an independent z ~ N(0, I)."""
         size = len(self.mean)
         wide = np.concatenate([scale * self.factor, deviation * np.eye(size)], axis=1)
-        return Law(scale * self.mean, np.linalg.qr(wide.T, mode="r").T)
+        return Law(scale * self.mean, _triangle(wide.T))
 
     def scaled(self, scale: float) -> Law:
         """The law of scale x."""
@@ -84,6 +84,11 @@ class Law:
     def size(self) -> float:
         """Root second moment, the scale of rounding errors."""
         return float(np.sqrt(np.sum(self.mean**2) + np.sum(self.factor**2)))
+
+
+def _triangle(wide: Array) -> Array:
+    """The triangular factor L of L L^T = A^T A, for A (p, d)."""
+    return np.asarray(np.linalg.qr(wide, mode="r")).T
 
 
 @dataclass(frozen=True)
@@ -238,5 +243,5 @@ def underdamped(law: Law, score: Affine, *, friction: float, step: float, steps:
     factor[size:, law.factor.shape[1] :] = eye
     for _ in range(steps):
         mean = drift @ mean + push
-        factor = np.linalg.qr(np.concatenate([drift @ factor, root], axis=1).T, mode="r").T
+        factor = _triangle(np.concatenate([drift @ factor, root], axis=1).T)
     return Law(mean[:size], factor[:size])

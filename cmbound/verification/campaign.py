@@ -30,6 +30,7 @@ DRAWERS: dict[str, Callable[[Theorem, np.random.Generator, Mapping[str, Any]], R
 SHARES = {"gaussian": 0.8, "mixture": 0.1, "atoms": 0.1}
 """How the instances are divided among the worlds when none is asked for."""
 
+ATTAINED = "attained: truth and bound agree to within the error of the truth"
 BATCH = 25
 MAX_INSTANCES = 10**7
 
@@ -43,8 +44,8 @@ class Report:
         instances: how many were drawn; each is ``passed``, a violation, undecided or skipped.
         passed, violations, undecided, skipped: counts.
         reasons: why instances were skipped or undecided, with counts.
-        max_ratio, median_ratio: of truth/bound over all decided instances (None: there are none). For an order-form
-            statement the largest is the smallest constant C the instances allow.
+        max_ratio, median_ratio: of truth/bound over the instances that passed, attain the bound or violate it (None: there
+            are none). For an order-form statement the largest is the smallest constant C the instances allow.
         sharpness: for each term the largest share of it that some instance needs (1: attained).
         profiles: for each teacher and profile the number of instances and the largest ratio.
         worst: the outcome with the largest ratio.
@@ -118,7 +119,7 @@ def judge(recipe: Recipe, theorem: Theorem | None = None) -> Outcome:
         "passed",
         truth=truth.value,
         bound=bound,
-        ratio=_ratio(truth.value, bound),
+        ratio=_ratio(truth.value if bound > 0 else truth.lower, bound),
         terms={name: x.value for name, x in found.terms.items()},
         profile=found.profile,
         teacher=found.teacher,
@@ -127,7 +128,7 @@ def judge(recipe: Recipe, theorem: Theorem | None = None) -> Outcome:
     if statement.kind == "order" or truth.upper <= bound:
         return outcome
     if truth.lower <= bound:
-        return replace(outcome, status="undecided", reason="attained: truth and bound agree to within the error of the truth")
+        return replace(outcome, status="undecided", reason=ATTAINED)
     return _above(outcome, instance, statement)
 
 
@@ -227,7 +228,7 @@ def whole(name: str, value: Any, low: int, high: int) -> int:
 def summarise(theorem: Theorem, outcomes: Sequence[Outcome], seed: int, seconds: float) -> Report:
     """Counts, ratios and sharpness of the outcomes of one statement."""
     count = {status: sum(x.status == status for x in outcomes) for status in ("passed", "violation", "undecided", "skipped")}
-    decided = [x for x in outcomes if x.ratio is not None]
+    decided = [x for x in outcomes if x.ratio is not None and (x.status != "undecided" or x.reason == ATTAINED)]
     ratios = np.array([x.ratio for x in decided], dtype=np.float64)
     reasons: dict[str, int] = {}
     profiles: dict[str, dict[str, float]] = {}

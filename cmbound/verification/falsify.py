@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -115,7 +117,7 @@ def climb(objective: Callable[[Recipe], float], start: Recipe, evaluations: int,
         step = _STEP * (high[i] - low[i])
         corner[i] += step if corner[i] + step <= high[i] else -step
         corners.append(corner)
-    try:
+    with suppress(StopIteration):
         minimize(
             cost,
             x,
@@ -123,8 +125,6 @@ def climb(objective: Callable[[Recipe], float], start: Recipe, evaluations: int,
             bounds=list(zip(low, high, strict=True)),
             options={"initial_simplex": np.array(corners), "maxfev": evaluations, "xatol": 1e-5, "fatol": 1e-9},
         )
-    except StopIteration:
-        pass
     found: Recipe = best[1]
     return found
 
@@ -183,6 +183,9 @@ def falsify(
             progress(1)
         return outcome
 
+    def value(target: str, recipe: Recipe) -> float:
+        return score(tried(recipe), target)
+
     rng = np.random.default_rng(seed)
     while time.perf_counter() < begin + _RANDOM_SHARE * budget or not count:
         tried(random_recipe(theorem, rng, world, targets[count % len(targets)]))
@@ -190,7 +193,7 @@ def falsify(
         share = budget * (1 - _RANDOM_SHARE) * (number + 1) / len(targets)
         for start in list(pool[target]):
             if start.ratio is not None:
-                climb(lambda x, t=target: score(tried(x), t), start.recipe, _CLIMB, begin + _RANDOM_SHARE * budget + share)
+                climb(partial(value, target), start.recipe, _CLIMB, begin + _RANDOM_SHARE * budget + share)
     best = {x: pool[x][0] if score(pool[x][0], x) > 0 else None for x in targets}
     return Falsification(
         theorem=id,

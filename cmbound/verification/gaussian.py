@@ -12,7 +12,7 @@ from cmbound.distances import gaussian_tv_1d
 from cmbound.records import Theorem
 from cmbound.verification.affine import Affine, Law, Pipeline, composed, exact_score, flow, teacher_steps, underdamped
 from cmbound.verification.instances import Instance, Recipe, SkippedError, Truth
-from cmbound.verification.settings import OFF, amplitude, grid_nodes, law_constants, node_number, parameters
+from cmbound.verification.settings import OFF, amplitude, grid_nodes, law_constants, node_number, parameters, settled
 from cmbound.worlds.gaussian import Gaussian
 from cmbound.worlds.process import noise, signal
 
@@ -202,10 +202,7 @@ def _order(theorem: Theorem, pipe: Pipeline, choices: Mapping[str, Any], params:
         params |= {"t_hat": float(pipe.nodes[index]), "W_prev": law.w2(target)}
         return params, Truth.rounded(pipe.again(law, index).w2(target), target.size)
     if theorem.id == "lyu2023-cor6":
-        settle = np.log(2 * params["L_f"]) + pipe.nodes[0]
-        index = int(np.searchsorted(pipe.nodes, settle))
-        if index > count:
-            raise SkippedError("the horizon T is below log(2 L_f) + delta")
+        index = settled(pipe.nodes, params["L_f"])
         params["k"] = len(choices["times"]) + 1
         for _ in choices["times"]:
             law = pipe.again(law, index)

@@ -21,7 +21,7 @@ from scipy.special import ndtr
 from cmbound.distances import gaussian_w2
 from cmbound.records import Theorem
 from cmbound.verification.instances import Instance, Recipe, SkippedError, Truth
-from cmbound.verification.settings import OFF, amplitude, grid_nodes, law_constants, node_number, parameters
+from cmbound.verification.settings import OFF, amplitude, grid_nodes, law_constants, node_number, parameters, settled
 from cmbound.worlds.atoms import Atoms
 from cmbound.worlds.mixture import Mixture
 from cmbound.worlds.process import noise, noise_level, signal
@@ -41,10 +41,13 @@ KNOBS: dict[str, tuple[float, float]] = {
 """Ranges of the knobs, all decimal logarithms: spread of the centres, width of the components, ratio of the largest to the
 smallest weight, distance of the centre from 0, delta, T - delta, size of the score error and of the drift of the student."""
 
-POINTS = 1601
-_REACH = 9.0
+POINTS = 1001
+_REACH = 8.0
 SAMPLE = 500
 _SIGMAS = 4.0
+_ROUNDS, _WATCHED = 16, 6
+LARGE = 1e250
+"""Stands for a Lipschitz constant that is not known or leaves the float64 range."""
 
 
 # --- drawing --------------------------------------------------------------------------------------------------------
@@ -143,15 +146,37 @@ class Runner:
         shift = (self.nodes[n] - self.nodes[0]) * self.drift
         for k in range(n - 1, -1, -1):
             x, _ = self.step(x, k)
-        return x + shift
+        return np.asarray(x + shift)
 
-    def slope(self, x: Array, n: int) -> Array:
-        """The derivative of f_theta(., t_n) in one dimension at points (m, 1), shape (m,)."""
-        slope: Array | None = np.ones(len(x))
-        for k in range(n - 1, -1, -1):
-            x, slope = self.step(x, k, slope)
-        assert slope is not None
-        return slope
+    def slopes(self, x: Array) -> tuple[Array, Array]:
+        """f_theta(., t_n) and its derivative for all n = 1..N at once, at numbers x (N, m), d = 1; two arrays (N, m)."""
+        values, slopes = x.copy(), np.ones_like(x)
+        for k in range(len(x) - 1, -1, -1):
+            moved, slope = self.step(values[k:, :, None], k, slopes[k:])
+            assert slope is not None
+            values[k:], slopes[k:] = moved[..., 0], slope
+        values += (self.nodes[1:] - self.nodes[0])[:, None] * self.drift[0]
+        return values, slopes
+
+    def steepest_found(self, x: Array) -> Array:
+        """The largest derivatives of f_theta(., t_n), n = 1..N, near numbers x (N, m) in increasing order, shape (N,).
+
+        Intervals with the steepest secants are halved again and again, which finds the narrow transitions between components.
+        """
+        values, slopes = self.slopes(x)
+        best = np.max(np.abs(slopes), axis=1)
+        for _ in range(_ROUNDS):
+            width = np.diff(x, axis=1)
+            secant = np.abs(np.diff(values, axis=1)) / np.maximum(width, 1e-300)
+            secant[width <= 1e-13 * (1 + np.abs(x[:, 1:]))] = 0.0
+            index = np.argpartition(-secant, _WATCHED, axis=1)[:, :_WATCHED]
+            middle = np.take_along_axis(x[:, 1:] + x[:, :-1], index, axis=1) / 2
+            at_middle, slopes = self.slopes(middle)
+            best = np.maximum(best, np.max(np.abs(slopes), axis=1))
+            x, values = np.concatenate([x, middle], axis=1), np.concatenate([values, at_middle], axis=1)
+            order = np.argsort(x, axis=1)
+            x, values = np.take_along_axis(x, order, axis=1), np.take_along_axis(values, order, axis=1)
+        return np.asarray(best)
 
     def steepest(self, radius: float, tau: float) -> Array:
         """Lipschitz constants of f_theta(., t_n), n = 1..N, that certainly hold: products of those of the steps."""
@@ -163,7 +188,7 @@ class Runner:
         else:
             keep, push = np.exp(high - low), np.expm1(high - low)
         with np.errstate(over="ignore"):
-            return np.cumprod(np.maximum(np.abs(keep - push / v), np.abs(keep + push * top)))
+            return np.asarray(np.cumprod(np.maximum(np.abs(keep - push / v), np.abs(keep + push * top))))
 
 
 def runner(recipe: Recipe) -> Runner:
@@ -197,72 +222,63 @@ def build(recipe: Recipe, theorem: Theorem) -> Instance:
 
 
 def _on_the_line(recipe: Recipe, theorem: Theorem, run: Runner) -> Instance:
+    params, generous = _line_parameters(recipe.choices, theorem, run)
     choices, nodes, world = recipe.choices, run.nodes, run.world
-    count = len(nodes) - 1
+    count, low = len(nodes) - 1, float(nodes[0])
+    scale = float(np.exp(low)) if choices["clock"] == "ve" else 1.0
     z = np.linspace(-_REACH, _REACH, POINTS)
-    exact = theorem.id == "explicit-training"
-    wide = np.concatenate([1.5 * z, np.linspace(-3.0, 3.0, 801)])[:, None]
-
-    def spread(n: int) -> Array:
-        """Points that cover the line where the law at t_n lives and well beyond."""
-        t = float(nodes[n])
-        size = float(signal(t) ** 2 * world.sd2**2 + noise(t) ** 2) ** 0.5
-        return signal(t) * world.mean + size * wide
 
     def student(x: Array, n: int) -> Array:
-        if not exact:
+        if theorem.id != "explicit-training":
             return run.student(x[:, None], n)[:, 0]
-        shift = (nodes[n] - nodes[0]) * run.drift[0]
-        return np.asarray(world.quantile(world.cdf(x, float(nodes[n])), float(nodes[0])) + shift)
+        exact = world.rearrangement(x[:, None], float(nodes[n]), low)[:, 0]
+        return np.asarray(exact + (nodes[n] - low) * run.drift[0])
 
-    slopes = np.empty(count)
-    for n in range(1, count + 1):
-        if exact and n < count:
-            slopes[n - 1] = 0.0
-            continue
-        x = spread(n)
-        slope = world.flow_derivative(x, float(nodes[n]), float(nodes[0])) if exact else run.slope(x, n)
-        slopes[n - 1] = np.max(np.abs(slope))
-    errors = np.full(count, abs(run.offset[0])), np.full(count, abs(run.drift[0]))
-    constants = law_constants(world, nodes, choices)
-    params = parameters(theorem, choices, nodes, constants, slopes, *errors)
-    generous = None
-    if world.smoothing is not None and not exact:
-        steep = np.minimum(run.steepest(*world.smoothing), 1e250)
-        generous = parameters(theorem, choices, nodes, constants, np.maximum(steep, slopes), *errors)
-    low = float(nodes[0])
-    scale = float(np.exp(low)) if choices["clock"] == "ve" else 1.0
     if theorem.id in ("explicit-map-error", "lyu2023-thm2"):
         n = node_number(count, choices["at"])
-        x = np.asarray(world.quantile(ndtr(z), float(nodes[n])))
-        gap = student(x, n) - world.quantile(ndtr(z), low)
-        return Instance(recipe, params, _quadrature(scale * gap, z), generous)
-    start = float(noise(nodes[-1])) if choices["start"] == "matched" and theorem.kind != "order" else 1.0
-    values = student(start * z, count)
-    order = theorem.kind == "order"
+        x = world.from_normal(z, float(nodes[n]))
+        return Instance(recipe, params, _quadrature(scale * student(x, n), scale * world.from_normal(z, low), z), generous)
+    values = student((float(noise(nodes[-1])) if choices["start"] == "matched" else 1.0) * z, count)
+    to_data = choices["to"] == "p_data" and theorem.id not in ("lyu2023-thm3", "lyu2023-cor5")
     evaluations = [node_number(count, x) for x in choices["times"]] if theorem.recursion else []
-    to_data = theorem.id in ("lyu2023-cor4", "lyu2023-cor6") if order else choices["to"] == "p_data"
     if theorem.id == "lyu2023-cor5":
-        params["W_prev"] = _distance(values, z, _target(world, z, low, False), 1.0).value
         evaluations = [node_number(count, choices["at"])]
+        params["W_prev"] = _distance(values, z, _target(world, z, low, False), 1.0).value
         params["t_hat"] = float(nodes[evaluations[0]])
     elif theorem.id == "lyu2023-cor6":
-        n = int(np.searchsorted(nodes, np.log(2 * params["L_f"]) + low))
-        if n > count:
-            raise SkippedError("the horizon T is below log(2 L_f) + delta")
+        evaluations = [settled(nodes, params["L_f"])]
         params["k"] = 2
-        evaluations = [n]
     for n in evaluations:
         values = student(_noised(values, z, float(nodes[n]) - low), n)
     return Instance(recipe, params, _distance(values, z, _target(world, z, low, to_data), scale), generous)
 
 
+def _line_parameters(choices: Mapping[str, Any], theorem: Theorem, run: Runner) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The parameters at the largest slopes found, and at slopes that certainly hold."""
+    nodes, world, count = run.nodes, run.world, len(run.nodes) - 1
+    wide = np.sort(np.concatenate([np.linspace(-1.5 * _REACH, 1.5 * _REACH, POINTS), np.linspace(-3.0, 3.0, 801)]))
+    sizes = np.sqrt(signal(nodes[1:]) ** 2 * world.sd2**2 + noise(nodes[1:]) ** 2)
+    x = signal(nodes[1:])[:, None] * world.mean + sizes[:, None] * wide
+    if theorem.id == "explicit-training":
+        high, low = float(nodes[-1]), float(nodes[0])
+        slopes, steep = np.zeros(count), np.full(count, world.map_lipschitz(high, low))
+        slopes[-1] = np.max(world.flow_derivative(x[-1][:, None], high, low))
+    else:
+        slopes = run.steepest_found(x)
+        steep = np.full(count, np.inf) if world.smoothing is None else run.steepest(*world.smoothing)
+    errors = np.full(count, abs(run.offset[0])), np.full(count, abs(run.drift[0]))
+    constants = law_constants(world, nodes, choices)
+    params = parameters(theorem, choices, nodes, constants, slopes, *errors)
+    certain = np.maximum(np.minimum(steep, LARGE), slopes)
+    return params, parameters(theorem, choices, nodes, constants, certain, *errors)
+
+
 def _target(world: Mixture, z: Array, low: float, data: bool) -> Array:
     """The quantiles, at Phi(z), of p_delta or of the data law."""
     if not data:
-        return np.asarray(world.quantile(ndtr(z), low))
+        return world.from_normal(z, low)
     if not isinstance(world, Atoms):
-        return np.asarray(world.quantile(ndtr(z), 0.0))
+        return world.from_normal(z, 0.0)
     order = np.argsort(world.means[:, 0])
     ends = np.cumsum(world.weights[order])[:-1]
     return np.asarray(world.means[order, 0][np.searchsorted(ends, ndtr(z))])
@@ -283,25 +299,26 @@ def _noised(values: Array, z: Array, gap: float) -> Array:
 def _distance(values: Array, z: Array, target: Array, scale: float) -> Truth:
     """W2 between the law of ``values`` at z ~ N(0, 1) and the law with quantiles ``target`` at Phi(z)."""
     if np.all(np.diff(values) >= 0):
-        return _quadrature(scale * (values - target), z)
+        return _quadrature(scale * values, scale * target, z)
     order = np.argsort(values)
     mass = np.exp(-(z**2) / 2)
     middle = np.cumsum(mass[order]) - mass[order] / 2
     matched = np.interp(middle / mass.sum(), ndtr(z), target)
-    ordered = np.empty_like(values)
-    ordered[order] = values[order] - matched
-    return _quadrature(scale * ordered, z)
+    rearranged = np.empty_like(values)
+    rearranged[order] = matched
+    return _quadrature(scale * values, scale * rearranged, z)
 
 
-def _quadrature(gap: Array, z: Array) -> Truth:
-    """Root mean square of ``gap`` for z ~ N(0, 1)."""
+def _quadrature(x: Array, y: Array, z: Array) -> Truth:
+    """Root mean square of x - y for z ~ N(0, 1)."""
+    gap = x - y
     mass = np.exp(-(z**2) / 2)
 
     def rms(step: int) -> float:
         return float(np.sqrt(np.sum(mass[::step] * gap[::step] ** 2) / np.sum(mass[::step])))
 
     value = rms(1)
-    slack = 3 * abs(value - rms(2)) + 1e-9 * value + 1e-12 * float(np.max(np.abs(gap), initial=0.0))
+    slack = 3 * abs(value - rms(2)) + 1e-9 * value + 1e-13 * float(np.max(np.abs(x)))
     return Truth(value, max(value - slack, 0.0), value + slack, exact=False)
 
 
@@ -311,9 +328,7 @@ def _quadrature(gap: Array, z: Array) -> Truth:
 def _sampled(recipe: Recipe, theorem: Theorem, run: Runner) -> Instance:
     choices, nodes, world = recipe.choices, run.nodes, run.world
     if theorem.kind == "order":
-        raise SkippedError(
-            "the order form needs a Lipschitz constant of the student; in several dimensions only L2 ones are measured"
-        )
+        raise SkippedError("in several dimensions only L2 constants are measured: no L_f for the order form")
     count, low = len(nodes) - 1, float(nodes[0])
     rng = np.random.default_rng([recipe.seed, 2])
     x_0 = world.sample(SAMPLE, seed=rng)
@@ -332,10 +347,9 @@ def _sampled(recipe: Recipe, theorem: Theorem, run: Runner) -> Instance:
     listed = {**choices, "constants": "lists"}
     constants = law_constants(world, nodes, choices)
     params = parameters(theorem, listed, nodes, constants, lipschitz, *errors)
-    generous = None
-    if world.smoothing is not None:
-        steep = np.minimum(run.steepest(*world.smoothing), 1e250)
-        generous = parameters(theorem, listed, nodes, constants, np.maximum(steep, lipschitz), *errors)
+    steep = np.full(count, np.inf) if world.smoothing is None else run.steepest(*world.smoothing)
+    certain = np.maximum(np.minimum(steep, LARGE), lipschitz)
+    generous = parameters(theorem, listed, nodes, constants, certain, *errors)
     scale = float(np.exp(low)) if choices["clock"] == "ve" else 1.0
     if theorem.id == "explicit-map-error":
         n = node_number(count, choices["at"])

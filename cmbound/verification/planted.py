@@ -11,7 +11,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -271,9 +271,13 @@ class _RulePut:
 
 def _specialisation(setting: Setting) -> dict[Any, Any]:
     """The replacements (sd2 for m2, d_eff for d) that were made in the rules of the setting's profile."""
-    profile, rules = setting.profiles[0]
+    _, rules = setting.profiles[0]
     symbols = {x for rule in rules for x in rule.bound.free_symbols}
     return {**({m2: sd2} if sd2 in symbols else {}), **({d: d_eff} if d_eff in symbols else {})}
+
+
+def _put(put: Callable[[Setting, Any], Setting], expr: Any, setting: Setting) -> Setting:
+    return put(setting, expr)
 
 
 @lru_cache(maxsize=32)
@@ -301,7 +305,7 @@ def plants(id: str) -> tuple[Plant, ...]:
                     change.not_weaker,
                     part.term,
                     part.demands,
-                    lambda setting, put=part.put, expr=change.expression: put(setting, expr),
+                    partial(_put, part.put, change.expression),
                 )
             )
     return tuple(result)

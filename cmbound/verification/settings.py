@@ -103,6 +103,18 @@ def node_number(count: int, fraction: float) -> int:
     return max(1, min(count, round(fraction * count)))
 
 
+def settled(nodes: Array, L_f: float) -> int:
+    """The first node at or after log(2 L_f) + delta, from which on an evaluation halves the error (Corollary 6).
+
+    Raises:
+        SkippedError: the grid ends before.
+    """
+    index = int(np.searchsorted(nodes, np.log(2 * L_f) + nodes[0]))
+    if index >= len(nodes):
+        raise SkippedError("the horizon T is below log(2 L_f) + delta")
+    return index
+
+
 def law_constants(world: World, nodes: Array, choices: Mapping[str, Any]) -> dict[str, Any]:
     """The constants of the law, with the regularity of its scores on [t_star, T]."""
     low, high = float(nodes[0]), float(nodes[-1])
@@ -142,6 +154,7 @@ def parameters(
     }
     params: dict[str, Any] = dict(law)
     lists = choices["constants"] == "lists" and theorem.uses_profile
+    levels = ve and lists  # the grid is then given as noise levels, and so are times on it
     if lists:
         params |= {name: [float(x) for x in column] for name, column in per_step.items()}
         params["grid"] = [float(x) for x in (noise_level(nodes) if ve else nodes)]
@@ -150,21 +163,24 @@ def parameters(
         params["L_f"] = max(params["L_f"], 1.0)
         params |= {"delta": float(nodes[0]), "T": float(nodes[-1])}
         if choices["constants"] == "closed" or theorem.kind == "order":
-            params["h"] = min(float(np.max(np.diff(nodes))), float(nodes[-1]) - float(nodes[0]))
+            params["h"] = float(np.nextafter(np.max(np.diff(nodes)), 0))
         elif choices["grid"] == "two-stage":
-            params |= {"h": (float(nodes[-1]) - float(nodes[0])) / int(choices["N"]), "grid": "two-stage"}
+            step = (float(nodes[-1]) - float(nodes[0])) / int(choices["N"])
+            params |= {"h": float(np.nextafter(step, 0)), "grid": "two-stage"}
         else:
             params |= {"N": size, "grid": choices["grid"]}
     if theorem.recursion:
         indices = [node_number(size, x) for x in choices["times"]]
+        times = [float(x) for x in (noise_level(nodes) if levels else nodes)[indices]]
         if len(set(indices)) == 1:
-            params |= {"t_hat": float(nodes[indices[0]]), "k": len(indices) + 1}
+            params |= {"sigma_hat" if levels else "t_hat": times[0], "k": len(indices) + 1}
         else:
-            params["times"] = [float(nodes[i]) for i in indices]
+            params["sigmas" if levels else "times"] = times
     if theorem.id == "explicit-map-error":
-        params["t"] = float(nodes[node_number(size, choices["at"])])
+        t = float(nodes[node_number(size, choices["at"])])
+        params["sigma" if levels else "t"] = float(noise_level(t)) if levels else t
         if "h" in params:
-            params["h"] = min(params["h"], params["t"] - params["delta"])
+            params["h"] = min(params["h"], float(np.nextafter(t - params["delta"], 0)))
     if theorem.kind == "order":
         params["C"] = 1
         missing = [x for x in ("L_s",) if x in required(theorem) and (x not in law or law.get("t_star") == "delta")]

@@ -3,6 +3,8 @@
 1. Vectorised ``explicit-one-step`` (universal profile) on 10^6 points, against the same formula written by hand in numpy.
 2. Certified evaluations per second, against the same formula in mpmath at the same number of digits.
 3. Start-up of ``cmbound evaluate``, against a bare ``python -c "import sympy"``.
+4. Sampling and distances, against the raw random generator, the bare matrix product and POT.
+5. Exact instances per second, against the bare bound on them.
 """
 
 from __future__ import annotations
@@ -168,6 +170,8 @@ def start_up() -> str:
 
 
 if __name__ == "__main__":
-    for benchmark in (vectorised, automatic, certified, start_up):
+    from tests.benchmarks import sampling, verification
+
+    for benchmark in (vectorised, automatic, certified, start_up, *sampling.BENCHMARKS, *verification.BENCHMARKS):
         sys.stdout.write(benchmark() + "\n")
         sys.stdout.flush()

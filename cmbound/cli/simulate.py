@@ -1,0 +1,199 @@
+"""``cmbound simulate``."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import click
+
+from cmbound.cli import CONTEXT
+from cmbound.cli.common import completer, format_option, output_option, progress_bar, write
+from cmbound.cli.evaluate import GRID_KINDS, PROFILE_NAMES, TEACHER_NAMES
+from cmbound.errors import InputError
+
+CORRECTOR_NAMES = ("smoothing:", "overdamped:", "underdamped:")
+
+
+def parse_list(name: str, text: str) -> list[float]:
+    """Numbers separated by commas."""
+    from cmbound.numbers import parse
+
+    return [float(parse(name, x)) for x in text.split(",")]
+
+
+def parse_covariance(text: str) -> Any:
+    """Variances, rows separated by semicolons, or a file with rows (one row: variances)."""
+    from cmbound.worlds import read_data
+
+    if os.path.exists(text) or text.lower().endswith((".npy", ".csv", ".npz")):
+        table = read_data(text)
+        return table[0] if len(table) == 1 else table
+    rows = [parse_list("cov", x) for x in text.split(";")]
+    if len({len(x) for x in rows}) > 1:
+        raise InputError(f"cov is {text!r}; its rows differ in length")
+    return rows[0] if len(rows) == 1 else rows
+
+
+def build_world(world: str | None, mean: str | None, cov: str | None, data: str | None) -> Any:
+    """The law the options ask for."""
+    from cmbound.worlds import Atoms, Gaussian, read_data
+
+    if (world is None) == (data is None):
+        raise InputError("give one of --world gaussian (with --cov) and --data FILE")
+    if data is not None:
+        if mean is not None or cov is not None:
+            raise InputError("--mean and --cov belong to --world gaussian, not to --data")
+        return Atoms(read_data(data))
+    if cov is None:
+        raise InputError("--world gaussian needs --cov")
+    covariance = parse_covariance(cov)
+    centre = [0.0] * len(covariance) if mean is None else parse_list("mean", mean)
+    return Gaussian(centre, covariance[0] if len(covariance) == 1 and not isinstance(covariance[0], list) else covariance)
+
+
+def save_arrays(simulation: Any, path: str) -> None:
+    """Samples, truth and the numbers beside them, as .npz."""
+    import numpy as np
+
+    run, steps = simulation.run, simulation.steps
+    arrays: dict[str, Any] = {
+        "samples": simulation.samples,
+        "truth": simulation.truth,
+        "times": [x.time for x in steps],
+        "w2": [x.w2.value for x in steps],
+        "w2_lower": [x.w2.lower for x in steps],
+        "w2_upper": [x.w2.upper for x in steps],
+        "bounds": [x.bound for x in steps],
+        "nodes": simulation.parameters["grid"],
+        "seed": run.seed,
+        **{name: simulation.parameters[name] for name in ("L_f", "eps_sc", "eps_cm")},
+        **{name: getattr(run, name) for name in ("clock", "start", "to", "teacher", "student")},
+    }
+    if simulation.corrected is not None:
+        arrays["w2_corrected"] = simulation.corrected.value
+    try:
+        with open(path, "wb") as stream:
+            np.savez(stream, **arrays)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from None
+
+
+@click.command("simulate", context_settings=CONTEXT, short_help="Run the sampler on a known law: W2 beside the bound.")
+@click.option("--world", type=click.Choice(["gaussian"]), help="A Gaussian law (--cov, --mean), where everything is exact.")
+@click.option("--mean", metavar="NUMBERS", help='Mean, for instance "0,1".  [default: 0]')
+@click.option("--cov", metavar="NUMBERS|FILE", help='Variances "1,0.25", rows "1,0.3;0.3,2", or a .npy or .csv file of rows.')
+@click.option("--data", metavar="FILE", help="A data set, one point a row (.npy or .csv): its empirical law.")
+@click.option("--steps", metavar="K", help="Number of evaluations.  [default: 1, or one more than --times]")
+@click.option("--times", metavar="NUMBERS", help="Of the evaluations after the first.  [default: geometric, from T to t = 1/2]")
+@click.option("--delta", metavar="X", help="Early stopping.  [default: t = 1e-3]")
+@click.option("-T", "--horizon", metavar="X", help="Time of the first evaluation.  [default: t = 4]")
+@click.option(
+    "--grid",
+    metavar="KIND",
+    default="geometric",
+    show_default=True,
+    shell_complete=completer(lambda: GRID_KINDS),
+    help="uniform, geometric, edm or two-stage.",
+)
+@click.option("--grid-steps", metavar="N", default="50", show_default=True, help="Steps of the grid; the times are added.")
+@click.option(
+    "--teacher",
+    metavar="NAME",
+    default="ddim",
+    show_default=True,
+    shell_complete=completer(lambda: TEACHER_NAMES),
+    help="exponential-integrator or ddim.",
+)
+@click.option(
+    "--student",
+    type=click.Choice(["distilled", "exact"]),
+    default="distilled",
+    show_default=True,
+    help="The teacher run down to delta, or the exact consistency function.",
+)
+@click.option(
+    "--start", type=click.Choice(["standard", "matched"]), default="standard", show_default=True, help="N(0, I) or N(0, s_T^2 I)."
+)
+@click.option(
+    "--clock",
+    type=click.Choice(["ou", "ve"]),
+    default="ou",
+    show_default=True,
+    help="With ve, --delta, -T and --times are noise levels, and W2 and samples in VE units.",
+)
+@click.option(
+    "--to", type=click.Choice(["p_data", "p_delta"]), default="p_data", show_default=True, help="Distance to which law."
+)
+@click.option(
+    "--eps-sc", metavar="E", default="0", show_default=True, help="Size of a constant error of the teacher's score (OU units)."
+)
+@click.option("--eps-cm", metavar="E", default="0", show_default=True, help="Drift of the student per unit of time (OU units).")
+@click.option(
+    "--corrector",
+    metavar="TEXT",
+    shell_complete=completer(lambda: CORRECTOR_NAMES),
+    help="smoothing:u=0.01, overdamped:step=0.01,steps=10 or underdamped:friction=2,step=0.1,steps=10.",
+)
+@click.option("-n", "n", metavar="N", help="Number of samples.  [default: 10000, with --data 2000]")
+@click.option("--seed", metavar="N", default="0", show_default=True, help="Seed of everything random.")
+@click.option(
+    "--profile",
+    metavar="NAME",
+    default="auto",
+    show_default=True,
+    shell_complete=completer(lambda: PROFILE_NAMES),
+    help="Regularity profile of the bound.",
+)
+@click.option("--workers", metavar="N", default="1", show_default=True, help="Threads of the sampler.")
+@click.option("--save", metavar="FILE", type=click.Path(), help="Write samples, truth, times, W2 and bounds to an .npz file.")
+@click.option("--plot", metavar="FILE", type=click.Path(), help="Draw samples and errors (.png, .pdf or .svg).")
+@format_option("text", "json", "csv", "latex", "markdown")
+@output_option
+def simulate_command(
+    world: str | None,
+    mean: str | None,
+    cov: str | None,
+    data: str | None,
+    times: str | None,
+    save: str | None,
+    plot: str | None,
+    form: str,
+    output: str,
+    **options: Any,
+) -> None:
+    """Run the sampler on a law whose truth is known, and set measured W2 beside the bound.
+
+    With --world gaussian every number is exact. With --data W2 is estimated from samples and the bound is that of measured
+    constants. Exit status 1 if measured W2 is above the bound.
+
+    \b
+    cmbound simulate --world gaussian --cov 1,0.25 --steps 2 --plot run.pdf
+    cmbound simulate --data points.csv --times 0.8,0.3 --corrector smoothing:u=0.01
+    """
+    if plot is not None:
+        from cmbound.output.plots import check_suffix
+
+        check_suffix(plot)
+    law = build_world(world, mean, cov, data)
+    from cmbound.verification.simulation import simulate
+
+    with progress_bar("simulating", None) as advance:
+        result = simulate(law, times=None if times is None else times.split(","), progress=advance, **options)
+    if save is not None:
+        save_arrays(result, save)
+    if plot is not None:
+        from cmbound.output.plots import save_figure, simulation_figure
+
+        save_figure(simulation_figure(result), plot)
+    if form == "json":
+        from cmbound.output.data import to_json
+
+        text = to_json(result.to_dict())
+    else:
+        from cmbound.output.simulation import simulation_document, simulation_page
+
+        text = simulation_page(result) if form == "text" else simulation_document(result, form)
+    write(text, output)
+    if result.violations:
+        raise SystemExit(1)

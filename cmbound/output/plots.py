@@ -1,0 +1,192 @@
+"""Figures for a paper: about 6.5 by 2.8 inches, colours of Okabe and Ito, no global state of matplotlib."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+import numpy.typing as npt
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from cmbound.errors import DomainError, InputError
+from cmbound.verification.simulation import Simulation
+
+Array = npt.NDArray[np.float64]
+
+BLACK, ORANGE, BLUE, VERMILLION, GREY = "#000000", "#E69F00", "#0072B2", "#D55E00", "#777777"
+SIZE = (6.5, 2.8)
+SUFFIXES = (".png", ".pdf", ".svg")
+BINS = 60
+MOST_POINTS = 2000
+"""Points of a scatter plot; more only blur it."""
+_TEXT, _SMALL, _NAMED_TICKS = 8, 7, 6
+
+
+def check_suffix(path: str | Path) -> str:
+    """The kind of figure a file name asks for.
+
+    Raises:
+        InputError: not .png, .pdf or .svg.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in SUFFIXES:
+        raise InputError(f"{path}: the name of a figure must end in {', '.join(SUFFIXES)}")
+    return suffix[1:]
+
+
+def save_figure(figure: Figure, path: str | Path) -> None:
+    """Write a figure; the name's ending decides the kind; no date is written.
+
+    Raises:
+        InputError: another ending, or the file cannot be written.
+    """
+    kind = check_suffix(path)
+    undated: dict[str, Any] = {"png": {}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}[kind]
+    try:
+        with matplotlib.rc_context({"svg.hashsalt": "cmbound", "pdf.fonttype": 42}):
+            figure.savefig(path, format=kind, dpi=300, metadata=undated)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror or error}") from None
+
+
+def simulation_figure(simulation: Simulation) -> Figure:
+    """Samples beside the truth on the left, W2 beside the bound after each evaluation on the right."""
+    figure = Figure(figsize=SIZE, layout="constrained")
+    left, right = figure.subplots(1, 2)
+    if simulation.run.world.d == 1:
+        _histogram(left, simulation)
+    else:
+        _scatter(left, simulation)
+    _errors(right, simulation)
+    for axes in (left, right):
+        axes.tick_params(labelsize=_SMALL)
+        axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def _legend(axes: Any, columns: int) -> None:
+    """Above the axes, where nothing is drawn."""
+    axes.legend(
+        loc="lower center",
+        bbox_to_anchor=(0.5, 1.0),
+        ncols=columns,
+        fontsize=_SMALL,
+        frameon=False,
+        handlelength=1.6,
+        columnspacing=1.2,
+        markerscale=1.0,
+    )
+
+
+def _target(simulation: Simulation) -> str:
+    return r"p_{\mathrm{data}}" if simulation.run.to == "p_data" else r"p_\delta"
+
+
+def _histogram(axes: Any, simulation: Simulation) -> None:
+    """Samples and truth in common bins, with the density of the target (of p_delta if the data law has none)."""
+    x, y = simulation.samples[:, 0], simulation.truth[:, 0]
+    low, high = min(x.min(), y.min()), max(x.max(), y.max())
+    edges = np.linspace(low, high, BINS + 1) if high > low else np.linspace(low - 0.5, low + 0.5, BINS + 1)
+    axes.hist(x, bins=edges, density=True, color=ORANGE, alpha=0.6, label=f"samples of ${_law(simulation)}$")
+    axes.hist(
+        y, bins=edges, density=True, histtype="step", color=BLUE, linewidth=0.8, label=f"samples of ${_target(simulation)}$"
+    )
+    points, density, name = _density(simulation, edges)
+    axes.plot(points, density, color=BLACK, linewidth=0.9, label=f"density of ${name}$")
+    axes.set_xlim(edges[0], edges[-1])
+    axes.set_xlabel("$x$", fontsize=_TEXT)
+    axes.set_ylabel("density", fontsize=_TEXT)
+    _legend(axes, 2)
+
+
+def _law(simulation: Simulation) -> str:
+    """The law of the samples in the paper's notation."""
+    return f"q_{{{len(simulation.steps)}}}" + (r"^{\,\mathrm{c}}" if simulation.corrected is not None else "")
+
+
+def _density(simulation: Simulation, edges: Array) -> tuple[Array, Array, str]:
+    run = simulation.run
+    points = np.linspace(edges[0], edges[-1], 1601)
+    if run.to == "p_data":
+        try:
+            return points, np.exp(run.world.log_density(points[:, None], 0.0)), r"p_{\mathrm{data}}"
+        except DomainError:  # point masses
+            pass
+    return points, np.exp(run.world.log_density(points[:, None] / run.scale, run.low)) / run.scale, r"p_\delta"
+
+
+def _scatter(axes: Any, simulation: Simulation) -> None:
+    """Samples over the truth, in the plane of the first two principal directions of the truth if d > 2."""
+    x, y = simulation.samples[:MOST_POINTS], simulation.truth[:MOST_POINTS]
+    names = ("$x_1$", "$x_2$")
+    if x.shape[1] > 2:
+        centre = simulation.truth.mean(axis=0)
+        directions = np.linalg.svd(simulation.truth - centre, full_matrices=False)[2][:2]
+        if len(directions) < 2:
+            directions = np.eye(2, x.shape[1])
+        x, y = (x - centre) @ directions.T, (y - centre) @ directions.T
+        names = ("first principal direction", "second principal direction")
+    small = min(1.0, 20 / np.sqrt(len(x)))
+    marks = {"linestyle": "none", "markeredgewidth": 0, "rasterized": True}
+    axes.plot(
+        *y.T, marker="o", markersize=2 + 2 * small, color=BLUE, alpha=0.5, label=f"samples of ${_target(simulation)}$", **marks
+    )
+    axes.plot(
+        *x.T, marker="o", markersize=1 + 2 * small, color=ORANGE, alpha=0.6, label=f"samples of ${_law(simulation)}$", **marks
+    )
+    axes.set_xlabel(names[0], fontsize=_TEXT)
+    axes.set_ylabel(names[1], fontsize=_TEXT)
+    axes.set_aspect("equal", adjustable="datalim")
+    _legend(axes, 2)
+
+
+def _errors(axes: Any, simulation: Simulation) -> None:
+    """Measured W2 with its interval, the bound and the trivial bound; a log scale."""
+    steps, corrected = simulation.steps, simulation.corrected
+    k = np.array([x.k for x in steps])
+    bound = np.array([x.bound for x in steps])
+    trivial = simulation.evaluation.trivial
+    how = "certified" if simulation.exact else "measured constants"
+    axes.set_yscale("log", nonpositive="clip")
+    axes.plot(k, bound, color=VERMILLION, marker="s", markersize=4, linewidth=1.2, label=f"bound ({how})")
+    axes.plot(k, [x.w2.value for x in steps], color=BLUE, marker="o", markersize=4, linewidth=0.8, label=r"measured $W_2$")
+    ticks, names = list(k), [f"{x.k}\n$t={float(t):.3g}$" for x, t in zip(steps, _times(simulation), strict=True)]
+    shown = [(x.k, x.w2) for x in steps]
+    if corrected is not None:
+        at = int(k[-1]) + 1
+        axes.plot([at], [corrected.value], color=BLUE, marker="D", markersize=4, markerfacecolor="none", linestyle="none")
+        ticks.append(np.int64(at))
+        names.append("corrector")
+        shown.append((at, corrected))
+    if not simulation.exact:
+        ends = [(x.value - min(x.lower, x.value), max(x.upper - x.value, 0.0)) for _, x in shown]
+        axes.errorbar(
+            [at for at, _ in shown],
+            [x.value for _, x in shown],
+            yerr=np.array(ends).T,
+            fmt="none",
+            ecolor=BLUE,
+            elinewidth=0.8,
+            capsize=2,
+        )
+    if trivial is not None and trivial > 0:
+        axes.axhline(trivial, color=GREY, linestyle="--", linewidth=0.8, label="always answering 0")
+    heights = [y for _, x in shown for y in (x.value, x.upper)] + [*bound, trivial or 0.0]
+    heights = [y for y in heights if y > 0] or [1.0]
+    axes.set_ylim(min(heights) / 2, max(heights) * 2)  # an interval that reaches 0 runs off at the bottom
+    axes.set_xlim(0.5, len(ticks) + 0.5)
+    if len(ticks) <= _NAMED_TICKS:
+        axes.set_xticks(ticks, names)
+        axes.set_xlabel("evaluation $k$", fontsize=_TEXT)
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_xlabel("evaluation $k$" + (" (last: corrector)" if corrected is not None else ""), fontsize=_TEXT)
+    axes.set_ylabel(f"$W_2(q_k, {_target(simulation)})$", fontsize=_TEXT)
+    _legend(axes, 2)
+
+
+def _times(simulation: Simulation) -> list[float]:
+    return [float(simulation.run.nodes[i]) for i in (-1, *simulation.run.indices)]

@@ -1,0 +1,209 @@
+"""Posterior averages over the components of a Gaussian mixture, block by block.
+
+With component scores s_k = -P_k (x - c m_k), P_k = (c^2 Sigma_k + s^2 I)^{-1}, and posterior weights r_k:
+
+    score   s = sum r_k s_k,
+    Hessian H = -sum r_k P_k + Cov_r(s_k),
+    ds/dt along the PF-ODE = sum r_k (l_k - lbar) s_k + sum r_k (s_k - 2 P_k s_k + P_k s),
+        l_k = -s_k.s + norm(s_k)^2 - tr P_k + d,  lbar = sum r_k l_k.
+
+(The last: along dx/dt = -x - s one has d/dt s_k = s_k - 2 P_k s_k + P_k s and d/dt log r_k = l_k - lbar.) All methods take
+points x (n, d) and times t, one number (shape ()) or (n,).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cmbound.worlds.base import Array
+from cmbound.worlds.process import noise, signal
+
+Index = npt.NDArray[np.integer[Any]]
+_LOG_2PI = math.log(2 * math.pi)
+
+
+def _normalised(logits: Array) -> tuple[Array, Array, Array]:
+    """Index of the largest entry of each row, exp(row - largest) divided by its sum, and that sum (n, 1). Overwrites."""
+    best = logits.argmax(axis=1)
+    logits -= np.take_along_axis(logits, best[:, None], 1)
+    np.exp(logits, out=logits)
+    total = logits.sum(axis=1, keepdims=True)
+    logits /= total
+    return best, logits, total
+
+
+class Shared:
+    """Components with one covariance, diagonal after a rotation: matrix products only.
+
+    Logits are log pi_k + (c x.P m_k - c^2 m_k.P m_k/2) with x and m_k measured from the centre of the means: what all
+    components have in common never enters, so that nothing is lost far out in the tails.
+
+    Args:
+        means: shape (K, d).
+        weights: shape (K,), positive with sum 1.
+        variances: shape (1,) for a multiple of the identity, or (d,), the eigenvalues of the covariance.
+        vectors: eigenvectors in columns (d, d), or None for the coordinate axes.
+    """
+
+    def __init__(self, means: Array, weights: Array, variances: Array, vectors: Array | None) -> None:
+        self.variances, self.vectors = variances, vectors
+        self.centre = means.mean(axis=0)
+        self.log_weights = np.log(weights)
+        self.m = np.ascontiguousarray(self._in(means - self.centre))
+        squares = self.m**2 if len(variances) > 1 else (self.m**2).sum(axis=1, keepdims=True)
+        self.squares = np.ascontiguousarray(squares.T)
+        self.size = len(means)
+
+    def _in(self, x: Array) -> Array:
+        return x if self.vectors is None else np.asarray(x @ self.vectors)
+
+    def _out(self, y: Array) -> Array:
+        return y if self.vectors is None else np.asarray(y @ self.vectors.T)
+
+    def _setup(self, x: Array, t: Array) -> tuple[Array, Array, Array]:
+        """c (n or 1, 1), P (n or 1, 1 or d) and the offset y (n, d) from the noised centre."""
+        c = np.reshape(signal(t), (-1, 1))
+        precision = 1 / (c * c * self.variances + np.reshape(np.square(noise(t)), (-1, 1)))
+        return c, precision, self._in(x - c * self.centre)
+
+    def _logits(self, c: Array, precision: Array, y: Array) -> Array:
+        logits = (c * precision * y) @ self.m.T
+        logits -= (c * c * precision / 2) @ self.squares
+        logits += self.log_weights
+        return np.asarray(logits)
+
+    def log_density(self, x: Array, t: Array) -> Array:
+        c, precision, y = self._setup(x, t)
+        best, _, total = _normalised(self._logits(c, precision, y))
+        nearest = y - c * self.m[best]
+        repeated = y.shape[1] // precision.shape[1]
+        exponent = np.sum(nearest * precision * nearest, axis=1) - repeated * np.sum(np.log(precision), axis=1)
+        return np.asarray(self.log_weights[best] + np.log(total[:, 0]) - (exponent + y.shape[1] * _LOG_2PI) / 2)
+
+    def score(self, x: Array, t: Array) -> Array:
+        c, precision, y = self._setup(x, t)
+        _, r, _ = _normalised(self._logits(c, precision, y))
+        return self._out(precision * (c * (r @ self.m) - y))
+
+    def denoiser(self, x: Array, t: Array) -> Array:
+        c, precision, y = self._setup(x, t)
+        _, r, _ = _normalised(self._logits(c, precision, y))
+        average = r @ self.m
+        return np.asarray(self.centre) + self._out(average + c * self.variances * precision * (y - c * average))
+
+    def hessian_product(self, x: Array, t: Array, v: Array) -> Array:
+        c, precision, y = self._setup(x, t)
+        _, r, _ = _normalised(self._logits(c, precision, y))
+        w = precision * self._in(v)
+        return self._out(c * c * precision * self._covariance_with(r, w @ self.m.T) - w)
+
+    def _covariance_with(self, r: Array, g: Array) -> Array:
+        """Cov_r(m_k, g_k) for numbers g (n, K), which are overwritten; shape (n, d)."""
+        g -= np.einsum("nk,nk->n", r, g)[:, None]
+        g *= r
+        return np.asarray(g @ self.m)
+
+    def acceleration(self, x: Array, t: Array) -> Array:
+        """E[a norm(a)^2] + Cov(a) s + s - P s with a_k = s_k - s = c P (m_k - average)."""
+        c, precision, y = self._setup(x, t)
+        _, r, _ = _normalised(self._logits(c, precision, y))
+        average = r @ self.m
+        s = precision * (c * average - y)
+        cp = c * precision
+        g = (cp * s - 2 * cp * cp * average) @ self.m.T  # norm(a_k)^2 + a_k.s up to what all k have in common
+        g += (cp * cp) @ self.squares
+        return self._out(cp * self._covariance_with(r, g) + s - precision * s)
+
+    def draw(self, index: Index, c: float, s: float, z: Array) -> Array:
+        """x_t for the components ``index`` (n,) and standard normal z (n, d)."""
+        spread = np.sqrt(c * c * self.variances + s * s)
+        return np.asarray(c * self.centre + self._out(c * self.m[index] + spread * z))
+
+
+class Individual:
+    """Components with covariances of their own.
+
+    Args:
+        means: shape (K, d).
+        weights: shape (K,), positive with sum 1.
+        values: eigenvalues of the covariances, shape (K, d).
+        vectors: their eigenvectors in columns, shape (K, d, d).
+    """
+
+    def __init__(self, means: Array, weights: Array, values: Array, vectors: Array) -> None:
+        self.values, self.vectors = values, vectors
+        self.means = means
+        self.rotated = np.einsum("kd,kde->ke", means, vectors)
+        self.log_weights = np.log(weights)
+        self.size = means.size
+
+    def _in(self, x: Array) -> Array:
+        """Points (n, d) in the axes of every component, shape (n, K, d)."""
+        return np.moveaxis(x @ self.vectors, 0, 1)
+
+    def _out(self, y: Array) -> Array:
+        """Vectors (n, K, d) in the axes of their components, back to common axes."""
+        return np.moveaxis(np.moveaxis(y, 1, 0) @ np.swapaxes(self.vectors, 1, 2), 0, 1)
+
+    def _setup(self, x: Array, t: Array) -> tuple[Array, Array, Array]:
+        """c (n or 1, 1, 1), P (n or 1, K, d) and the offsets y (n, K, d), both in the axes of the components."""
+        c = np.reshape(signal(t), (-1, 1, 1))
+        precision = 1 / (c * c * self.values + np.reshape(np.square(noise(t)), (-1, 1, 1)))
+        return c, precision, self._in(x) - c * self.rotated
+
+    def _posterior(self, precision: Array, y: Array) -> tuple[Array, Array, Array]:
+        """Weights (n, K); the largest logit and the sum of exp(logit - largest), shapes (n,)."""
+        logits = self.log_weights + (np.sum(np.log(precision), axis=2) - np.sum(y * precision * y, axis=2)) / 2
+        top = logits.max(axis=1)
+        _, r, total = _normalised(logits)
+        return r, top, total[:, 0]
+
+    def _average(self, r: Array, values: Array) -> Array:
+        return np.asarray(np.einsum("nk,nkd->nd", r, values))
+
+    def log_density(self, x: Array, t: Array) -> Array:
+        _, precision, y = self._setup(x, t)
+        _, top, total = self._posterior(precision, y)
+        return np.asarray(top + np.log(total) - x.shape[1] * _LOG_2PI / 2)
+
+    def score(self, x: Array, t: Array) -> Array:
+        _, precision, y = self._setup(x, t)
+        r, _, _ = self._posterior(precision, y)
+        return self._average(r, self._out(-precision * y))
+
+    def denoiser(self, x: Array, t: Array) -> Array:
+        c, precision, y = self._setup(x, t)
+        r, _, _ = self._posterior(precision, y)
+        return np.asarray(r @ self.means + self._average(r, self._out(c * self.values * precision * y)))
+
+    def hessian_product(self, x: Array, t: Array, v: Array) -> Array:
+        _, precision, y = self._setup(x, t)
+        r, _, _ = self._posterior(precision, y)
+        scores = self._out(-precision * y)
+        apart = scores - self._average(r, scores)[:, None]
+        products = np.einsum("nkd,nd->nk", apart, v)
+        return self._average(r * products, apart) - self._average(r, self._out(precision * self._in(v)))
+
+    def acceleration(self, x: Array, t: Array) -> Array:
+        _, precision, y = self._setup(x, t)
+        r, _, _ = self._posterior(precision, y)
+        inner = -precision * y
+        scores = self._out(inner)
+        s = self._average(r, scores)
+        apart = scores - s[:, None]
+        g = np.einsum("nkd,nkd->nk", apart, scores) - np.sum(precision, axis=2)  # l_k - d
+        g = g - np.einsum("nk,nk->n", r, g)[:, None]
+        turned = self._out(precision * (self._in(s) - 2 * inner))
+        return self._average(r * g, apart) + s + self._average(r, turned)
+
+    def draw(self, index: Index, c: float, s: float, z: Array) -> Array:
+        spread = np.sqrt(c * c * self.values[index] + s * s)
+        out = np.empty_like(z)
+        for k in np.unique(index):
+            rows = index == k
+            out[rows] = c * self.means[k] + (spread[rows] * z[rows]) @ self.vectors[k].T
+        return out

@@ -1,0 +1,95 @@
+"""Reading a data set from a file."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from cmbound.errors import InputError
+from cmbound.worlds.base import Array
+
+SUFFIXES = (".npy", ".npz", ".csv")
+
+
+def read_data(path: str | Path) -> Array:
+    """The points of a data set, shape (n, d), one point a row.
+
+    Args:
+        path: .npy; .npz holding one array; or .csv, numbers separated by commas or white space, with an optional header line
+            and blank lines ignored. An array (n,) is n points in one dimension.
+
+    Raises:
+        InputError: a file that cannot be read, or does not hold a non-empty table of finite numbers.
+    """
+    file = Path(path)
+    suffix = file.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise InputError(f"{file}: the name must end in {', '.join(SUFFIXES)}")
+    if not file.is_file():
+        raise InputError(f"{file}: no such file")
+    try:
+        table = _text(file) if suffix == ".csv" else _binary(file)
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read ({error.strerror or error})") from None
+    if table.ndim != 2:
+        raise InputError(f"{file}: the array has shape {table.shape}; (n, d) is needed")
+    if table.size == 0:
+        raise InputError(f"{file}: holds no numbers (shape {table.shape})")
+    bad = ~np.isfinite(table).all(axis=1)
+    if bad.any():
+        row = int(np.argmax(bad))
+        value = table[row][~np.isfinite(table[row])][0]
+        raise InputError(f"{file}: row {row + 1} holds {value}; finite numbers are needed")
+    return table
+
+
+def _binary(file: Path) -> Array:
+    try:
+        loaded = np.load(file, allow_pickle=False)
+        if isinstance(loaded, np.lib.npyio.NpzFile):
+            with loaded:
+                if len(loaded.files) != 1:
+                    raise InputError(f"{file}: holds {len(loaded.files)} arrays; one is needed")
+                array = loaded[loaded.files[0]]
+        else:
+            array = loaded
+    except InputError:
+        raise
+    except (ValueError, EOFError, zipfile.BadZipFile):
+        raise InputError(f"{file}: not a NumPy file with an array of numbers") from None
+    if array.dtype.kind not in "fiu":
+        raise InputError(f"{file}: the array has dtype {array.dtype}; real numbers are needed")
+    return np.asarray(array[:, None] if array.ndim == 1 else array, dtype=np.float64)
+
+
+def _text(file: Path) -> Array:
+    try:
+        lines = [x for x in file.read_text(encoding="utf-8-sig").splitlines() if x.strip()]
+    except UnicodeDecodeError:
+        raise InputError(f"{file}: not a text file") from None
+    rows = [_fields(x) for x in lines]
+    if rows and not any(_is_number(x) for x in rows[0]):
+        rows = rows[1:]
+    table = []
+    for i, row in enumerate(rows, 1):
+        wrong = next((x for x in row if not _is_number(x)), None)
+        if wrong is not None:
+            raise InputError(f"{file}: row {i} holds {wrong[:40]!r}, which is not a number")
+        if len(row) != len(rows[0]):
+            raise InputError(f"{file}: row {i} has {len(row)} numbers, row 1 has {len(rows[0])}")
+        table.append([float(x) for x in row])
+    return np.array(table, dtype=np.float64) if table else np.empty((0, 0))
+
+
+def _fields(text: str) -> list[str]:
+    return [x.strip() for x in text.split(",")] if "," in text else text.split()
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return "_" not in text
