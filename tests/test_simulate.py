@@ -213,6 +213,10 @@ def test_measured_bound_says_so(data_run: Simulation, line_run: Simulation, exac
     assert any("no bound covers" in x for x in line_run.notes)
 
 
+def test_more_trajectories_for_fewer_points() -> None:
+    assert [module.trajectories(Atoms(np.arange(n)[:, None])) for n in (1, 128, 256, 1000, 5000)] == [1000, 1000, 500, 128, 128]
+
+
 def test_sliced_w2_without_pot_and_for_many_samples(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "find_spec", lambda name: None)
     run = simulate(Atoms(PLANE), **SMALL)
@@ -415,7 +419,7 @@ def test_figure_in_many_dimensions_and_with_many_evaluations() -> None:
 
 
 @pytest.mark.parametrize("size", [1, 2, 3])
-def test_nothing_overlaps_and_files_are_reproducible(size: int, tmp_path: Path) -> None:
+def test_nothing_overlaps(size: int) -> None:
     run = simulate(Gaussian([0.0] * size, 1.0), steps=3, n=300, corrector="smoothing:u=0.1")
     figure = simulation_figure(run)
     canvas = FigureCanvasAgg(figure)
@@ -434,12 +438,15 @@ def test_nothing_overlaps_and_files_are_reproducible(size: int, tmp_path: Path) 
         legend = axes.get_legend()
         assert legend is not None
         assert legend.get_window_extent(renderer).y0 >= axes.get_window_extent(renderer).y1 - 1
-    for kind, magic in (("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml")):
-        files = [tmp_path / f"{name}.{kind}" for name in ("first", "second")]
-        for path in files:
-            save_figure(simulation_figure(run), path)
-        assert files[0].read_bytes() == files[1].read_bytes()
-        assert files[0].read_bytes().startswith(magic)
+
+
+@pytest.mark.parametrize(("kind", "magic"), [("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml")])
+def test_files_are_reproducible(kind: str, magic: bytes, tmp_path: Path, line_run: Simulation) -> None:
+    files = [tmp_path / f"{name}.{kind}" for name in ("first", "second")]
+    for path in files:
+        save_figure(simulation_figure(line_run), path)
+    assert files[0].read_bytes() == files[1].read_bytes()
+    assert files[0].read_bytes().startswith(magic)
 
 
 def test_plot_option(tmp_path: Path) -> None:

@@ -176,12 +176,9 @@ class Pipeline:
 
 def exact_score(world: Gaussian, nodes: Array) -> Affine:
     """s(., t) at the nodes, stacked."""
-    maps = []
-    for t in nodes:
-        root = world.factor(float(t))
-        precision = np.linalg.inv(root @ root) if world.eigenvectors is not None else np.diag(1 / np.diag(root) ** 2)
-        maps.append((-precision, precision @ (signal(t) * world.mean)))
-    return Affine(np.stack([m for m, _ in maps]), np.stack([b for _, b in maps]))
+    axes = np.eye(world.d) if world.eigenvectors is None else world.eigenvectors
+    precision = (axes / world.variances(nodes)[:, None, :]) @ axes.T
+    return Affine(-precision, signal(nodes)[:, None] * (precision @ world.mean))
 
 
 def flow(world: Gaussian, start: Array, end: float) -> Affine:

@@ -84,7 +84,7 @@ def focused(recipe: Recipe, term: str) -> Recipe:
 
 
 def climb(objective: Callable[[Recipe], float], start: Recipe, evaluations: int, deadline: float | None = None) -> Recipe:
-    """Nelder-Mead on the knobs that are not off, inside their ranges.
+    """Nelder-Mead on the knobs that are not off (and on the length of the mean), inside their ranges.
 
     Args:
         objective: what to maximise.
@@ -96,10 +96,11 @@ def climb(objective: Callable[[Recipe], float], start: Recipe, evaluations: int,
         The best recipe seen, ``start`` if nothing was better.
     """
     ranges = KNOBS[start.world]
+    best: list[Any] = [objective(start), start]
+    start = replace(start, knobs={**start.knobs, "log_mean": max(start.knobs["log_mean"], -1.0)})
     names = [x for x in start.knobs if start.knobs[x] > OFF]
     low = np.array([max(ranges[x][0], -6.0) for x in names])
     high = np.array([ranges[x][1] for x in names])
-    best: list[Any] = [objective(start), start]
 
     def cost(x: Any) -> float:
         if deadline is not None and time.perf_counter() > deadline:

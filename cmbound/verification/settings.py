@@ -21,6 +21,8 @@ OFF = -12.0
 """A decimal logarithm that stands for zero."""
 
 EDM_EXPONENT = 7.0
+SCORE_PROFILES = (None, "auto", "lipschitz", "lipschitz-decay")
+"""Profiles that use the Lipschitz constant of the scores (None: the order form)."""
 PAPER_OPTIONS = {
     "teacher": "exponential-integrator",
     "start": "standard",
@@ -54,6 +56,8 @@ def draw_choices(theorem: Theorem, rng: np.random.Generator) -> dict[str, Any]:
     kinds = ["uniform", "geometric", "edm", "two-stage"] + ["random"] * (constants != "single")
     available = [x.name for x in PROFILES.values() if teacher in x.rules]
     profile = "auto" if rng.random() < 0.3 else str(rng.choice(available))
+    if not theorem.uses_profile:
+        profile = available[0]  # enters nothing; the score's Lipschitz constant is then not computed
     if rng.random() < 0.3:
         times = [times[0]] * len(times)
     return {
@@ -118,7 +122,8 @@ def settled(nodes: Array, L_f: float) -> int:
 def law_constants(world: World, nodes: Array, choices: Mapping[str, Any]) -> dict[str, Any]:
     """The constants of the law, with the regularity of its scores on [t_star, T]."""
     low, high = float(nodes[0]), float(nodes[-1])
-    constants = dict(world.constants(low, high, low if choices["t_star"] == "delta" else 0.0))
+    start = low if choices["t_star"] == "delta" else 0.0
+    constants = dict(world.constants(low, high, start, scores=choices["profile"] in SCORE_PROFILES))
     constants["sd2"] = min(constants["sd2"], constants["m2"])
     return constants
 

@@ -54,8 +54,8 @@ CORRECTORS: Mapping[str, tuple[str, ...]] = {
 DEFAULT_DELTA, DEFAULT_HORIZON, LAST_TIME = 1e-3, 4.0, 0.5
 """OU times; ``LAST_TIME`` is where the default evaluations end."""
 DEFAULT_N, DEFAULT_N_SAMPLED = 10_000, 2000
-CONSTANT_SAMPLE = 128
-"""Exact trajectories the L2 constants are measured on."""
+TRAJECTORIES = (128, 1000)
+"""Exact trajectories the L2 constants are measured on: fewest (1000 points or more), most (128 or fewer)."""
 PROJECTIONS = 100
 _SHORTEST, _LONGEST = 1e-12, 350.0
 _SAME = 1e-9
@@ -398,15 +398,21 @@ def _distance(x: Array, truth: Array, seed: int, method: str) -> Truth:
     return Truth(factor * found.value, factor * found.lower, factor * found.upper, exact=False)
 
 
+def trajectories(world: Mixture) -> int:
+    """How many exact trajectories the L2 constants are measured on."""
+    few, most = TRAJECTORIES
+    return max(few, min(most, few * most // len(world.means)))
+
+
 def _constants(run: Run, runner: Runner, student: Map) -> tuple[Array, Array]:
-    """L_f and eps_cm of every step (N,), measured along exact trajectories (theory 3.1).
+    """L_f and eps_cm of every step (N,), measured along exact trajectories (theory 3.1). Rare events may be missed.
 
     A later evaluation at t_hat adds the L2 constant between the output so far and its exact partner, noised with the same noise:
     the recursion of theory 3.5 holds along this coupling.
     """
     world, nodes, count = run.world, run.nodes, len(run.nodes) - 1
     rng = np.random.default_rng([run.seed, 2])
-    x_0 = world.sample(CONSTANT_SAMPLE, seed=rng)
+    x_0 = world.sample(trajectories(runner.world), seed=rng)
     z = rng.standard_normal(x_0.shape)
     path = [signal(nodes[-1]) * x_0 + noise(nodes[-1]) * z]
     for n in range(count - 1, -1, -1):

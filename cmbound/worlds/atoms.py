@@ -40,8 +40,8 @@ class Atoms(Mixture):
         """The distinct points, shape (n_atoms, d)."""
         return self.means
 
-    def constants(self, delta: float, T: float, t_star: float = 0.0) -> dict[str, Any]:
-        values = super().constants(delta, T, t_star) | {"n_atoms": len(self.weights)}
+    def constants(self, delta: float, T: float, t_star: float = 0.0, *, scores: bool = True) -> dict[str, Any]:
+        values = super().constants(delta, T, t_star, scores=scores) | {"n_atoms": len(self.weights)}
         if (self.weights != self.weights[0]).any():
             values["weights"] = self.weights.tolist()
         return values

@@ -294,13 +294,14 @@ class World(ABC):
     def map_lipschitz(self, t: float, delta: float) -> float:
         """A Lipschitz constant of the exact consistency function f(., t) with end delta <= t; inf if none is known."""
 
-    def constants(self, delta: float, T: float, t_star: float = 0.0) -> dict[str, Any]:
+    def constants(self, delta: float, T: float, t_star: float = 0.0, *, scores: bool = True) -> dict[str, Any]:
         """The constants of this law by cmbound parameter name; each is valid for it.
 
         Args:
             delta: early-stopping time, >= 0.
             T: horizon, >= delta.
             t_star: time from which the scores are to be Lipschitz, 0 or delta. If they are not from 0 on, delta is taken.
+            scores: whether L_s is wanted (for some laws it is the result of a search).
 
         Returns:
             d, m2, sd2, d_eff (at least 1); L_s (at least 1) with t_star (0 or "delta"), where finite; R, and tau if it is
@@ -311,7 +312,7 @@ class World(ABC):
         if start not in (0.0, low):
             raise DomainError(f"t_star must be 0 or delta = {low:g}, got {start:g}")
         values: dict[str, Any] = {"d": self.d, "m2": self.m2, "sd2": self.sd2, "d_eff": max(self.d_eff, 1)}
-        for from_time, label in ((0.0, 0), (low, "delta")):
+        for from_time, label in ((0.0, 0), (low, "delta")) if scores else ():
             if start <= from_time:
                 constant = self.score_lipschitz(high, from_time)
                 if np.isfinite(constant):

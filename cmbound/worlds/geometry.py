@@ -56,7 +56,7 @@ def _circumcentre(q: Array, active: list[int], w: Array) -> tuple[list[int], Arr
     while len(active) > 1:
         a = q[active]
         edges = a[1:] - a[0]
-        left, sizes, _ = np.linalg.svd(edges, full_matrices=True)
+        left, sizes, _ = np.linalg.svd(edges, full_matrices=len(edges) > edges.shape[1])
         if len(edges) > len(sizes) or sizes[-1] <= _ROUNDING * sizes[0]:
             # The points are affinely dependent: weights move along a line on which the dual objective is linear.
             null = np.concatenate([[-left[:, -1].sum()], left[:, -1]])
