@@ -28,6 +28,11 @@ if TYPE_CHECKING:
     from cmbound.presets import preset
     from cmbound.profiles import PROFILES, Profile
     from cmbound.records import Approximation, Assumption, Evaluation, Reference, Term, Theorem
+    from cmbound.verification.campaign import check
+    from cmbound.verification.falsify import falsify
+    from cmbound.verification.planted import planted
+    from cmbound.verification.simulation import simulate
+    from cmbound.worlds import Atoms, Gaussian, Mixture
 
 _HOMES = {
     "catalogue": ("catalogue", "theorem"),
@@ -43,6 +48,11 @@ _HOMES = {
     "presets": ("preset",),
     "profiles": ("PROFILES", "Profile"),
     "records": ("Approximation", "Assumption", "Evaluation", "Reference", "Term", "Theorem"),
+    "verification.campaign": ("check",),
+    "verification.falsify": ("falsify",),
+    "verification.planted": ("planted",),
+    "verification.simulation": ("simulate",),
+    "worlds": ("Atoms", "Gaussian", "Mixture"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -50,12 +60,15 @@ __all__ = [
     "PROFILES",
     "Approximation",
     "Assumption",
+    "Atoms",
     "CmboundError",
     "DomainError",
     "Evaluation",
+    "Gaussian",
     "Grid",
     "InputError",
     "MissingParameterError",
+    "Mixture",
     "Profile",
     "Reference",
     "Term",
@@ -64,7 +77,11 @@ __all__ = [
     "UnknownNameError",
     "__version__",
     "catalogue",
+    "check",
+    "falsify",
+    "planted",
     "preset",
+    "simulate",
     "theorem",
 ]
 

@@ -330,6 +330,8 @@ def test_quantile_in_a_gap_where_the_distribution_function_is_flat() -> None:
     assert world.flow_derivative([[0.0]], 1.0, 0.02)[0] == pytest.approx(math.exp(expected), rel=1e-12)
     far = world.rearrangement([[-1e8], [1e8]], 1.0, 0.1)[:, 0] * noise(1.0) / noise(0.1)
     np.testing.assert_allclose(far, [-1e8, 1e8], rtol=1e-7)
+    steep = world.flow_derivative([[-1e8], [1e8]], 1.0, 0.1)
+    np.testing.assert_allclose(steep, noise(0.1) / noise(1.0), rtol=1e-7)
 
 
 def test_gaussian_on_the_line() -> None:
@@ -581,18 +583,31 @@ def test_enclosing_ball_of_known_sets(points: Any, centre: Any, radius: float) -
     assert size == pytest.approx(radius, rel=1e-9, abs=1e-12)
 
 
-@pytest.mark.parametrize(("n", "d"), [(5, 3), (200, 2), (300, 20), (30, 60), (2000, 5)])
-def test_enclosing_ball_is_the_smallest(n: int, d: int) -> None:
-    """Weights on the farthest points whose mean is the centre prove it: no ball is smaller than their dual value."""
-    points = np.random.default_rng(n).standard_normal((n, d)) * np.linspace(0.1, 3, d)
+def _dual_ratio(points: Array) -> float:
+    """Weights on the farthest points whose mean is the centre: no ball is smaller than their dual value; over radius^2."""
     centre, radius = enclosing_ball(points)
     distances = np.linalg.norm(points - centre, axis=1)
     assert distances.max() <= radius * (1 + 1e-15)
-    tight = points[distances >= radius * (1 - 1e-7)]
-    weights, _ = scipy.optimize.nnls(np.vstack([tight.T, 1e3 * np.ones(len(tight))]), np.append(centre, 1e3))
+    tight = points[distances >= radius * (1 - 1e-7)] - centre
+    rows = np.vstack([tight.T, np.full(len(tight), radius)])
+    weights, _ = scipy.optimize.nnls(rows, np.append(np.zeros(points.shape[1]), radius))
     weights /= weights.sum()
-    dual = weights @ np.sum((tight - centre) ** 2, axis=1) - np.sum((weights @ tight - centre) ** 2)
-    assert dual >= radius**2 * (1 - 1e-7)
+    return float((weights @ np.sum(tight**2, axis=1) - np.sum((weights @ tight) ** 2)) / radius**2)
+
+
+@pytest.mark.parametrize(("n", "d"), [(5, 3), (200, 2), (300, 20), (30, 60), (2000, 5)])
+def test_enclosing_ball_is_the_smallest(n: int, d: int) -> None:
+    points = np.random.default_rng(n).standard_normal((n, d)) * np.linspace(0.1, 3, d)
+    assert _dual_ratio(points) >= 1 - 1e-8
+
+
+def test_enclosing_ball_of_many_small_sets() -> None:
+    """Among them integer points, many of which are affinely dependent or repeated."""
+    rng = np.random.default_rng(0)
+    for case in range(60):
+        n, d = int(rng.integers(2, 60)), int(rng.integers(2, 12))
+        points = rng.standard_normal((n, d)) if case % 2 else rng.integers(-2, 3, (n, d)).astype(float)
+        assert _dual_ratio(points) >= 1 - 1e-8
 
 
 # --- a real data set ------------------------------------------------------------------------------------------------

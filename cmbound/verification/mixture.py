@@ -46,7 +46,7 @@ _REACH = 8.0
 SAMPLE = 500
 _SIGMAS = 4.0
 _ROUNDS, _WATCHED = 16, 6
-LARGE = 1e250
+LARGE = 1e100
 """Stands for a Lipschitz constant that is not known or leaves the float64 range."""
 
 

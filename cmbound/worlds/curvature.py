@@ -206,12 +206,13 @@ def _top(means: Array, variances: Array, log_weights: Array) -> float:
     x = np.sort(np.concatenate([around, (crossings[:, None] + width[:, None] * np.linspace(-12, 12, 97)).ravel()]))
     values = second(x)
     best = float(values.max())
-    for n in np.argsort(values)[-5:]:
-        low, high = x[max(n - 1, 0)], x[min(n + 1, len(x) - 1)]
-        for _ in range(4):
-            points = np.linspace(low, high, 17)
-            found = second(points)
-            k = int(np.argmax(found))
-            best = max(best, float(found[k]))
-            low, high = points[max(k - 1, 0)], points[min(k + 1, 16)]
+    n = np.argsort(values)[-5:]
+    low, high = x[np.maximum(n - 1, 0)], x[np.minimum(n + 1, len(x) - 1)]
+    rows = np.arange(len(n))
+    for _ in range(4):
+        points = np.linspace(low, high, 17, axis=1)
+        found = second(points)
+        k = found.argmax(axis=1)
+        best = max(best, float(found.max()))
+        low, high = points[rows, np.maximum(k - 1, 0)], points[rows, np.minimum(k + 1, 16)]
     return best

@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import log_ndtr, ndtr, ndtri_exp
+from scipy.special import erfcx, log_ndtr, ndtr, ndtri_exp
 
 from cmbound.worlds.base import Array
 
@@ -47,13 +47,29 @@ class Line:
         return _log_sum(self.log_weights - np.log(self.deviations) - (self.standard(x) ** 2 + _LOG_2PI) / 2)
 
     def split(self, x: Array, j: Index) -> tuple[Array, Array, Array, Array]:
-        """log A, log B and the logarithms of abs(dA/dx) and abs(dB/dx)."""
+        """log A, log B, log(abs(dA/dx)/A) and log(abs(dB/dx)/B); -inf for an empty sum."""
         z = self.standard(x)
         upper = np.arange(z.shape[1]) >= j[:, None]
-        density = self.log_weights - np.log(self.deviations) - (z**2 + _LOG_2PI) / 2
-        mass = self.log_weights + log_ndtr(np.where(upper, z, -z))
-        parts = [_log_sum(np.where(kept, y, -np.inf)) for y in (mass, density) for kept in (upper, ~upper)]
-        return parts[0], parts[1], parts[2], parts[3]
+        w = np.where(upper, z, -z)
+        mass = self.log_weights + log_ndtr(w)
+        hazard = _log_hazard(w) - np.log(self.deviations)
+        sums, rates = [], []
+        for kept in (upper, ~upper):
+            part = np.where(kept, mass, -np.inf)
+            top = part.max(axis=1)
+            base = np.where(np.isfinite(top), top, 0.0)
+            share = np.exp(part - base[:, None])
+            total = share.sum(axis=1)
+            sums.append(base + _log(total))
+            rates.append(_log_sum(_log(share / np.where(total > 0, total, 1.0)[:, None]) + hazard))
+        return sums[0], sums[1], rates[0], rates[1]
+
+
+def _log_hazard(z: Array) -> Array:
+    """log of phi(z)/Phi(z), accurate where both underflow."""
+    low = -np.log(erfcx(np.maximum(-z, 0) / np.sqrt(2)) * np.sqrt(np.pi / 2))
+    high = np.maximum(z, 0)
+    return np.asarray(np.where(z < 0, low, -(high**2 + _LOG_2PI) / 2 - log_ndtr(high)))
 
 
 @dataclass(frozen=True)
@@ -117,6 +133,16 @@ def level_at(x: Array, line: Line, weights: Array) -> Level:
     return Level(j, _log_difference(a, b), _log_difference(b, a))
 
 
+def log_derivative(level: Level, x: Array, start: Line, y: Array, end: Line) -> Array:
+    """log of p_start(x)/p_end(y) where F_start(x) = F_end(y) is the level; in a tail by p/F or p/(1 - F), safe there."""
+    tail = (level.j == 0) | (level.j == len(start.log_weights))
+    parts = []
+    for line, at in ((start, x), (end, y)):
+        _, _, rate_a, rate_b = line.split(at, level.j)
+        parts.append(np.where(tail, np.where(level.j == 0, rate_a, rate_b), line.log_density(at)))
+    return np.asarray(parts[0] - parts[1])
+
+
 def solve(level: Level, line: Line, weights: Array) -> Array:
     """The y of a level: safeguarded Newton on g(y) = log(A + e^minus) - log(B + e^plus), which increases in y.
 
@@ -142,10 +168,10 @@ def solve(level: Level, line: Line, weights: Array) -> Array:
         if not len(todo):
             break
         part, x = line.take(todo), y[todo]
-        a, b, slope_a, slope_b = part.split(x, level.j[todo])
-        a, b = np.logaddexp(a, level.minus[todo]), np.logaddexp(b, level.plus[todo])
+        only_a, only_b, rate_a, rate_b = part.split(x, level.j[todo])
+        a, b = np.logaddexp(only_a, level.minus[todo]), np.logaddexp(only_b, level.plus[todo])
         g = a - b
-        slope = np.exp(slope_a - a) + np.exp(slope_b - b)
+        slope = np.exp(rate_a + (only_a - a)) + np.exp(rate_b + (only_b - b))
         low, high = np.where(g <= 0, x, low), np.where(g >= 0, x, high)
         with np.errstate(over="ignore"):  # a slope that is almost 0: the bracket is halved instead
             move = np.where(slope > 0, -g / np.where(slope > 0, slope, 1.0), np.inf)
