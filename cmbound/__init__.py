@@ -25,6 +25,8 @@ if TYPE_CHECKING:
         UnknownNameError,
     )
     from cmbound.grids import Grid
+    from cmbound.planning.budget import Budget, solve
+    from cmbound.planning.schedule import Schedule, schedule
     from cmbound.presets import preset
     from cmbound.profiles import PROFILES, Profile
     from cmbound.records import Approximation, Assumption, Evaluation, Reference, Term, Theorem
@@ -45,6 +47,8 @@ _HOMES = {
         "UnknownNameError",
     ),
     "grids": ("Grid",),
+    "planning.budget": ("Budget", "solve"),
+    "planning.schedule": ("Schedule", "schedule"),
     "presets": ("preset",),
     "profiles": ("PROFILES", "Profile"),
     "records": ("Approximation", "Assumption", "Evaluation", "Reference", "Term", "Theorem"),
@@ -61,6 +65,7 @@ __all__ = [
     "Approximation",
     "Assumption",
     "Atoms",
+    "Budget",
     "CmboundError",
     "DomainError",
     "Evaluation",
@@ -71,6 +76,7 @@ __all__ = [
     "Mixture",
     "Profile",
     "Reference",
+    "Schedule",
     "Term",
     "Theorem",
     "UndecidedError",
@@ -81,7 +87,9 @@ __all__ = [
     "falsify",
     "planted",
     "preset",
+    "schedule",
     "simulate",
+    "solve",
     "theorem",
 ]
 

@@ -26,6 +26,8 @@ _COMMANDS = {
     "evaluate": "evaluate",
     "check": "check",
     "simulate": "simulate",
+    "solve": "solve",
+    "schedule": "schedule",
     "profiles": "presets",
     "presets": "presets",
     "completion": "completion",
