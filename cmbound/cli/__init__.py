@@ -26,6 +26,7 @@ _COMMANDS = {
     "evaluate": "evaluate",
     "check": "check",
     "simulate": "simulate",
+    "sweep": "sweep",
     "profiles": "presets",
     "presets": "presets",
     "completion": "completion",

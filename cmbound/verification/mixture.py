@@ -267,7 +267,7 @@ def _line_parameters(choices: Mapping[str, Any], theorem: Theorem, run: Runner) 
         slopes = run.steepest_found(x)
         steep = np.full(count, np.inf) if world.smoothing is None else run.steepest(*world.smoothing)
     errors = np.full(count, abs(run.offset[0])), np.full(count, abs(run.drift[0]))
-    constants = law_constants(world, nodes, choices)
+    constants = law_constants(theorem, world, nodes, choices)
     params = parameters(theorem, choices, nodes, constants, slopes, *errors)
     certain = np.maximum(np.minimum(steep, LARGE), slopes)
     return params, parameters(theorem, choices, nodes, constants, certain, *errors)
@@ -345,7 +345,7 @@ def _sampled(recipe: Recipe, theorem: Theorem, run: Runner) -> Instance:
         lipschitz[n - 1] = _rms(run.student(other, n) - run.student(path[n], n)) / apart if apart > 0 else 1.0
     errors = np.full(count, np.linalg.norm(run.offset)), np.full(count, np.linalg.norm(run.drift))
     listed = {**choices, "constants": "lists"}
-    constants = law_constants(world, nodes, choices)
+    constants = law_constants(theorem, world, nodes, choices)
     params = parameters(theorem, listed, nodes, constants, lipschitz, *errors)
     steep = np.full(count, np.inf) if world.smoothing is None else run.steepest(*world.smoothing)
     certain = np.maximum(np.minimum(steep, LARGE), lipschitz)

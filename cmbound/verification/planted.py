@@ -25,6 +25,7 @@ from cmbound.evaluation.setting import Setting, resolve
 from cmbound.formulas import CONSISTENCY_STEP
 from cmbound.functions import plain
 from cmbound.notation import L_f, T, W_prev, d, d_eff, m2, sd2, t_hat
+from cmbound.parallel import mapped
 from cmbound.profiles import PROFILES
 from cmbound.records import Term, Theorem
 from cmbound.variants import (
@@ -399,6 +400,7 @@ def planted(
     seed: int = 0,
     draws: int = DRAWS,
     jobs: int = 1,
+    cluster: str | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> PlantedReport:
     """Weaken statements in every way and see which mistakes are caught.
@@ -407,17 +409,14 @@ def planted(
         ids: explicit statements (default all).
         seed: seed of the search; the result does not depend on ``jobs``.
         draws: random instances for each part of a statement, before the optimiser takes over.
-        jobs: worker processes (joblib).
+        jobs, cluster: where the work runs, see :func:`cmbound.parallel.mapped`.
         progress: called with the number of copies that were just judged.
 
     Raises:
         UnknownNameError, InputError, DomainError: an argument that does not exist or is out of range.
     """
-    from joblib import Parallel, delayed
-
     begin = time.perf_counter()
     whole("seed", seed, 0, 2**31 - 1)
-    whole("jobs", jobs, 1, 1024)
     whole("draws", draws, 1, 10**6)
     chosen = explicit_ids() if ids is None else tuple(ids)
     for id in chosen:
@@ -425,7 +424,7 @@ def planted(
             raise InputError(f"{id} is an order-form statement: mistakes are planted in explicit ones")
     parts = [(id, name) for id in chosen for name in dict.fromkeys(x.component for x in plants(id))]
     verdicts: list[Verdict] = []
-    work = Parallel(n_jobs=jobs, return_as="generator")(delayed(_component_data)(id, name, seed, draws) for id, name in parts)
+    work = mapped(_component_data, ((id, name, seed, draws) for id, name in parts), jobs=jobs, cluster=cluster)
     for (id, name), rows in zip(parts, work, strict=True):
         copies = [x for x in plants(id) if x.component == name]
         verdicts += [Verdict(plant, *row) for plant, row in zip(copies, rows, strict=True)]
