@@ -66,6 +66,7 @@ def draw(theorem: Theorem, rng: np.random.Generator, choices: Mapping[str, Any])
         knobs[name] = OFF if off else float(rng.uniform(-5.0 if low == OFF else low, high))
     if theorem.metric == "TV" and theorem.kind == "explicit":
         knobs |= {name: float(rng.uniform(*ends)) for name, ends in TV_KNOBS.items()}
+        knobs["log_u"] = min(knobs["log_u"], knobs["log_span"] - 0.1)
     if theorem.kind == "order":  # the paper assumes T >= 1/L_s
         knobs["log_span"] = float(rng.uniform(-0.5, KNOBS["log_span"][1]))
     return Recipe(theorem.id, "gaussian", int(rng.integers(2**31)), made, knobs)
