@@ -416,6 +416,40 @@ class B(Named):
         return 2 * (1 + ell) ** 2 + H2 / 2 + 2 * k * ell + k**3 * exp(-y) / 2
 
 
+# --- total variation ------------------------------------------------------------------------------------------------
+
+
+class tv_drift(Named):
+    r"""Bound on TV(p_t, p_data) for scores that are L-Lipschitz on [0, t] (theory 3.7)."""
+
+    latex_name = r"\Theta"
+
+    @classmethod
+    def definition(cls, L: Any, m2: Any, d: Any, t: Any) -> Any:
+        return t / 2 * sqrt(d * (1 + L) ** 2 + L * (m2**2 + d * L))
+
+
+class steering(Named):
+    r"""K: what it costs to steer two copies of the underdamped corrector together (theory 3.8)."""
+
+    latex_name = "K"
+
+    @classmethod
+    def definition(cls, L_phi: Any, gamma: Any, tau_c: Any, eta: Any) -> Any:
+        pull = sqrt(12) * tau_c ** Rational(-3, 2) + gamma * sqrt(Rational(6, 5)) / sqrt(tau_c)
+        return (pull + L_phi * sqrt(13 * tau_c / 35 + eta)) ** 2 / (4 * gamma)
+
+
+class corrector_information(Named):
+    r"""G: relative entropy between the discretised and the exact underdamped dynamics (theory 3.8)."""
+
+    latex_name = "G"
+
+    @classmethod
+    def definition(cls, eps_sc: Any, L: Any, d: Any, gamma: Any, tau_c: Any, eta: Any) -> Any:
+        return tau_c / (4 * gamma) * (eps_sc**2 + eps_sc * L * sqrt(d) * eta + L**2 * d * eta**2 / 3)
+
+
 def is_exact(expr: Expr) -> bool:
     """Whether no floating-point number occurs in ``expr``."""
     return not expr.atoms(sympy.Float)

@@ -67,6 +67,7 @@ class Theorem:
         rests_on: ids of statements it uses.
         recursion: for multistep sampling, the terms after one more evaluation, in ``W_prev`` (the same term before).
         ve_factor: factor from the OU to the variance-exploding clock (None: stated in the OU clock only).
+        free: parameters of the algorithm, not of the model, that an evaluation chooses best where they are left out.
     """
 
     id: str
@@ -84,6 +85,7 @@ class Theorem:
     rests_on: tuple[str, ...] = ()
     recursion: tuple[Term, ...] = ()
     ve_factor: Any = None
+    free: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"<Theorem {self.id}: {self.title}>"
@@ -338,7 +340,7 @@ class Evaluation:
 
     @property
     def vacuous(self) -> bool | None:
-        """Whether always answering 0 has a guarantee at least as good (None: no such yardstick)."""
+        """Whether always answering 0 (for TV: any law at all) has a guarantee at least as good (None: no such yardstick)."""
         return None if self.trivial is None else self.value >= self.trivial
 
     @property

@@ -34,7 +34,9 @@ from cmbound.notation import PUBLIC
 from cmbound.output.bibtex import entries
 from cmbound.output.data import schema
 
-COMMANDS = ("list", "show", "cite", "evaluate", "check", "simulate", "solve", "schedule", "profiles", "presets", "completion")
+COMMANDS = (
+    "list", "show", "cite", "evaluate", "check", "simulate", "sweep", "analyse", "solve", "schedule", "profiles", "presets", "completion",
+)  # fmt: skip
 IDS = ids()
 EXPLICIT = tuple(x for x in IDS if x.startswith("explicit-"))
 ORDER = tuple(x for x in IDS if not x.startswith("explicit-"))

@@ -26,6 +26,8 @@ _COMMANDS = {
     "evaluate": "evaluate",
     "check": "check",
     "simulate": "simulate",
+    "sweep": "sweep",
+    "analyse": "analyse",
     "solve": "solve",
     "schedule": "schedule",
     "profiles": "presets",

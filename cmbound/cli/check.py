@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from cmbound.cli import CONTEXT
-from cmbound.cli.common import completer, format_option, output_option, progress_bar, read, theorem_ids, write
+from cmbound.cli.common import cluster_option, completer, format_option, output_option, progress_bar, read, theorem_ids, write
 from cmbound.errors import InputError
 
 WORLD_NAMES = ("gaussian", "mixture", "atoms")
@@ -23,6 +23,7 @@ FALSIFY_SECONDS = 60.0
 @click.option("--seed", metavar="N", type=int, default=0, show_default=True, help="Seed of the campaign.")
 @click.option("--world", metavar="NAME", shell_complete=completer(lambda: WORLD_NAMES), help="gaussian, mixture or atoms.")
 @click.option("--jobs", metavar="N", type=int, default=1, show_default=True, help="Worker processes.")
+@cluster_option
 @click.option("--falsify", is_flag=True, help="Search for a counterexample with an optimiser.")
 @click.option("--budget", metavar="SECONDS", type=float, help="Time for --falsify, for each statement.  [default: 60]")
 @click.option("--planted", is_flag=True, help="Weaken the explicit statements in every way: are the mistakes caught?")
@@ -38,6 +39,7 @@ def check_command(
     seed: int,
     world: str | None,
     jobs: int,
+    cluster: str | None,
     falsify: bool,
     budget: float | None,
     planted: bool,
@@ -63,8 +65,8 @@ def check_command(
         raise InputError(f"--instances does not go with {modes[0]}")
     if planted and world is not None:
         raise InputError("--world does not go with --planted: a mistake may need any of the worlds")
-    if falsify and jobs != 1:
-        raise InputError("--jobs does not go with --falsify: its budget is spent by one process")
+    if falsify and (jobs != 1 or cluster is not None):
+        raise InputError("--jobs and --cluster do not go with --falsify: its budget is spent by one process")
     if replay is not None:
         if ids or everything:
             raise InputError("--replay takes the statement from the file: leave out the id")
@@ -75,11 +77,11 @@ def check_command(
     if replay is not None:
         text, failed = _replay(replay, form)
     elif planted:
-        text, failed = _planted(ids, seed, jobs, form), False
+        text, failed = _planted(ids, seed, jobs, cluster, form), False
     elif falsify:
         text, failed = _falsify(_chosen(ids), budget, seed, world, form)
     else:
-        text, failed = _check(_chosen(ids), 500 if instances is None else instances, seed, world, jobs, form)
+        text, failed = _check(_chosen(ids), 500 if instances is None else instances, seed, world, jobs, cluster, form)
     write(text, output)
     if failed:
         raise SystemExit(1)
@@ -91,12 +93,16 @@ def _chosen(ids: Sequence[str]) -> list[str]:
     return [theorem(x).id for x in ids] or [x.id for x in catalogue]
 
 
-def _check(ids: list[str], instances: int, seed: int, world: str | None, jobs: int, form: str) -> tuple[str, bool]:
+def _check(
+    ids: list[str], instances: int, seed: int, world: str | None, jobs: int, cluster: str | None, form: str
+) -> tuple[str, bool]:
     from cmbound.output.verification import check_page, summary_table
     from cmbound.verification.campaign import check
 
     with progress_bar(f"checking {len(ids)} statement{'s' * (len(ids) > 1)}", len(ids) * instances) as advance:
-        reports = [check(x, instances=instances, seed=seed, world=world, jobs=jobs, progress=advance) for x in ids]
+        reports = [
+            check(x, instances=instances, seed=seed, world=world, jobs=jobs, cluster=cluster, progress=advance) for x in ids
+        ]
     failed = any(x.violations for x in reports)
     if form == "json":
         return _json([x.to_dict() for x in reports]), failed
@@ -116,13 +122,13 @@ def _falsify(ids: list[str], budget: float | None, seed: int, world: str | None,
     return (falsify_page(found) if form == "text" else falsify_table(found).render(form)), failed
 
 
-def _planted(ids: Sequence[str], seed: int, jobs: int, form: str) -> str:
+def _planted(ids: Sequence[str], seed: int, jobs: int, cluster: str | None, form: str) -> str:
     from cmbound.output.data import to_json
     from cmbound.output.verification import planted_page, planted_table
     from cmbound.verification.planted import planted
 
     with progress_bar("planting", None) as advance:
-        report = planted(ids or None, seed=seed, jobs=jobs, progress=advance)
+        report = planted(ids or None, seed=seed, jobs=jobs, cluster=cluster, progress=advance)
     if form == "json":
         return to_json(report.to_dict())
     return planted_page(report) if form == "text" else planted_table(report.verdicts).render(form)

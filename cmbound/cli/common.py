@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -51,6 +51,12 @@ def output_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("-o", "--output", metavar="FILE", type=kind, default="-", help="Write to FILE.")(command)
 
 
+def cluster_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--cluster ADDRESS``."""
+    text = "Send the work to a Dask scheduler (extra cluster), such as tcp://127.0.0.1:8786."
+    return click.option("--cluster", metavar="ADDRESS", help=text)(command)
+
+
 def format_option(*formats: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """``--format``, the first being the default."""
     return click.option(
@@ -81,6 +87,31 @@ def write(text: str, output: str) -> None:
             stream.write(text)
     except OSError as error:
         raise InputError(f"cannot write {output}: {error.strerror}") from None
+
+
+def write_stream(pieces: Iterable[str], output: str) -> None:
+    """Print, or write to a file, piece by piece.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    if output == "-":
+        if sys.stdout is None:
+            raise InputError("cannot write to standard output: it is closed")
+        for piece in pieces:
+            sys.stdout.write(piece)
+        sys.stdout.flush()
+        return
+    try:
+        stream = open(output, "w", encoding="utf-8", newline="")  # noqa: SIM115
+    except OSError as error:
+        raise InputError(f"cannot write {output}: {error.strerror}") from None
+    with stream:
+        for piece in pieces:
+            try:
+                stream.write(piece)
+            except OSError as error:
+                raise InputError(f"cannot write {output}: {error.strerror}") from None
 
 
 def read(path: str) -> str:

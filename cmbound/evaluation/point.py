@@ -14,6 +14,7 @@ import sympy
 
 from cmbound import grids
 from cmbound.errors import DomainError, InputError, UndecidedError
+from cmbound.evaluation.free import best
 from cmbound.evaluation.paths import choose_pieces
 from cmbound.evaluation.setting import Setting, resolve
 from cmbound.evaluation.sums import Piece, Sums, node_index, nodes, two_stage_exact
@@ -48,7 +49,10 @@ MAX_DIGITS = 1000
 
 def evaluate(theorem: Theorem, params: Mapping[str, Any], tier: str = "certified") -> Evaluation:
     """See :meth:`cmbound.records.Theorem.evaluate`; ``tier`` = ``approximate`` gives the float64 value instead."""
-    return evaluate_setting(resolve(theorem, params), tier, params.get("digits"))
+    chosen = best(theorem, params) if theorem.free else {}
+    setting = resolve(theorem, {**params, **chosen})
+    given = {name: value for name, value in setting.given.items() if name not in chosen}
+    return evaluate_setting(replace(setting, given=given), tier, params.get("digits"))
 
 
 def evaluate_setting(setting: Setting, tier: str = "certified", digits: Any = None) -> Evaluation:
@@ -367,7 +371,9 @@ def _assumptions(setting: Setting, paths: Mapping[Value, tuple[Piece, ...]]) -> 
 
 
 def _trivial(setting: Setting) -> float | None:
-    """W2 of always answering 0: m2 to the data law, (c_delta^2 m2^2 + s_delta^2 d)^(1/2) to p_delta (OU clock)."""
+    """W2 of always answering 0: m2 to the data law, (c_delta^2 m2^2 + s_delta^2 d)^(1/2) to p_delta (OU clock); TV: 1."""
+    if setting.theorem.metric == "TV" and setting.theorem.kind != "order":
+        return 1.0
     if setting.theorem.kind == "order" or not setting.theorem.has_target:
         return None
     backend = Floats()

@@ -159,7 +159,7 @@ def resolve(theorem: Theorem, params: Mapping[str, Any]) -> Setting:
     _cross_checks(values, lists)
     grid = _build_grid(theorem, grid, values, teacher)
     _check_horizon(values, grid, clock)
-    _check_per_step(lists, grid)
+    _check_per_step(theorem, lists, grid)
 
     profiles: tuple[tuple[Profile, tuple[Rule, ...]], ...] = ()
     profile_name = None
@@ -393,7 +393,9 @@ def _interval(values: Mapping[str, Value]) -> str:
     return assumptions.readable({name: values[name] for name in ("delta", "T")}, values)
 
 
-def _check_per_step(lists: Mapping[str, tuple[Value, ...]], grid: Grid | None) -> None:
+def _check_per_step(theorem: Theorem, lists: Mapping[str, tuple[Value, ...]], grid: Grid | None) -> None:
+    if "eps_sc" in lists and any(TABLE["eps_sc"].symbol in term.expression.free_symbols for term in theorem.sources):
+        raise InputError(f"{theorem.id} takes one eps_sc, which holds at delta too; got a list")
     for name in ("L_f", "eps_sc", "eps_cm"):
         if name in lists:
             if grid is None:

@@ -17,8 +17,9 @@ def notes(evaluation: Evaluation) -> tuple[str, ...]:
         term = evaluation.dominating_term
         assert term is not None
         assert evaluation.trivial is not None
+        known = "total variation never exceeds" if evaluation.theorem.metric == "TV" else "always answering 0 achieves"
         found.append(
-            f"vacuous at these parameters: always answering 0 achieves {rounded(evaluation.trivial)}; "
+            f"vacuous at these parameters: {known} {rounded(evaluation.trivial)}; "
             f"the dominating term is {term} ({evaluation.terms[term].share:.0%} of the bound)"
         )
     if evaluation.teacher == "ddim":

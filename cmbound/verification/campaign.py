@@ -12,6 +12,7 @@ import numpy as np
 from cmbound.catalogue import theorem as find
 from cmbound.errors import CmboundError, DomainError, InputError, UnknownNameError
 from cmbound.evaluation.point import evaluate
+from cmbound.parallel import mapped
 from cmbound.records import Theorem
 from cmbound.verification import gaussian, mixture
 from cmbound.verification.instances import WORLDS, Instance, Outcome, Recipe, SkippedError
@@ -170,6 +171,7 @@ def check(
     seed: int = 0,
     world: str | None = None,
     jobs: int = 1,
+    cluster: str | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Report:
     """Compare a statement with the truth on random instances.
@@ -179,14 +181,15 @@ def check(
         instances: how many to draw.
         seed: seed of the campaign; the result does not depend on ``jobs``.
         world: ``gaussian``, ``mixture`` or ``atoms``; by default all three.
-        jobs: worker processes (joblib).
+        jobs, cluster: where the work runs, see :func:`cmbound.parallel.mapped`.
         progress: called with the number of instances that were just done.
 
     Raises:
         UnknownNameError, InputError, DomainError: an argument that does not exist or is out of range.
     """
     begin = time.perf_counter()
-    outcomes = list(run(id, instances=instances, seed=seed, world=world, jobs=jobs, progress=progress))
+    work = run(id, instances=instances, seed=seed, world=world, jobs=jobs, cluster=cluster, progress=progress)
+    outcomes = list(work)
     return summarise(find(id), outcomes, seed, time.perf_counter() - begin)
 
 
@@ -197,20 +200,17 @@ def run(
     seed: int = 0,
     world: str | None = None,
     jobs: int = 1,
+    cluster: str | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Iterator[Outcome]:
     """The outcomes of a campaign, in order (arguments as for :func:`check`)."""
-    from joblib import Parallel, delayed
-
     find(id)
     whole("instances", instances, 1, MAX_INSTANCES)
     whole("seed", seed, 0, 2**63 - 1)
-    whole("jobs", jobs, 1, 1024)
     if world is not None and world not in WORLDS:
         raise UnknownNameError("world", world, WORLDS)
-    batches = [range(i, min(i + BATCH, instances)) for i in range(0, instances, BATCH)]
-    work = Parallel(n_jobs=jobs, return_as="generator")(delayed(_batch)(id, world, seed, x) for x in batches)
-    for outcomes in work:
+    batches = ((id, world, seed, range(i, min(i + BATCH, instances))) for i in range(0, instances, BATCH))
+    for outcomes in mapped(_batch, batches, jobs=jobs, cluster=cluster):
         if progress is not None:
             progress(len(outcomes))
         yield from outcomes

@@ -20,7 +20,11 @@ from cmbound.verification.campaign import DRAWERS, SHARES, judge, whole
 from cmbound.verification.instances import WORLDS, Outcome, Recipe
 from cmbound.verification.settings import OFF, draw_choices
 
-KNOBS = {"gaussian": gaussian.KNOBS, "mixture": mixture.KNOBS, "atoms": mixture.KNOBS}
+KNOBS = {
+    "gaussian": {**gaussian.KNOBS, **gaussian.TV_KNOBS},
+    "mixture": {**mixture.KNOBS, **mixture.TV_KNOBS},
+    "atoms": mixture.KNOBS,
+}
 ERRORS = {"score": ("log_score", "log_linear"), "consistency": ("log_drift",)}
 """Which knobs make a term large; all others are put off when that term is looked at alone."""
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cmbound.distances import gaussian_tv_1d
+from cmbound.formulas import required
 from cmbound.records import Theorem
 from cmbound.verification.affine import Affine, Law, Pipeline, composed, exact_score, flow, teacher_steps, underdamped
 from cmbound.verification.instances import Instance, Recipe, SkippedError, Truth
@@ -31,6 +32,9 @@ KNOBS: dict[str, tuple[float, float]] = {
 }
 """Ranges of the knobs, all decimal logarithms: largest variance and its ratio to the smallest, length of the mean, delta,
 T - delta, the constant and the linear part of the score error, drift and random part of the student."""
+
+TV_KNOBS: dict[str, tuple[float, float]] = {"log_u": (-6.0, 0.0), "log_gamma": (-1.0, 2.0), "log_tau_c": (-2.0, 1.0)}
+"""More knobs of the statements in total variation: smoothing time, friction and total time of the corrector."""
 
 
 # --- drawing --------------------------------------------------------------------------------------------------------
@@ -60,6 +64,9 @@ def draw(theorem: Theorem, rng: np.random.Generator, choices: Mapping[str, Any])
     for name, (low, high) in KNOBS.items():
         off = low == OFF and rng.random() < 0.35
         knobs[name] = OFF if off else float(rng.uniform(-5.0 if low == OFF else low, high))
+    if theorem.metric == "TV" and theorem.kind == "explicit":
+        knobs |= {name: float(rng.uniform(*ends)) for name, ends in TV_KNOBS.items()}
+        knobs["log_u"] = min(knobs["log_u"], knobs["log_span"] - 0.1)
     if theorem.kind == "order":  # the paper assumes T >= 1/L_s
         knobs["log_span"] = float(rng.uniform(-0.5, KNOBS["log_span"][1]))
     return Recipe(theorem.id, "gaussian", int(rng.integers(2**31)), made, knobs)
@@ -135,11 +142,13 @@ def build(recipe: Recipe, theorem: Theorem) -> Instance:
         raise SkippedError(f"{theorem.id} states a step size, not a bound on an error")
     pipe = pipeline(recipe)
     choices = recipe.choices
-    law = law_constants(pipe.world, pipe.nodes, choices)
+    law = law_constants(theorem, pipe.world, pipe.nodes, choices)
     rate = pipe.trajectory_error if theorem.id == "explicit-training" else pipe.consistency_error
     params = parameters(theorem, choices, pipe.nodes, law, pipe.lipschitz, pipe.score_error[1:], rate)
     if theorem.kind == "order":
         return Instance(recipe, *_order(theorem, pipe, choices, params))
+    if theorem.metric == "TV":
+        return _total_variation(recipe, theorem, pipe, params)
     return Instance(recipe, params, _truth(theorem, pipe, choices, params))
 
 
@@ -159,6 +168,24 @@ def _truth(theorem: Theorem, pipe: Pipeline, choices: Mapping[str, Any], params:
             size = max(size, law.size)
     target = pipe.data() if choices["to"] == "p_data" else pipe.law(0).scaled(scale)
     return Truth.rounded(law.scaled(scale).w2(target), scale * (size + target.size))
+
+
+def _total_variation(recipe: Recipe, theorem: Theorem, pipe: Pipeline, params: dict[str, Any]) -> Instance:
+    """One dimension, where the total variation of Gaussians has a closed form."""
+    choices, knobs = recipe.choices, recipe.knobs
+    target = pipe.law(0) if theorem.has_target and choices["to"] == "p_delta" else pipe.data()
+    if not theorem.uses_profile:
+        return Instance(recipe, params, _tv(pipe.law(0), target))
+    law = pipe.first(choices["start"])
+    if "u" in required(theorem):
+        u = params["u"] = 10.0 ** knobs["log_u"]
+        return Instance(recipe, params, _tv(law.noised(float(signal(u)), float(noise(u))), target))
+    steps = int(choices["corrector_steps"])
+    params |= {"gamma": 10.0 ** knobs["log_gamma"], "tau_c": 10.0 ** knobs["log_tau_c"]}
+    params |= {"eta": params["tau_c"] / steps, "L_phi": max(float(pipe.score[0].lipschitz()), 1e-200)}
+    params["eps_sc"] = max(params["eps_sc"], float(pipe.score_error[0]))
+    out = underdamped(law, pipe.score[0], friction=params["gamma"], step=params["eta"], steps=steps)
+    return Instance(recipe, params, _tv(out, target))
 
 
 def _moments(law: Law) -> tuple[Array, Array]:

@@ -15,12 +15,34 @@ from typing import Any
 import sympy
 from sympy import Integer, Rational, sqrt
 
-from cmbound.functions import I3, B, K, Named, Rearranged, U, beta, c, em1, g, kappa_h, lam, plain, rho_squared, s, v
+from cmbound.functions import (
+    I3,
+    B,
+    K,
+    Named,
+    Rearranged,
+    U,
+    beta,
+    c,
+    corrector_information,
+    em1,
+    g,
+    kappa_h,
+    lam,
+    plain,
+    rho_squared,
+    s,
+    steering,
+    tv_drift,
+    v,
+)
 from cmbound.notation import PUBLIC, L_f, d, h
 
 HALF = Rational(1, 2)
 UNFOLDED = (U, K, beta, I3, B)
-"""Constants of the profiles that are sums themselves: weakened inside."""
+"""Constants of the profiles that are sums themselves: each of their terms is weakened."""
+OPENED = (tv_drift, steering, corrector_information)
+"""Named parts of statements: weakened inside like any other expression."""
 AT_MOST_ONE = (c, s, v)
 """Functions of time that never exceed 1."""
 KERNELS: dict[Any, tuple[str, Any]] = {
@@ -61,6 +83,9 @@ def weakened(expr: Any) -> list[Change]:
 def _inside(expr: Any) -> Iterator[Change]:
     """Changes to one node of the tree at a time."""
     yield from _at(expr)
+    if isinstance(expr, OPENED):
+        yield from _inside(type(expr).definition(*expr.args))
+        return
     if isinstance(expr, UNFOLDED):
         for change in _at(type(expr).definition(*expr.args)):
             yield Change(f"in {expr}: {change.text}", change.expression)

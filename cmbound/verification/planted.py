@@ -19,12 +19,14 @@ import sympy
 
 from cmbound.catalogue import catalogue
 from cmbound.catalogue import theorem as find
+from cmbound.catalogue.explicit import CORRECTED, TO_TV
 from cmbound.errors import CmboundError, DomainError, InputError
 from cmbound.evaluation.point import evaluate_setting
 from cmbound.evaluation.setting import Setting, resolve
 from cmbound.formulas import CONSISTENCY_STEP
 from cmbound.functions import plain
 from cmbound.notation import L_f, T, W_prev, d, d_eff, m2, sd2, t_hat
+from cmbound.parallel import mapped
 from cmbound.profiles import PROFILES
 from cmbound.records import Term, Theorem
 from cmbound.variants import (
@@ -199,9 +201,13 @@ def components(theorem: Theorem) -> Iterator[Component]:
         slope = sympy.diff(theorem.recursion[0].expression, W_prev)
         extra = (Change("L_f dropped", slope.xreplace({LipschitzAt(t_hat): sympy.S.One})),)
         yield Component("contraction", "initialisation", slope, _put_contraction, {}, extra)
+    for factor in (TO_TV, CORRECTED):
+        if any(x.has(factor) for x in expressions):
+            yield Component("price of total variation", "initialisation", factor, partial(_put_factor, factor), {})
     for term in theorem.sources:
         if not term.expression.has(LipschitzAt, ConsistencySum, ScoreSum, LocalErrorSum, EarlyStoppingGap):
-            yield Component(term.name, term.name, plain(term.expression), _put_term, {})
+            demands = {"to": "p_data"} if term.name == "early_stopping" else {}
+            yield Component(term.name, term.name, plain(term.expression), partial(_put_term, term.name), demands)
 
 
 def _put_start(setting: Setting, expr: Any) -> Setting:
@@ -223,8 +229,13 @@ def _put_contraction(setting: Setting, expr: Any) -> Setting:
     return replace(setting, theorem=replace(theorem, recursion=terms))
 
 
-def _put_term(setting: Setting, expr: Any) -> Setting:
-    return replace(setting, theorem=replace(setting.theorem, sources=(Term(setting.theorem.sources[0].name, expr),)))
+def _put_factor(factor: Any, setting: Setting, expr: Any) -> Setting:
+    return _sources(setting, lambda e: e.subs(factor, expr))
+
+
+def _put_term(name: str, setting: Setting, expr: Any) -> Setting:
+    terms = tuple(Term(x.name, expr if x.name == name else x.expression) for x in setting.theorem.sources)
+    return replace(setting, theorem=replace(setting.theorem, sources=terms))
 
 
 def _local_components() -> Iterator[Component]:
@@ -438,6 +449,7 @@ def planted(
     seed: int = 0,
     draws: int = DRAWS,
     jobs: int = 1,
+    cluster: str | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> PlantedReport:
     """Weaken statements in every way and see which mistakes are caught.
@@ -446,17 +458,14 @@ def planted(
         ids: explicit statements (default all).
         seed: seed of the search; the result does not depend on ``jobs``.
         draws: random instances for each part of a statement, before the optimiser takes over.
-        jobs: worker processes (joblib).
+        jobs, cluster: where the work runs, see :func:`cmbound.parallel.mapped`.
         progress: called with the number of copies that were just judged.
 
     Raises:
         UnknownNameError, InputError, DomainError: an argument that does not exist or is out of range.
     """
-    from joblib import Parallel, delayed
-
     begin = time.perf_counter()
     whole("seed", seed, 0, 2**31 - 1)
-    whole("jobs", jobs, 1, 1024)
     whole("draws", draws, 1, 10**6)
     chosen = explicit_ids() if ids is None else tuple(ids)
     for id in chosen:
@@ -464,7 +473,7 @@ def planted(
             raise InputError(f"{id} is an order-form statement: mistakes are planted in explicit ones")
     parts = [(id, name) for id in chosen for name in dict.fromkeys(x.component for x in plants(id))]
     verdicts: list[Verdict] = []
-    work = Parallel(n_jobs=jobs, return_as="generator")(delayed(_component)(id, name, seed, draws) for id, name in parts)
+    work = mapped(_component, ((id, name, seed, draws) for id, name in parts), jobs=jobs, cluster=cluster)
     for (id, name), rows in zip(parts, work, strict=True):
         copies = [x for x in plants(id) if x.component == name]
         verdicts += [Verdict(plant, *row) for plant, row in zip(copies, rows, strict=True)]

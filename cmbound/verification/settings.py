@@ -47,12 +47,16 @@ def draw_choices(theorem: Theorem, rng: np.random.Generator) -> dict[str, Any]:
     if theorem.kind == "order":
         scalar = {"scalar": True} if theorem.metric == "TV" else {}
         return {**PAPER_OPTIONS, "N": count, "at": 1.0, "times": times, **scalar}
+    terms = {x.name for x in theorem.sources}
     teacher = str(rng.choice(["exponential-integrator", "ddim"]))
     constants = str(rng.choice(["lists", "single", "closed"], p=[0.6, 0.2, 0.2]))
     if constants == "closed" and teacher == "ddim":
         constants = "single"
     if theorem.id == "explicit-training":
         constants = "single"
+    total_variation = theorem.metric == "TV"
+    if "corrector" in terms and constants == "lists":
+        constants = "single"  # one eps_sc holds at delta too
     kinds = ["uniform", "geometric", "edm", "two-stage"] + ["random"] * (constants != "single")
     available = [x.name for x in PROFILES.values() if teacher in x.rules]
     profile = "auto" if rng.random() < 0.3 else str(rng.choice(available))
@@ -68,10 +72,12 @@ def draw_choices(theorem: Theorem, rng: np.random.Generator) -> dict[str, Any]:
         "profile": profile,
         "start": str(rng.choice(["standard", "matched"])),
         "to": str(rng.choice(["p_data", "p_delta"])),
-        "clock": str(rng.choice(["ou", "ve"], p=[0.75, 0.25])) if theorem.uses_start or theorem.uses_profile else "ou",
-        "t_star": str(rng.choice(["0", "delta"])),
+        "clock": "ou" if theorem.ve_factor is None else str(rng.choice(["ou", "ve"], p=[0.75, 0.25])),
+        "t_star": "0" if total_variation else str(rng.choice(["0", "delta"])),
         "at": float(rng.choice([1.0, rng.uniform(0.1, 1)])),
         "times": times,
+        "corrector_steps": int(rng.choice([1, 3, 10, 30, 100])),
+        **({"scalar": True} if total_variation else {}),
     }
 
 
@@ -119,11 +125,12 @@ def settled(nodes: Array, L_f: float) -> int:
     return index
 
 
-def law_constants(world: World, nodes: Array, choices: Mapping[str, Any]) -> dict[str, Any]:
+def law_constants(theorem: Theorem, world: World, nodes: Array, choices: Mapping[str, Any]) -> dict[str, Any]:
     """The constants of the law, with the regularity of its scores on [t_star, T]."""
     low, high = float(nodes[0]), float(nodes[-1])
     start = low if choices["t_star"] == "delta" else 0.0
-    constants = dict(world.constants(low, high, start, scores=choices["profile"] in SCORE_PROFILES))
+    wanted = choices["profile"] in SCORE_PROFILES or "L_s" in required(theorem)
+    constants = dict(world.constants(low, high, start, scores=wanted))
     constants["sd2"] = min(constants["sd2"], constants["m2"])
     return constants
 
@@ -186,12 +193,10 @@ def parameters(
         params["sigma" if levels else "t"] = float(noise_level(t)) if levels else t
         if "h" in params:
             params["h"] = min(params["h"], float(np.nextafter(t - params["delta"], 0)))
+    if "L_s" in required(theorem) and ("L_s" not in law or law.get("t_star") == "delta"):
+        raise SkippedError("the score of this law has no Lipschitz constant on [0, T] (Assumption 2)")
     if theorem.kind == "order":
-        params["C"] = 1
-        missing = [x for x in ("L_s",) if x in required(theorem) and (x not in law or law.get("t_star") == "delta")]
-        if missing:
-            raise SkippedError("the score of this law has no Lipschitz constant on [0, T] (Assumption 2)")
-        params["t"] = params["T"]
+        params |= {"C": 1, "t": params["T"]}
     numbers = {"grid", "t_star"}
     params = {name: x for name, x in params.items() if name in numbers or accepts(theorem, name)}
     if theorem.uses_profile:

@@ -293,7 +293,7 @@ def _parameters(run: Run, found: _Measured, profile: str) -> dict[str, Any]:
     choices |= {"constants": "lists", "t_star": "0", "profile": profile, "times": [i / count for i in run.indices]}
     if not all(np.isfinite(x).all() for x in found.constants):
         raise DomainError("the constants of this run do not fit float64: use a smaller horizon or smaller errors")
-    law = law_constants(run.world, run.nodes, choices)
+    law = law_constants(theorem("explicit-multistep"), run.world, run.nodes, choices)
     try:
         params = parameters(theorem("explicit-multistep"), choices, run.nodes, law, *found.constants)
     except SkippedError as error:

@@ -1,0 +1,92 @@
+"""``cmbound sweep``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from cmbound.cli import CONTEXT
+from cmbound.cli.common import cluster_option, completer, output_option, parameter_names, preset_names, progress_bar, theorem_ids
+from cmbound.cli.common import write_stream as write
+from cmbound.cli.evaluate import GRID_KINDS, PROFILE_NAMES, TEACHER_NAMES, parse_grid, parse_pairs, parse_params
+from cmbound.errors import InputError
+
+
+@click.command("sweep", context_settings=CONTEXT, short_help="Evaluate a statement over ranges of parameters, float64.")
+@click.argument("id", shell_complete=completer(theorem_ids))
+@click.option(
+    "-p",
+    "pairs",
+    multiple=True,
+    metavar="NAME=VALUES",
+    shell_complete=completer(parameter_names),
+    help="A number, a list (2,8,32) or a range LOW:HIGH:log|linear:COUNT (1e-4:1e-1:log:50). Repeatable.",
+)
+@click.option("--params", metavar="FILE", type=click.Path(allow_dash=True), help="TOML or JSON table of parameters and options.")
+@click.option("--preset", metavar="NAME", shell_complete=completer(preset_names), help="Start from a preset.")
+@click.option("--profile", metavar="NAME", shell_complete=completer(lambda: PROFILE_NAMES), help="Regularity profile.")
+@click.option("--grid", metavar="KIND|FILE", shell_complete=completer(lambda: GRID_KINDS), help="Time grid.")
+@click.option("--teacher", metavar="NAME", shell_complete=completer(lambda: TEACHER_NAMES), help="Teacher.")
+@click.option("--to", type=click.Choice(["p_data", "p_delta"]), help="Distance to which law.")
+@click.option("--start", type=click.Choice(["standard", "matched"]), help="Law sampling starts from.")
+@click.option("--clock", type=click.Choice(["ou", "ve"]), help="Clock the constants are given in.")
+@click.option("--jobs", metavar="N", type=int, default=1, show_default=True, help="Worker processes.")
+@cluster_option
+@click.option("--plot", metavar="FILE", help="Draw one or two axes (png, pdf, svg).")
+@click.option("--format", "form", type=click.Choice(["csv", "json", "npz"]), help="Default: csv, or what -o ends in.")
+@output_option
+def sweep_command(
+    id: str,
+    pairs: tuple[str, ...],
+    params: str | None,
+    grid: str | None,
+    jobs: int,
+    cluster: str | None,
+    plot: str | None,
+    form: str | None,
+    output: str,
+    **options: Any,
+) -> None:
+    """Evaluate the statement ID at every combination of the values given, the last parameter varying fastest.
+
+    One row a point: parameters, terms, total, dominating term. Written chunk by chunk: memory does not grow with the points.
+
+    \b
+    cmbound sweep explicit-one-step --preset gaussian-2d -p h=1e-5:1e-1:log:200 -o h.csv
+    cmbound sweep explicit-one-step --preset gaussian-2d -p d=2,8,32 -p h=1e-4:1e-1:log:50 --plot map.png
+    """
+    from cmbound.output.sweep import csv_lines, json_lines, save_npz, sweep_figure
+    from cmbound.sweep import Chunk, chunks, sweep
+
+    given: dict[str, Any] = {} if params is None else parse_params(params)
+    given = {**given, **parse_pairs(pairs), **{name: value for name, value in options.items() if value is not None}}
+    if grid is not None or isinstance(given.get("grid"), str):
+        given["grid"] = parse_grid(grid if grid is not None else given["grid"])
+    what = sweep(id, **given)
+    kind = form or {".json": "json", ".npz": "npz"}.get(os.path.splitext(output)[1].lower(), "csv")
+    if kind == "npz" and output == "-":
+        raise InputError("an npz file needs a name: -o FILE.npz")
+    kept: list[Chunk] = []
+    if plot is not None:
+        from cmbound.output.plots import check_suffix, save_figure
+
+        check_suffix(plot)
+
+    def points() -> Iterator[Chunk]:
+        for chunk in chunks(what, jobs=jobs, cluster=cluster, progress=advance):
+            if plot is not None:
+                kept.append(chunk)
+            yield chunk
+
+    with progress_bar(f"sweeping {len(what)} points", len(what)) as advance:
+        if kind == "npz":
+            save_npz(what, points(), output)
+        else:
+            write(csv_lines(points()) if kind == "csv" else json_lines(what, points()), output)
+    if plot is not None:
+        from cmbound.sweep import joined
+
+        save_figure(sweep_figure(what, joined(kept), list(kept[0].terms)), plot)

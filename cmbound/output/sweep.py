@@ -1,0 +1,170 @@
+"""A sweep as CSV, JSON or npz, written chunk by chunk, and as a figure."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+
+from cmbound.catalogue import theorem as find
+from cmbound.errors import InputError
+from cmbound.notation import TABLE
+from cmbound.sweep import Chunk, Sweep
+
+DOMINATING = "dominating"
+
+
+def _columns(chunk: Chunk) -> dict[str, Any]:
+    return {**chunk.parameters, **chunk.terms, "total": chunk.total}
+
+
+def _rows(chunk: Chunk) -> Iterator[list[str]]:
+    """Every number in full, in plain notation, and the name of the dominating term."""
+    columns = [[repr(float(x)).removesuffix(".0") for x in column] for column in _columns(chunk).values()]
+    for *numbers, name in zip(*columns, chunk.dominating, strict=True):
+        yield [*numbers, name]
+
+
+def csv_lines(parts: Iterable[Chunk]) -> Iterator[str]:
+    """RFC 4180 with a header line, a piece of text for each chunk."""
+    for i, chunk in enumerate(parts):
+        if not i:
+            yield ",".join([*_columns(chunk), DOMINATING]) + "\n"
+        yield "".join(",".join(row) + "\n" for row in _rows(chunk))
+
+
+def json_lines(what: Sweep, parts: Iterable[Chunk]) -> Iterator[str]:
+    """One JSON object: ``theorem``, ``axes``, ``columns`` and ``rows``, a piece of text for each chunk."""
+    axes = {name: len(x) for name, x in what.axes.items()}
+    yield f'{{"theorem": {json.dumps(what.theorem)}, "axes": {json.dumps(axes)}, '
+    for i, chunk in enumerate(parts):
+        if not i:
+            yield f'"columns": {json.dumps([*_columns(chunk), DOMINATING])}, "rows": [\n'
+        rows = (f"[{', '.join(row[:-1])}, {json.dumps(row[-1])}]" for row in _rows(chunk))
+        yield (",\n" if i else "") + ",\n".join(rows)
+    yield "\n]}\n"
+
+
+def save_npz(what: Sweep, parts: Iterable[Chunk], path: str) -> None:
+    """Columns as arrays in an npz file, gathered on disk, not in memory.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        files: dict[str, Any] = {}
+        start = 0
+        for chunk in parts:
+            for name, column in _columns(chunk).items():
+                if name not in files:
+                    files[name] = np.lib.format.open_memmap(
+                        str(Path(folder) / f"{name}.npy"), mode="w+", dtype=np.float64, shape=(len(what),)
+                    )
+                files[name][start : start + len(column)] = column
+            start += len(chunk.total)
+        try:
+            with zipfile.ZipFile(path, "w", allowZip64=True) as archive:
+                for name, file in files.items():
+                    file.flush()
+                    archive.write(Path(folder) / f"{name}.npy", f"{name}.npy")
+        except OSError as error:
+            raise InputError(f"cannot write {path}: {error.strerror}") from None
+
+
+def write_pieces(pieces: Iterable[str], stream: IO[str]) -> None:
+    """Text, piece by piece."""
+    for piece in pieces:
+        stream.write(piece)
+
+
+# --- figures --------------------------------------------------------------------------------------------------------
+
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
+"""Okabe and Ito's palette."""
+
+
+def sweep_figure(what: Sweep, columns: Mapping[str, Any], terms: Sequence[str]) -> Figure:
+    """One axis: the terms and the total against it. Two: a map of the total, with the regions where each term dominates.
+
+    Args:
+        what: the sweep.
+        columns: all its columns, arrays of length ``len(what)``.
+        terms: names of the terms, in order.
+
+    Raises:
+        InputError: three axes or more.
+    """
+    if len(what.axes) > 2:
+        raise InputError(f"a figure shows one or two axes, the sweep has {len(what.axes)}: {', '.join(what.axes)}")
+    figure = Figure(figsize=(4.4, 3.1), layout="constrained")
+    axes = figure.subplots()
+    if len(what.axes) == 1:
+        _lines(axes, what, columns, terms)
+    else:
+        _map(figure, axes, what, columns, terms)
+    axes.tick_params(labelsize=7)
+    return figure
+
+
+def _label(name: str) -> str:
+    return f"${TABLE[name].latex}$"
+
+
+def _scale(values: Any) -> str:
+    """Logarithmic where the values spread over more than a decade."""
+    return "log" if values[0] > 0 and values[-1] / values[0] > 10 else "linear"
+
+
+def _lines(axes: Axes, what: Sweep, columns: Mapping[str, Any], terms: Sequence[str]) -> None:
+    (name, values), *_ = what.axes.items()
+    for i, term in enumerate(terms):
+        if np.any(columns[term] > 0):
+            axes.plot(values, columns[term], color=COLOURS[i % len(COLOURS)], linewidth=1.0, label=term.replace("_", " "))
+    axes.plot(values, columns["total"], color="#000000", linewidth=1.6, label="total")
+    axes.set_xscale(_scale(values))
+    axes.set_yscale("log", nonpositive="clip")
+    axes.set_xlabel(_label(name), fontsize=8)
+    axes.set_ylabel(f"bound on {find(what.theorem).metric}", fontsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, fontsize=7, frameon=False, handlelength=1.6)
+
+
+def _map(figure: Figure, axes: Axes, what: Sweep, columns: Mapping[str, Any], terms: Sequence[str]) -> None:
+    (first, y), (second, x) = what.axes.items()
+    total = np.maximum(columns["total"].reshape(what.shape), np.finfo(np.float64).tiny)
+    mesh = axes.pcolormesh(x, y, total, norm=LogNorm(), cmap="cividis", shading="nearest", rasterized=True)
+    largest = np.argmax(np.stack([columns[term] for term in terms]), axis=0).reshape(what.shape)
+    present = np.unique(largest)
+    if min(what.shape) > 1 and len(present) > 1:
+        for term in present:
+            axes.contour(x, y, (largest == term).astype(float), levels=[0.5], colors="white", linewidths=0.8)
+    for term in present:
+        rows, places = np.nonzero(largest == term)
+        middle = int(np.argmin((rows - rows.mean()) ** 2 + (places - places.mean()) ** 2))
+        axes.text(
+            x[places[middle]],
+            y[rows[middle]],
+            terms[term].replace("_", " "),
+            color="white",
+            fontsize=7,
+            ha="center",
+            va="center",
+            path_effects=[withStroke(linewidth=1.5, foreground="#333333")],
+            clip_on=True,
+        )
+    axes.set_xscale(_scale(x))
+    axes.set_yscale(_scale(y))
+    axes.set_xlabel(_label(second), fontsize=8)
+    axes.set_ylabel(_label(first), fontsize=8)
+    bar = figure.colorbar(mesh, ax=axes)
+    bar.set_label(f"bound on {find(what.theorem).metric}; regions: dominating term", fontsize=8)
+    bar.ax.tick_params(labelsize=7)

@@ -1,0 +1,185 @@
+"""Sweeps: ranges, chunks, workers, a cluster, files, figures."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import cmbound
+from cmbound.errors import CmboundError, DomainError, InputError
+from cmbound.output.sweep import sweep_figure
+from cmbound.parallel import mapped
+from cmbound.sweep import axis, chunks, sweep, table
+from cmbound.verification.campaign import check
+from tests.test_cli import call, fine
+from tests.test_errors import fails
+
+BASE: dict[str, Any] = {"eps_sc": "0.01", "eps_cm": "0.01", "L_f": 1, "m2": 1, "T": 5, "delta": "1e-3", "profile": "universal"}
+ID = "explicit-one-step"
+
+
+def test_axes() -> None:
+    assert axis("h", "1e-4:1e-1:log:4") == pytest.approx([1e-4, 1e-3, 1e-2, 1e-1])
+    assert axis("T", "1:3:linear:3") == pytest.approx([1, 2, 3])
+    assert axis("d", "2,8,32") == pytest.approx([2, 8, 32])
+    assert axis("d", "1:4:log:30") == pytest.approx([1, 2, 3, 4])
+    assert axis("h", "0.1") is None
+
+
+def test_the_full_product_last_parameter_fastest() -> None:
+    what = sweep(ID, **BASE, d="2,8", h="1e-4:1e-1:log:4")
+    found = table(what)
+    assert len(what) == 8
+    assert list(found["d"]) == [2] * 4 + [8] * 4
+    assert found["h"][:4] == pytest.approx([1e-4, 1e-3, 1e-2, 1e-1])
+    for i in (0, 3, 6):
+        point = {**BASE, "d": int(found["d"][i]), "h": float(found["h"][i])}
+        one = cmbound.theorem(ID).evaluate(**point)
+        assert found["total"][i] == pytest.approx(one.value, rel=1e-12)
+        assert found["score"][i] == pytest.approx(one.terms["score"].value, rel=1e-12)
+    assert next(iter(chunks(what))).dominating[0] == cmbound.theorem(ID).evaluate(**{**BASE, "d": 2, "h": 1e-4}).dominating_term
+
+
+def test_neither_chunks_nor_workers_change_a_number() -> None:
+    what = sweep(ID, **BASE, d="1:50:linear:9", h="1e-4:1e-1:log:11")
+    whole = table(what)
+    for options in ({"size": 1}, {"size": 7}, {"size": 10, "jobs": 2}):
+        again = table(what, **options)
+        assert list(again) == list(whole)
+        assert all((again[name] == whole[name]).all() for name in whole)
+
+
+def test_a_cluster_of_two_workers_gives_the_same_numbers() -> None:
+    distributed = pytest.importorskip("distributed")
+    what = sweep(ID, **BASE, d="2,8", h="1e-4:1e-1:log:40")
+    alone = check("explicit-training", instances=30, world="gaussian").to_dict()
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
+    ) as cluster:
+        address = cluster.scheduler_address
+        remote = table(what, size=25, cluster=address)
+        report = check("explicit-training", instances=30, world="gaussian", cluster=address).to_dict()
+    local = table(what)
+    assert all((remote[name] == local[name]).all() for name in local)
+    assert {**report, "seconds": 0} == {**alone, "seconds": 0}
+
+
+def test_memory_does_not_grow_with_the_points() -> None:
+    def peak(count: int) -> int:
+        what = sweep(ID, **{**BASE, "eps_cm": "0.01:0.02:linear:100"}, d=2, h=f"1e-4:1e-1:log:{count}")
+        tracemalloc.start()
+        for _ in chunks(what, size=2000):
+            pass
+        size = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return size
+
+    peak(100)
+    assert peak(2000) < 1.5 * peak(100)
+
+
+@pytest.mark.parametrize(
+    ("params", "kind", "words"),
+    [
+        ({"h": "1:2:3"}, InputError, "a range is LOW:HIGH:log:COUNT"),
+        ({"h": "0:1:log:5"}, DomainError, "must begin above 0"),
+        ({"h": "1:1e-3:log:5"}, DomainError, "must increase"),
+        ({"h": "1e-3:1:log:1"}, DomainError, "range of 1 values"),
+        ({"h": "1e-3,x"}, InputError, "h is 'x', which is not a number"),
+        ({"h": "0.1"}, InputError, "nothing varies"),
+        ({"h": np.array([])}, InputError, "h has no values"),
+        (
+            {"h": "1e-6:1:log:10000", "eps_sc": "1e-6:1:log:10000", "eps_cm": "1e-6:1:log:1000"},
+            DomainError,
+            "at most 10000000000",
+        ),
+        ({"h": "1e-3:100:log:7"}, DomainError, "h <= T - delta, which is violated, at h = 14.6"),
+        ({"h": "1e-3,1e-2", "d": "2,2.5"}, DomainError, "d must be an integer"),
+    ],
+)
+def test_wrong_ranges(params: dict[str, Any], kind: type[CmboundError], words: str) -> None:
+    with pytest.raises(kind, match=words):
+        table(sweep(ID, **{**BASE, "d": 2, **params}))
+
+
+def test_wrong_places_to_work() -> None:
+    with pytest.raises(DomainError, match="jobs must be an integer from 1"):
+        list(mapped(abs, [(1,)], jobs=0))
+    with pytest.raises(InputError, match="cluster decides"):
+        list(mapped(abs, [(1,)], jobs=2, cluster="tcp://127.0.0.1:1"))
+
+
+ARGUMENTS = (ID, "--preset", "gaussian-2d", "-p", "h=1e-4:1e-1:log:7")
+
+
+def test_csv_json_and_npz_hold_the_same(tmp_path: Path) -> None:
+    rows = list(csv.DictReader(io.StringIO(fine("sweep", *ARGUMENTS))))
+    data = json.loads(fine("sweep", *ARGUMENTS, "--format", "json"))
+    path = tmp_path / "sweep.npz"
+    fine("sweep", *ARGUMENTS, "-o", str(path))
+    arrays = np.load(path)
+    assert data["theorem"] == ID
+    assert data["axes"] == {"h": 7}
+    assert data["columns"] == list(rows[0]) == [*arrays.files, "dominating"]
+    for i, row in enumerate(rows):
+        assert [float(x) for x in list(row.values())[:-1]] == data["rows"][i][:-1] == [float(arrays[x][i]) for x in arrays.files]
+        assert row["dominating"] == data["rows"][i][-1]
+    assert {x["dominating"] for x in rows} == {"early_stopping", "discretisation"}
+
+
+def test_lines(tmp_path: Path) -> None:
+    what = sweep(ID, **BASE, d=2, h="1e-4:1e-1:log:9")
+    columns = table(what)
+    terms = list(next(iter(chunks(what))).terms)
+    axes = sweep_figure(what, columns, terms).axes[0]
+    assert axes.get_xscale() == axes.get_yscale() == "log"
+    assert axes.get_xlabel() == "$h$"
+    drawn = {line.get_label(): line for line in axes.lines}
+    assert set(drawn) == {*(x.replace("_", " ") for x in terms), "total"}
+    assert np.array_equal(drawn["total"].get_ydata(), columns["total"])
+    path = tmp_path / "figure.png"
+    fine("sweep", *ARGUMENTS, "--plot", str(path), "-o", str(tmp_path / "x.csv"))
+    assert path.stat().st_size > 5000
+
+
+def test_map() -> None:
+    what = sweep(ID, **{**BASE, "eps_sc": "1e-4:1:log:12"}, d=2, h="1e-4:1e-1:log:9")
+    figure = sweep_figure(what, table(what), list(next(iter(chunks(what))).terms))
+    axes = figure.axes[0]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("$h$", r"$\varepsilon_{sc}$")
+    mesh = axes.collections[0]
+    assert np.array_equal(np.asarray(mesh.get_array()).ravel(), table(what)["total"])
+    assert {x.get_text() for x in axes.texts} == {x.replace("_", " ") for x in _winners(what)}
+    three = sweep(ID, **{**BASE, "eps_sc": "0.1,0.2", "eps_cm": "0.1,0.2"}, d=2, h="0.1,0.2")
+    with pytest.raises(InputError, match="one or two axes, the sweep has 3"):
+        sweep_figure(three, table(three), [])
+
+
+def _winners(what: Any) -> set[str]:
+    return {name for chunk in chunks(what) for name in chunk.dominating}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "says"),
+    [
+        ((ID, "--preset", "gaussian-2d"), 2, ("nothing varies",)),
+        ((*ARGUMENTS, "--format", "npz"), 2, ("-o FILE.npz",)),
+        ((*ARGUMENTS, "--plot", "x.gif", "-o", "/dev/null"), 2, ("x.gif",)),
+        ((*ARGUMENTS, "--jobs", "0"), 3, ("jobs must be an integer from 1",)),
+        ((*ARGUMENTS, "--cluster", "tcp://127.0.0.1:9"), 2, ("cannot reach a Dask scheduler at 'tcp://127.0.0.1:9'",)),
+        (("explicit-one-stpe", "-p", "h=1,2"), 2, ("did you mean 'explicit-one-step'",)),
+        ((ID, "--preset", "gaussian-2d", "-p", "hh=1,2"), 2, ("hh",)),
+    ],
+)
+def test_wrong_input(arguments: tuple[str, ...], status: int, says: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cmbound.parallel.CONNECT_SECONDS", 1)
+    outcome = call("sweep", *arguments)
+    assert outcome.status == status
+    fails(status, "sweep", *arguments, says=says)
