@@ -149,15 +149,15 @@ class Theorem:
         from cmbound.formulas import required
         from cmbound.notation import TABLE
 
-        return tuple(TABLE[name] for name in required(self))
+        return tuple(TABLE[name] for name in required(self) if name not in self.free)
 
     @property
     def optional_parameters(self) -> tuple[Any, ...]:
-        """Rows of the table of symbols: those that may be given besides (profiles, grids, noise levels)."""
+        """Rows of the table of symbols: those that may be given besides (profiles, grids, noise levels, free parameters)."""
         from cmbound.formulas import optional
         from cmbound.notation import TABLE
 
-        return tuple(TABLE[name] for name in optional(self))
+        return tuple(TABLE[name] for name in (*self.free, *optional(self)))
 
     def latex(self, **options: Any) -> str:
         """The statement as LaTeX math, ``quantity \\le expression`` (options as for :meth:`formula`)."""

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from cmbound.catalogue import theorem as find
 from cmbound.errors import DomainError, InputError
+from cmbound.formulas import OPTIONS, accepts, unknown_parameter
 from cmbound.notation import TABLE
 from cmbound.numbers import exact
 from cmbound.parallel import mapped
@@ -104,10 +105,12 @@ def sweep(id: str, **params: Any) -> Sweep:
     Raises:
         CmboundError: something not understood, or more than 10^10 points.
     """
-    find(id)
+    theorem = find(id)
     axes: dict[str, Array] = {}
     fixed: dict[str, Any] = {}
     for name, value in params.items():
+        if name not in OPTIONS and not accepts(theorem, name):
+            raise unknown_parameter(theorem, name)
         values: Array | None = None
         if name in TABLE and isinstance(value, str):
             values = axis(name, value)

@@ -40,6 +40,10 @@ def draw(rng: np.random.Generator) -> dict[str, float]:
         "C": float(rng.uniform(0.5, 2)),
         "eps": float(10.0 ** rng.uniform(-3, 0)),
         "eta": float(10.0 ** rng.uniform(-3, 0)),
+        "u": float(10.0 ** rng.uniform(-3, 0)),
+        "gamma": float(10.0 ** rng.uniform(-1, 2)),
+        "tau_c": float(10.0 ** rng.uniform(0, 1)),
+        "L_phi": float(10.0 ** rng.uniform(-1, 3)),
         "W_prev": float(10.0 ** rng.uniform(-2, 1)),
     }
 
@@ -72,7 +76,7 @@ def repaired(values: dict[str, float]) -> dict[str, float]:
 
 def for_theorem(theorem: Theorem, values: dict[str, float]) -> dict[str, float]:
     """The values the statement needs (a radius small enough for exp(R^2/delta) where that is the answer)."""
-    found = {x.name: values[x.name] for x in theorem.parameters}
+    found = {name: values[name] for name in (*(x.name for x in theorem.parameters), *theorem.free)}
     if theorem.id == "explicit-map-lipschitz":
         found["R"] *= values["delta"] ** 0.5 / 100
     return found

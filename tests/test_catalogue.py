@@ -28,7 +28,20 @@ THEOREMS = list(cmbound.catalogue)
 BY_ID = pytest.mark.parametrize("theorem", THEOREMS, ids=[x.id for x in THEOREMS])
 TERM_NAMES = {"initialisation", "consistency", "score", "discretisation", "early_stopping"}
 PAPER_IDS = [f"lyu2023-{x}" for x in ("thm2", "thm3", "cor4", "cor5", "cor6", "lem7", "cor8", "cor9", "cor10")]
-EXPLICIT_IDS = [f"explicit-{x}" for x in ("map-error", "one-step", "multistep", "training", "score-lipschitz", "map-lipschitz")]
+EXPLICIT_IDS = [
+    f"explicit-{x}"
+    for x in (
+        "map-error",
+        "one-step",
+        "multistep",
+        "training",
+        "score-lipschitz",
+        "map-lipschitz",
+        "tv-early-stopping",
+        "tv-smoothing",
+        "tv-underdamped",
+    )
+]
 
 
 def test_order_and_ids() -> None:

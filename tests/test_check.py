@@ -136,7 +136,7 @@ def test_planted() -> None:
         (("explicit-one-step", "--budget", "3"), 2, ("--budget belongs to --falsify",)),
         (("explicit-one-step", "--falsify", "--budget", "0"), 3, ("budget must be a number of seconds > 0",)),
         (("explicit-one-step", "--falsify", "--budget", "nan"), 3, ("budget must be a number of seconds > 0",)),
-        (("explicit-one-step", "--falsify", "--jobs", "2"), 2, ("--jobs does not go with --falsify",)),
+        (("explicit-one-step", "--falsify", "--jobs", "2"), 2, ("--jobs and --cluster do not go with --falsify",)),
         (("explicit-one-step", "--planted", "--world", "gaussian"), 2, ("--world does not go with --planted",)),
         (("explicit-one-step", "--planted", "--instances", "3"), 2, ("--instances does not go with --planted",)),
         (("lyu2023-thm3", "--planted"), 2, ("order-form",)),

@@ -457,7 +457,7 @@ def test_putting_the_part_back_unchanged_changes_nothing() -> None:
 
 
 def test_mistakes_are_caught_and_reported() -> None:
-    report = planted(["explicit-training"], draws=60)
+    report = planted(["explicit-training"], draws=40)
     assert len(report.verdicts) == len(plants("explicit-training"))
     caught = report.having("caught")
     assert len(caught) >= 0.75 * (len(report.verdicts) - len(report.having("not weaker")))

@@ -1,0 +1,121 @@
+"""The statements in total variation: formulas once more in mpmath, free parameters, instances with known truth."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mpmath
+import numpy as np
+import pytest
+from mpmath import mpf
+
+import cmbound
+from cmbound.errors import CmboundError, DomainError, InputError
+from cmbound.verification.campaign import check
+
+SMOOTHING, UNDERDAMPED, EARLY = "explicit-tv-smoothing", "explicit-tv-underdamped", "explicit-tv-early-stopping"
+BASE: dict[str, Any] = {
+    "eps_sc": "1e-3", "eps_cm": "1e-3", "L_f": "1.5", "d": 3, "m2": "2", "L_s": "4", "T": 6, "delta": "1e-3", "h": "1e-3",
+}  # fmt: skip
+CORRECTOR = {"L_phi": "5", "eta": "1e-3", "gamma": "3", "tau_c": "0.7"}
+
+
+def drift(t: Any, L: int = 4, m2: int = 2, d: int = 3) -> Any:
+    """TV(p_t, p_data), theory 3.7."""
+    return mpf(t) / 2 * mpmath.sqrt(d * (1 + L) ** 2 + L * (m2**2 + d * L))
+
+
+def w2_terms(**options: Any) -> dict[str, Any]:
+    found = cmbound.theorem("explicit-one-step").evaluate(**BASE, to="p_delta", digits=25, **options)
+    return {name: mpf(str(x.upper)) for name, x in found.terms.items()}
+
+
+def close(value: Any, wanted: Any) -> bool:
+    return bool(abs(mpf(str(value)) - wanted) <= mpf(10) ** -18 * abs(wanted))
+
+
+def test_formulas() -> None:
+    with mpmath.workdps(40):
+        early = cmbound.theorem(EARLY).evaluate(L_s=4, m2=2, d=3, delta="1e-3", digits=25)
+        assert close(early.upper, drift("0.001"))
+        terms = w2_terms()
+        smoothed = cmbound.theorem(SMOOTHING).evaluate(**BASE, u="0.02", digits=25)
+        price = 1 / mpmath.sqrt(2 * mpmath.pi * (mpmath.exp(mpf("0.04")) - 1))
+        for name, value in terms.items():
+            assert close(smoothed.terms[name].upper, price * value)
+        assert close(smoothed.terms["smoothing"].upper, drift("0.021"))
+        corrected = cmbound.theorem(UNDERDAMPED).evaluate(**BASE, **CORRECTOR, digits=25)
+        gam, tau, eta, L_phi = mpf(3), mpf("0.7"), mpf("0.001"), mpf(5)
+        K = (
+            mpmath.sqrt(12) * tau ** mpf("-1.5")
+            + gam * mpmath.sqrt(mpf(6) / 5) / mpmath.sqrt(tau)
+            + L_phi * mpmath.sqrt(13 * tau / 35 + eta)
+        ) ** 2 / (4 * gam)
+        eps, L, d = mpf("0.001"), mpf(4), mpf(3)
+        G = tau / (4 * gam) * (eps**2 + eps * L * mpmath.sqrt(d) * eta + L**2 * d * eta**2 / 3)
+        for name, value in terms.items():
+            assert close(corrected.terms[name].upper, mpmath.sqrt(K / mpmath.pi) * value)
+        assert close(corrected.terms["corrector"].upper, mpmath.sqrt(G / 2))
+        assert close(corrected.terms["early_stopping"].upper, drift("0.001"))
+        to_delta = cmbound.theorem(UNDERDAMPED).evaluate(**BASE, **CORRECTOR, to="p_delta")
+        assert "early_stopping" not in to_delta.terms
+
+
+def test_what_is_left_out_is_chosen_best() -> None:
+    best = cmbound.theorem(SMOOTHING).evaluate(**BASE)
+    scan = [cmbound.theorem(SMOOTHING).approximate(**BASE, u=float(u)).total for u in np.geomspace(1e-6, 1, 200)]
+    assert best.value <= min(scan) * (1 + 1e-6)
+    assert "u" in best.derived
+    assert "u" not in best.parameters
+    again = cmbound.theorem(SMOOTHING).evaluate(**BASE, u=str(best.derived["u"].upper))
+    assert again.value == pytest.approx(best.value, rel=1e-12)
+    corrected = cmbound.theorem(UNDERDAMPED).evaluate(**BASE, L_phi=5, eta="1e-3")
+    for factor in (0.7, 1.4):
+        for name in ("gamma", "tau_c"):
+            numbers = {x: float(corrected.derived[x].upper) for x in ("gamma", "tau_c")}
+            numbers[name] *= factor
+            assert corrected.value <= cmbound.theorem(UNDERDAMPED).evaluate(**BASE, L_phi=5, eta="1e-3", **numbers).value
+    one = cmbound.theorem(UNDERDAMPED).evaluate(**BASE, L_phi=5, eta="1e-3", gamma=2)
+    assert set(one.derived) >= {"tau_c"}
+    assert corrected.value <= one.value
+
+
+def test_total_variation_never_exceeds_1() -> None:
+    found = cmbound.theorem(SMOOTHING).evaluate(**{**BASE, "eps_cm": 100}, u="0.1")
+    assert found.trivial == 1
+    assert found.vacuous
+    assert "total variation never exceeds 1" in " ".join(found.notes)
+
+
+@pytest.mark.parametrize("id", [EARLY, SMOOTHING, UNDERDAMPED])
+def test_no_violation_on_exact_instances(id: str) -> None:
+    report = check(id, instances=1200, world="gaussian", seed=4)
+    assert report.violations == 0, report.worst
+    assert report.passed >= 600
+    assert report.max_ratio is not None
+    assert 0.1 < report.max_ratio < 1
+
+
+@pytest.mark.parametrize("id", [EARLY, SMOOTHING])
+def test_no_violation_on_mixtures(id: str) -> None:
+    report = check(id, instances=60, world="mixture", seed=4)
+    assert report.violations == 0, report.worst
+    assert report.passed >= 20
+
+
+@pytest.mark.parametrize(
+    ("id", "change", "kind", "words"),
+    [
+        (SMOOTHING, {"u": 7}, DomainError, "delta \\+ u <= T"),
+        (SMOOTHING, {"u": 0}, DomainError, "u must be a number > 0"),
+        (SMOOTHING, {"u": 1, "t_star": "delta"}, DomainError, "t_star = 0"),
+        (SMOOTHING, {"clock": "ve"}, InputError, "stated in the ou clock only"),
+        (UNDERDAMPED, {"L_phi": 5, "eta": 1, "tau_c": "0.5", "gamma": 1}, DomainError, "eta <= tau_c"),
+        (UNDERDAMPED, {"eta": "1e-3"}, CmboundError, "needs L_phi"),
+        (UNDERDAMPED, {**CORRECTOR, "h": None, "grid": [0.001, 1, 6], "T": None, "delta": None, "eps_sc": [1, 2]}, InputError,
+         "takes one eps_sc"),
+    ],
+)  # fmt: skip
+def test_errors(id: str, change: dict[str, Any], kind: type[CmboundError], words: str) -> None:
+    with pytest.raises(kind, match=words):
+        cmbound.theorem(id).evaluate(**{**BASE, **change})
