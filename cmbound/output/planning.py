@@ -1,0 +1,260 @@
+"""What ``cmbound solve`` and ``cmbound schedule`` print and draw."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import isfinite
+from typing import Any
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from cmbound.numerics.certified import float_up
+from cmbound.output.data import SCHEMA_VERSION, evaluation_data, in_clock
+from cmbound.output.numbers import plain_decimal, rounded
+from cmbound.output.plots import BLUE, GREY, ORANGE, SIZE
+from cmbound.output.tables import Cell, Table, number
+from cmbound.output.text import Page
+from cmbound.planning.budget import Budget
+from cmbound.planning.schedule import Schedule
+from cmbound.records import Evaluation
+
+_TEXT, _SMALL = 8, 7
+
+
+# --- budgets --------------------------------------------------------------------------------------------------------
+
+
+def budget_data(budget: Budget) -> dict[str, Any]:
+    """A budget as JSON-ready data."""
+    achieved = evaluation_data(budget.achieved)
+    kept = ("value", "lower", "upper", "terms", "guarantee", "trivial_bound", "vacuous", "profile", "notes", "assumptions")
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "theorem": budget.theorem.id,
+        "quantity": budget.achieved.quantity,
+        "target": target_text(budget),
+        "budget": dict(budget.budget),
+        "fixed": dict(budget.fixed),
+        "solved": list(budget.solved),
+        "split": dict(budget.split),
+        "achieved": {name: achieved[name] for name in kept},
+        "evaluations_of_teacher": budget.evaluations_of_teacher,
+        "parameters": achieved["parameters"],
+        **{name: achieved[name] for name in ("teacher", "grid", "clock", "start", "to")},
+    }
+
+
+def target_text(budget: Budget) -> str:
+    """The target as exact text: decimal where that is short, else a fraction."""
+    text = rounded(float(budget.target), 17, "nearest")
+    return text if Fraction(text) == budget.target else str(budget.target)
+
+
+def budget_table(budget: Budget) -> Table:
+    """The parameters, each ``solved``, ``fixed`` or ``follows``."""
+    rows = []
+    for name, value in budget.budget.items():
+        how = "solved" if name in budget.solved else "fixed" if name in budget.fixed else "follows"
+        rows.append((Cell(name), number(value), Cell(how)))
+    return Table(("parameter", "value", "how"), tuple(rows), "lrl")
+
+
+def shares_table(budget: Budget) -> Table:
+    """What each term was allowed and what it uses, with the total."""
+    target = float(budget.target)
+    rows = [
+        (Cell(name.replace("_", " ")), number(rounded(budget.split[name] * target, 6, "nearest")), number(rounded(x.upper)))
+        for name, x in budget.achieved.terms.items()
+    ]
+    rows.append((Cell("total"), number(target_text(budget)), number(rounded(budget.achieved.upper))))
+    return Table(("term", "allowed", "bound"), tuple(rows), "lrr")
+
+
+def _budget_lines(budget: Budget) -> list[str]:
+    achieved = budget.achieved
+    lines = []
+    if budget.evaluations_of_teacher is not None:
+        lines.append(f"{budget.evaluations_of_teacher} evaluations of the teacher, one for each step of the grid")
+    return [*lines, *(f"note: {x}" for x in achieved.notes)]
+
+
+def budget_page(budget: Budget, width: int | None = None) -> str:
+    """A budget as text."""
+    page = Page(width)
+    achieved = budget.achieved
+    page.line(f"{budget.theorem.id}: {budget.theorem.title}")
+    page.line(f"{achieved.quantity} <= {rounded(achieved.upper)} <= {target_text(budget)} (the target), certified, with")
+    page.line()
+    page.table(budget_table(budget))
+    page.line()
+    page.table(shares_table(budget))
+    page.line()
+    for line in _budget_lines(budget):
+        page.line(line)
+    _options(page, achieved)
+    page.line("parameters: " + ", ".join(f"{name} = {_short(x)}" for name, x in achieved.parameters.items()))
+    page.line("assumptions")
+    for x in achieved.assumptions:
+        page.line(f"[{x.status}] {x.id}: {x.text}", 2)
+    return str(page)
+
+
+def _short(value: Any) -> str:
+    return f"[{value[0]}, ..., {value[-1]}]" if isinstance(value, list) and len(value) > 8 else str(value)
+
+
+def _options(page: Page, evaluation: Evaluation) -> None:
+    grid = evaluation.grid
+    if grid is None:
+        return
+    kind = "any grid with steps of at most h" if grid["kind"] == "closed-form" else f"{grid['kind']} grid of {grid['N']} steps"
+    used = list(dict.fromkeys(x.profile for x in evaluation.stretches))
+    page.line(f"teacher {evaluation.teacher}, {kind}, profile {evaluation.profile}" + (f" ({', '.join(used)})" if used else ""))
+
+
+def budget_document(budget: Budget, form: str) -> str:
+    """A budget as a LaTeX or Markdown fragment, or as CSV."""
+    if form == "csv":
+        return budget_table(budget).csv()
+    title = f"{budget.theorem.id}: {budget.achieved.quantity} <= {target_text(budget)}"
+    tables = [budget_table(budget).render(form), shares_table(budget).render(form)]
+    if form == "latex":
+        return "\n".join([f"% cmbound: {title}; needs booktabs", "\n\n".join(tables), *(f"% {x}" for x in _budget_lines(budget))])
+    return "\n\n".join([f"**{budget.theorem.id}**, target {target_text(budget)}", *tables, *_budget_lines(budget)])
+
+
+# --- schedules ------------------------------------------------------------------------------------------------------
+
+
+def schedule_data(schedule: Schedule) -> dict[str, Any]:
+    """A schedule as JSON-ready data; an infinite limit is null. Times are those of the OU clock, as ``times`` takes them."""
+    optimal = evaluation_data(schedule.optimal)
+    kept = ("quantity", "teacher", "grid", "clock", "start", "to", "parameters", "assumptions", "trivial_bound")
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "theorem": schedule.optimal.theorem.id,
+        "times": list(schedule.times),
+        "bounds": [float_up(x) for x in schedule.bounds],
+        "fixed_times": list(schedule.fixed_times),
+        "fixed_bounds": [float_up(x) for x in schedule.fixed_bounds],
+        "best_fixed_time": schedule.best_fixed_time,
+        "best_fixed_bounds": [x.value for x in schedule.best_fixed.steps or ()],
+        "limit": schedule.limit if isfinite(schedule.limit) else None,
+        "limit_time": schedule.limit_time,
+        "gain": schedule.gain,
+        "steps_worth_taking": schedule.steps_worth_taking,
+        "steps": optimal["steps"],
+        **{name: optimal[name] for name in kept},
+    }
+
+
+def schedule_table(schedule: Schedule, digits: int = 6) -> Table:
+    """One row for each evaluation: the best time, and the bounds of the three schedules."""
+    clock = schedule.optimal.clock
+    rows = []
+    three = (schedule.optimal.steps or (), schedule.fixed.steps or (), schedule.best_fixed.steps or ())
+    for best, fixed, other in zip(*three, strict=True):
+        time = number(rounded(in_clock(best.t, clock), digits, "nearest"))
+        rows.append((number(str(best.k)), time, *(number(rounded(x.upper, digits)) for x in (best, fixed, other))))
+    name = "sigma" if clock == "ve" else "time"
+    return Table(("k", name, "bound", "fixed time (Cor 6)", "best fixed time"), tuple(rows), "rrrrr")
+
+
+def exact_schedule_table(schedule: Schedule) -> Table:
+    """The same with all digits (what CSV holds)."""
+    clock = schedule.optimal.clock
+    rows = []
+    three = (schedule.optimal.steps or (), schedule.fixed.steps or (), schedule.best_fixed.steps or ())
+    for best, fixed, other in zip(*three, strict=True):
+        times = [number(repr(in_clock(x.t, clock))) for x in (best, fixed, other)]
+        bounds = [number(plain_decimal(x.upper)) for x in (best, fixed, other)]
+        rows.append((number(str(best.k)), *(x for pair in zip(times, bounds, strict=True) for x in pair)))
+    header = ("k", "time", "bound", "fixed_time", "fixed_bound", "best_fixed_time", "best_fixed_bound")
+    return Table(header, tuple(rows), "r" * 7)
+
+
+def _schedule_lines(schedule: Schedule) -> list[str]:
+    count = schedule.steps_worth_taking
+    lines = [f"steps worth taking: {count} (one more gains less than {rounded(schedule.gain, 4, 'nearest')})"]
+    if schedule.limit_time is None:
+        lines.append("limit: infinite, no time contracts (L_f e^-(t - delta) >= 1 everywhere): further evaluations only hurt")
+    else:
+        at = rounded(in_clock(schedule.limit_time, schedule.optimal.clock), 6, "nearest")
+        lines.append(f"limit: no number of evaluations brings the bound below {rounded(schedule.limit)} (float64), at {at}")
+        if count == 1 and float(schedule.bounds[0]) <= schedule.limit:
+            lines.append("one evaluation is already below the limit: further ones only hurt the bound")
+    if schedule.best_fixed_time is not None:
+        shown = [in_clock(x, schedule.optimal.clock) for x in (schedule.fixed_times[0], schedule.best_fixed_time)]
+        texts = [rounded(x, 6, "nearest") for x in shown]
+        lines.append(f"fixed time of Cor 6, the first that halves: {texts[0]}; best fixed time: {texts[1]}")
+    return [*lines, *(f"note: {x}" for x in schedule.optimal.notes)]
+
+
+def schedule_page(schedule: Schedule, width: int | None = None) -> str:
+    """A schedule as text."""
+    page = Page(width)
+    optimal = schedule.optimal
+    page.line(f"{optimal.theorem.id}: the best times for {len(schedule.bounds)} evaluations")
+    page.line(f"{optimal.quantity} <= {rounded(optimal.upper)}, certified")
+    page.line()
+    page.table(schedule_table(schedule))
+    page.line()
+    for line in _schedule_lines(schedule):
+        page.line(line)
+    _options(page, optimal)
+    page.line("assumptions")
+    for x in optimal.assumptions:
+        page.line(f"[{x.status}] {x.id}: {x.text}", 2)
+    return str(page)
+
+
+def schedule_document(schedule: Schedule, form: str) -> str:
+    """A schedule as a LaTeX or Markdown fragment, or as CSV."""
+    if form == "csv":
+        return exact_schedule_table(schedule).csv()
+    table, lines = schedule_table(schedule).render(form), _schedule_lines(schedule)
+    if form == "latex":
+        return "\n".join(
+            [f"% cmbound: {schedule.optimal.theorem.id}, best times; needs booktabs", table, *(f"% {x}" for x in lines)]
+        )
+    return "\n\n".join([table, *lines])
+
+
+def schedule_figure(schedule: Schedule) -> Figure:
+    """The bound after each evaluation for the best, the fixed and the best fixed times, with the limit; the times beside."""
+    figure = Figure(figsize=SIZE, layout="constrained")
+    left, right = figure.subplots(1, 2)
+    clock, to = schedule.optimal.clock, schedule.optimal.target
+    curves = (
+        (schedule.optimal, BLUE, "o", "best times"),
+        (schedule.fixed, ORANGE, "s", "fixed time (Cor. 6)"),
+        (schedule.best_fixed, GREY, "^", "best fixed time"),
+    )
+    for evaluation, color, marker, label in curves:
+        steps = evaluation.steps or ()
+        ks = [x.k for x in steps]
+        style = {
+            "color": color,
+            "marker": marker,
+            "markersize": 3,
+            "linewidth": 0.9,
+            "label": label,
+            "zorder": 3 if marker == "o" else 2,
+        }
+        left.plot(ks, [x.value for x in steps], **style)
+        right.plot(ks, [in_clock(x.t, clock) for x in steps], **style)
+    if isfinite(schedule.limit):
+        left.axhline(schedule.limit, color="black", linestyle="--", linewidth=0.8, label="limit")
+    target = r"p_{\mathrm{data}}" if to == "p_data" else r"p_\delta"
+    left.set_ylabel(f"bound on $W_2(q_k, {target})$", fontsize=_TEXT)
+    right.set_ylabel(r"noise level $\sigma$" if clock == "ve" else "time $t$", fontsize=_TEXT)
+    for axes in (left, right):
+        axes.set_yscale("log")
+        axes.set_xlabel("evaluation $k$", fontsize=_TEXT)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.tick_params(labelsize=_SMALL, which="both")
+        axes.spines[["top", "right"]].set_visible(False)
+    handles, labels = left.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=4, fontsize=_SMALL, frameon=False)
+    return figure

@@ -1,0 +1,147 @@
+"""One unknown, everything else given: the best value at which the total still meets the target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from math import exp, inf, log
+from typing import Any
+
+import numpy as np
+from scipy.optimize import brentq, minimize_scalar
+
+from cmbound.errors import DomainError, MissingParameterError
+from cmbound.evaluation.setting import MAX_EVALUATIONS
+from cmbound.planning.budget import Budget, best, finish, impossible
+from cmbound.planning.problem import Problem, exact_number, is_given, later_times, rounded
+from cmbound.planning.roots import Missed
+
+_POINTS = 80
+
+
+def solve_single(problem: Problem) -> Budget:
+    """The budget with one unknown.
+
+    Raises:
+        DomainError: no value meets the target; the message names the term that stands in the way.
+        CmboundError: something else is missing or wrong.
+    """
+    name = problem.unknowns[0]
+    if name == "k":
+        return _evaluations(problem)
+    if name in ("delta", "T"):
+        _require(problem, "T" if name == "delta" else "delta")
+        values = {name: _on_both_sides(problem, name)}
+    else:
+        values = {name: _monotone(problem, name)}
+    return finish(problem, values, {})
+
+
+def _require(problem: Problem, other: str) -> None:
+    if not is_given(problem.given, other):
+        raise MissingParameterError(f"{problem.theorem.id} needs {other}: only {problem.unknowns[0]} is the unknown")
+
+
+def _totals(problem: Problem, name: str) -> Callable[[Any], float]:
+    return lambda x: sum(problem.values_of_terms({name: x}).values())
+
+
+def _monotone(problem: Problem, name: str) -> str:
+    """h, N, eps_sc, eps_cm and L_f: the total is monotone in each."""
+    for other in ("delta", problem.end):
+        if problem.step is not None and not is_given(problem.given, other):
+            _require(problem, other)
+    total, target = _totals(problem, name), float(problem.target)
+    try:
+        return best(problem, name, {}, total, target)
+    except Missed:
+        extreme = {"N": 10**6, "L_f": 1}.get(name, 0 if name.startswith("eps") else problem.ends(name, {})[0])
+        raise impossible(problem, problem.values_of_terms({name: extreme})) from None
+
+
+def _on_both_sides(problem: Problem, name: str) -> str:
+    """delta and T: some terms fall and others grow, so the good values are found by a scan, then by bisection."""
+    total, target = _totals(problem, name), float(problem.target)
+    low, high = problem.ends(name, {})
+    if name == "delta":
+        cap = float(Fraction(problem.cap(name, {})))
+        points = cap * np.exp(np.linspace(-80.0, 0.0, 4 * _POINTS))[::-1]
+    else:
+        start = float(exact_number(problem.given, "delta"))
+        gap = max(low - start, 1e-6 * max(low, 1e-3))
+        points = np.minimum(start + gap * (1 + 1e-9) * np.exp(np.linspace(0.0, log((high - start) / gap), _POINTS)), high)
+
+    def value(x: float) -> float:
+        try:
+            return total(float(x))
+        except DomainError:  # above the float64 range
+            return float("inf")
+
+    first = _first_good(points, value, target)
+    if first is None:
+        at = points[int(np.argmin([value(x) for x in points]))]
+        raise impossible(problem, problem.values_of_terms({name: float(at)}), f"at the best {name}, {at:.4g}, ")
+    good, bad = first
+    x = good if bad is None else exp(brentq(lambda u: value(exp(u)) - target, log(good), log(bad), xtol=1e-10))
+    text = rounded(x, up=name == "T")
+    inside = low < Fraction(text) < high or value(float(Fraction(text))) <= target
+    return text if inside and value(float(Fraction(text))) <= target else rounded(good, up=name == "T", digits=15)
+
+
+def _first_good(points: Any, value: Callable[[float], float], target: float) -> tuple[float, float | None] | None:
+    """The first point within the target and its neighbour outside (None: no neighbour); the lowest dip is looked into."""
+    values = []
+    for i, x in enumerate(points):
+        values.append(value(x))
+        if values[-1] <= target:
+            return float(x), float(points[i - 1]) if i else None
+    i = int(np.argmin(values))
+    ends = sorted((float(points[max(i - 1, 0)]), float(points[min(i + 1, len(points) - 1)])))
+    found = minimize_scalar(lambda u: value(exp(u)), bounds=(log(ends[0]), log(ends[1])), method="bounded")
+    return (exp(found.x), float(points[max(i - 1, 0)])) if found.fun <= target else None
+
+
+# --- number of evaluations ------------------------------------------------------------------------------------------
+
+
+def _evaluations(problem: Problem) -> Budget:
+    """The smallest k: with the given t_hat, or with the best fixed time for each k."""
+    from cmbound.planning.candidates import Candidates
+
+    target = float(problem.target)
+    one = (
+        problem.values_of_terms({"k": 1}) if later_times(problem.given) else problem.with_evaluations(1, None).values_of_terms({})
+    )
+    if sum(one.values()) <= target:
+        return _with_k(problem, 1, None)
+    candidates = Candidates({x: y for x, y in problem.given.items() if x not in ("t_hat", "sigma_hat", "k")})
+    if is_given(problem.given, "t_hat"):
+        candidates.only(float(exact_number(problem.given, "t_hat")))
+    extra = one.get("early_stopping", 0.0)
+    room = (target - extra) / candidates.scale
+    previous = inf
+    for k in range(2, MAX_EVALUATIONS + 1):
+        time, bound = candidates.best_fixed(k)
+        if bound <= room:
+            try:
+                return _with_k(problem, k, time)
+            except DomainError:
+                continue
+        if bound >= previous * (1 - 1e-12):
+            break
+        previous = bound
+    time, _ = candidates.best_fixed(k)
+    trial = replace(
+        problem, given={**problem.given, "k": k, **({} if is_given(problem.given, "t_hat") else {"t_hat": repr(time)})}
+    )
+    raise impossible(trial, trial.values_of_terms({}), f"at the best k, {k}, and t_hat = {time:.6g}, ")
+
+
+def _with_k(problem: Problem, k: int, time: float | None) -> Budget:
+    """The certified answer."""
+    given = dict(problem.given)
+    if k > 1 and not is_given(given, "t_hat"):
+        given["t_hat"] = repr(time)
+    values = {"k": str(k)} | ({"t_hat": given["t_hat"]} if k > 1 and "t_hat" not in problem.given and "t_hat" in given else {})
+    return finish(replace(problem, given=given, unknowns=()), values, {})
