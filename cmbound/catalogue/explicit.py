@@ -246,17 +246,18 @@ STATEMENTS: tuple[Theorem, ...] = (
     ),
     Theorem(
         id="explicit-tv-smoothing",
-        title="One-step sampling, then OU smoothing: total variation to the data law",
+        title="One-step sampling, then OU smoothing for a time u: total variation",
         kind="explicit",
         status="proved",
         metric="TV",
-        quantity="TV(f_theta(., T)#start P_u, p_data)",
-        quantity_latex=r"\mathrm{TV}\left(f_\theta(\cdot, T)_\# N\, P_u, p_{\mathrm{data}}\right)",
+        quantity="TV(f_theta(., T)#start P_u, {target})",
+        quantity_latex=r"\mathrm{TV}\left(f_\theta(\cdot, T)_\# N\, P_u, @\right)",
         reference=Reference(NOTE, "theory 3.7"),
         provenance=PROVED,
         sources=(
             *(Term(x.name, TO_TV * x.expression) for x in ONE_STEP),
-            Term("smoothing", tv_drift(L_s, m2, d, delta + u)),
+            Term("smoothing", tv_drift(L_s, m2, d, u)),
+            Term("early_stopping", tv_drift(L_s, m2, d, delta)),
         ),
         statement_assumptions=(
             MOMENT,
@@ -270,13 +271,13 @@ STATEMENTS: tuple[Theorem, ...] = (
             Assumption("smoothing", "delta + u <= T", delta + u <= T),
         ),
         derivation="The OU kernel turns W1 into total variation at the price (2 pi (e^{2u} - 1))^{-1/2}, the distance of two "
-        "Gaussians; W1 is at most the W2 of one-step sampling; then TV(p_{delta+u}, p_data).",
+        "Gaussians; W1 is at most the W2 of one-step sampling; then TV(p_{delta+u}, p_data), linear in delta + u.",
         rests_on=("explicit-one-step", "explicit-tv-early-stopping"),
         free=("u",),
     ),
     Theorem(
         id="explicit-tv-underdamped",
-        title="One-step sampling, then an underdamped Langevin corrector: total variation to the data law",
+        title="One-step sampling, then an underdamped Langevin corrector: total variation",
         kind="explicit",
         status="proved",
         metric="TV",

@@ -8,10 +8,14 @@ from typing import Any
 import numpy as np
 
 from cmbound.errors import DomainError
+from cmbound.numbers import exact
 from cmbound.records import Theorem
 
 RANGE = (-12.0, 6.0)
 """Decimal logarithms between which the best value is looked for."""
+MOST_FRICTION = 4.0
+"""Largest friction tried, in units of L_phi^(1/2): more lowers the bound a little towards the overdamped limit, and the number
+of steps grows without end."""
 _DIGITS = 6
 
 
@@ -33,9 +37,12 @@ def best(theorem: Theorem, params: Mapping[str, Any]) -> dict[str, str]:
     if not names or (params.get("preset") is not None and _in_preset(params["preset"], names)):
         return {}
     failure: list[DomainError] = []
+    most = MOST_FRICTION * float(exact("L_phi", params["L_phi"])) ** 0.5 if params.get("L_phi") is not None else np.inf
 
     def value(logs: Any) -> float:
         if np.min(logs) < RANGE[0] or np.max(logs) > RANGE[1]:
+            return np.inf
+        if "gamma" in names and 10.0 ** logs[names.index("gamma")] > most:
             return np.inf
         try:
             return evaluate_setting(resolve(theorem, {**params, **_texts(names, logs)}), "approximate").value

@@ -13,6 +13,7 @@ from cmbound.catalogue import theorem as find
 from cmbound.errors import DomainError, InputError
 from cmbound.numbers import exact
 from cmbound.planning.problem import (
+    LOWEST,
     SMALLEST,
     TERM_OF,
     Problem,
@@ -204,8 +205,28 @@ def filled(problem: Problem, allowed: Mapping[str, float]) -> Values:
     """Solve the unknowns one after the other, each term within its allowance."""
     values: Values = {}
     for name in problem.unknowns:
-        values[name] = solve_one(problem, name, values, allowed[TERM_OF[name]])
+        share = allowed[TERM_OF[name]]
+        if name == "eta":  # half for the step, half for the score error the corrector uses
+            share /= 2
+        values[name] = solve_one(problem, name, values, share)
+    if "corrector" in allowed and "eps_sc" in values:
+        values["eps_sc"] = _for_corrector(problem, values, allowed["corrector"])
     return values
+
+
+def _for_corrector(problem: Problem, values: Values, allowance: float) -> str:
+    """The score error, lowered until the corrector's own term is within its allowance too."""
+
+    def used(x: Any) -> float:
+        return problem.values_of_terms({**values, "eps_sc": x}, "corrector")["corrector"]
+
+    text = values["eps_sc"]
+    if used(text) <= allowance:
+        return text
+    text = rounded(largest(used, allowance, LOWEST, float(Fraction(text))), up=False)
+    while used(text) > allowance:
+        text = stepped("eps_sc", text)
+    return text
 
 
 def solve_one(problem: Problem, name: str, values: Values, allowance: float) -> str:

@@ -6,19 +6,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from fractions import Fraction
+from math import exp, log
 from typing import Any
 
 import numpy as np
 from sympy import S
 
 from cmbound.errors import DomainError, InputError, MissingParameterError
+from cmbound.evaluation.free import MOST_FRICTION
 from cmbound.evaluation.point import evaluate
 from cmbound.evaluation.setting import LONGEST_HORIZON, _with_preset, resolve
 from cmbound.evaluation.sums import nodes
 from cmbound.exact import rational_near, time_from_sigma
 from cmbound.formulas import ALIASES, OPTIONS, accepts, unknown_parameter
+from cmbound.functions import steering
 from cmbound.grids import MAX_STEPS
+from cmbound.notation import TABLE
 from cmbound.numbers import exact, text_of
+from cmbound.numerics.approximate import compile
 from cmbound.numerics.backend import Floats
 from cmbound.output.numbers import plain_decimal
 from cmbound.profiles import EI, Profile, Rule
@@ -26,6 +31,8 @@ from cmbound.records import Evaluation, Theorem
 
 BUDGET: dict[str, tuple[str, ...]] = {
     "early_stopping": ("delta",),
+    "smoothing": ("u",),
+    "corrector": ("eta",),
     "initialisation": ("T",),
     "discretisation": ("h", "N"),
     "score": ("eps_sc",),
@@ -143,8 +150,13 @@ class Problem:
         """Everything an evaluation needs; unknowns without a value get a stand-in that leaves the earlier terms alone."""
         full = {**self.given, **values}
         missing = [name for name in self.unknowns if name not in full]
+        if "u" in missing:
+            full["u"] = "1/2"
+        if "eta" in missing:
+            full["eta"] = rounded(exact("tau_c", full["tau_c"]) / 10**9, up=False)
         if "T" in missing:
-            full["T"] = max([2 * float(exact_number(full, "delta")) + 1, *later_times(full), *self._t_hat(full)])
+            start = 2 * float(exact_number(full, "delta")) + 1 + float(exact("u", full.get("u", 0)))
+            full["T"] = max([start, *later_times(full), *self._t_hat(full)])
         if "h" in missing:
             full["h"] = float(exact_number(full, self.end) - exact_number(full, "delta")) / 2
         if "N" in missing:
@@ -197,6 +209,11 @@ class Problem:
             return LOWEST, HIGHEST
         if name == "L_f":
             return 1.0, HIGHEST
+        if name == "eta":
+            return LOWEST, float(exact("tau_c", full["tau_c"]))
+        if name == "u":
+            room = float(exact_number(full, "T") - exact_number(full, "delta")) if is_given(full, "T") else LARGEST_DELTA
+            return LOWEST, min(room, LARGEST_DELTA)
         step = max([exact_number(full, x) for x in ("h", "u") if x in full and x != name], default=Fraction(0))
         if name == "delta":
             if not is_given(full, self.end):
@@ -234,7 +251,7 @@ def _short(x: Fraction) -> str:
 
 def fixable(theorem: Theorem) -> tuple[str, ...]:
     """The names a budget may fix."""
-    names = [*TERM_OF, "t", "k", "t_hat", "times"]
+    names = [*TERM_OF, "t", "k", "t_hat", "times", "gamma", "tau_c"]
     return tuple(x for x in (*names, *ALIASES) if accepts(theorem, x))
 
 
@@ -278,6 +295,8 @@ def read_problem(
         grid = given["grid"] = "geometric"
     step = STEP_OF_GRID.get(grid, "N") if isinstance(grid, str | None) else None
     terms = tuple(x.name for x in theorem.sources if not (x.name == "early_stopping" and given.get("to") == "p_delta"))
+    if "gamma" in theorem.free:
+        given = {**best_corrector(given), **given}
     if not set(terms) & set(BUDGET):
         raise InputError(f"{theorem.id} has no budget: none of its terms has a parameter of its own")
     if unknown is not None:
@@ -286,6 +305,26 @@ def read_problem(
     unknowns = tuple(_unknowns(given, terms, step))
     fixed = {name: _text(given[name]) for name in fixable(theorem) if name in given}
     return Problem(theorem, goal, given, unknowns, fixed, terms, step)
+
+
+def best_corrector(given: Mapping[str, Any]) -> dict[str, str]:
+    """Friction (at most 4 L_phi^(1/2)) and time of the underdamped corrector at which W2 costs least (theory 3.8 at eta = 0)."""
+    if "L_phi" not in given or {"gamma", "tau_c"} <= set(given):
+        return {}
+    from scipy.optimize import minimize
+
+    symbols = (TABLE["gamma"].symbol, TABLE["tau_c"].symbol)
+    scale = float(exact("L_phi", given["L_phi"])) ** 0.5
+    cost = compile((steering(exact("L_phi", given["L_phi"]), *symbols, 0),), symbols)
+    fixed = {name: log(float(exact(name, given[name]))) for name in ("gamma", "tau_c") if name in given}
+
+    def price(logs: Any) -> float:
+        numbers = {"gamma": min(logs[0], most), "tau_c": logs[1], **fixed}
+        return float(np.log(cost(exp(numbers["gamma"]), exp(numbers["tau_c"]))[0]))
+
+    most = log(MOST_FRICTION * scale)
+    found = minimize(price, [log(2 * scale), -log(scale)], method="Nelder-Mead", options={"xatol": 1e-4, "fatol": 1e-9}).x
+    return {"gamma": rounded(exp(min(found[0], most)), up=False), "tau_c": rounded(exp(found[1]), up=False)}
 
 
 def _merged(theorem: Theorem, numbers: dict[str, Any], options: dict[str, Any], keep: bool) -> dict[str, Any]:
