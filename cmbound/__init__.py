@@ -15,6 +15,10 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from cmbound.analysis.corollaries import check_corollary, corollaries
+    from cmbound.analysis.orders import orders
+    from cmbound.analysis.records import Corollary
+    from cmbound.analysis.sensitivity import dominance, dominating, elasticities, elasticity
     from cmbound.catalogue import catalogue, theorem
     from cmbound.errors import (
         CmboundError,
@@ -37,6 +41,10 @@ if TYPE_CHECKING:
     from cmbound.worlds import Atoms, Gaussian, Mixture
 
 _HOMES = {
+    "analysis.corollaries": ("check_corollary", "corollaries"),
+    "analysis.orders": ("orders",),
+    "analysis.records": ("Corollary",),
+    "analysis.sensitivity": ("dominance", "dominating", "elasticities", "elasticity"),
     "catalogue": ("catalogue", "theorem"),
     "errors": (
         "CmboundError",
@@ -67,6 +75,7 @@ __all__ = [
     "Atoms",
     "Budget",
     "CmboundError",
+    "Corollary",
     "DomainError",
     "Evaluation",
     "Gaussian",
@@ -84,7 +93,14 @@ __all__ = [
     "__version__",
     "catalogue",
     "check",
+    "check_corollary",
+    "corollaries",
+    "dominance",
+    "dominating",
+    "elasticities",
+    "elasticity",
     "falsify",
+    "orders",
     "planted",
     "preset",
     "schedule",

@@ -1,0 +1,1 @@
+"""Symbolic analysis of statements: orders, elasticities, dominating terms, corollaries checked by the machine."""

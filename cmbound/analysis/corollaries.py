@@ -1,0 +1,131 @@
+"""Corollaries checked by the machine: substitute, derive the order, compare with the claim."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import sympy
+from sympy import Add, Max, Min, Pow
+
+from cmbound.analysis.expressions import ball
+from cmbound.analysis.orders import analysed_terms, order, positive, sample, statement
+from cmbound.analysis.records import Corollary, Verdict
+from cmbound.errors import InputError, UnknownNameError
+from cmbound.notation import TABLE
+
+
+def corollaries() -> tuple[Corollary, ...]:
+    """The corollaries of the catalogue."""
+    from cmbound.catalogue.corollaries import COROLLARIES
+
+    return COROLLARIES
+
+
+def corollary(id: str) -> Corollary:
+    """The corollary with this id; raises UnknownNameError with the nearest one."""
+    for x in corollaries():
+        if x.id == id:
+            return x
+    raise UnknownNameError("corollary", id, (x.id for x in corollaries()))
+
+
+def check_corollary(claimed: Corollary | str) -> Verdict:
+    """Whether the corollary holds, decided from the expressions of the catalogue.
+
+    First the ratio of the quantity to the claim is simplified: a constant proves the order uniformly in all parameters
+    (an equality needs the constant 1). Otherwise the leading orders of the two are compared in each limit on its own.
+
+    Raises:
+        InputError: the quantity or a limit of the record does not exist.
+    """
+    x = corollary(claimed) if isinstance(claimed, str) else claimed
+    derived = substituted(quantity(x), x.substitution)
+    claim = substituted(sympy.sympify(x.claim), x.substitution)
+    ratio = simplified(positive(derived) / positive(claim))
+    if ratio.free_symbols <= {sympy.Symbol("C", positive=True)} and ratio.is_positive:
+        if not x.exact or ratio == 1:
+            return Verdict(x, "proved", "identity", ratio=_own(ratio))
+        return Verdict(x, "refuted", "identity", ratio=_own(ratio), reason=f"the quantity is {_own(ratio)} times the claim")
+    if x.exact:
+        return _not_equal(x, ratio)
+    return _compared(x, derived, claim)
+
+
+def _own(ratio: Any) -> Any:
+    return ratio.xreplace({y: TABLE[y.name].symbol for y in ratio.free_symbols})
+
+
+def _not_equal(x: Corollary, ratio: Any) -> Verdict:
+    """An equality that simplification does not show: different values refute it."""
+    for point in sample({}):
+        gap = ball(ratio - 1, point)
+        if gap.is_finite() and not gap.contains(0):
+            text = f"the quantity divided by the claim is {float(gap.mid()) + 1:.6g} at one point"
+            return Verdict(x, "refuted", "identity", reason=text)
+    return Verdict(x, "undecided", "identity", reason="simplification does not show the equality, and no value refutes it")
+
+
+def _compared(x: Corollary, derived: Any, claim: Any) -> Verdict:
+    if not x.limits:
+        raise InputError(f"corollary {x.id!r} names no limits, and its ratio to the claim is not constant")
+    found = {name: order(derived, name) for name in x.limits}
+    wanted = {name: order(claim, name) for name in x.limits}
+    unknown = [name for name in x.limits if "undecided" in (found[name].kind, wanted[name].kind)]
+    wrong = [name for name in x.limits if name not in unknown and not _same(found[name], wanted[name])]
+    if wrong:
+        text = ", ".join(f"{name}: {found[name]} instead of {wanted[name]}" for name in wrong)
+        return Verdict(x, "refuted", "orders", derived=found, claimed=wanted, reason=text)
+    if unknown:
+        text = "; ".join(f"{name}: {found[name].reason or wanted[name].reason}" for name in unknown)
+        return Verdict(x, "undecided", "orders", derived=found, claimed=wanted, reason=text)
+    return Verdict(x, "proved", "orders", derived=found, claimed=wanted)
+
+
+def _same(x: Any, y: Any) -> bool:
+    if "zero" in (x.kind, y.kind):
+        return bool(x.kind == y.kind)
+    return x.kind == y.kind and bool(sympy.simplify(x.expression / y.expression) == 1)
+
+
+def quantity(x: Corollary) -> Any:
+    """What the corollary is about, before the substitution."""
+    if not isinstance(x.quantity, str):
+        return x.quantity
+    keeps_tau = TABLE["tau"].symbol in x.substitution
+    terms = analysed_terms(statement(x.statement), x.options, {"tau": 1} if keeps_tau else {})
+    if x.quantity == "total":
+        return Add(*terms.values())
+    names = x.quantity.split("+")
+    for name in names:
+        if name not in terms:
+            raise InputError(f"corollary {x.id!r}: {x.statement} has no term {name!r}; it has {', '.join(terms)}")
+    return Add(*(terms[name] for name in names))
+
+
+def substituted(expr: Any, substitution: Mapping[Any, Any]) -> Any:
+    """The substitution applied until nothing it replaces is left (an entry may use the symbols of others)."""
+    for _ in range(len(substitution) + 1):
+        if not expr.free_symbols & set(substitution):
+            return expr
+        expr = expr.subs(substitution, simultaneous=True)
+    raise InputError(f"a substitution runs in circles: {', '.join(sorted(str(x) for x in substitution))}")
+
+
+def simplified(ratio: Any) -> Any:
+    """A quick simplification that knows Max(x, y)^p = Max(x^p, y^p) for non-negative x and y."""
+    ratio = ratio.replace(_is_power_of_extremum, _powers_inside)
+    if ratio.count_ops() > 300:
+        return ratio
+    short = sympy.powsimp(sympy.expand_power_base(sympy.powdenest(ratio, force=True), force=True), force=True)
+    short = sympy.cancel(sympy.expand(short)) if short.count_ops() < 200 else short
+    return sympy.simplify(short) if short.count_ops() < 60 else short
+
+
+def _is_power_of_extremum(e: Any) -> bool:
+    return bool(e.is_Pow and isinstance(e.base, Max | Min) and e.exp.is_Rational and e.exp.p != 1)
+
+
+def _powers_inside(e: Any) -> Any:
+    p = abs(e.exp)
+    return Pow(e.base.func(*(x**p for x in e.base.args)), 1 if e.exp > 0 else -1)

@@ -1,0 +1,88 @@
+"""What the order calculus needs to know about expressions: definitions unfolded, Taylor series of kernels, balls."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from functools import cache
+from typing import Any
+
+import sympy
+from sympy import Function, Max
+
+from cmbound.errors import UndecidedError
+from cmbound.functions import Named, Rearranged, g, geometric_sum, kappa_h, rho_squared
+from cmbound.numerics import certified
+
+TIMES = ("t_star", "delta", "t_switch", "t_hat", "t", "T")
+"""Times in rising order."""
+KERNELS = (g, kappa_h, rho_squared)
+"""Functions whose definitions cancel near 0: there they have their Taylor series."""
+_BITS = 400
+
+Point = Mapping[str, Fraction]
+
+
+class OrderUndecidedError(UndecidedError):
+    """No rule applies, or a sign depends on the other parameters."""
+
+
+class MoreTerms(UndecidedError):
+    """Everything kept has cancelled."""
+
+
+class geo(Function):  # type: ignore[misc]
+    """1 + x + ... + x^(n-1), where n >= 1 is not a number and x depends on X."""
+
+    nargs = 2
+
+
+def unfolded(expr: Any) -> Any:
+    """``expr`` in elementary functions; a geometric sum is (x^n - 1)/(x - 1)."""
+    if not expr.args:
+        return expr
+    if isinstance(expr, Rearranged):
+        return unfolded(expr.args[0])
+    if isinstance(expr, geometric_sum):
+        x, n = map(unfolded, expr.args)
+        return (x**n - 1) / (x - 1)
+    if isinstance(expr, Named):
+        return unfolded(type(expr).definition(*expr.args))
+    return expr.func(*map(unfolded, expr.args))
+
+
+@cache
+def taylor(kernel: Any, count: int) -> tuple[Any, ...]:
+    """The first coefficients of a kernel at 0 (of kappa_h: of its square)."""
+    z = sympy.Symbol("z", positive=True)
+    body = kernel.definition(z) ** (2 if kernel is kappa_h else 1)
+    numerator, denominator = sympy.fraction(sympy.together(body))
+    shift = 2  # the denominators vanish to first order
+    top, bottom = (sympy.series(sympy.expand(e), z, 0, count + shift).removeO() for e in (numerator, denominator))
+    quotient = sympy.series(sympy.expand(top / z) / sympy.expand(bottom / z), z, 0, count).removeO()
+    return tuple(quotient.coeff(z, j) for j in range(count))
+
+
+def ordered(e: Any) -> Any:
+    """Max and Min of times whose order is part of their meaning."""
+    if not all(x.is_Symbol and x.name in TIMES for x in e.args):
+        return e
+    ranked = sorted(e.args, key=lambda x: TIMES.index(x.name))
+    return ranked[-1 if isinstance(e, Max) else 0]
+
+
+def ball(expr: Any, point: Point, bits: int = _BITS) -> Any:
+    """An enclosure of ``expr`` at a point."""
+    symbols = tuple(sorted(expr.free_symbols, key=lambda x: x.name))
+    missing = [x.name for x in symbols if x.name not in point]
+    if missing:
+        raise OrderUndecidedError(f"no value to try for {', '.join(missing)}")
+    with certified.precision(bits):
+        return certified.compile((expr,), symbols)(*(certified.number(point[x.name]) for x in symbols))[0]
+
+
+def with_constants(e: Any, variable: Any) -> Any:
+    """``e`` with the named functions that do not depend on the variable unfolded too."""
+    if not e.has(variable):
+        return unfolded(e)
+    return e.func(*(with_constants(x, variable) for x in e.args)) if e.args else e

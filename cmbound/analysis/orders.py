@@ -1,0 +1,248 @@
+"""The leading order of a statement and of its terms in each parameter, decided symbolically and verified in balls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from fractions import Fraction
+from typing import Any
+
+import sympy
+from sympy import Add, Integral, S
+
+from cmbound.analysis.expressions import OrderUndecidedError, Point, ball, unfolded
+from cmbound.analysis.records import Order, Orders
+from cmbound.analysis.series import leading
+from cmbound.errors import DomainError, InputError
+from cmbound.evaluation.setting import exact_scalars
+from cmbound.exact import rational_near, time_from_sigma
+from cmbound.formulas import ALIASES, closed_terms
+from cmbound.functions import geometric_sum
+from cmbound.notation import TABLE
+from cmbound.records import Theorem
+from cmbound.variants import LocalErrorSum
+
+DEFAULT_PROFILE = "universal-integrated"
+"""Any data law, the lowest order in d."""
+
+LIMITS: dict[str, str] = {
+    **dict.fromkeys(("eps_sc", "eps_cm", "eps", "h", "delta", "tau", "u", "tau_c", "eta"), "0"),
+    **dict.fromkeys(
+        ("L_s", "L_f", "d", "m2", "sd2", "T", "N", "t", "k", "t_hat", "R", "n_atoms", "L_phi", "gamma", "W_prev"), "oo"
+    ),
+}
+"""Where each parameter goes."""
+
+_OPTIONS = ("profile", "to", "start", "clock")
+_SCALES = {True: (200, 2000), False: (10**20, 10**40)}
+_SLOW = {True: Fraction(1, 5), False: Fraction(3, 5)}
+_BITS = 13000
+
+_SAMPLES: tuple[dict[str, str], ...] = (
+    {"d": "5", "m2": "6/5", "R": "7/5", "L_s": "7/2", "L_f": "3/2", "eps": "1/10", "k": "37", "tau": "1/3", "n_atoms": "7"},
+    {"d": "300", "m2": "3", "R": "40", "L_s": "90", "L_f": "2", "eps": "1/50", "k": "4", "tau": "1/9", "n_atoms": "900"},
+    {"d": "2", "m2": "31", "R": "1/3", "L_s": "8/7", "L_f": "9/8", "eps": "1/3", "k": "6", "tau": "4/5", "n_atoms": "2"},
+)
+_DEPENDENT = {"T", "t", "delta", "t_hat", "t_switch", "sd2"}
+_ANY = Fraction(3, 5)
+_USUAL = {"eps_sc": "1/500", "eps_cm": "1/300", "h": "1/90", "N": "400", "eta": "1/70", "C": "9/7", "W_prev": "3/7", "d_eff": "1"}
+
+
+def sample(given: Mapping[str, Fraction]) -> tuple[Point, ...]:
+    """Points of the domain at which signs are decided: three, or one around the numbers given."""
+    return tuple(_point(x, given) for x in (_SAMPLES[:1] if given else _SAMPLES))
+
+
+def _point(base: Mapping[str, str], given: Mapping[str, Fraction]) -> Point:
+    point = dict.fromkeys(TABLE.keys() - _DEPENDENT, _ANY)
+    point |= {name: Fraction(x) for name, x in {**_USUAL, **base}.items()} | dict(given)
+    end = point.get("T", point.get("t"))
+    delta = point.setdefault("delta", Fraction(1, 200) if end is None else end / 1000)
+    end = point.setdefault("T", max(Fraction(5), 100 * delta) if end is None else end)
+    point.setdefault("t", end)
+    point.setdefault("t_hat", delta + (end - delta) * Fraction(2, 5))
+    point.setdefault("t_switch", delta + (end - delta) / 4)
+    point.setdefault("sd2", point["m2"] / 2)
+    return {**point, "t_star": given.get("t_star", Fraction(0))}
+
+
+def positive(expr: Any) -> Any:
+    """``expr`` with every symbol positive: orders are those of generic parameters."""
+    new = {x: sympy.Symbol(x.name, positive=True, integer=True if x.is_integer else None) for x in expr.free_symbols}
+    return expr.xreplace(new)
+
+
+def own_symbols(expr: Any) -> Any:
+    """The reverse: the symbols of the table of symbols."""
+    return expr.xreplace({x: TABLE[x.name].symbol for x in expr.free_symbols if x.name in TABLE})
+
+
+# --- one expression ---------------------------------------------------------------------------------------------------
+
+
+def order(expr: Any, parameter: str, given: Mapping[str, Fraction] | None = None) -> Order:
+    """The leading order of an expression as ``parameter`` goes to its limit.
+
+    Args:
+        expr: an exact expression in the table of symbols.
+        parameter: name of the parameter; :data:`LIMITS` says where it goes.
+        given: values of others at which signs are decided where they depend on the regime.
+
+    Raises:
+        InputError: a parameter without a limit.
+    """
+    if parameter not in LIMITS:
+        raise InputError(f"no order in {parameter}: it goes to no limit of interest")
+    limit, points = LIMITS[parameter], sample(given or {})
+    x = sympy.Symbol("X", positive=True)
+    symbol = sympy.Symbol(parameter, positive=True, integer=True if TABLE[parameter].symbol.is_integer else None)
+    inner = positive(expr)
+    if not inner.has(symbol):
+        return Order(parameter, limit, "power" if inner != 0 else "zero", leading=expr)
+    integrals = {y: sympy.Symbol(f"integral{i}", positive=True) for i, y in enumerate(sorted(inner.atoms(Integral), key=str))}
+    if any(symbol in y.free_symbols for y in integrals):
+        return Order(parameter, limit, "undecided", reason="an integral given by the user depends on it")
+    inner, points = inner.xreplace(integrals), tuple({**y, **{z.name: _ANY for z in integrals.values()}} for y in points)
+    try:
+        found = leading(inner.xreplace({symbol: x if limit == "oo" else 1 / x}), x, points)
+        if found is None:
+            return Order(parameter, limit, "zero")
+        m, value, direction, conditions = found
+        back = symbol if limit == "oo" else 1 / symbol
+        term = value * m.expression(back)
+        _verify(inner, term, symbol, limit, points[0], bool(m.growth))
+    except OrderUndecidedError as error:
+        return Order(parameter, limit, "undecided", reason=str(error))
+    return Order(
+        parameter,
+        limit,
+        "exponential" if m.growth else "power",
+        exponent=own_symbols(m.power if limit == "oo" else -m.power),
+        logs=own_symbols(m.logs),
+        rate=own_symbols(m.rate(back)),
+        growing=direction > 0,
+        leading=own_symbols(term.xreplace({y: x for x, y in integrals.items()})),
+        conditions=tuple(own_symbols(condition) for condition in conditions),
+    )
+
+
+def _verify(expr: Any, term: Any, symbol: Any, limit: str, point: Point, exponential: bool = False) -> None:
+    """Compare with the leading term at two scales (smaller ones in an exponential): their ratio must tend to 1."""
+    gaps = []
+    for scale in _SCALES[exponential]:
+        at = {**point, symbol.name: Fraction(scale) if limit == "oo" else Fraction(1, scale)}
+        gaps.append(abs(ball(expr, at, _BITS) / ball(term, at, _BITS) - 1))
+    slow = _SLOW[exponential]
+    bound = gaps[0] * slow.numerator / slow.denominator
+    if not (gaps[1] < bound or gaps[1] * 20 < 1):
+        raise OrderUndecidedError(f"the derived leading term {term} disagrees with the values at two scales")
+
+
+# --- statements -------------------------------------------------------------------------------------------------------
+
+
+def analysed_terms(theorem: Theorem, options: Mapping[str, Any], values: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The closed terms by name, with the default profile, ``t_star`` and ``tau`` put in.
+
+    Args:
+        theorem: the statement.
+        options: ``profile``, ``to``, ``start``, ``clock``.
+        values: ``t_star`` (0, the default, or ``delta``), ``tau`` (0 by default; any other keeps the symbol), ``k``.
+    """
+    chosen = {name: x for name, x in options.items() if x is not None}
+    if chosen.get("profile") == "auto":
+        raise InputError("an analysis needs one profile by name: auto has no closed form")
+    if theorem.uses_profile:
+        chosen.setdefault("profile", DEFAULT_PROFILE)
+    fixed: dict[Any, Any] = {TABLE["t_star"].symbol: S.Zero}
+    star = (values or {}).get("t_star", 0)
+    if star == "delta":
+        fixed[TABLE["t_star"].symbol] = TABLE["delta"].symbol
+    elif Fraction(star) != 0:
+        raise DomainError(f"t_star must be 0 or delta, got {star}")
+    if "profile" not in chosen and not (values or {}).get("tau"):
+        fixed[TABLE["tau"].symbol] = S.Zero
+    if "k" in (values or {}):
+        fixed[TABLE["k"].symbol] = sympy.Integer(int((values or {})["k"]))
+    terms = {x.name: x.expression.subs(fixed, simultaneous=True) for x in closed_terms(theorem, **chosen)}
+    if any(x.has(LocalErrorSum) for x in terms.values()):
+        raise InputError(f"{theorem.id} needs a profile to be analysed")
+    return terms
+
+
+def split(params: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Options and numbers."""
+    options = {name: x for name, x in params.items() if name in _OPTIONS and x is not None}
+    return options, {name: x for name, x in params.items() if name not in _OPTIONS and x is not None}
+
+
+def exact_point(theorem: Theorem, numbers: Mapping[str, Any]) -> dict[str, Any]:
+    """The numbers given, exact; noise levels become times; ``t_star`` may be ``delta``."""
+    found: dict[str, Any] = {}
+    for name, value in exact_scalars(theorem, numbers).items():
+        found[ALIASES.get(name, name)] = rational_near(time_from_sigma(value)) if name in ALIASES else value
+    if str(numbers.get("t_star", "")).strip() == "delta":
+        found["t_star"] = "delta"
+    return found
+
+
+def orders(theorem: Theorem | str, **params: Any) -> Orders:
+    """The leading order of each term and of the total in each parameter, the others fixed.
+
+    Args:
+        theorem: a statement or its id.
+        params: options ``profile`` (by default ``universal-integrated``), ``to``, ``start``, ``clock``; and numbers,
+            which do not enter the expressions (except ``t_star``, ``tau = 0`` and ``k``): where an order depends on the regime
+            (is ``L_f e^{-(t_hat - delta)}`` below 1?) it is decided there. A number of evaluations that is not given is
+            any k >= 2.
+
+    Returns:
+        An :class:`~cmbound.analysis.records.Orders`.
+
+    Raises:
+        CmboundError: as for :meth:`cmbound.records.Theorem.formula`.
+    """
+    theorem = statement(theorem)
+    options, numbers = split(params)
+    point = exact_point(theorem, numbers)
+    terms = analysed_terms(theorem, options, point)
+    if theorem.uses_profile:
+        options.setdefault("profile", DEFAULT_PROFILE)
+    given = {name: x for name, x in point.items() if name not in ("t_star", "k")}
+    names = _analysed(terms.values())
+    exprs = {**terms, "": Add(*terms.values())}
+    if "h" in names:
+        names.insert(names.index("h") + 1, "N")
+    found = {
+        term: {name: order(_on_uniform_grid(expr) if name == "N" else expr, name, given) for name in names}
+        for term, expr in exprs.items()
+    }
+    return Orders(theorem, options, {name: x for name, x in found.items() if name}, found[""])
+
+
+def _on_uniform_grid(expr: Any) -> Any:
+    """h = (end - delta)/N."""
+    end = next(TABLE[x].symbol for x in ("T", "t") if x == "t" or expr.has(TABLE[x].symbol) or not expr.has(TABLE["t"].symbol))
+    return expr.subs(TABLE["h"].symbol, (end - TABLE["delta"].symbol) / TABLE["N"].symbol)
+
+
+def _analysed(exprs: Iterable[Any]) -> list[str]:
+    present = {x.name for e in exprs for x in unfolded(e.replace(geometric_sum, lambda x, n: x**n)).free_symbols}
+    return [name for name in TABLE if name in LIMITS and name in present]
+
+
+def statement(theorem: Theorem | str) -> Theorem:
+    """A statement by its id, or itself."""
+    from cmbound.catalogue import theorem as find
+
+    return theorem if isinstance(theorem, Theorem) else find(theorem)
+
+
+def verdict(found: Orders) -> str:
+    """See :attr:`cmbound.analysis.records.Orders.verdict`."""
+    if found.exponential:
+        shown = ", ".join(f"{name} (as {found.total[name].expression})" for name in found.exponential)
+        return f"not polynomial: exponential in {shown}"
+    powers = ", ".join(f"{name}: {x}" for name, x in found.total.items() if x.kind != "undecided")
+    if found.undecided:
+        return f"undecided in {', '.join(found.undecided)}; polynomial in the others ({powers})"
+    return f"polynomial in every parameter ({powers})"

@@ -1,0 +1,231 @@
+"""Elasticities of a bound, and its dominating term along one parameter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import sympy
+from sympy import Add, Heaviside
+
+from cmbound.analysis.orders import DEFAULT_PROFILE, LIMITS, analysed_terms, exact_point, split, statement
+from cmbound.analysis.records import Dominance, Elasticities, Interval
+from cmbound.errors import DomainError, InputError, UndecidedError
+from cmbound.exact import as_expr
+from cmbound.functions import geometric_sum, plain
+from cmbound.notation import TABLE
+from cmbound.numbers import exact
+from cmbound.numerics import approximate as floats
+from cmbound.numerics import certified
+from cmbound.profiles import EI
+from cmbound.profiles import profile as find_profile
+from cmbound.records import Theorem
+
+POINTS = 401
+"""Values along a parameter before the borders are refined."""
+SWITCH = TABLE["t_switch"].symbol
+_BITS = 256
+
+
+def elasticity(theorem: Theorem | str, parameter: str, **params: Any) -> Any:
+    """d log(bound)/d log(parameter), an exact SymPy expression.
+
+    Args:
+        theorem: a statement or its id.
+        parameter: a parameter of the closed form.
+        params: options as for :func:`cmbound.analysis.orders.orders`, and ``term``, the name of one term.
+
+    Raises:
+        InputError: the parameter or the term does not occur.
+    """
+    theorem, term = statement(theorem), params.pop("term", None)
+    options, numbers = split(params)
+    terms = analysed_terms(theorem, options, exact_point(theorem, numbers))
+    if term is not None and term not in terms:
+        raise InputError(f"{theorem.id} has no term {term!r}; it has {', '.join(terms)}")
+    bound = Add(*terms.values()) if term is None else terms[term]
+    if parameter not in {x.name for x in bound.free_symbols}:
+        raise InputError(f"{parameter!r} does not occur in the bound; {', '.join(_varying(bound))} do")
+    return _elasticity(bound, parameter)
+
+
+def _varying(bound: Any) -> list[str]:
+    present = {x.name for x in bound.free_symbols}
+    return [name for name in TABLE if name in present and (name in LIMITS or name == "tau")]
+
+
+@lru_cache(maxsize=256)
+def _elasticity(bound: Any, parameter: str) -> Any:
+    x = TABLE[parameter].symbol
+    smooth = bound.replace(geometric_sum, lambda y, n: (y**n - 1) / (y - 1))
+    return x * sympy.diff(smooth, x) / smooth
+
+
+def elasticities(theorem: Theorem | str, **params: Any) -> Elasticities:
+    """Elasticities of the total in every parameter of its closed form, with values if a complete point is given.
+
+    Args:
+        theorem: a statement or its id.
+        params: options as for :func:`cmbound.analysis.orders.orders`, and the numbers of
+            :meth:`cmbound.records.Theorem.evaluate` (all of them, or only ``t_star`` and ``tau``). With a profile of
+            two rules the time of the change, and parameters of the algorithm left out, are held at their best values.
+
+    Raises:
+        CmboundError: as for :meth:`cmbound.records.Theorem.evaluate`.
+        UndecidedError: the bound has a kink at the point.
+    """
+    theorem = statement(theorem)
+    options, numbers = split(params)
+    terms = analysed_terms(theorem, options, _fixed(theorem, numbers))
+    bound = Add(*terms.values())
+    complete = bool(set(numbers) - {"t_star", "tau"})
+    at: dict[Any, Any] = {}
+    if complete:
+        at = {TABLE[name].symbol: value for name, value in _point(theorem, options, numbers).items()}
+        if bound.has(SWITCH):
+            bound = bound.subs(SWITCH, _switch(theorem, bound, at, _named(theorem, options)["profile"]))
+    expressions = {name: _elasticity(bound, name) for name in _varying(bound)}
+    values = {name: _value(e, at) for name, e in expressions.items()} if complete else None
+    return Elasticities(theorem, expressions, values)
+
+
+def _fixed(theorem: Theorem, numbers: Mapping[str, Any]) -> dict[str, Any]:
+    """What a point puts into the expressions themselves (the number of evaluations stays a symbol)."""
+    return {name: x for name, x in exact_point(theorem, numbers).items() if name in ("t_star", "tau")}
+
+
+def _point(theorem: Theorem, options: Mapping[str, Any], numbers: Mapping[str, Any]) -> dict[str, Any]:
+    """The exact values at a complete point."""
+    from cmbound.evaluation.free import best
+    from cmbound.evaluation.setting import resolve
+
+    chosen = {**numbers, **_named(theorem, options)}
+    setting = resolve(theorem, {**chosen, **(best(theorem, chosen) if theorem.free else {})})
+    if setting.lists or setting.grid is not None:
+        raise InputError("elasticities are those of the closed form in h: give single numbers and h, no grid")
+    return {name: as_expr(x) for name, x in setting.values.items()}
+
+
+def _switch(theorem: Theorem, bound: Any, at: Mapping[Any, Any], profile: Any) -> Any:
+    """The best time to change from the first rule of a profile to the second (the end: the second is not used)."""
+    from scipy.optimize import minimize_scalar
+
+    if theorem.recursion:
+        raise InputError(f"{theorem.id} changes the rules of the profile twice: it has no one closed form to differentiate")
+    rules = (find_profile(profile) if isinstance(profile, str) else profile).rules[EI]
+    end = next(TABLE[name].symbol for name in ("T", "t") if TABLE[name].symbol in bound.free_symbols)
+    earliest = max(_value(x, at) for x in (TABLE["delta"].symbol, sympy.sympify(rules[1].valid_from)))
+    last = _value(end, at)
+    others = tuple(sorted(bound.free_symbols - {SWITCH}, key=lambda x: x.name))
+    fixed = [_value(x, at) for x in others]
+    compiled = floats.compile((bound,), (SWITCH, *others))
+
+    def function(time: Any) -> Any:
+        return compiled(np.asarray(time), *fixed)[0]
+
+    times = np.geomspace(min(earliest, last), last, POINTS)
+    values = function(times)
+    best = int(np.argmin(values))
+    if best == POINTS - 1:
+        return end
+    span = times[max(best - 1, 0)], times[best + 1]
+    found = minimize_scalar(lambda x: float(function(x)), bounds=span, method="bounded", options={"xatol": 1e-9 * span[1]})
+    return sympy.Rational(*float(found.x).as_integer_ratio())
+
+
+def _named(theorem: Theorem, options: Mapping[str, Any]) -> dict[str, Any]:
+    return {"profile": DEFAULT_PROFILE, **options} if theorem.uses_profile else dict(options)
+
+
+def _value(expr: Any, at: Mapping[Any, Any]) -> float:
+    """A certified value at a point, to about 15 digits."""
+    expr = plain(expr).replace(Heaviside, lambda x, *rest: _step(x, at))
+    if expr.has(sympy.nan, sympy.zoo, sympy.oo):
+        raise UndecidedError("an elasticity has no value at this point: a derivative is infinite")
+    for bits in (_BITS, 8 * _BITS):
+        ball = _ball(expr, at, bits)
+        if certified.relative_accuracy(ball) >= 15 or abs(ball) < 1e-30:
+            return float(ball.mid())
+    raise UndecidedError("an elasticity has no value at this point to 2048 bits")
+
+
+def _ball(expr: Any, at: Mapping[Any, Any], bits: int) -> Any:
+    symbols = tuple(sorted(expr.free_symbols, key=lambda x: x.name))
+    with certified.precision(bits):
+        return certified.compile((expr,), symbols)(*(certified.number(at[x]) for x in symbols))[0]
+
+
+def _step(x: Any, at: Mapping[Any, Any]) -> Any:
+    ball = _ball(x, at, _BITS)
+    if ball.contains(0):
+        raise UndecidedError("the bound has a kink at this point: an elasticity has no value")
+    return sympy.Integer(1 if ball > 0 else 0)
+
+
+# --- dominating terms -------------------------------------------------------------------------------------------------
+
+
+def dominating(theorem: Theorem | str, **params: Any) -> str | None:
+    """Name of the largest term at a point (``params`` as for :meth:`cmbound.records.Theorem.evaluate`)."""
+    theorem = statement(theorem)
+    return theorem.evaluate(**{**_default(theorem), **params}).dominating_term
+
+
+def _default(theorem: Theorem) -> dict[str, Any]:
+    return {"profile": DEFAULT_PROFILE} if theorem.uses_profile else {}
+
+
+def dominance(theorem: Theorem | str, parameter: str, low: Any, high: Any, **params: Any) -> Dominance:
+    """Which term is the largest along one parameter, and where that changes (float64).
+
+    Args:
+        theorem: a statement or its id.
+        parameter: the parameter that moves.
+        low: its smallest value.
+        high: its largest value.
+        params: the other numbers and options, as for :meth:`cmbound.records.Theorem.approximate`.
+
+    Raises:
+        InputError: the parameter is given twice, or low is not below high.
+        CmboundError: as for :meth:`cmbound.records.Theorem.approximate`.
+    """
+    theorem = statement(theorem)
+    ends = [float(exact(parameter, x)) for x in (low, high)]
+    if parameter in params:
+        raise InputError(f"{parameter} moves from {ends[0]:g} to {ends[1]:g}: it takes no other value")
+    if not 0 < ends[0] < ends[1]:
+        raise InputError(f"{parameter} must move from a positive number to a larger one, got {low}:{high}")
+    integer = parameter in TABLE and TABLE[parameter].domain.integer
+    if integer and any(x != int(x) for x in ends):
+        raise DomainError(f"{parameter} must be an integer, got {low}:{high}")
+    xs: Any = np.geomspace(ends[0], ends[1], POINTS)
+    xs[0], xs[-1] = ends
+    xs = np.unique(np.rint(xs)) if integer else xs
+    given = {**_default(theorem), **params}
+
+    def largest(values: Any) -> list[str]:
+        found = theorem.approximate(**given, **{parameter: np.asarray(values, dtype=np.float64)}).terms
+        names = list(found)
+        return [names[i] for i in np.argmax(np.stack([found[name] for name in names]), axis=0)]
+
+    winners = largest(xs)
+    intervals, start, current = [], float(xs[0]), winners[0]
+    for left, right, last in zip(xs, xs[1:], winners[1:], strict=False):
+        x = float(left)
+        while current != last:
+            x = _border(largest, x, float(right), current, integer)
+            intervals.append(Interval(start, x, current))
+            start, current = x, largest([x])[0]
+    return Dominance(theorem.id, parameter, (*intervals, Interval(start, float(xs[-1]), current)))
+
+
+def _border(largest: Callable[[Any], list[str]], low: float, high: float, term: str, integer: bool) -> float:
+    """The smallest value found in (low, high] at which ``term`` is not the largest any more."""
+    while high - low > (1 if integer else 1e-12 * high):
+        middle = float(np.rint((low + high) / 2)) if integer else (low * high) ** 0.5
+        if not low < middle < high:
+            break
+        low, high = (middle, high) if largest([middle])[0] == term else (low, middle)
+    return high

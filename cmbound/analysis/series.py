@@ -1,0 +1,389 @@
+"""Expansions of an expression as one parameter grows, and so its leading order.
+
+The variable X tends to infinity (a parameter that tends to 0 is 1/X). A series is a finite sum of coefficients times
+monomials X^p (log X)^q exp(growing terms), in falling order, with a monomial that bounds the rest. Sums, products,
+powers, exp, log, atan, Max and Min have rules; each keeps track of the rest, so that what is found after a
+cancellation is right or is not found: the expansion is then repeated with more terms.
+
+Coefficients are exact expressions in the other parameters. That one is zero is decided by simplification, that it is
+not by a ball (Arb) that excludes 0 at a point; its sign, where Max, Min or an exponential needs it, by the assumptions
+of the symbols or by balls at every point of a sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sympy
+from sympy import Integer, Max, Min, Mul, S, atan, exp, log, pi
+
+from cmbound.analysis.expressions import (
+    KERNELS,
+    MoreTerms,
+    OrderUndecidedError,
+    Point,
+    ball,
+    geo,
+    ordered,
+    taylor,
+    unfolded,
+    with_constants,
+)
+from cmbound.analysis.monomials import ONE, Monomial, Series, falling
+from cmbound.functions import Named, Rearranged, geometric_sum, kappa_h
+
+ATTEMPTS = (2, 4, 8, 16)
+"""Numbers of terms kept, one attempt after the other."""
+_K, _K_FROM_TWO = sympy.Symbol("k", positive=True, integer=True), sympy.Symbol("k_", nonnegative=True, integer=True) + 2
+
+
+class Calculus:
+    """The rules, for a variable, a sample of points for the other parameters, and a number of terms to keep."""
+
+    def __init__(self, variable: Any, sample: Sequence[Point], terms: int, settle: bool = False) -> None:
+        self.variable, self.sample, self.kept, self.settle = variable, tuple(sample), terms, settle
+        self.conditions: dict[Any, None] = {}
+        self._known: dict[Any, Series] = {}
+        self._signs: dict[Any, int] = {}
+
+    # --- coefficients -------------------------------------------------------------------------------------------------
+
+    def is_zero(self, e: Any) -> bool:
+        """Whether a coefficient vanishes identically."""
+        if e.is_zero or e.is_positive or e.is_negative:
+            return bool(e.is_zero)
+        if any(x.is_finite() and not x.contains(0) for x in (ball(e, point) for point in self.sample)):
+            return False
+        if sympy.simplify(e) == 0:
+            return True
+        raise OrderUndecidedError(f"cannot decide whether {e} is zero")
+
+    def sign(self, e: Any) -> int:
+        """-1, 0 or 1; the same at every point of the sample."""
+        if e.is_Rational:
+            return int(e.p > 0) - int(e.p < 0)
+        if e not in self._signs:
+            self._signs[e] = self._sign(e)
+        return self._signs[e]
+
+    def _sign(self, e: Any) -> int:
+        known = e.subs(_K, _K_FROM_TWO)
+        if known.is_positive or known.is_negative:
+            return 1 if known.is_positive else -1
+        if self.is_zero(e):
+            return 0
+        found = {(x > 0) - (x < 0) for x in (ball(e, point) for point in self.sample)}
+        if len(found) != 1 or 0 in found:
+            raise OrderUndecidedError(f"the sign of {e} depends on the other parameters: give values for them")
+        return int(found.pop())
+
+    # --- monomials ----------------------------------------------------------------------------------------------------
+
+    def compare(self, m: Monomial, n: Monomial) -> int:
+        """1 if m grows faster than n, -1 if slower, 0 if they are equal."""
+        if m == n:
+            return 0
+        ratio = m.times(n, S.NegativeOne)
+        for _, value in falling(ratio.growth, self._compare_pairs):
+            if (found := self._rate_sign(value)) != 0:
+                return found
+        return self.sign(ratio.power) or self.sign(ratio.logs)
+
+    def _compare_pairs(self, x: tuple[Any, Any], y: tuple[Any, Any]) -> int:
+        return self.sign(x[0] - y[0]) or self.sign(x[1] - y[1])
+
+    def _rate_sign(self, value: Any) -> int:
+        """The sign of a rate of growth; noted as a condition where the symbols alone do not decide it."""
+        value = sympy.expand(sympy.expand_log(value, force=True))
+        found = self.sign(value)
+        known = value.subs(_K, _K_FROM_TWO)
+        if not (known.is_positive or known.is_negative):
+            shown, side = (-value, -found) if value.could_extract_minus_sign() else (value, found)
+            self.conditions[shown > 0 if side > 0 else shown < 0] = None
+        return found
+
+    def direction(self, m: Monomial) -> int:
+        """1 if the exponential in m grows, -1 if it decays, 0 without one."""
+        return self.compare(Monomial(growth=m.growth), ONE)
+
+    def _larger(self, *ms: Monomial | None) -> Monomial | None:
+        best = None
+        for m in ms:
+            if m is not None and (best is None or self.compare(m, best) > 0):
+                best = m
+        return best
+
+    # --- series -------------------------------------------------------------------------------------------------------
+
+    def collect(self, pairs: Sequence[tuple[Monomial, Any]], rest: Monomial | None) -> Series:
+        """A series from terms in any order."""
+        found: dict[Monomial, Any] = {}
+        for m, value in pairs:
+            if rest is None or self.compare(m, rest) > 0:
+                found[m] = found.get(m, S.Zero) + value
+        ranked = falling([(m, value) for m, value in found.items() if value != 0], self.compare)
+        merged: list[tuple[Monomial, Any]] = []
+        for m, value in ranked:  # the same monomial may be written in two ways
+            if merged and self.compare(m, merged[-1][0]) == 0:
+                merged[-1] = (merged[-1][0], merged[-1][1] + value)
+            else:
+                merged.append((m, value))
+        terms = [(m, value) for m, value in merged if not self.is_zero(value)]
+        if len(terms) > self.kept:
+            rest = self._larger(rest, terms[self.kept][0])
+        return Series(tuple(terms[: self.kept]), rest)
+
+    def add(self, *xs: Series) -> Series:
+        """A sum."""
+        return self.collect([pair for x in xs for pair in x.terms], self._larger(*(x.rest for x in xs)))
+
+    def multiply(self, x: Series, y: Series) -> Series:
+        """A product."""
+        if not (x.terms or x.rest) or not (y.terms or y.rest):
+            return Series(())
+        sizes = [z.terms[0][0] if z.terms else z.rest for z in (x, y)]
+        rests = [z.rest.times(size) for z, size in ((x, sizes[1]), (y, sizes[0])) if z.rest is not None and size is not None]
+        pairs = [(m.times(n), a * b) for m, a in x.terms for n, b in y.terms]
+        return self.collect(pairs, self._larger(*rests))
+
+    def constant(self, value: Any) -> Series:
+        """A series of one constant."""
+        return Series(((ONE, value),) if value != 0 else ())
+
+    def _split(self, x: Series) -> tuple[Monomial, Any, Series]:
+        """x = c m (1 + small): the monomial, the coefficient, and what is small."""
+        if not x.terms:
+            raise MoreTerms("everything kept has cancelled")
+        (m, value), others = x.terms[0], x.terms[1:]
+        inverse = m.raised(S.NegativeOne)
+        small = self.collect(
+            [(n.times(inverse), other / value) for n, other in others],
+            None if x.rest is None else x.rest.times(inverse),
+        )
+        return m, value, small
+
+    def _power_series(self, small: Series, coefficients: Sequence[Any]) -> Series:
+        """The sum of coefficients times powers of something that tends to 0 (``small``)."""
+        total, power = self.constant(coefficients[0]), self.constant(S.One)
+        if not small.terms and small.rest is None:
+            return total
+        for value in coefficients[1:]:
+            power = self.multiply(power, small)
+            total = self.add(total, self.multiply(self.constant(value), power))
+        size = small.terms[0][0] if small.terms else small.rest
+        assert size is not None
+        return self.add(total, Series((), size.raised(Integer(len(coefficients)))))
+
+    def power(self, x: Series, exponent: Any) -> Series:
+        """x to a power that does not depend on X."""
+        if exponent.is_Integer and exponent >= 0 and not x.terms and x.rest is None:
+            return self.constant(S.One if exponent == 0 else S.Zero)
+        if exponent.is_Integer and 0 < exponent <= 8:
+            result = x
+            for _ in range(int(exponent) - 1):
+                result = self.multiply(result, x)
+            return result
+        m, value, small = self._split(x)
+        if not exponent.is_Integer and self.sign(value) < 0:
+            raise OrderUndecidedError(f"a root of a negative number: {value}")
+        binomials = [sympy.ff(exponent, j) / sympy.factorial(j) for j in range(self.kept + 1)]
+        root = (value**exponent).replace(sympy.Abs, lambda y: self.sign(y) * y)
+        return self.multiply(Series(((m.raised(exponent), root),)), self._power_series(small, binomials))
+
+    def exp(self, x: Series) -> Series:
+        """The exponential: growing terms stay inside, constants and small terms come out."""
+        if x.rest is not None and self.compare(x.rest, ONE) >= 0:
+            raise MoreTerms("the rest of an exponent does not vanish")
+        front, power, growth, small = S.Zero, S.Zero, [], []
+        for m, value in x.terms:
+            size = self.compare(m, ONE)
+            if size < 0:
+                small.append((m, value))
+            elif size == 0:
+                front += value
+            elif m.growth:
+                raise OrderUndecidedError("an exponential of an exponential")
+            elif (m.power, m.logs) == (0, 1):
+                power += value
+            elif m.power == 0 and self.sign(m.logs - 1) < 0:
+                raise OrderUndecidedError("an exponential of a root of a logarithm")
+            else:
+                growth.append(((m.power, m.logs), value))
+        factor = Series(((Monomial(power, S.Zero, tuple(sorted(growth, key=str))), exp(front)),))
+        factorials = [1 / sympy.factorial(j) for j in range(self.kept + 1)]
+        return self.multiply(factor, self._power_series(self.collect(small, x.rest), factorials))
+
+    def log(self, x: Series) -> Series:
+        """The logarithm."""
+        m, value, small = self._split(x)
+        if m.logs != 0:
+            raise OrderUndecidedError("a logarithm of a logarithm")
+        pairs = [(Monomial(*key), rate) for key, rate in m.growth]
+        pairs += [(Monomial(S.Zero, S.One), m.power), (ONE, log(value))]
+        coefficients = [S.Zero, *(S.NegativeOne ** (j + 1) / Integer(j) for j in range(1, self.kept + 1))]
+        return self.add(self.collect([p for p in pairs if p[1] != 0], None), self._power_series(small, coefficients))
+
+    def atan(self, x: Series) -> Series:
+        """The arc tangent."""
+        if not x.terms and x.rest is None:
+            return x
+        m, value, small = self._split(x)
+        size = self.compare(m, ONE)
+        if size > 0:
+            side = self.sign(value)
+            return self.add(
+                self.constant(side * pi / 2), self.multiply(self.constant(S.NegativeOne), self.atan(self.power(x, S.NegativeOne)))
+            )
+        z = sympy.Dummy("z", positive=True)
+        start = S.Zero if size < 0 else value
+        coefficients = [sympy.diff(atan(z), z, j).subs(z, start) / sympy.factorial(j) for j in range(self.kept + 1)]
+        if size == 0:
+            small = self.multiply(self.constant(value), small)
+        return self._power_series(x if size < 0 else small, coefficients)
+
+    # --- expressions --------------------------------------------------------------------------------------------------
+
+    def expand(self, e: Any) -> Series:
+        """The series of an expression."""
+        if not e.has(self.variable):
+            return self.constant(e)
+        if e not in self._known:
+            self._known[e] = self._expand(e)
+        return self._known[e]
+
+    def _expand(self, e: Any) -> Series:
+        if e == self.variable:
+            return Series(((Monomial(S.One), S.One),))
+        if e.is_Add:
+            return self.add(*map(self.expand, e.args))
+        if e.is_Mul:
+            fixed, moving = e.as_independent(self.variable, as_Add=False)
+            result = self.constant(fixed)
+            for x in Mul.make_args(moving):
+                result = self.multiply(result, self.expand(x))
+            return result
+        if isinstance(e, exp | log | atan):
+            return {exp: self.exp, log: self.log, atan: self.atan}[type(e)](self.expand(e.args[0]))
+        if e.is_Pow:
+            if e.exp.has(self.variable):
+                return self.exp(self.multiply(self.expand(e.exp), self.log(self.expand(e.base))))
+            return self.power(self.expand(e.base), e.exp)
+        if isinstance(e, Max | Min):
+            return self._tied(e)
+        if isinstance(e, geo):
+            return self._geometric(*e.args)
+        if isinstance(e, KERNELS):
+            return self._kernel(e)
+        raise OrderUndecidedError(f"no rule for {type(e).__name__}")
+
+    def _kernel(self, e: Any) -> Series:
+        inner = self.expand(e.args[0])
+        if self.compare(self._split(inner)[0], ONE) >= 0:
+            return self.expand(type(e).definition(*e.args))
+        result = self._power_series(inner, taylor(e.func, self.kept + 2))
+        return self.power(result, sympy.Rational(1, 2)) if isinstance(e, kappa_h) else result
+
+    def _tied(self, e: Any) -> Series:
+        """Max or Min whose arguments are of the same order, the sign of their difference being unknown."""
+        parts = [self._split(self.expand(x)) for x in e.args]
+        if any(self.compare(m, parts[0][0]) != 0 for m, _, _ in parts):
+            raise OrderUndecidedError(f"cannot decide {type(e).__name__}")
+        lead = parts[0][0]
+        rests = [lead.times(m) for _, _, x in parts if (m := x.terms[0][0] if x.terms else x.rest) is not None]
+        return Series(((lead, type(e)(*(value for _, value, _ in parts))),), self._larger(*rests))
+
+    def _geometric(self, x: Any, n: Any) -> Series:
+        inner = self.expand(x)
+        m = self._split(inner)[0]
+        size = self.compare(m, ONE)
+        if size == 0:
+            return self.expand((x**n - 1) / (x - 1))
+        if size < 0:
+            return Series(((ONE, S.One),), m)
+        lead = self.power(inner, n - 1)
+        return self.multiply(lead, Series(((ONE, S.One),), m.raised(S.NegativeOne)))
+
+    def resolved(self, e: Any) -> Any:
+        """``e`` with each Max and Min replaced by the argument that wins for large X, where that is decided."""
+        if not e.args or not (self.settle or e.has(self.variable)):
+            return e
+        if isinstance(e, Named) and not isinstance(e, (geometric_sum, *KERNELS)):
+            return self.resolved(type(e).definition(*e.args))
+        if isinstance(e, Rearranged):
+            return self.resolved(e.args[0])
+        args = [self.resolved(x) for x in e.args]
+        if isinstance(e, geometric_sum):
+            x, n = args
+            return geo(x, n) if x.has(self.variable) and not n.has(self.variable) and not n.is_Integer else (x**n - 1) / (x - 1)
+        e = e.func(*args)
+        if isinstance(e, Max | Min):
+            return self._winner(e) if e.has(self.variable) else self._settled(e)
+        return e
+
+    def _settled(self, e: Any) -> Any:
+        """A constant Max or Min; if asked to settle it, the argument on which every point of the sample agrees."""
+        e = ordered(e)
+        if not isinstance(e, Max | Min) or not self.settle:
+            return e
+        best, *others = e.args
+        try:
+            for x in others:
+                if self.sign(x - best) == (1 if isinstance(e, Max) else -1):
+                    best = x
+        except OrderUndecidedError:
+            return e
+        self.conditions[sympy.Eq(e, best, evaluate=False)] = None
+        return best
+
+    def _winner(self, e: Any) -> Any:
+        better = 1 if isinstance(e, Max) else -1
+        best, *others = e.args
+        try:
+            for x in others:
+                gap = self.expand(x - best)
+                if not gap.terms and gap.rest is not None:
+                    raise MoreTerms("everything kept has cancelled")
+                if gap.terms and self.sign(gap.terms[0][1]) == better:
+                    best = x
+        except OrderUndecidedError:
+            return e
+        return best
+
+
+Leading = tuple[Monomial, Any, int, tuple[Any, ...]]
+
+
+def leading(expr: Any, variable: Any, sample: Sequence[Point]) -> Leading | None:
+    """The leading term of ``expr`` for a large variable (None: the expression vanishes).
+
+    Returns:
+        Its monomial and coefficient, the direction of its exponential (see :meth:`Calculus.direction`), and the
+        conditions on signs it relies on.
+
+    Raises:
+        OrderUndecidedError: no rule applies, a sign depends on the other parameters, or more than 16 terms cancel.
+    """
+    try:
+        return _leading(expr, variable, sample, settle=False)
+    except OrderUndecidedError:
+        if not unfolded(expr).has(Max, Min):
+            raise
+        return _leading(expr, variable, sample, settle=True)
+
+
+def _leading(
+    expr: Any, variable: Any, sample: Sequence[Point], settle: bool
+) -> tuple[Monomial, Any, int, tuple[Any, ...]] | None:
+    for kept in ATTEMPTS:
+        rules = Calculus(variable, sample, kept, settle)
+        try:
+            found = rules.expand(with_constants(rules.resolved(expr), variable))
+        except MoreTerms:
+            continue
+        if found.terms:
+            m, value = found.terms[0]
+            return m, value, rules.direction(m), tuple(rules.conditions)
+        if found.rest is None:
+            return None
+    raise OrderUndecidedError(f"the first {ATTEMPTS[-1]} terms of an expansion cancel")
