@@ -49,7 +49,7 @@ class Report:
             are none). For an order-form statement the largest is the smallest constant C the instances allow.
         sharpness: for each term the largest share of it that some instance needs (1: attained).
         profiles: for each teacher and profile the number of instances and the largest ratio.
-        worst: the outcome with the largest ratio.
+        worst: a violation, or the outcome with the largest ratio (one that attains the bound only if all do).
         seed: the seed of the campaign.
         seconds: wall-clock time.
     """
@@ -263,8 +263,9 @@ def summarise(theorem: Theorem, outcomes: Sequence[Outcome], seed: int, seconds:
 
 
 def _worst(decided: Sequence[Outcome]) -> Outcome | None:
-    """A violation if there is one, else the largest ratio."""
-    return max(decided, key=lambda x: (x.status == "violation", x.ratio or 0.0), default=None)
+    """A violation if there is one, else the largest ratio of those that do not just attain the bound (any of which could be it)."""
+    rank = {"violation": 2, "passed": 1, "undecided": 0}
+    return max(decided, key=lambda x: (rank[x.status], x.ratio or 0.0), default=None)
 
 
 def replay(data: Any) -> Outcome:
