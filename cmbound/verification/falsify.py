@@ -218,6 +218,6 @@ def random_recipe(
     name = world or str(rng.choice(list(SHARES), p=list(SHARES.values())))
     choices = {**draw_choices(theorem, rng), **(demands or {})}
     if choices["teacher"] == "ddim" and choices["constants"] == "closed":
-        choices |= {"constants": "lists"}
+        choices |= {"constants": "single", "grid": "geometric"}
     recipe = DRAWERS[name](theorem, rng, choices)
     return focused(recipe, target) if rng.random() < 0.7 and target != "total" else recipe
