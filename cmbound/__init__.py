@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from cmbound.presets import preset
     from cmbound.profiles import PROFILES, Profile
     from cmbound.records import Approximation, Assumption, Evaluation, Reference, Term, Theorem
+    from cmbound.sweeps import sweep
     from cmbound.verification.campaign import check
     from cmbound.verification.falsify import falsify
     from cmbound.verification.planted import planted
@@ -60,6 +61,7 @@ _HOMES = {
     "presets": ("preset",),
     "profiles": ("PROFILES", "Profile"),
     "records": ("Approximation", "Assumption", "Evaluation", "Reference", "Term", "Theorem"),
+    "sweeps": ("sweep",),
     "verification.campaign": ("check",),
     "verification.falsify": ("falsify",),
     "verification.planted": ("planted",),
@@ -106,6 +108,7 @@ __all__ = [
     "schedule",
     "simulate",
     "solve",
+    "sweep",
     "theorem",
 ]
 

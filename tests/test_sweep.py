@@ -16,7 +16,7 @@ import cmbound
 from cmbound.errors import CmboundError, DomainError, InputError
 from cmbound.output.sweep import sweep_figure
 from cmbound.parallel import mapped
-from cmbound.sweep import axis, chunks, sweep, table
+from cmbound.sweeps import axis, chunks, sweep, table
 from cmbound.verification.campaign import check
 from tests.test_cli import call, fine
 from tests.test_errors import fails

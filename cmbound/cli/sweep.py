@@ -59,7 +59,7 @@ def sweep_command(
     cmbound sweep explicit-one-step --preset gaussian-2d -p d=2,8,32 -p h=1e-4:1e-1:log:50 --plot map.png
     """
     from cmbound.output.sweep import csv_lines, json_lines, save_npz, sweep_figure
-    from cmbound.sweep import Chunk, chunks, sweep
+    from cmbound.sweeps import Chunk, chunks, sweep
 
     given: dict[str, Any] = {} if params is None else parse_params(params)
     given = {**given, **parse_pairs(pairs), **{name: value for name, value in options.items() if value is not None}}
@@ -87,6 +87,6 @@ def sweep_command(
         else:
             write(csv_lines(points()) if kind == "csv" else json_lines(what, points()), output)
     if plot is not None:
-        from cmbound.sweep import joined
+        from cmbound.sweeps import joined
 
         save_figure(sweep_figure(what, joined(kept), list(kept[0].terms)), plot)

@@ -18,7 +18,7 @@ from matplotlib.patheffects import withStroke
 from cmbound.catalogue import theorem as find
 from cmbound.errors import InputError
 from cmbound.notation import TABLE
-from cmbound.sweep import Chunk, Sweep
+from cmbound.sweeps import Chunk, Sweep
 
 DOMINATING = "dominating"
 
