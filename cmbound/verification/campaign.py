@@ -263,7 +263,7 @@ def summarise(theorem: Theorem, outcomes: Sequence[Outcome], seed: int, seconds:
 
 
 def _worst(decided: Sequence[Outcome]) -> Outcome | None:
-    """A violation if there is one, else the largest ratio of those that do not just attain the bound (any of which could be it)."""
+    """A violation if there is one, else the largest ratio of those that do not just attain the bound (all those tie)."""
     rank = {"violation": 2, "passed": 1, "undecided": 0}
     return max(decided, key=lambda x: (rank[x.status], x.ratio or 0.0), default=None)
 
