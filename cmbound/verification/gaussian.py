@@ -184,7 +184,8 @@ def _total_variation(recipe: Recipe, theorem: Theorem, pipe: Pipeline, params: d
     params |= {"gamma": 10.0 ** knobs["log_gamma"], "tau_c": 10.0 ** knobs["log_tau_c"]}
     params |= {"eta": params["tau_c"] / steps, "L_phi": max(float(pipe.score[0].lipschitz()), 1e-200)}
     params["eps_sc"] = max(params["eps_sc"], float(pipe.score_error[0]))
-    out = underdamped(law, pipe.score[0], friction=params["gamma"], step=params["eta"], steps=steps)
+    with np.errstate(over="ignore", invalid="ignore"):
+        out = underdamped(law, pipe.score[0], friction=params["gamma"], step=params["eta"], steps=steps)
     return Instance(recipe, params, _tv(out, target))
 
 
@@ -251,7 +252,9 @@ def _order(theorem: Theorem, pipe: Pipeline, choices: Mapping[str, Any], params:
 
 
 def _tv(q: Law, p: Law) -> Truth:
-    deviations = [float(np.sqrt(np.sum(x.factor**2))) for x in (q, p)]
+    deviations = [float(np.linalg.norm(x.factor)) for x in (q, p)]
+    if not np.isfinite([*deviations, *q.mean, *p.mean]).all() or max(deviations) > 1e150:
+        raise SkippedError("the laws leave the float64 range")
     if min(deviations) <= 0:
         raise SkippedError("total variation to a point mass is 1")
     return Truth.rounded(gaussian_tv_1d(float(q.mean[0]), deviations[0], float(p.mean[0]), deviations[1]), 1.0)
