@@ -49,8 +49,8 @@ DRAWS = 160
 _STARTS = 2
 _CLIMB = 60
 _FINE = 21
-_CAUGHT = 1e-6
-_HOPELESS = -1.5
+_CAUGHT = 1 + 1e-9
+_HOPELESS = -20.0
 LEAST = -1e6
 """Margin of an instance in which the change makes no difference."""
 
@@ -378,6 +378,10 @@ class Witness:
             return self.truth / weak
         return float("inf") if self.truth > 0 else 0.0
 
+    def refutes(self, plant: Plant) -> bool:
+        """Whether the truth lies above the copy, by more than rounding."""
+        return self.margin(plant) > 0 and self.ratio(plant) > _CAUGHT
+
 
 def recheck(plant: Plant, recipe: Recipe) -> float:
     """truth/(weakened bound) on the instance of a recipe, -1 if it is skipped."""
@@ -421,7 +425,7 @@ def _verdict(plant: Plant, theorem: Theorem, pool: list[Witness]) -> tuple[str, 
     rated: list[tuple[float, Witness]] = []
     for witness in pool:
         rated.append((witness.margin(plant), witness))
-        if rated[-1][0] > _CAUGHT:
+        if witness.refutes(plant):
             return "caught", witness.ratio(plant), witness.recipe
     rated.sort(key=lambda x: -x[0])
 
@@ -437,7 +441,7 @@ def _verdict(plant: Plant, theorem: Theorem, pool: list[Witness]) -> tuple[str, 
             continue
         pool.insert(0, best)  # may refute other copies of the part too
         rated.append((best.margin(plant), best))
-        if rated[-1][0] > _CAUGHT:
+        if best.refutes(plant):
             return "caught", best.ratio(plant), best.recipe
     if not rated:
         return "survived", None, None
