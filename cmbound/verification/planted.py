@@ -45,12 +45,14 @@ from cmbound.verification.falsify import climb, focused, random_recipe, score
 from cmbound.verification.instances import Recipe, SkippedError
 from cmbound.verification.mutations import Change, weakened
 
-DRAWS = 160
+DRAWS = 120
 _STARTS = 2
-_CLIMB = 60
+_CLIMB = 50
 _FINE = 21
 _CAUGHT = 1 + 1e-9
-_HOPELESS = -20.0
+_HOPELESS = -3.0
+_VOID = 1e-5
+"""Below this ratio of truth to bound an instance says nothing about any term."""
 LEAST = -1e6
 """Margin of an instance in which the change makes no difference."""
 
@@ -367,7 +369,7 @@ class Witness:
         """
         change = self.bound - self.weakened_bound(plant)
         slack = self.bound - self.truth
-        if change <= 1e-9 * self.bound or slack < 0:
+        if change <= 1e-9 * self.bound or slack < 0 or self.truth < _VOID * self.bound:
             return LEAST
         return max(1 - slack / change, LEAST)
 
