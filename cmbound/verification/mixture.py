@@ -250,7 +250,8 @@ def _on_the_line(recipe: Recipe, theorem: Theorem, run: Runner) -> Instance:
         if output is not None:
             params["u"] = 10.0 ** recipe.knobs["log_u"]
             generous = {**generous, "u": params["u"]}
-        return Instance(recipe, params, _total_variation(world, low, output, z, params.get("u", 0.0)), generous)
+        end = low if theorem.has_target and choices["to"] == "p_delta" else 0.0
+        return Instance(recipe, params, _total_variation(world, low, end, output, z, params.get("u", 0.0)), generous)
     values = student((float(noise(nodes[-1])) if choices["start"] == "matched" else 1.0) * z, count)
     to_data = choices["to"] == "p_data" and theorem.id not in ("lyu2023-thm3", "lyu2023-cor5")
     evaluations = [node_number(count, x) for x in choices["times"]] if theorem.recursion else []
@@ -266,14 +267,14 @@ def _on_the_line(recipe: Recipe, theorem: Theorem, run: Runner) -> Instance:
     return Instance(recipe, params, _distance(values, z, _target(world, z, low, to_data), scale), generous)
 
 
-def _total_variation(world: Mixture, low: float, output: Array | None, z: Array, u: float) -> Truth:
-    """Of p_delta, or of the output at z ~ N(0, 1) after smoothing for a time u, to the data law."""
+def _total_variation(world: Mixture, low: float, end: float, output: Array | None, z: Array, u: float) -> Truth:
+    """Of p_delta, or of the output at z ~ N(0, 1) after smoothing for a time u, to the law at the time ``end``."""
     ends = world.from_normal(np.array([z[0], z[-1]]), low)
     ends = np.array([min(ends[0], 0.0, ends[0] * 2), max(ends[1], 0.0, ends[1] * 2)])
     if output is not None:
         ends = np.array([min(ends[0], output.min() - 9 * noise(u)), max(ends[1], output.max() + 9 * noise(u))])
     x = np.linspace(float(ends[0]), float(ends[1]), 8 * POINTS + 1)
-    data = np.exp(world.log_density(x[:, None], 0.0))
+    data = np.exp(world.log_density(x[:, None], end))
 
     def density(step: int) -> Array:
         if output is None:
