@@ -13,13 +13,15 @@ import numpy.typing as npt
 import ot
 import pytest
 from scipy import stats
+from scipy.integrate import trapezoid
 from scipy.special import ndtri
 
-from cmbound import distances
 from cmbound.distances import (
     coupling_w2,
+    gaussian,
     gaussian_tv,
     gaussian_tv_1d,
+    gaussian_tv_centred,
     gaussian_w2,
     gaussian_w2_factors,
     sliced_w2,
@@ -70,9 +72,9 @@ def test_bures_is_that_of_pot(seed: int) -> None:
 def test_bures_by_trace_and_by_factors_agree() -> None:
     rng = np.random.default_rng(0)
     C1, C2 = (X @ X.T for X in rng.standard_normal((2, 30, 90)))
-    direct = distances._by_trace(0.0, C1, C2)
+    direct = gaussian._by_trace(0.0, C1, C2)
     assert direct is not None
-    assert direct == pytest.approx(distances._graded(distances._root("", C1), distances._root("", C2)), rel=1e-12)
+    assert direct == pytest.approx(gaussian._graded(gaussian._root("", C1), gaussian._root("", C2)), rel=1e-12)
 
 
 @pytest.mark.parametrize("ranks", [(2, 5), (2, 3), (0, 4), (3, 3)])
@@ -356,6 +358,24 @@ def test_tv_of_equal_covariances() -> None:
     assert gaussian_tv([0.0], [3.0], [[4.0]]) == pytest.approx(gaussian_tv_1d(0, 2, 3, 2), rel=1e-14)
 
 
+@pytest.mark.parametrize(("s1", "s2"), [(1.0, 2.0), (3.0, 0.1), (1.0, 1 + 1e-6), (1.0, 1.0), (1e-5, 1e5)])
+@pytest.mark.parametrize("d", [1, 2, 8, 128])
+def test_tv_of_centred_laws(d: int, s1: float, s2: float) -> None:
+    """Half the integral of the difference of the densities of norm(x)/s1, outside float64."""
+    found = gaussian_tv_centred(d, s1, s2)
+    if d == 1:
+        assert found == pytest.approx(gaussian_tv_1d(0, s1, 0, s2), rel=1e-12, abs=2e-16)
+    with mpmath.workdps(40):
+        a, b = sorted((mpmath.mpf(s1), mpmath.mpf(s2)))
+        r2 = mpmath.mpf(0) if a == b else d * mpmath.log(b**2 / a**2) * a**2 * b**2 / (b**2 - a**2)
+        cdf = [mpmath.gammainc(mpmath.mpf(d) / 2, 0, r2 / x**2 / 2, regularized=True) for x in (a, b)]
+        assert abs(found - (cdf[0] - cdf[1])) <= 1e-14
+    if d == 2 and s1 == 1.0:  # by quadrature in the plane
+        radius = np.linspace(0, 30, 200001)
+        gap = radius * np.abs(np.exp(-(radius**2) / 2) - np.exp(-(radius**2) / (2 * s2**2)) / s2**2) / 2
+        assert found == pytest.approx(float(trapezoid(gap, radius)), abs=1e-7)
+
+
 # Errors ---------------------------------------------------------------------------------------------------------------------
 
 I2, Z2 = np.eye(2), np.zeros(2)
@@ -393,6 +413,8 @@ X20 = np.random.default_rng(0).standard_normal((20, 2))
         (lambda: coupling_w2(X20, X20[:-1]), InputError, "equal shapes"),
         (lambda: gaussian_tv_1d(0, 0, 1, 1), DomainError, "s1 is 0; it must be finite and > 0"),
         (lambda: gaussian_tv_1d(0, 1, math.nan, 1), DomainError, "m2 is nan; it must be finite"),
+        (lambda: gaussian_tv_centred(0, 1, 1), DomainError, "d is 0; it must be an integer >= 1"),
+        (lambda: gaussian_tv_centred(2, 1, 0), DomainError, "s2 is 0; it must be finite and > 0"),
         (lambda: gaussian_tv(Z2, Z2, np.diag([1.0, 0.0])), DomainError, "not positive definite"),
         (lambda: tv_densities_1d(stats.norm.logpdf, stats.norm(9, 1).logpdf, -10, 10), DomainError, "density q has mass 0.84"),
         (lambda: tv_densities_1d(stats.norm.logpdf, stats.norm.logpdf, 0, math.inf), DomainError, "lower is 0"),

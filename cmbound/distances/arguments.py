@@ -1,0 +1,66 @@
+"""Checks of what the distances are given."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cmbound.errors import DomainError, InputError
+
+Array = npt.NDArray[np.float64]
+Function = Callable[[Array], Any]
+
+
+def finite_array(name: str, values: npt.ArrayLike, dimensions: int) -> Array:
+    """An array of that many dimensions without NaN or infinities; raises InputError."""
+    try:
+        x = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError(f"{name} is not an array of real numbers") from None
+    if x.ndim != dimensions or x.size == 0:
+        raise InputError(f"{name} has shape {x.shape}; {dimensions} dimension{'s' * (dimensions > 1)} and an entry are needed")
+    if not np.isfinite(x).all():
+        raise InputError(f"{name} has entries that are not finite")
+    return x
+
+
+def mean_vector(name: str, values: npt.ArrayLike) -> Array:
+    """A finite vector; raises InputError."""
+    return finite_array(name, values, 1)
+
+
+def covariance_matrix(name: str, values: npt.ArrayLike) -> Array:
+    """A symmetric matrix; raises InputError or DomainError."""
+    C = finite_array(name, values, 2)
+    if C.shape[0] != C.shape[1]:
+        raise InputError(f"{name} has shape {C.shape}; a square matrix is needed")
+    gap = float(np.abs(C - C.T).max())
+    if gap > 1e-10 * float(np.abs(C).max()):
+        raise DomainError(f"{name} differs from its transpose by {gap:.3g}; it must be symmetric")
+    return (C + C.T) / 2
+
+
+def same_dimension(**lengths: int) -> None:
+    """Raise InputError unless all lengths agree."""
+    if len(set(lengths.values())) > 1:
+        raise InputError("the dimensions differ: " + ", ".join(f"{name} {length}" for name, length in lengths.items()))
+
+
+def euclidean(x: Array) -> float:
+    """Euclidean (Frobenius) norm."""
+    return float(np.linalg.norm(x))
+
+
+def integer(name: str, value: Any, least: int) -> int:
+    """An integer of at least ``least``; raises InputError or DomainError."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise InputError(f"{name} is {value!r}; an integer is needed") from None
+    if number < least:
+        raise DomainError(f"{name} is {value}; it must be >= {least}")
+    return number

@@ -1,0 +1,197 @@
+"""Distances between Gaussians in closed form."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+import scipy.linalg
+from scipy.special import erf, gammainc, ndtr
+
+from cmbound.distances.arguments import Array, covariance_matrix, euclidean, finite_array, mean_vector, same_dimension
+from cmbound.errors import DomainError
+
+
+def gaussian_w2(mean1: npt.ArrayLike, cov1: npt.ArrayLike, mean2: npt.ArrayLike, cov2: npt.ArrayLike) -> float:
+    """W2 between N(mean1, cov1) and N(mean2, cov2), the Bures-Wasserstein distance.
+
+    For any two laws with these means and covariances it is a lower bound of their W2 (Gelbrich 1990, "On a formula for the L2
+    Wasserstein metric between measures on Euclidean and Hilbert spaces", Math. Nachr. 147).
+
+    Far from cancellation the trace formula is used, where its rounding error is below 1e-12 of W2; otherwise square roots of the
+    covariances and :func:`gaussian_w2_factors`. The distance moves by up to (max eigenvalue x 1e-16)^(1/2) when a **singular**
+    covariance is rounded to float64, and no method can undo that: where that matters, give factors.
+
+    Args:
+        mean1: shape (d,).
+        cov1: shape (d, d), symmetric and positive semi-definite up to rounding.
+        mean2: shape (d,).
+        cov2: shape (d, d), likewise.
+
+    Raises:
+        InputError: shapes that do not fit, or entries that are not finite.
+        DomainError: a covariance that is not symmetric or not positive semi-definite.
+    """
+    m1, m2 = mean_vector("mean1", mean1), mean_vector("mean2", mean2)
+    C1, C2 = covariance_matrix("cov1", cov1), covariance_matrix("cov2", cov2)
+    same_dimension(mean1=len(m1), cov1=len(C1), mean2=len(m2), cov2=len(C2))
+    shift = euclidean(m1 - m2)
+    if np.array_equal(C1, C2):
+        return shift
+    value = _by_trace(shift, C1, C2)
+    return math.hypot(shift, _graded(_root("cov1", C1), _root("cov2", C2))) if value is None else value
+
+
+def gaussian_w2_factors(mean1: npt.ArrayLike, A: npt.ArrayLike, mean2: npt.ArrayLike, B: npt.ArrayLike) -> float:
+    """W2 between N(mean1, A A^T) and N(mean2, B B^T), any factors; accurate to about 1e-15 of the scale, however near the laws.
+
+    W2^2 = |mean1 - mean2|^2 + min |A - B U|_F^2 over orthogonal U, attained at U = V W^T of the singular value decomposition
+    B^T A = V S W^T (A and B padded with zero columns to the same width; Bhatia, Jain and Lim 2019, theorem 1).
+
+    Args:
+        mean1: shape (d,).
+        A: shape (d, p).
+        mean2: shape (d,).
+        B: shape (d, q).
+
+    Raises:
+        InputError: shapes that do not fit, or entries that are not finite.
+    """
+    m1, m2 = mean_vector("mean1", mean1), mean_vector("mean2", mean2)
+    F, G = finite_array("A", A, 2), finite_array("B", B, 2)
+    same_dimension(mean1=len(m1), A=len(F), mean2=len(m2), B=len(G))
+    return math.hypot(euclidean(m1 - m2), _graded(_columns(F), _columns(G)))
+
+
+def _columns(F: Array) -> Array:
+    """F Q for an orthogonal Q, with at most d columns, orthogonal and falling in size."""
+    return np.asarray(F @ np.linalg.svd(F, full_matrices=False)[2].T)
+
+
+def _root(name: str, C: Array) -> Array:
+    """A factor of C with orthogonal columns falling in size."""
+    values, vectors = scipy.linalg.eigh(C)
+    if values[0] < -1e-10 * max(values[-1], 0.0):
+        raise DomainError(f"{name} has the eigenvalue {values[0]:.3g}; it must be positive semi-definite")
+    return np.asarray((vectors * np.sqrt(np.maximum(values, 0)))[:, ::-1])
+
+
+def _graded(A: Array, B: Array) -> float:
+    """min |A - B U|_F over orthogonal U; the columns of A and B are orthogonal and fall in size."""
+    width = max(A.shape[1], B.shape[1])
+    A, B = (np.pad(X, ((0, 0), (0, width - X.shape[1]))) for X in (A, B))
+    # B^T A is graded in rows and columns, and QR iteration (gesvd) keeps its small singular vectors; divide and conquer does not:
+    # it is off by 1e-8 when the covariances have condition number 1e16.
+    V, _, Wt = scipy.linalg.svd(B.T @ A, lapack_driver="gesvd")
+    return euclidean(A - B @ (V @ Wt))
+
+
+def _by_trace(shift: float, C1: Array, C2: Array) -> float | None:
+    """W2 by the trace formula; None if a covariance is singular or the formula would lose digits."""
+    try:
+        L = np.linalg.cholesky(C1)
+    except np.linalg.LinAlgError:
+        return None
+    values = scipy.linalg.eigvalsh(L.T @ C2 @ L, check_finite=False, driver="evd")
+    if values[0] <= 0:
+        return None
+    roots = np.sqrt(values)
+    traces = float(np.trace(C1) + np.trace(C2))
+    square = shift**2 + traces - 2 * float(roots.sum())
+    noise = 8 * np.finfo(np.float64).eps * (traces + values[-1] * float((1 / roots).sum()))
+    return math.sqrt(square) if noise < 2e-12 * square else None
+
+
+def gaussian_tv_1d(m1: float, s1: float, m2: float, s2: float) -> float:
+    """Total variation (sup over events, in [0, 1]) between N(m1, s1^2) and N(m2, s2^2).
+
+    Closed form from the two points where the densities cross; every difference is formed without cancellation, so the relative
+    accuracy is about 1e-14 for nearly equal laws too.
+
+    Args:
+        m1: mean, finite.
+        s1: standard deviation > 0.
+        m2: mean, finite.
+        s2: standard deviation > 0.
+
+    Raises:
+        DomainError: a mean or standard deviation outside its domain.
+    """
+    for name, value in (("m1", m1), ("m2", m2), ("s1", s1), ("s2", s2)):
+        if not math.isfinite(value) or (name[0] == "s" and value <= 0):
+            raise DomainError(f"{name} is {value}; it must be finite" + (" and > 0" if name[0] == "s" else ""))
+    narrow, wide = sorted((float(s1), float(s2)))
+    # in units of the narrow law N(0, 1); the wide one is N(m, r^2) with m >= 0 and r = 1 + excess
+    m, excess = abs(m1 - m2) / narrow, (wide - narrow) / narrow
+    r = 1 + excess
+    if excess * (1 + r) == 0 or math.isinf(m):
+        return math.erf(m / math.sqrt(8))
+    if math.isinf(r * r):
+        return 1.0
+    gap = 2 * math.log1p(excess)  # the densities cross where (r^2 - 1) x^2 + 2 m x - m^2 - r^2 gap = 0
+    root = math.sqrt(m * m + excess * (1 + r) * gap)
+    left = -(m + r * root) / (excess * (1 + r))
+    right = (m * m + r * r * gap) / (m + r * root)
+    right_gap = (excess * right + m) / r  # right - (right - m)/r
+    left_gap = excess * gap / (root + m)  # (left - m)/r - left
+    return min(1.0, _normal_mass(right - right_gap, right_gap) + _normal_mass(left, left_gap))
+
+
+def gaussian_tv_centred(d: int, s1: float, s2: float) -> float:
+    """Total variation between N(m, s1^2 I) and N(m, s2^2 I) in R^d, for any common mean m.
+
+    The densities cross on a sphere, so that it is a difference of two chi-square probabilities (absolute accuracy about 1e-15).
+
+    Args:
+        d: dimension >= 1.
+        s1, s2: standard deviations > 0.
+
+    Raises:
+        DomainError: an argument outside its domain.
+    """
+    if d < 1:
+        raise DomainError(f"d is {d}; it must be an integer >= 1")
+    for name, value in (("s1", s1), ("s2", s2)):
+        if not math.isfinite(value) or value <= 0:
+            raise DomainError(f"{name} is {value}; it must be finite and > 0")
+    narrow, wide = sorted((float(s1), float(s2)))
+    excess = (wide - narrow) / narrow * (1 + wide / narrow)  # ratio of the variances minus 1
+    if excess == 0:
+        return 0.0
+    if math.isinf(excess):
+        return 1.0
+    outer = math.log1p(excess) / excess  # squared radius of the sphere over d wide^2
+    return float(gammainc(d / 2, d * outer * (1 + excess) / 2) - gammainc(d / 2, d * outer / 2))
+
+
+def _normal_mass(a: float, width: float) -> float:
+    """Phi(a + width) - Phi(a), width >= 0."""
+    if width < 0.5:
+        nodes = a + width * (1 + _FINE_NODES) / 2
+        return width / 2 * float(np.exp(-nodes * nodes / 2) @ _FINE_WEIGHTS) / math.sqrt(2 * math.pi)
+    return float(ndtr(a + width) - ndtr(a))
+
+
+_FINE_NODES, _FINE_WEIGHTS = (np.asarray(a, dtype=np.float64) for a in np.polynomial.legendre.leggauss(12))
+
+
+def gaussian_tv(mean1: npt.ArrayLike, mean2: npt.ArrayLike, covariance: npt.ArrayLike) -> float:
+    """Total variation between N(mean1, C) and N(mean2, C): 2 Phi(r/2) - 1, r = |C^(-1/2) (mean1 - mean2)|.
+
+    Args:
+        mean1: shape (d,).
+        mean2: shape (d,).
+        covariance: C, shape (d, d), symmetric positive definite.
+
+    Raises:
+        InputError: shapes that do not fit, or entries that are not finite.
+        DomainError: a covariance that is not symmetric positive definite.
+    """
+    m1, m2, C = mean_vector("mean1", mean1), mean_vector("mean2", mean2), covariance_matrix("covariance", covariance)
+    same_dimension(mean1=len(m1), mean2=len(m2), covariance=len(C))
+    try:
+        L = np.linalg.cholesky(C)
+    except np.linalg.LinAlgError:
+        raise DomainError("covariance is not positive definite; the total variation needs a density") from None
+    return float(erf(euclidean(scipy.linalg.solve_triangular(L, m1 - m2, lower=True)) / math.sqrt(8)))

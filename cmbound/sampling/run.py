@@ -1,0 +1,295 @@
+"""A sampling run, block by block: one-step and multistep, whole or as a stream."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from cmbound.errors import InputError, UnknownNameError
+from cmbound.sampling.arguments import STARTS, Array, count_of, delta_of, known_clock, overwrite, positive, time_after
+from cmbound.sampling.kernels import Corrector, Overdamped, Underdamped, blend, noising, smoothing_kernel
+
+Model = Callable[[Array, float], Any]
+Progress = Callable[[int], object]
+Result = TypeVar("Result")
+BLOCK = 1 << 15
+"""Numbers in a block, roughly: a quarter of a megabyte, which malloc reuses instead of returning it to the system each time."""
+
+
+def block_rows(d: int) -> int:
+    """Rows of a full block in d dimensions: about 2^15 numbers, a multiple of 16 rows where that many fit."""
+    rows = max(1, BLOCK // d)
+    return rows - rows % 16 if rows >= 16 else rows
+
+
+@dataclass(frozen=True)
+class Run:
+    """A checked sampling run."""
+
+    f: Model
+    times: tuple[float, ...]
+    d: int
+    n: int
+    seed: int
+    delta: float
+    clock: str
+    start: str
+    smoothing: float | None
+    corrector: Corrector | None
+    dtype: np.dtype[Any]
+
+    @property
+    def rows(self) -> int:
+        return block_rows(self.d)
+
+    @property
+    def blocks(self) -> int:
+        return -(-self.n // self.rows)
+
+    def span(self, b: int) -> slice:
+        """The rows of block b."""
+        return slice(b * self.rows, min((b + 1) * self.rows, self.n))
+
+    def empty(self, b: int) -> Array:
+        """Room for block b."""
+        span = self.span(b)
+        return np.empty((span.stop - span.start, self.d), self.dtype)
+
+    def fill(self, b: int, x: Array, steps: Array | None = None) -> int:
+        """Write block b into x, and the samples after every step into ``steps`` (k, rows, d); return the rows up to its end."""
+        rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(self.seed, spawn_key=(b,))))
+        rng.standard_normal(dtype=self.dtype, out=x)  # type: ignore[call-overload, unused-ignore]
+        spread = _start_spread(self.times[0], self.clock, self.start)
+        if spread != 1:
+            x *= spread
+        for i, t in enumerate(self.times):
+            if i:
+                blend(x, *noising(t, self.delta, self.clock), rng)
+            overwrite(x, self.f(x, t), f"f at t = {t:g}", b * self.rows)
+            if steps is not None:
+                steps[i] = x
+        if self.corrector is not None:
+            self.corrector.advance(x, rng)
+            overwrite(x, x, "the corrector", b * self.rows)
+        if self.smoothing is not None:
+            factor, spread = smoothing_kernel(self.smoothing)
+            blend(x, factor, spread * (math.hypot(1, self.delta) if self.clock == "ve" else 1), rng)
+        return min((b + 1) * self.rows, self.n)
+
+    def block(self, b: int) -> Array:
+        """Block b as an array of its own."""
+        x = self.empty(b)
+        self.fill(b, x)
+        return x
+
+
+def _start_spread(T: float, clock: str, start: str) -> float:
+    """Standard deviation of the start: N(0, I) or N(0, s_T^2 I) in the ``ou`` clock, times (1 + sigma^2)^(1/2) in ``ve``."""
+    if clock == "ve":
+        return T if start == "matched" else math.hypot(1, T)
+    return math.sqrt(-math.expm1(-2 * T)) if start == "matched" else 1.0
+
+
+def in_order(task: Callable[[int], Result], count: int, workers: int) -> Iterator[Result]:
+    """task(0), task(1), ... computed by threads; never more than ``workers`` results at once."""
+    if workers == 1:
+        yield from map(task, range(count))
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        pending: deque[Future[Result]] = deque()
+        for b in range(count):
+            pending.append(pool.submit(task, b))
+            if len(pending) == workers:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+
+
+def sample(
+    f: Model,
+    times: Sequence[float],
+    *,
+    d: int,
+    n: int,
+    seed: int,
+    delta: float,
+    clock: str = "ou",
+    start: str = "standard",
+    smoothing: float | None = None,
+    corrector: Corrector | None = None,
+    dtype: npt.DTypeLike = np.float64,
+    workers: int = 1,
+    progress: Progress | None = None,
+    out: Array | None = None,
+) -> Array:
+    """Multistep consistency sampling (one step: a single time); Song et al. 2023, algorithm 1.
+
+    Start from noise at T, x = f(x, T); then for each further time t noise back from delta to t and x = f(x, t); then the
+    corrector, if any; then OU smoothing, if any.
+
+    Args:
+        f: model; gets an array (rows, d), which it may overwrite, and a float of ``times``; returns an array (rows, d).
+        times: (T, t_2, ..., t_k), each > delta, in any order; noise levels (sigma_max, ...) in the ``ve`` clock.
+        d: dimension >= 1.
+        n: number of samples >= 1.
+        seed: integer >= 0.
+        delta: early-stopping time >= 0; sigma_min in the ``ve`` clock.
+        clock: ``ou`` (OU time) or ``ve`` (noise level; samples are e^delta times those of ``ou``).
+        start: ``standard``, N(0, I) in OU units (in ``ve`` units N(0, (1 + sigma_max^2) I)); or ``matched``, N(0, s_T^2 I) in OU
+            units (N(0, sigma_max^2 I) in ``ve`` units, Song's start).
+        smoothing: OU time u > 0 of the smoothing; in the ``ve`` clock too u is a time and samples stay e^delta times the OU ones.
+        corrector: :class:`Overdamped` or :class:`Underdamped`; its score and step are in the units of the clock.
+        dtype: float64 or float32.
+        workers: threads >= 1; no effect on the result.
+        progress: called with the number of finished rows after each block.
+        out: C-contiguous array (n, d) of ``dtype`` to write into, for instance a memory map.
+
+    Returns:
+        The samples, shape (n, d).
+
+    Raises:
+        DomainError: a number outside its domain.
+        InputError: an unknown clock or start, or what f or the score returned is of a wrong shape or not finite.
+    """
+    run = checked_run(f, times, d, n, seed, delta, clock, start, smoothing, corrector, dtype, workers)
+    result = _output(out, run)
+    for done in in_order(lambda b: run.fill(b, result[run.span(b)]), run.blocks, workers):
+        if progress:
+            progress(done)
+    return result
+
+
+def sample_every_step(
+    f: Model,
+    times: Sequence[float],
+    *,
+    d: int,
+    n: int,
+    seed: int,
+    delta: float,
+    clock: str = "ou",
+    start: str = "standard",
+    dtype: npt.DTypeLike = np.float64,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> Array:
+    """The samples after each of the k steps, shape (k, n, d): entry i is ``sample(f, times[: i + 1], ...)``, bit for bit.
+
+    Arguments and errors as for :func:`sample`; no corrector and no smoothing.
+    """
+    run = checked_run(f, times, d, n, seed, delta, clock, start, None, None, dtype, workers)
+    result = np.empty((len(run.times), run.n, run.d), run.dtype)
+    for done in in_order(lambda b: run.fill(b, run.empty(b), result[:, run.span(b)]), run.blocks, workers):
+        if progress:
+            progress(done)
+    return result
+
+
+def stream(
+    f: Model,
+    times: Sequence[float],
+    *,
+    d: int,
+    n: int,
+    seed: int,
+    delta: float,
+    clock: str = "ou",
+    start: str = "standard",
+    smoothing: float | None = None,
+    corrector: Corrector | None = None,
+    dtype: npt.DTypeLike = np.float64,
+    chunk: int | None = None,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> Iterator[Array]:
+    """The rows of :func:`sample`, the same bits, as arrays (chunk, d) of which the last may be shorter.
+
+    Arguments and errors as for :func:`sample`; ``chunk`` >= 1 is the number of rows at a time (default: one block). Holds one
+    chunk and ``workers`` blocks.
+    """
+    run = checked_run(f, times, d, n, seed, delta, clock, start, smoothing, corrector, dtype, workers)
+    chunk = run.rows if chunk is None else count_of("chunk", chunk)
+    return _recut(run, chunk, workers, progress)
+
+
+def _recut(run: Run, chunk: int, workers: int, progress: Progress | None) -> Iterator[Array]:
+    done = 0
+    rows = np.empty((min(chunk, run.n), run.d), run.dtype)
+    filled = 0
+    for block in in_order(run.block, run.blocks, workers):
+        used = 0
+        while used < len(block):
+            take = min(len(rows) - filled, len(block) - used)
+            rows[filled : filled + take] = block[used : used + take]
+            used, filled, done = used + take, filled + take, done + take
+            if filled == len(rows):
+                yield rows
+                rows, filled = np.empty((min(chunk, run.n - done), run.d), run.dtype), 0
+        if progress:
+            progress(done)
+
+
+def checked_run(
+    f: Model,
+    times: Sequence[float],
+    d: int,
+    n: int,
+    seed: int,
+    delta: float,
+    clock: str,
+    start: str,
+    smoothing: float | None,
+    corrector: Corrector | None,
+    dtype: npt.DTypeLike,
+    workers: int,
+) -> Run:
+    """The run that the arguments of :func:`sample` describe; raises what :func:`sample` does."""
+    known_clock(clock)
+    if start not in STARTS:
+        raise UnknownNameError("start", start, STARTS)
+    count_of("workers", workers)
+    delta = delta_of(delta)
+    schedule = tuple(time_after(t, delta) for t in _listed(times))
+    if not schedule:
+        raise InputError("times is empty; at least the time T of the start is needed")
+    if corrector is not None and not isinstance(corrector, Overdamped | Underdamped):
+        raise InputError(f"corrector is {type(corrector).__name__}; Overdamped, Underdamped or None is needed")
+    if np.dtype(dtype) not in (np.dtype(np.float64), np.dtype(np.float32)):
+        raise InputError(f"dtype is {np.dtype(dtype)}; float64 or float32 is needed")
+    return Run(
+        f=f,
+        times=schedule,
+        d=count_of("d", d),
+        n=count_of("n", n),
+        seed=count_of("seed", seed, least=0),
+        delta=delta,
+        clock=clock,
+        start=start,
+        smoothing=None if smoothing is None else positive("smoothing", smoothing),
+        corrector=corrector,
+        dtype=np.dtype(dtype),
+    )
+
+
+def _listed(times: Any) -> list[Any]:
+    if isinstance(times, str) or not isinstance(times, Sequence | np.ndarray) or np.ndim(times) != 1:
+        raise InputError(f"times is {times!r}; a sequence of numbers is needed")
+    return list(times)
+
+
+def _output(out: Array | None, run: Run) -> Array:
+    if out is None:
+        return np.empty((run.n, run.d), run.dtype)
+    if out.shape != (run.n, run.d) or out.dtype != run.dtype or not out.flags.c_contiguous or not out.flags.writeable:
+        raise InputError(
+            f"out is an array of {out.dtype} and shape {out.shape}; a writeable C-contiguous array of {run.dtype} "
+            f"and shape {(run.n, run.d)} is needed"
+        )
+    return out
