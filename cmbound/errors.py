@@ -25,7 +25,7 @@ class UnknownNameError(InputError):
         near = difflib.get_close_matches(str(given).lower(), folded, n=1, cutoff=0.5)
         if near:
             tail = f"; did you mean {folded[near[0]]!r}?"
-        elif names and len(names) <= 20:
+        elif names and len(names) <= 40:
             tail = f"; known: {', '.join(names)}"
         else:
             tail = ""

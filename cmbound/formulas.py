@@ -24,8 +24,10 @@ from cmbound.variants import (
     Clock,
     ConsistencySum,
     EarlyStoppingGap,
+    LastTime,
     LipschitzAt,
     LocalErrorSum,
+    ScheduleSum,
     ScoreSum,
     StartGap,
     Teacher,
@@ -40,6 +42,9 @@ ALIASES: dict[str, str] = {
     "sigmas": "times",
 }
 """Noise levels that may be given instead of times."""
+
+UNKNOWN = r"\;?"
+"""LaTeX of a formula that is not known."""
 
 CONSISTENCY_STEP = eps_cm * (b - a)
 """Consistency error of the step from b to a (Assumption 4)."""
@@ -56,9 +61,18 @@ def checked_options(theorem: Theorem, to: str | None, start: str | None, clock: 
     if start is not None and choose("start", start, tuple(STARTS)) != "standard" and not theorem.uses_start:
         raise InputError(f"{theorem.id} does not depend on start")
     chosen: Clock = choose("clock", "ou" if clock is None else clock, CLOCKS)
-    if chosen.name == "ve" and theorem.ve_factor is None:
-        raise InputError(f"{theorem.id} is stated in the ou clock only")
+    if theorem.ve_factor is None:
+        own = theorem.clock if theorem.clock in CLOCKS else "ou"
+        if clock not in (None, own):
+            raise InputError(f"{theorem.id} is stated in the {own} clock only")
+        chosen = CLOCKS["ou"]  # nothing is converted
     return to or "p_data", start or "standard", chosen
+
+
+def require_formula(theorem: Theorem) -> None:
+    """Raise InputError if the statement cannot be evaluated."""
+    if not theorem.evaluable:
+        raise InputError(f"{theorem.id} cannot be evaluated: its formula is not known in full ({theorem.provenance})")
 
 
 def require_profile(theorem: Theorem, option: str) -> None:
@@ -129,7 +143,12 @@ def resolve_closed(expr: Any, teacher: Teacher, p: Profile | None, clock: Clock)
         if kind is LocalErrorSum and p is None:
             continue
         expr = expr.replace(kind, rule)
-    return expr
+    return _at_fixed_time(expr)
+
+
+def _at_fixed_time(expr: Any) -> Any:
+    """The closed form of sums over the evaluations, all but the first at t_hat."""
+    return expr.replace(lambda e: isinstance(e, ScheduleSum | LastTime), lambda e: e.at_fixed_time())
 
 
 def on_a_grid(expr: Any, teacher: Teacher, p: Profile | None, clock: Clock = OU) -> Any:
@@ -230,7 +249,7 @@ def optional(theorem: Theorem) -> tuple[str, ...]:
         names |= {*_PROFILE_PARAMETERS, "N", "rho", "delta", "T", "sigma_min", "sigma_max"}
     if "t" in needed:
         names |= {"T", "sigma_max"}
-    if theorem.recursion:
+    if theorem.uses_schedule:
         names |= {"times", "sigmas"}
     return tuple(name for name in PUBLIC if name in names - needed)
 
@@ -249,6 +268,7 @@ def substituted(theorem: Theorem, params: Mapping[str, Any]) -> Any:
     """See :meth:`cmbound.records.Theorem.substitute`."""
     from cmbound.evaluation.setting import exact_scalars
 
+    require_formula(theorem)
     options = {name: params[name] for name in ("profile", "teacher", "to", "start", "clock") if name in params}
     numbers = {name: value for name, value in params.items() if name not in options}
     for name in numbers:
@@ -284,7 +304,7 @@ def statement_parts(theorem: Theorem, **options: Any) -> tuple[str, list[str]]:
     if theorem.kind == "order":
         terms = tuple(Term(x.name, x.expression.xreplace({TABLE["C"].symbol: sympy.S.One})) for x in terms)
     shown = [_bracketed(latex(x.expression)) for x in terms if x.expression != 0]
-    return f"{theorem.quantity_latex.replace('@', target)} {relation}", shown
+    return f"{theorem.quantity_latex.replace('@', target)} {relation}", shown if theorem.evaluable else [UNKNOWN]
 
 
 def latex_statement(theorem: Theorem, **options: Any) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -68,6 +68,13 @@ class Theorem:
         recursion: for multistep sampling, the terms after one more evaluation, in ``W_prev`` (the same term before).
         ve_factor: factor from the OU to the variance-exploding clock (None: stated in the OU clock only).
         free: parameters of the algorithm, not of the model, that an evaluation chooses best where they are left out.
+        known: how sure the form is: ``verbatim`` (read in the source itself), ``secondary`` (quoted by others), ``derived``
+            (proved here), ``abstract`` (read in the abstract only) or ``memory`` (not confirmed).
+        clock: ``ou``, ``ve`` or another clock the source uses, in words.
+        aliases: the source's own symbols, by the name they have here.
+        complexity: number of steps, or of iterations, for accuracy ``eps`` in the metric of ``complexity_metric``, up to a
+            constant and logarithms (None: not known).
+        complexity_metric: the metric of that accuracy (empty: ``metric``).
     """
 
     id: str
@@ -86,6 +93,11 @@ class Theorem:
     recursion: tuple[Term, ...] = ()
     ve_factor: Any = None
     free: tuple[str, ...] = ()
+    known: str = "derived"
+    clock: str = "ou"
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    complexity: Any = None
+    complexity_metric: str = ""
 
     def __repr__(self) -> str:
         return f"<Theorem {self.id}: {self.title}>"
@@ -93,11 +105,23 @@ class Theorem:
     # --- reading --------------------------------------------------------------------------------------------------
 
     @property
+    def evaluable(self) -> bool:
+        """Whether the formula is known in full (a statement without terms is listed with its complexity only)."""
+        return bool(self.sources)
+
+    @property
     def uses_profile(self) -> bool:
         """Whether a regularity profile, a teacher and a grid enter."""
         from cmbound.variants import LocalErrorSum
 
         return any(term.expression.has(LocalErrorSum) for term in self.sources)
+
+    @property
+    def uses_schedule(self) -> bool:
+        """Whether it is about several evaluations, whose times may be given one by one."""
+        from cmbound.variants import LastTime, ScheduleSum
+
+        return bool(self.recursion) or any(term.expression.has(ScheduleSum, LastTime) for term in self.sources)
 
     @property
     def has_target(self) -> bool:

@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from sympy import Function, S, exp, sqrt
+from sympy import Function, Max, Min, S, exp, sqrt
 
 from cmbound.errors import InputError, UnknownNameError
 from cmbound.functions import c, em1, lam, lam_rise, one_minus_c, one_minus_s, rearranged, s
-from cmbound.notation import L_f, L_s, T, a, b, d, delta, eps_cm, eps_sc, h, m2
+from cmbound.notation import L_f, L_s, T, a, b, d, delta, eps_cm, eps_sc, h, k, m2, t_hat, t_prev
 
 
 class Placeholder(Function):
@@ -70,6 +70,29 @@ class EarlyStoppingGap(Placeholder):
 
     latex_name = r"E_{\delta}"
     text_name = "E_delta"
+
+
+class ScheduleSum(Placeholder):
+    """Sum over the evaluations after the first of an expression in their time t_hat and the time before, t_prev."""
+
+    latex_name = r"\Sigma"
+    text_name = "sum_j"
+
+    def at_fixed_time(self) -> Any:
+        """The sum where every evaluation after the first is at t_hat (the first is at T)."""
+        second, later = (self.args[0].xreplace({t_prev: x}) for x in (T, t_hat))
+        return Min(1, k - 1) * second + Max(0, k - 2) * later
+
+
+class LastTime(Placeholder):
+    """The time of the last evaluation, where the first is at the time in the argument."""
+
+    latex_name = "t_k"
+    text_name = "t_k"
+
+    def at_fixed_time(self) -> Any:
+        """The time where every evaluation after the first is at t_hat."""
+        return Max(0, 2 - k) * self.args[0] + Min(1, k - 1) * t_hat
 
 
 @dataclass(frozen=True)

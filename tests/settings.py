@@ -45,6 +45,25 @@ def draw(rng: np.random.Generator) -> dict[str, float]:
         "tau_c": float(10.0 ** rng.uniform(0, 1)),
         "L_phi": float(10.0 ** rng.uniform(-1, 3)),
         "W_prev": float(10.0 ** rng.uniform(-2, 1)),
+        "KL": float(10.0 ** rng.uniform(-2, 3)),
+        "FI": float(10.0 ** rng.uniform(-2, 3)),
+        "c_rate": float(rng.uniform(0.1, 1)),
+        "eps_w": float(10.0 ** rng.uniform(-4, 0)),
+        "kappa": float(10.0 ** rng.uniform(-4, 0)),
+        "hbar": float(10.0 ** rng.uniform(-4, -0.5)),
+        "L_os": float(rng.uniform(0, 0.5)),
+        "L_v": float(rng.uniform(0, 10)),
+        "eps_v": float(10.0 ** rng.uniform(-4, 0)),
+        "eps_loss": float(10.0 ** rng.uniform(-4, 0)),
+        "L_map": float(1 + rng.uniform(0, 3)),
+        "eps_est": float(10.0 ** rng.uniform(-4, 0)),
+        "eps_F": float(10.0 ** rng.uniform(-4, 0)),
+        "p": int(rng.integers(1, 4)),
+        "N": int(rng.integers(2, 1000)),
+        "sigma_high": float(10.0 ** rng.uniform(0, 2)),
+        "sigma_low": float(10.0 ** rng.uniform(-3, -0.01)),
+        "eps_ci": float(10.0 ** rng.uniform(-4, 0)),
+        "dtau": float(rng.uniform(0.01, 1)),
     }
 
 
@@ -75,10 +94,12 @@ def repaired(values: dict[str, float]) -> dict[str, float]:
 
 
 def for_theorem(theorem: Theorem, values: dict[str, float]) -> dict[str, float]:
-    """The values the statement needs (a radius small enough for exp(R^2/delta) where that is the answer)."""
+    """The values the statement needs (a radius small enough for exp(R^2/delta) where that is the answer, m2 below R)."""
     found = {name: values[name] for name in (*(x.name for x in theorem.parameters), *theorem.free)}
     if theorem.id == "explicit-map-lipschitz":
         found["R"] *= values["delta"] ** 0.5 / 100
+    if theorem.id == "chen2025-multistep":
+        found["m2"] = min(found["m2"], found["R"]) / 20
     return found
 
 
@@ -98,7 +119,7 @@ def ei_options(theorem: Theorem, values: dict[str, float]) -> Iterator[dict[str,
     """Settings of one statement: one for each exponential-integrator profile, or the statement alone."""
     base = for_theorem(theorem, values)
     if not theorem.uses_profile:
-        if "R" in base and theorem.kind == "explicit":
+        if any(x.name == "tau" for x in theorem.optional_parameters):
             yield {**base, "tau": values["tau"]}
         yield base
         return

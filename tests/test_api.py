@@ -115,6 +115,8 @@ def test_arrays_on_grids_and_of_noise_levels() -> None:
 def test_arrays_of_every_statement() -> None:
     rng = np.random.default_rng(9)
     for theorem in cmbound.catalogue:
+        if not theorem.evaluable:
+            continue
         rows = [for_theorem(theorem, draw(rng)) for _ in range(20)]
         arrays = {name: np.array([row[name] for row in rows]) for name in rows[0]}
         result = theorem.approximate(**arrays)

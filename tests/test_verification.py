@@ -36,8 +36,8 @@ from cmbound.verification.settings import OFF, draw_choices, grid_nodes
 from cmbound.worlds.process import noise, noise_level, signal
 
 Array = npt.NDArray[np.float64]
-EXPLICIT = [x.id for x in catalogue if x.kind == "explicit"]
-ORDER = [x.id for x in catalogue if x.kind == "order"]
+EXPLICIT = [x.id for x in catalogue if x.kind == "explicit" and x.reference.key == "cmbound"]
+ORDER = [x.id for x in catalogue if x.kind == "order" and x.reference.key == "lyu2023"]
 WORLDS = ("gaussian", "mixture", "atoms")
 PLANTED = Path(__file__).parent.parent / "paper_tables" / "planted.json"
 

@@ -15,7 +15,7 @@ from cmbound.analysis.series import leading
 from cmbound.errors import DomainError, InputError
 from cmbound.evaluation.setting import exact_scalars
 from cmbound.exact import rational_near, time_from_sigma
-from cmbound.formulas import ALIASES, closed_terms
+from cmbound.formulas import ALIASES, closed_terms, require_formula
 from cmbound.functions import geometric_sum
 from cmbound.notation import TABLE
 from cmbound.records import Theorem
@@ -26,9 +26,11 @@ DEFAULT_PROFILE = "universal-integrated"
 
 LIMITS: dict[str, str] = {
     **dict.fromkeys(("eps_sc", "eps_cm", "eps", "h", "delta", "tau", "u", "tau_c", "eta"), "0"),
+    **dict.fromkeys(("eps_w", "eps_v", "eps_loss", "eps_est", "eps_F", "eps_ci", "kappa", "hbar", "dtau"), "0"),
     **dict.fromkeys(
         ("L_s", "L_f", "d", "m2", "sd2", "T", "N", "t", "k", "t_hat", "R", "n_atoms", "L_phi", "gamma", "W_prev"), "oo"
     ),
+    **dict.fromkeys(("KL", "FI", "L_os", "L_v", "L_map"), "oo"),
 }
 """Where each parameter goes."""
 
@@ -44,7 +46,17 @@ _SAMPLES: tuple[dict[str, str], ...] = (
 )
 _DEPENDENT = {"T", "t", "delta", "t_hat", "t_switch", "sd2"}
 _ANY = Fraction(3, 5)
-_USUAL = {"eps_sc": "1/500", "eps_cm": "1/300", "h": "1/90", "N": "400", "eta": "1/70", "C": "9/7", "W_prev": "3/7", "d_eff": "1"}
+_USUAL = {
+    "eps_sc": "1/500",
+    "eps_cm": "1/300",
+    "h": "1/90",
+    "N": "400",
+    "eta": "1/70",
+    "C": "9/7",
+    "W_prev": "3/7",
+    "d_eff": "1",
+    "sigma_high": "2",
+}
 
 
 def sample(given: Mapping[str, Fraction]) -> tuple[Point, ...]:
@@ -148,6 +160,7 @@ def analysed_terms(theorem: Theorem, options: Mapping[str, Any], values: Mapping
         options: ``profile``, ``to``, ``start``, ``clock``.
         values: ``t_star`` (0, the default, or ``delta``), ``tau`` (0 by default; any other keeps the symbol), ``k``.
     """
+    require_formula(theorem)
     chosen = {name: x for name, x in options.items() if x is not None}
     if chosen.get("profile") == "auto":
         raise InputError("an analysis needs one profile by name: auto has no closed form")

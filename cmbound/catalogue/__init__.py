@@ -16,7 +16,7 @@ from cmbound.errors import UnknownNameError
 if TYPE_CHECKING:
     from cmbound.records import Theorem
 
-SOURCES: tuple[str, ...] = ("lyu2023", "explicit")
+SOURCES: tuple[str, ...] = ("lyu2023", "explicit", "related")
 """The files of the catalogue, in the order in which they are listed."""
 
 

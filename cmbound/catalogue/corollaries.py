@@ -12,7 +12,7 @@ from typing import Any
 from sympy import Integer, Max, Rational, S, exp, log, sqrt
 
 from cmbound.analysis.records import Corollary
-from cmbound.catalogue.lyu2023 import SETTLE, M
+from cmbound.catalogue.lyu2023 import SETTLE, STEPS, M
 from cmbound.functions import c, lam, one_minus_ratio, one_minus_s, plain, rho_squared
 from cmbound.notation import (
     H_2,
@@ -70,7 +70,6 @@ def _accuracy(target: Any) -> dict[Any, Any]:
 BOUNDED_LIPSCHITZ = {L_s: R**2 / delta**2, delta: eps**2 / Max(R**2, d)}
 W2_FOR_SMOOTHING = eps**2 / (L_s * M)
 W2_FOR_CORRECTOR = eps / sqrt(L_s)
-COMPLEXITY = T**2 * L_f * L_s**THREE_HALVES * sqrt(d) / eps
 
 PAPER: tuple[Corollary, ...] = (
     Corollary(
@@ -86,7 +85,7 @@ PAPER: tuple[Corollary, ...] = (
         statement="lyu2023-cor4",
         quantity=T / h,
         substitution={h: H_RECIPE},
-        claim=COMPLEXITY,
+        claim=STEPS,
         exact=True,
         reference="theory 2",
         text="the recipe implies N = T/h = T^2 L_f L_s^(3/2) d^(1/2)/eps steps",

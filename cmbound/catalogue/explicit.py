@@ -8,7 +8,7 @@ They hold for the algorithm of the source paper under the same or weaker assumpt
 
 from __future__ import annotations
 
-from sympy import Integer, Max, exp, pi, sqrt
+from sympy import Integer, Max, Rational, exp, pi, sqrt
 
 from cmbound.functions import (
     c,
@@ -22,6 +22,7 @@ from cmbound.functions import (
     v,
 )
 from cmbound.notation import (
+    L_f,
     L_phi,
     L_s,
     R,
@@ -29,6 +30,7 @@ from cmbound.notation import (
     W_prev,
     d,
     delta,
+    eps,
     eps_sc,
     eta,
     gamma,
@@ -123,6 +125,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         "at T; and the coupling of x_delta with x_0 for early stopping.",
         rests_on=("explicit-map-error",),
         ve_factor=exp(delta),
+        complexity=T * L_f * d ** Rational(3, 2) / eps**2,
     ),
     Theorem(
         id="explicit-multistep",

@@ -19,6 +19,8 @@ CONSISTENCY, SCORE, DISCRETISATION = eps_cm, L_f * eps_sc, L_f * L_s**THREE_HALV
 INITIALISATION = M * L_f * exp(-T)
 HALVING = 2 ** (-k)
 SETTLE = log(2 * L_f) + delta
+STEPS = T**2 * L_f * L_s**THREE_HALVES * sqrt(d) / eps
+"""T/h with the recipe of Corollary 4 for an accuracy eps in W2."""
 
 SECOND_MOMENT = Assumption("A1", "the data have a finite second moment m2 (Assumption 1)")
 LIPSCHITZ_SCORE = Assumption("A2", "the score s(., t) is L_s-Lipschitz for all t (Assumption 2)")
@@ -97,6 +99,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         statement_assumptions=(*ALL, LONG, ORDERED, STEP),
         derivation="Theorem 3 and W2(p_delta, p_data) of order M delta^(1/2).",
         rests_on=("lyu2023-thm3",),
+        complexity=STEPS,
     ),
     Theorem(
         id="lyu2023-cor5",
@@ -184,6 +187,8 @@ STATEMENTS: tuple[Theorem, ...] = (
         ),
         derivation="The recipe of Corollary 4 with the L_s of Lemma 7 at delta = eps^2/max(R^2, d).",
         rests_on=("lyu2023-cor4", "lyu2023-lem7"),
+        complexity=T**2 * L_f * R**3 * sqrt(d) * Max(R**6, d**3) / eps**7,
+        complexity_metric="W2",
     ),
     Theorem(
         id="lyu2023-cor9",
@@ -199,6 +204,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         statement_assumptions=(*ALL, LONG, SHORT),
         derivation="Smoothing for time delta turns W2 into TV at a price delta^(-1/2); TV(p_{2 delta}, p_data) is of order eps.",
         rests_on=("lyu2023-thm3",),
+        complexity=STEPS.subs(eps, eps**2 / (L_s * M)),
     ),
     Theorem(
         id="lyu2023-cor10",
@@ -219,5 +225,6 @@ STATEMENTS: tuple[Theorem, ...] = (
         statement_assumptions=(*ALL, LONG, SHORT, Assumption("corrector", "corrector time of order L_s^(-1/2)")),
         derivation="The corrector turns W2 into TV at a price L_s^(1/2); Girsanov for its score error and step.",
         rests_on=("lyu2023-thm3",),
+        complexity=STEPS.subs(eps, eps / sqrt(L_s)),
     ),
 )

@@ -18,7 +18,9 @@ FALSIFY_SECONDS = 60.0
 
 @click.command("check", context_settings=CONTEXT, short_help="Check statements against truth; try to break them.")
 @click.argument("ids", metavar="[ID]...", nargs=-1, shell_complete=completer(theorem_ids))
-@click.option("--all", "everything", is_flag=True, help="All statements (with --planted: all explicit ones).")
+@click.option(
+    "--all", "everything", is_flag=True, help="All statements with known instances (with --planted: all explicit ones)."
+)
 @click.option("--instances", metavar="N", type=int, help="Instances for each statement.  [default: 500]")
 @click.option("--seed", metavar="N", type=int, default=0, show_default=True, help="Seed of the campaign.")
 @click.option("--world", metavar="NAME", shell_complete=completer(lambda: WORLD_NAMES), help="gaussian, mixture or atoms.")
@@ -89,8 +91,9 @@ def check_command(
 
 def _chosen(ids: Sequence[str]) -> list[str]:
     from cmbound.catalogue import catalogue, theorem
+    from cmbound.verification.campaign import has_instances
 
-    return [theorem(x).id for x in ids] or [x.id for x in catalogue]
+    return [theorem(x).id for x in ids] or [x.id for x in catalogue if has_instances(x)]
 
 
 def _check(

@@ -15,7 +15,7 @@ from cmbound.evaluation.paths import closed_choice
 from cmbound.evaluation.point import evaluate
 from cmbound.evaluation.setting import Setting, resolve
 from cmbound.exact import times
-from cmbound.formulas import ALIASES, OPTIONS, accepts, computable_terms, unknown_parameter
+from cmbound.formulas import ALIASES, OPTIONS, accepts, computable_terms, require_formula, unknown_parameter
 from cmbound.notation import TABLE, a
 from cmbound.numerics import approximate as floats
 from cmbound.numerics.backend import Floats
@@ -30,6 +30,7 @@ def approximate(theorem: Theorem, params: Mapping[str, Any]) -> Approximation:
     """See :meth:`cmbound.records.Theorem.approximate`."""
     if params.get("digits") is not None:
         raise InputError("approximate takes no digits: it is float64")
+    require_formula(theorem)
     numbers = {name: value for name, value in params.items() if name not in OPTIONS and value is not None}
     arrays = {name: _as_floats(name, x) for name, x in numbers.items() if _is_array(x)}
     if not arrays:
@@ -49,7 +50,7 @@ def approximate(theorem: Theorem, params: Mapping[str, Any]) -> Approximation:
     # one point decides which profiles are available: with tau > 0 anywhere, those that need tau = 0 are not
     representative = {name: float(x.max() if name == "tau" else x[0]) for name, x in flat.items()}
     setting = resolve(theorem, {**params, **representative})
-    one_evaluation = bool(theorem.recursion) and "t_hat" not in setting.values
+    one_evaluation = theorem.uses_schedule and "t_hat" not in setting.values
     if not setting.collapsed or setting.lists or setting.grid is not None or one_evaluation:
         return _loop(theorem, params, flat, shape)
     return _vectorised(setting, flat, shape)
@@ -188,7 +189,8 @@ def _array_terms_cached(
     theorem: Theorem, single: Profile | None, target: str, start: str, clock: str
 ) -> tuple[tuple[Term, ...], dict[Any, Any]]:
     options = {"to": target if theorem.has_target else None, "start": start if theorem.uses_start else None}
-    terms = computable_terms(theorem, single, "exponential-integrator", options["to"], options["start"], clock)
+    own_clock = clock if theorem.ve_factor is not None else None
+    terms = computable_terms(theorem, single, "exponential-integrator", options["to"], options["start"], own_clock)
     found = sorted({x for term in terms for x in term.expression.atoms(Placeholder)}, key=str)
     names = {x: sympy.Dummy(f"local{i}") for i, x in enumerate(found)}
     local = {dummy: holder.args[0] for holder, dummy in names.items()}

@@ -37,7 +37,7 @@ from cmbound.records import (
     TermValue,
     Theorem,
 )
-from cmbound.variants import ConsistencySum, LipschitzAt, LocalErrorSum, Placeholder, ScoreSum
+from cmbound.variants import ConsistencySum, LipschitzAt, LocalErrorSum, Placeholder, ScheduleSum, ScoreSum
 
 MAX_BITS = 1 << 20
 DEFAULT_DIGITS = 15
@@ -183,6 +183,8 @@ def _evaluated(
 def term_rows(setting: Setting, sums: Sums, paths: Mapping[Value, tuple[Piece, ...]]) -> list[dict[str, Any]]:
     """The terms by name after each evaluation (one row for every statement but multistep sampling)."""
     theorem, values = setting.theorem, dict(sums.fixed)
+    if theorem.uses_schedule and not theorem.recursion:
+        return _scheduled_rows(setting, sums)
     if not theorem.recursion:
         terms = _outer(setting, theorem.sources)
         return [dict(zip((x.name for x in terms), _evaluated(terms, sums, paths, values, setting.values), strict=True))]
@@ -204,6 +206,19 @@ def term_rows(setting: Setting, sums: Sums, paths: Mapping[Value, tuple[Piece, .
             row[term.name] = slope_value * row[term.name] + scale * extra
         rows.append(row)
     return rows
+
+
+def _scheduled_rows(setting: Setting, sums: Sums) -> list[dict[str, Any]]:
+    """As :func:`term_rows`, for terms that are functions of sums over the evaluations."""
+    terms = _outer(setting, setting.theorem.sources)
+    times = [setting.values["T"], *evaluation_times(setting)]
+    module = floats if isinstance(sums.backend, Floats) else certified
+    found, symbols, function = _compiled(module, tuple(x.expression for x in terms))
+    last = [sums.backend.number(x) for x in times]
+    columns = [sums.schedule(x.args[0], times) if isinstance(x, ScheduleSum) else last for x in found]
+    fixed = [sums.fixed[x] for x in symbols]
+    rows = (function(*holders, *fixed) for holders in zip(*columns, strict=True))
+    return [dict(zip((x.name for x in terms), row, strict=True)) for row in rows]
 
 
 def _accurate(row: Mapping[str, Any], digits: int) -> bool:
@@ -297,7 +312,7 @@ def _record(
     value, lower, upper, terms = rows[-1]
     theorem = setting.theorem
     steps = None
-    if theorem.recursion:
+    if theorem.uses_schedule:
         numbers = [setting.values["T"], *evaluation_times(setting)]
         steps = tuple(Step(i + 1, Floats().number(t), *row) for i, (t, row) in enumerate(zip(numbers, rows, strict=True)))
     return Evaluation(
@@ -313,7 +328,7 @@ def _record(
         grid=_grid_summary(setting),
         target=setting.target if theorem.has_target else None,
         start=setting.start if theorem.uses_start else None,
-        clock=setting.clock.name,
+        clock=setting.clock.name if theorem.clock == "ou" else theorem.clock,
         parameters=setting.given,
         derived=derived,
         assumptions=_assumptions(setting, paths),

@@ -18,6 +18,7 @@ from cmbound.formulas import (
     accepts,
     checked_options,
     optional,
+    require_formula,
     require_profile,
     required,
     unknown_parameter,
@@ -139,6 +140,7 @@ def resolve(theorem: Theorem, params: Mapping[str, Any]) -> Setting:
     Raises:
         CmboundError: see :meth:`cmbound.records.Theorem.evaluate`.
     """
+    require_formula(theorem)
     options = {name: params[name] for name in OPTIONS if params.get(name) is not None}
     numbers = {name: value for name, value in params.items() if name not in OPTIONS and value is not None}
     if "preset" in options:

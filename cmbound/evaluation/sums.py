@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,10 @@ import sympy
 from cmbound import grids
 from cmbound.errors import DomainError
 from cmbound.evaluation.setting import Setting
-from cmbound.exact import as_expr, noise_level
+from cmbound.exact import Value, as_expr, noise_level
 from cmbound.formulas import convert
 from cmbound.grids import FORMULAS, j, two_stage_nodes
-from cmbound.notation import H_2, TABLE, L_f, L_s, T, a, b, delta, eps_cm, eps_sc, h, nu, q
+from cmbound.notation import H_2, TABLE, L_f, L_s, T, a, b, delta, eps_cm, eps_sc, h, nu, q, t_hat, t_prev
 from cmbound.numerics.backend import Backend, Floats
 from cmbound.profiles import Profile, Rule
 
@@ -197,6 +198,22 @@ class Sums:
             return self.fixed.get(h)
         width = self.fixed[T] - self.fixed[delta]
         return width / self.backend.number(Fraction(self.setting.grid.N))
+
+    def schedule(self, step: Any, times: Sequence[Value]) -> list[Any]:
+        """For each number of evaluations the sum over those after the first of ``step``, an expression in t_prev and t_hat.
+
+        Args:
+            step: what one evaluation adds.
+            times: of all evaluations, the first included.
+        """
+        known: dict[tuple[Value, Value], Any] = {}
+        totals = [self.backend.number(Fraction(0))]
+        for pair in pairwise(times):
+            if pair not in known:
+                before, now = map(self.backend.number, pair)
+                known[pair] = self.backend.value(step, {**self.fixed, t_prev: before, t_hat: now})
+            totals.append(totals[-1] + known[pair])
+        return totals
 
     def lipschitz(self, end: Any) -> Any:
         """L_f at a time."""

@@ -9,7 +9,7 @@ from cmbound.analysis.records import Dominance, Elasticities, Order, Orders, Ver
 from cmbound.formulas import latex
 from cmbound.functions import plain
 from cmbound.output.numbers import rounded
-from cmbound.output.tables import Cell, Table, math, number
+from cmbound.output.table import Cell, Table, math, number
 from cmbound.output.text import Page
 
 _WHERE = {"0": "-> 0", "oo": "-> oo"}
@@ -133,7 +133,7 @@ def analysis_page(
     if theorem.kind == "order":
         page.line("order form: with the unspecified constant C")
     page.table(orders_table(orders))
-    if "N" in orders.total:
+    if "h" in orders.total:
         page.line(UNIFORM, 2)
     for text in _conditions(orders):
         page.line(f"where {text}", 2)
@@ -165,7 +165,7 @@ def analysis_document(
         parts += [elasticities_table(elasticities).render(format), comment.format(f"largest term: {dominating}")]
     if along is not None:
         parts.append(dominance_table(along).render(format))
-    notes = [UNIFORM] if "N" in orders.total else []
+    notes = [UNIFORM] if "h" in orders.total else []
     parts += [comment.format(x) for x in (*notes, *(f"where {c}" for c in _conditions(orders)))]
     return "\n".join(parts) if format == "latex" else "\n\n".join(parts)
 

@@ -188,6 +188,11 @@ def theorem_data(theorem: Theorem, **options: Any) -> dict[str, Any]:
         "provenance": theorem.provenance,
         "derivation": theorem.derivation,
         "rests_on": list(theorem.rests_on),
+        "known": theorem.known,
+        "evaluable": theorem.evaluable,
+        "clock": theorem.clock,
+        "aliases": dict(theorem.aliases),
+        "complexity": _complexity(theorem),
     }
     if theorem.uses_profile:
         data["profiles"] = [
@@ -207,6 +212,14 @@ def theorem_data(theorem: Theorem, **options: Any) -> dict[str, Any]:
             else {}
         )
     return data
+
+
+def _complexity(theorem: Theorem) -> dict[str, str] | None:
+    """Number of steps for accuracy eps, up to constants and logarithms."""
+    if theorem.complexity is None:
+        return None
+    metric = theorem.complexity_metric or theorem.metric
+    return {"steps": str(theorem.complexity), "latex": latex(theorem.complexity), "metric": metric}
 
 
 def listing(theorems: list[Theorem]) -> list[dict[str, str]]:

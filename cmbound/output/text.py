@@ -14,7 +14,8 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from cmbound.output.numbers import plain_decimal, rounded
-from cmbound.output.tables import Table, relation, steps_table, stretches_table, terms_table
+from cmbound.output.table import Cell, Table
+from cmbound.output.tables import relation, steps_table, stretches_table, terms_table
 from cmbound.presets import Preset
 from cmbound.records import Evaluation
 
@@ -40,12 +41,25 @@ class Page:
         grid = RichTable(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_edge=False)
         for name, side in zip(table.header, table.alignment, strict=True):
             grid.add_column(name, justify="right" if side == "r" else "left", overflow="fold", header_style="")
-        for row in table.rows:
-            grid.add_row(*(Text(cell.text) for cell in row))
+        for row in table.sparse_rows():
+            grid.add_row(*(Text(cell.string()) for cell in row))
         self._console.print(Padding(grid, (0, 0, 0, indent)))
 
     def __str__(self) -> str:
         return "\n".join(line.rstrip() for line in self._buffer.getvalue().rstrip().split("\n"))
+
+
+def table_page(table: Table, width: int | None = None) -> str:
+    """A table with its caption and notes as text."""
+    page = Page(width)
+    if table.caption:
+        page.line(table.caption)
+        page.line()
+    page.table(table, 0)
+    for note in table.notes:
+        page.line()
+        page.line(note.string())
+    return str(page)
 
 
 def evaluation_page(evaluation: Evaluation, width: int | None = None) -> str:
@@ -108,8 +122,6 @@ def _short(value: Any) -> str:
 
 def list_page(rows: list[dict[str, str]], width: int | None = None) -> str:
     """The statements, one line each."""
-    from cmbound.output.tables import Cell
-
     page = Page(width)
     names = ("id", "kind", "metric", "title", "reference")
     page.table(Table(names, tuple(tuple(Cell(row[name]) for name in names) for row in rows), "l" * len(names)), 0)
@@ -121,9 +133,11 @@ def show_page(data: dict[str, Any], width: int | None = None) -> str:
     page = Page(width)
     page.line(f"{data['id']}: {data['title']}")
     page.line(f"{data['kind']} form, {data['status']}; {data['reference']['key']}, {data['reference']['place']}")
+    page.line(f"known: {data['known']}; clock: {data['clock']}")
     page.line(f"provenance: {data['provenance']}", 0)
     page.line()
-    page.line(f"{data['quantity']} {'<~' if data['kind'] == 'order' else '<='} sum of")
+    sign = "<~" if data["kind"] == "order" else "<="
+    page.line(f"{data['quantity']} {sign} {'sum of' if data['evaluable'] else '? (not known in full: it cannot be evaluated)'}")
     for term in data["terms"]:
         page.line(f"{term['name']}: {term['expression']}", 2)
     if data["where"]:
@@ -138,12 +152,18 @@ def show_page(data: dict[str, Any], width: int | None = None) -> str:
         for row in data["profiles"]:
             needs = "; ".join(f"{teacher}: {', '.join(names)}" for teacher, names in row["teachers"].items())
             page.line(f"{row['name']} ({row['title']}): {needs}", 2)
-    page.line()
-    page.line("parameters")
+    if data["complexity"] is not None:
+        found = data["complexity"]
+        page.line(f"steps for accuracy eps in {found['metric']}, constants and logarithms left out: {found['steps']}", 0)
+    if data["parameters"]:
+        page.line()
+        page.line("parameters")
     for row in data["parameters"]:
         page.line(f"{row['name']}: {row['meaning']}; {row['domain']}", 2)
     if data["optional_parameters"]:
         page.line("optional: " + ", ".join(row["name"] for row in data["optional_parameters"]))
+    if data["aliases"]:
+        page.line("in the source: " + ", ".join(f"{name} is {own}" for name, own in data["aliases"].items()))
     page.line()
     page.line("assumptions")
     for row in data["assumptions"]:
@@ -166,8 +186,6 @@ def titles_page(rows: Sequence[tuple[str, str]], width: int | None = None) -> st
 
 def preset_page(preset: Preset, width: int | None = None) -> str:
     """A preset with the source of every number."""
-    from cmbound.output.tables import Cell
-
     page = Page(width)
     page.line(f"{preset.name}: {preset.title}")
     page.line(f"source: {preset.source}")

@@ -14,24 +14,40 @@ from cmbound.errors import CmboundError, DomainError, InputError, UnknownNameErr
 from cmbound.evaluation.point import evaluate
 from cmbound.parallel import mapped
 from cmbound.records import Theorem
-from cmbound.verification import gaussian, mixture
+from cmbound.verification import gaussian, mixture, related
 from cmbound.verification.instances import WORLDS, Instance, Outcome, Recipe, SkippedError
 from cmbound.verification.settings import draw_choices
 
-BUILDERS: dict[str, Callable[[Recipe, Theorem], Instance]] = {
-    "gaussian": gaussian.build,
-    "mixture": mixture.build,
-    "atoms": mixture.build,
+
+def _built_by(own: related.Builder) -> related.Builder:
+    """The builder of a world; statements of other papers have theirs."""
+    return lambda recipe, theorem: (related.build if theorem.id in related.SHARES else own)(recipe, theorem)
+
+
+def _drawn_by(world: str, own: related.Drawer) -> related.Drawer:
+    """Likewise what draws a recipe."""
+    return lambda theorem, rng, choices: (
+        related.draw(world, theorem, rng, choices) if theorem.id in related.SHARES else own(theorem, rng, choices)
+    )
+
+
+BUILDERS: dict[str, related.Builder] = {
+    "gaussian": _built_by(gaussian.build),
+    "mixture": _built_by(mixture.build),
+    "atoms": _built_by(mixture.build),
 }
-DRAWERS: dict[str, Callable[[Theorem, np.random.Generator, Mapping[str, Any]], Recipe]] = {
-    "gaussian": gaussian.draw,
-    "mixture": mixture.draw_mixture,
-    "atoms": mixture.draw_atoms,
+DRAWERS: dict[str, related.Drawer] = {
+    "gaussian": _drawn_by("gaussian", gaussian.draw),
+    "mixture": _drawn_by("mixture", mixture.draw_mixture),
+    "atoms": _drawn_by("atoms", mixture.draw_atoms),
 }
 SHARES = {"gaussian": 0.8, "mixture": 0.1, "atoms": 0.1}
 """How the instances are divided among the worlds when none is asked for."""
+_CHECKED_SOURCES = ("lyu2023", "cmbound")
 
 ATTAINED = "attained: truth and bound agree to within the error of the truth"
+WIDE = "the error of the truth is too large to tell it from the bound"
+_AGREE = 1 + 1e-6
 BATCH = 25
 MAX_INSTANCES = 10**7
 
@@ -97,6 +113,23 @@ class Report:
         }
 
 
+def has_instances(theorem: Theorem) -> bool:
+    """Whether instances of the statement are known: those of the source paper, of cmbound, and some of other papers."""
+    return theorem.reference.key in _CHECKED_SOURCES or theorem.id in related.SHARES
+
+
+def require_instances(theorem: Theorem) -> None:
+    """Raise InputError if no instances of the statement are known."""
+    if not has_instances(theorem):
+        raise InputError(f"{theorem.id} cannot be checked: no instances are known where its truth is; check --all leaves it out")
+
+
+def random_world(theorem: Theorem, rng: np.random.Generator) -> str:
+    """A world the statement has instances in."""
+    shares = related.SHARES.get(theorem.id, SHARES)
+    return str(rng.choice(list(shares), p=list(shares.values())))
+
+
 # --- one instance ---------------------------------------------------------------------------------------------------
 
 
@@ -129,7 +162,8 @@ def judge(recipe: Recipe, theorem: Theorem | None = None) -> Outcome:
     if statement.kind == "order" or truth.upper <= bound:
         return outcome
     if truth.lower <= bound:
-        return replace(outcome, status="undecided", reason=ATTAINED)
+        agree = truth.value <= bound * _AGREE or truth.exact
+        return replace(outcome, status="undecided", reason=ATTAINED if agree else WIDE)
     return _above(outcome, instance, statement)
 
 
@@ -155,7 +189,7 @@ def _ratio(truth: float, bound: float) -> float:
 def draw(theorem: Theorem, world: str | None, seed: int, number: int) -> Recipe:
     """Recipe number ``number`` of a campaign: it depends on nothing but the arguments."""
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(number,)))
-    name = world or str(rng.choice(list(SHARES), p=list(SHARES.values())))
+    name = world or random_world(theorem, rng)
     return DRAWERS[name](theorem, rng, draw_choices(theorem, rng))
 
 
@@ -204,7 +238,7 @@ def run(
     progress: Callable[[int], None] | None = None,
 ) -> Iterator[Outcome]:
     """The outcomes of a campaign, in order (arguments as for :func:`check`)."""
-    find(id)
+    require_instances(find(id))
     whole("instances", instances, 1, MAX_INSTANCES)
     whole("seed", seed, 0, 2**63 - 1)
     if world is not None and world not in WORLDS:

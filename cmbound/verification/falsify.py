@@ -15,19 +15,25 @@ from scipy.optimize import minimize
 from cmbound.catalogue import theorem as find
 from cmbound.errors import DomainError, UnknownNameError
 from cmbound.records import Theorem
-from cmbound.verification import gaussian, mixture
-from cmbound.verification.campaign import DRAWERS, SHARES, judge, whole
+from cmbound.verification import gaussian, mixture, related
+from cmbound.verification.campaign import DRAWERS, judge, random_world, require_instances, whole
 from cmbound.verification.instances import WORLDS, Outcome, Recipe
 from cmbound.verification.settings import OFF, draw_choices
 
 KNOBS = {
     "gaussian": {**gaussian.KNOBS, **gaussian.TV_KNOBS},
     "mixture": {**mixture.KNOBS, **mixture.TV_KNOBS},
-    "atoms": mixture.KNOBS,
+    "atoms": {**mixture.KNOBS, **mixture.TV_KNOBS},
 }
 ERRORS = {"score": ("log_score", "log_linear"), "consistency": ("log_drift",)}
 """Which knobs make a term large; all others are put off when that term is looked at alone."""
 
+SKIPPED = -1e6
+"""The score of an instance that cannot be built."""
+
+_CORNERED = 0.35
+_NEIGHBOUR, _NEW_SEED = 0.15, 0.2
+_LEAST_CORNER = -6.0
 _STEP = 0.12
 _RANDOM_SHARE = 0.4
 _RESTARTS = 3
@@ -70,6 +76,11 @@ class Falsification:
         }
 
 
+def knob_ranges(recipe: Recipe) -> Mapping[str, tuple[float, float]]:
+    """The ranges of the knobs of a recipe."""
+    return related.KNOBS if recipe.theorem in related.SHARES else KNOBS[recipe.world]
+
+
 def focused(recipe: Recipe, term: str) -> Recipe:
     """The recipe with the errors that make other terms large put off."""
     kept = ERRORS.get(term, ())
@@ -77,14 +88,35 @@ def focused(recipe: Recipe, term: str) -> Recipe:
         name: OFF if name in ("log_score", "log_linear", "log_drift", "log_noise") and name not in kept else x
         for name, x in recipe.knobs.items()
     }
-    for name in kept[:1]:
+    for name in kept[:1] if not recipe.choices.get("centred") else ():
         knobs[name] = max(knobs[name], -1.0)
-    choices = dict(recipe.choices)
-    if term == "early_stopping":
-        choices["to"] = "p_data"
+    choices = {**recipe.choices, "to": "p_data" if term == "early_stopping" else "p_delta"}
     if choices.get("student") == "random":
         choices["student"] = "composed"
     return replace(recipe, knobs=knobs, choices=choices)
+
+
+def cornered(recipe: Recipe, rng: np.random.Generator) -> Recipe:
+    """The recipe with about a third of the knobs that are not off at an end of their range: bounds are attained in limits."""
+    ranges = knob_ranges(recipe)
+    knobs = dict(recipe.knobs)
+    for name, value in knobs.items():
+        low, high = ranges[name]
+        if value > OFF and rng.random() < _CORNERED:
+            knobs[name] = float(rng.choice([max(low, _LEAST_CORNER), high]))
+    return replace(recipe, knobs=knobs)
+
+
+def near(recipe: Recipe, rng: np.random.Generator) -> Recipe:
+    """The recipe with every knob that is not off moved a little, and another seed now and then."""
+    ranges = knob_ranges(recipe)
+    knobs = dict(recipe.knobs)
+    for name, value in knobs.items():
+        low, high = ranges[name]
+        if value > OFF:
+            low = max(low, _LEAST_CORNER)
+            knobs[name] = float(np.clip(value + _NEIGHBOUR * (high - low) * rng.standard_normal(), low, high))
+    return replace(recipe, knobs=knobs, seed=int(rng.integers(2**31)) if rng.random() < _NEW_SEED else recipe.seed)
 
 
 def climb(objective: Callable[[Recipe], float], start: Recipe, evaluations: int, deadline: float | None = None) -> Recipe:
@@ -99,11 +131,12 @@ def climb(objective: Callable[[Recipe], float], start: Recipe, evaluations: int,
     Returns:
         The best recipe seen, ``start`` if nothing was better.
     """
-    ranges = KNOBS[start.world]
+    ranges = knob_ranges(start)
     best: list[Any] = [objective(start), start]
-    start = replace(start, knobs={**start.knobs, "log_mean": max(start.knobs["log_mean"], -1.0)})
+    if "log_mean" in start.knobs and not start.choices.get("centred"):
+        start = replace(start, knobs={**start.knobs, "log_mean": max(start.knobs["log_mean"], -1.0)})
     names = [x for x in start.knobs if start.knobs[x] > OFF]
-    low = np.array([max(ranges[x][0], -6.0) for x in names])
+    low = np.array([max(ranges[x][0], _LEAST_CORNER) for x in names])
     high = np.array([ranges[x][1] for x in names])
 
     def cost(x: Any) -> float:
@@ -135,10 +168,13 @@ def climb(objective: Callable[[Recipe], float], start: Recipe, evaluations: int,
 
 
 def score(outcome: Outcome, target: str) -> float:
-    """What is maximised: truth/bound, or how much of a term the instance needs (-1 if skipped)."""
+    """What is maximised: truth/bound, or how much of a term the instance needs.
+
+    Negative where the other terms suffice, so that a climb has a direction to go in; :data:`SKIPPED` if skipped.
+    """
     if outcome.ratio is None:
-        return -1.0
-    value = outcome.ratio if target == "total" else outcome.needed(target)
+        return SKIPPED
+    value = outcome.ratio if target == "total" else max(outcome.share(target), SKIPPED / 2)
     return value if outcome.status != "undecided" else min(value, 1.0)
 
 
@@ -163,6 +199,7 @@ def falsify(
         UnknownNameError, DomainError: an argument that does not exist or is out of range.
     """
     theorem = find(id)
+    require_instances(theorem)
     whole("seed", seed, 0, 2**63 - 1)
     if world is not None and world not in WORLDS:
         raise UnknownNameError("world", world, WORLDS)
@@ -215,7 +252,7 @@ def random_recipe(
     theorem: Theorem, rng: np.random.Generator, world: str | None, target: str, demands: Mapping[str, Any] | None = None
 ) -> Recipe:
     """A random recipe, mostly with other terms put off, with the choices ``demands`` makes."""
-    name = world or str(rng.choice(list(SHARES), p=list(SHARES.values())))
+    name = world or random_world(theorem, rng)
     choices = {**draw_choices(theorem, rng), **(demands or {})}
     if choices["teacher"] == "ddim" and choices["constants"] == "closed":
         choices |= {"constants": "single", "grid": "geometric"}

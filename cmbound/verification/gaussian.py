@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cmbound.distances import gaussian_tv_1d
+from cmbound.distances import gaussian_tv_1d, gaussian_tv_centred
 from cmbound.formulas import required
 from cmbound.records import Theorem
 from cmbound.verification.affine import Affine, Law, Pipeline, composed, exact_score, flow, teacher_steps, underdamped
@@ -33,8 +33,12 @@ KNOBS: dict[str, tuple[float, float]] = {
 """Ranges of the knobs, all decimal logarithms: largest variance and its ratio to the smallest, length of the mean, delta,
 T - delta, the constant and the linear part of the score error, drift and random part of the student."""
 
+
 TV_KNOBS: dict[str, tuple[float, float]] = {"log_u": (-6.0, 0.0), "log_gamma": (-1.0, 2.0), "log_tau_c": (-2.0, 1.0)}
 """More knobs of the statements in total variation: smoothing time, friction and total time of the corrector."""
+
+_ROUND = 1e-12
+"""Largest relative distance of a covariance from a multiple of the identity that counts as rounding."""
 
 
 # --- drawing --------------------------------------------------------------------------------------------------------
@@ -46,10 +50,14 @@ def draw(theorem: Theorem, rng: np.random.Generator, choices: Mapping[str, Any])
     if theorem.metric.startswith("Lipschitz"):
         shape = str(rng.choice(["isotropic", "point"]))
     size = 1 if choices.get("scalar") or rng.random() < 0.25 else int(rng.choice([2, 3, 5, 8, 16, 32]))
-    if theorem.kind == "explicit" and rng.random() < 0.005:
+    if theorem.kind == "explicit" and not choices.get("scalar") and rng.random() < 0.005:
         size = int(rng.choice([64, 128, 256, 512]))
+    centred = theorem.metric == "TV" and theorem.kind == "explicit" and rng.random() < 0.25
+    if centred:  # total variation is known in several dimensions too
+        size, shape = int(rng.choice([2, 3, 8, 32])), "isotropic"
     made = {
         "d": size,
+        "centred": centred,
         "shape": shape,
         "null": int(rng.integers(0, size)) if rng.random() < 0.15 else 0,
         "aligned": bool(rng.random() < 0.4),
@@ -64,6 +72,8 @@ def draw(theorem: Theorem, rng: np.random.Generator, choices: Mapping[str, Any])
     for name, (low, high) in KNOBS.items():
         off = low == OFF and rng.random() < 0.35
         knobs[name] = OFF if off else float(rng.uniform(-5.0 if low == OFF else low, high))
+    if made["centred"]:
+        knobs |= dict.fromkeys(("log_mean", "log_score", "log_linear", "log_drift", "log_noise"), OFF)
     if theorem.metric == "TV" and theorem.kind == "explicit":
         knobs |= {name: float(rng.uniform(*ends)) for name, ends in TV_KNOBS.items()}
         knobs["log_u"] = min(knobs["log_u"], knobs["log_span"] - 0.1)
@@ -171,7 +181,7 @@ def _truth(theorem: Theorem, pipe: Pipeline, choices: Mapping[str, Any], params:
 
 
 def _total_variation(recipe: Recipe, theorem: Theorem, pipe: Pipeline, params: dict[str, Any]) -> Instance:
-    """One dimension, where the total variation of Gaussians has a closed form."""
+    """Where the total variation of Gaussians has a closed form: in one dimension, and for centred isotropic laws."""
     choices, knobs = recipe.choices, recipe.knobs
     target = pipe.law(0) if theorem.has_target and choices["to"] == "p_delta" else pipe.data()
     if not theorem.uses_profile:
@@ -252,9 +262,16 @@ def _order(theorem: Theorem, pipe: Pipeline, choices: Mapping[str, Any], params:
 
 
 def _tv(q: Law, p: Law) -> Truth:
-    deviations = [float(np.linalg.norm(x.factor)) for x in (q, p)]
+    size = len(q.mean)
+    deviations = [float(np.linalg.norm(x.factor)) / np.sqrt(size) for x in (q, p)]
     if not np.isfinite([*deviations, *q.mean, *p.mean]).all() or max(deviations) > 1e150:
         raise SkippedError("the laws leave the float64 range")
     if min(deviations) <= 0:
         raise SkippedError("total variation to a point mass is 1")
-    return Truth.rounded(gaussian_tv_1d(float(q.mean[0]), deviations[0], float(p.mean[0]), deviations[1]), 1.0)
+    if size == 1:
+        return Truth.rounded(gaussian_tv_1d(float(q.mean[0]), deviations[0], float(p.mean[0]), deviations[1]), 1.0)
+    for x, deviation in zip((q, p), deviations, strict=True):
+        away = np.abs(x.factor @ x.factor.T - deviation**2 * np.eye(size)).max()
+        if x.mean.any() or away > _ROUND * deviation**2:
+            raise SkippedError("total variation in several dimensions is known for centred isotropic laws only")
+    return Truth.rounded(gaussian_tv_centred(size, *deviations), 1.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -128,14 +129,18 @@ class Outcome:
     teacher: str | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
 
+    def share(self, term: str) -> float:
+        """(truth - the other terms)/term: negative where the other terms suffice, minus infinity if the term is 0."""
+        if self.truth is None or self.bound is None or not self.terms.get(term):
+            return -math.inf
+        return 1 - (self.bound - self.truth) / self.terms[term]
+
     def needed(self, term: str) -> float:
-        """How much of a term this instance needs: (truth - the other terms)/term, 0 if the others suffice.
+        """How much of a term this instance needs: its :meth:`share`, 0 if the others suffice.
 
         1 means attained; above 1/2, halving the term would make the statement false.
         """
-        if self.truth is None or self.bound is None or not self.terms.get(term):
-            return 0.0
-        return max(0.0, 1 - (self.bound - self.truth) / self.terms[term])
+        return max(0.0, self.share(term))
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON-ready data, complete enough to replay it."""

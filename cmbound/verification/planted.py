@@ -40,17 +40,18 @@ from cmbound.variants import (
     ScoreSum,
     StartGap,
 )
-from cmbound.verification.campaign import BUILDERS, judge, whole
-from cmbound.verification.falsify import climb, focused, random_recipe, score
-from cmbound.verification.instances import Recipe, SkippedError
+from cmbound.verification.campaign import BUILDERS, has_instances, judge, require_instances, whole
+from cmbound.verification.falsify import climb, cornered, focused, near, random_recipe, score
+from cmbound.verification.instances import WORLDS, Outcome, Recipe, SkippedError
 from cmbound.verification.mutations import Change, weakened
 
-DRAWS = 120
-_STARTS = 2
-_CLIMB = 50
-_FINE = 21
+DRAWS = 200
+_STARTS = 3
+_CLIMB = 100
+_FINE, _LONG = 21, 34
+_NEAR, _MORE = 0.7, 4
 _CAUGHT = 1 + 1e-9
-_HOPELESS = -3.0
+_HOPELESS, _CLOSE = -3.0, -0.5
 _VOID = 1e-5
 """Below this ratio of truth to bound an instance says nothing about any term."""
 LEAST = -1e6
@@ -160,7 +161,7 @@ class Component:
 
 def explicit_ids() -> tuple[str, ...]:
     """The statements that mistakes are planted in."""
-    return tuple(x.id for x in catalogue if x.kind == "explicit")
+    return tuple(x.id for x in catalogue if x.kind == "explicit" and has_instances(x))
 
 
 def _sources(setting: Setting, rule: Callable[[Any], Any]) -> Setting:
@@ -392,20 +393,41 @@ def recheck(plant: Plant, recipe: Recipe) -> float:
 
 
 def _pool(theorem: Theorem, plant: Plant, seed: int, draws: int) -> list[Witness]:
-    """Instances the part of a copy enters, with other errors off; those that need its term most first."""
+    """Instances the part of a copy enters, with other errors off; those that need its term most first.
+
+    The second half of the draws are mostly near the best instance so far; from the best ones an optimiser goes on.
+    """
     rng = np.random.default_rng([seed, _hash(plant.component)])
-    outcomes = []
+    target = "total" if len(theorem.sources) == 1 else plant.term
+    outcomes: list[Outcome] = []
+    if not theorem.uses_profile:
+        draws *= _MORE  # no grid to sum over: cheap
     for i in range(draws):
-        steps = 1 if plant.term == "discretisation" else _FINE  # one step shows a local error, a fine grid hides it
-        demands = {**plant.demands, "N": steps} if i % 2 else plant.demands
-        outcome = judge(focused(random_recipe(theorem, rng, None, plant.term, demands), plant.term), theorem)
+        recipe = _random(theorem, plant, rng, i)
+        if 2 * i > draws and rng.random() < _NEAR:
+            best = max(outcomes, key=lambda x: score(x, target), default=None)
+            if best is not None and best.recipe.world == recipe.world:
+                recipe = near(best.recipe, rng)
+        outcome = judge(recipe, theorem)
         if outcome.ratio is not None:
             outcomes.append(outcome)
-    target = "total" if len(theorem.sources) == 1 else plant.term
     outcomes.sort(key=lambda x: -score(x, target))
     climbed = [climb(lambda r: score(judge(r, theorem), target), x.recipe, _CLIMB) for x in outcomes[:_STARTS]]
     found = [Witness.build(x, theorem) for x in (*climbed, *(x.recipe for x in outcomes))]
     return [x for x in found if x is not None]
+
+
+def _random(theorem: Theorem, plant: Plant, rng: np.random.Generator, number: int) -> Recipe:
+    """Draw number ``number`` for a part of a statement."""
+    grids: tuple[Mapping[str, Any], ...] = ({}, {"N": _FINE})  # a fine grid hides local errors
+    if plant.term == "discretisation":  # one step shows them; a long geometric grid leaves no initialisation beside them
+        grids = ({}, {"N": 1}, {"N": _LONG, "grid": "geometric", "start": "matched"})
+    demands = {**plant.demands, **grids[number % len(grids)]}
+    world = str(rng.choice(WORLDS)) if plant.term == "discretisation" and theorem.uses_profile else None
+    recipe = focused(random_recipe(theorem, rng, world, plant.term, demands), plant.term)
+    if demands.get("N") == _LONG:
+        recipe = replace(recipe, knobs={**recipe.knobs, "log_span": float(rng.uniform(0.5, 1.0))})
+    return recipe if rng.random() < 1 / 2 else cornered(recipe, rng)
 
 
 def _hash(text: str) -> int:
@@ -438,7 +460,10 @@ def _verdict(plant: Plant, theorem: Theorem, pool: list[Witness]) -> tuple[str, 
     for value, start in rated[:_STARTS]:
         if value <= _HOPELESS:
             break
-        best = Witness.build(climb(margin, start.recipe, _CLIMB), theorem)
+        recipe = climb(margin, start.recipe, _CLIMB)
+        if margin(recipe) > _CLOSE:
+            recipe = climb(margin, recipe, 2 * _CLIMB)
+        best = Witness.build(recipe, theorem)
         if best is None:
             continue
         pool.insert(0, best)  # may refute other copies of the part too
@@ -477,6 +502,7 @@ def planted(
     whole("draws", draws, 1, 10**6)
     chosen = explicit_ids() if ids is None else tuple(ids)
     for id in chosen:
+        require_instances(find(id))
         if find(id).kind != "explicit":
             raise InputError(f"{id} is an order-form statement: mistakes are planted in explicit ones")
     parts = [(id, name) for id in chosen for name in dict.fromkeys(x.component for x in plants(id))]

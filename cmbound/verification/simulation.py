@@ -299,8 +299,7 @@ def _parameters(run: Run, found: _Measured, profile: str) -> dict[str, Any]:
     except SkippedError as error:
         raise InputError(str(error)) from None
     if not run.indices:
-        del params["times"]
-        params["k"] = 1
+        params = {name: x for name, x in params.items() if name not in ("times", "sigmas")} | {"k": 1}
     return params
 
 

@@ -1,0 +1,219 @@
+"""Instances of statements of other papers, where every assumption holds and the truth is known.
+
+chen2025-multistep: a data set on the line. The student answers with the atom the exact trajectory ends at, read off a quantile
+that is shifted a little, plus a drift, clipped to the ball. It takes finitely many values, so that its law after any number of
+evaluations is a finite sum and its distance to the data is exact. brosse2026-edm: one DDIM step of a Gaussian in closed
+form, of a mixture or a data set on the line by quadrature.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import ndtr, ndtri
+
+from cmbound.records import Theorem
+from cmbound.verification.instances import Instance, Recipe, SkippedError, Truth
+from cmbound.verification.mixture import law
+from cmbound.verification.settings import OFF, amplitude
+from cmbound.worlds.atoms import Atoms
+from cmbound.worlds.mixture import Mixture
+from cmbound.worlds.process import noise, signal, time_of
+
+Array = npt.NDArray[np.float64]
+
+KNOBS: dict[str, tuple[float, float]] = {
+    "log_radius": (-2.0, 1.3),
+    "log_tau": (-2.0, 0.3),
+    "log_weight": (0.0, 3.0),
+    "log_mean": (OFF, 1.0),
+    "log_room": (OFF, 1.0),
+    "log_span": (-2.0, 1.0),
+    "log_drift": (OFF, 1.0),
+    "log_shift": (OFF, 0.0),
+    "log_variance": (-4.0, 2.0),
+    "log_spread": (0.0, 4.0),
+    "log_level": (-3.0, 2.0),
+    "log_step": (-3.0, 1.5),
+}
+"""Ranges of the knobs, all decimal logarithms: spread of the centres, width of the components, ratio of the largest to the
+smallest weight, distance of the centre from 0, R minus the radius of the data, T, drift of the student at time 1, its shift of
+the quantile at T, largest variance and its ratio to the smallest, sigma_low, sigma_high/sigma_low - 1."""
+
+NEEDED = {
+    "chen2025-multistep": ("log_radius", "log_weight", "log_mean", "log_room", "log_span", "log_drift", "log_shift"),
+    "brosse2026-edm": ("log_radius", "log_tau", "log_weight", "log_mean", "log_variance", "log_spread", "log_level", "log_step"),
+}
+SHARES = {
+    "chen2025-multistep": {"atoms": 1.0},
+    "brosse2026-edm": {"gaussian": 0.6, "mixture": 0.2, "atoms": 0.2},
+}
+"""The worlds each statement has instances in, and how they are divided when none is asked for."""
+
+POINTS = 2001
+_REACH = 8.0
+_ROUNDING = 1e-14
+"""Of a probability, which is what the squared distance of two finite sums is known to."""
+
+Builder = Callable[[Recipe, Theorem], Instance]
+Drawer = Callable[[Theorem, np.random.Generator, Mapping[str, Any]], Recipe]
+
+
+def draw(world: str, theorem: Theorem, rng: np.random.Generator, choices: Mapping[str, Any]) -> Recipe:
+    """A random recipe; ``choices`` are those already made for the statement."""
+    made = {
+        "d": int(rng.choice([1, 2, 3, 8, 32])) if world == "gaussian" else 1,
+        "components": int(rng.choice([1, 2, 3, 5], p=[0.15, 0.55, 0.15, 0.15])),
+        "symmetric": bool(rng.random() < 0.15),
+        "widths": "common",
+        "drift_sign": int(rng.choice([-1, 1])),
+        "shift_sign": int(rng.choice([-1, 1])),
+        **choices,
+    }
+    knobs = {}
+    for name in NEEDED[theorem.id]:
+        low, high = KNOBS[name]
+        off = low == OFF and rng.random() < 0.6
+        knobs[name] = OFF if off else float(rng.uniform(-5.0 if low == OFF else low, high))
+    return Recipe(theorem.id, world, int(rng.integers(2**31)), made, knobs)
+
+
+def build(recipe: Recipe, theorem: Theorem) -> Instance:
+    """The instance of a recipe.
+
+    Raises:
+        SkippedError: the statement has no instances in this world.
+    """
+    if recipe.world not in SHARES[theorem.id]:
+        raise SkippedError(f"the data of {theorem.id} lie in a ball: it is checked in the atoms world")
+    return _BUILDERS[theorem.id](recipe, theorem)
+
+
+# --- chen2025-multistep -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Student:
+    """f_theta(x, t) = clip(q(u - shift t) + drift t) where x is the quantile u of p_t and q that of the data.
+
+    Attributes:
+        world: a data set on the line.
+        radius: values are clipped to [-radius, radius].
+        shift, drift: per unit of time.
+    """
+
+    world: Atoms
+    radius: float
+    shift: float
+    drift: float
+
+    @property
+    def atoms(self) -> tuple[Array, Array]:
+        """The points in increasing order, and their weights."""
+        order = np.argsort(self.world.points[:, 0])
+        return self.world.points[order, 0], self.world.weights[order]
+
+    def values(self, t: float) -> Array:
+        """What it can answer at time t, in increasing order."""
+        return np.clip(self.atoms[0] + self.drift * t, -self.radius, self.radius)
+
+    def borders(self, t: float) -> Array:
+        """The quantiles u at which the answer at time t changes."""
+        return np.clip(np.cumsum(self.atoms[1])[:-1] + self.shift * t, 0.0, 1.0)
+
+    def apart(self, t: float, s: float) -> float:
+        """L2 distance of f_theta(x_t, t) and f_theta(x_s, s) on one exact trajectory (x_t and x_s have the same quantile)."""
+        cuts = np.unique(np.concatenate([[0.0, 1.0], self.borders(t), self.borders(s)]))
+        middle, mass = (cuts[1:] + cuts[:-1]) / 2, np.diff(cuts)
+        one, two = (self.values(x)[np.searchsorted(self.borders(x), middle)] for x in (t, s))
+        return float(np.sqrt(np.sum(mass * (one - two) ** 2)))
+
+    def law(self, t: float, centres: Array, mass: Array, deviation: float) -> Array:
+        """The probabilities of its answers at time t for x a sum of normal laws of one deviation."""
+        with np.errstate(divide="ignore"):
+            z = ndtri(self.borders(t))
+        inside = np.isfinite(z)
+        ends = np.where(z > 0, np.inf, -np.inf)
+        ends[inside] = self.world.from_normal(z[inside], t)
+        cdf = ndtr((ends[:, None] - centres) / deviation) @ mass
+        return np.diff(np.concatenate([[0.0], cdf, [1.0]]))
+
+
+def finite_w2(x: Array, p: Array, y: Array, q: Array) -> Truth:
+    """W2 between two laws on increasing points x, y with probabilities p, q."""
+    levels = np.unique(np.clip(np.concatenate([[0.0, 1.0], np.cumsum(p)[:-1], np.cumsum(q)[:-1]]), 0.0, 1.0))
+    middle = (levels[1:] + levels[:-1]) / 2
+    left = x[np.searchsorted(np.cumsum(p)[:-1], middle)]
+    right = y[np.searchsorted(np.cumsum(q)[:-1], middle)]
+    square = float(np.sum(np.diff(levels) * (left - right) ** 2))
+    slack = _ROUNDING * float(max(x.max(), y.max()) - min(x.min(), y.min())) ** 2 + 1e-12 * square
+    return Truth(float(np.sqrt(square)), float(np.sqrt(max(square - slack, 0.0))), float(np.sqrt(square + slack)))
+
+
+def _multistep(recipe: Recipe, theorem: Theorem) -> Instance:
+    choices, knobs = recipe.choices, recipe.knobs
+    world = law(recipe)
+    assert isinstance(world, Atoms)
+    horizon = 10.0 ** knobs["log_span"]
+    radius = float(np.max(np.abs(world.points))) + amplitude(knobs["log_room"])
+    shift = choices["shift_sign"] * amplitude(knobs["log_shift"]) / horizon
+    student = Student(world, radius, shift, choices["drift_sign"] * amplitude(knobs["log_drift"]))
+    count = int(choices["N"])
+    nodes = np.linspace(0.0, horizon, count + 1)
+    later = [max(1, min(count, round(x * count))) for x in choices["times"]]
+    points, weights = student.atoms
+    error = max(student.apart(high, low) for low, high in pairwise(nodes.tolist()))
+    times = [float(nodes[i]) for i in later]
+    schedule: dict[str, Any] = (
+        {"times": times} if len(set(times)) > 1 else {"k": len(times) + 1, "t_hat": (times or [horizon])[0]}
+    )
+    constants = {"R": radius, "m2": min(world.m2, radius), "T": horizon, "eps_ci": error, "dtau": float(nodes[1])}
+    values, mass = np.zeros(1), np.ones(1)
+    for i in (count, *later):
+        t = float(nodes[i])
+        mass = student.law(t, float(signal(t)) * values, mass, float(noise(t)))
+        values = student.values(t)
+    return Instance(recipe, {**constants, **schedule}, finite_w2(values, mass, points, weights))
+
+
+# --- brosse2026-edm ---------------------------------------------------------------------------------------------------
+
+
+def _local_error(recipe: Recipe, theorem: Theorem) -> Instance:
+    low = 10.0 ** recipe.knobs["log_level"]
+    high = low * (1 + 10.0 ** recipe.knobs["log_step"])
+    params = {"d": int(recipe.choices["d"]), "sigma_high": high, "sigma_low": low}
+    if recipe.world == "gaussian":
+        return Instance(recipe, params, _gaussian_step(recipe, high, low))
+    return Instance(recipe, params, _line_step(law(recipe), high, low))
+
+
+def _gaussian_step(recipe: Recipe, high: float, low: float) -> Truth:
+    """On an axis of variance v the step multiplies by (v + high low)/(v + high^2), the flow by the ratio of deviations."""
+    levels = np.random.default_rng(recipe.seed).uniform(0, 1, int(recipe.choices["d"]))
+    levels[0] = 0.0
+    v = 10.0 ** (recipe.knobs["log_variance"] - recipe.knobs["log_spread"] * levels)
+    step, exact = (v + high * low) / np.sqrt(v + high**2), np.sqrt(v + low**2)
+    gap = v * (high - low) ** 2 / ((v + high**2) * (step + exact))  # exact - step, without cancellation
+    return Truth.rounded(float(np.linalg.norm(gap)), 0.0)
+
+
+def _line_step(world: Mixture, high: float, low: float) -> Truth:
+    """Both maps increase, so that W2 is their L2 distance."""
+    z = np.linspace(-_REACH, _REACH, POINTS)
+    start, end = float(time_of(high)), float(time_of(low))
+    x = world.from_normal(z, start)
+    clean = world.denoiser(x[:, None], start)[:, 0]
+    gap = clean + low / high * (np.hypot(1.0, high) * x - clean) - np.hypot(1.0, low) * world.from_normal(z, end)
+    mass = np.exp(-(z**2) / 2)
+    fine, coarse = (float(np.sqrt(np.sum(mass[::i] * gap[::i] ** 2) / np.sum(mass[::i]))) for i in (1, 2))
+    slack = 3 * abs(fine - coarse) + 1e-9 * fine + 1e-12 * float(np.max(np.abs(clean)) + high)
+    return Truth(fine, max(fine - slack, 0.0), fine + slack, exact=False)
+
+
+_BUILDERS: dict[str, Builder] = {"chen2025-multistep": _multistep, "brosse2026-edm": _local_error}
