@@ -15,8 +15,11 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from cmbound.analysis.comparison import Comparison, compare
+    from cmbound.analysis.complexity import complexities, verdicts
     from cmbound.analysis.corollaries import check_corollary, corollaries
     from cmbound.analysis.orders import orders
+    from cmbound.analysis.phase import phase
     from cmbound.analysis.records import Corollary
     from cmbound.analysis.sensitivity import dominance, dominating, elasticities, elasticity
     from cmbound.catalogue import catalogue, theorem
@@ -29,12 +32,14 @@ if TYPE_CHECKING:
         UnknownNameError,
     )
     from cmbound.grids import Grid
+    from cmbound.output.table import Table
     from cmbound.planning.budget import Budget, solve
     from cmbound.planning.schedule import Schedule, schedule
     from cmbound.presets import preset
     from cmbound.profiles import PROFILES, Profile
     from cmbound.records import Approximation, Assumption, Evaluation, Reference, Term, Theorem
     from cmbound.sweeps import sweep
+    from cmbound.tables import table
     from cmbound.verification.campaign import check
     from cmbound.verification.falsify import falsify
     from cmbound.verification.planted import planted
@@ -42,8 +47,11 @@ if TYPE_CHECKING:
     from cmbound.worlds import Atoms, Gaussian, Mixture
 
 _HOMES = {
+    "analysis.comparison": ("Comparison", "compare"),
+    "analysis.complexity": ("complexities", "verdicts"),
     "analysis.corollaries": ("check_corollary", "corollaries"),
     "analysis.orders": ("orders",),
+    "analysis.phase": ("phase",),
     "analysis.records": ("Corollary",),
     "analysis.sensitivity": ("dominance", "dominating", "elasticities", "elasticity"),
     "catalogue": ("catalogue", "theorem"),
@@ -56,12 +64,14 @@ _HOMES = {
         "UnknownNameError",
     ),
     "grids": ("Grid",),
+    "output.table": ("Table",),
     "planning.budget": ("Budget", "solve"),
     "planning.schedule": ("Schedule", "schedule"),
     "presets": ("preset",),
     "profiles": ("PROFILES", "Profile"),
     "records": ("Approximation", "Assumption", "Evaluation", "Reference", "Term", "Theorem"),
     "sweeps": ("sweep",),
+    "tables": ("table",),
     "verification.campaign": ("check",),
     "verification.falsify": ("falsify",),
     "verification.planted": ("planted",),
@@ -77,6 +87,7 @@ __all__ = [
     "Atoms",
     "Budget",
     "CmboundError",
+    "Comparison",
     "Corollary",
     "DomainError",
     "Evaluation",
@@ -88,6 +99,7 @@ __all__ = [
     "Profile",
     "Reference",
     "Schedule",
+    "Table",
     "Term",
     "Theorem",
     "UndecidedError",
@@ -96,6 +108,8 @@ __all__ = [
     "catalogue",
     "check",
     "check_corollary",
+    "compare",
+    "complexities",
     "corollaries",
     "dominance",
     "dominating",
@@ -103,13 +117,16 @@ __all__ = [
     "elasticity",
     "falsify",
     "orders",
+    "phase",
     "planted",
     "preset",
     "schedule",
     "simulate",
     "solve",
     "sweep",
+    "table",
     "theorem",
+    "verdicts",
 ]
 
 

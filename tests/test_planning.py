@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import cmbound
 from cmbound.catalogue import theorem
 from cmbound.errors import CmboundError, DomainError, InputError, MissingParameterError, UnknownNameError
-from cmbound.output.planning import schedule_figure
+from cmbound.figures.multistep import multistep_figure, planned
 from cmbound.planning.budget import Budget, solve
 from cmbound.planning.problem import TERM_OF, rounded, stepped
 from cmbound.planning.roots import Missed, fewest, largest, smallest
@@ -643,7 +643,7 @@ def test_schedule_json_is_the_library(tmp_path: Path) -> None:
     assert len(data["bounds"]) == len(data["fixed_bounds"]) == len(data["steps"]) == 3
     assert all(Fraction(x) >= Fraction(y) for x, y in zip(data["bounds"], found.bounds, strict=True))
     assert plot.read_text().startswith("<?xml")
-    left, right = schedule_figure(found).axes
+    left, right = multistep_figure(planned(found), width="page").axes
     assert [x.get_label() for x in left.lines] == ["best times", "fixed time (Cor. 6)", "best fixed time", "limit"]
     assert np.array_equal(left.lines[0].get_ydata(), [x.value for x in found.optimal.steps or ()])
     assert np.array_equal(right.lines[0].get_ydata(), [5.0, *found.times])

@@ -18,8 +18,10 @@ from matplotlib.colors import to_hex
 import cmbound
 from cmbound.cli.simulate import build_world
 from cmbound.errors import DomainError, InputError
+from cmbound.figures import style
+from cmbound.figures.style import save_figure
 from cmbound.output import plots
-from cmbound.output.plots import save_figure, simulation_figure
+from cmbound.output.plots import simulation_figure
 from cmbound.verification import simulation as module
 from cmbound.verification.simulation import Simulation, parse_corrector, simulate
 from cmbound.worlds import Atoms, Gaussian, Mixture
@@ -385,7 +387,7 @@ def test_figure_of_an_exact_run(exact_run: Simulation) -> None:
     scattered = lines(left)[r"samples of $q_{3}^{\,\mathrm{c}}$"]
     np.testing.assert_array_equal(scattered.get_ydata(), exact_run.samples[: plots.MOST_POINTS, 1])
     colours = {to_hex(x.get_color()).upper() for x in (*left.get_lines(), *right.get_lines())}
-    assert colours <= {plots.ORANGE, plots.BLUE, plots.VERMILLION, plots.GREY, plots.BLACK}
+    assert colours <= {style.ORANGE, style.BLUE, style.VERMILLION, style.GREY, style.BLACK}
 
 
 def test_figure_in_one_dimension(line_run: Simulation) -> None:

@@ -43,7 +43,7 @@ def schedule_command(
     cmbound schedule --preset digits --gain 0.01
     """
     if plot is not None:
-        from cmbound.output.plots import check_suffix
+        from cmbound.figures.style import check_suffix
 
         check_suffix(plot)
     given = read_given(pairs, params, grid, options)
@@ -54,10 +54,10 @@ def schedule_command(
 
     result = schedule(steps=steps, gain=gain, **given)
     if plot is not None:
-        from cmbound.output.planning import schedule_figure
-        from cmbound.output.plots import save_figure
+        from cmbound.figures.multistep import multistep_figure, planned
+        from cmbound.figures.style import save_figure
 
-        save_figure(schedule_figure(result), plot)
+        save_figure(multistep_figure(planned(result), width="page"), plot)
     if form == "json":
         from cmbound.output.data import to_json
 

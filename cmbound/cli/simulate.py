@@ -172,7 +172,7 @@ def simulate_command(
     cmbound simulate --data points.csv --times 0.8,0.3 --corrector smoothing:u=0.01
     """
     if plot is not None:
-        from cmbound.output.plots import check_suffix
+        from cmbound.figures.style import check_suffix
 
         check_suffix(plot)
     law = build_world(world, mean, cov, data)
@@ -183,7 +183,8 @@ def simulate_command(
     if save is not None:
         save_arrays(result, save)
     if plot is not None:
-        from cmbound.output.plots import save_figure, simulation_figure
+        from cmbound.figures.style import save_figure
+        from cmbound.output.plots import simulation_figure
 
         save_figure(simulation_figure(result), plot)
     if form == "json":

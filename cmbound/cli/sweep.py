@@ -71,7 +71,7 @@ def sweep_command(
         raise InputError("an npz file needs a name: -o FILE.npz")
     kept: list[Chunk] = []
     if plot is not None:
-        from cmbound.output.plots import check_suffix, save_figure
+        from cmbound.figures.style import check_suffix, save_figure
 
         check_suffix(plot)
 

@@ -1,4 +1,4 @@
-"""What ``cmbound solve`` and ``cmbound schedule`` print and draw."""
+"""What ``cmbound solve`` and ``cmbound schedule`` print."""
 
 from __future__ import annotations
 
@@ -6,21 +6,14 @@ from fractions import Fraction
 from math import isfinite
 from typing import Any
 
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
-
 from cmbound.numerics.certified import float_up
 from cmbound.output.data import SCHEMA_VERSION, evaluation_data, in_clock
 from cmbound.output.numbers import plain_decimal, rounded
-from cmbound.output.plots import BLUE, GREY, ORANGE, SIZE
-from cmbound.output.tables import Cell, Table, number
+from cmbound.output.table import Cell, Table, number
 from cmbound.output.text import Page
 from cmbound.planning.budget import Budget
 from cmbound.planning.schedule import Schedule
 from cmbound.records import Evaluation
-
-_TEXT, _SMALL = 8, 7
-
 
 # --- budgets --------------------------------------------------------------------------------------------------------
 
@@ -219,42 +212,3 @@ def schedule_document(schedule: Schedule, form: str) -> str:
             [f"% cmbound: {schedule.optimal.theorem.id}, best times; needs booktabs", table, *(f"% {x}" for x in lines)]
         )
     return "\n\n".join([table, *lines])
-
-
-def schedule_figure(schedule: Schedule) -> Figure:
-    """The bound after each evaluation for the best, the fixed and the best fixed times, with the limit; the times beside."""
-    figure = Figure(figsize=SIZE, layout="constrained")
-    left, right = figure.subplots(1, 2)
-    clock, to = schedule.optimal.clock, schedule.optimal.target
-    curves = (
-        (schedule.optimal, BLUE, "o", "best times"),
-        (schedule.fixed, ORANGE, "s", "fixed time (Cor. 6)"),
-        (schedule.best_fixed, GREY, "^", "best fixed time"),
-    )
-    for evaluation, color, marker, label in curves:
-        steps = evaluation.steps or ()
-        ks = [x.k for x in steps]
-        style = {
-            "color": color,
-            "marker": marker,
-            "markersize": 3,
-            "linewidth": 0.9,
-            "label": label,
-            "zorder": 3 if marker == "o" else 2,
-        }
-        left.plot(ks, [x.value for x in steps], **style)
-        right.plot(ks, [in_clock(x.t, clock) for x in steps], **style)
-    if isfinite(schedule.limit):
-        left.axhline(schedule.limit, color="black", linestyle="--", linewidth=0.8, label="limit")
-    target = r"p_{\mathrm{data}}" if to == "p_data" else r"p_\delta"
-    left.set_ylabel(f"bound on $W_2(q_k, {target})$", fontsize=_TEXT)
-    right.set_ylabel(r"noise level $\sigma$" if clock == "ve" else "time $t$", fontsize=_TEXT)
-    for axes in (left, right):
-        axes.set_yscale("log")
-        axes.set_xlabel("evaluation $k$", fontsize=_TEXT)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.tick_params(labelsize=_SMALL, which="both")
-        axes.spines[["top", "right"]].set_visible(False)
-    handles, labels = left.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=4, fontsize=_SMALL, frameon=False)
-    return figure

@@ -1,57 +1,28 @@
-"""Figures for a paper: about 6.5 by 2.8 inches, colours of Okabe and Ito, no global state of matplotlib."""
+"""The figure of a simulation: 6.5 by 2.8 inches."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from cmbound.errors import DomainError, InputError
+from cmbound.errors import DomainError
+from cmbound.figures.style import BLACK, BLUE, GREY, ORANGE, VERMILLION, in_paper_style
 from cmbound.verification.simulation import Simulation
 
 Array = npt.NDArray[np.float64]
 
-BLACK, ORANGE, BLUE, VERMILLION, GREY = "#000000", "#E69F00", "#0072B2", "#D55E00", "#777777"
 SIZE = (6.5, 2.8)
-SUFFIXES = (".png", ".pdf", ".svg")
 BINS = 60
 MOST_POINTS = 2000
 """Points of a scatter plot; more only blur it."""
 _TEXT, _SMALL, _NAMED_TICKS = 8, 7, 6
 
 
-def check_suffix(path: str | Path) -> str:
-    """The kind of figure a file name asks for.
-
-    Raises:
-        InputError: not .png, .pdf or .svg.
-    """
-    suffix = Path(path).suffix.lower()
-    if suffix not in SUFFIXES:
-        raise InputError(f"{path}: the name of a figure must end in {', '.join(SUFFIXES)}")
-    return suffix[1:]
-
-
-def save_figure(figure: Figure, path: str | Path) -> None:
-    """Write a figure; the name's ending decides the kind; no date is written.
-
-    Raises:
-        InputError: another ending, or the file cannot be written.
-    """
-    kind = check_suffix(path)
-    undated: dict[str, Any] = {"png": {}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}[kind]
-    try:
-        with matplotlib.rc_context({"svg.hashsalt": "cmbound", "pdf.fonttype": 42}):
-            figure.savefig(path, format=kind, dpi=300, metadata=undated)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror or error}") from None
-
-
+@in_paper_style
 def simulation_figure(simulation: Simulation) -> Figure:
     """Samples beside the truth on the left, W2 beside the bound after each evaluation on the right."""
     figure = Figure(figsize=SIZE, layout="constrained")

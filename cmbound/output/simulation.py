@@ -8,7 +8,8 @@ import numpy as np
 
 from cmbound.distances import MAX_TRANSPORT
 from cmbound.output.numbers import rounded
-from cmbound.output.tables import Cell, Table, number, terms_table
+from cmbound.output.table import Cell, Table, number
+from cmbound.output.tables import terms_table
 from cmbound.output.text import Page
 from cmbound.verification.instances import Truth
 from cmbound.verification.simulation import CHOICES, Run, Simulation, in_clock, trajectories

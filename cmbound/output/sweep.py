@@ -17,7 +17,7 @@ from matplotlib.patheffects import withStroke
 
 from cmbound.catalogue import theorem as find
 from cmbound.errors import InputError
-from cmbound.notation import TABLE
+from cmbound.figures.style import in_paper_style, look, scale_of, symbol, term_numbers, words
 from cmbound.sweeps import Chunk, Sweep
 
 DOMINATING = "dominating"
@@ -88,10 +88,8 @@ def write_pieces(pieces: Iterable[str], stream: IO[str]) -> None:
 
 # --- figures --------------------------------------------------------------------------------------------------------
 
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
-"""Okabe and Ito's palette."""
 
-
+@in_paper_style
 def sweep_figure(what: Sweep, columns: Mapping[str, Any], terms: Sequence[str]) -> Figure:
     """One axis: the terms and the total against it. Two: a map of the total, with the regions where each term dominates.
 
@@ -115,24 +113,16 @@ def sweep_figure(what: Sweep, columns: Mapping[str, Any], terms: Sequence[str]) 
     return figure
 
 
-def _label(name: str) -> str:
-    return f"${TABLE[name].latex}$"
-
-
-def _scale(values: Any) -> str:
-    """Logarithmic where the values spread over more than a decade."""
-    return "log" if values[0] > 0 and values[-1] / values[0] > 10 else "linear"
-
-
 def _lines(axes: Axes, what: Sweep, columns: Mapping[str, Any], terms: Sequence[str]) -> None:
     (name, values), *_ = what.axes.items()
-    for i, term in enumerate(terms):
+    numbers = term_numbers(terms)
+    for term in terms:
         if np.any(columns[term] > 0):
-            axes.plot(values, columns[term], color=COLOURS[i % len(COLOURS)], linewidth=1.0, label=term.replace("_", " "))
+            axes.plot(values, columns[term], label=words(term), **look(numbers[term]))
     axes.plot(values, columns["total"], color="#000000", linewidth=1.6, label="total")
-    axes.set_xscale(_scale(values))
+    axes.set_xscale(scale_of(values))
     axes.set_yscale("log", nonpositive="clip")
-    axes.set_xlabel(_label(name), fontsize=8)
+    axes.set_xlabel(symbol(name), fontsize=8)
     axes.set_ylabel(f"bound on {find(what.theorem).metric}", fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, fontsize=7, frameon=False, handlelength=1.6)
@@ -153,7 +143,7 @@ def _map(figure: Figure, axes: Axes, what: Sweep, columns: Mapping[str, Any], te
         axes.text(
             x[places[middle]],
             y[rows[middle]],
-            terms[term].replace("_", " "),
+            words(terms[term]),
             color="white",
             fontsize=7,
             ha="center",
@@ -161,10 +151,10 @@ def _map(figure: Figure, axes: Axes, what: Sweep, columns: Mapping[str, Any], te
             path_effects=[withStroke(linewidth=1.5, foreground="#333333")],
             clip_on=True,
         )
-    axes.set_xscale(_scale(x))
-    axes.set_yscale(_scale(y))
-    axes.set_xlabel(_label(second), fontsize=8)
-    axes.set_ylabel(_label(first), fontsize=8)
+    axes.set_xscale(scale_of(x))
+    axes.set_yscale(scale_of(y))
+    axes.set_xlabel(symbol(second), fontsize=8)
+    axes.set_ylabel(symbol(first), fontsize=8)
     bar = figure.colorbar(mesh, ax=axes)
     bar.set_label(f"bound on {find(what.theorem).metric}; regions: dominating term", fontsize=8)
     bar.ax.tick_params(labelsize=7)

@@ -1,127 +1,13 @@
-"""Tables in LaTeX (booktabs), Markdown, CSV, HTML and text, and the pages ``evaluate``, ``show`` and ``list`` print."""
+"""The tables, pages and documents that ``evaluate``, ``show`` and ``list`` print."""
 
 from __future__ import annotations
 
-import csv
 import html
-import io
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from cmbound.output.numbers import latex_number, plain_decimal, rounded
+from cmbound.output.table import Cell, Table, math, number
 from cmbound.records import Evaluation
-
-_LATEX_SPECIAL = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-}
-
-
-def escape_latex(text: str) -> str:
-    """Text that LaTeX prints as it is."""
-    return "".join(_LATEX_SPECIAL.get(x, x) for x in text)
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A table cell: ``kind`` is ``text``, ``number`` (its text may end in an exponent) or ``math`` (LaTeX)."""
-
-    text: str
-    kind: str = "text"
-
-    def latex(self) -> str:
-        """The cell in LaTeX."""
-        if self.kind == "text":
-            return escape_latex(self.text)
-        return f"${latex_number(self.text) if self.kind == 'number' else self.text}$"
-
-    def markdown(self) -> str:
-        """The cell in Markdown."""
-        return f"${self.text}$" if self.kind == "math" else self.text.replace("|", r"\|")
-
-    def html(self) -> str:
-        """The cell in HTML."""
-        return f"\\({html.escape(self.text)}\\)" if self.kind == "math" else html.escape(self.text)
-
-
-def number(text: str) -> Cell:
-    """A cell with a number."""
-    return Cell(text, "number")
-
-
-def math(text: str) -> Cell:
-    """A cell with LaTeX math."""
-    return Cell(text, "math")
-
-
-@dataclass(frozen=True)
-class Table:
-    """A header and rows of cells, one alignment (``l`` or ``r``) for each column."""
-
-    header: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-    alignment: str
-    caption: str = ""
-
-    def latex(self) -> str:
-        """A booktabs tabular."""
-        lines = [
-            f"\\begin{{tabular}}{{{self.alignment}}}",
-            r"\toprule",
-            " & ".join(map(escape_latex, self.header)) + r" \\",
-            r"\midrule",
-        ]
-        lines += [" & ".join(cell.latex() for cell in row) + r" \\" for row in self.rows]
-        return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"])
-
-    def markdown(self) -> str:
-        """A pipe table, columns lined up."""
-        body = [[cell.markdown() for cell in row] for row in self.rows]
-        widths = [max(3, *(len(row[i]) for row in [list(self.header), *body])) for i in range(len(self.header))]
-
-        def line(cells: Sequence[str]) -> str:
-            padded = (
-                text.rjust(width) if side == "r" else text.ljust(width)
-                for text, width, side in zip(cells, widths, self.alignment, strict=True)
-            )
-            return "| " + " | ".join(padded) + " |"
-
-        rule = [
-            "-" * (width - 1) + ":" if side == "r" else "-" * width for width, side in zip(widths, self.alignment, strict=True)
-        ]
-        return "\n".join([line(self.header), line(rule), *map(line, body)])
-
-    def csv(self) -> str:
-        """RFC 4180 with a header line."""
-        buffer = io.StringIO()
-        writer = csv.writer(buffer, lineterminator="\n")
-        writer.writerow(self.header)
-        writer.writerows([cell.text for cell in row] for row in self.rows)
-        return buffer.getvalue().rstrip("\n")
-
-    def html(self) -> str:
-        """A plain HTML table."""
-        head = "".join(f"<th>{html.escape(x)}</th>" for x in self.header)
-        body = "".join("<tr>" + "".join(f"<td>{cell.html()}</td>" for cell in row) + "</tr>" for row in self.rows)
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-    def render(self, format: str) -> str:
-        """The table as ``latex``, ``markdown``, ``csv`` or ``html``."""
-        return {"latex": self.latex, "markdown": self.markdown, "csv": self.csv, "html": self.html}[format]()
-
-
-# --- evaluations ----------------------------------------------------------------------------------------------------
 
 
 def terms_table(evaluation: Evaluation, digits: int = 6) -> Table:

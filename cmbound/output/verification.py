@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cmbound.output.numbers import rounded
-from cmbound.output.tables import Cell, Table, number
+from cmbound.output.table import Cell, Table, number
 from cmbound.output.text import Page
 from cmbound.verification.campaign import Report
 from cmbound.verification.falsify import Falsification

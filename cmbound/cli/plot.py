@@ -1,0 +1,332 @@
+"""``cmbound plot``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from cmbound.cli import CONTEXT
+from cmbound.cli.check import WORLD_NAMES
+from cmbound.cli.common import cluster_option, completer, progress_bar, read, theorem_ids, write
+from cmbound.cli.simulate import build_world
+from cmbound.cli.solve import read_given, statement_options
+from cmbound.errors import InputError
+
+WIDTH_NAMES = ("column", "page")
+_OVER = "LOW:HIGH:log|linear:COUNT (1e-4:1e-1:log:60)"
+
+
+def figure_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Where the figure and its data go, its width and title."""
+    choices = [
+        click.option("-o", "--output", metavar="FILE", type=click.Path(), required=True, help="The figure: .pdf, .svg or .png."),
+        click.option("--data", metavar="FILE", type=click.Path(), help="Write the data behind the figure as CSV."),
+        click.option("--width", type=click.Choice(WIDTH_NAMES), default="column", show_default=True, help="3.25 or 6.5 inches."),
+        click.option("--title", metavar="TEXT", help="A title above the legend."),
+    ]
+    for choice in reversed(choices):
+        command = choice(command)
+    return command
+
+
+def instance_options(count: int, what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """How many instances are drawn, from which seed and where."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        command = cluster_option(command)
+        for option in (
+            click.option("--jobs", metavar="N", type=int, default=1, show_default=True, help="Worker processes."),
+            click.option("--seed", metavar="N", type=int, default=0, show_default=True, help="Seed of the campaign."),
+            click.option(
+                "--instances", metavar="N", type=int, default=count, show_default=True, help=f"Instances for each {what}."
+            ),
+        ):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def check_files(output: str, data: str | None) -> None:
+    """Refuse a bad name before any work."""
+    from cmbound.figures.style import check_suffix
+
+    check_suffix(output)
+    if data == "-" or (data is not None and os.path.splitext(data)[1].lower() != ".csv"):
+        raise InputError(f"{data}: the name of the data must end in .csv")
+
+
+def save(figure: Any, output: str, data: Any, path: str | None) -> None:
+    """Write the figure, and its data if they are wanted."""
+    from cmbound.figures.style import save_figure
+
+    save_figure(figure, output)
+    if path is not None:
+        write(data.csv(), path)
+
+
+def given_for(
+    pairs: tuple[str, ...], params: str | None, grid: str | None, options: dict[str, Any], reserved: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """Parameters and options of a statement; the names of other options are no parameters."""
+    given = read_given(pairs, params, grid, options)
+    for name in reserved:
+        if name in given:
+            raise InputError(f"{name} is no parameter")
+    return given
+
+
+@click.group("plot", context_settings=CONTEXT, short_help="Figures for a paper, with the data behind them.")
+def plot_command() -> None:
+    """Figures for a paper: one column or one page wide, legible in black and white, with the data behind them as CSV.
+
+    Curves are float64 (approximate tier), except for the bounds of multistep, which are certified. An order form is never drawn
+    as a bound: it needs a value of C, which the figure states. The same command writes the same file, byte for byte.
+    """
+
+
+@plot_command.command("terms", context_settings=CONTEXT, short_help="The terms of a bound against a parameter.")
+@click.argument("id", shell_complete=completer(theorem_ids))
+@click.option("--over", required=True, metavar="NAME=RANGE", help=f"The parameter that varies: {_OVER} or a list 1,2,5.")
+@statement_options
+@click.option("--lines", "view", flag_value="lines", help="Lines on a logarithmic scale.  [default]")
+@click.option("--stacked", "view", flag_value="stacked", help="Stacked on a linear scale, where heights add up.")
+@click.option("--shares", "view", flag_value="shares", help="Stacked as shares of the total.")
+@figure_options
+def terms_command(
+    id: str,
+    over: str,
+    pairs: tuple[str, ...],
+    params: str | None,
+    grid: str | None,
+    view: str | None,
+    output: str,
+    data: str | None,
+    width: str,
+    title: str | None,
+    **options: Any,
+) -> None:
+    """The terms of the statement ID and their total against one parameter.
+
+    \b
+    cmbound plot terms explicit-one-step --preset gaussian-2d --over h=1e-5:1e-1:log:80 -o terms.pdf
+    cmbound plot terms explicit-one-step --preset gaussian-2d --over T=2:12:linear:60 --stacked -o terms.pdf
+    """
+    check_files(output, data)
+    from cmbound.figures.terms import terms_data, terms_figure
+
+    found = terms_data(id, over, **given_for(pairs, params, grid, options))
+    save(terms_figure(found, view=view or "lines", width=width, title=title), output, found, data)
+
+
+@plot_command.command("ratios", context_settings=CONTEXT, short_help="True error beside bound on random instances.")
+@click.argument("ids", metavar="[ID]...", nargs=-1, shell_complete=completer(theorem_ids))
+@instance_options(500, "statement")
+@click.option("--world", metavar="NAME", shell_complete=completer(lambda: WORLD_NAMES), help="gaussian, mixture or atoms.")
+@click.option(
+    "--from", "source", metavar="FILE", type=click.Path(allow_dash=True), help="Draw the --data of an earlier figure again."
+)
+@figure_options
+def ratios_command(
+    ids: tuple[str, ...],
+    instances: int,
+    seed: int,
+    jobs: int,
+    cluster: str | None,
+    world: str | None,
+    source: str | None,
+    output: str,
+    data: str | None,
+    width: str,
+    title: str | None,
+) -> None:
+    """The true error beside the bound on random instances, as cmbound check draws them, and the histogram of true/bound.
+
+    Instances that are skipped or undecided are left out, those that attain the bound are not. Exit status 1 if a bound is
+    violated.
+
+    \b
+    cmbound plot ratios explicit-one-step --instances 2000 --jobs 2 -o ratios.pdf --data ratios.csv
+    cmbound plot ratios --from ratios.csv --width page -o ratios.svg
+    """
+    check_files(output, data)
+    from cmbound.figures.ratios import ratios_data, ratios_figure, ratios_from_csv
+
+    if source is not None:
+        if ids:
+            raise InputError("--from takes the statements from the file: leave out the id")
+        found = ratios_from_csv(read(source))
+    else:
+        with progress_bar("checking", len(ids) * instances) as advance:
+            found = ratios_data(ids, instances=instances, seed=seed, world=world, jobs=jobs, cluster=cluster, progress=advance)
+    save(ratios_figure(found, width=width, title=title), output, found, data)
+    if found.violations:
+        raise SystemExit(1)
+
+
+@plot_command.command("multistep", context_settings=CONTEXT, short_help="The bound after each evaluation.")
+@click.option("--steps", metavar="K", default="8", show_default=True, help="Number of evaluations, the first at T included.")
+@statement_options
+@click.option(
+    "--cov", metavar="NUMBERS|FILE", help="Run the sampler on a Gaussian law too: its covariance, as for cmbound simulate."
+)
+@click.option("--mean", metavar="NUMBERS", help="Mean of that law.  [default: 0]")
+@click.option("--student", type=click.Choice(["distilled", "exact"]), help="The model of that run.  [default: distilled]")
+@figure_options
+def multistep_command(
+    steps: str,
+    pairs: tuple[str, ...],
+    params: str | None,
+    grid: str | None,
+    cov: str | None,
+    mean: str | None,
+    student: str | None,
+    output: str,
+    data: str | None,
+    width: str,
+    title: str | None,
+    **options: Any,
+) -> None:
+    """The certified bound after each evaluation: best times, best fixed time, the fixed time of Cor 6, and the limit.
+
+    With --cov the constants are those of a run of the sampler on a Gaussian law, and its W2 is drawn too, exact: -p takes
+    delta, T (with --clock ve: sigma_min, sigma_max), N, eps_sc and eps_cm, as cmbound simulate does.
+
+    \b
+    cmbound plot multistep --preset gaussian-2d -o multistep.pdf
+    cmbound plot multistep --cov 1,0.25 -p T=4 -p N=200 -p eps_cm=0.01 -o multistep.pdf --data multistep.csv
+    """
+    check_files(output, data)
+    if cov is None and (mean is not None or student is not None):
+        raise InputError("--mean and --student belong to --cov")
+    given = given_for(pairs, params, grid, options, ("steps", "world", "student"))
+    if student is not None:
+        given["student"] = student
+    from cmbound.figures.multistep import multistep_data, multistep_figure
+
+    world = None if cov is None else build_world("gaussian", mean, cov, None)
+    found = multistep_data(steps=steps, world=world, **given)
+    save(multistep_figure(found, width=width, title=title), output, found, data)
+
+
+@plot_command.command("phase", context_settings=CONTEXT, short_help="Which statement is the smallest where.")
+@click.argument("ids", metavar="[ID]...", nargs=-1, shell_complete=completer(theorem_ids))
+@click.option("-x", required=True, metavar="NAME=RANGE", help=f"The parameter across: {_OVER}.")
+@click.option("-y", required=True, metavar="NAME=RANGE", help="The parameter up.")
+@statement_options
+@click.option(
+    "--map", "maps", multiple=True, metavar="ID.NAME=EXPR", help="What a statement takes for NAME, in what is given. Repeatable."
+)
+@figure_options
+def phase_command(
+    ids: tuple[str, ...],
+    x: str,
+    y: str,
+    pairs: tuple[str, ...],
+    params: str | None,
+    grid: str | None,
+    maps: tuple[str, ...],
+    output: str,
+    data: str | None,
+    width: str,
+    title: str | None,
+    **options: Any,
+) -> None:
+    """Which of several statements about one quantity is the smallest, over a plane of two parameters, with the border.
+
+    Default: explicit-multistep and chen2025-multistep. A statement takes what it knows of the parameters given; what it names
+    otherwise, or measures in another unit, is converted by --map (+ - * / ** exp log sqrt). For chen2025-multistep dtau is h and
+    eps_ci is eps_cm*dtau if nothing else is said; its errors are those along exact trajectories, and it has no early stopping.
+
+    \b
+    cmbound plot phase -p k=2 -p t_hat=2 -p T=6 -p delta=1e-6 -p d=2 -p m2=1.2 -p R=3 -p L_s=4 -p eps_sc=0 \\
+        -p h=1e-5 --start matched -x L_f=1:100:log:60 -y eps_cm=1e-6:1e-1:log:60 -o phase.pdf
+    cmbound plot phase explicit-one-step explicit-multistep --preset gaussian-2d -p k=3 \\
+        -x L_f=1:20:log:60 -y T=1:10:linear:60 --map "explicit-multistep.t_hat=log(2*L_f)+delta" -o phase.pdf
+    """
+    check_files(output, data)
+    given = given_for(pairs, params, grid, options, ("maps", "progress"))
+    from cmbound.figures.phase import DEFAULT, phase_data, phase_figure
+
+    chosen = ids or DEFAULT
+    with progress_bar("evaluating", None) as advance:
+        found = phase_data(chosen, x, y, maps=maps, progress=advance, **given)
+    save(phase_figure(found, width=width, title=title), output, found, data)
+
+
+@plot_command.command("tightness", context_settings=CONTEXT, short_help="True error over bound by dimension.")
+@click.argument("ids", metavar="ID...", nargs=-1, required=True, shell_complete=completer(theorem_ids))
+@click.option("--dimensions", metavar="LIST", default="1,2,4,8,16,32", show_default=True, help="Dimensions, 1 to 512.")
+@instance_options(200, "statement and dimension")
+@figure_options
+def tightness_command(
+    ids: tuple[str, ...],
+    dimensions: str,
+    instances: int,
+    seed: int,
+    jobs: int,
+    cluster: str | None,
+    output: str,
+    data: str | None,
+    width: str,
+    title: str | None,
+) -> None:
+    """The largest and the median true/bound by dimension, on random instances in the Gaussian world, where truth is exact.
+
+    Exit status 1 if a bound is violated.
+
+    \b
+    cmbound plot tightness explicit-one-step explicit-multistep --instances 500 --jobs 2 -o tightness.pdf
+    """
+    check_files(output, data)
+    from cmbound.figures.tightness import tightness_data, tightness_figure
+
+    sizes = [_dimension(x) for x in dimensions.split(",")]
+    with progress_bar("checking", len(ids) * len(sizes) * instances) as advance:
+        found = tightness_data(
+            ids, dimensions=sizes, instances=instances, seed=seed, jobs=jobs, cluster=cluster, progress=advance
+        )
+    save(tightness_figure(found, width=width, title=title), output, found, data)
+    if any(sum(x) for x in found.violations.values()):
+        raise SystemExit(1)
+
+
+def _dimension(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise InputError(f"a dimension must be an integer, got {text!r}") from None
+
+
+@plot_command.command("grids", context_settings=CONTEXT, short_help="A bound against N for each kind of grid.")
+@click.argument("id", shell_complete=completer(theorem_ids))
+@click.option("--over", metavar="N=RANGE", default="N=10:10000:log:25", show_default=True, help="Numbers of steps.")
+@statement_options
+@figure_options
+def grids_command(
+    id: str,
+    over: str,
+    pairs: tuple[str, ...],
+    params: str | None,
+    grid: str | None,
+    output: str,
+    data: str | None,
+    width: str,
+    title: str | None,
+    **options: Any,
+) -> None:
+    """The statement ID against the number of steps on uniform, two-stage, geometric and EDM grids.
+
+    A two-stage grid is given by its largest step: that with the most steps up to N is taken, and drawn at its number of steps.
+
+    \b
+    cmbound plot grids explicit-one-step --preset digits -o grids.pdf
+    """
+    check_files(output, data)
+    from cmbound.figures.grids import grids_data, grids_figure
+
+    found = grids_data(id, over, **given_for(pairs, params, grid, options))
+    save(grids_figure(found, width=width, title=title), output, found, data)

@@ -1,0 +1,107 @@
+"""``cmbound table``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from cmbound.cli import CONTEXT
+from cmbound.cli.common import completer, format_option, output_option, parameter_names, preset_names, progress_bar, write
+from cmbound.cli.evaluate import parse_pairs
+from cmbound.errors import InputError
+
+
+def _names() -> list[str]:
+    from cmbound.tables import NAMES
+
+    return list(NAMES)
+
+
+_FLAGS = {"saved": "from", "params": "preset and -p"}
+"""Options of the library that are called otherwise here."""
+
+
+@click.command("table", context_settings=CONTEXT, short_help="Tables for papers.")
+@click.argument("name", required=False, shell_complete=completer(_names))
+@click.option("--spec", metavar="FILE", type=click.Path(), help="custom: the TOML file that describes the table.")
+@click.option("--statements", metavar="ID,...", help="Only these statements (all: the whole catalogue).")
+@click.option("--statement", metavar="ID", help="budgets, presets: the statement.  [default: explicit-one-step]")
+@click.option("--profile", metavar="NAME", help="statements: write out the local teacher errors with this profile.")
+@click.option("--targets", metavar="EPS,...", help="budgets: the target errors.  [default: 1,0.1,0.01]")
+@click.option(
+    "--presets",
+    metavar="NAME,...",
+    shell_complete=completer(preset_names),
+    help="budgets, presets: which presets. Budgets of gaussian-2d (the default there) take seconds, of digits a minute, "
+    "of the others longer.",
+)
+@click.option("--preset", metavar="NAME", shell_complete=completer(preset_names), help="comparison: where to compare.")
+@click.option(
+    "-p", "pairs", multiple=True, metavar="NAME=VALUE", shell_complete=completer(parameter_names), help="comparison: a parameter."
+)
+@click.option("--metric", metavar="NAME", help="comparison: only statements in this metric.")
+@click.option("--instances", metavar="N", type=int, help="Instances for each statement and world.  [default: 100]")
+@click.option("--seed", metavar="N", type=int, help="Seed of the campaign.  [default: 0]")
+@click.option("--world", metavar="NAME", help="verification, sharpness: gaussian, mixture or atoms.")
+@click.option("--jobs", metavar="N", type=int, help="Worker processes.  [default: 1]")
+@click.option(
+    "--from", "saved", metavar="FILE", type=click.Path(), help="Take what cmbound check --format json wrote instead of computing."
+)
+@click.option(
+    "--caption", metavar="TEXT", default="", help="Caption, with math between dollar signs: a complete table environment."
+)
+@click.option("--label", metavar="NAME", default="", help="LaTeX label.")
+@click.option("--digits", metavar="N", type=int, default=4, show_default=True, help="Significant digits; bounds are rounded up.")
+@click.option("--siunitx/--no-siunitx", default=False, help="LaTeX with S columns, which align decimal points.")
+@format_option("text", "latex", "markdown", "csv", "json", "html")
+@output_option
+def table_command(
+    name: str | None,
+    pairs: tuple[str, ...],
+    preset: str | None,
+    caption: str,
+    label: str,
+    digits: int,
+    siunitx: bool,
+    form: str,
+    output: str,
+    **options: Any,
+) -> None:
+    """The table NAME (without NAME: which there are), ready for a paper.
+
+    Without --caption and --label LaTeX is a tabular, with one of them a table environment; its first line names the packages.
+
+    \b
+    cmbound table statements --format latex --caption "Both forms" --label tab:forms -o forms.tex
+    cmbound table budgets --targets 1,0.1 --presets gaussian-2d,digits --format latex --siunitx
+    cmbound table planted --from paper_tables/planted.json
+    cmbound table custom --spec mine.toml --format html
+    """
+    from cmbound.tables import NAMES, table
+
+    given = {key: x for key, x in options.items() if x is not None}
+    if siunitx and form != "latex":
+        raise InputError(f"--siunitx belongs to --format latex, not {form}")
+    if name is None:
+        if given or pairs or preset is not None or caption or label or form != "text":
+            raise InputError(f"give the name of a table: {', '.join(NAMES)}")
+        from cmbound.output.text import titles_page
+
+        write(titles_page([(x, entry.title) for x, entry in NAMES.items()]), output)
+        return
+    if pairs or preset is not None:
+        given["params"] = {**({} if preset is None else {"preset": preset}), **parse_pairs(pairs)}
+    if name in NAMES:
+        for key in given:
+            if key not in NAMES[name].options:
+                raise InputError(f"--{_FLAGS.get(key, key)} does not go with table {name}")
+    with progress_bar(f"table {name}", None) as advance:
+        progress = {"progress": advance} if name in NAMES and "progress" in NAMES[name].options else {}
+        found = table(name, caption=caption, label=label, digits=digits, **given, **progress)
+    if form == "text":
+        from cmbound.output.text import table_page
+
+        write(table_page(found), output)
+        return
+    write(found.render(form, siunitx), output)
