@@ -64,13 +64,13 @@ def multistep(spec: Mapping[str, Any], text: str) -> Any:
 
 def phase(spec: Mapping[str, Any], text: str) -> Any:
     """Several statements in a plane; x varies fastest."""
-    from cmbound.figures.phase import PhaseData
+    from cmbound.analysis.phase import Phase, winner_of
 
     columns = _columns(text)
-    x_name, y_name, *ids = (name for name in columns if name != "smallest")
+    x_name, y_name, *ids = (name for name in columns if name != "winner")
     x, y = np.unique(_array(columns[x_name])), np.unique(_array(columns[y_name]))
     values = {id: _array(columns[id]).reshape(len(y), len(x)) for id in ids}
-    return PhaseData(x_name, y_name, x, y, values, None)
+    return Phase(x_name, y_name, x, y, tuple(ids), values, winner_of(list(values.values())), (), "")
 
 
 def ratios(spec: Mapping[str, Any], text: str) -> Any:

@@ -19,13 +19,14 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 import cmbound
+from cmbound.analysis.phase import Phase
 from cmbound.catalogue import catalogue, ids, theorem
 from cmbound.errors import DomainError, InputError
 from cmbound.figures import style
 from cmbound.figures.data import FigureData
 from cmbound.figures.grids import GridsData, finest_step, grids_data, grids_figure
 from cmbound.figures.multistep import MultistepData, multistep_data, multistep_figure
-from cmbound.figures.phase import PhaseData, phase_data, phase_figure
+from cmbound.figures.phase import phase_data, phase_figure
 from cmbound.figures.ratios import RatiosData, bins, decided, ratios_data, ratios_figure
 from cmbound.figures.terms import TermsData, terms_data, terms_figure
 from cmbound.figures.tightness import TightnessData, tightness_data, tightness_figure, with_dimension
@@ -36,7 +37,6 @@ from cmbound.worlds import Gaussian
 
 ONE = "explicit-one-step"
 TWO = "explicit-multistep"
-MAP = f"{TWO}.t_hat=log(2*L_f)+delta"
 
 
 @cache
@@ -60,9 +60,9 @@ def measured() -> MultistepData:
 
 
 @cache
-def phase() -> PhaseData:
-    options: dict[str, Any] = {"preset": "gaussian-2d", "k": 3, "profile": "lipschitz"}
-    return phase_data([ONE, TWO], "L_f=1:20:log:12", "T=1:10:linear:11", maps=[MAP], **options)
+def phase() -> Phase:
+    options: dict[str, Any] = {"preset": "gaussian-2d", "k": 3, "t_hat": "1.5", "profile": "lipschitz"}
+    return phase_data([ONE, TWO], "L_f=1:20:log:12", "T=1:10:linear:11", **options)
 
 
 @cache
@@ -75,7 +75,7 @@ def grids() -> GridsData:
     return grids_data(ONE, "N=10,30,100,300", preset="digits")
 
 
-CASES: Mapping[str, tuple[Callable[[], FigureData], Callable[..., Figure]]] = {
+CASES: Mapping[str, tuple[Callable[[], FigureData | Phase], Callable[..., Figure]]] = {
     "terms": (terms, terms_figure),
     "ratios": (ratios, ratios_figure),
     "multistep": (multistep, multistep_figure),
@@ -99,7 +99,7 @@ def legend(figure: Figure) -> list[str]:
     return [x.get_text() for x in figure.legends[0].get_texts()]
 
 
-def column(data: FigureData, name: str) -> list[str]:
+def column(data: FigureData | Phase, name: str) -> list[str]:
     return [row[name] for row in csv.DictReader(io.StringIO(data.csv()))]
 
 

@@ -15,13 +15,13 @@ from cmbound.figures.terms import terms_figure
 from cmbound.figures.tightness import TightnessData, tightness_figure
 from tests.test_cli import call
 from tests.test_errors import fails
-from tests.test_figures import MAP, ONE, TWO, ratios, terms
+from tests.test_figures import ONE, TWO, ratios, terms
 
 GOOD: Mapping[str, tuple[str, ...]] = {
     "terms": (ONE, "--preset", "gaussian-2d", "--over", "h=1e-4:1e-1:log:5", "--stacked"),
     "ratios": (ONE, "--instances", "25", "--world", "gaussian"),
     "multistep": ("--preset", "gaussian-2d", "--profile", "universal", "--steps", "3"),
-    "phase": (ONE, TWO, "--preset", "gaussian-2d", "--profile", "universal", "-p", "k=2", "--map", MAP, "-x", "L_f=1:9:log:4",
+    "phase": (ONE, TWO, "--preset", "gaussian-2d", "--profile", "universal", "-p", "k=2", "-p", "t_hat=1", "-x", "L_f=1:9:log:4",
               "-y", "T=4:9:linear:4"),
     "tightness": (ONE, "--dimensions", "1,2", "--instances", "10"),
     "grids": (ONE, "--preset", "digits", "--over", "N=20,40"),
@@ -101,9 +101,6 @@ PRESET = ("--preset", "gaussian-2d")
             ("unknown parameter 'Lf'", "did you mean 'L_f'"),
         ),
         (("phase", ONE, TWO, *PRESET, "-x", "T=1:9:log:4", "-y", "T=4:9:linear:4"), 2, ("both axes are T",)),
-        (("phase", ONE, TWO, *PRESET, *PLANE, "--map", "explicit-multistp.t_hat=1"), 2, ("did you mean 'explicit-multistep'",)),
-        (("phase", ONE, TWO, *PRESET, *PLANE, "--map", f"{TWO}.t_hat=log(Lf)"), 2, ("unknown name 'Lf'", "did you mean 'L_f'")),
-        (("phase", ONE, TWO, *PRESET, *PLANE, "--map", f"{TWO}.t_hatt=1"), 2, ("did you mean 't_hat'",)),
         (("phase", ONE, TWO, *PRESET, *PLANE, "-p", "k=2"), 2, ("t_hat",)),
         (("tightness", ONE, "--dimensions", "1,a"), 2, ("'a'",)),
         (("tightness", ONE, "--dimensions", "0"), 3, ("a dimension must be an integer from 1",)),

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import csv
 import math
 import re
 import subprocess
@@ -41,6 +42,27 @@ def test_sentences_quote_the_numbers_shown() -> None:
     assert "off by 6.78" in text
     assert "m2 = 6.775704" in shown
     assert "17 Euler steps" in text
+
+
+def _figure_commands() -> list[str]:
+    found = re.search(r"<!-- figure commands -->\n```sh\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert found is not None
+    return found[1].splitlines()
+
+
+@pytest.mark.parametrize("command", _figure_commands(), ids=lambda x: x[13:20])
+def test_figures_show_what_the_command_computes(command: str, tmp_path: Path) -> None:
+    """The committed data behind each figure shown are what its command produces now."""
+    image, data = (README.parent / x for x in re.findall(r"paper_tables/readme/\S+", command))
+    _run(re.sub(r"paper_tables/readme", str(tmp_path), command))
+    assert image.read_bytes()[:4] == (tmp_path / image.name).read_bytes()[:4] == b"\x89PNG"
+    assert f"]({image.relative_to(README.parent)})" in README.read_text(encoding="utf-8")
+    old, new = (list(csv.reader(x.read_text().splitlines())) for x in (data, tmp_path / data.name))
+    assert old[0] == new[0]
+    assert len(old) == len(new)
+    for before, after in zip(old[1:], new[1:], strict=True):
+        for a, b in zip(before, after, strict=True):
+            assert a == b or math.isclose(float(a), float(b), rel_tol=1e-9)
 
 
 def test_python_examples(capsys: pytest.CaptureFixture[str]) -> None:

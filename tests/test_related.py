@@ -22,7 +22,7 @@ from cmbound.variants import LastTime, ScheduleSum
 from cmbound.verification import related
 from cmbound.verification.campaign import check, draw, has_instances, judge, require_instances
 from cmbound.verification.instances import Recipe
-from cmbound.verification.planted import components
+from cmbound.verification.plants import components
 from cmbound.verification.settings import OFF
 from cmbound.worlds.atoms import Atoms
 from cmbound.worlds.mixture import Mixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -88,16 +87,21 @@ class Phase:
         """The share of the points that each statement wins."""
         return {name: float(np.mean(self.winners == i)) for i, name in enumerate(self.names)}
 
+    @property
+    def columns(self) -> dict[str, Any]:
+        """One row a point, x varying fastest: the parameters, every value and the id of the winner (empty for none)."""
+        x, y = np.meshgrid(self.x, self.y)
+        axes = {self.x_name: x.ravel()} | ({self.y_name: y.ravel()} if self.y_name else {})
+        values = {name: self.values[name].ravel() for name in self.names}
+        return {**axes, **values, "winner": [self.name(int(i)) for i in self.winners.ravel()]}
+
     def csv(self) -> str:
-        """One row a point: the parameters, every value and the winner; x varies fastest."""
-        out = io.StringIO()
-        out.write(",".join([self.x_name, *([self.y_name] if self.y_name else []), *self.names, "winner"]) + "\n")
-        for j, y in enumerate(self.y):
-            for i, x in enumerate(self.x):
-                numbers = [x, *([y] if self.y_name else []), *(self.values[name][j, i] for name in self.names)]
-                shown = ["" if np.isnan(z) else repr(float(z)).removesuffix(".0") for z in numbers]
-                out.write(",".join([*shown, self.name(int(self.winners[j, i]))]) + "\n")
-        return out.getvalue()
+        """The columns with a header line; nothing where a number does not exist."""
+        lines = [",".join(self.columns)]
+        for row in zip(*self.columns.values(), strict=True):
+            shown = [z if isinstance(z, str) else "" if np.isnan(z) else repr(float(z)).removesuffix(".0") for z in row]
+            lines.append(",".join(shown))
+        return "\n".join(lines) + "\n"
 
     def name(self, number: int) -> str:
         """The id of a winner, empty for none."""

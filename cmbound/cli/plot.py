@@ -217,9 +217,6 @@ def multistep_command(
 @click.option("-x", required=True, metavar="NAME=RANGE", help=f"The parameter across: {_OVER}.")
 @click.option("-y", required=True, metavar="NAME=RANGE", help="The parameter up.")
 @statement_options
-@click.option(
-    "--map", "maps", multiple=True, metavar="ID.NAME=EXPR", help="What a statement takes for NAME, in what is given. Repeatable."
-)
 @figure_options
 def phase_command(
     ids: tuple[str, ...],
@@ -228,7 +225,6 @@ def phase_command(
     pairs: tuple[str, ...],
     params: str | None,
     grid: str | None,
-    maps: tuple[str, ...],
     output: str,
     data: str | None,
     width: str,
@@ -237,23 +233,21 @@ def phase_command(
 ) -> None:
     """Which of several statements about one quantity is the smallest, over a plane of two parameters, with the border.
 
-    Default: explicit-multistep and chen2025-multistep. A statement takes what it knows of the parameters given; what it names
-    otherwise, or measures in another unit, is converted by --map (+ - * / ** exp log sqrt). For chen2025-multistep dtau is h and
-    eps_ci is eps_cm*dtau if nothing else is said; its errors are those along exact trajectories, and it has no early stopping.
+    Default: explicit-multistep and chen2025-multistep, whose consistency error of an interval is eps_cm times its length; it is
+    the error along exact trajectories, and there is no early stopping. A statement takes what it knows of the parameters given.
+    cmbound compare --sweep prints the borders.
 
     \b
     cmbound plot phase -p k=2 -p t_hat=2 -p T=6 -p delta=1e-6 -p d=2 -p m2=1.2 -p R=3 -p L_s=4 -p eps_sc=0 \\
         -p h=1e-5 --start matched -x L_f=1:100:log:60 -y eps_cm=1e-6:1e-1:log:60 -o phase.pdf
-    cmbound plot phase explicit-one-step explicit-multistep --preset gaussian-2d -p k=3 \\
-        -x L_f=1:20:log:60 -y T=1:10:linear:60 --map "explicit-multistep.t_hat=log(2*L_f)+delta" -o phase.pdf
+    cmbound plot phase explicit-one-step explicit-multistep --preset gaussian-2d -p k=3 -p t_hat=1.5 \\
+        -x L_f=1:20:log:60 -y T=2:10:linear:60 -o phase.pdf
     """
     check_files(output, data)
-    given = given_for(pairs, params, grid, options, ("maps", "progress"))
-    from cmbound.figures.phase import DEFAULT, phase_data, phase_figure
+    given = given_for(pairs, params, grid, options, ("assume",))
+    from cmbound.figures.phase import phase_data, phase_figure
 
-    chosen = ids or DEFAULT
-    with progress_bar("evaluating", None) as advance:
-        found = phase_data(chosen, x, y, maps=maps, progress=advance, **given)
+    found = phase_data(ids, x, y, **given)
     save(phase_figure(found, width=width, title=title), output, found, data)
 
 

@@ -84,10 +84,9 @@ def save_phase(phase: Phase, path: str) -> None:
         InputError: one axis only, another ending, or the file cannot be written.
     """
     from cmbound.errors import InputError
-    from cmbound.figures.phase import PhaseData, phase_figure
+    from cmbound.figures.phase import phase_figure
     from cmbound.figures.style import save_figure
 
     if not phase.y_name:
         raise InputError("a phase diagram is drawn over two parameters: give --sweep twice")
-    data = PhaseData(phase.x_name, phase.y_name, phase.x, phase.y, phase.values, phase.constant)
-    save_figure(phase_figure(data), path)
+    save_figure(phase_figure(phase), path)

@@ -19,7 +19,7 @@ from scipy.special import ndtr, ndtri
 
 from cmbound.records import Theorem
 from cmbound.verification.instances import Instance, Recipe, SkippedError, Truth
-from cmbound.verification.mixture import law
+from cmbound.verification.runner import law
 from cmbound.verification.settings import OFF, amplitude
 from cmbound.worlds.atoms import Atoms
 from cmbound.worlds.mixture import Mixture

@@ -26,7 +26,7 @@ from cmbound.sampling import CLOCKS, STARTS, overdamped, sample_every_step, smoo
 from cmbound.sampling import underdamped as underdamped_samples
 from cmbound.verification.affine import Affine, Law, Pipeline, composed, exact_score, flow, teacher_steps, underdamped
 from cmbound.verification.instances import SkippedError, Truth
-from cmbound.verification.mixture import Runner
+from cmbound.verification.runner import Runner
 from cmbound.verification.settings import grid_nodes, law_constants, parameters
 from cmbound.worlds.gaussian import Gaussian
 from cmbound.worlds.mixture import Mixture

@@ -1,0 +1,242 @@
+"""The weakened copies of a statement: its parts, each weakened in every way of :mod:`cmbound.verification.mutations`.
+
+A profile is weakened inside ``explicit-map-error``, on which the other statements rest; in those its sum enters as a whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from typing import Any
+
+import sympy
+
+from cmbound.catalogue import theorem as find
+from cmbound.catalogue.explicit import CORRECTED, TO_TV
+from cmbound.evaluation.setting import Setting
+from cmbound.formulas import CONSISTENCY_STEP
+from cmbound.functions import plain
+from cmbound.notation import L_f, T, W_prev, d, d_eff, m2, sd2, t_hat
+from cmbound.profiles import PROFILES
+from cmbound.records import Term, Theorem
+from cmbound.variants import (
+    CLOCKS,
+    STARTS,
+    TEACHERS,
+    ConsistencySum,
+    EarlyStoppingGap,
+    LipschitzAt,
+    LocalErrorSum,
+    ScoreSum,
+    StartGap,
+)
+from cmbound.verification.mutations import Change, weakened
+
+
+@dataclass(frozen=True)
+class Plant:
+    """One weakened copy of a statement.
+
+    Attributes:
+        theorem: id of the statement.
+        component: which of its parts was weakened, with the choices it belongs to.
+        change: what was done to it.
+        before, after: the part, as text.
+        not_weaker: why the copy is not weaker (empty: it may be).
+        term: the named term the part belongs to.
+        demands: choices an instance must make for the part to enter.
+        put: puts the weakened part into a setting.
+    """
+
+    theorem: str
+    component: str
+    change: str
+    before: str
+    after: str
+    not_weaker: str
+    term: str
+    demands: Mapping[str, str]
+    put: Callable[[Setting], Setting]
+
+    @property
+    def name(self) -> str:
+        """Unique among all copies."""
+        return f"{self.theorem}: {self.component}: {self.change}"
+
+
+@dataclass(frozen=True)
+class Component:
+    """A part of a statement that can be weakened: its expression and how a weakened one is put back."""
+
+    name: str
+    term: str
+    expression: Any
+    put: Callable[[Setting, Any], Setting]
+    demands: Mapping[str, str]
+    extra: tuple[Change, ...] = ()
+
+
+def _sources(setting: Setting, rule: Callable[[Any], Any]) -> Setting:
+    """The setting with ``rule`` applied to every term of its statement."""
+    theorem = setting.theorem
+
+    def changed(terms: Sequence[Term]) -> tuple[Term, ...]:
+        return tuple(Term(x.name, rule(x.expression)) for x in terms)
+
+    return replace(setting, theorem=replace(theorem, sources=changed(theorem.sources), recursion=changed(theorem.recursion)))
+
+
+def components(theorem: Theorem) -> Iterator[Component]:
+    """The parts of a statement, term by term."""
+    expressions = [x.expression for x in theorem.sources]
+
+    def has(kind: Any) -> bool:
+        return any(x.has(kind) for x in expressions)
+
+    if theorem.uses_start:
+        for start, gap in STARTS.items():
+            full = L_f * (gap if start == "matched" else gap.args[0])
+            yield Component(f"initialisation ({start})", "initialisation", full, _put_start, {"start": start})
+    if has(ConsistencySum):
+        yield Component("consistency", "consistency", CONSISTENCY_STEP, lambda x, e: replace(x, consistency=e), {})
+    if has(ScoreSum):
+        for name, teacher in TEACHERS.items():
+            yield Component(f"score ({name})", "score", L_f * teacher.score, _put_score, {"teacher": name})
+    if has(LocalErrorSum):
+        yield from _profile_components() if theorem.id == "explicit-map-error" else _local_components()
+    if has(EarlyStoppingGap):
+        for clock in CLOCKS.values():
+            yield Component(
+                f"early stopping ({clock.name})",
+                "early_stopping",
+                clock.early_stopping,
+                _put_early,
+                {"clock": clock.name, "to": "p_data"},
+            )
+    if theorem.recursion:
+        slope = sympy.diff(theorem.recursion[0].expression, W_prev)
+        extra = (Change("L_f dropped", slope.xreplace({LipschitzAt(t_hat): sympy.S.One})),)
+        yield Component("contraction", "initialisation", slope, _put_contraction, {}, extra)
+    for factor in (TO_TV, CORRECTED):
+        if any(x.has(factor) for x in expressions):
+            yield Component("price of total variation", "initialisation", factor, partial(_put_factor, factor), {})
+    for term in theorem.sources:
+        if not term.expression.has(LipschitzAt, ConsistencySum, ScoreSum, LocalErrorSum, EarlyStoppingGap):
+            demands = {"to": "p_data"} if term.name == "early_stopping" else {}
+            yield Component(term.name, term.name, plain(term.expression), partial(_put_term, term.name), demands)
+
+
+def _put_start(setting: Setting, expr: Any) -> Setting:
+    return _sources(setting, lambda e: e.xreplace({StartGap(T): expr.xreplace({L_f: LipschitzAt(T)}) / LipschitzAt(T)}))
+
+
+def _put_score(setting: Setting, expr: Any) -> Setting:
+    return replace(setting, teacher=replace(setting.teacher, score=expr / L_f))
+
+
+def _put_early(setting: Setting, expr: Any) -> Setting:
+    factor = setting.theorem.ve_factor if setting.clock.name == "ve" else 1
+    return _sources(setting, lambda e: e.replace(EarlyStoppingGap, lambda x: expr / factor))
+
+
+def _put_contraction(setting: Setting, expr: Any) -> Setting:
+    theorem = setting.theorem
+    terms = tuple(Term(x.name, expr * W_prev + x.expression.subs(W_prev, 0)) for x in theorem.recursion)
+    return replace(setting, theorem=replace(theorem, recursion=terms))
+
+
+def _put_factor(factor: Any, setting: Setting, expr: Any) -> Setting:
+    return _sources(setting, lambda e: e.subs(factor, expr))
+
+
+def _put_term(name: str, setting: Setting, expr: Any) -> Setting:
+    terms = tuple(Term(x.name, expr if x.name == name else x.expression) for x in setting.theorem.sources)
+    return replace(setting, theorem=replace(setting.theorem, sources=terms))
+
+
+def _local_components() -> Iterator[Component]:
+    """The sum of local teacher errors as a whole, whatever profile bounds it."""
+    whole_sum = sympy.Symbol("E_h", nonnegative=True)
+    for name in TEACHERS:
+        yield Component(
+            f"discretisation ({name})",
+            "discretisation",
+            whole_sum,
+            lambda x, e: _sources(x, lambda y: y.replace(LocalErrorSum, lambda end: e.xreplace({whole_sum: LocalErrorSum(end)}))),
+            {"teacher": name},
+        )
+
+
+def _profile_components() -> Iterator[Component]:
+    for profile in PROFILES.values():
+        for teacher, rules in profile.rules.items():
+            for number, rule in enumerate(rules):
+                part = f", {('early', 'late')[number]}" if len(rules) == 2 else ""
+                demands = {"teacher": teacher, "profile": profile.name}
+                extra = (Change("L_f dropped", rule.bound),)
+                name = f"discretisation ({teacher}, {profile.name}{part})"
+                yield Component(name, "discretisation", rule.bound, RulePut(number, False), demands)
+                yield Component(name, "discretisation", rule.bound, RulePut(number, True), demands, extra)
+
+
+@dataclass(frozen=True)
+class RulePut:
+    """Puts a weakened bound in the place of rule ``number`` of the one profile of a setting, or takes its weight away."""
+
+    number: int
+    unweighted: bool
+
+    def __call__(self, setting: Setting, expr: Any) -> Setting:
+        profile, rules = setting.profiles[0]
+        rule = rules[self.number]
+        if not self.unweighted:
+            changed = replace(rule, bound=expr.xreplace(_specialisation(setting)))
+        elif rule.energy is None:
+            changed = replace(rule, bound=rule.bound / L_f)
+        else:
+            changed = replace(rule, energy=rule.energy / L_f**2)
+        new = tuple(changed if i == self.number else x for i, x in enumerate(rules))
+        return replace(setting, profiles=((profile, new),))
+
+
+def _specialisation(setting: Setting) -> dict[Any, Any]:
+    """The replacements (sd2 for m2, d_eff for d) that were made in the rules of the setting's profile."""
+    _, rules = setting.profiles[0]
+    symbols = {x for rule in rules for x in rule.bound.free_symbols}
+    return {**({m2: sd2} if sd2 in symbols else {}), **({d: d_eff} if d_eff in symbols else {})}
+
+
+def _put(put: Callable[[Setting, Any], Setting], expr: Any, setting: Setting) -> Setting:
+    return put(setting, expr)
+
+
+@lru_cache(maxsize=32)
+def plants(id: str) -> tuple[Plant, ...]:
+    """All weakened copies of a statement."""
+    result: list[Plant] = []
+    seen: dict[str, int] = {}
+    for part in components(find(id)):
+        unweighted = isinstance(part.put, RulePut) and part.put.unweighted
+        changes = list(part.extra) if unweighted else [*weakened(part.expression), *part.extra]
+        for change in changes:
+            text = change.text
+            key = f"{part.name}: {text}"
+            seen[key] = seen.get(key, 0) + 1
+            if seen[key] > 1:
+                text = f"{text} ({seen[key]})"
+            after = part.expression / L_f if unweighted else change.expression
+            result.append(
+                Plant(
+                    id,
+                    part.name,
+                    text,
+                    str(plain(part.expression)),
+                    str(plain(after)),
+                    change.not_weaker,
+                    part.term,
+                    part.demands,
+                    partial(_put, part.put, change.expression),
+                )
+            )
+    return tuple(result)
