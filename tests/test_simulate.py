@@ -23,7 +23,8 @@ from cmbound.figures.style import save_figure
 from cmbound.output import plots
 from cmbound.output.plots import simulation_figure
 from cmbound.verification import simulation as module
-from cmbound.verification.simulation import Simulation, parse_corrector, simulate
+from cmbound.verification.request import parse_corrector
+from cmbound.verification.simulation import Simulation, simulate
 from cmbound.worlds import Atoms, Gaussian, Mixture
 from tests.test_cli import call, check_latex, fine, process, strict
 
@@ -119,6 +120,12 @@ def test_sample_moments_agree_with_the_exact_law() -> None:
         assert run.samples.mean() == pytest.approx(mean, abs=5 * deviation / sqrt(n))
         assert run.samples.std() == pytest.approx(deviation, abs=5 * deviation / sqrt(2 * n))
         assert run.truth.mean() == pytest.approx(1.0, abs=5 * 0.5 / sqrt(n))
+
+
+def test_one_evaluation_in_the_ve_clock() -> None:
+    run = simulate(Gaussian([0.0], [1.0]), steps=1, clock="ve", delta=0.01, horizon=50, n=10)
+    assert [x.k for x in run.steps] == [1]
+    assert run.steps[0].w2.upper <= run.steps[0].bound
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,8 @@ from cmbound.figures.style import (
 from cmbound.output.data import in_clock
 from cmbound.planning.schedule import Schedule, schedule
 from cmbound.records import Evaluation
-from cmbound.verification.simulation import DEFAULT_HORIZON, simulate
+from cmbound.verification.request import DEFAULT_HORIZON
+from cmbound.verification.simulation import simulate
 from cmbound.worlds.gaussian import Gaussian
 from cmbound.worlds.process import noise_level
 

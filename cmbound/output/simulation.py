@@ -12,7 +12,8 @@ from cmbound.output.table import Cell, Table, number
 from cmbound.output.tables import terms_table
 from cmbound.output.text import Page
 from cmbound.verification.instances import Truth
-from cmbound.verification.simulation import CHOICES, Run, Simulation, in_clock, trajectories
+from cmbound.verification.request import in_clock
+from cmbound.verification.simulation import CHOICES, Run, Simulation, trajectories
 from cmbound.worlds.gaussian import Gaussian
 
 _TWO_SAMPLES = "as an estimate for the laws it is biased upwards, which the 95% interval covers"

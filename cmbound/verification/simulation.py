@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
 from importlib.util import find_spec
 from typing import Any
 
@@ -18,19 +17,19 @@ import numpy.typing as npt
 from cmbound.catalogue import theorem
 from cmbound.distances import MAX_TRANSPORT, sliced_w2, w2_samples
 from cmbound.errors import DomainError, InputError, UnknownNameError
-from cmbound.notation import COUNT, POSITIVE, Domain
-from cmbound.numbers import exact
+from cmbound.notation import COUNT, Domain
 from cmbound.profiles import profile as profile_of
 from cmbound.records import Evaluation
 from cmbound.sampling import CLOCKS, STARTS, overdamped, sample_every_step, smooth
 from cmbound.sampling import underdamped as underdamped_samples
 from cmbound.verification.affine import Affine, Law, Pipeline, composed, exact_score, flow, teacher_steps, underdamped
 from cmbound.verification.instances import SkippedError, Truth
+from cmbound.verification.request import COUNT_OF_STEPS, ends, in_clock, later_times, number_in, parse_corrector, run_nodes
 from cmbound.verification.runner import Runner
-from cmbound.verification.settings import grid_nodes, law_constants, parameters
+from cmbound.verification.settings import law_constants, parameters
 from cmbound.worlds.gaussian import Gaussian
 from cmbound.worlds.mixture import Mixture
-from cmbound.worlds.process import noise, noise_level, signal, time_of
+from cmbound.worlds.process import noise, signal
 
 Array = npt.NDArray[np.float64]
 Progress = Callable[[int], object]
@@ -45,23 +44,12 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "clock": CLOCKS,
     "to": ("p_data", "p_delta"),
 }
-CORRECTORS: Mapping[str, tuple[str, ...]] = {
-    "smoothing": ("u",),
-    "overdamped": ("step", "steps"),
-    "underdamped": ("friction", "step", "steps"),
-}
-"""What each corrector is given."""
-DEFAULT_DELTA, DEFAULT_HORIZON, LAST_TIME = 1e-3, 4.0, 0.5
-"""OU times; ``LAST_TIME`` is where the default evaluations end."""
 DEFAULT_N, DEFAULT_N_SAMPLED = 10_000, 2000
 TRAJECTORIES = (128, 1000)
 """Exact trajectories the L2 constants are measured on: fewest (1000 points or more), most (128 or fewer)."""
 PROJECTIONS = 100
-_SHORTEST, _LONGEST = 1e-12, 350.0
-_SAME = 1e-9
 _NUMBERS = 10**8
 """Numbers in the samples, at most."""
-_COUNT = Domain(low=1, high=10_001, integer=True)
 _ERROR = Domain(low=0, high=10**6)
 
 
@@ -239,9 +227,9 @@ def simulate(
         profile_of(profile)
     if not isinstance(world, Gaussian | Mixture):
         raise InputError(f"world is {type(world).__name__}; Gaussian, Mixture or Atoms is needed")
-    low, high = _ends(delta, horizon, clock)
-    nodes, indices = _nodes(
-        grid, int(_number("grid_steps", grid_steps, _COUNT)), low, high, _later(times, steps, low, high, clock)
+    low, high = ends(delta, horizon, clock)
+    nodes, indices = run_nodes(
+        grid, int(number_in("grid_steps", grid_steps, COUNT_OF_STEPS)), low, high, later_times(times, steps, low, high, clock)
     )
     least, usual = (1, DEFAULT_N) if isinstance(world, Gaussian) else (20, DEFAULT_N_SAMPLED)
     along = np.ones(world.d) / np.sqrt(world.d)
@@ -250,12 +238,12 @@ def simulate(
         nodes=nodes,
         indices=indices,
         **chosen,
-        push=float(_number("eps_sc", eps_sc, _ERROR)) * along,
-        drift=float(_number("eps_cm", eps_cm, _ERROR)) * along,
+        push=float(number_in("eps_sc", eps_sc, _ERROR)) * along,
+        drift=float(number_in("eps_cm", eps_cm, _ERROR)) * along,
         corrector=None if corrector is None else parse_corrector(corrector, float(np.exp(low)) if clock == "ve" else 1.0),
-        n=usual if n is None else int(_number("n", n, Domain(low=least, high=_NUMBERS // world.d + least, integer=True))),
-        seed=int(_number("seed", seed, Domain(low=0, integer=True))),
-        workers=int(_number("workers", workers, COUNT)),
+        n=usual if n is None else int(number_in("n", n, Domain(low=least, high=_NUMBERS // world.d + least, integer=True))),
+        seed=int(number_in("seed", seed, Domain(low=0, integer=True))),
+        workers=int(number_in("workers", workers, COUNT)),
     )
     try:
         with np.errstate(all="ignore"):
@@ -462,29 +450,6 @@ def _rms(x: Array) -> float:
 # --- correctors -----------------------------------------------------------------------------------------------------
 
 
-def parse_corrector(text: str, scale: float = 1.0) -> tuple[str, dict[str, float]]:
-    """Name and numbers in OU units of ``name:number=...,...``; ``scale`` is e^delta in the ve clock.
-
-    Raises:
-        InputError: an unknown corrector, or other numbers than it takes.
-        DomainError: a number outside its domain.
-    """
-    kind, _, rest = text.partition(":")
-    if kind not in CORRECTORS:
-        raise UnknownNameError("corrector", kind, CORRECTORS)
-    pairs = [x.partition("=") for x in rest.split(",")]
-    if sorted(name.strip() for name, _, _ in pairs) != sorted(CORRECTORS[kind]):
-        form = ",".join(f"{name}=..." for name in CORRECTORS[kind])
-        raise InputError(f"corrector is {text!r}; it must be of the form {kind}:{form}")
-    given = {name.strip(): value for name, _, value in pairs}
-    numbers = {x: float(_number(f"{kind} {x}", value, COUNT if x == "steps" else POSITIVE)) for x, value in given.items()}
-    if kind == "overdamped":
-        numbers["step"] /= scale**2
-    elif kind == "underdamped":
-        numbers |= {"friction": numbers["friction"] * scale, "step": numbers["step"] / scale}
-    return kind, numbers
-
-
 def _corrected_samples(run: Run, x: Array, score: Score) -> Array:
     assert run.corrector is not None
     (kind, k), rng = run.corrector, np.random.default_rng([run.seed, 3])
@@ -506,68 +471,3 @@ def _corrected_law(run: Run, law: Law, score: Affine) -> Law:
     for _ in range(int(k["steps"])):
         law = law.through(drift).noised(1.0, float(np.sqrt(2 * k["step"])))
     return law
-
-
-# --- numbers --------------------------------------------------------------------------------------------------------
-
-
-def _number(name: str, value: Any, domain: Domain) -> Fraction:
-    number = exact(name, value)
-    if number not in domain:
-        raise DomainError(f"{name} must be {domain}, got {value}")
-    return number
-
-
-def in_clock(t: Any, clock: str) -> Any:
-    """OU times as they are shown: noise levels in the ``ve`` clock."""
-    return noise_level(t) if clock == "ve" else t
-
-
-def _time(name: str, value: Any, clock: str) -> float:
-    """An OU time from what the user gave."""
-    number = float(_number(name, value, POSITIVE))
-    t = number if clock == "ou" else float(time_of(min(number, 1e154)))
-    if not _SHORTEST <= t <= _LONGEST:
-        shown = "" if clock == "ou" else f" (t = {t:g})"
-        raise DomainError(f"{name} must be a time from {_SHORTEST:g} to {_LONGEST:g}, got {value}{shown}")
-    return t
-
-
-def _ends(delta: Any, horizon: Any, clock: str) -> tuple[float, float]:
-    low = DEFAULT_DELTA if delta is None else _time("delta", delta, clock)
-    high = DEFAULT_HORIZON if horizon is None else _time("horizon", horizon, clock)
-    if not low < high * (1 - 1e-6):
-        raise DomainError(f"delta must be below the horizon {in_clock(high, clock):g}, got {in_clock(low, clock):g}")
-    return low, high
-
-
-def _later(times: Any, steps: Any, low: float, high: float, clock: str) -> list[float]:
-    """OU times of the evaluations after the first."""
-    count = None if steps is None else int(_number("steps", steps, _COUNT))
-    if times is None:
-        last = noise_level(LAST_TIME) if low < LAST_TIME < high else np.sqrt(noise_level(low) * noise_level(high))
-        return [float(t) for t in time_of(np.geomspace(noise_level(high), last, count or 1)[1:])]
-    if isinstance(times, str) or not isinstance(times, Sequence | np.ndarray):
-        raise InputError(f"times is {times!r}; a list of numbers is needed")
-    if count not in (None, len(times) + 1):
-        raise InputError(f"steps is {count}, but times has {len(times)} entries (one less than steps is needed)")
-    found = [_time("times", x, clock) for x in times]
-    for x, t in zip(times, found, strict=True):
-        if not low < t <= high * (1 + _SAME):
-            raise DomainError(f"times must be in (delta, T] = ({in_clock(low, clock):g}, {in_clock(high, clock):g}], got {x}")
-    return [min(t, high) for t in found]
-
-
-def _nodes(kind: str, count: int, low: float, high: float, times: Sequence[float]) -> tuple[Array, tuple[int, ...]]:
-    """The grid with the evaluation times among its nodes, and their numbers."""
-    nodes = grid_nodes({"N": count, "grid": kind}, {"log_delta": np.log10(low), "log_span": np.log10(high - low)})
-    nodes[0], nodes[-1] = low, high
-    for t in times:
-        nearest = int(np.argmin(np.abs(nodes - t)))
-        if nearest == 0 or abs(nodes[nearest] - t) > _SAME * t:
-            nodes = np.sort(np.append(nodes, t))
-        elif nearest < len(nodes) - 1:
-            nodes[nearest] = t
-    if not (np.diff(nodes) > 0).all():
-        raise DomainError(f"{count} steps of the {kind} grid on [{low:g}, {high:g}] are too many: its nodes do not increase")
-    return nodes, tuple(int(np.argmin(np.abs(nodes - t))) for t in times)
