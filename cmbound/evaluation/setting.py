@@ -144,7 +144,7 @@ def resolve(theorem: Theorem, params: Mapping[str, Any]) -> Setting:
     options = {name: params[name] for name in OPTIONS if params.get(name) is not None}
     numbers = {name: value for name, value in params.items() if name not in OPTIONS and value is not None}
     if "preset" in options:
-        numbers, options = _with_preset(theorem, numbers, options)
+        numbers, options = with_preset(theorem, numbers, options)
     for name in ("profile", "grid", "teacher"):
         if name in options:
             require_profile(theorem, name)
@@ -187,7 +187,7 @@ _GRID_NUMBERS = {"uniform": {"h", "N"}, "two-stage": {"h"}, "geometric": {"N"}, 
 _ENDS = {"delta", "T", "sigma_min", "sigma_max"}
 
 
-def _with_preset(theorem: Theorem, numbers: dict[str, Any], options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def with_preset(theorem: Theorem, numbers: dict[str, Any], options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Fill in from a preset what was not given.
 
     Left out of the preset: what the statement does not have, what the same number in the other clock replaces, and the

@@ -15,7 +15,7 @@ from sympy import S
 from cmbound.errors import DomainError, InputError, MissingParameterError
 from cmbound.evaluation.free import MOST_FRICTION
 from cmbound.evaluation.point import evaluate
-from cmbound.evaluation.setting import LONGEST_HORIZON, _with_preset, resolve
+from cmbound.evaluation.setting import LONGEST_HORIZON, resolve, with_preset
 from cmbound.evaluation.sums import nodes
 from cmbound.exact import rational_near, time_from_sigma
 from cmbound.formulas import ALIASES, OPTIONS, accepts, unknown_parameter
@@ -331,7 +331,7 @@ def _merged(theorem: Theorem, numbers: dict[str, Any], options: dict[str, Any], 
     """Numbers and options with a preset's; of the preset's budget parameters none unless ``keep``."""
     if "preset" not in options:
         return {**numbers, **options}
-    merged, chosen = _with_preset(theorem, dict(numbers), dict(options))
+    merged, chosen = with_preset(theorem, dict(numbers), dict(options))
     dropped = set() if keep else set(fixable(theorem)) - set(numbers)
     return {**{name: x for name, x in merged.items() if name not in dropped}, **chosen}
 
