@@ -487,7 +487,7 @@ def test_the_list_of_survivors_does_not_grow() -> None:
     data = committed()
     copies = {x.name: x for id in explicit_ids() for x in plants(id)}
     rows = [*data["witnesses"], *data["survived"], *data["not_weaker"]]
-    assert {_name(x) for x in rows} == set(copies), "run: cmbound check --planted --format json -o paper_tables/planted.json"
+    assert {_name(x) for x in rows} == set(copies), "run: cmbound check --planted --from FILE --format json -o FILE"
     assert len(rows) == data["planted"]
     assert len(data["witnesses"]) == data["caught"]
     for row in data["witnesses"]:
@@ -509,6 +509,18 @@ def test_halved_copies_of_sharp_parts_are_caught() -> None:
             assert (row["theorem"], copies[_name(row)].term) not in sharp, _name(row)
     loose = {"explicit-map-error", "explicit-tv-early-stopping", "explicit-tv-smoothing", "explicit-tv-underdamped"}
     assert {x["theorem"] for x in data["survived"]} <= loose | {"chen2025-multistep", "brosse2026-edm"}
+
+
+def test_known_instances_are_tried_first() -> None:
+    """With the instances of an earlier report nothing it caught survives, however short the search."""
+    data = committed()
+    rows = [x for x in data["witnesses"] if x["theorem"] == "explicit-score-lipschitz"]
+    report = planted(["explicit-score-lipschitz"], draws=1, known=data)
+    caught = {x.plant.name: x.witness for x in report.having("caught")}
+    assert {_name(x) for x in rows} <= set(caught)
+    assert len(rows) >= 4
+    with pytest.raises(InputError, match="earlier report"):
+        planted(["explicit-score-lipschitz"], draws=1, known={"witnesses": [{"theorem": 1}]})
 
 
 def test_order_forms_are_not_planted() -> None:

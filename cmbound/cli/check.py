@@ -30,6 +30,13 @@ FALSIFY_SECONDS = 60.0
 @click.option("--budget", metavar="SECONDS", type=float, help="Time for --falsify, for each statement.  [default: 60]")
 @click.option("--planted", is_flag=True, help="Weaken the explicit statements in every way: are the mistakes caught?")
 @click.option(
+    "--from",
+    "known",
+    metavar="FILE",
+    type=click.Path(allow_dash=True),
+    help="With --planted: try the instances of that report first.",
+)
+@click.option(
     "--replay", metavar="FILE", type=click.Path(allow_dash=True), help="Judge the worst instance of a JSON report again."
 )
 @format_option("text", "json", "csv", "latex", "markdown")
@@ -45,6 +52,7 @@ def check_command(
     falsify: bool,
     budget: float | None,
     planted: bool,
+    known: str | None,
     replay: str | None,
     form: str,
     output: str,
@@ -56,7 +64,7 @@ def check_command(
     \b
     cmbound check explicit-one-step --instances 2000 --jobs 2
     cmbound check explicit-map-error --falsify --budget 30
-    cmbound check --planted --format json -o planted.json
+    cmbound check --planted --from planted.json --format json -o planted.json
     """
     modes = [name for name, given in (("--falsify", falsify), ("--planted", planted), ("--replay", replay is not None)) if given]
     if len(modes) > 1:
@@ -65,6 +73,8 @@ def check_command(
         raise InputError("--budget belongs to --falsify")
     if instances is not None and modes:
         raise InputError(f"--instances does not go with {modes[0]}")
+    if known is not None and not planted:
+        raise InputError("--from belongs to --planted")
     if planted and world is not None:
         raise InputError("--world does not go with --planted: a mistake may need any of the worlds")
     if falsify and (jobs != 1 or cluster is not None):
@@ -79,7 +89,7 @@ def check_command(
     if replay is not None:
         text, failed = _replay(replay, form)
     elif planted:
-        text, failed = _planted(ids, seed, jobs, cluster, form), False
+        text, failed = _planted(ids, seed, known, jobs, cluster, form), False
     elif falsify:
         text, failed = _falsify(_chosen(ids), budget, seed, world, form)
     else:
@@ -125,16 +135,24 @@ def _falsify(ids: list[str], budget: float | None, seed: int, world: str | None,
     return (falsify_page(found) if form == "text" else falsify_table(found).render(form)), failed
 
 
-def _planted(ids: Sequence[str], seed: int, jobs: int, cluster: str | None, form: str) -> str:
+def _planted(ids: Sequence[str], seed: int, known: str | None, jobs: int, cluster: str | None, form: str) -> str:
     from cmbound.output.data import to_json
     from cmbound.output.verification import planted_page, planted_table
     from cmbound.verification.planted import planted
 
+    earlier = None if known is None else _read_json(known)
     with progress_bar("planting", None) as advance:
-        report = planted(ids or None, seed=seed, jobs=jobs, cluster=cluster, progress=advance)
+        report = planted(ids or None, seed=seed, known=earlier, jobs=jobs, cluster=cluster, progress=advance)
     if form == "json":
         return to_json(report.to_dict())
     return planted_page(report) if form == "text" else planted_table(report.verdicts).render(form)
+
+
+def _read_json(path: str) -> Any:
+    try:
+        return json.loads(read(path))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"cannot read {path} as JSON: {error}") from None
 
 
 def _replay(path: str, form: str) -> tuple[str, bool]:
@@ -144,11 +162,7 @@ def _replay(path: str, form: str) -> tuple[str, bool]:
 
     if form not in ("text", "json"):
         raise InputError(f"--replay prints text or json, not {form}")
-    try:
-        data = json.loads(read(path))
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise InputError(f"cannot read {path} as JSON: {error}") from None
-    outcome = replay(data)
+    outcome = replay(_read_json(path))
     text = to_json(outcome.to_dict()) if form == "json" else replay_page(outcome)
     return text, outcome.status == "violation"
 

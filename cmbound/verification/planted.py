@@ -202,23 +202,33 @@ def _hash(text: str) -> int:
     return zlib.crc32(text.encode())
 
 
-def _component(id: str, name: str, seed: int, draws: int) -> list[tuple[str, float | None, Recipe | None]]:
+def _component(
+    id: str, name: str, seed: int, draws: int, known: tuple[Recipe, ...] = ()
+) -> list[tuple[str, float | None, Recipe | None]]:
     """Status, ratio and witness for the copies of one part of a statement, in their order."""
     theorem = find(id)
     copies = [x for x in plants(id) if x.component == name]
-    pool = _pool(theorem, copies[0], seed, draws)
-    return [_verdict(x, theorem, pool) for x in copies]
+    pool = [x for x in (Witness.build(recipe, theorem) for recipe in known) if x is not None]
+    found = [_caught(x, pool) for x in copies]
+    if any(row is None and not x.not_weaker for x, row in zip(copies, found, strict=True)):
+        pool += _pool(theorem, copies[0], seed, draws)
+    return [row or _verdict(x, theorem, pool) for x, row in zip(copies, found, strict=True)]
+
+
+def _caught(plant: Plant, pool: list[Witness]) -> tuple[str, float | None, Recipe | None] | None:
+    """The verdict on a copy that one of the instances refutes."""
+    if plant.not_weaker:
+        return None
+    return next((("caught", x.ratio(plant), x.recipe) for x in pool if x.refutes(plant)), None)
 
 
 def _verdict(plant: Plant, theorem: Theorem, pool: list[Witness]) -> tuple[str, float | None, Recipe | None]:
     if plant.not_weaker:
         return "not weaker", None, None
-    rated: list[tuple[float, Witness]] = []
-    for witness in pool:
-        rated.append((witness.margin(plant), witness))
-        if witness.refutes(plant):
-            return "caught", witness.ratio(plant), witness.recipe
-    rated.sort(key=lambda x: -x[0])
+    caught = _caught(plant, pool)
+    if caught is not None:
+        return caught
+    rated = sorted(((x.margin(plant), x) for x in pool), key=lambda x: -x[0])
 
     def margin(recipe: Recipe) -> float:
         witness = Witness.build(recipe, theorem)
@@ -248,6 +258,7 @@ def planted(
     *,
     seed: int = 0,
     draws: int = DRAWS,
+    known: Mapping[str, Any] | None = None,
     jobs: int = 1,
     cluster: str | None = None,
     progress: Callable[[int], None] | None = None,
@@ -258,6 +269,7 @@ def planted(
         ids: explicit statements (default all).
         seed: seed of the search; the result does not depend on ``jobs``.
         draws: random instances for each part of a statement, before the optimiser takes over.
+        known: an earlier report (:meth:`PlantedReport.to_dict`) whose instances are tried before others are searched for.
         jobs, cluster: where the work runs, see :func:`cmbound.parallel.mapped`.
         progress: called with the number of copies that were just judged.
 
@@ -274,10 +286,32 @@ def planted(
             raise InputError(f"{id} is an order-form statement: mistakes are planted in explicit ones")
     parts = [(id, name) for id in chosen for name in dict.fromkeys(x.component for x in plants(id))]
     verdicts: list[Verdict] = []
-    work = mapped(_component, ((id, name, seed, draws) for id, name in parts), jobs=jobs, cluster=cluster)
+    earlier = _recipes({} if known is None else known)
+    work = mapped(
+        _component, ((id, name, seed, draws, earlier.get((id, name), ())) for id, name in parts), jobs=jobs, cluster=cluster
+    )
     for (id, name), rows in zip(parts, work, strict=True):
         copies = [x for x in plants(id) if x.component == name]
         verdicts += [Verdict(plant, *row) for plant, row in zip(copies, rows, strict=True)]
         if progress is not None:
             progress(len(rows))
     return PlantedReport(tuple(verdicts), seed, time.perf_counter() - begin)
+
+
+def _recipes(report: Mapping[str, Any]) -> dict[tuple[str, str], tuple[Recipe, ...]]:
+    """The instances of an earlier report, by statement and part, each once.
+
+    Raises:
+        InputError: the report is of another form.
+    """
+    found: dict[tuple[str, str], dict[str, Recipe]] = {}
+    if not isinstance(report, Mapping):
+        raise InputError("the earlier report is not what check --planted --format json writes")
+    try:
+        for row in (*report.get("witnesses", ()), *report.get("survived", ())):
+            if row["witness"] is not None:
+                recipe = Recipe.from_dict(row["witness"])
+                found.setdefault((row["theorem"], row["component"]), {})[repr(row["witness"])] = recipe
+    except (AttributeError, KeyError, TypeError):
+        raise InputError("the earlier report is not what check --planted --format json writes") from None
+    return {part: tuple(recipes.values()) for part, recipes in found.items()}
