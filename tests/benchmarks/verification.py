@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from cmbound.catalogue import theorem
+from cmbound.errors import DomainError
 from cmbound.evaluation.point import evaluate
 from cmbound.verification.campaign import draw, judge
 from cmbound.verification.gaussian import build
@@ -21,9 +22,11 @@ def instances() -> str:
     for n in range(COUNT):
         recipe = draw(statement, "gaussian", 0, n)
         try:
-            params.append(build(recipe, statement).params)
-        except SkippedError:
+            values = build(recipe, statement).params
+            evaluate(statement, values, tier="approximate")
+        except (SkippedError, DomainError):
             continue
+        params.append(values)
         recipes.append(recipe)
     marks = [time.perf_counter()]
     for recipe in recipes:
