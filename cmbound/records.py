@@ -353,8 +353,9 @@ class Evaluation:
 
     @property
     def is_guarantee(self) -> bool:
-        """Whether ``upper`` bounds the metric: an explicit (or exact) statement, certified."""
-        return self.theorem.kind != "order" and self.tier == "certified"
+        """Whether ``upper`` bounds the metric: certified, explicit (or exact), and read in its source or proved here."""
+        known = self.theorem.known in ("verbatim", "derived")
+        return self.theorem.kind != "order" and known and self.tier == "certified"
 
     @property
     def dominating_term(self) -> str | None:

@@ -23,12 +23,9 @@ from cmbound.formulas import convert
 from cmbound.grids import FORMULAS, j, two_stage_nodes
 from cmbound.notation import H_2, TABLE, L_f, L_s, T, a, b, delta, eps_cm, eps_sc, h, nu, q, t_hat, t_prev
 from cmbound.numerics.backend import Backend, Floats
-from cmbound.profiles import Profile, Rule
+from cmbound.profiles import Rule
 
 FLOATS = Floats()
-CANDIDATES = 64
-_TIE = 1e-12
-Profiles = tuple[tuple[Profile, tuple[Rule, ...]], ...]
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from math import isnan
 from typing import Any
@@ -18,13 +19,13 @@ from cmbound.records import Theorem
 Array = npt.NDArray[np.float64]
 
 
-class FigureData:
+class FigureData(ABC):
     """Base of the records that hold what a figure shows."""
 
     @property
+    @abstractmethod
     def columns(self) -> Mapping[str, Sequence[Any] | Array]:
         """The columns by name: numbers or text, all of one length."""
-        raise NotImplementedError
 
     def csv(self) -> str:
         """RFC 4180 with a header line; numbers in full, nothing where a number does not exist."""

@@ -23,7 +23,7 @@ WIDTHS = {"column": 3.25, "page": 6.5}
 SUFFIXES = (".png", ".pdf", ".svg")
 
 BLACK, GREY = "#000000", "#777777"
-BLUE, VERMILLION, GREEN, PINK, ORANGE, SKY, YELLOW = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442"
+BLUE, VERMILLION, GREEN, PINK, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
 COLOURS = (BLUE, VERMILLION, GREEN, PINK, ORANGE, SKY)
 """The palette of Okabe and Ito, in the order of the style sheet (yellow is too light for a line)."""
 DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 2.5)))

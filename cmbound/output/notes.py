@@ -11,6 +11,8 @@ def notes(evaluation: Evaluation) -> tuple[str, ...]:
     found = []
     if evaluation.theorem.kind == "order":
         found.append(f"order form with C = {evaluation.parameters['C']}: not a guarantee, the paper's constant is unspecified")
+    elif evaluation.theorem.known not in ("verbatim", "derived"):
+        found.append("not a guarantee: the form of this statement is quoted by others, its source was not read")
     if evaluation.tier == "approximate":
         found.append("float64: an approximation of the bound, not a certified one")
     if evaluation.vacuous:
