@@ -64,7 +64,8 @@ class Rule:
         bound: the bound, an expression in ``a``, ``b``, ``h`` and the profile's parameters.
         stepwise: on a grid, apply it to each step and add up; otherwise to a stretch as a whole, with its largest
             step and weight.
-        splittable: splitting a stretch never makes the sum of the bounds larger.
+        additive: with equal steps the bound on a stretch is the sum of the bounds on its parts.
+        cuttable: where the grid is unknown (closed form in h), it may also be used on a part of the range.
         energy: for bounds in ``q``: q^2 is the sum over the steps of weight^2 times this expression.
         valid_from: earliest ``a`` at which the bound may be used (None: everywhere).
         free: values of a free parameter, each of which gives a valid bound; the smallest is taken.
@@ -73,7 +74,8 @@ class Rule:
 
     bound: Any
     stepwise: bool = True
-    splittable: bool = True
+    additive: bool = False
+    cuttable: bool = True
     energy: Any = None
     valid_from: Any = None
     free: Mapping[Any, tuple[Fraction, ...]] = field(default_factory=dict)
@@ -152,7 +154,7 @@ class Profile:
         """
         expr = _checked(acceleration, {"t"}, "acceleration")
         assumption = Assumption(f"profile:{name}", f"the score acceleration is at most {plain(expr)}, non-increasing in t")
-        rule = Rule(g(h) * Integral(elementary(expr), (t, a, b)))
+        rule = _pointwise(Integral(elementary(expr), (t, a, b)))
         return cls(name, title or "pointwise bound given by the user", {teacher: (rule,)}, (assumption,), expr)
 
     @classmethod
@@ -167,14 +169,15 @@ class Profile:
                 local errors of all steps in [a, b], none larger than h (OU clock).
             title: what it assumes.
             teacher: the teacher whose error it bounds.
-            stepwise: on a grid, add it up over the steps (True) or apply it once to a whole stretch (False).
+            stepwise: on a grid, add it up over the steps (True) or apply it once to a whole stretch (False). Without
+                a grid it is used on the whole range or not at all: where the steps begin is not known there.
 
         Raises:
             InputError: the result is not an expression in a, b, h and known parameters, or contains floats.
         """
         expr = _checked(bound(a, b, h), {"a", "b", "h"}, "stretch bound")
         assumption = Assumption(f"profile:{name}", f"the local teacher errors on [a, b] add up to at most {plain(expr)}")
-        rule = Rule(expr, stepwise=stepwise, splittable=False)
+        rule = Rule(expr, stepwise=stepwise, cuttable=False)
         return cls(name, title or "stretch bound given by the user", {teacher: (rule,)}, (assumption,))
 
 
@@ -195,9 +198,9 @@ def _checked(expr: Any, bound_names: set[str], what: str) -> Expr:
     return expr
 
 
-def _pointwise(phi: Any, **kwargs: Any) -> Rule:
+def _pointwise(phi: Any, additive: bool = True, **kwargs: Any) -> Rule:
     """Exponential integrator: a non-increasing A(t) with integral phi gives g(h) phi (theory 3.1)."""
-    return Rule(g(h) * phi, **kwargs)
+    return Rule(g(h) * phi, additive=additive, **kwargs)
 
 
 SECOND_MOMENT = Assumption("A1", "the data have a finite second moment m2 (Assumption 1)")
@@ -233,7 +236,6 @@ UNIVERSAL_INTEGRATED = Profile(
                 * sqrt(I3(a, b))
                 * (sqrt(4 * d * I3(a, b) + d / s(a)) + sqrt(beta(d) * I3(a, b) + d * (d + 2) / (12 * s(a)))),
                 stepwise=False,
-                splittable=False,
             ),
         ),
         "ddim": (
@@ -245,7 +247,6 @@ UNIVERSAL_INTEGRATED = Profile(
                     + sqrt(beta(d) * lam_rise(a, b) + lam(b) * d * (d + 2) / 12)
                 ),
                 stepwise=False,
-                splittable=False,
                 energy=ddim_energy(a, b),
             ),
         ),
@@ -302,6 +303,7 @@ _DECAY_RULE = _pointwise(
     / s(a)
     * (d * (d + 2) * _TAIL) ** QUARTER
     * (2 * sqrt(m2) * c_drop(a - _BACK, b - _BACK, HALF) + d**QUARTER / sqrt(s(a - _BACK)) * c_drop(a - _BACK, b - _BACK)),
+    additive=False,
     valid_from=t_star + Rational(101, 100) * _BACK,
     breakpoints=(t_star + 2 * _BACK,),
 )
@@ -381,7 +383,6 @@ ATOMS_PROFILE = Profile(
             Rule(
                 q * sqrt(lam(b) * B(nu, H_2, y)),
                 stepwise=False,
-                splittable=False,
                 energy=ddim_energy(a, b),
                 free={y: tuple(Fraction(50 * 3 + i, 50) for i in range(2000))},
             ),

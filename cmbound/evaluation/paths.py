@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cmbound.evaluation.setting import Setting
-from cmbound.evaluation.sums import FLOATS, Piece, Steps, Sums, node_index
+from cmbound.evaluation.sums import FLOATS, Piece, Steps, Sums, node, node_index
 from cmbound.notation import L_f, a, b, delta, h, q
 from cmbound.numerics import approximate
 from cmbound.numerics.backend import ordered_symbols
@@ -28,14 +28,23 @@ _TIE = 1e-12
 
 
 class Edges(Protocol):
-    """Costs of using one rule from one candidate node to a later one."""
+    """Costs of using one rule from one candidate to a later one."""
 
     @property
     def size(self) -> int:
-        """Number of candidate nodes."""
+        """Number of candidates."""
+
+    def additive(self, rule: Rule) -> bool:
+        """Whether the cost of a stretch is the sum of the costs of its parts, apart from :meth:`surplus`."""
+
+    def part(self, rule: Rule) -> Array:
+        """The bound of an additive ``rule`` between neighbouring candidates, shape (P, size - 1)."""
+
+    def surplus(self, rule: Rule) -> Array:
+        """What a stretch of an additive ``rule`` pays beyond its end at each candidate, shape (P, size) or (1, 1)."""
 
     def cost(self, rule: Rule, i: Index, j: Index) -> Array:
-        """The bound of ``rule`` from node i[n] to node j[n], shape (P, n); infinite where it is not valid."""
+        """The bound of ``rule`` from candidate i[n] to candidate j[n], shape (P, n); infinite where it is not valid."""
 
     def free(self, rule: Rule) -> tuple[tuple[Any, Fraction], ...]:
         """Values chosen for the rule's free parameters."""
@@ -52,22 +61,46 @@ def _value(expr: Any, values: dict[Any, Any]) -> Any:
 
 @dataclass
 class ClosedEdges:
-    """Candidate times of the closed form in h: ``times`` of shape (P, K), parameters of shape (P, 1) or scalar."""
+    """Candidate times ``times`` of shape (P, K), parameters ``values`` of shape (P, 1) or scalar.
+
+    With ``at_nodes`` they are nodes of a uniform grid. Otherwise the grid is unknown but for its largest step h, and a
+    stretch that ends at a candidate x really ends at the first node from x on, at x + h at the latest: it pays for
+    [x, x + h] too, and the next stretch pays from x on. So a path costs at least what it costs on every grid with
+    steps up to h, and no stretch begins inside a step.
+    """
 
     times: Array
     values: dict[Any, Any]
+    at_nodes: bool
+
+    def __post_init__(self) -> None:
+        self.ends = self.times if self.at_nodes else np.minimum(self.times + self.values[h], self.times[:, -1:])
 
     @property
     def size(self) -> int:
         return int(self.times.shape[1])
 
-    def cost(self, rule: Rule, i: Index, j: Index) -> Array:
-        low, high = self.times[:, i], self.times[:, j]
+    def _between(self, rule: Rule, low: Array, high: Array) -> Array:
         values = {**self.values, a: low, b: high}
         cost = _finite(np.broadcast_to(_value(L_f * rule.bound, values), low.shape))
         if rule.valid_from is not None:
             cost = np.where(low >= _value(rule.valid_from, self.values), cost, np.inf)
         return np.where(low == high, 0.0, cost)
+
+    def additive(self, rule: Rule) -> bool:
+        return rule.additive
+
+    def part(self, rule: Rule) -> Array:
+        return self._between(rule, self.times[:, :-1], self.times[:, 1:])
+
+    def surplus(self, rule: Rule) -> Array:
+        return np.zeros((1, 1)) if self.at_nodes else self._between(rule, self.times, self.ends)
+
+    def cost(self, rule: Rule, i: Index, j: Index) -> Array:
+        cost = np.where(self.times[:, i] == self.times[:, j], 0.0, self._between(rule, self.times[:, i], self.ends[:, j]))
+        if rule.cuttable or self.at_nodes:
+            return cost
+        return np.where((i == j) | ((i == 0) & (j == self.size - 1)), cost, np.inf)
 
     def free(self, rule: Rule) -> tuple[tuple[Any, Fraction], ...]:
         return ()
@@ -79,7 +112,6 @@ class GridEdges:
     def __init__(self, grid: Steps, values: dict[Any, Any], candidates: Index, end: int) -> None:
         self.grid, self.values, self.candidates, self.end = grid, values, candidates, end
         self._steps: dict[Rule, Array] = {}
-        self._between: dict[Rule, Array] = {}
         self._free: dict[Rule, tuple[tuple[Any, Fraction], ...]] = {}
 
     @property
@@ -95,23 +127,29 @@ class GridEdges:
             with np.errstate(over="ignore", invalid="ignore"):
                 steps = factor * FLOATS.each(expr, rows, self.values)
             if rule.valid_from is not None:
-                steps = np.where(rows[a] >= _value(rule.valid_from, self.values), steps, 0.0)
+                steps = np.where(rows[a] >= _value(rule.valid_from, self.values), steps, np.inf)
             self._steps[rule] = steps
         return self._steps[rule]
 
-    def _sums_between(self, rule: Rule) -> Array:
-        """Sums of the step values between candidates. Each start has its own: a difference of running sums would cancel."""
-        if rule not in self._between:
-            pieces = np.add.reduceat(self._step_values(rule), self.candidates[:-1])
-            sums = np.zeros((self.size, self.size))
-            for k in range(self.size - 1):
-                sums[k, k + 1 :] = np.cumsum(pieces[k:])
-            self._between[rule] = sums
-        return self._between[rule]
+    def additive(self, rule: Rule) -> bool:
+        return rule.stepwise
+
+    def part(self, rule: Rule) -> Array:
+        """The sum of the steps between neighbouring candidates."""
+        return _finite(np.add.reduceat(self._step_values(rule), self.candidates[:-1]))[None, :]
+
+    def surplus(self, rule: Rule) -> Array:
+        return np.zeros((1, 1))
 
     def cost(self, rule: Rule, i: Index, j: Index) -> Array:
-        sums = self._sums_between(rule)[i, j] if rule.stepwise or rule.energy is not None else None
-        return self._cost(rule, self.candidates[i], self.candidates[j], sums)
+        if rule.stepwise or rule.energy is not None:
+            # each start has its own running sum: a difference of two would cancel
+            pieces = np.add.reduceat(self._step_values(rule), self.candidates[:-1])
+            sums = np.zeros((self.size, self.size))
+            for k in np.unique(i[i < self.size - 1]):
+                sums[k, k + 1 :] = np.cumsum(pieces[k:])
+            return self._cost(rule, self.candidates[i], self.candidates[j], sums[i, j])
+        return self._cost(rule, self.candidates[i], self.candidates[j], None)
 
     def switch_costs(self, early: Rule, late: Rule) -> Array:
         """Cost of ``early`` up to each node of the grid and ``late`` after it, shape (end + 1,)."""
@@ -210,60 +248,59 @@ def choose(edges: Edges, entries: Sequence[Entry], combine: bool) -> Choice:
 
 
 def _shortest(edges: Edges, entries: Sequence[Entry]) -> tuple[Array, list[tuple[str, Rule, int, int]]]:
-    used: dict[Rule, tuple[str, Rule]] = {}
+    """The cheapest way to cut [first, last candidate] into stretches, shape (P,), and its stretches for the first setting.
+
+    ``best[:, k]`` is the cost up to candidate k; ``running[rule]`` the same for paths whose last stretch belongs to an
+    additive rule and has not been closed.
+    """
+    names: dict[Rule, str] = {}
     for profile, rules in entries:
         for rule in rules:
-            used.setdefault(rule, (profile.name, rule))
-    short = [x for x in used.values() if x[1].splittable]
-    long = [x for x in used.values() if not x[1].splittable]
+            names.setdefault(rule, profile.name)
     size = edges.size
-    before = np.arange(size - 1)
+    additive = [rule for rule in names if edges.additive(rule)]
+    parts = {rule: edges.part(rule) for rule in additive}
+    surplus = {rule: edges.surplus(rule) for rule in additive}
+    whole = [rule for rule in names if not edges.additive(rule)]
     pairs = np.triu_indices(size, 1)
-    step_costs = [edges.cost(rule, before, before + 1) for _, rule in short]
-    pair_costs = [edges.cost(rule, *pairs) for _, rule in long]
-    count = (step_costs or pair_costs)[0].shape[0]
+    pair_costs = {rule: edges.cost(rule, *pairs) for rule in whole}
+    count = next(iter([*parts.values(), *pair_costs.values()])).shape[0]
+    direct = {}
+    for rule, cost in pair_costs.items():
+        direct[rule] = np.full((count, size, size), np.inf)
+        direct[rule][:, pairs[0], pairs[1]] = cost
     best = np.full((count, size), np.inf)
     best[:, 0] = 0.0
-    step = np.min(step_costs, axis=0) if short else np.full((count, size - 1), np.inf)
-    pair = np.full((count, size, size), np.inf) if long else None
-    if pair is not None:
-        pair[:, pairs[0], pairs[1]] = np.min(pair_costs, axis=0)
-    origin = np.zeros(size, dtype=np.intp)
+    running = {rule: np.full(count, np.inf) for rule in additive}
+    began = dict.fromkeys(additive, 0)
+    origin: list[tuple[Rule | None, int]] = [(None, 0)] * size
     for k in range(1, size):
-        best[:, k] = best[:, k - 1] + step[:, k - 1]
-        origin[k] = k - 1
-        if pair is not None:
-            through = best[:, :k] + pair[:, :k, k]
+        for rule in additive:
+            if best[0, k - 1] < running[rule][0]:
+                began[rule] = k - 1
+            running[rule] = np.minimum(running[rule], best[:, k - 1]) + parts[rule][:, k - 1]
+            beyond = surplus[rule][:, min(k, surplus[rule].shape[1] - 1)]
+            best[:, k] = _better(best[:, k], running[rule] + beyond, origin, k, (rule, began[rule]))
+        for rule in whole:
+            through = best[:, :k] + direct[rule][:, :k, k]
             at = np.argmin(through, axis=1)
             value = np.take_along_axis(through, at[:, None], axis=1)[:, 0]
-            if value[0] < best[0, k]:
-                origin[k] = at[0]
-            best[:, k] = np.minimum(best[:, k], value)
+            best[:, k] = _better(best[:, k], value, origin, k, (rule, int(at[0])))
     path: list[tuple[str, Rule, int, int]] = []
     k = size - 1
-    while k > 0:
-        i = int(origin[k])
-        options = [(float(edges.cost(rule, np.array([i]), np.array([k]))[0, 0]), name, rule) for name, rule in used.values()]
-        _, name, rule = min(options, key=lambda x: x[0])
-        path.append((name, rule, i, k))
+    while k > 0 and np.isfinite(best[0, -1]):
+        rule_used, i = origin[k]
+        assert rule_used is not None
+        path.append((names[rule_used], rule_used, i, k))
         k = i
-    return best[:, -1], _merged(edges, path[::-1])
+    return best[:, -1], path[::-1]
 
 
-def _merged(edges: Edges, path: list[tuple[str, Rule, int, int]]) -> list[tuple[str, Rule, int, int]]:
-    """Join neighbouring stretches of one rule where that costs nothing."""
-    result = path[:1]
-    for name, rule, i, k in path[1:]:
-        other, same, start, _ = result[-1]
-        if same is rule:
-            whole, left, right = (
-                float(edges.cost(rule, np.array([x]), np.array([y]))[0, 0]) for x, y in ((start, k), (start, i), (i, k))
-            )
-            if whole <= (left + right) * (1 + 1e-14):
-                result[-1] = (other, rule, start, k)
-                continue
-        result.append((name, rule, i, k))
-    return result
+def _better(old: Array, new: Array, origin: list[tuple[Rule | None, int]], k: int, how: tuple[Rule, int]) -> Array:
+    """The smaller of two costs up to candidate k; how the first setting gets there is noted in ``origin``."""
+    if new[0] < old[0]:
+        origin[k] = how
+    return np.minimum(old, new)
 
 
 # --- candidates -----------------------------------------------------------------------------------------------------
@@ -275,7 +312,7 @@ def _breakpoints(entries: Sequence[Entry]) -> list[Any]:
 
 
 def closed_choice(entries: Sequence[Entry], combine: bool, values: dict[Any, Any], end: Array) -> tuple[Choice, Array]:
-    """The best path of the closed form on [delta, end].
+    """The best path on [delta, end] of a grid of which only the largest step h is known.
 
     Args:
         entries, combine: as for :func:`choose`.
@@ -288,17 +325,11 @@ def closed_choice(entries: Sequence[Entry], combine: bool, values: dict[Any, Any
     low = np.broadcast_to(values[delta], end.shape)
     if not combine and all(len(rules) == 1 for _, rules in entries):
         times = np.concatenate([low, end], axis=1)
-        return choose(ClosedEdges(times, values), entries, combine), times
-    fractions = np.arange(CANDIDATES) / (CANDIDATES - 1)
-    times = low * np.exp(np.log(end / low) * fractions)
-    for expr in _breakpoints(entries):
-        extra = np.broadcast_to(_value(expr, values), end.shape)
-        times = np.concatenate([times, np.clip(np.nan_to_num(extra, nan=0.0), low, end)], axis=1)
-    times = np.clip(np.sort(times, axis=1), low, end)
-    times[:, :1], times[:, -1:] = low, end
+        return choose(ClosedEdges(times, values, at_nodes=False), entries, combine), times
+    times = _candidate_times(entries, values, low, end)
     for _, rules in entries:
         if len(rules) == 2:
-            edges = ClosedEdges(times, values)
+            edges = ClosedEdges(times, values, at_nodes=False)
             cut = _single(edges, rules)[1][:, None]
             left = np.take_along_axis(times, np.maximum(cut - 1, 0), axis=1)
             right = np.take_along_axis(times, np.minimum(cut + 1, edges.size - 1), axis=1)
@@ -306,7 +337,18 @@ def closed_choice(entries: Sequence[Entry], combine: bool, values: dict[Any, Any
             times = np.sort(np.concatenate([times, np.clip(inner, low, end)], axis=1), axis=1)
     if len(times) == 1:
         times = np.unique(times, axis=1)
-    return choose(ClosedEdges(times, values), entries, combine), times
+    return choose(ClosedEdges(times, values, at_nodes=False), entries, combine), times
+
+
+def _candidate_times(entries: Sequence[Entry], values: dict[Any, Any], low: Array, end: Array) -> Array:
+    """Times from ``low`` to ``end``, spaced evenly in log t, and those at which a bound changes its shape; shape (P, K)."""
+    times = low * np.exp(np.log(end / low) * np.arange(CANDIDATES) / (CANDIDATES - 1))
+    for expr in _breakpoints(entries):
+        extra = np.broadcast_to(_value(expr, values), end.shape)
+        times = np.concatenate([times, np.clip(np.nan_to_num(extra, nan=0.0), low, end)], axis=1)
+    times = np.clip(np.sort(times, axis=1), low, end)
+    times[:, :1], times[:, -1:] = low, end
+    return times
 
 
 def choose_pieces(setting: Setting, sums: Sums, end: Any) -> tuple[Piece, ...]:
@@ -321,25 +363,48 @@ def choose_pieces(setting: Setting, sums: Sums, end: Any) -> tuple[Piece, ...]:
     if sums.grid_steps is not None:
         return _grid_pieces(setting, sums, end, combine)
     values = {x: np.asarray(y) for x, y in sums.at(end).items() if x not in (a, b)}
+    if setting.grid is not None:
+        return _uniform_pieces(setting, values, end, combine)
     choice, times = closed_choice(setting.profiles, combine, values, np.array([[FLOATS.number(end)]]))
     exact = [Fraction(float(x)) for x in times[0]]
     exact[0], exact[-1] = setting.values["delta"], end
     return tuple(Piece(name, rule, exact[i], exact[k]) for name, rule, i, k in choice.path)
 
 
+def _candidate_nodes(setting: Setting, values: dict[Any, Any], low: float, high: float, locate: Any, last: int) -> Index:
+    """Numbers of the nodes at which a stretch may begin or end: all of them, or the first from each candidate time on.
+
+    Args:
+        locate: from an array of times to the number of the first node at or after each.
+        last: the number of the node at ``high``.
+    """
+    if last + 1 <= CANDIDATES:
+        return np.arange(last + 1)
+    wanted = _candidate_times(setting.profiles, values, np.array([[low]]), np.array([[high]]))[0]
+    return np.unique(np.append(np.clip(locate(wanted), 0, last), (0, last)).astype(np.intp))
+
+
+def _uniform_pieces(setting: Setting, values: dict[Any, Any], end: Any, combine: bool) -> tuple[Piece, ...]:
+    """On a uniform grid whose steps need not be summed one by one."""
+    grid, last = setting.grid, node_index(setting, end)
+    assert grid is not None
+    low, high = FLOATS.number(setting.values["delta"]), FLOATS.number(setting.values["T"])
+
+    def locate(times: Array) -> Array:
+        return np.ceil((times - low) / (high - low) * grid.N)
+
+    candidates = _candidate_nodes(setting, values, low, FLOATS.number(end), locate, last)
+    times = low + (high - low) * (candidates / grid.N)
+    choice = choose(ClosedEdges(times[None, :], values, at_nodes=True), setting.profiles, combine)
+    exact = {i: node(setting, int(candidates[i])) for _, _, *ends in choice.path for i in ends}
+    return tuple(Piece(name, rule, exact[i], exact[k]) for name, rule, i, k in choice.path)
+
+
 def _grid_pieces(setting: Setting, sums: Sums, end: Any, combine: bool) -> tuple[Piece, ...]:
     grid, last = sums.grid_steps, node_index(setting, end)
     assert grid is not None
-    if last + 1 <= CANDIDATES:
-        candidates = np.arange(last + 1)
-    else:
-        ts = grid.nodes[: last + 1]
-        wanted = ts[0] * np.exp(np.log(ts[-1] / ts[0]) * np.arange(CANDIDATES) / (CANDIDATES - 1))
-        candidates = np.unique(np.append(np.clip(np.searchsorted(ts, wanted), 0, last), (0, last)))
-        for expr in _breakpoints(setting.profiles):
-            at = np.searchsorted(ts, float(_value(expr, sums.constants(end))))
-            candidates = np.unique(np.append(candidates, min(int(at), last)))
-    values = sums.constants(end)
+    values, ts = sums.constants(end), grid.nodes[: last + 1]
+    candidates = _candidate_nodes(setting, values, ts[0], ts[-1], lambda times: np.searchsorted(ts, times), last)
     switches = [
         int(np.argmin(GridEdges(grid, values, candidates, last).switch_costs(*rules)))
         for _, rules in setting.profiles

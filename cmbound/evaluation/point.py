@@ -12,12 +12,11 @@ from typing import Any
 import numpy as np
 import sympy
 
-from cmbound import grids
 from cmbound.errors import DomainError, InputError, UndecidedError
 from cmbound.evaluation.free import best
 from cmbound.evaluation.paths import choose_pieces
 from cmbound.evaluation.setting import Setting, resolve
-from cmbound.evaluation.sums import Piece, Sums, node_index, nodes, two_stage_exact
+from cmbound.evaluation.sums import Piece, Sums, node, node_index, nodes
 from cmbound.exact import Value, as_expr
 from cmbound.formulas import ALIASES, outer_terms
 from cmbound.functions import c, lam, plain, s
@@ -91,29 +90,10 @@ def at_nodes(setting: Setting) -> Setting:
     values, lists = dict(setting.values), dict(setting.lists)
     for name in ("t", "t_hat"):
         if name in values:
-            values[name] = _node(setting, node_index(setting, values[name]))
+            values[name] = node(setting, node_index(setting, values[name]))
     if "times" in lists:
-        lists["times"] = tuple(_node(setting, node_index(setting, x)) for x in lists["times"])
+        lists["times"] = tuple(node(setting, node_index(setting, x)) for x in lists["times"])
     return replace(setting, values=values, lists=lists)
-
-
-def _node(setting: Setting, index: int) -> Value:
-    """Node number ``index`` as an exact number."""
-    grid, values = setting.grid, setting.values
-    assert grid is not None
-    if index == grid.N:
-        return values["T"]
-    if grid.kind == "times":
-        return grid.values[index]
-    if grid.kind == "two-stage":
-        return two_stage_exact(setting)[index]
-    if grid.kind == "noise-levels":
-        formula, numbers = grids.time_of(TABLE["sigma"].symbol), {"sigma": grid.values[index]}
-    else:
-        formula = grids.FORMULAS[grid.kind].subs(grids.j, index)
-        numbers = {**values, "N": Fraction(grid.N)}
-    result = plain(formula).subs({x: as_expr(numbers[x.name]) for x in formula.free_symbols}, simultaneous=True)
-    return Fraction(int(result.p), int(result.q)) if result.is_Rational else result
 
 
 def local_times(setting: Setting) -> list[Value]:

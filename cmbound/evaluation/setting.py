@@ -68,10 +68,18 @@ class Setting:
 
     @property
     def collapsed(self) -> bool:
-        """Whether the sums over the grid equal the closed form in h: no grid, or equal steps and constants."""
+        """Whether the sums over the grid are evaluated without its steps: no grid, or equal steps and constants.
+
+        On a uniform grid a rule that is a sum over the steps must also be their closed form (a longer grid than can be
+        summed uses the rule on whole stretches, which is a bound too).
+        """
+        if self.grid is None:
+            return True
         per_step = {"L_f", "eps_sc", "eps_cm"} & set(self.lists)
-        uniform = self.grid is not None and self.grid.kind == "uniform"
-        return self.grid is None or (uniform and not self.teacher.needs_grid and not per_step and self.clock.name == "ou")
+        if self.grid.kind != "uniform" or self.teacher.needs_grid or per_step or self.clock.name != "ou":
+            return False
+        rules = [rule for _, rules in self.profiles for rule in rules]
+        return self.grid.N > grids.MAX_STEPS or all(rule.additive or not rule.stepwise for rule in rules)
 
 
 # --- numbers --------------------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from cmbound.errors import DomainError
 from cmbound.evaluation.setting import Setting
 from cmbound.exact import Value, as_expr, noise_level
 from cmbound.formulas import convert
+from cmbound.functions import plain
 from cmbound.grids import FORMULAS, j, two_stage_nodes
 from cmbound.notation import H_2, TABLE, L_f, L_s, T, a, b, delta, eps_cm, eps_sc, h, nu, q, t_hat, t_prev
 from cmbound.numerics.backend import Backend, Floats
@@ -30,7 +31,7 @@ FLOATS = Floats()
 
 @dataclass(frozen=True)
 class Piece:
-    """One stretch of a path: a rule used from ``start`` to ``end`` (times, or node numbers on a grid)."""
+    """One stretch of a path: a rule used from ``start`` to ``end`` (times, or node numbers where steps are summed)."""
 
     profile: str
     rule: Rule
@@ -243,10 +244,11 @@ class Sums:
         return self.backend.total(values if not isinstance(self.backend, Floats) else np.array(values))
 
     def _closed_piece(self, piece: Piece, end: Any) -> Any:
-        backend = self.backend
-        values = {**self.at(end), a: backend.number(piece.start), b: backend.number(piece.end)}
-        values.update({symbol: backend.number(value) for symbol, value in piece.free})
-        return backend.value(L_f * piece.rule.bound, values)
+        backend, values = self.backend, self.at(end)
+        last = backend.number(piece.end)
+        if self.setting.grid is None and piece.end != end:
+            last = backend.value(sympy.Min(a + h, b), {a: last, h: values[h], b: values[b]})
+        return backend.value(L_f * piece.rule.bound, {**values, a: backend.number(piece.start), b: last})
 
     def _grid_piece(self, piece: Piece, end: Any) -> Any:
         backend, grid, rule = self.backend, self.grid_steps, piece.rule
@@ -262,6 +264,25 @@ class Sums:
         squares = backend.product(backend.product(weight, weight), backend.each(rule.energy, rows, fixed))
         root = backend.value(sympy.sqrt(q), {q: backend.total(squares)})
         return backend.value(rule.bound, {**whole, q: root})
+
+
+def node(setting: Setting, index: int) -> Value:
+    """Node number ``index`` as an exact number."""
+    grid, values = setting.grid, setting.values
+    assert grid is not None
+    if index == grid.N:
+        return values["T"]
+    if grid.kind == "times":
+        return grid.values[index]
+    if grid.kind == "two-stage":
+        return two_stage_exact(setting)[index]
+    if grid.kind == "noise-levels":
+        formula, numbers = grids.time_of(TABLE["sigma"].symbol), {"sigma": grid.values[index]}
+    else:
+        formula = grids.FORMULAS[grid.kind].subs(grids.j, index)
+        numbers = {**values, "N": Fraction(grid.N)}
+    result = plain(formula).subs({x: as_expr(numbers[x.name]) for x in formula.free_symbols}, simultaneous=True)
+    return Fraction(int(result.p), int(result.q)) if result.is_Rational else result
 
 
 def node_index(setting: Setting, time: Any) -> int:
