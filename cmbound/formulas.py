@@ -11,6 +11,7 @@ from sympy import IndexedBase, Sum
 from sympy.printing.latex import LatexPrinter
 
 from cmbound.errors import InputError, UnknownNameError
+from cmbound.frozen import FrozenDict
 from cmbound.functions import plain
 from cmbound.notation import PUBLIC, TABLE, T, a, b, delta, eps_cm, h, latex_names, t_switch
 from cmbound.profiles import Profile, profile
@@ -34,13 +35,15 @@ from cmbound.variants import (
     choose,
 )
 
-ALIASES: dict[str, str] = {
-    "sigma_min": "delta",
-    "sigma_max": "T",
-    "sigma": "t",
-    "sigma_hat": "t_hat",
-    "sigmas": "times",
-}
+ALIASES: Mapping[str, str] = FrozenDict(
+    {
+        "sigma_min": "delta",
+        "sigma_max": "T",
+        "sigma": "t",
+        "sigma_hat": "t_hat",
+        "sigmas": "times",
+    }
+)
 """Noise levels that may be given instead of times."""
 
 UNKNOWN = r"\;?"

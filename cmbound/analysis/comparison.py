@@ -30,6 +30,7 @@ from cmbound.analysis.readings import denied, meanings
 from cmbound.errors import CmboundError, InputError, UnknownNameError
 from cmbound.evaluation.point import evaluate
 from cmbound.formulas import OPTIONS
+from cmbound.frozen import Record
 from cmbound.numbers import text_of
 from cmbound.records import Evaluation, Theorem
 from cmbound.variants import TIERS, choose
@@ -44,7 +45,7 @@ _LAWS = re.compile(r"p_(?:data|delta)")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Row:
+class Row(Record):
     """One statement in a comparison.
 
     Attributes:
@@ -98,7 +99,7 @@ class Row:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Comparison:
+class Comparison(Record):
     """All statements at one point.
 
     Attributes:

@@ -18,6 +18,7 @@ from cmbound.analysis.corollaries import corollaries, substituted
 from cmbound.analysis.orders import order
 from cmbound.catalogue import catalogue
 from cmbound.catalogue.corollaries import HORIZON, STOPPED
+from cmbound.frozen import Record
 from cmbound.notation import N, R, T, delta, eps, h
 from cmbound.records import Theorem
 
@@ -37,7 +38,7 @@ _CONVERSIONS: dict[tuple[str, str], tuple[Any, str]] = {
 
 
 @dataclass(frozen=True, eq=False)
-class Complexity:
+class Complexity(Record):
     """A number of steps for accuracy eps.
 
     Attributes:
@@ -92,7 +93,7 @@ class Complexity:
 
 
 @dataclass(frozen=True, eq=False)
-class Against:
+class Against(Record):
     """One complexity against another.
 
     Attributes:

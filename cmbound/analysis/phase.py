@@ -15,6 +15,7 @@ from cmbound.analysis.readings import DERIVED, denied
 from cmbound.catalogue import catalogue
 from cmbound.errors import CmboundError, DomainError, InputError, UnknownNameError
 from cmbound.formulas import OPTIONS, accepts
+from cmbound.frozen import Record
 from cmbound.notation import TABLE
 from cmbound.numbers import exact
 from cmbound.records import Theorem
@@ -50,7 +51,7 @@ class Border:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Phase:
+class Phase(Record):
     """Winners over one or two parameters.
 
     Attributes:

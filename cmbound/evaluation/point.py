@@ -198,7 +198,7 @@ def term_rows(setting: Setting, sums: Sums, paths: Mapping[Value, tuple[Piece, .
         if end not in known:
             here = {**values, TABLE["t_hat"].symbol: sums.backend.number(end)}
             increments = tuple(Term(x.name, x.expression.subs(W_prev, 0)) for x in theorem.recursion)
-            slope = Term("", sympy.diff(theorem.recursion[0].expression, W_prev))
+            slope = Term("slope", sympy.diff(theorem.recursion[0].expression, W_prev))
             known[end] = _evaluated((slope, *increments), sums, paths, here, {**setting.values, "t_hat": end})
         slope_value, *added = known[end]
         row = dict(row)

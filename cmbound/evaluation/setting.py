@@ -23,6 +23,7 @@ from cmbound.formulas import (
     required,
     unknown_parameter,
 )
+from cmbound.frozen import Record
 from cmbound.grids import Grid
 from cmbound.notation import TABLE, Domain
 from cmbound.numbers import exact, text_of
@@ -36,8 +37,8 @@ LONGEST_HORIZON = 350
 _PER_STEP_DOMAIN = Domain(low=0, low_open=True)
 
 
-@dataclass(frozen=True)
-class Setting:
+@dataclass(frozen=True, eq=False)
+class Setting(Record):
     """Everything an evaluation needs, exact and checked.
 
     Attributes:

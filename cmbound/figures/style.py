@@ -14,11 +14,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from cmbound.errors import InputError, UnknownNameError
+from cmbound.frozen import FrozenDict
 from cmbound.notation import TABLE
 from cmbound.records import Theorem
 
 SHEET = Path(__file__).with_name("paper.mplstyle")
-WIDTHS = {"column": 3.25, "page": 6.5}
+WIDTHS = FrozenDict({"column": 3.25, "page": 6.5})
 """Inches: one column, and the width of the text, of a paper with two columns."""
 SUFFIXES = (".png", ".pdf", ".svg")
 

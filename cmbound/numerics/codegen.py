@@ -13,13 +13,14 @@ from typing import Any
 import sympy
 
 from cmbound.errors import InputError
+from cmbound.frozen import Record
 from cmbound.functions import Named, Rearranged
 
 FUNCTIONS = ("exp", "log", "atan", "atan2", "expm1", "log1p")
 
 
-@dataclass(frozen=True)
-class Dialect:
+@dataclass(frozen=True, eq=False)
+class Dialect(Record):
     """How one arithmetic writes things.
 
     Attributes:

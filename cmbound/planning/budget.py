@@ -11,6 +11,7 @@ from typing import Any
 
 from cmbound.catalogue import theorem as find
 from cmbound.errors import DomainError, InputError
+from cmbound.frozen import Record
 from cmbound.numbers import exact
 from cmbound.planning.problem import (
     LOWEST,
@@ -40,7 +41,7 @@ _OFFSETS = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Budget:
+class Budget(Record):
     """What a target error needs.
 
     Attributes:

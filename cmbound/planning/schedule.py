@@ -8,6 +8,7 @@ from typing import Any
 
 from cmbound.catalogue import theorem
 from cmbound.errors import DomainError
+from cmbound.frozen import Record
 from cmbound.numbers import exact
 from cmbound.planning.candidates import Candidates
 from cmbound.records import Evaluation
@@ -19,7 +20,7 @@ _GAIN = 0.01
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Schedule:
+class Schedule(Record):
     """The best multistep schedule, with fixed-time schedules beside it.
 
     Attributes:

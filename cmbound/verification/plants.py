@@ -16,6 +16,7 @@ from cmbound.catalogue import theorem as find
 from cmbound.catalogue.explicit import CORRECTED, TO_TV
 from cmbound.evaluation.setting import Setting
 from cmbound.formulas import CONSISTENCY_STEP
+from cmbound.frozen import Record
 from cmbound.functions import plain
 from cmbound.notation import L_f, T, W_prev, d, d_eff, m2, sd2, t_hat
 from cmbound.profiles import PROFILES
@@ -34,8 +35,8 @@ from cmbound.variants import (
 from cmbound.verification.mutations import Change, weakened
 
 
-@dataclass(frozen=True)
-class Plant:
+@dataclass(frozen=True, eq=False)
+class Plant(Record):
     """One weakened copy of a statement.
 
     Attributes:
@@ -65,8 +66,8 @@ class Plant:
         return f"{self.theorem}: {self.component}: {self.change}"
 
 
-@dataclass(frozen=True)
-class Component:
+@dataclass(frozen=True, eq=False)
+class Component(Record):
     """A part of a statement that can be weakened: its expression and how a weakened one is put back."""
 
     name: str
