@@ -52,6 +52,7 @@ from cmbound.functions import (
 )
 from cmbound.notation import H_2, PUBLIC, L_s, R, a, b, d, d_eff, h, m2, n_atoms, nu, q, sd2, t, t_star, tau, y
 from cmbound.records import Assumption
+from cmbound.threads import alone
 from cmbound.variants import TEACHERS
 
 EI = "exponential-integrator"
@@ -473,6 +474,7 @@ def specialised(p: Profile, teacher: str, given: frozenset[str]) -> tuple[Rule, 
 
 
 @lru_cache(maxsize=256)
+@alone
 def _specialised(p: Profile, teacher: str, centred: bool, subspace: bool) -> tuple[Rule, ...]:
     values: dict[Any, Any] = {**({m2: sd2} if centred else {}), **({d: d_eff} if subspace else {})}
     return tuple(rule.specialise(values) for rule in p.rules[teacher]) if values else p.rules[teacher]

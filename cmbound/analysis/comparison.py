@@ -33,6 +33,7 @@ from cmbound.formulas import OPTIONS
 from cmbound.frozen import Record
 from cmbound.numbers import text_of
 from cmbound.records import Evaluation, Theorem
+from cmbound.threads import alone
 from cmbound.variants import TIERS, choose
 
 RANKED, ORDER, UNCONFIRMED = "ranked", "order form", "unconfirmed"
@@ -155,6 +156,7 @@ def column(metric: str, target: str) -> str:
     return f"{metric} between {target}" if " and " in target else f"{metric} to {target}"
 
 
+@alone
 def compare(
     *,
     statements: Iterable[str] | None = None,

@@ -21,6 +21,7 @@ from cmbound.catalogue.corollaries import HORIZON, STOPPED
 from cmbound.frozen import Record
 from cmbound.notation import N, R, T, delta, eps, h
 from cmbound.records import Theorem
+from cmbound.threads import alone
 
 OWN = ("lyu2023", "cmbound")
 """Sources whose complexities are those of consistency models; the others are compared with them."""
@@ -150,6 +151,7 @@ def label(name: str) -> str:
 # --- the table --------------------------------------------------------------------------------------------------------
 
 
+@alone
 def complexities(statements: Iterable[Theorem] | None = None) -> tuple[Complexity, ...]:
     """The complexities of the catalogue: recorded ones, and those of recipes, each expression of a statement once.
 
@@ -254,6 +256,7 @@ def converted(theirs: Complexity, metric: str) -> Complexity | None:
     return replace(theirs, metric=metric, expression=expression, exponents=exponents, logs=logs, through=through)
 
 
+@alone
 def verdicts(found: Iterable[Complexity] | None = None) -> tuple[Against, ...]:
     """Every complexity of the paper against every one of another source.
 

@@ -20,6 +20,7 @@ from cmbound.frozen import FrozenDict
 from cmbound.functions import geometric_sum
 from cmbound.notation import TABLE
 from cmbound.records import Theorem
+from cmbound.threads import alone
 from cmbound.variants import LocalErrorSum
 
 DEFAULT_PROFILE = "universal-integrated"
@@ -201,6 +202,7 @@ def exact_point(theorem: Theorem, numbers: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
+@alone
 def orders(theorem: Theorem | str, **params: Any) -> Orders:
     """The leading order of each term and of the total in each parameter, the others fixed.
 

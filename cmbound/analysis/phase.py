@@ -20,6 +20,7 @@ from cmbound.notation import TABLE
 from cmbound.numbers import exact
 from cmbound.records import Theorem
 from cmbound.sweeps import axis
+from cmbound.threads import alone
 
 Array = npt.NDArray[np.float64]
 Whole = npt.NDArray[np.int64]
@@ -115,6 +116,7 @@ class Phase(Record):
         return phase_data(self)
 
 
+@alone
 def phase(
     statements: Sequence[str] | None,
     x: Mapping[str, Any],

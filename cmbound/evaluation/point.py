@@ -37,6 +37,7 @@ from cmbound.records import (
     TermValue,
     Theorem,
 )
+from cmbound.threads import alone
 from cmbound.variants import ConsistencySum, LipschitzAt, LocalErrorSum, Placeholder, ScheduleSum, ScoreSum
 
 MAX_BITS = 1 << 20
@@ -47,6 +48,7 @@ MAX_DIGITS = 1000
 # --- one point ------------------------------------------------------------------------------------------------------
 
 
+@alone
 def evaluate(theorem: Theorem, params: Mapping[str, Any], tier: str = "certified") -> Evaluation:
     """See :meth:`cmbound.records.Theorem.evaluate`; ``tier`` = ``approximate`` gives the float64 value instead."""
     chosen = best(theorem, params) if theorem.free else {}
@@ -55,6 +57,7 @@ def evaluate(theorem: Theorem, params: Mapping[str, Any], tier: str = "certified
     return evaluate_setting(replace(setting, given=given), tier, params.get("digits"))
 
 
+@alone
 def evaluate_setting(setting: Setting, tier: str = "certified", digits: Any = None) -> Evaluation:
     """The value of a resolved setting (whose records a caller may have replaced, as planted mistakes do)."""
     digits = _digits(digits, tier)

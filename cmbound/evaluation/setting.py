@@ -29,6 +29,7 @@ from cmbound.notation import TABLE, Domain
 from cmbound.numbers import exact, text_of
 from cmbound.profiles import PROFILES, Profile, Rule, profile, specialised, unavailable
 from cmbound.records import Assumption, Theorem
+from cmbound.threads import alone
 from cmbound.variants import TEACHERS, Clock, Teacher, choose
 
 MAX_EVALUATIONS = 10**4
@@ -131,6 +132,7 @@ def _exact_lists(params: Mapping[str, Any]) -> dict[str, tuple[Fraction, ...]]:
 # --- resolution -----------------------------------------------------------------------------------------------------
 
 
+@alone
 def resolve(theorem: Theorem, params: Mapping[str, Any]) -> Setting:
     """Check and complete what the user gave.
 

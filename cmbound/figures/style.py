@@ -17,6 +17,7 @@ from cmbound.errors import InputError, UnknownNameError
 from cmbound.frozen import FrozenDict
 from cmbound.notation import TABLE
 from cmbound.records import Theorem
+from cmbound.threads import LOCK
 
 SHEET = Path(__file__).with_name("paper.mplstyle")
 WIDTHS = FrozenDict({"column": 3.25, "page": 6.5})
@@ -43,7 +44,7 @@ Arguments = ParamSpec("Arguments")
 @contextmanager
 def paper_style() -> Iterator[None]:
     """The style sheet while the block runs, whatever the user's own settings are."""
-    with matplotlib.rc_context(fname=SHEET):
+    with LOCK, matplotlib.rc_context(fname=SHEET):
         yield
 
 

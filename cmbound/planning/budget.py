@@ -29,6 +29,7 @@ from cmbound.planning.problem import (
 from cmbound.planning.roots import Missed, fewest, largest, smallest
 from cmbound.planning.split import read_split
 from cmbound.records import Evaluation, Theorem
+from cmbound.threads import alone
 
 Values = dict[str, str]
 _ROUNDS = 20
@@ -80,6 +81,7 @@ class Budget(Record):
         return budget_data(self)
 
 
+@alone
 def solve(
     id: str | Theorem,
     *,

@@ -12,6 +12,7 @@ from cmbound.frozen import Record
 from cmbound.numbers import exact
 from cmbound.planning.candidates import Candidates
 from cmbound.records import Evaluation
+from cmbound.threads import alone
 
 DEFAULT_STEPS = 8
 MOST_STEPS = 1000
@@ -75,6 +76,7 @@ def _uppers(evaluation: Evaluation) -> tuple[Decimal, ...]:
     return tuple(x.upper for x in evaluation.steps or ())
 
 
+@alone
 def schedule(*, steps: Any = DEFAULT_STEPS, gain: Any = None, **params: Any) -> Schedule:
     """The best times for multistep sampling.
 

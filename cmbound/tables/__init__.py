@@ -13,6 +13,7 @@ from typing import Any
 from cmbound.errors import DomainError, InputError, UnknownNameError
 from cmbound.frozen import FrozenDict
 from cmbound.output.table import Table
+from cmbound.threads import alone
 
 DIGITS = 4
 MOST_DIGITS = 17
@@ -45,6 +46,7 @@ NAMES: Mapping[str, Entry] = FrozenDict(
 )
 
 
+@alone
 def table(name: str, *, caption: str = "", label: str = "", digits: int = DIGITS, **options: Any) -> Table:
     """A table by name.
 

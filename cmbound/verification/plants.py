@@ -21,6 +21,7 @@ from cmbound.functions import plain
 from cmbound.notation import L_f, T, W_prev, d, d_eff, m2, sd2, t_hat
 from cmbound.profiles import PROFILES
 from cmbound.records import Term, Theorem
+from cmbound.threads import alone
 from cmbound.variants import (
     CLOCKS,
     STARTS,
@@ -213,6 +214,7 @@ def _put(put: Callable[[Setting, Any], Setting], expr: Any, setting: Setting) ->
 
 
 @lru_cache(maxsize=32)
+@alone
 def plants(id: str) -> tuple[Plant, ...]:
     """All weakened copies of a statement."""
     result: list[Plant] = []
