@@ -4,12 +4,27 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class CmboundError(Exception):
     """Base of every error raised on purpose; its text is one line meant for the user."""
 
     exit_status = 2
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and vars(self) == vars(other) and self.args == getattr(other, "args", None)
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.args))
+
+    def __reduce__(self) -> Any:
+        # an error crosses from a worker to its parent: it is rebuilt from its text, not from what its constructor takes
+        return _rebuilt, (type(self), self.args), vars(self)
+
+
+def _rebuilt(kind: type[CmboundError], args: tuple[Any, ...]) -> CmboundError:
+    return kind.__new__(kind, *args)
 
 
 class InputError(CmboundError, ValueError):

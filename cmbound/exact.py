@@ -12,6 +12,7 @@ from cmbound.functions import lam, plain
 from cmbound.grids import time_of
 from cmbound.notation import TABLE
 from cmbound.numerics import approximate, certified
+from cmbound.threads import alone
 
 Value = Any
 """An exact number: a Fraction, or a SymPy expression without symbols."""
@@ -24,11 +25,13 @@ def as_expr(value: Value) -> Any:
     return sympy.Rational(value.numerator, value.denominator) if isinstance(value, Fraction) else value
 
 
+@alone
 def time_from_sigma(sigma: Fraction) -> Any:
     """The time of a noise level, exactly."""
     return plain(time_of(as_expr(sigma)))
 
 
+@alone
 def sign(value: Value) -> int:
     """-1, 0 or 1. Raises UndecidedError if the sign cannot be decided."""
     if isinstance(value, Fraction | int):
@@ -52,6 +55,7 @@ def difference(x: Value, y: Value) -> Value:
     return as_expr(x) - as_expr(y)
 
 
+@alone
 def rational_near(value: Value) -> Fraction:
     """A fraction within 2^-200 (relative) of the value; the value itself if it is rational."""
     if isinstance(value, Fraction):

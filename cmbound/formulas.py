@@ -11,10 +11,12 @@ from sympy import IndexedBase, Sum
 from sympy.printing.latex import LatexPrinter
 
 from cmbound.errors import InputError, UnknownNameError
+from cmbound.frozen import FrozenDict
 from cmbound.functions import plain
 from cmbound.notation import PUBLIC, TABLE, T, a, b, delta, eps_cm, h, latex_names, t_switch
 from cmbound.profiles import Profile, profile
 from cmbound.records import Term, Theorem
+from cmbound.threads import alone
 from cmbound.variants import (
     CLOCKS,
     OU,
@@ -34,13 +36,15 @@ from cmbound.variants import (
     choose,
 )
 
-ALIASES: dict[str, str] = {
-    "sigma_min": "delta",
-    "sigma_max": "T",
-    "sigma": "t",
-    "sigma_hat": "t_hat",
-    "sigmas": "times",
-}
+ALIASES: Mapping[str, str] = FrozenDict(
+    {
+        "sigma_min": "delta",
+        "sigma_max": "T",
+        "sigma": "t",
+        "sigma_hat": "t_hat",
+        "sigmas": "times",
+    }
+)
 """Noise levels that may be given instead of times."""
 
 UNKNOWN = r"\;?"
@@ -82,6 +86,7 @@ def require_profile(theorem: Theorem, option: str) -> None:
 
 
 @lru_cache(maxsize=512)
+@alone
 def outer_terms(theorem: Theorem, target: str, start: str, clock: Clock, terms: tuple[Term, ...]) -> tuple[Term, ...]:
     """The terms with start, early stopping and clock chosen; sums over the grid stay place-holders."""
     result = []
@@ -124,6 +129,7 @@ def _closed_local(p: Profile | None, teacher: Teacher, end: Any) -> Any:
     return _L_f * sympy.Add(*bounds)
 
 
+@alone
 def resolve_closed(expr: Any, teacher: Teacher, p: Profile | None, clock: Clock) -> Any:
     """Put the closed form in the largest step h in the place of every place-holder."""
 
@@ -151,6 +157,7 @@ def _at_fixed_time(expr: Any) -> Any:
     return expr.replace(lambda e: isinstance(e, ScheduleSum | LastTime), lambda e: e.at_fixed_time())
 
 
+@alone
 def on_a_grid(expr: Any, teacher: Teacher, p: Profile | None, clock: Clock = OU) -> Any:
     """Put sums over the steps of a grid t_0 < ... < t_N in the place of every place-holder (to read, not to compute).
 
@@ -177,6 +184,7 @@ def on_a_grid(expr: Any, teacher: Teacher, p: Profile | None, clock: Clock = OU)
     return expr.replace(LocalErrorSum, local)
 
 
+@alone
 def closed_terms(
     theorem: Theorem,
     profile: str | Profile | None = None,
@@ -190,6 +198,7 @@ def closed_terms(
 
 
 @lru_cache(maxsize=512)
+@alone
 def computable_terms(
     theorem: Theorem,
     profile: str | Profile | None,
@@ -222,6 +231,7 @@ _PROFILE_PARAMETERS = ("d", "m2", "L_s", "t_star", "R", "tau", "sd2", "n_atoms",
 
 
 @lru_cache(maxsize=128)
+@alone
 def required(theorem: Theorem) -> tuple[str, ...]:
     """Names of the parameters that must be given, in the order of the table."""
     symbols: set[Any] = set()
@@ -239,6 +249,7 @@ def required(theorem: Theorem) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=128)
+@alone
 def optional(theorem: Theorem) -> tuple[str, ...]:
     """Names of the parameters that may be given besides, in the order of the table."""
     needed = set(required(theorem))
@@ -264,6 +275,7 @@ def accepts(theorem: Theorem, name: str) -> bool:
 OPTIONS = ("profile", "grid", "teacher", "to", "start", "clock", "preset", "digits")
 
 
+@alone
 def substituted(theorem: Theorem, params: Mapping[str, Any]) -> Any:
     """See :meth:`cmbound.records.Theorem.substitute`."""
     from cmbound.evaluation.setting import exact_scalars
@@ -291,11 +303,13 @@ class _Latex(LatexPrinter):
         return sorted(super()._as_ordered_terms(expr, order), key=lambda x: bool(x.could_extract_minus_sign()))
 
 
+@alone
 def latex(expr: Any) -> str:
     """LaTeX of an expression in the notation of the table of symbols."""
     return str(_Latex({"symbol_names": latex_names()}).doprint(plain(expr)))
 
 
+@alone
 def statement_parts(theorem: Theorem, **options: Any) -> tuple[str, list[str]]:
     """LaTeX of a statement: ``quantity \\leq`` and the terms that follow."""
     relation = r"\lesssim" if theorem.kind == "order" else r"\leq"
@@ -307,6 +321,7 @@ def statement_parts(theorem: Theorem, **options: Any) -> tuple[str, list[str]]:
     return f"{theorem.quantity_latex.replace('@', target)} {relation}", shown if theorem.evaluable else [UNKNOWN]
 
 
+@alone
 def latex_statement(theorem: Theorem, **options: Any) -> str:
     """See :meth:`cmbound.records.Theorem.latex`."""
     left, terms = statement_parts(theorem, **options)

@@ -6,7 +6,7 @@ Assumption 6; any other grid is a list of exact numbers, as times or as noise le
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -15,7 +15,9 @@ from typing import Any
 import sympy
 from sympy import Integer, log
 
+from cmbound.checks import checked_name
 from cmbound.errors import DomainError, InputError
+from cmbound.frozen import FrozenDict, Record
 from cmbound.functions import lam, rearranged
 from cmbound.notation import N, T, delta, rho
 
@@ -35,18 +37,22 @@ def _edm(power: Any) -> Any:
     return time_of((low + j / N * (high - low)) ** (1 / power))
 
 
-FORMULAS: dict[str, Any] = {
-    "uniform": delta + j / N * (T - delta),
-    "geometric": time_of(lam(delta) * (lam(T) / lam(delta)) ** (j / N)),
-    "edm": _edm(Integer(1) / rho),
-}
+FORMULAS: Mapping[str, Any] = FrozenDict(
+    {
+        "uniform": delta + j / N * (T - delta),
+        "geometric": time_of(lam(delta) * (lam(T) / lam(delta)) ** (j / N)),
+        "edm": _edm(Integer(1) / rho),
+    }
+)
 """Node j of N: equal steps in t; constant ratio of noise levels; Karras et al. 2022, eq. 5."""
 
 KINDS: tuple[str, ...] = ("uniform", "two-stage", "geometric", "edm")
+LISTED = ("times", "noise-levels")
+"""Kinds whose nodes are given one by one."""
 
 
-@dataclass(frozen=True)
-class Grid:
+@dataclass(frozen=True, eq=False)
+class Grid(Record):
     """A grid of N steps on [delta, T].
 
     Attributes:
@@ -61,6 +67,16 @@ class Grid:
     values: tuple[Fraction, ...] = ()
 
     def __post_init__(self) -> None:
+        super().__post_init__()
+        checked_name("kind of grid", self.kind, (*KINDS, *LISTED))
+        if isinstance(self.N, bool) or not isinstance(self.N, int) or self.N < 1:
+            raise DomainError(f"a grid has a number of steps N >= 1, got {self.N!r}")
+        wanted = self.N + 1 if self.kind in LISTED else 2 if self.kind == "two-stage" else 0
+        if len(self.values) != wanted or not all(isinstance(x, Fraction) for x in self.values):
+            shown = f"{len(self.values)} values" if len(self.values) != wanted else repr(self.values)
+            raise InputError(f"a grid of kind {self.kind!r} with N = {self.N} needs {wanted} fractions, got {shown}")
+        if self.kind in LISTED:
+            _check_increasing(self.values)
         if self.kind != "uniform" and self.N > MAX_STEPS:
             raise DomainError(f"the grid has N = {self.N} steps; at most {MAX_STEPS} are allowed")
 
@@ -71,7 +87,7 @@ class Grid:
         Raises:
             DomainError: fewer than two nodes, a node that is not positive and finite, or nodes that do not increase.
         """
-        return cls("times", len(times) - 1, _increasing(times))
+        return cls("times", len(times) - 1, _exact(times))
 
     @classmethod
     def from_noise_levels(cls, sigmas: Sequence[Any]) -> Grid:
@@ -80,21 +96,30 @@ class Grid:
         Raises:
             DomainError: as for :meth:`from_times`.
         """
-        return cls("noise-levels", len(sigmas) - 1, _increasing(sigmas))
+        return cls("noise-levels", len(sigmas) - 1, _exact(sigmas))
 
 
-def _increasing(nodes: Sequence[Any]) -> tuple[Fraction, ...]:
+def _exact(nodes: Sequence[Any]) -> tuple[Fraction, ...]:
     from cmbound.numbers import exact
 
     values = tuple(exact("grid", x) for x in nodes)
     if len(values) < 2:
         raise DomainError(f"grid has {len(values)} node{'s' * (len(values) != 1)}; at least 2 are needed")
-    if values[0] <= 0:
-        raise DomainError(f"grid node 0 is {nodes[0]}; nodes must be > 0")
-    for i, (x, y) in enumerate(pairwise(values)):
-        if y <= x:
-            raise DomainError(f"grid is not increasing: node {i + 1} is {nodes[i + 1]}, node {i} is {nodes[i]}")
     return values
+
+
+def _shown(node: Fraction) -> str:
+    """A node in a message: decimal where that is exact and short."""
+    text = f"{float(node):.15g}"
+    return text if Fraction(text) == node else str(node)
+
+
+def _check_increasing(nodes: Sequence[Fraction]) -> None:
+    if nodes[0] <= 0:
+        raise DomainError(f"grid node 0 is {_shown(nodes[0])}; nodes must be > 0")
+    for i, (x, y) in enumerate(pairwise(nodes)):
+        if y <= x:
+            raise DomainError(f"grid is not increasing: node {i + 1} is {_shown(y)}, node {i} is {_shown(x)}")
 
 
 def two_stage(delta: Fraction, T: Fraction, h: Fraction) -> Grid:

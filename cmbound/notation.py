@@ -6,10 +6,13 @@ can complete and check names at once; :attr:`Parameter.symbol` imports it when i
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache, cached_property
 from typing import Any
+
+from cmbound.frozen import FrozenDict
 
 
 @dataclass(frozen=True)
@@ -158,7 +161,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter("H_2", "H_2", "second moment of the information content of the weights", NON_NEGATIVE, internal=True),
 )  # fmt: skip
 
-TABLE: dict[str, Parameter] = {p.name: p for p in PARAMETERS}
+TABLE: Mapping[str, Parameter] = FrozenDict({p.name: p for p in PARAMETERS})
 PUBLIC: tuple[str, ...] = tuple(p.name for p in PARAMETERS if not p.internal)
 
 

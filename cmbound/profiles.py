@@ -14,9 +14,11 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
-from sympy import Expr, Integer, Integral, Max, Min, Rational, S, log, sqrt
+from sympy import Integer, Integral, Max, Min, Rational, S, log, sqrt
 
+from cmbound.checks import checked_distinct, checked_expression, checked_name, checked_text, checked_tuple
 from cmbound.errors import InputError, UnknownNameError
+from cmbound.frozen import FrozenDict, Record
 from cmbound.functions import (
     I3,
     B,
@@ -32,7 +34,6 @@ from cmbound.functions import (
     ddim_energy,
     elementary,
     g,
-    is_exact,
     kap,
     kappa_h,
     lam,
@@ -49,15 +50,18 @@ from cmbound.functions import (
     v,
     w0,
 )
-from cmbound.notation import H_2, L_s, R, a, b, d, d_eff, h, m2, n_atoms, nu, q, sd2, t, t_star, tau, y
+from cmbound.notation import H_2, PUBLIC, L_s, R, a, b, d, d_eff, h, m2, n_atoms, nu, q, sd2, t, t_star, tau, y
 from cmbound.records import Assumption
+from cmbound.threads import alone
+from cmbound.variants import TEACHERS
 
 EI = "exponential-integrator"
+_IN_RULES = (*PUBLIC, "a", "b", "q", "y", "nu", "H_2")
 HALF, QUARTER = Rational(1, 2), Rational(1, 4)
 
 
 @dataclass(frozen=True, eq=False)
-class Rule:
+class Rule(Record):
     """One bound on the sum of local teacher errors over the stretch [a, b], before the weights L_f.
 
     Attributes:
@@ -81,6 +85,22 @@ class Rule:
     free: Mapping[Any, tuple[Fraction, ...]] = field(default_factory=dict)
     breakpoints: tuple[Any, ...] = ()
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        checked_expression("the bound of a rule", self.bound, _IN_RULES)
+        for name, values in self.free.items():
+            if not values or not all(isinstance(x, Fraction | int) for x in values):
+                raise InputError(f"the free parameter {name} of a rule needs exact values to choose from, got {values!r}")
+            if name not in self.bound.free_symbols:
+                raise InputError(f"the free parameter {name!r} of a rule does not occur in its bound {self.bound}")
+        for what, given in (("energy", self.energy), ("valid_from", self.valid_from)):
+            if given is not None:
+                checked_expression(f"{what} of a rule", given, _IN_RULES)
+        for x in self.breakpoints:
+            checked_expression("a breakpoint of a rule", x, _IN_RULES)
+        if (self.energy is not None) != self.bound.has(q):
+            raise InputError(f"a rule has an energy where its bound is written in q, and only there; got the bound {self.bound}")
+
     def specialise(self, values: Mapping[Any, Any]) -> Rule:
         """The rule with symbols replaced."""
 
@@ -97,7 +117,7 @@ class Rule:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Profile:
+class Profile(Record):
     """A regularity profile.
 
     Attributes:
@@ -123,6 +143,26 @@ class Profile:
     centred: bool = False
     subspace: bool = False
     no_tau: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        here = f"profile {checked_text('the name of a profile', self.name)!r}"
+        if self.name == "auto":
+            raise InputError("a profile cannot be called 'auto', which stands for the best of several")
+        checked_text(f"the title of {here}", self.title)
+        if not isinstance(self.rules, Mapping) or not self.rules:
+            raise InputError(
+                f"the rules of {here} must be given for one teacher at least ({', '.join(TEACHERS)}), got {self.rules!r}"
+            )
+        for teacher, rules in self.rules.items():
+            checked_name(f"teacher in {here}", teacher, TEACHERS)
+            checked_tuple(f"the rules of {here}", rules, Rule)
+            if len(rules) not in (1, 2):
+                raise InputError(f"{here} must have one rule for {teacher}, or an early and a late one, got {len(rules)}")
+        checked_tuple(f"the assumptions of {here}", self.assumptions, Assumption)
+        checked_distinct(f"the assumptions of {here}", (x.id for x in self.assumptions))
+        if self.acceleration is not None:
+            checked_expression(f"the acceleration of {here}", self.acceleration, PUBLIC)
 
     def __repr__(self) -> str:
         return f"<Profile {self.name}: {self.title}>"
@@ -152,10 +192,10 @@ class Profile:
         Raises:
             InputError: ``acceleration`` is not an expression in t and known parameters, or contains floats.
         """
-        expr = _checked(acceleration, {"t"}, "acceleration")
+        expr = checked_expression("acceleration", acceleration, PUBLIC)
         assumption = Assumption(f"profile:{name}", f"the score acceleration is at most {plain(expr)}, non-increasing in t")
         rule = _pointwise(Integral(elementary(expr), (t, a, b)))
-        return cls(name, title or "pointwise bound given by the user", {teacher: (rule,)}, (assumption,), expr)
+        return cls(_own(name), title or "pointwise bound given by the user", {teacher: (rule,)}, (assumption,), expr)
 
     @classmethod
     def from_stretch(
@@ -175,27 +215,17 @@ class Profile:
         Raises:
             InputError: the result is not an expression in a, b, h and known parameters, or contains floats.
         """
-        expr = _checked(bound(a, b, h), {"a", "b", "h"}, "stretch bound")
+        expr = checked_expression("stretch bound", bound(a, b, h), (*PUBLIC, "a", "b"))
         assumption = Assumption(f"profile:{name}", f"the local teacher errors on [a, b] add up to at most {plain(expr)}")
         rule = Rule(expr, stepwise=stepwise, cuttable=False)
-        return cls(name, title or "stretch bound given by the user", {teacher: (rule,)}, (assumption,))
+        return cls(_own(name), title or "stretch bound given by the user", {teacher: (rule,)}, (assumption,))
 
 
-def _checked(expr: Any, bound_names: set[str], what: str) -> Expr:
-    from cmbound import notation
-
-    if not isinstance(expr, Expr):
-        raise InputError(f"{what} must be a SymPy expression, got {type(expr).__name__}")
-    if not is_exact(expr):
-        raise InputError(f"{what} must be exact: write Rational(1, 10), not 0.1")
-    for symbol in expr.free_symbols:
-        if symbol.name not in bound_names and symbol.name not in notation.PUBLIC:
-            raise InputError(
-                f"{what} contains {symbol.name!r}, which is neither in the table of symbols nor one of {sorted(bound_names)}"
-            )
-        if symbol != notation.TABLE[symbol.name].symbol:
-            raise InputError(f"{what} contains a symbol {symbol.name!r} of its own; import it from cmbound.notation")
-    return expr
+def _own(name: str) -> str:
+    """The name of a user's profile, which must not be that of another one that is known."""
+    if name in NAMES:
+        raise InputError(f"a profile of your own cannot be called {name!r}; these names are taken: {', '.join(NAMES)}")
+    return name
 
 
 def _pointwise(phi: Any, additive: bool = True, **kwargs: Any) -> Rule:
@@ -395,19 +425,21 @@ ATOMS_PROFILE = Profile(
     no_tau=True,
 )
 
-PROFILES: dict[str, Profile] = {
-    p.name: p
-    for p in (
-        UNIVERSAL,
-        UNIVERSAL_INTEGRATED,
-        SECOND_MOMENT_PROFILE,
-        LIPSCHITZ_PROFILE,
-        LIPSCHITZ_DECAY,
-        SMOOTHED_PROFILE,
-        BOUNDED_PROFILE,
-        ATOMS_PROFILE,
-    )
-}
+PROFILES: Mapping[str, Profile] = FrozenDict(
+    {
+        p.name: p
+        for p in (
+            UNIVERSAL,
+            UNIVERSAL_INTEGRATED,
+            SECOND_MOMENT_PROFILE,
+            LIPSCHITZ_PROFILE,
+            LIPSCHITZ_DECAY,
+            SMOOTHED_PROFILE,
+            BOUNDED_PROFILE,
+            ATOMS_PROFILE,
+        )
+    }
+)
 """The eight profiles of theory 3.2 and 3.11, in the order of the table there."""
 
 NAMES: tuple[str, ...] = ("auto", *PROFILES)
@@ -443,6 +475,7 @@ def specialised(p: Profile, teacher: str, given: frozenset[str]) -> tuple[Rule, 
 
 
 @lru_cache(maxsize=256)
+@alone
 def _specialised(p: Profile, teacher: str, centred: bool, subspace: bool) -> tuple[Rule, ...]:
     values: dict[Any, Any] = {**({m2: sd2} if centred else {}), **({d: d_eff} if subspace else {})}
     return tuple(rule.specialise(values) for rule in p.rules[teacher]) if values else p.rules[teacher]

@@ -7,6 +7,27 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from cmbound.checks import (
+    checked_distinct,
+    checked_expression,
+    checked_kind,
+    checked_name,
+    checked_relation,
+    checked_symbols,
+    checked_text,
+    checked_tuple,
+)
+from cmbound.errors import InputError
+from cmbound.frozen import FrozenDict, Record
+from cmbound.notation import PUBLIC, TABLE
+
+KINDS = ("order", "explicit", "exact")
+STATUSES = ("stated", "implied", "proved", "unconfirmed")
+KNOWN = ("verbatim", "secondary", "derived", "abstract", "memory")
+RESERVED = frozenset({"total", "trivial", "dominating", "dominating_term"})
+"""Names of columns beside those of the terms, which no term can have."""
+_IN_TERMS = (*PUBLIC, "t_prev")
+
 
 @dataclass(frozen=True)
 class Assumption:
@@ -22,6 +43,11 @@ class Assumption:
     text: str
     predicate: Any = None
 
+    def __post_init__(self) -> None:
+        checked_text("the id of an assumption", self.id)
+        checked_text(f"the text of assumption {self.id!r}", self.text)
+        checked_relation(f"the predicate of assumption {self.id!r}", self.predicate, PUBLIC)
+
 
 @dataclass(frozen=True)
 class Reference:
@@ -29,6 +55,10 @@ class Reference:
 
     key: str
     place: str
+
+    def __post_init__(self) -> None:
+        checked_text("the key of a reference", self.key)
+        checked_text(f"the place in {self.key}", self.place)
 
     def __str__(self) -> str:
         return f"{self.key}, {self.place}"
@@ -46,9 +76,13 @@ class Term:
     name: str
     expression: Any
 
+    def __post_init__(self) -> None:
+        checked_text("the name of a term", self.name)
+        checked_expression(f"term {self.name!r}", self.expression)
+
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Theorem:
+class Theorem(Record):
     """A statement: metric <= sum of named terms, under assumptions.
 
     Attributes:
@@ -98,6 +132,58 @@ class Theorem:
     aliases: Mapping[str, str] = field(default_factory=dict)
     complexity: Any = None
     complexity_metric: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        here = f"statement {checked_text('the id of a statement', self.id)!r}"
+        checked_name(f"kind of {here}", self.kind, KINDS)
+        checked_name(f"status of {here}", self.status, STATUSES)
+        checked_name(f"known of {here}", self.known, KNOWN)
+        for name in ("title", "metric", "quantity", "quantity_latex", "clock"):
+            checked_text(f"{name} of {here}", getattr(self, name))
+        checked_kind(f"the reference of {here}", self.reference, Reference)
+        checked_tuple(f"the assumptions of {here}", self.statement_assumptions, Assumption)
+        checked_distinct(f"the assumptions of {here}", (x.id for x in self.statement_assumptions))
+        self._check_quantity(here)
+        self._check_terms(here)
+        for name in ("ve_factor", "complexity"):
+            if getattr(self, name) is not None:
+                checked_expression(f"{name} of {here}", getattr(self, name), PUBLIC)
+        for name in self.aliases:
+            checked_name(f"parameter among the aliases of {here}", name, PUBLIC)
+
+    def _check_quantity(self, here: str) -> None:
+        try:
+            self.quantity.format(target="p_data")
+        except (LookupError, ValueError):
+            raise InputError(
+                f"quantity of {here} may have {{target}} in braces and nothing else, got {self.quantity!r}"
+            ) from None
+
+    def _check_terms(self, here: str) -> None:
+        for what, terms in (("terms", self.sources), ("terms of the recursion", self.recursion)):
+            checked_tuple(f"the {what} of {here}", terms, Term)
+            checked_distinct(f"the {what} of {here}", (x.name for x in terms))
+            for term in terms:
+                if term.name in RESERVED or term.name in TABLE:
+                    raise InputError(f"a term of {here} is called {term.name!r}, which is the name of a parameter or of a column")
+                checked_symbols(f"term {term.name!r} of {here}", term.expression, _IN_TERMS)
+        names = [x.name for x in self.sources]
+        for term in self.recursion:
+            checked_name(f"term in the recursion of {here}", term.name, names)
+        self._check_recursion(here)
+        present = {x.name for term in self.sources for x in term.expression.free_symbols}
+        for name in self.free:
+            checked_name(f"free parameter of {here}", name, [x for x in PUBLIC if x in present])
+
+    def _check_recursion(self, here: str) -> None:
+        from cmbound.notation import W_prev
+
+        slopes = {x.expression.diff(W_prev) for x in self.recursion}
+        if len(slopes) > 1 or any(x.has(W_prev) for x in slopes):
+            raise InputError(
+                f"every term in the recursion of {here} must be linear in W_prev, with the same factor; got {slopes}"
+            )
 
     def __repr__(self) -> str:
         return f"<Theorem {self.id}: {self.title}>"
@@ -171,7 +257,6 @@ class Theorem:
     def parameters(self) -> tuple[Any, ...]:
         """Rows of the table of symbols: the parameters that must be given."""
         from cmbound.formulas import required
-        from cmbound.notation import TABLE
 
         return tuple(TABLE[name] for name in required(self) if name not in self.free)
 
@@ -179,7 +264,6 @@ class Theorem:
     def optional_parameters(self) -> tuple[Any, ...]:
         """Rows of the table of symbols: those that may be given besides (profiles, grids, noise levels, free parameters)."""
         from cmbound.formulas import optional
-        from cmbound.notation import TABLE
 
         return tuple(TABLE[name] for name in (*self.free, *optional(self)))
 
@@ -264,7 +348,14 @@ class Terms(Mapping[str, TermValue]):
     """The terms of an evaluation by name, in the order of the statement."""
 
     def __init__(self, values: tuple[TermValue, ...]) -> None:
-        self._values = {x.name: x for x in values}
+        checked_distinct("the terms of an evaluation", (x.name for x in values))
+        self._values = FrozenDict({x.name: x for x in values})
+
+    def __hash__(self) -> int:
+        return hash(self._values)
+
+    def __reduce__(self) -> Any:
+        return Terms, (tuple(self._values.values()),)
 
     def __getitem__(self, name: str) -> TermValue:
         return self._values[name]
@@ -319,7 +410,7 @@ class Enclosed:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Evaluation:
+class Evaluation(Record):
     """A statement evaluated at one point: the enclosure [lower, upper], its terms, and everything it assumed.
 
     ``float(evaluation)`` and ``value`` are the upper end, rounded up. In the approximate tier ``lower`` and ``upper``
@@ -401,8 +492,8 @@ class Evaluation:
         return evaluation_html(self)
 
 
-@dataclass(frozen=True)
-class Approximation:
+@dataclass(frozen=True, eq=False)
+class Approximation(Record):
     """float64 values over arrays: ``total`` and ``terms`` (by name), all of the broadcast shape."""
 
     total: Any

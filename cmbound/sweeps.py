@@ -13,6 +13,7 @@ import numpy.typing as npt
 from cmbound.catalogue import theorem as find
 from cmbound.errors import DomainError, InputError
 from cmbound.formulas import OPTIONS, accepts, unknown_parameter
+from cmbound.frozen import Record
 from cmbound.notation import TABLE
 from cmbound.numbers import exact
 from cmbound.parallel import mapped
@@ -26,8 +27,8 @@ MAX_AXIS = 10**7
 _RANGE = re.compile(r"([^:]+):([^:]+):(log|linear):([0-9]+)")
 
 
-@dataclass(frozen=True)
-class Sweep:
+@dataclass(frozen=True, eq=False)
+class Sweep(Record):
     """What is swept: the statement, the axes in order, and everything that stays fixed.
 
     Attributes:
@@ -39,6 +40,22 @@ class Sweep:
     theorem: str
     axes: Mapping[str, Array]
     fixed: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        statement = find(self.theorem)
+        for name in (*self.axes, *self.fixed):
+            if name not in OPTIONS and not accepts(statement, name):
+                raise unknown_parameter(statement, name)
+        for name, values in self.axes.items():
+            if name in self.fixed:
+                raise InputError(f"{name} varies and is fixed at {self.fixed[name]!r}: give it once")
+            if getattr(values, "ndim", 0) != 1 or not len(values):
+                raise InputError(f"{name} must be an array of one dimension that is not empty, got {values!r}")
+        if not self.axes:
+            raise InputError("nothing varies: give a parameter as a list (2,8,32) or a range (1e-4:1e-1:log:50)")
+        if len(self) > MAX_POINTS:
+            raise DomainError(f"the sweep has {len(self)} points; at most {MAX_POINTS} are allowed")
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -54,8 +71,8 @@ class Sweep:
         return {name: x[i] for (name, x), i in zip(self.axes.items(), places, strict=True)}
 
 
-@dataclass(frozen=True)
-class Chunk:
+@dataclass(frozen=True, eq=False)
+class Chunk(Record):
     """Some points of a sweep: columns by name, all of one length: parameters, terms, ``total``, and the dominating term."""
 
     parameters: Mapping[str, Array]
@@ -105,12 +122,9 @@ def sweep(id: str, **params: Any) -> Sweep:
     Raises:
         CmboundError: something not understood, or more than 10^10 points.
     """
-    theorem = find(id)
     axes: dict[str, Array] = {}
     fixed: dict[str, Any] = {}
     for name, value in params.items():
-        if name not in OPTIONS and not accepts(theorem, name):
-            raise unknown_parameter(theorem, name)
         values: Array | None = None
         if name in TABLE and isinstance(value, str):
             values = axis(name, value)
@@ -122,12 +136,7 @@ def sweep(id: str, **params: Any) -> Sweep:
             raise InputError(f"{name} has no values")
         else:
             axes[name] = values
-    if not axes:
-        raise InputError("nothing varies: give a parameter as a list (2,8,32) or a range (1e-4:1e-1:log:50)")
-    result = Sweep(id, axes, fixed)
-    if len(result) > MAX_POINTS:
-        raise DomainError(f"the sweep has {len(result)} points; at most {MAX_POINTS} are allowed")
-    return result
+    return Sweep(id, axes, fixed)
 
 
 def _first_bad(what: Sweep, start: int, stop: int) -> int:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from sympy import Function, Max, Min, S, exp, sqrt
 
 from cmbound.errors import InputError, UnknownNameError
+from cmbound.frozen import FrozenDict
 from cmbound.functions import c, em1, lam, lam_rise, one_minus_c, one_minus_s, rearranged, s
 from cmbound.notation import L_f, L_s, T, a, b, d, delta, eps_cm, eps_sc, h, k, m2, t_hat, t_prev
 
@@ -132,15 +133,17 @@ DDIM = Teacher(
     needs_grid=True,
     reference="theory 3.10",
 )
-TEACHERS = {x.name: x for x in (EXPONENTIAL_INTEGRATOR, DDIM)}
+TEACHERS = FrozenDict({x.name: x for x in (EXPONENTIAL_INTEGRATOR, DDIM)})
 
-STARTS = {
-    "standard": rearranged(
-        sqrt(c(T) ** 2 * m2**2 + one_minus_s(T) ** 2 * d),
-        c(T) * sqrt(m2**2 + c(T) ** 2 * d / (1 + s(T)) ** 2),
-    ),
-    "matched": c(T) * m2,
-}
+STARTS = FrozenDict(
+    {
+        "standard": rearranged(
+            sqrt(c(T) ** 2 * m2**2 + one_minus_s(T) ** 2 * d),
+            c(T) * sqrt(m2**2 + c(T) ** 2 * d / (1 + s(T)) ** 2),
+        ),
+        "matched": c(T) * m2,
+    }
+)
 """Coupling bound on W2(start, p_T): N(0, I) (standard) or N(0, s_T^2 I) (matched), theory 3.4."""
 
 
@@ -165,7 +168,7 @@ class Clock:
 
 OU = Clock("ou", L_f, eps_sc, eps_cm, L_s, sqrt(one_minus_c(delta) ** 2 * m2**2 + s(delta) ** 2 * d))
 VE = Clock("ve", L_f * exp(a - delta), eps_sc * exp(a), eps_cm * exp(-delta), L_s * exp(2 * a), lam(delta) * sqrt(d))
-CLOCKS = {x.name: x for x in (OU, VE)}
+CLOCKS = FrozenDict({x.name: x for x in (OU, VE)})
 TARGETS = ("p_data", "p_delta")
 TIERS = ("certified", "approximate")
 

@@ -18,6 +18,7 @@ from cmbound.errors import CmboundError, DomainError, InputError, UnknownNameErr
 from cmbound.evaluation.setting import resolve
 from cmbound.evaluation.sums import nodes as nodes_of
 from cmbound.formulas import ALIASES, accepts, required
+from cmbound.frozen import Record
 from cmbound.grids import KINDS
 from cmbound.notation import PUBLIC, TABLE, Domain
 from cmbound.numbers import exact, text_of
@@ -159,8 +160,8 @@ class Source(Protocol):
         """Those of its parameters that follow from others (see :data:`cmbound.analysis.readings.DERIVED`)."""
 
 
-@dataclass(frozen=True)
-class Given:
+@dataclass(frozen=True, eq=False)
+class Given(Record):
     """The parameters each statement gets, from what the user gave."""
 
     numbers: Mapping[str, Any]

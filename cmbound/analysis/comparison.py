@@ -30,8 +30,10 @@ from cmbound.analysis.readings import denied, meanings
 from cmbound.errors import CmboundError, InputError, UnknownNameError
 from cmbound.evaluation.point import evaluate
 from cmbound.formulas import OPTIONS
+from cmbound.frozen import Record
 from cmbound.numbers import text_of
 from cmbound.records import Evaluation, Theorem
+from cmbound.threads import alone
 from cmbound.variants import TIERS, choose
 
 RANKED, ORDER, UNCONFIRMED = "ranked", "order form", "unconfirmed"
@@ -44,7 +46,7 @@ _LAWS = re.compile(r"p_(?:data|delta)")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Row:
+class Row(Record):
     """One statement in a comparison.
 
     Attributes:
@@ -98,7 +100,7 @@ class Row:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Comparison:
+class Comparison(Record):
     """All statements at one point.
 
     Attributes:
@@ -154,6 +156,7 @@ def column(metric: str, target: str) -> str:
     return f"{metric} between {target}" if " and " in target else f"{metric} to {target}"
 
 
+@alone
 def compare(
     *,
     statements: Iterable[str] | None = None,

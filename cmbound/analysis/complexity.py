@@ -18,8 +18,10 @@ from cmbound.analysis.corollaries import corollaries, substituted
 from cmbound.analysis.orders import order
 from cmbound.catalogue import catalogue
 from cmbound.catalogue.corollaries import HORIZON, STOPPED
+from cmbound.frozen import Record
 from cmbound.notation import N, R, T, delta, eps, h
 from cmbound.records import Theorem
+from cmbound.threads import alone
 
 OWN = ("lyu2023", "cmbound")
 """Sources whose complexities are those of consistency models; the others are compared with them."""
@@ -37,7 +39,7 @@ _CONVERSIONS: dict[tuple[str, str], tuple[Any, str]] = {
 
 
 @dataclass(frozen=True, eq=False)
-class Complexity:
+class Complexity(Record):
     """A number of steps for accuracy eps.
 
     Attributes:
@@ -92,7 +94,7 @@ class Complexity:
 
 
 @dataclass(frozen=True, eq=False)
-class Against:
+class Against(Record):
     """One complexity against another.
 
     Attributes:
@@ -149,6 +151,7 @@ def label(name: str) -> str:
 # --- the table --------------------------------------------------------------------------------------------------------
 
 
+@alone
 def complexities(statements: Iterable[Theorem] | None = None) -> tuple[Complexity, ...]:
     """The complexities of the catalogue: recorded ones, and those of recipes, each expression of a statement once.
 
@@ -253,6 +256,7 @@ def converted(theirs: Complexity, metric: str) -> Complexity | None:
     return replace(theirs, metric=metric, expression=expression, exponents=exponents, logs=logs, through=through)
 
 
+@alone
 def verdicts(found: Iterable[Complexity] | None = None) -> tuple[Against, ...]:
     """Every complexity of the paper against every one of another source.
 

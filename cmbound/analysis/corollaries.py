@@ -13,8 +13,10 @@ from cmbound.analysis.orders import analysed_terms, order, positive, sample, sta
 from cmbound.analysis.records import Corollary, Verdict
 from cmbound.errors import InputError, UnknownNameError
 from cmbound.notation import TABLE
+from cmbound.threads import alone
 
 
+@alone
 def corollaries() -> tuple[Corollary, ...]:
     """The corollaries of the catalogue."""
     from cmbound.catalogue.corollaries import COROLLARIES
@@ -30,6 +32,7 @@ def corollary(id: str) -> Corollary:
     raise UnknownNameError("corollary", id, (x.id for x in corollaries()))
 
 
+@alone
 def check_corollary(claimed: Corollary | str) -> Verdict:
     """Whether the corollary holds, decided from the expressions of the catalogue.
 

@@ -17,6 +17,7 @@ from cmbound.analysis.asked import shown_text, wants_step
 from cmbound.analysis.readings import derived_numbers
 from cmbound.errors import InputError
 from cmbound.formulas import accepts, required
+from cmbound.frozen import FrozenDict
 from cmbound.records import Theorem
 from cmbound.verification.affine import Affine, Pipeline, composed, exact_score, flow, teacher_steps
 from cmbound.verification.instances import SkippedError
@@ -25,15 +26,17 @@ from cmbound.verification.simulation import CHOICES, simulate
 from cmbound.worlds.gaussian import Gaussian
 
 EXACT_READING = "A4-exact"
-RUN = {
-    "delta": "delta",
-    "T": "horizon",
-    "N": "grid_steps",
-    "k": "steps",
-    "times": "times",
-    "eps_sc": "eps_sc",
-    "eps_cm": "eps_cm",
-}
+RUN = FrozenDict(
+    {
+        "delta": "delta",
+        "T": "horizon",
+        "N": "grid_steps",
+        "k": "steps",
+        "times": "times",
+        "eps_sc": "eps_sc",
+        "eps_cm": "eps_cm",
+    }
+)
 """Parameters that shape the run, and what :func:`simulate` calls them."""
 _LAW = ("d", "m2", "sd2", "d_eff", "L_s", "R", "tau", "n_atoms", "weights", "t_star")
 _SAMPLES = 20

@@ -16,22 +16,26 @@ from cmbound.errors import DomainError, InputError
 from cmbound.evaluation.setting import exact_scalars
 from cmbound.exact import rational_near, time_from_sigma
 from cmbound.formulas import ALIASES, closed_terms, require_formula
+from cmbound.frozen import FrozenDict
 from cmbound.functions import geometric_sum
 from cmbound.notation import TABLE
 from cmbound.records import Theorem
+from cmbound.threads import alone
 from cmbound.variants import LocalErrorSum
 
 DEFAULT_PROFILE = "universal-integrated"
 """Any data law, the lowest order in d."""
 
-LIMITS: dict[str, str] = {
-    **dict.fromkeys(("eps_sc", "eps_cm", "eps", "h", "delta", "tau", "u", "tau_c", "eta"), "0"),
-    **dict.fromkeys(("eps_w", "eps_v", "eps_loss", "eps_est", "eps_F", "eps_ci", "kappa", "hbar", "dtau"), "0"),
-    **dict.fromkeys(
-        ("L_s", "L_f", "d", "m2", "sd2", "T", "N", "t", "k", "t_hat", "R", "n_atoms", "L_phi", "gamma", "W_prev"), "oo"
-    ),
-    **dict.fromkeys(("KL", "FI", "L_os", "L_v", "L_map"), "oo"),
-}
+LIMITS: Mapping[str, str] = FrozenDict(
+    {
+        **dict.fromkeys(("eps_sc", "eps_cm", "eps", "h", "delta", "tau", "u", "tau_c", "eta"), "0"),
+        **dict.fromkeys(("eps_w", "eps_v", "eps_loss", "eps_est", "eps_F", "eps_ci", "kappa", "hbar", "dtau"), "0"),
+        **dict.fromkeys(
+            ("L_s", "L_f", "d", "m2", "sd2", "T", "N", "t", "k", "t_hat", "R", "n_atoms", "L_phi", "gamma", "W_prev"), "oo"
+        ),
+        **dict.fromkeys(("KL", "FI", "L_os", "L_v", "L_map"), "oo"),
+    }
+)
 """Where each parameter goes."""
 
 _OPTIONS = ("profile", "to", "start", "clock")
@@ -198,6 +202,7 @@ def exact_point(theorem: Theorem, numbers: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
+@alone
 def orders(theorem: Theorem | str, **params: Any) -> Orders:
     """The leading order of each term and of the total in each parameter, the others fixed.
 

@@ -15,10 +15,12 @@ from cmbound.analysis.readings import DERIVED, denied
 from cmbound.catalogue import catalogue
 from cmbound.errors import CmboundError, DomainError, InputError, UnknownNameError
 from cmbound.formulas import OPTIONS, accepts
+from cmbound.frozen import Record
 from cmbound.notation import TABLE
 from cmbound.numbers import exact
 from cmbound.records import Theorem
 from cmbound.sweeps import axis
+from cmbound.threads import alone
 
 Array = npt.NDArray[np.float64]
 Whole = npt.NDArray[np.int64]
@@ -50,7 +52,7 @@ class Border:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Phase:
+class Phase(Record):
     """Winners over one or two parameters.
 
     Attributes:
@@ -114,6 +116,7 @@ class Phase:
         return phase_data(self)
 
 
+@alone
 def phase(
     statements: Sequence[str] | None,
     x: Mapping[str, Any],

@@ -15,13 +15,14 @@ from fractions import Fraction
 from typing import Any
 
 from cmbound.formulas import accepts
+from cmbound.frozen import FrozenDict
 from cmbound.numbers import exact
 from cmbound.records import Assumption, Theorem
 
 _READING = re.compile(r"(A[0-9]+)-\w+")
 SHARED = ("eps_cm", "eps_sc", "L_f", "L_s")
 """Constants that statements share; a reading of another symbol belongs to one statement alone."""
-DERIVED: dict[str, tuple[str, str]] = {"eps_ci": ("eps_cm", "dtau")}
+DERIVED: Mapping[str, tuple[str, str]] = FrozenDict({"eps_ci": ("eps_cm", "dtau")})
 """A number that follows from two others, as their product."""
 
 ANY_SPACING = "1e-6"

@@ -8,6 +8,7 @@ from typing import Any
 
 from sympy import Expr, S, exp, log
 
+from cmbound.frozen import Record
 from cmbound.records import Theorem
 
 
@@ -60,7 +61,7 @@ class Order:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Orders:
+class Orders(Record):
     """Leading orders of a statement: ``terms[name][parameter]`` and ``total[parameter]``."""
 
     theorem: Theorem
@@ -111,7 +112,7 @@ class Orders:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Elasticities:
+class Elasticities(Record):
     """d log(bound)/d log(parameter): exact expressions, and float values at the point (if one was given)."""
 
     theorem: Theorem
@@ -147,7 +148,7 @@ class Dominance:
 
 
 @dataclass(frozen=True, eq=False)
-class Corollary:
+class Corollary(Record):
     """A claim about the order of a statement after a substitution, which the package checks itself.
 
     Attributes:
@@ -179,7 +180,7 @@ class Corollary:
 
 
 @dataclass(frozen=True, eq=False)
-class Verdict:
+class Verdict(Record):
     """What became of a corollary.
 
     Attributes:

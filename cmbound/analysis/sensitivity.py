@@ -22,6 +22,7 @@ from cmbound.numerics import certified
 from cmbound.profiles import EI
 from cmbound.profiles import profile as find_profile
 from cmbound.records import Theorem
+from cmbound.threads import alone
 
 POINTS = 401
 """Values along a parameter before the borders are refined."""
@@ -29,6 +30,7 @@ SWITCH = TABLE["t_switch"].symbol
 _BITS = 256
 
 
+@alone
 def elasticity(theorem: Theorem | str, parameter: str, **params: Any) -> Any:
     """d log(bound)/d log(parameter), an exact SymPy expression.
 
@@ -63,6 +65,7 @@ def _elasticity(bound: Any, parameter: str) -> Any:
     return x * sympy.diff(smooth, x) / smooth
 
 
+@alone
 def elasticities(theorem: Theorem | str, **params: Any) -> Elasticities:
     """Elasticities of the total in every parameter of its closed form, with values if a complete point is given.
 
@@ -167,6 +170,7 @@ def _step(x: Any, at: Mapping[Any, Any]) -> Any:
 # --- dominating terms -------------------------------------------------------------------------------------------------
 
 
+@alone
 def dominating(theorem: Theorem | str, **params: Any) -> str | None:
     """Name of the largest term at a point (``params`` as for :meth:`cmbound.records.Theorem.evaluate`)."""
     theorem = statement(theorem)
@@ -177,6 +181,7 @@ def _default(theorem: Theorem) -> dict[str, Any]:
     return {"profile": DEFAULT_PROFILE} if theorem.uses_profile else {}
 
 
+@alone
 def dominance(theorem: Theorem | str, parameter: str, low: Any, high: Any, **params: Any) -> Dominance:
     """Which term is the largest along one parameter, and where that changes (float64).
 

@@ -13,6 +13,7 @@ from sympy import Integer, Max, Rational, S, exp, log, sqrt
 
 from cmbound.analysis.records import Corollary
 from cmbound.catalogue.lyu2023 import SETTLE, STEPS, M
+from cmbound.frozen import FrozenDict
 from cmbound.functions import c, lam, one_minus_ratio, one_minus_s, plain, rho_squared
 from cmbound.notation import (
     H_2,
@@ -52,12 +53,14 @@ THREE_HALVES = Rational(3, 2)
 # --- the paper ------------------------------------------------------------------------------------------------------
 
 H_RECIPE = eps / (T * L_f * L_s**THREE_HALVES * sqrt(d))
-RECIPE = {
-    delta: eps**2 / M**2,
-    eps_cm: eps / T,
-    eps_sc: eps / (T * L_f),
-    h: H_RECIPE,
-}
+RECIPE = FrozenDict(
+    {
+        delta: eps**2 / M**2,
+        eps_cm: eps / T,
+        eps_sc: eps / (T * L_f),
+        h: H_RECIPE,
+    }
+)
 """Corollary 4, for a target eps; the horizon stays a symbol."""
 HORIZON = log(M * L_f / eps)
 
@@ -67,7 +70,7 @@ def _accuracy(target: Any) -> dict[Any, Any]:
     return {x: y.subs(eps, target) for x, y in {**RECIPE, T: HORIZON}.items() if x != delta}
 
 
-BOUNDED_LIPSCHITZ = {L_s: R**2 / delta**2, delta: eps**2 / Max(R**2, d)}
+BOUNDED_LIPSCHITZ = FrozenDict({L_s: R**2 / delta**2, delta: eps**2 / Max(R**2, d)})
 W2_FOR_SMOOTHING = eps**2 / (L_s * M)
 W2_FOR_CORRECTOR = eps / sqrt(L_s)
 
@@ -300,7 +303,7 @@ EXPLICIT: tuple[Corollary, ...] = (
 TV_LIMITS = ("eps", "L_f", "d", "m2", "L_s")
 TV_TIME = eps / (L_s * M)
 """Time that TV(p_t, p_data), which is linear in t, allows for eps."""
-CORRECTOR = {L_phi: L_s, gamma: sqrt(L_s), tau_c: 1 / sqrt(L_s), eta: eps / sqrt(L_s * d)}
+CORRECTOR = FrozenDict({L_phi: L_s, gamma: sqrt(L_s), tau_c: 1 / sqrt(L_s), eta: eps / sqrt(L_s * d)})
 
 TOTAL_VARIATION: tuple[Corollary, ...] = (
     Corollary(

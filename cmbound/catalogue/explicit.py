@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from sympy import Integer, Max, Rational, exp, pi, sqrt
 
+from cmbound.frozen import FrozenDict
 from cmbound.functions import (
     c,
     c_drop,
@@ -71,7 +72,7 @@ ONE_STEP = (
     Term("score", ScoreSum(T)),
     Term("discretisation", LocalErrorSum(T)),
 )
-AT_T_HAT = {"consistency": ConsistencySum(t_hat), "score": ScoreSum(t_hat), "discretisation": LocalErrorSum(t_hat)}
+AT_T_HAT = FrozenDict({"consistency": ConsistencySum(t_hat), "score": ScoreSum(t_hat), "discretisation": LocalErrorSum(t_hat)})
 EARLY = Term("early_stopping", EarlyStoppingGap(delta))
 
 LIPSCHITZ = Assumption("A2", "the score s(., t) is L_s-Lipschitz for all t in [0, T] (Assumption 2)")

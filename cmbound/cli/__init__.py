@@ -16,6 +16,7 @@ import click
 
 from cmbound import __version__
 from cmbound.errors import CmboundError
+from cmbound.frozen import FrozenDict
 
 PIPE_CLOSED = 141
 
@@ -37,7 +38,7 @@ _COMMANDS = {
     "presets": "presets",
     "completion": "completion",
 }
-CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+CONTEXT = FrozenDict({"help_option_names": ["-h", "--help"], "max_content_width": 110})
 
 
 class _Lazy(click.Group):

@@ -13,6 +13,7 @@ from scipy.special import stdtrit
 from cmbound.distances.arguments import Array, finite_array, integer
 from cmbound.distances.line import w2_samples_1d
 from cmbound.errors import DomainError, InputError
+from cmbound.frozen import Record
 
 MAX_TRANSPORT = 2000
 """Most points a side for :func:`w2_samples`: the network simplex takes seconds there and its cost matrix grows as n^2."""
@@ -20,8 +21,8 @@ BATCHES = 10
 """Independent batches behind the interval of :func:`w2_samples` and :func:`sliced_w2`."""
 
 
-@dataclass(frozen=True)
-class Estimate:
+@dataclass(frozen=True, eq=False)
+class Estimate(Record):
     """A number computed from samples, with its confidence interval; what the interval covers is said by the function.
 
     Attributes:

@@ -21,11 +21,13 @@ from cmbound.numerics import approximate as floats
 from cmbound.numerics.backend import Floats
 from cmbound.profiles import Profile, Rule
 from cmbound.records import Approximation, Term, Theorem
+from cmbound.threads import alone
 from cmbound.variants import Placeholder
 
 CHUNK = 1 << 14
 
 
+@alone
 def approximate(theorem: Theorem, params: Mapping[str, Any]) -> Approximation:
     """See :meth:`cmbound.records.Theorem.approximate`."""
     if params.get("digits") is not None:

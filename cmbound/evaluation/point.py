@@ -36,6 +36,7 @@ from cmbound.records import (
     TermValue,
     Theorem,
 )
+from cmbound.threads import alone
 from cmbound.variants import ConsistencySum, LipschitzAt, LocalErrorSum, Placeholder, ScheduleSum, ScoreSum
 
 MAX_BITS = 1 << 20
@@ -46,6 +47,7 @@ MAX_DIGITS = 1000
 # --- one point ------------------------------------------------------------------------------------------------------
 
 
+@alone
 def evaluate(theorem: Theorem, params: Mapping[str, Any], tier: str = "certified") -> Evaluation:
     """See :meth:`cmbound.records.Theorem.evaluate`; ``tier`` = ``approximate`` gives the float64 value instead."""
     chosen = best(theorem, params) if theorem.free else {}
@@ -54,6 +56,7 @@ def evaluate(theorem: Theorem, params: Mapping[str, Any], tier: str = "certified
     return evaluate_setting(replace(setting, given=given), tier, params.get("digits"))
 
 
+@alone
 def evaluate_setting(setting: Setting, tier: str = "certified", digits: Any = None) -> Evaluation:
     """The value of a resolved setting (whose records a caller may have replaced, as planted mistakes do)."""
     digits = _digits(digits, tier)
@@ -178,7 +181,7 @@ def term_rows(setting: Setting, sums: Sums, paths: Mapping[Value, tuple[Piece, .
         if end not in known:
             here = {**values, TABLE["t_hat"].symbol: sums.backend.number(end)}
             increments = tuple(Term(x.name, x.expression.subs(W_prev, 0)) for x in theorem.recursion)
-            slope = Term("", sympy.diff(theorem.recursion[0].expression, W_prev))
+            slope = Term("slope", sympy.diff(theorem.recursion[0].expression, W_prev))
             known[end] = _evaluated((slope, *increments), sums, paths, here, {**setting.values, "t_hat": end})
         slope_value, *added = known[end]
         row = dict(row)

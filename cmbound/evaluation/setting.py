@@ -23,11 +23,13 @@ from cmbound.formulas import (
     required,
     unknown_parameter,
 )
+from cmbound.frozen import Record
 from cmbound.grids import Grid
 from cmbound.notation import TABLE, Domain
 from cmbound.numbers import exact, text_of
 from cmbound.profiles import PROFILES, Profile, Rule, profile, specialised, unavailable
 from cmbound.records import Assumption, Theorem
+from cmbound.threads import alone
 from cmbound.variants import TEACHERS, Clock, Teacher, choose
 
 MAX_EVALUATIONS = 10**4
@@ -36,8 +38,8 @@ LONGEST_HORIZON = 350
 _PER_STEP_DOMAIN = Domain(low=0, low_open=True)
 
 
-@dataclass(frozen=True)
-class Setting:
+@dataclass(frozen=True, eq=False)
+class Setting(Record):
     """Everything an evaluation needs, exact and checked.
 
     Attributes:
@@ -138,6 +140,7 @@ def _exact_lists(params: Mapping[str, Any]) -> dict[str, tuple[Fraction, ...]]:
 # --- resolution -----------------------------------------------------------------------------------------------------
 
 
+@alone
 def resolve(theorem: Theorem, params: Mapping[str, Any]) -> Setting:
     """Check and complete what the user gave.
 

@@ -18,6 +18,7 @@ from cmbound.evaluation.sums import FLOATS
 from cmbound.figures.data import Array, FigureData, with_formula
 from cmbound.figures.style import GREY, MARKERS, bounded, in_paper_style, legend, look, new_figure, scale_of, tidy, yardstick
 from cmbound.figures.terms import range_of
+from cmbound.frozen import Record
 from cmbound.grids import KINDS, MAX_STEPS, two_stage
 
 _FINE = 1e-5
@@ -26,7 +27,7 @@ _MOST_MARKERS = 10
 
 
 @dataclass(frozen=True, eq=False)
-class GridsData(FigureData):
+class GridsData(FigureData, Record):
     """A bound on several grids (float64).
 
     Attributes:

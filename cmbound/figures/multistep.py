@@ -25,6 +25,7 @@ from cmbound.figures.style import (
     scale_of,
     tidy,
 )
+from cmbound.frozen import Record
 from cmbound.output.data import in_clock
 from cmbound.planning.schedule import Schedule, schedule
 from cmbound.records import Evaluation
@@ -44,7 +45,7 @@ _MOST_MARKERS = 12
 
 
 @dataclass(frozen=True, eq=False)
-class MultistepData(FigureData):
+class MultistepData(FigureData, Record):
     """Certified bounds after each evaluation.
 
     Attributes:

@@ -15,6 +15,7 @@ from cmbound.catalogue import theorem as find
 from cmbound.errors import InputError
 from cmbound.figures.data import Array, FigureData, with_formula
 from cmbound.figures.style import BLACK, COLOURS, GREY, MARKERS, called, dashes, in_paper_style, legend, new_figure, tidy
+from cmbound.frozen import Record
 from cmbound.verification.campaign import ATTAINED, run
 from cmbound.verification.instances import Outcome
 
@@ -30,7 +31,7 @@ _DECIDED = ("passed", "violation", "undecided")
 
 
 @dataclass(frozen=True, eq=False)
-class RatiosData(FigureData):
+class RatiosData(FigureData, Record):
     """The decided instances of some statements: those that passed, attain the bound (``undecided``) or violate it.
 
     Attributes:

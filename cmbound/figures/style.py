@@ -14,11 +14,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from cmbound.errors import InputError, UnknownNameError
+from cmbound.frozen import FrozenDict
 from cmbound.notation import TABLE
 from cmbound.records import Theorem
+from cmbound.threads import LOCK
 
 SHEET = Path(__file__).with_name("paper.mplstyle")
-WIDTHS = {"column": 3.25, "page": 6.5}
+WIDTHS = FrozenDict({"column": 3.25, "page": 6.5})
 """Inches: one column, and the width of the text, of a paper with two columns."""
 SUFFIXES = (".png", ".pdf", ".svg")
 
@@ -42,7 +44,7 @@ Arguments = ParamSpec("Arguments")
 @contextmanager
 def paper_style() -> Iterator[None]:
     """The style sheet while the block runs, whatever the user's own settings are."""
-    with matplotlib.rc_context(fname=SHEET):
+    with LOCK, matplotlib.rc_context(fname=SHEET):
         yield
 
 

@@ -31,6 +31,7 @@ from cmbound.figures.style import (
     yardstick,
 )
 from cmbound.formulas import accepts, unknown_parameter
+from cmbound.frozen import Record
 from cmbound.numbers import text_of
 from cmbound.sweeps import Sweep, axis, table
 
@@ -39,7 +40,7 @@ _HEIGHT = 2.55
 
 
 @dataclass(frozen=True, eq=False)
-class TermsData(FigureData):
+class TermsData(FigureData, Record):
     """The terms of a statement along one parameter (float64).
 
     Attributes:

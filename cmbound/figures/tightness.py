@@ -15,6 +15,7 @@ from cmbound.errors import DomainError, InputError
 from cmbound.figures.data import FigureData
 from cmbound.figures.ratios import check_count, decided
 from cmbound.figures.style import BLACK, COLOURS, GREY, MARKERS, ORDER_DASHES, called, in_paper_style, legend, new_figure, tidy
+from cmbound.frozen import Record
 from cmbound.parallel import mapped
 from cmbound.records import Theorem
 from cmbound.verification.campaign import draw, judge, whole
@@ -30,7 +31,7 @@ _LOWEST = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
-class TightnessData(FigureData):
+class TightnessData(FigureData, Record):
     """Ratios true/bound by dimension.
 
     Attributes:

@@ -21,6 +21,7 @@ from cmbound.errors import DomainError
 from cmbound.numerics.codegen import Dialect
 from cmbound.numerics.codegen import function as generate
 from cmbound.numerics.integrals import extract
+from cmbound.threads import LOCK
 
 Ball: TypeAlias = Any
 """An Arb ball; python-flint has no complete type information."""
@@ -28,13 +29,14 @@ Ball: TypeAlias = Any
 
 @contextmanager
 def precision(bits: int) -> Iterator[None]:
-    """Ball arithmetic with ``bits`` of working precision inside the block (a setting of the whole process)."""
-    before = flint.ctx.prec
-    flint.ctx.prec = bits
-    try:
-        yield
-    finally:
-        flint.ctx.prec = before
+    """Ball arithmetic with ``bits`` of working precision inside the block, one thread at a time (a global setting)."""
+    with LOCK:
+        before = flint.ctx.prec
+        try:
+            flint.ctx.prec = bits
+            yield
+        finally:
+            flint.ctx.prec = before
 
 
 def number(value: Any) -> Ball:

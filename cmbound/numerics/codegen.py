@@ -13,13 +13,15 @@ from typing import Any
 import sympy
 
 from cmbound.errors import InputError
+from cmbound.frozen import Record
 from cmbound.functions import Named, Rearranged
+from cmbound.threads import alone
 
 FUNCTIONS = ("exp", "log", "atan", "atan2", "expm1", "log1p")
 
 
-@dataclass(frozen=True)
-class Dialect:
+@dataclass(frozen=True, eq=False)
+class Dialect(Record):
     """How one arithmetic writes things.
 
     Attributes:
@@ -119,6 +121,7 @@ def _joined_roots(factors: Sequence[Any]) -> list[Any]:
     return [*(x for x in factors if x not in rare), sympy.Pow(inside, sympy.Rational(1, q), evaluate=False)]
 
 
+@alone
 def function(exprs: Sequence[Any], symbols: Sequence[Any], dialect: Dialect) -> Callable[..., list[Any]]:
     """A function of ``symbols`` (by position) returning the list of values of ``exprs``."""
     names = {symbol: f"v{i}" for i, symbol in enumerate(symbols)}

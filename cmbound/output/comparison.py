@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cmbound.analysis.comparison import NOT_APPLICABLE, NOT_EVALUABLE, ORDER, RANKED, UNCONFIRMED, Comparison, Row
+from cmbound.frozen import thawed
 from cmbound.output.numbers import plain_decimal, rounded
 from cmbound.output.table import Cell, Table, number
 from cmbound.output.text import Page
@@ -53,7 +54,7 @@ def comparison_data(comparison: Comparison) -> dict[str, Any]:
         for name, x in comparison.options.items()
     }
     return {
-        "parameters": dict(comparison.parameters),
+        "parameters": thawed(comparison.parameters),
         "options": options,
         "measured": list(comparison.measured),
         "tier": comparison.tier,

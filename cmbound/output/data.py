@@ -11,6 +11,7 @@ import sympy
 import cmbound
 from cmbound.exact import noise_level
 from cmbound.formulas import latex, on_a_grid, statement_parts
+from cmbound.frozen import thawed
 from cmbound.functions import Named, plain
 from cmbound.output.numbers import plain_decimal
 from cmbound.presets import Preset
@@ -87,7 +88,7 @@ def evaluation_data(evaluation: Evaluation) -> dict[str, Any]:
         "clock": clock,
         "start": evaluation.start,
         "to": evaluation.target,
-        "parameters": dict(evaluation.parameters),
+        "parameters": thawed(evaluation.parameters),
         "derived": {
             name: {"lower": plain_decimal(x.lower), "upper": plain_decimal(x.upper)} for name, x in evaluation.derived.items()
         },

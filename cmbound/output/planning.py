@@ -6,6 +6,7 @@ from fractions import Fraction
 from math import isfinite
 from typing import Any
 
+from cmbound.frozen import thawed
 from cmbound.numerics.certified import float_up
 from cmbound.output.data import SCHEMA_VERSION, evaluation_data, in_clock
 from cmbound.output.numbers import plain_decimal, rounded
@@ -94,7 +95,7 @@ def budget_page(budget: Budget, width: int | None = None) -> str:
 
 
 def _short(value: Any) -> str:
-    return f"[{value[0]}, ..., {value[-1]}]" if isinstance(value, list) and len(value) > 8 else str(value)
+    return f"[{value[0]}, ..., {value[-1]}]" if isinstance(value, list | tuple) and len(value) > 8 else str(thawed(value))
 
 
 def _options(page: Page, evaluation: Evaluation) -> None:

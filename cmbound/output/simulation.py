@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from cmbound.distances import MAX_TRANSPORT
+from cmbound.frozen import FrozenDict, thawed
 from cmbound.output.numbers import rounded
 from cmbound.output.table import Cell, Table, number
 from cmbound.output.tables import terms_table
@@ -17,12 +18,14 @@ from cmbound.verification.simulation import CHOICES, Run, Simulation, trajectori
 from cmbound.worlds.gaussian import Gaussian
 
 _TWO_SAMPLES = "as an estimate for the laws it is biased upwards, which the 95% interval covers"
-METHODS = {
-    "samples": f"W2 is that of two samples, exact in one dimension; {_TWO_SAMPLES}",
-    "transport": f"W2 is that of two samples, by optimal transport; {_TWO_SAMPLES}",
-    "sliced": "W2 is d^(1/2) times the sliced W2 of two samples, which estimates a lower bound of W2 (optimal transport needs "
-    f"POT, the extra pot, and at most {MAX_TRANSPORT} samples)",
-}
+METHODS = FrozenDict(
+    {
+        "samples": f"W2 is that of two samples, exact in one dimension; {_TWO_SAMPLES}",
+        "transport": f"W2 is that of two samples, by optimal transport; {_TWO_SAMPLES}",
+        "sliced": "W2 is d^(1/2) times the sliced W2 of two samples, which estimates a lower bound of W2 (optimal transport "
+        f"needs POT, the extra pot, and at most {MAX_TRANSPORT} samples)",
+    }
+)
 
 
 def notes(simulation: Simulation) -> tuple[str, ...]:
@@ -78,7 +81,7 @@ def simulation_data(simulation: Simulation) -> dict[str, Any]:
         "theorem": evaluation.theorem.id,
         "constants": "exact" if simulation.exact else "measured",
         "method": simulation.method,
-        "parameters": dict(simulation.parameters),
+        "parameters": thawed(simulation.parameters),
         "steps": steps,
         "corrector": corrector,
         "trivial_bound": evaluation.trivial,
@@ -133,7 +136,7 @@ def constants_text(simulation: Simulation) -> str:
     """The constants the bound was evaluated with, lists by their ends."""
     parts = []
     for name, value in simulation.parameters.items():
-        if isinstance(value, list) and name not in ("grid", "times", "weights"):
+        if isinstance(value, list | tuple) and name not in ("grid", "times", "weights"):
             low, high = min(value), max(value)
             ends = f"{rounded(low, 4, 'nearest')} to {rounded(high, 4, 'nearest')}"
             parts.append(f"{name} = {rounded(high, 4, 'nearest')}" if high - low <= 1e-9 * high else f"{name} from {ends}")

@@ -14,9 +14,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from cmbound.checks import checked_name, checked_tuple
 from cmbound.errors import InputError, UnknownNameError
+from cmbound.frozen import Record
 from cmbound.output.numbers import latex_number
 
+CELLS = ("text", "number", "math", "mixed")
 FORMATS = ("latex", "markdown", "csv", "json", "html")
 
 _LATEX_SPECIAL = {
@@ -69,6 +72,9 @@ class Cell:
     lines: tuple[str, ...] = ()
     parts: tuple[Cell, ...] = ()
     mark: tuple[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        checked_name("kind of cell", self.kind, CELLS)
 
     @property
     def is_decimal(self) -> bool:
@@ -163,8 +169,8 @@ def dollars(text: str) -> Cell:
     return mixed(*(math(x) if i % 2 else Cell(x) for i, x in enumerate(pieces) if x))
 
 
-@dataclass(frozen=True)
-class Table:
+@dataclass(frozen=True, eq=False)
+class Table(Record):
     """A header and rows of cells, one alignment (``l`` or ``r``) for each column.
 
     Attributes:
@@ -198,6 +204,22 @@ class Table:
     name: str = ""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
+        checked_tuple("the headers of a table", self.header, str)
+        columns = len(self.header)
+        if not columns or len(self.alignment) != columns or set(self.alignment) - {"l", "r"}:
+            raise InputError(
+                f"a table of {columns} columns needs as many letters l or r as its alignment, got {self.alignment!r}"
+            )
+        for i, row in enumerate((self.heads, *self.rows) if self.heads else self.rows):
+            checked_tuple(f"row {i} of a table", row, Cell)
+            if len(row) != columns:
+                raise InputError(f"row {i} of a table has {len(row)} cells, its header {columns}")
+        for place in self.widths:
+            if place not in range(columns):
+                raise InputError(f"a width is given for column {place}; the columns are 0 to {columns - 1}")
+        checked_name("layout of a table", self.layout, ("", "groups", "headings"))
+        checked_tuple("the notes of a table", self.notes, Cell)
         if self.label and not _LABEL.fullmatch(self.label):
             raise InputError(f"label {self.label!r} is no LaTeX label: use letters, digits and : . _ / + -")
 

@@ -115,7 +115,7 @@ def _grid(evaluation: Evaluation) -> str:
 
 
 def _short(value: Any) -> str:
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return f"[{', '.join(value)}]" if len(value) <= 8 else f"[{value[0]}, ..., {value[-1]}] ({len(value)} values)"
     return str(value)
 

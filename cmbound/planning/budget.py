@@ -11,6 +11,7 @@ from typing import Any
 
 from cmbound.catalogue import theorem as find
 from cmbound.errors import DomainError, InputError
+from cmbound.frozen import Record
 from cmbound.numbers import exact
 from cmbound.planning.problem import (
     LOWEST,
@@ -28,6 +29,7 @@ from cmbound.planning.problem import (
 from cmbound.planning.roots import Missed, fewest, largest, smallest
 from cmbound.planning.split import read_split
 from cmbound.records import Evaluation, Theorem
+from cmbound.threads import alone
 
 Values = dict[str, str]
 _ROUNDS = 20
@@ -40,7 +42,7 @@ _OFFSETS = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Budget:
+class Budget(Record):
     """What a target error needs.
 
     Attributes:
@@ -79,6 +81,7 @@ class Budget:
         return budget_data(self)
 
 
+@alone
 def solve(
     id: str | Theorem,
     *,

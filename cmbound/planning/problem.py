@@ -19,6 +19,7 @@ from cmbound.evaluation.setting import LONGEST_HORIZON, resolve, with_preset
 from cmbound.evaluation.sums import nodes
 from cmbound.exact import rational_near, time_from_sigma
 from cmbound.formulas import ALIASES, OPTIONS, accepts, unknown_parameter
+from cmbound.frozen import FrozenDict, Record
 from cmbound.functions import steering
 from cmbound.grids import MAX_STEPS
 from cmbound.notation import TABLE
@@ -29,23 +30,25 @@ from cmbound.output.numbers import plain_decimal
 from cmbound.profiles import EI, Profile, Rule
 from cmbound.records import Evaluation, Theorem
 
-BUDGET: dict[str, tuple[str, ...]] = {
-    "early_stopping": ("delta",),
-    "smoothing": ("u",),
-    "corrector": ("eta",),
-    "initialisation": ("T",),
-    "discretisation": ("h", "N"),
-    "score": ("eps_sc",),
-    "consistency": ("eps_cm",),
-}
+BUDGET: Mapping[str, tuple[str, ...]] = FrozenDict(
+    {
+        "early_stopping": ("delta",),
+        "smoothing": ("u",),
+        "corrector": ("eta",),
+        "initialisation": ("T",),
+        "discretisation": ("h", "N"),
+        "score": ("eps_sc",),
+        "consistency": ("eps_cm",),
+    }
+)
 """The parameter that moves each named term alone, in the order in which they are solved (theory 3.9).
 
 A new statement whose terms are monotone in a parameter of their own adds a row. A term without one uses what it uses.
 """
-TERM_OF = {name: term for term, names in BUDGET.items() for name in names}
+TERM_OF = FrozenDict({name: term for term, names in BUDGET.items() for name in names})
 SMALLEST = frozenset({"T", "N", "k"})
 """Unknowns of which the smallest value is wanted; of the others it is the largest."""
-STEP_OF_GRID = {None: "h", "two-stage": "h", "uniform": "N", "geometric": "N", "edm": "N"}
+STEP_OF_GRID = FrozenDict({None: "h", "two-stage": "h", "uniform": "N", "geometric": "N", "edm": "N"})
 DIGITS = 4
 """Significant digits of an answer."""
 TIME_DIGITS = 6
@@ -106,8 +109,8 @@ def later_times(params: Mapping[str, Any]) -> list[float]:
     return [float(exact_number(params, "t_hat"))] if is_given(params, "t_hat") else []
 
 
-@dataclass(frozen=True)
-class Problem:
+@dataclass(frozen=True, eq=False)
+class Problem(Record):
     """A target for a statement.
 
     Attributes:

@@ -8,9 +8,11 @@ from typing import Any
 
 from cmbound.catalogue import theorem
 from cmbound.errors import DomainError
+from cmbound.frozen import Record
 from cmbound.numbers import exact
 from cmbound.planning.candidates import Candidates
 from cmbound.records import Evaluation
+from cmbound.threads import alone
 
 DEFAULT_STEPS = 8
 MOST_STEPS = 1000
@@ -19,7 +21,7 @@ _GAIN = 0.01
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Schedule:
+class Schedule(Record):
     """The best multistep schedule, with fixed-time schedules beside it.
 
     Attributes:
@@ -74,6 +76,7 @@ def _uppers(evaluation: Evaluation) -> tuple[Decimal, ...]:
     return tuple(x.upper for x in evaluation.steps or ())
 
 
+@alone
 def schedule(*, steps: Any = DEFAULT_STEPS, gain: Any = None, **params: Any) -> Schedule:
     """The best times for multistep sampling.
 

@@ -10,9 +10,14 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from cmbound.errors import UnknownNameError
+from cmbound.checks import checked_name, checked_text
+from cmbound.errors import DomainError, InputError, UnknownNameError
+from cmbound.frozen import Record
+from cmbound.notation import PUBLIC, TABLE
+from cmbound.numbers import parse
 
 PROVENANCES = ("published", "measured", "assumed")
+OPTIONS = ("grid", "teacher", "to", "start", "clock", "profile")
 
 
 @dataclass(frozen=True)
@@ -22,9 +27,13 @@ class Origin:
     how: str
     source: str
 
+    def __post_init__(self) -> None:
+        checked_name("provenance of a number", self.how, PROVENANCES)
+        checked_text("the source of a number", self.source)
 
-@dataclass(frozen=True)
-class Preset:
+
+@dataclass(frozen=True, eq=False)
+class Preset(Record):
     """A setting with its sources.
 
     Attributes:
@@ -42,6 +51,18 @@ class Preset:
     parameters: Mapping[str, str]
     options: Mapping[str, str]
     origins: Mapping[str, Origin]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        here = f"preset {checked_text('the name of a preset', self.name)!r}"
+        for name, value in self.parameters.items():
+            checked_name(f"parameter of {here}", name, PUBLIC)
+            if parse(name, checked_text(f"{name} of {here}", value)) not in TABLE[name].domain:
+                raise DomainError(f"{name} of {here} must be {TABLE[name].domain}, got {value}")
+        for name, choice in self.options.items():
+            checked_text(f"{checked_name(f'option of {here}', name, OPTIONS)} of {here}", choice)
+        if set(self.origins) != set(self.parameters):
+            raise InputError(f"{here} must say of each of its parameters, and of no other, how it is known")
 
 
 @cache

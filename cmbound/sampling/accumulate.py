@@ -10,13 +10,14 @@ import numpy.typing as npt
 from scipy.special import ndtri
 
 from cmbound.errors import DomainError
+from cmbound.frozen import Record
 from cmbound.sampling.arguments import Array
 from cmbound.sampling.kernels import Corrector
 from cmbound.sampling.run import Model, Progress, checked_run, in_order
 
 
-@dataclass(frozen=True)
-class Interval:
+@dataclass(frozen=True, eq=False)
+class Interval(Record):
     """Confidence interval, each component by itself.
 
     Attributes:
@@ -30,8 +31,8 @@ class Interval:
     level: float
 
 
-@dataclass(frozen=True)
-class Moments:
+@dataclass(frozen=True, eq=False)
+class Moments(Record):
     """Sample mean and covariance.
 
     Attributes:

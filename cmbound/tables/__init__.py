@@ -11,7 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cmbound.errors import DomainError, InputError, UnknownNameError
+from cmbound.frozen import FrozenDict
 from cmbound.output.table import Table
+from cmbound.threads import alone
 
 DIGITS = 4
 MOST_DIGITS = 17
@@ -28,20 +30,23 @@ class Entry:
 
 _CAMPAIGN = ("statements", "instances", "seed", "jobs", "saved", "progress")
 
-NAMES: Mapping[str, Entry] = {
-    "statements": Entry("the order form of the paper beside the explicit form", "statements", ("statements", "profile")),
-    "assumptions": Entry("which statement assumes what", "statements", ("statements",)),
-    "complexity": Entry("number of steps for an error of eps", "statements"),
-    "budgets": Entry("what a target error needs, for presets", "settings", ("statement", "targets", "presets", "progress")),
-    "verification": Entry("comparison with the truth", "checks", (*_CAMPAIGN, "world")),
-    "planted": Entry("planted mistakes that were caught", "checks", ("statements", "seed", "jobs", "saved", "progress")),
-    "sharpness": Entry("how much of each term is needed", "checks", (*_CAMPAIGN, "world")),
-    "presets": Entry("parameters and bounds of the presets", "settings", ("presets", "statement")),
-    "comparison": Entry("bounds of different papers at one point", "settings", ("statements", "metric", "params")),
-    "custom": Entry("a table of your own", "custom", ("spec",)),
-}
+NAMES: Mapping[str, Entry] = FrozenDict(
+    {
+        "statements": Entry("the order form of the paper beside the explicit form", "statements", ("statements", "profile")),
+        "assumptions": Entry("which statement assumes what", "statements", ("statements",)),
+        "complexity": Entry("number of steps for an error of eps", "statements"),
+        "budgets": Entry("what a target error needs, for presets", "settings", ("statement", "targets", "presets", "progress")),
+        "verification": Entry("comparison with the truth", "checks", (*_CAMPAIGN, "world")),
+        "planted": Entry("planted mistakes that were caught", "checks", ("statements", "seed", "jobs", "saved", "progress")),
+        "sharpness": Entry("how much of each term is needed", "checks", (*_CAMPAIGN, "world")),
+        "presets": Entry("parameters and bounds of the presets", "settings", ("presets", "statement")),
+        "comparison": Entry("bounds of different papers at one point", "settings", ("statements", "metric", "params")),
+        "custom": Entry("a table of your own", "custom", ("spec",)),
+    }
+)
 
 
+@alone
 def table(name: str, *, caption: str = "", label: str = "", digits: int = DIGITS, **options: Any) -> Table:
     """A table by name.
 

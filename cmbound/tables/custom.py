@@ -206,7 +206,7 @@ class _Row:
             return number(rounded(found.derived[name].upper, digits, "nearest"))
         if value is None and name == "N":
             return _steps(found)
-        if isinstance(value, list):
+        if isinstance(value, list | tuple):
             return Cell(f"{text_of(value[0])}, ..., {text_of(value[-1])}" if value else "")
         return DASH if value is None else as_number(str(value))
 

@@ -16,14 +16,15 @@ import numpy as np
 import numpy.typing as npt
 
 from cmbound.distances import gaussian_w2_factors
+from cmbound.frozen import Record
 from cmbound.worlds.gaussian import Gaussian
 from cmbound.worlds.process import noise, noise_level, signal
 
 Array = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Affine:
+@dataclass(frozen=True, eq=False)
+class Affine(Record):
     """x -> matrix x + shift, with any leading axes: matrix (..., d, d), shift (..., d)."""
 
     matrix: Array
@@ -55,8 +56,8 @@ class Affine:
         return np.asarray(np.linalg.norm(self.matrix, 2, axis=(-2, -1)))
 
 
-@dataclass(frozen=True)
-class Law:
+@dataclass(frozen=True, eq=False)
+class Law(Record):
     """N(mean, factor factor^T): mean (d,), factor (d, p)."""
 
     mean: Array
@@ -91,8 +92,8 @@ def _triangle(wide: Array) -> Array:
     return np.asarray(np.linalg.qr(wide, mode="r")).T
 
 
-@dataclass(frozen=True)
-class Pipeline:
+@dataclass(frozen=True, eq=False)
+class Pipeline(Record):
     """A Gaussian world, a grid, a teacher with an affine score and an affine student.
 
     Attributes:

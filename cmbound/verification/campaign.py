@@ -12,6 +12,7 @@ import numpy as np
 from cmbound.catalogue import theorem as find
 from cmbound.errors import CmboundError, DomainError, InputError, UnknownNameError
 from cmbound.evaluation.point import evaluate
+from cmbound.frozen import FrozenDict, Record
 from cmbound.parallel import mapped
 from cmbound.records import Theorem
 from cmbound.verification import gaussian, mixture, related
@@ -31,17 +32,21 @@ def _drawn_by(world: str, own: related.Drawer) -> related.Drawer:
     )
 
 
-BUILDERS: dict[str, related.Builder] = {
-    "gaussian": _built_by(gaussian.build),
-    "mixture": _built_by(mixture.build),
-    "atoms": _built_by(mixture.build),
-}
-DRAWERS: dict[str, related.Drawer] = {
-    "gaussian": _drawn_by("gaussian", gaussian.draw),
-    "mixture": _drawn_by("mixture", mixture.draw_mixture),
-    "atoms": _drawn_by("atoms", mixture.draw_atoms),
-}
-SHARES = {"gaussian": 0.8, "mixture": 0.1, "atoms": 0.1}
+BUILDERS: Mapping[str, related.Builder] = FrozenDict(
+    {
+        "gaussian": _built_by(gaussian.build),
+        "mixture": _built_by(mixture.build),
+        "atoms": _built_by(mixture.build),
+    }
+)
+DRAWERS: Mapping[str, related.Drawer] = FrozenDict(
+    {
+        "gaussian": _drawn_by("gaussian", gaussian.draw),
+        "mixture": _drawn_by("mixture", mixture.draw_mixture),
+        "atoms": _drawn_by("atoms", mixture.draw_atoms),
+    }
+)
+SHARES = FrozenDict({"gaussian": 0.8, "mixture": 0.1, "atoms": 0.1})
 """How the instances are divided among the worlds when none is asked for."""
 _CHECKED_SOURCES = ("lyu2023", "cmbound")
 
@@ -52,8 +57,8 @@ BATCH = 25
 MAX_INSTANCES = 10**7
 
 
-@dataclass(frozen=True)
-class Report:
+@dataclass(frozen=True, eq=False)
+class Report(Record):
     """What a campaign on one statement found.
 
     Attributes:

@@ -14,18 +14,21 @@ from scipy.optimize import minimize
 
 from cmbound.catalogue import theorem as find
 from cmbound.errors import DomainError, UnknownNameError
+from cmbound.frozen import FrozenDict, Record
 from cmbound.records import Theorem
 from cmbound.verification import gaussian, mixture, related
 from cmbound.verification.campaign import DRAWERS, judge, random_world, require_instances, whole
 from cmbound.verification.instances import WORLDS, Outcome, Recipe
 from cmbound.verification.settings import OFF, draw_choices
 
-KNOBS = {
-    "gaussian": {**gaussian.KNOBS, **gaussian.TV_KNOBS},
-    "mixture": {**mixture.KNOBS, **mixture.TV_KNOBS},
-    "atoms": {**mixture.KNOBS, **mixture.TV_KNOBS},
-}
-ERRORS = {"score": ("log_score", "log_linear"), "consistency": ("log_drift",)}
+KNOBS = FrozenDict(
+    {
+        "gaussian": {**gaussian.KNOBS, **gaussian.TV_KNOBS},
+        "mixture": {**mixture.KNOBS, **mixture.TV_KNOBS},
+        "atoms": {**mixture.KNOBS, **mixture.TV_KNOBS},
+    }
+)
+ERRORS = FrozenDict({"score": ("log_score", "log_linear"), "consistency": ("log_drift",)})
 """Which knobs make a term large; all others are put off when that term is looked at alone."""
 
 SKIPPED = -1e6
@@ -40,8 +43,8 @@ _RESTARTS = 3
 _CLIMB = 150
 
 
-@dataclass(frozen=True)
-class Falsification:
+@dataclass(frozen=True, eq=False)
+class Falsification(Record):
     """What the search found.
 
     Attributes:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from cmbound.distances import gaussian_tv_1d, gaussian_tv_centred
 from cmbound.formulas import required
+from cmbound.frozen import FrozenDict
 from cmbound.records import Theorem
 from cmbound.verification.affine import Affine, Law, Pipeline, composed, exact_score, flow, teacher_steps, underdamped
 from cmbound.verification.instances import Instance, Recipe, SkippedError, Truth
@@ -19,22 +20,26 @@ from cmbound.worlds.process import noise, signal
 
 Array = npt.NDArray[np.float64]
 
-KNOBS: dict[str, tuple[float, float]] = {
-    "log_variance": (-4.0, 2.0),
-    "log_spread": (0.0, 4.0),
-    "log_mean": (OFF, 2.0),
-    "log_delta": (-6.0, -0.3),
-    "log_span": (-3.0, 1.0),
-    "log_score": (OFF, 2.0),
-    "log_linear": (OFF, 2.0),
-    "log_drift": (OFF, 2.0),
-    "log_noise": (OFF, 0.0),
-}
+KNOBS: Mapping[str, tuple[float, float]] = FrozenDict(
+    {
+        "log_variance": (-4.0, 2.0),
+        "log_spread": (0.0, 4.0),
+        "log_mean": (OFF, 2.0),
+        "log_delta": (-6.0, -0.3),
+        "log_span": (-3.0, 1.0),
+        "log_score": (OFF, 2.0),
+        "log_linear": (OFF, 2.0),
+        "log_drift": (OFF, 2.0),
+        "log_noise": (OFF, 0.0),
+    }
+)
 """Ranges of the knobs, all decimal logarithms: largest variance and its ratio to the smallest, length of the mean, delta,
 T - delta, the constant and the linear part of the score error, drift and random part of the student."""
 
 
-TV_KNOBS: dict[str, tuple[float, float]] = {"log_u": (-6.0, 0.0), "log_gamma": (-1.0, 2.0), "log_tau_c": (-2.0, 1.0)}
+TV_KNOBS: Mapping[str, tuple[float, float]] = FrozenDict(
+    {"log_u": (-6.0, 0.0), "log_gamma": (-1.0, 2.0), "log_tau_c": (-2.0, 1.0)}
+)
 """More knobs of the statements in total variation: smoothing time, friction and total time of the corrector."""
 
 _ROUND = 1e-12

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cmbound.errors import InputError
+from cmbound.frozen import Record
 
 WORLDS: tuple[str, ...] = ("gaussian", "mixture", "atoms")
 
@@ -16,8 +17,8 @@ class SkippedError(Exception):
     """The instance cannot satisfy an assumption of the statement; the text says which. Counted, never passed."""
 
 
-@dataclass(frozen=True)
-class Recipe:
+@dataclass(frozen=True, eq=False)
+class Recipe(Record):
     """Everything an instance is built from: replaying a recipe gives the same instance again.
 
     Attributes:
@@ -84,8 +85,8 @@ class Truth:
         return cls(value, max(value - slack, 0.0), value + slack)
 
 
-@dataclass(frozen=True)
-class Instance:
+@dataclass(frozen=True, eq=False)
+class Instance(Record):
     """A statement at parameters measured on a law whose true error is known.
 
     Attributes:
@@ -102,8 +103,8 @@ class Instance:
     generous: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True)
-class Outcome:
+@dataclass(frozen=True, eq=False)
+class Outcome(Record):
     """The verdict on one instance.
 
     Attributes:

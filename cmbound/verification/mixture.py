@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cmbound.distances import gaussian_w2
+from cmbound.frozen import FrozenDict
 from cmbound.records import Theorem
 from cmbound.verification.instances import Instance, Recipe, SkippedError, Truth
 from cmbound.verification.line import on_the_line
@@ -25,20 +26,22 @@ from cmbound.worlds.process import noise, signal
 
 Array = npt.NDArray[np.float64]
 
-KNOBS: dict[str, tuple[float, float]] = {
-    "log_radius": (-2.0, 1.3),
-    "log_tau": (-2.0, 0.3),
-    "log_weight": (0.0, 3.0),
-    "log_mean": (OFF, 1.0),
-    "log_delta": (-5.0, -0.3),
-    "log_span": (-3.0, 1.0),
-    "log_score": (OFF, 1.0),
-    "log_drift": (OFF, 1.0),
-}
+KNOBS: Mapping[str, tuple[float, float]] = FrozenDict(
+    {
+        "log_radius": (-2.0, 1.3),
+        "log_tau": (-2.0, 0.3),
+        "log_weight": (0.0, 3.0),
+        "log_mean": (OFF, 1.0),
+        "log_delta": (-5.0, -0.3),
+        "log_span": (-3.0, 1.0),
+        "log_score": (OFF, 1.0),
+        "log_drift": (OFF, 1.0),
+    }
+)
 """Ranges of the knobs, all decimal logarithms: spread of the centres, width of the components, ratio of the largest to the
 smallest weight, distance of the centre from 0, delta, T - delta, size of the score error and of the drift of the student."""
 
-TV_KNOBS: dict[str, tuple[float, float]] = {"log_u": (-3.0, 0.0)}
+TV_KNOBS: Mapping[str, tuple[float, float]] = FrozenDict({"log_u": (-3.0, 0.0)})
 """One more for smoothing in total variation: its time."""
 
 SAMPLE = 500

@@ -8,13 +8,14 @@ a number (1 + L_s, d + 2, ...) are left whole: the first are identities, the sec
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import sympy
 from sympy import Integer, Rational, sqrt
 
+from cmbound.frozen import FrozenDict
 from cmbound.functions import (
     I3,
     B,
@@ -45,11 +46,13 @@ OPENED = (tv_drift, steering, corrector_information)
 """Named parts of statements: weakened inside like any other expression."""
 AT_MOST_ONE = (c, s, v)
 """Functions of time that never exceed 1."""
-KERNELS: dict[Any, tuple[str, Any]] = {
-    g: ("h/4", lambda x: x / 4),
-    kappa_h: ("h/(2 3^(1/2))", lambda x: x / (2 * sqrt(3))),
-    rho_squared: ("x^2/6", lambda x: x**2 / 6),
-}
+KERNELS: Mapping[Any, tuple[str, Any]] = FrozenDict(
+    {
+        g: ("h/4", lambda x: x / 4),
+        kappa_h: ("h/(2 3^(1/2))", lambda x: x / (2 * sqrt(3))),
+        rho_squared: ("x^2/6", lambda x: x**2 / 6),
+    }
+)
 _PARAMETERS = frozenset(PUBLIC) - {"delta", "T", "t", "t_hat"}
 
 

@@ -16,10 +16,12 @@ from cmbound.catalogue import theorem as find
 from cmbound.catalogue.explicit import CORRECTED, TO_TV
 from cmbound.evaluation.setting import Setting
 from cmbound.formulas import CONSISTENCY_STEP
+from cmbound.frozen import Record
 from cmbound.functions import plain
 from cmbound.notation import L_f, T, W_prev, d, d_eff, m2, sd2, t_hat
 from cmbound.profiles import PROFILES
 from cmbound.records import Term, Theorem
+from cmbound.threads import alone
 from cmbound.variants import (
     CLOCKS,
     STARTS,
@@ -34,8 +36,8 @@ from cmbound.variants import (
 from cmbound.verification.mutations import Change, weakened
 
 
-@dataclass(frozen=True)
-class Plant:
+@dataclass(frozen=True, eq=False)
+class Plant(Record):
     """One weakened copy of a statement.
 
     Attributes:
@@ -65,8 +67,8 @@ class Plant:
         return f"{self.theorem}: {self.component}: {self.change}"
 
 
-@dataclass(frozen=True)
-class Component:
+@dataclass(frozen=True, eq=False)
+class Component(Record):
     """A part of a statement that can be weakened: its expression and how a weakened one is put back."""
 
     name: str
@@ -212,6 +214,7 @@ def _put(put: Callable[[Setting, Any], Setting], expr: Any, setting: Setting) ->
 
 
 @lru_cache(maxsize=32)
+@alone
 def plants(id: str) -> tuple[Plant, ...]:
     """All weakened copies of a statement."""
     result: list[Plant] = []

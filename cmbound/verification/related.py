@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr, ndtri
 
+from cmbound.frozen import FrozenDict
 from cmbound.records import Theorem
 from cmbound.verification.instances import Instance, Recipe, SkippedError, Truth
 from cmbound.verification.runner import law
@@ -27,32 +28,47 @@ from cmbound.worlds.process import noise, signal, time_of
 
 Array = npt.NDArray[np.float64]
 
-KNOBS: dict[str, tuple[float, float]] = {
-    "log_radius": (-2.0, 1.3),
-    "log_tau": (-2.0, 0.3),
-    "log_weight": (0.0, 3.0),
-    "log_mean": (OFF, 1.0),
-    "log_room": (OFF, 1.0),
-    "log_span": (-2.0, 1.0),
-    "log_drift": (OFF, 1.0),
-    "log_shift": (OFF, 0.0),
-    "log_variance": (-4.0, 2.0),
-    "log_spread": (0.0, 4.0),
-    "log_level": (-3.0, 2.0),
-    "log_step": (-3.0, 1.5),
-}
+KNOBS: Mapping[str, tuple[float, float]] = FrozenDict(
+    {
+        "log_radius": (-2.0, 1.3),
+        "log_tau": (-2.0, 0.3),
+        "log_weight": (0.0, 3.0),
+        "log_mean": (OFF, 1.0),
+        "log_room": (OFF, 1.0),
+        "log_span": (-2.0, 1.0),
+        "log_drift": (OFF, 1.0),
+        "log_shift": (OFF, 0.0),
+        "log_variance": (-4.0, 2.0),
+        "log_spread": (0.0, 4.0),
+        "log_level": (-3.0, 2.0),
+        "log_step": (-3.0, 1.5),
+    }
+)
 """Ranges of the knobs, all decimal logarithms: spread of the centres, width of the components, ratio of the largest to the
 smallest weight, distance of the centre from 0, R minus the radius of the data, T, drift of the student at time 1, its shift of
 the quantile at T, largest variance and its ratio to the smallest, sigma_low, sigma_high/sigma_low - 1."""
 
-NEEDED = {
-    "chen2025-multistep": ("log_radius", "log_weight", "log_mean", "log_room", "log_span", "log_drift", "log_shift"),
-    "brosse2026-edm": ("log_radius", "log_tau", "log_weight", "log_mean", "log_variance", "log_spread", "log_level", "log_step"),
-}
-SHARES = {
-    "chen2025-multistep": {"atoms": 1.0},
-    "brosse2026-edm": {"gaussian": 0.6, "mixture": 0.2, "atoms": 0.2},
-}
+NEEDED = FrozenDict(
+    {
+        "chen2025-multistep": ("log_radius", "log_weight", "log_mean", "log_room", "log_span", "log_drift", "log_shift"),
+        "brosse2026-edm": (
+            "log_radius",
+            "log_tau",
+            "log_weight",
+            "log_mean",
+            "log_variance",
+            "log_spread",
+            "log_level",
+            "log_step",
+        ),
+    }
+)
+SHARES = FrozenDict(
+    {
+        "chen2025-multistep": {"atoms": 1.0},
+        "brosse2026-edm": {"gaussian": 0.6, "mixture": 0.2, "atoms": 0.2},
+    }
+)
 """The worlds each statement has instances in, and how they are divided when none is asked for."""
 
 POINTS = 2001

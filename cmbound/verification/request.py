@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cmbound.errors import DomainError, InputError, UnknownNameError
+from cmbound.frozen import FrozenDict
 from cmbound.notation import COUNT, POSITIVE, Domain
 from cmbound.numbers import exact
 from cmbound.verification.settings import grid_nodes
@@ -17,11 +18,13 @@ from cmbound.worlds.process import noise_level, time_of
 
 Array = npt.NDArray[np.float64]
 
-CORRECTORS: Mapping[str, tuple[str, ...]] = {
-    "smoothing": ("u",),
-    "overdamped": ("step", "steps"),
-    "underdamped": ("friction", "step", "steps"),
-}
+CORRECTORS: Mapping[str, tuple[str, ...]] = FrozenDict(
+    {
+        "smoothing": ("u",),
+        "overdamped": ("step", "steps"),
+        "underdamped": ("friction", "step", "steps"),
+    }
+)
 """What each corrector is given."""
 DEFAULT_DELTA, DEFAULT_HORIZON, LAST_TIME = 1e-3, 4.0, 0.5
 """OU times; ``LAST_TIME`` is where the default evaluations end."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from cmbound.frozen import Record
 from cmbound.verification.instances import Recipe
 from cmbound.verification.settings import amplitude, grid_nodes
 from cmbound.worlds.atoms import Atoms
@@ -46,8 +47,8 @@ def law(recipe: Recipe) -> Mixture:
     return Mixture(centres, weights, variance)
 
 
-@dataclass(frozen=True)
-class Runner:
+@dataclass(frozen=True, eq=False)
+class Runner(Record):
     """The teacher with score s + offset, and the student that runs it down to delta and adds a drift.
 
     ``offset`` and ``drift`` are vectors (d,): the L2 score error is norm(offset) at every time, the consistency error

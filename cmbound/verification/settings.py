@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cmbound.formulas import accepts, required
+from cmbound.frozen import FrozenDict
 from cmbound.profiles import PROFILES, unavailable
 from cmbound.records import Theorem
 from cmbound.verification.instances import SkippedError
@@ -23,16 +24,18 @@ OFF = -12.0
 EDM_EXPONENT = 7.0
 SCORE_PROFILES = (None, "auto", "lipschitz", "lipschitz-decay")
 """Profiles that use the Lipschitz constant of the scores (None: the order form)."""
-PAPER_OPTIONS = {
-    "teacher": "exponential-integrator",
-    "start": "standard",
-    "to": "p_data",
-    "clock": "ou",
-    "constants": "single",
-    "grid": "two-stage",
-    "profile": None,
-    "t_star": "0",
-}
+PAPER_OPTIONS = FrozenDict(
+    {
+        "teacher": "exponential-integrator",
+        "start": "standard",
+        "to": "p_data",
+        "clock": "ou",
+        "constants": "single",
+        "grid": "two-stage",
+        "profile": None,
+        "t_star": "0",
+    }
+)
 
 
 def amplitude(log: float) -> float:

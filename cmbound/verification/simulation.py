@@ -17,6 +17,7 @@ import numpy.typing as npt
 from cmbound.catalogue import theorem
 from cmbound.distances import MAX_TRANSPORT, sliced_w2, w2_samples
 from cmbound.errors import DomainError, InputError, UnknownNameError
+from cmbound.frozen import FrozenDict, Record
 from cmbound.notation import COUNT, Domain
 from cmbound.profiles import profile as profile_of
 from cmbound.records import Evaluation
@@ -36,14 +37,16 @@ Progress = Callable[[int], object]
 Map = Callable[[Array, int], Array]
 Score = Callable[[Array], Array]
 
-CHOICES: Mapping[str, tuple[str, ...]] = {
-    "grid": ("geometric", "uniform", "edm", "two-stage"),
-    "teacher": ("ddim", "exponential-integrator"),
-    "student": ("distilled", "exact"),
-    "start": STARTS,
-    "clock": CLOCKS,
-    "to": ("p_data", "p_delta"),
-}
+CHOICES: Mapping[str, tuple[str, ...]] = FrozenDict(
+    {
+        "grid": ("geometric", "uniform", "edm", "two-stage"),
+        "teacher": ("ddim", "exponential-integrator"),
+        "student": ("distilled", "exact"),
+        "start": STARTS,
+        "clock": CLOCKS,
+        "to": ("p_data", "p_delta"),
+    }
+)
 DEFAULT_N, DEFAULT_N_SAMPLED = 10_000, 2000
 TRAJECTORIES = (128, 1000)
 """Exact trajectories the L2 constants are measured on: fewest (1000 points or more), most (128 or fewer)."""
@@ -56,8 +59,8 @@ _ERROR = Domain(low=0, high=10**6)
 # --- records --------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Run:
+@dataclass(frozen=True, eq=False)
+class Run(Record):
     """What is run, checked. Errors are vectors (d,): the score is off by ``push``, f_theta(., t) by (t - delta) ``drift``.
 
     Attributes:
@@ -93,8 +96,8 @@ class Run:
         return float(np.exp(self.low)) if self.clock == "ve" else 1.0
 
 
-@dataclass(frozen=True)
-class Evaluated:
+@dataclass(frozen=True, eq=False)
+class Evaluated(Record):
     """One evaluation: its number, its time (noise level in the ``ve`` clock), measured W2, the bound and its terms.
 
     The interval of ``w2`` holds rounding errors if it is exact, and is one of 95% confidence if not.
@@ -118,7 +121,7 @@ class Evaluated:
 
 
 @dataclass(frozen=True, eq=False)
-class Simulation:
+class Simulation(Record):
     """A run of the sampler beside its bound, in the units of its clock.
 
     Attributes:
@@ -263,8 +266,8 @@ def simulate(
     return Simulation(run, evaluations, corrected, found.method, params, evaluation, run.scale * found.samples, found.truth)
 
 
-@dataclass(frozen=True)
-class _Measured:
+@dataclass(frozen=True, eq=False)
+class _Measured(Record):
     """W2 after each evaluation (and the corrector), how, samples, truth, and L_f, eps_sc and eps_cm of every step (N,)."""
 
     w2: tuple[Truth, ...]

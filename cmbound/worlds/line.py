@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import erfcx, log_ndtr, ndtr, ndtri_exp
 
+from cmbound.frozen import Record
 from cmbound.worlds.base import Array
 
 _MAX_ITERATIONS = 400
@@ -23,8 +24,8 @@ _LOG_2PI = float(np.log(2 * np.pi))
 Index = np.ndarray[tuple[int], np.dtype[np.intp]]
 
 
-@dataclass(frozen=True)
-class Line:
+@dataclass(frozen=True, eq=False)
+class Line(Record):
     """Components at given times: ``means`` and ``deviations`` (n or 1, K), ``log_weights`` (K,)."""
 
     means: Array
@@ -72,8 +73,8 @@ def _log_hazard(z: Array) -> Array:
     return np.asarray(np.where(z < 0, low, -(high**2 + _LOG_2PI) / 2 - log_ndtr(high)))
 
 
-@dataclass(frozen=True)
-class Level:
+@dataclass(frozen=True, eq=False)
+class Level(Record):
     """F(y) = W_j + exp(plus) - exp(minus), of which at most one of ``plus``, ``minus`` (n,) is above -inf."""
 
     j: Index

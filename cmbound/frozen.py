@@ -1,0 +1,124 @@
+"""What a record holds cannot be changed: read-only mappings, sequences and arrays, compared and hashed by what is in them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from typing import Any, NoReturn, TypeVar
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class FrozenDict(dict[K, V]):
+    """A dict that cannot be changed: it prints, pickles and becomes JSON as a dict does, and has a hash.
+
+    ``dict(x)``, ``x.copy()`` and ``{**x, ...}`` give an ordinary dict.
+
+    >>> FrozenDict({"d": 64})["d"]
+    64
+    """
+
+    def __init__(self, items: Mapping[K, V] | Iterable[tuple[K, V]] = (), /) -> None:
+        super().__init__({key: frozen(x) for key, x in dict(items).items()})
+
+    def _refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise TypeError("this mapping is read-only; change a copy: dict(x)")
+
+    __setitem__ = __delitem__ = __ior__ = _refuse  # type: ignore[assignment]
+    clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Mapping) and content(self) == content(FrozenDict(other))
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(content(self))
+
+    def __reduce__(self) -> Any:
+        return type(self), (dict(self),)
+
+
+def frozen(value: Any) -> Any:
+    """``value`` where nothing in it can be changed: of what can be, a copy that cannot."""
+    if isinstance(value, FrozenDict):
+        return value
+    if type(value) in (list, tuple):
+        return tuple(map(frozen, value))
+    if isinstance(value, dict) or type(value).__name__ == "mappingproxy":
+        return FrozenDict(value)
+    if isinstance(value, set):
+        return frozenset(value)
+    return read_only(value) if _is_array(value) else value
+
+
+def thawed(value: Any) -> Any:
+    """``value`` with ordinary dicts and lists in the place of read-only ones: JSON-ready data, free to be changed."""
+    if isinstance(value, dict):
+        return {key: thawed(x) for key, x in value.items()}
+    return [thawed(x) for x in value] if isinstance(value, list | tuple) else value
+
+
+def read_only(array: Any) -> Any:
+    """The array itself if nobody can write to it, else a copy to which nobody can."""
+    if not array.flags.writeable and (array.base is None or not getattr(array.base, "flags", array.flags).writeable):
+        return array
+    copy = array.copy()
+    copy.setflags(write=False)
+    return copy
+
+
+def _is_array(value: Any) -> bool:
+    # no record has to import numpy for this; a numpy number has no items to set
+    return hasattr(value, "setflags") and hasattr(value, "__setitem__")
+
+
+def content(value: Any) -> Any:
+    """What is compared and hashed in the place of ``value``: equal content has one form, NaN and arrays included."""
+    if isinstance(value, FrozenDict):
+        return frozenset((key, content(x)) for key, x in value.items())
+    if type(value) is tuple:
+        return tuple(map(content, value))
+    if _is_array(value):
+        return value.dtype.str, value.shape, tuple(value.ravel()) if value.dtype.hasobject else value.tobytes()
+    if isinstance(value, float) and math.isnan(value):
+        return "nan"
+    return value
+
+
+class Record:
+    """Base of the frozen dataclasses whose fields may hold mappings, sequences or arrays.
+
+    Decorate with ``@dataclass(frozen=True, eq=False)``. Records of one class are equal where all their fields are, also after a
+    way through another process.
+    """
+
+    def __post_init__(self) -> None:
+        for name in self._names():
+            object.__setattr__(self, name, frozen(getattr(self, name)))
+
+    @classmethod
+    def _names(cls) -> tuple[str, ...]:
+        return tuple(x.name for x in fields(cls))  # type: ignore[arg-type]
+
+    def _content(self) -> tuple[Any, ...]:
+        return tuple(content(getattr(self, name)) for name in self._names())
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        return self._content() == other._content() if type(self) is type(other) and isinstance(other, Record) else NotImplemented
+
+    def __hash__(self) -> int:
+        known = self.__dict__.get("_hash")
+        if known is None:  # statements and profiles are keys of caches, asked for again and again
+            known = hash((type(self), self._content()))
+            object.__setattr__(self, "_hash", known)
+        return int(known)
+
+    def __reduce__(self) -> Any:
+        # through the constructor: what comes back is checked and frozen again, and no hash of another process comes with it
+        return type(self), tuple(getattr(self, name) for name in self._names())

@@ -1,0 +1,33 @@
+"""One thread at a time where libraries keep state that all threads share.
+
+The working precision of Arb is a setting of the process; SymPy marks what it is deducing on the symbols themselves, so that
+another thread sees the question half answered; matplotlib's style is global. What computes with them holds :data:`LOCK`. It is
+re-entrant, and no thread waits for another while it holds it.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+LOCK = threading.RLock()
+
+if hasattr(os, "register_at_fork"):  # a forked process must not inherit a lock that a thread it does not have holds
+    os.register_at_fork(before=LOCK.acquire, after_in_parent=LOCK.release, after_in_child=LOCK.release)
+
+
+def alone(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """Decorator of a function that only one thread at a time may run."""
+
+    @wraps(function)
+    def locked(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        with LOCK:
+            return function(*args, **kwargs)
+
+    return locked
