@@ -7,7 +7,6 @@ import importlib
 import io
 import json
 import math
-import os
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from cmbound.files import writing
 from paper_tables.formulas import HEADER, float_text, formula_files
 from paper_tables.stored import READERS
 
@@ -152,8 +152,7 @@ def _close(old: Any, new: Any) -> bool:
 
 
 def write(path: Path, text: str) -> None:
-    """Write a file at once, so that an interrupted run leaves the old one."""
+    """Write a file, and the folder it is in."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(path.name + ".new")
-    scratch.write_text(text, encoding="utf-8")
-    os.replace(scratch, path)
+    with writing(path) as stream:
+        stream.write(text.encode())

@@ -6,7 +6,6 @@ allowed precision, 130 interrupted, 141 the reader of the output went away (a cl
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import os
 import sys
@@ -15,10 +14,9 @@ from typing import NoReturn
 import click
 
 from cmbound import __version__
-from cmbound.errors import CmboundError
+from cmbound.cli.streams import INTERRUPTED, PIPE_CLOSED, complain, standard_streams
+from cmbound.errors import CmboundError, UnknownNameError
 from cmbound.frozen import FrozenDict
-
-PIPE_CLOSED = 141
 
 _COMMANDS = {
     "list": "catalogue",
@@ -41,7 +39,17 @@ _COMMANDS = {
 CONTEXT = FrozenDict({"help_option_names": ["-h", "--help"], "max_content_width": 110})
 
 
-class _Lazy(click.Group):
+class Group(click.Group):
+    """Offers the nearest command for one that does not exist."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        known = self.list_commands(ctx)
+        if args and not args[0].startswith("-") and args[0] not in known:
+            raise click.UsageError(str(UnknownNameError("command", args[0], known)), ctx)
+        return super().resolve_command(ctx, args)
+
+
+class _Lazy(Group):
     """Imports a command's module when the command is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -54,13 +62,6 @@ class _Lazy(click.Group):
         command: click.Command = getattr(module, f"{cmd_name}_command")
         return command
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
-        from cmbound.errors import UnknownNameError
-
-        if args and not args[0].startswith("-") and args[0] not in _COMMANDS:
-            raise click.UsageError(str(UnknownNameError("command", args[0], _COMMANDS)), ctx)
-        return super().resolve_command(ctx, args)
-
 
 @click.group(cls=_Lazy, context_settings=CONTEXT)
 @click.version_option(__version__, prog_name="cmbound")
@@ -72,48 +73,58 @@ def cli() -> None:
     """
 
 
-def _fail(message: str, status: int) -> NoReturn:
-    line = " ".join(message.split())
-    if sys.stderr is not None:
-        sys.stderr.write(f"cmbound: error: {line}\n")
-    _drop_output()
+def main() -> NoReturn:
+    """Entry point: every expected failure becomes one line on stderr and the documented exit status."""
+    with standard_streams():
+        status = _status(sys.argv[1:])
     raise SystemExit(status)
 
 
-def _drop_output() -> None:
-    """What is left in the buffer of standard output goes nowhere, so that closing it at exit cannot fail again."""
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        sys.stdout.flush()
-        return
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def main() -> NoReturn:
-    """Entry point: every expected failure becomes one line on stderr and the documented exit status."""
-    status: object = 0
-    stream = sys.stdout
+def _status(arguments: list[str]) -> int:
+    """The exit status of a command, once it has run and said what went wrong."""
     try:
-        status = cli.main(prog_name="cmbound", standalone_mode=False)
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        status = _run(arguments)
+        sys.stdout.flush()
+        return status
     except CmboundError as error:
-        _fail(str(error), error.exit_status)
+        complain(str(error))
+        return error.exit_status
     except click.exceptions.NoArgsIsHelpError as error:
         sys.stderr.write(error.format_message() + "\n")
-        raise SystemExit(2) from None
+        return 2
     except click.ClickException as error:
-        _fail(error.format_message(), 2)
-    except click.Abort:
-        _fail("interrupted", 130)
-    except SystemExit:
-        if sys.stdout is not stream:  # click wraps the stream and ends with status 1 when the reader has gone
-            _drop_output()
-            raise SystemExit(PIPE_CLOSED) from None
-        raise
+        complain(error.format_message() + _options(error))
+        return 2
+    except (click.Abort, KeyboardInterrupt):
+        complain("interrupted")
+        return INTERRUPTED
     except BrokenPipeError:
-        _drop_output()
-        raise SystemExit(PIPE_CLOSED) from None
+        return PIPE_CLOSED
     except OSError as error:
-        _fail(f"cannot write to standard output: {error.strerror}", 2)
-    raise SystemExit(status if isinstance(status, int) else 0)
+        complain(f"the operating system says: {error}")
+        return 2
+    except MemoryError:
+        complain("this needs more memory than there is: ask for fewer points, steps or dimensions")
+        return 3
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
+
+
+def _run(arguments: list[str]) -> int:
+    """Run a command; its exit status. Not by ``cli.main``, which writes a line of its own when it is interrupted."""
+    if "_CMBOUND_COMPLETE" in os.environ:
+        cli.main(arguments, prog_name="cmbound", complete_var="_CMBOUND_COMPLETE")
+    try:
+        with cli.make_context("cmbound", arguments) as context:
+            cli.invoke(context)
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    return 0
+
+
+def _options(error: click.ClickException) -> str:
+    """The options of a command, if one is unknown that is like none of them."""
+    if not isinstance(error, click.NoSuchOption) or error.possibilities or error.ctx is None:
+        return ""
+    known = [max(x.opts, key=len) for x in error.ctx.command.get_params(error.ctx) if isinstance(x, click.Option)]
+    return f" Known: {', '.join(known)}"

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from cmbound.cli import CONTEXT
-from cmbound.cli.common import completer, format_option, output_option, theorem_ids, write
+from cmbound.cli.common import FIGURE, completer, figure_bytes, format_option, output_option, theorem_ids, write, write_all
 from cmbound.cli.simulate import build_world
 from cmbound.cli.solve import read_given, statement_options
 from cmbound.errors import InputError
@@ -48,7 +48,7 @@ def parse_sweep(texts: tuple[str, ...]) -> list[dict[str, str]]:
     metavar="NAME=RANGE",
     help="Where the best statement changes along LOW:HIGH:log|linear:COUNT. Twice at most.",
 )
-@click.option("--plot", metavar="FILE", type=click.Path(), help="Draw the phase diagram of two --sweep (.png, .pdf or .svg).")
+@click.option("--plot", metavar="FILE", type=FIGURE, help="Draw the phase diagram of two --sweep (.png, .pdf or .svg).")
 @click.option("--complexity", is_flag=True, help="Numbers of steps for accuracy eps, with exponents and verdicts, instead.")
 @click.option(
     "--tier", type=click.Choice(["certified", "approximate"]), default="certified", show_default=True, help="Arithmetic."
@@ -99,7 +99,7 @@ def compare_command(
     if sweep:
         if lawful or metric is not None or tier != "certified" or "digits" in given:
             raise InputError("--sweep is float64 at given parameters: it takes no --world, --data, --metric, --tier and --digits")
-        write(_phase(parse_sweep(sweep), statements, assume, given, plot, form), output)
+        _phase(parse_sweep(sweep), statements, assume, given, plot, form, output)
         return
     from cmbound.analysis.comparison import compare
 
@@ -131,24 +131,26 @@ def _phase(
     given: dict[str, Any],
     plot: str | None,
     form: str,
-) -> str:
+    output: str,
+) -> None:
     from cmbound.analysis.phase import phase
-    from cmbound.output.phase import phase_document, phase_page, save_phase
+    from cmbound.output.phase import phase_document, phase_page
 
-    if plot is not None:
-        from cmbound.figures.style import check_suffix
-
-        check_suffix(plot)
-        if len(axes) != 2:
-            raise InputError("a phase diagram is drawn over two parameters: give --sweep twice")
+    if plot is not None and len(axes) != 2:
+        raise InputError("a phase diagram is drawn over two parameters: give --sweep twice")
     result = phase(statements or None, *axes, assume=assume or None, **_own(given))
-    if plot is not None:
-        save_phase(result, plot)
     if form == "json":
         from cmbound.output.data import to_json
 
-        return to_json(result.to_dict())
-    return phase_page(result) if form == "text" else phase_document(result, form)
+        text = to_json(result.to_dict())
+    else:
+        text = phase_page(result) if form == "text" else phase_document(result, form)
+    if plot is None:
+        write(text, output)
+        return
+    from cmbound.figures.phase import phase_figure
+
+    write_all((figure_bytes(phase_figure(result), plot), plot), (text, output))
 
 
 def _complexity(form: str) -> str:

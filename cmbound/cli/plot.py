@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any
 
 import click
 
-from cmbound.cli import CONTEXT
+from cmbound.cli import CONTEXT, Group
 from cmbound.cli.check import WORLD_NAMES
-from cmbound.cli.common import cluster_option, completer, progress_bar, read, theorem_ids, write
+from cmbound.cli.common import (
+    FIGURE,
+    OutputFile,
+    cluster_option,
+    completer,
+    figure_bytes,
+    progress_bar,
+    read,
+    theorem_ids,
+    write_all,
+)
 from cmbound.cli.simulate import build_world
 from cmbound.cli.solve import read_given, statement_options
 from cmbound.errors import InputError
@@ -22,8 +31,15 @@ _OVER = "LOW:HIGH:log|linear:COUNT (1e-4:1e-1:log:60)"
 def figure_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Where the figure and its data go, its width and title."""
     choices = [
-        click.option("-o", "--output", metavar="FILE", type=click.Path(), required=True, help="The figure: .pdf, .svg or .png."),
-        click.option("--data", metavar="FILE", type=click.Path(), help="Write the data behind the figure as CSV."),
+        click.option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            type=FIGURE,
+            required=True,
+            help="The figure: .pdf, .svg or .png; - is SVG on standard output.",
+        ),
+        click.option("--data", metavar="FILE", type=OutputFile(".csv"), help="Write the data behind the figure as CSV."),
         click.option("--width", type=click.Choice(WIDTH_NAMES), default="column", show_default=True, help="3.25 or 6.5 inches."),
         click.option("--title", metavar="TEXT", help="A title above the legend."),
     ]
@@ -50,22 +66,12 @@ def instance_options(count: int, what: str) -> Callable[[Callable[..., Any]], Ca
     return decorate
 
 
-def check_files(output: str, data: str | None) -> None:
-    """Refuse a bad name before any work."""
-    from cmbound.figures.style import check_suffix
-
-    check_suffix(output)
-    if data == "-" or (data is not None and os.path.splitext(data)[1].lower() != ".csv"):
-        raise InputError(f"{data}: the name of the data must end in .csv")
-
-
 def save(figure: Any, output: str, data: Any, path: str | None) -> None:
     """Write the figure, and its data if they are wanted."""
-    from cmbound.figures.style import save_figure
-
-    save_figure(figure, output)
+    contents: list[tuple[str | bytes, str]] = [(figure_bytes(figure, output), output)]
     if path is not None:
-        write(data.csv(), path)
+        contents.append((data.csv(), path))
+    write_all(*contents)
 
 
 def given_for(
@@ -79,7 +85,7 @@ def given_for(
     return given
 
 
-@click.group("plot", context_settings=CONTEXT, short_help="Figures for a paper, with the data behind them.")
+@click.group("plot", cls=Group, context_settings=CONTEXT, short_help="Figures for a paper, with the data behind them.")
 def plot_command() -> None:
     """Figures for a paper: one column or one page wide, legible in black and white, with the data behind them as CSV.
 
@@ -115,7 +121,6 @@ def terms_command(
     cmbound plot terms explicit-one-step --preset gaussian-2d --over h=1e-5:1e-1:log:80 -o terms.pdf
     cmbound plot terms explicit-one-step --preset gaussian-2d --over T=2:12:linear:60 --stacked -o terms.pdf
     """
-    check_files(output, data)
     from cmbound.figures.terms import terms_data, terms_figure
 
     found = terms_data(id, over, **given_for(pairs, params, grid, options))
@@ -152,7 +157,6 @@ def ratios_command(
     cmbound plot ratios explicit-one-step --instances 2000 --jobs 2 -o ratios.pdf --data ratios.csv
     cmbound plot ratios --from ratios.csv --width page -o ratios.svg
     """
-    check_files(output, data)
     from cmbound.figures.ratios import ratios_data, ratios_figure, ratios_from_csv
 
     if source is not None:
@@ -199,7 +203,6 @@ def multistep_command(
     cmbound plot multistep --preset gaussian-2d -o multistep.pdf
     cmbound plot multistep --cov 1,0.25 -p T=4 -p N=200 -p eps_cm=0.01 -o multistep.pdf --data multistep.csv
     """
-    check_files(output, data)
     if cov is None and (mean is not None or student is not None):
         raise InputError("--mean and --student belong to --cov")
     given = given_for(pairs, params, grid, options, ("steps", "world", "student"))
@@ -243,7 +246,6 @@ def phase_command(
     cmbound plot phase explicit-one-step explicit-multistep --preset gaussian-2d -p k=3 -p t_hat=1.5 \\
         -x L_f=1:20:log:60 -y T=2:10:linear:60 -o phase.pdf
     """
-    check_files(output, data)
     given = given_for(pairs, params, grid, options, ("assume",))
     from cmbound.figures.phase import phase_data, phase_figure
 
@@ -275,7 +277,6 @@ def tightness_command(
     \b
     cmbound plot tightness explicit-one-step explicit-multistep --instances 500 --jobs 2 -o tightness.pdf
     """
-    check_files(output, data)
     from cmbound.figures.tightness import tightness_data, tightness_figure
 
     sizes = [_dimension(x) for x in dimensions.split(",")]
@@ -319,7 +320,6 @@ def grids_command(
     \b
     cmbound plot grids explicit-one-step --preset digits -o grids.pdf
     """
-    check_files(output, data)
     from cmbound.figures.grids import grids_data, grids_figure
 
     found = grids_data(id, over, **given_for(pairs, params, grid, options))

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from cmbound.cli import CONTEXT
-from cmbound.cli.common import format_option, output_option, write
+from cmbound.cli.common import FIGURE, figure_bytes, format_option, output_option, write_all
 from cmbound.cli.solve import read_given, statement_options
 from cmbound.errors import InputError
 
@@ -18,7 +18,7 @@ from cmbound.errors import InputError
 @click.option(
     "--gain", metavar="G", help="What an evaluation must gain to be worth taking.  [default: 1% of the bound after the first]"
 )
-@click.option("--plot", metavar="FILE", type=click.Path(), help="Draw bounds and times (.png, .pdf or .svg).")
+@click.option("--plot", metavar="FILE", type=FIGURE, help="Draw bounds and times (.png, .pdf or .svg).")
 @format_option("text", "json", "latex", "markdown", "csv")
 @output_option
 def schedule_command(
@@ -42,10 +42,6 @@ def schedule_command(
     cmbound schedule --preset gaussian-2d --steps 5 --plot schedule.pdf
     cmbound schedule --preset digits --gain 0.01
     """
-    if plot is not None:
-        from cmbound.figures.style import check_suffix
-
-        check_suffix(plot)
     given = read_given(pairs, params, grid, options)
     for name in ("steps", "gain"):
         if name in given:
@@ -53,11 +49,11 @@ def schedule_command(
     from cmbound.planning.schedule import schedule
 
     result = schedule(steps=steps, gain=gain, **given)
+    contents: list[tuple[str | bytes, str]] = []
     if plot is not None:
         from cmbound.figures.multistep import multistep_figure, planned
-        from cmbound.figures.style import save_figure
 
-        save_figure(multistep_figure(planned(result), width="page"), plot)
+        contents.append((figure_bytes(multistep_figure(planned(result), width="page"), plot), plot))
     if form == "json":
         from cmbound.output.data import to_json
 
@@ -66,4 +62,4 @@ def schedule_command(
         from cmbound.output.planning import schedule_document, schedule_page
 
         text = schedule_page(result) if form == "text" else schedule_document(result, form)
-    write(text, output)
+    write_all(*contents, (text, output))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
 from typing import Any
 
 import click
 
 from cmbound.cli import CONTEXT
-from cmbound.cli.common import completer, format_option, output_option, progress_bar, write
+from cmbound.cli.common import FIGURE, OutputFile, completer, figure_bytes, format_option, output_option, progress_bar, write_all
 from cmbound.cli.evaluate import GRID_KINDS, PROFILE_NAMES, TEACHER_NAMES
 from cmbound.errors import InputError
 
@@ -52,8 +53,8 @@ def build_world(world: str | None, mean: str | None, cov: str | None, data: str 
     return Gaussian(centre, covariance[0] if len(covariance) == 1 and not isinstance(covariance[0], list) else covariance)
 
 
-def save_arrays(simulation: Any, path: str) -> None:
-    """Samples, truth and the numbers beside them, as .npz."""
+def arrays_bytes(simulation: Any) -> bytes:
+    """Samples, truth and the numbers beside them, as an .npz file."""
     import numpy as np
 
     run, steps = simulation.run, simulation.steps
@@ -72,11 +73,9 @@ def save_arrays(simulation: Any, path: str) -> None:
     }
     if simulation.corrected is not None:
         arrays["w2_corrected"] = simulation.corrected.value
-    try:
-        with open(path, "wb") as stream:
-            np.savez(stream, **arrays)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from None
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    return buffer.getvalue()
 
 
 @click.command("simulate", context_settings=CONTEXT, short_help="Run the sampler on a known law: W2 beside the bound.")
@@ -146,8 +145,8 @@ def save_arrays(simulation: Any, path: str) -> None:
     help="Regularity profile of the bound.",
 )
 @click.option("--workers", metavar="N", default="1", show_default=True, help="Threads of the sampler.")
-@click.option("--save", metavar="FILE", type=click.Path(), help="Write samples, truth, times, W2 and bounds to an .npz file.")
-@click.option("--plot", metavar="FILE", type=click.Path(), help="Draw samples and errors (.png, .pdf or .svg).")
+@click.option("--save", metavar="FILE", type=OutputFile(), help="Write samples, truth, times, W2 and bounds to an .npz file.")
+@click.option("--plot", metavar="FILE", type=FIGURE, help="Draw samples and errors (.png, .pdf or .svg).")
 @format_option("text", "json", "csv", "latex", "markdown")
 @output_option
 def simulate_command(
@@ -171,22 +170,18 @@ def simulate_command(
     cmbound simulate --world gaussian --cov 1,0.25 --steps 2 --plot run.pdf
     cmbound simulate --data points.csv --times 0.8,0.3 --corrector smoothing:u=0.01
     """
-    if plot is not None:
-        from cmbound.figures.style import check_suffix
-
-        check_suffix(plot)
     law = build_world(world, mean, cov, data)
     from cmbound.verification.simulation import simulate
 
     with progress_bar("simulating", None) as advance:
         result = simulate(law, times=None if times is None else times.split(","), progress=advance, **options)
+    contents: list[tuple[str | bytes, str]] = []
     if save is not None:
-        save_arrays(result, save)
+        contents.append((arrays_bytes(result), save))
     if plot is not None:
-        from cmbound.figures.style import save_figure
         from cmbound.output.plots import simulation_figure
 
-        save_figure(simulation_figure(result), plot)
+        contents.append((figure_bytes(simulation_figure(result), plot), plot))
     if form == "json":
         from cmbound.output.data import to_json
 
@@ -195,6 +190,6 @@ def simulate_command(
         from cmbound.output.simulation import simulation_document, simulation_page
 
         text = simulation_page(result) if form == "text" else simulation_document(result, form)
-    write(text, output)
+    write_all(*contents, (text, output))
     if result.violations:
         raise SystemExit(1)

@@ -9,10 +9,21 @@ from typing import Any
 import click
 
 from cmbound.cli import CONTEXT
-from cmbound.cli.common import cluster_option, completer, output_option, parameter_names, preset_names, progress_bar, theorem_ids
-from cmbound.cli.common import write_stream as write
+from cmbound.cli.common import (
+    FIGURE,
+    cluster_option,
+    completer,
+    figure_bytes,
+    open_bytes,
+    output_option,
+    parameter_names,
+    preset_names,
+    progress_bar,
+    theorem_ids,
+    write_all,
+    write_stream,
+)
 from cmbound.cli.evaluate import GRID_KINDS, PROFILE_NAMES, TEACHER_NAMES, parse_grid, parse_pairs, parse_params
-from cmbound.errors import InputError
 
 
 @click.command("sweep", context_settings=CONTEXT, short_help="Evaluate a statement over ranges of parameters, float64.")
@@ -35,7 +46,7 @@ from cmbound.errors import InputError
 @click.option("--clock", type=click.Choice(["ou", "ve"]), help="Clock the constants are given in.")
 @click.option("--jobs", metavar="N", type=int, default=1, show_default=True, help="Worker processes.")
 @cluster_option
-@click.option("--plot", metavar="FILE", help="Draw one or two axes (png, pdf, svg).")
+@click.option("--plot", metavar="FILE", type=FIGURE, help="Draw one or two axes (png, pdf, svg).")
 @click.option("--format", "form", type=click.Choice(["csv", "json", "npz"]), help="Default: csv, or what -o ends in.")
 @output_option
 def sweep_command(
@@ -58,7 +69,7 @@ def sweep_command(
     cmbound sweep explicit-one-step --preset gaussian-2d -p h=1e-5:1e-1:log:200 -o h.csv
     cmbound sweep explicit-one-step --preset gaussian-2d -p d=2,8,32 -p h=1e-4:1e-1:log:50 --plot map.png
     """
-    from cmbound.output.sweep import csv_lines, json_lines, save_npz, sweep_figure
+    from cmbound.output.sweep import check_axes, csv_lines, json_lines, sweep_figure, write_npz
     from cmbound.sweeps import Chunk, chunks, sweep
 
     given: dict[str, Any] = {} if params is None else parse_params(params)
@@ -67,13 +78,9 @@ def sweep_command(
         given["grid"] = parse_grid(grid if grid is not None else given["grid"])
     what = sweep(id, **given)
     kind = form or {".json": "json", ".npz": "npz"}.get(os.path.splitext(output)[1].lower(), "csv")
-    if kind == "npz" and output == "-":
-        raise InputError("an npz file needs a name: -o FILE.npz")
-    kept: list[Chunk] = []
     if plot is not None:
-        from cmbound.figures.style import check_suffix, save_figure
-
-        check_suffix(plot)
+        check_axes(what)
+    kept: list[Chunk] = []
 
     def points() -> Iterator[Chunk]:
         for chunk in chunks(what, jobs=jobs, cluster=cluster, progress=advance):
@@ -83,10 +90,10 @@ def sweep_command(
 
     with progress_bar(f"sweeping {len(what)} points", len(what)) as advance:
         if kind == "npz":
-            save_npz(what, points(), output)
+            write_npz(what, points(), lambda: open_bytes(output))
         else:
-            write(csv_lines(points()) if kind == "csv" else json_lines(what, points()), output)
+            write_stream(csv_lines(points()) if kind == "csv" else json_lines(what, points()), output)
     if plot is not None:
         from cmbound.sweeps import joined
 
-        save_figure(sweep_figure(what, joined(kept), list(kept[0].terms)), plot)
+        write_all((figure_bytes(sweep_figure(what, joined(kept), list(kept[0].terms)), plot), plot))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
+from io import BytesIO
 from pathlib import Path
 from typing import Any, ParamSpec
 
@@ -14,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from cmbound.errors import InputError, UnknownNameError
+from cmbound.files import writing
 from cmbound.frozen import FrozenDict
 from cmbound.notation import TABLE
 from cmbound.records import Theorem
@@ -90,13 +92,18 @@ def save_figure(figure: Figure, path: str | Path) -> None:
     Raises:
         InputError: another ending, or the file cannot be written.
     """
-    kind = check_suffix(path)
+    content = rendered(figure, check_suffix(path))
+    with writing(path) as stream:
+        stream.write(content)
+
+
+def rendered(figure: Figure, kind: str) -> bytes:
+    """The file of a figure, of kind ``png``, ``pdf`` or ``svg``."""
     undated: dict[str, Any] = {"png": {}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}[kind]
-    try:
-        with paper_style():
-            figure.savefig(path, format=kind, dpi=300, metadata=undated)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror or error}") from None
+    buffer = BytesIO()
+    with paper_style():
+        figure.savefig(buffer, format=kind, dpi=300, metadata=undated)
+    return buffer.getvalue()
 
 
 # --- looks ----------------------------------------------------------------------------------------------------------

@@ -75,18 +75,3 @@ def phase_page(phase: Phase, width: int | None = None) -> str:
 def phase_document(phase: Phase, format: str) -> str:
     """Every point as CSV, or the borders in LaTeX or Markdown."""
     return phase.csv() if format == "csv" else borders_table(phase, phase.borders).render(format)
-
-
-def save_phase(phase: Phase, path: str) -> None:
-    """Draw the diagram to a file (.png, .pdf or .svg).
-
-    Raises:
-        InputError: one axis only, another ending, or the file cannot be written.
-    """
-    from cmbound.errors import InputError
-    from cmbound.figures.phase import phase_figure
-    from cmbound.figures.style import save_figure
-
-    if not phase.y_name:
-        raise InputError("a phase diagram is drawn over two parameters: give --sweep twice")
-    save_figure(phase_figure(phase), path)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO, Any
 
@@ -54,8 +55,8 @@ def json_lines(what: Sweep, parts: Iterable[Chunk]) -> Iterator[str]:
     yield "\n]}\n"
 
 
-def save_npz(what: Sweep, parts: Iterable[Chunk], path: str) -> None:
-    """Columns as arrays in an npz file, gathered on disk, not in memory.
+def write_npz(what: Sweep, parts: Iterable[Chunk], opened: Callable[[], AbstractContextManager[IO[bytes]]]) -> None:
+    """Columns as arrays in an npz file, which is ``opened`` when all are there; gathered on disk, not in memory.
 
     Raises:
         InputError: the file cannot be written.
@@ -71,22 +72,23 @@ def save_npz(what: Sweep, parts: Iterable[Chunk], path: str) -> None:
                     )
                 files[name][start : start + len(column)] = column
             start += len(chunk.total)
-        try:
-            with zipfile.ZipFile(path, "w", allowZip64=True) as archive:
-                for name, file in files.items():
-                    file.flush()
-                    archive.write(Path(folder) / f"{name}.npy", f"{name}.npy")
-        except OSError as error:
-            raise InputError(f"cannot write {path}: {error.strerror}") from None
-
-
-def write_pieces(pieces: Iterable[str], stream: IO[str]) -> None:
-    """Text, piece by piece."""
-    for piece in pieces:
-        stream.write(piece)
+        with opened() as stream, zipfile.ZipFile(stream, "w", allowZip64=True) as archive:
+            for name, file in files.items():
+                file.flush()
+                archive.write(Path(folder) / f"{name}.npy", f"{name}.npy")
 
 
 # --- figures --------------------------------------------------------------------------------------------------------
+
+
+def check_axes(what: Sweep) -> None:
+    """Whether a figure of a sweep can be drawn.
+
+    Raises:
+        InputError: three axes or more.
+    """
+    if len(what.axes) > 2:
+        raise InputError(f"a figure shows one or two axes, the sweep has {len(what.axes)}: {', '.join(what.axes)}")
 
 
 @in_paper_style
@@ -101,8 +103,7 @@ def sweep_figure(what: Sweep, columns: Mapping[str, Any], terms: Sequence[str]) 
     Raises:
         InputError: three axes or more.
     """
-    if len(what.axes) > 2:
-        raise InputError(f"a figure shows one or two axes, the sweep has {len(what.axes)}: {', '.join(what.axes)}")
+    check_axes(what)
     figure = Figure(figsize=(4.4, 3.1), layout="constrained")
     axes = figure.subplots()
     if len(what.axes) == 1:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cmbound.errors import InputError
+from cmbound.files import read_text
 from cmbound.output.numbers import rounded
 from cmbound.output.table import Cell, Table, number
 from cmbound.tables.words import DASH, chosen
@@ -28,11 +29,10 @@ def load(saved: Any) -> Any:
     if not isinstance(saved, str):
         return saved
     try:
-        with open(saved, encoding="utf-8") as stream:
-            return json.load(stream)
-    except OSError as error:
-        raise InputError(f"cannot read {saved}: {error.strerror}") from None
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        return json.loads(read_text(saved))
+    except InputError:
+        raise
+    except (ValueError, RecursionError) as error:
         raise InputError(f"cannot read {saved} as JSON: {error}") from None
 
 

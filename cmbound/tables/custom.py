@@ -23,11 +23,12 @@ import tomllib
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from functools import cached_property
-from os import PathLike
+from os import PathLike, fspath
 from typing import Any
 
 from cmbound.catalogue import theorem as find
 from cmbound.errors import CmboundError, InputError, UnknownNameError
+from cmbound.files import read_text
 from cmbound.notation import PUBLIC, TABLE
 from cmbound.numbers import text_of
 from cmbound.output.numbers import rounded
@@ -91,12 +92,10 @@ def _read(spec: Any) -> Mapping[str, Any]:
         return spec
     if not isinstance(spec, str | PathLike):
         raise InputError(f"a specification is a file or a mapping, got {spec!r}")
+    text = read_text(fspath(spec))
     try:
-        with open(spec, "rb") as stream:
-            return tomllib.load(stream)
-    except OSError as error:
-        raise InputError(f"cannot read {spec}: {error.strerror}") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise InputError(f"cannot read {spec} as TOML: {error}") from None
 
 

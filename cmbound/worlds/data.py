@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from cmbound.errors import InputError
+from cmbound.files import read_text
 from cmbound.worlds.base import Array
 
 SUFFIXES = (".npy", ".npz", ".csv")
@@ -57,7 +58,7 @@ def _binary(file: Path) -> Array:
             array = loaded
     except InputError:
         raise
-    except (ValueError, EOFError, zipfile.BadZipFile):
+    except (ValueError, EOFError, zipfile.BadZipFile, MemoryError):  # a header may claim any size
         raise InputError(f"{file}: not a NumPy file with an array of numbers") from None
     if array.dtype.kind not in "fiu":
         raise InputError(f"{file}: the array has dtype {array.dtype}; real numbers are needed")
@@ -65,10 +66,7 @@ def _binary(file: Path) -> Array:
 
 
 def _text(file: Path) -> Array:
-    try:
-        lines = [x for x in file.read_text(encoding="utf-8-sig").splitlines() if x.strip()]
-    except UnicodeDecodeError:
-        raise InputError(f"{file}: not a text file") from None
+    lines = [x for x in read_text(file).splitlines() if x.strip()]
     rows = [_fields(x) for x in lines]
     if rows and not any(_is_number(x) for x in rows[0]):
         rows = rows[1:]
