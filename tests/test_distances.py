@@ -72,9 +72,9 @@ def test_bures_is_that_of_pot(seed: int) -> None:
 def test_bures_by_trace_and_by_factors_agree() -> None:
     rng = np.random.default_rng(0)
     C1, C2 = (X @ X.T for X in rng.standard_normal((2, 30, 90)))
-    direct = gaussian._by_trace(0.0, C1, C2)
+    direct = gaussian._by_trace(C1, C2)
     assert direct is not None
-    assert direct == pytest.approx(gaussian._graded(gaussian._root("", C1), gaussian._root("", C2)), rel=1e-12)
+    assert direct == pytest.approx(gaussian._graded(gaussian._root("", C1, 0), gaussian._root("", C2, 0)), rel=1e-12)
 
 
 @pytest.mark.parametrize("ranks", [(2, 5), (2, 3), (0, 4), (3, 3)])
@@ -413,7 +413,7 @@ X20 = np.random.default_rng(0).standard_normal((20, 2))
         (lambda: coupling_w2(X20, X20[:-1]), InputError, "equal shapes"),
         (lambda: gaussian_tv_1d(0, 0, 1, 1), DomainError, "s1 is 0; it must be finite and > 0"),
         (lambda: gaussian_tv_1d(0, 1, math.nan, 1), DomainError, "m2 is nan; it must be finite"),
-        (lambda: gaussian_tv_centred(0, 1, 1), DomainError, "d is 0; it must be an integer >= 1"),
+        (lambda: gaussian_tv_centred(0, 1, 1), DomainError, "d is 0; it must be >= 1"),
         (lambda: gaussian_tv_centred(2, 1, 0), DomainError, "s2 is 0; it must be finite and > 0"),
         (lambda: gaussian_tv(Z2, Z2, np.diag([1.0, 0.0])), DomainError, "not positive definite"),
         (lambda: tv_densities_1d(stats.norm.logpdf, stats.norm(9, 1).logpdf, -10, 10), DomainError, "density q has mass 0.84"),

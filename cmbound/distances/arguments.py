@@ -38,10 +38,11 @@ def covariance_matrix(name: str, values: npt.ArrayLike) -> Array:
     C = finite_array(name, values, 2)
     if C.shape[0] != C.shape[1]:
         raise InputError(f"{name} has shape {C.shape}; a square matrix is needed")
-    gap = float(np.abs(C - C.T).max())
+    with np.errstate(over="ignore"):
+        gap = float(np.abs(C - C.T).max())
     if gap > 1e-10 * float(np.abs(C).max()):
         raise DomainError(f"{name} differs from its transpose by {gap:.3g}; it must be symmetric")
-    return (C + C.T) / 2
+    return C / 2 + C.T / 2
 
 
 def same_dimension(**lengths: int) -> None:
@@ -50,9 +51,12 @@ def same_dimension(**lengths: int) -> None:
         raise InputError("the dimensions differ: " + ", ".join(f"{name} {length}" for name, length in lengths.items()))
 
 
-def euclidean(x: Array) -> float:
-    """Euclidean (Frobenius) norm."""
-    return float(np.linalg.norm(x))
+def number(name: str, value: Any) -> float:
+    """A float, which may be infinite or NaN; raises InputError."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise InputError(f"{name} is {value!r}; a number is needed") from None
 
 
 def integer(name: str, value: Any, least: int) -> int:

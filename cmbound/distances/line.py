@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr, ndtri
 
-from cmbound.distances.arguments import Array, Function, euclidean, finite_array
+from cmbound.distances.arguments import Array, Function, finite_array, number
 from cmbound.distances.quadrature import integrate, lobatto_sums
+from cmbound.distances.scaling import differences, exponent, norm, scaled, unscaled
 from cmbound.errors import DomainError, InputError
 
 REACH = 8.2
@@ -31,31 +32,33 @@ def w2_samples_1d(
 
     Raises:
         InputError: shapes that do not fit, or entries that are not finite.
-        DomainError: negative weights, or weights that sum to 0.
+        DomainError: negative weights, weights that are all 0, or a distance beyond float64.
     """
     (a, u), (b, v) = _steps("x", x, weights_x), _steps("y", y, weights_y)
-    if len(a) == len(b) and weights_x is None and weights_y is None:
-        return euclidean(a - b) / math.sqrt(len(a))
+    if np.array_equal(u, v):
+        difference, e = differences(a, b)
+        return unscaled(float(norm(difference * np.sqrt(np.diff(u, prepend=0.0)))), e)
     ends = np.sort(np.concatenate((u, v)))
-    starts = np.concatenate(([0.0], ends[:-1]))
-    middle = (starts + ends) / 2
-    difference = _at(a, u, middle) - _at(b, v, middle)
-    return math.sqrt(float(np.dot(ends - starts, difference * difference)))
+    mass = np.diff(ends, prepend=0.0)
+    middle = ends - mass / 2
+    difference, e = differences(_at(a, u, middle), _at(b, v, middle))
+    return unscaled(math.sqrt(float(np.dot(mass, difference * difference))), e)
 
 
 def _steps(name: str, points: npt.ArrayLike, weights: npt.ArrayLike | None) -> tuple[Array, Array]:
     """Sorted points and the values of their distribution function there; the last is 1."""
     x = finite_array(name, points, 1)
+    equal = np.arange(1, len(x) + 1) / len(x)
     if weights is None:
-        return np.sort(x), np.arange(1, len(x) + 1) / len(x)
+        return np.sort(x), equal
     w = finite_array(f"weights of {name}", weights, 1)
     if w.shape != x.shape:
         raise InputError(f"{name} has {len(x)} points and {len(w)} weights")
-    if w.min() < 0 or w.sum() <= 0:
+    if w.min() < 0 or w.max() <= 0:
         raise DomainError(f"the weights of {name} must be >= 0 with a positive sum; the smallest is {w.min():g}")
     order = np.argsort(x, kind="stable")
-    u = np.cumsum(w[order])
-    return x[order], u / u[-1]
+    u = np.cumsum(scaled(w, exponent(w))[order])
+    return x[order], equal if w.min() == w.max() else u / u[-1]
 
 
 def _at(x: Array, u: Array, level: Array) -> Array:
@@ -98,10 +101,10 @@ def w2_sample_normal(x: npt.ArrayLike, mean: float, deviation: float, weights: n
 
     Raises:
         InputError: shapes that do not fit, or entries that are not finite.
-        DomainError: weights or a deviation outside their domain.
+        DomainError: weights or a deviation outside their domain, or a distance beyond float64.
     """
     points, u = _steps("x", x, weights)
-    if not 0 <= deviation < math.inf or not math.isfinite(mean):
+    if not 0 <= number("deviation", deviation) < math.inf or not math.isfinite(number("mean", mean)):
         raise DomainError(f"mean is {mean} and deviation {deviation}; both must be finite and deviation >= 0")
     edges = ndtri(np.concatenate(([0.0], u)))
     mass, density = np.diff(np.concatenate(([0.0], u))), np.exp(-edges * edges / 2) / math.sqrt(2 * math.pi)
@@ -109,7 +112,10 @@ def w2_sample_normal(x: npt.ArrayLike, mean: float, deviation: float, weights: n
     kept = mass > 0
     centre = np.divide(first, mass, out=np.zeros_like(first), where=kept)
     within = max(0.0, 1.0 - float(np.dot(first[kept], centre[kept])))
-    return math.sqrt(float(np.dot(mass, np.square(points - mean - deviation * centre))) + deviation**2 * within)
+    e = exponent(points, mean, deviation) + 2
+    points, mean, deviation = scaled(points, e), math.ldexp(mean, -e), math.ldexp(deviation, -e)
+    apart, more = differences(points - mean, deviation * centre)
+    return unscaled(math.hypot(math.sqrt(float(np.dot(mass, apart * apart))), math.ldexp(deviation * math.sqrt(within), -more)), e + more)
 
 
 def w2_quantiles(q1: Function, q2: Function, *, breaks: npt.ArrayLike = (), rtol: float = 1e-10) -> float:
@@ -158,16 +164,20 @@ def _values(name: str, function: Function, at: Array) -> Array:
 
 def _w2_scores(g1: Function, g2: Function, jumps: Array, rtol: float) -> float:
     """The root of the integral of |g1(z) - g2(z)|^2 phi(z)."""
-    if not rtol >= 1e-13:
+    if not number("rtol", rtol) >= 1e-13:
         raise DomainError(f"rtol is {rtol}; it must be >= 1e-13")
-
-    def square(z: Array) -> Array:
-        return np.asarray(np.square(g1(z) - g2(z)) * np.exp(-z * z / 2) / math.sqrt(2 * math.pi))
-
     # off centre: with an edge at 0 a jump next to 0 can leave |g1 - g2| as it was in symmetric settings
     quarters = np.concatenate(([-REACH], np.arange(-32, 33) / 4 + 0.07, [REACH]))
     edges = np.union1d(quarters, jumps[np.abs(jumps) < REACH])
-    scale = float(lobatto_sums(lambda z: (np.square(g1(z)) + np.square(g2(z))) * np.exp(-z * z / 2), edges[:-1], edges[1:]).sum())
+    e = exponent(g1(edges), g2(edges))
+
+    def square(z: Array) -> Array:
+        return np.asarray(np.square(scaled(g1(z), e) - scaled(g2(z), e)) * np.exp(-z * z / 2) / math.sqrt(2 * math.pi))
+
+    def size(z: Array) -> Array:
+        return np.asarray((np.square(scaled(g1(z), e)) + np.square(scaled(g2(z), e))) * np.exp(-z * z / 2))
+
+    scale = float(lobatto_sums(size, edges[:-1], edges[1:]).sum())
     rounding = 1e-15 * math.sqrt(scale)
 
     def allowed(total: float) -> float:
@@ -177,9 +187,9 @@ def _w2_scores(g1: Function, g2: Function, jumps: Array, rtol: float) -> float:
     ends = lobatto_sums(square, np.array([-REACH, REACH - 0.2]), np.array([0.2 - REACH, REACH]))
     if ends.max() > allowed(total):
         raise DomainError(
-            f"the tails are too heavy: {ends.max():.2g} of W2^2 = {total:.3g} lie within 6e-16 of an end; give a larger rtol"
+            f"the tails are too heavy: {ends.max() / total:.2g} of W2^2 lies within 6e-16 of an end; give a larger rtol"
         )
-    return math.sqrt(total)
+    return unscaled(math.sqrt(total), e)
 
 
 def tv_densities_1d(log_p: Function, log_q: Function, lower: float, upper: float) -> float:
@@ -199,7 +209,7 @@ def tv_densities_1d(log_p: Function, log_q: Function, lower: float, upper: float
         InputError: a log density of a wrong shape, not a number or +inf; or no convergence.
         DomainError: ends that are no interval, or a mass that is not 1.
     """
-    if not (math.isfinite(lower) and math.isfinite(upper) and lower < upper):
+    if not (0 < number("upper", upper) - number("lower", lower) < math.inf):
         raise DomainError(f"lower is {lower} and upper {upper}; finite numbers with lower < upper are needed")
     start = np.linspace(lower, upper, 513)
     cells = start
@@ -235,7 +245,7 @@ def _crossings(function: Function, edges: Array) -> Array:
     changes = signs[:-1] * signs[1:] < 0
     low, high, left = edges[:-1][changes], edges[1:][changes], signs[:-1][changes]
     for _ in range(60):
-        middle = (low + high) / 2
+        middle = low / 2 + high / 2
         before = np.sign(function(middle)) == left
         low, high = np.where(before, middle, low), np.where(before, high, middle)
     return np.asarray(low)

@@ -47,7 +47,7 @@ def integrate(function: Function, edges: Array, allowed: Callable[[float], float
     whole = lobatto_sums(function, low, high)
     settled, final, limit = 0.0, [edges], len(low) + MAX_CELLS
     while True:
-        middle = (low + high) / 2
+        middle = low / 2 + high / 2
         left, right = lobatto_sums(function, low, middle), lobatto_sums(function, middle, high)
         error, total = np.abs(left + right - whole), settled + float((left + right).sum())
         split = (error > allowed(total) / (2 * len(error))) & (low < middle) & (middle < high)

@@ -1,24 +1,34 @@
-"""Distances between samples in any dimension, with confidence intervals."""
+"""Distances between samples in any dimension, with confidence intervals.
+
+An interval is ``guaranteed`` where the laws lie in a set of a stated diameter: then its level holds for every such law and every
+number of samples (bounded differences, or bets). Otherwise it is ``asymptotic``: right for many samples, and wrong for as long
+as a rare event that matters has not been seen.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.spatial.distance import cdist
 from scipy.special import stdtrit
 
-from cmbound.distances.arguments import Array, finite_array, integer
+from cmbound.distances.arguments import Array, finite_array, integer, number
 from cmbound.distances.line import w2_samples_1d
+from cmbound.distances.scaling import differences, exponent, norm, scaled, shift, unscaled
 from cmbound.errors import DomainError, InputError
 from cmbound.frozen import Record
 
 MAX_TRANSPORT = 2000
 """Most points a side for :func:`w2_samples`: the network simplex takes seconds there and its cost matrix grows as n^2."""
 BATCHES = 10
-"""Independent batches behind the interval of :func:`w2_samples` and :func:`sliced_w2`."""
+"""Independent batches behind the asymptotic intervals of :func:`w2_samples` and :func:`sliced_w2`."""
+BOLDEST = 0.75
+"""Most of its wealth a bet may lose."""
+GUARANTEED, ASYMPTOTIC = "guaranteed", "asymptotic"
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +41,8 @@ class Estimate(Record):
         upper: upper end.
         level: confidence level.
         n: number of samples behind it (the smaller one, if two sizes are).
+        trust: ``guaranteed``: the level holds for every n and every law in a set of the diameter stated; or ``asymptotic``:
+            it is approached as n grows.
     """
 
     value: float
@@ -38,9 +50,10 @@ class Estimate(Record):
     upper: float
     level: float
     n: int
+    trust: str = ASYMPTOTIC
 
 
-def w2_samples(x: npt.ArrayLike, y: npt.ArrayLike, *, level: float = 0.95) -> Estimate:
+def w2_samples(x: npt.ArrayLike, y: npt.ArrayLike, *, level: float = 0.95, diameter: float | None = None) -> Estimate:
     """W2 between the laws of two samples, by optimal transport (POT, extra ``pot``).
 
     ``value`` is the distance of the two point sets, by ``ot.emd2`` with equal weights; as an estimate it is biased upwards, by
@@ -49,24 +62,35 @@ def w2_samples(x: npt.ArrayLike, y: npt.ArrayLike, *, level: float = 0.95) -> Es
 
         a^(1/2) - p^(1/2) - q^(1/2) <= W2 <= a^(1/2),  a = E W2^2(P_n, Q_n),  p = E W2^2(P_n/2, P_n/2'),  q likewise,
 
-    and a, p, q are replaced by one-sided Student limits about the values found, with the spread of ten independent batches of
-    n/10 rows (five pairs of batches for p and q). The two sides share 1 - level, and the three limits of the lower side share
-    its half (Bonferroni). Not exact: fluctuations are taken as normal, with a variance that falls at least as fast as 1/n. The
-    interval is wide where the bias is, in many dimensions; its lower end may then be 0.
+    and a, p, q are replaced by one-sided limits about the values found. The two sides share 1 - level, and the three limits of
+    the lower side share its half (Bonferroni).
+
+    With ``diameter`` the limits are those of bounded differences (McDiarmid 1989): moving one of n rows moves W2^2 by at most
+    diameter^2/n. They are ``guaranteed``. Without it they are Student limits, with the spread of ten independent batches of n/10
+    rows (five pairs of batches for p and q), and ``asymptotic``: fluctuations are taken as normal, with a variance that falls at
+    least as fast as 1/n. Either interval is wide where the bias is, in many dimensions; its lower end may then be 0.
 
     Args:
         x: independent rows, shape (n, d), 20 <= n <= 2000.
         y: independent rows, independent of x, shape (m, d), likewise.
         level: confidence level in (0, 1).
+        diameter: of a set that holds both laws, > 0, in the units of x; None if there is none or it is not known.
 
     Raises:
         InputError: POT is missing, shapes that do not fit, too few or too many rows.
-        DomainError: a level outside (0, 1).
+        DomainError: a level outside (0, 1), a diameter that is not > 0 or smaller than that of the rows, or a distance beyond
+            float64.
+
+    Example:
+        >>> import numpy as np
+        >>> points = np.random.default_rng(0).uniform(size=(2, 500, 2))
+        >>> w2_samples(points[0], points[1] / 2, diameter=2**0.5).trust
+        'guaranteed'
     """
     a, b = _pair(x, y)
     if max(len(a), len(b)) > MAX_TRANSPORT:
         raise InputError(f"x and y have {len(a)} and {len(b)} rows; at most {MAX_TRANSPORT} are allowed (use sliced_w2)")
-    return _by_batches(_transport, _transport, a, b, level)
+    return _interval(_transport, _transport, a, b, level, diameter)
 
 
 def _transport(x: Array, y: Array) -> float:
@@ -75,18 +99,21 @@ def _transport(x: Array, y: Array) -> float:
         import ot
     except ImportError:
         raise InputError("w2_samples needs POT: pip install 'cmbound[pot]'") from None
-    cost, log = ot.emd2(ot.unif(len(x)), ot.unif(len(y)), ot.dist(x, y), numItermax=10**7, log=True)
+    # differences are squared, not |x|^2 + |y|^2 - 2 x.y: that loses what is smaller than 1e-8 of the spread
+    cost, log = ot.emd2(ot.unif(len(x)), ot.unif(len(y)), cdist(x, y, "sqeuclidean"), numItermax=10**7, log=True)
     if log["warning"]:
         raise InputError(f"optimal transport between {len(x)} and {len(y)} points failed: {log['warning']}")
     return max(0.0, float(cost))
 
 
-def sliced_w2(x: npt.ArrayLike, y: npt.ArrayLike, projections: int, seed: int, *, level: float = 0.95) -> Estimate:
+def sliced_w2(
+    x: npt.ArrayLike, y: npt.ArrayLike, projections: int, seed: int, *, level: float = 0.95, diameter: float | None = None
+) -> Estimate:
     """Sliced W2 between the laws of two samples: the root mean square of W2 over projections on random directions.
 
     At most d^(-1/2) W2. ``value`` is that of all rows along ``projections`` random directions. The interval is that of
-    :func:`w2_samples`, which covers the bias of finite samples; each batch has a tenth of the directions, fresh ones, so the
-    choice of directions is covered too.
+    :func:`w2_samples`, which covers the bias of finite samples, and the choice of directions is covered too: each batch has a
+    tenth of the directions, fresh ones; with ``diameter`` each direction is one more number that moves the result little.
 
     Args:
         x: independent rows, shape (n, d), n >= 20.
@@ -94,10 +121,12 @@ def sliced_w2(x: npt.ArrayLike, y: npt.ArrayLike, projections: int, seed: int, *
         projections: number of directions >= 1, rounded up to a multiple of ten.
         seed: integer >= 0, of the directions.
         level: confidence level in (0, 1).
+        diameter: of a set that holds both laws, > 0, in the units of x; None if there is none or it is not known.
 
     Raises:
         InputError: shapes that do not fit, too few rows, or a seed or number of projections that is no integer.
-        DomainError: a level, seed or number of projections outside its domain.
+        DomainError: a level, seed or number of projections outside its domain, a diameter that is not > 0 or smaller than that
+            of the rows, or a distance beyond float64.
     """
     a, b = _pair(x, y)
     count, rng = integer("projections", projections, 1), np.random.default_rng(integer("seed", seed, 0))
@@ -111,31 +140,81 @@ def sliced_w2(x: npt.ArrayLike, y: npt.ArrayLike, projections: int, seed: int, *
         return total / directions
 
     few = -(-count // BATCHES)
-    return _by_batches(lambda a, b: square(a, b, few * BATCHES), lambda a, b: square(a, b, few), x=a, y=b, level=level)
+    return _interval(
+        lambda a, b: square(a, b, few * BATCHES), lambda a, b: square(a, b, few), a, b, level, diameter, few * BATCHES
+    )
 
 
 Square = Callable[[Array, Array], float]
 
 
-def _by_batches(square: Square, of_batch: Square, x: Array, y: Array, level: float) -> Estimate:
+def _interval(
+    square: Square, of_batch: Square, x: Array, y: Array, level: float, diameter: float | None, directions: float = math.inf
+) -> Estimate:
     """The estimate of :func:`w2_samples` for any squared distance that is jointly convex and whose root is a metric.
 
     ``of_batch`` is the same for batches, with a tenth of the directions if it is itself random.
     """
     _check_level(level)
+    origin = shift(x, y)
+    x, y = x - origin, y - origin
+    e = _exponent(diameter, exponent(x, y))
+    x, y = scaled(x, e), scaled(y, e)
+    width = None if diameter is None else _width(diameter, e, _spread(np.concatenate((x, y))))
     tail = (1 - level) / 2
+
+    def limit(mean: float, rows: tuple[int, int], batches: Iterable[tuple[Array, Array]]) -> Callable[[float, int], float]:
+        """One-sided limits, by tail and side, for the expectation of the square that is ``mean`` for all rows."""
+        if width is None:
+            values = np.array([of_batch(a, b) for a, b in batches])
+            return lambda tail, side: _student(mean, values, tail, side)
+        unit = width * width * math.sqrt(sum(1 / k for k in (*rows, directions)) / 2)
+        return lambda tail, side: max(0.0, mean + side * unit * math.sqrt(-math.log(tail)))
+
     value = square(x, y)
     xs, ys = (np.split(z[: len(z) // BATCHES * BATCHES], BATCHES) for z in (x, y))
-    between = np.array([of_batch(a, b) for a, b in zip(xs, ys, strict=True)])
+    across = limit(value, (len(x), len(y)), zip(xs, ys, strict=True))
     bias = 0.0
     for z, zs in ((x, xs), (y, ys)):
-        pairs = np.array([of_batch(a, b) for a, b in zip(zs[::2], zs[1::2], strict=True)])
-        bias += math.sqrt(_limit(square(z[::2], z[1::2]), pairs, tail / 3, +1))
-    lower = max(0.0, math.sqrt(_limit(value, between, tail / 3, -1)) - bias)
-    return Estimate(math.sqrt(value), lower, math.sqrt(_limit(value, between, tail, +1)), level, min(len(x), len(y)))
+        first, second = z[::2], z[1::2]
+        within = limit(square(first, second), (len(first), len(second)), zip(zs[::2], zs[1::2], strict=True))
+        bias += math.sqrt(within(tail / 3, +1))
+    lower = max(0.0, math.sqrt(across(tail / 3, -1)) - bias)
+    upper = math.sqrt(across(tail, +1))
+    return _estimate(math.sqrt(value), lower, upper, level, min(len(x), len(y)), e, width)
 
 
-def _limit(mean: float, values: Array, tail: float, side: int) -> float:
+def _estimate(value: float, lower: float, upper: float, level: float, n: int, e: int, width: float | None) -> Estimate:
+    """The estimate of what is 2^e times these numbers, none of which exceeds the diameter."""
+    most = math.inf if width is None else width
+    value, lower, upper = (unscaled(min(z, most), e) for z in (value, lower, upper))
+    return Estimate(value, lower, upper, level, n, ASYMPTOTIC if width is None else GUARANTEED)
+
+
+def _exponent(diameter: float | None, e: int) -> int:
+    """The exponent of the numbers, raised where the square of the diameter would not fit float64 beside them."""
+    if diameter is None:
+        return e
+    if not 0 < number("diameter", diameter) < math.inf:
+        raise DomainError(f"diameter is {diameter}; it must be > 0 and finite (None if it is not known)")
+    return max(e, exponent(diameter) - 400)
+
+
+def _width(diameter: float, e: int, seen: float) -> float:
+    """2^-e times the diameter, no smaller than the distance seen (up to rounding)."""
+    width = math.ldexp(diameter, -e)
+    if seen > width * (1 + 1e-12):
+        raise DomainError(f"diameter is {diameter:g}, but two rows are {unscaled(seen, e):g} apart")
+    return width
+
+
+def _spread(z: Array) -> float:
+    """A distance of two rows, not far from the largest: of the farthest from the farthest from the first."""
+    far = z[np.argmax(norm(z - z[0], axis=1))]
+    return float(norm(z - far, axis=1).max())
+
+
+def _student(mean: float, values: Array, tail: float, side: int) -> float:
     """One-sided Student limit for a mean >= 0, missed with probability ``tail``, the spread taken from independent values.
 
     ``side`` is +1 for an upper and -1 for a lower limit.
@@ -144,35 +223,90 @@ def _limit(mean: float, values: Array, tail: float, side: int) -> float:
     return max(0.0, mean - side * float(stdtrit(len(values) - 1, tail)) * error)
 
 
-def coupling_w2(x: npt.ArrayLike, y: npt.ArrayLike, *, level: float = 0.95) -> Estimate:
+def coupling_w2(x: npt.ArrayLike, y: npt.ArrayLike, *, level: float = 0.95, diameter: float | None = None) -> Estimate:
     """Root mean square distance of paired samples: an **upper bound** of W2 between their laws.
 
-    The interval is for the root mean square of the coupling, by the central limit theorem for the squared distances (Student);
-    its upper end is therefore a confidence bound of W2 from above, its lower end says nothing about W2.
+    The interval is for the root mean square of the coupling; its upper end is therefore a confidence bound of W2 from above, its
+    lower end says nothing about W2.
+
+    With ``diameter`` it is ``guaranteed``: the hedged betting interval of Waudby-Smith and Ramdas 2024, "Estimating means of
+    bounded random variables by betting" (J. R. Stat. Soc. B 86), theorem 3, for the squared distances. Without it it is
+    ``asymptotic``: Student limits corrected for the skewness of squares (Hall 1992, "On the removal of skewness by
+    transformation", J. R. Stat. Soc. B 54), never inside the uncorrected ones. That covers at its level from some 20 rows on if
+    distances have light tails; but a distance that is large with a small probability is not known of before it is seen, and the
+    upper end is 0 if all distances are.
 
     Args:
         x: independent rows, shape (n, d), n >= 2.
         y: shape (n, d); row i belongs to row i of x.
         level: confidence level in (0, 1).
+        diameter: of a set that holds both laws, > 0, in the units of x; None if there is none or it is not known.
 
     Raises:
         InputError: shapes that do not fit, or entries that are not finite.
-        DomainError: a level outside (0, 1).
+        DomainError: a level outside (0, 1), a diameter that is not > 0 or smaller than a distance, or a distance beyond float64.
+
+    Example:
+        >>> import numpy as np
+        >>> x = np.zeros((50, 1))
+        >>> coupling_w2(x, x).upper, coupling_w2(x, x).trust
+        (0.0, 'asymptotic')
+        >>> round(coupling_w2(x, x, diameter=1.0).upper, 3), coupling_w2(x, x, diameter=1.0).trust
+        (0.305, 'guaranteed')
     """
     _check_level(level)
     a, b = finite_array("x", x, 2), finite_array("y", y, 2)
     if a.shape != b.shape or len(a) < 2:
         raise InputError(f"x and y have shapes {a.shape} and {b.shape}; equal shapes with at least 2 rows are needed")
-    difference = a - b
-    squares = np.einsum("ij,ij->i", difference, difference)
+    apart, first = differences(a, b)
+    e = _exponent(diameter, first)
+    squares = np.square(scaled(norm(apart, axis=1), e - first))
     mean, tail = float(squares.mean()), (1 - level) / 2
-    return Estimate(
-        math.sqrt(mean),
-        math.sqrt(_limit(mean, squares, tail, -1)),
-        math.sqrt(_limit(mean, squares, tail, +1)),
-        level,
-        len(squares),
-    )
+    if diameter is None:
+        lower, upper = (max(0.0, _unskewed(squares, tail, side)) for side in (-1, +1))
+        return _estimate(math.sqrt(mean), math.sqrt(lower), math.sqrt(upper), level, len(a), e, None)
+    width = _width(diameter, e, math.sqrt(squares.max()))
+    shares = np.minimum(squares / width**2, 1.0)
+    lower, upper = _bets(shares, tail), 1 - _bets(1 - shares, tail)
+    return _estimate(math.sqrt(mean), width * math.sqrt(lower), width * math.sqrt(upper), level, len(a), e, width)
+
+
+def _unskewed(values: Array, tail: float, side: int) -> float:
+    """One-sided limit for the mean of independent values, by Student's t made symmetric with the skewness of the values."""
+    n, mean = len(values), float(values.mean())
+    deviation = float(values.std(ddof=1))
+    if deviation == 0:
+        return mean
+    t = -float(stdtrit(n - 1, tail))
+    third = float(np.mean(((values - mean) / deviation) ** 3))
+    c = third * math.sqrt(n) ** 3 / ((n - 1) * (n - 2)) if n > 2 else 0.0  # skewness over n^(1/2), bias removed
+
+    def solved(level: float) -> float:
+        """The z of z + c z^2/3 + c^2 z^3/27 + c/6 = level."""
+        z = level - c / 6
+        return 3 * (math.cbrt(1 + c * z) - 1) / c if abs(c) > 1e-5 else z - c * z * z / 3
+
+    return mean + side * deviation / math.sqrt(n) * max(t, -side * solved(-side * t))
+
+
+def _bets(shares: Array, tail: float) -> float:
+    """A lower limit for the mean of independent numbers in [0, 1], above it with probability ``tail`` at most.
+
+    Wealth prod(1 + bet_i (share_i - m)) is a nonnegative martingale if m is the mean and bet_i <= 1/m depends on earlier shares
+    alone, and exceeds 1/tail at any time with probability ``tail`` at most (Ville). It falls in m: bisection.
+    """
+    y = shares[np.random.default_rng(0).permutation(len(shares))]  # rows may have been sorted
+    count = np.arange(1, len(y) + 1)
+    mean = (0.5 + np.cumsum(y)) / (count + 1)
+    variance = (0.25 + np.cumsum(np.square(y - mean))) / (count + 1)
+    goal = -math.log(tail)
+    bets = np.sqrt(2 * goal / (len(y) * np.concatenate(([0.25], variance[:-1]))))
+    low, high = 0.0, 1.0
+    for _ in range(60):
+        m = (low + high) / 2
+        wealth = np.cumsum(np.log1p(np.minimum(bets, BOLDEST / m) * (y - m)))
+        low, high = (m, high) if wealth.max() >= goal else (low, m)
+    return low
 
 
 def _pair(x: npt.ArrayLike, y: npt.ArrayLike) -> tuple[Array, Array]:
@@ -185,5 +319,5 @@ def _pair(x: npt.ArrayLike, y: npt.ArrayLike) -> tuple[Array, Array]:
 
 
 def _check_level(level: float) -> None:
-    if not 0 < level < 1:
+    if not 0 < number("level", level) < 1:
         raise DomainError(f"level is {level}; it must lie in (0, 1)")

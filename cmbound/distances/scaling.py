@@ -1,0 +1,71 @@
+"""Norms and differences that neither overflow nor underflow: numbers are brought to size 1 by a power of two before squaring.
+
+Powers of two, and shifts by :func:`shift`, are exact, so that results are equivariant under scaling and invariant under
+translation up to the rounding of the data.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cmbound.errors import DomainError
+
+Array = npt.NDArray[np.float64]
+
+
+def exponent(*arrays: Any) -> int:
+    """The e with the largest size of the finite entries in [2^(e-1), 2^e); below that of every float if they are all 0."""
+    largest = max(float(np.abs(x).max(initial=0.0)) for x in arrays)
+    return math.frexp(largest)[1] if largest else -1100
+
+
+def scaled(x: Array, e: int) -> Array:
+    """x 2^-e."""
+    return np.asarray(np.ldexp(x, -e))
+
+
+def unscaled(value: float, e: int) -> float:
+    """value 2^e.
+
+    Raises:
+        DomainError: it is beyond float64.
+    """
+    try:
+        return math.ldexp(value, e)
+    except OverflowError:
+        raise DomainError("the distance is larger than 1.8e308, the largest float64") from None
+
+
+def norm(x: Array, axis: int | tuple[int, ...] | None = None) -> Any:
+    """Euclidean (Frobenius) norm over the axes, over all of them for None; inf where it is beyond float64."""
+    _, e = np.frexp(np.abs(x).max(axis=axis, keepdims=True, initial=0.0))
+    sums = np.sum(np.square(np.ldexp(x, -e)), axis=axis)
+    with np.errstate(over="ignore"):
+        return np.ldexp(np.sqrt(sums), np.reshape(e, sums.shape))
+
+
+def rms(x: Array) -> float:
+    """Root mean square of the norms of the vectors x (..., d)."""
+    return float(norm(x) / math.sqrt(x.size / x.shape[-1]))
+
+
+def differences(x: Array, y: Array) -> tuple[Array, int]:
+    """(x - y) 2^-e and e, the largest size about 1."""
+    first = 2 if max(np.abs(x).max(), np.abs(y).max()) > 1e307 else 0  # where a difference may overflow
+    apart = scaled(x, first) - scaled(y, first)
+    e = exponent(apart)
+    return scaled(apart, e), e + first
+
+
+def shift(*points: Array) -> Array:
+    """What to subtract from points (n, d) far from the origin: their smallest entry in each coordinate, where that is exact.
+
+    Exact by Sterbenz' lemma, where all entries lie within a factor 2 of each other; 0 elsewhere, where nothing is gained.
+    """
+    low, high = (f([f(x, axis=0) for x in points], axis=0) for f in (np.min, np.max))
+    with np.errstate(over="ignore"):
+        return np.asarray(np.where(high - low <= np.minimum(np.abs(low), np.abs(high)), low, 0.0))
