@@ -11,6 +11,7 @@ import numpy as np
 import sympy
 
 from cmbound.errors import DomainError, InputError
+from cmbound.evaluation import law
 from cmbound.evaluation.paths import closed_choice
 from cmbound.evaluation.point import evaluate
 from cmbound.evaluation.setting import Setting, resolve
@@ -48,7 +49,8 @@ def approximate(theorem: Theorem, params: Mapping[str, Any]) -> Approximation:
     if "t_star" in arrays:
         raise InputError("t_star must be 0 or delta, one for all points; got an array")
     # one point decides which profiles are available: with tau > 0 anywhere, those that need tau = 0 are not
-    representative = {name: float(x.max() if name == "tau" else x[0]) for name, x in flat.items()}
+    point = int(np.argmax(flat["tau"])) if "tau" in flat else 0
+    representative = {name: float(x[point]) for name, x in flat.items()}
     setting = resolve(theorem, {**params, **representative})
     one_evaluation = theorem.uses_schedule and "t_hat" not in setting.values
     if not setting.collapsed or setting.lists or setting.grid is not None or one_evaluation:
@@ -161,11 +163,7 @@ def _check_predicates(setting: Setting, values: Mapping[Any, Any], offset: int) 
         if np.any(bad):
             place = int(np.argmax(np.broadcast_to(bad, (np.size(bad),)))) + offset
             raise DomainError(f"{setting.theorem.id} assumes {text}, which is violated at index {place}")
-    pairs = (("sd2", "m2"), ("d_eff", "d"))
-    for small, large in pairs:
-        x, y = (values.get(TABLE[name].symbol) for name in (small, large))
-        if x is not None and y is not None and np.any(np.greater(x, y)):
-            raise DomainError(f"{small} must be at most {large}")
+    law.check({x.name: value for x, value in values.items()}, ve=setting.clock.name == "ve", offset=offset)
 
 
 def _array_terms(setting: Setting) -> tuple[tuple[Term, ...], dict[Any, Any]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from cmbound import grids
 from cmbound.errors import DomainError, InputError, MissingParameterError
-from cmbound.evaluation import assumptions
+from cmbound.evaluation import assumptions, law
 from cmbound.exact import Value, difference, rational_near, sign, time_from_sigma
 from cmbound.formulas import (
     ALIASES,
@@ -158,7 +158,7 @@ def resolve(theorem: Theorem, params: Mapping[str, Any]) -> Setting:
     grid = _read_grid(options.get("grid"), clock, values)
     _defaults(theorem, values, lists, numbers)
     _check_missing(theorem, values, lists, grid, options)
-    _cross_checks(values, lists)
+    _cross_checks(values, lists, clock)
     grid = _build_grid(theorem, grid, values, teacher)
     _check_horizon(values, grid, clock)
     _check_per_step(theorem, lists, grid)
@@ -340,11 +340,8 @@ def _check_missing(
         raise MissingParameterError(f"{theorem.id} needs {', '.join(missing)}{hint}")
 
 
-def _cross_checks(values: Mapping[str, Value], lists: Mapping[str, tuple[Value, ...]]) -> None:
-    if "sd2" in values and "m2" in values and values["sd2"] > values["m2"]:
-        raise DomainError(f"sd2 must be at most m2, got sd2 = {float(values['sd2']):g} with m2 = {float(values['m2']):g}")
-    if "d_eff" in values and "d" in values and values["d_eff"] > values["d"]:
-        raise DomainError(f"d_eff must be at most d, got d_eff = {values['d_eff']} with d = {values['d']}")
+def _cross_checks(values: Mapping[str, Value], lists: Mapping[str, tuple[Value, ...]], clock: Clock) -> None:
+    law.check(values, lists.get("weights", ()), ve=clock.name == "ve")
     if values.get("k", Fraction(1)) > MAX_EVALUATIONS:
         raise DomainError(f"k must be at most {MAX_EVALUATIONS}, got {values['k']}")
 
