@@ -12,6 +12,8 @@ import numpy.typing as npt
 
 from cmbound.catalogue import theorem as find
 from cmbound.errors import DomainError, InputError
+from cmbound.evaluation.setting import resolve
+from cmbound.evaluation.unused import unused
 from cmbound.formulas import OPTIONS, accepts, unknown_parameter
 from cmbound.notation import TABLE
 from cmbound.numbers import exact
@@ -39,6 +41,12 @@ class Sweep:
     theorem: str
     axes: Mapping[str, Array]
     fixed: Mapping[str, Any]
+
+    @property
+    def unused(self) -> tuple[tuple[str, str], ...]:
+        """The names that were given and that nothing depends on, with the reason (all profiles to choose from count)."""
+        first = {name: float(x[0]) for name, x in self.axes.items()}
+        return unused(resolve(find(self.theorem), {**self.fixed, **first}))
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -3,7 +3,7 @@
 Every relation below holds for every law, in the OU clock and with U the bounded part of the data U + tau z (tau = 0: the data):
 
 * sd2 <= m2, since tr Cov = m2^2 - norm(mean)^2.
-* tau d^(1/2) <= sd2 and <= m2, since Cov = Cov(U) + tau^2 I.
+* tau d^(1/2) <= sd2, since Cov = Cov(U) + tau^2 I.
 * sd2^2 <= w R^2 + d tau^2 with w = 1, and w = 4 p (1 - p) if one point of U has a weight p >= 1/2: let U lie in the ball of
   radius R around 0. Then tr Cov(U) <= E norm(U)^2 <= R^2. A point a of weight p and a rest of mean b have tr Cov(U) =
   p (1-p) norm(a-b)^2 + (1-p) V with V <= R^2 - norm(b)^2, at most R^2 (1-p) (p (1+x)^2 + 1 - x^2) for norm(b) = x R, which for
@@ -15,6 +15,8 @@ Every relation below holds for every law, in the OU clock and with U the bounded
 * With an L-Lipschitz score at the time t and U bounded: 1/L <= v = tau^2 c^2 + s^2. H >= -L gives p_t a lower bound
   exp(-L norm(x)^2/2 - O(norm(x))); U in a ball gives the upper bound exp(-(norm(x) - c R)^2/(2 v)). The same with v = s^2 for data
   in a proper affine subspace, where x_t has variance s^2 across it. At t = 0 and tau = 0 no L exists.
+
+What is known of sd2 from below holds for m2 as well, and is not asked of it: a bound is studied for growing d at a fixed m2.
 
 In the variance-exploding clock L_s is e^(-2t) times that of the OU clock.
 """
@@ -43,13 +45,14 @@ Relation = tuple[str, tuple[str, ...], Any, Any, float]
 """What must hold, of which constants, its two sides ``low <= high``, and the relative slack."""
 
 
-def check(values: Mapping[str, Any], weights: Sequence[Any] = (), *, ve: bool = False, offset: int = 0) -> None:
+def check(values: Mapping[str, Any], weights: Sequence[Any] = (), *, ve: bool = False, own: Any = NAMES, offset: int = 0) -> None:
     """Raise DomainError if no data law has these constants.
 
     Args:
         values: those of :data:`NAMES` that are given, numbers or float64 arrays that broadcast; ``t_star`` as a time.
         weights: of a finite data set, where they are given.
         ve: whether L_s is that of the variance-exploding clock.
+        own: names given by the user; the others are a preset's, which the message says.
         offset: number of the first entry of the arrays.
     """
     given = {name: values[name] for name in NAMES if name in values}
@@ -58,7 +61,7 @@ def check(values: Mapping[str, Any], weights: Sequence[Any] = (), *, ve: bool = 
         for text, names, low, high, slack in _relations(floats, _concentration(floats, weights), ve):
             bad = np.asarray(low > high * (1 + slack))
             if bad.any():
-                raise DomainError(f"no data law has these constants: {text}{_got(given, names, bad, offset)}")
+                raise DomainError(f"no data law has these constants: {text}{_got(given, names, bad, own, offset)}")
 
 
 def _float(x: Any) -> Any:
@@ -81,9 +84,8 @@ def _relations(x: Mapping[str, Any], w: Any, ve: bool) -> Iterator[Relation]:
     noise = np.sqrt(x["d"]) * tau if "d" in x else np.where(tau > 0, np.inf, 0.0)
     if {"sd2", "m2"} <= x.keys():
         yield "sd2 must be at most m2", ("sd2", "m2"), x["sd2"], x["m2"], ROUNDING
-    for name in ("sd2", "m2"):
-        if name in x and "d" in x:
-            yield f"{name} must be at least tau d^(1/2)", (name, "tau", "d"), noise, x[name], ROUNDING
+    if {"sd2", "d"} <= x.keys():
+        yield "sd2 must be at least tau d^(1/2)", ("sd2", "tau", "d"), noise, x["sd2"], ROUNDING
     if "sd2" in x and ("R" in x or "n_atoms" in x):
         spread = np.where(w > 0, np.sqrt(w) * x.get("R", np.inf), 0.0)
         plain = not np.any(tau > 0) and not np.any((w > 0) & (w < 1))
@@ -121,15 +123,14 @@ def _lipschitz(x: Mapping[str, Any], tau: Any, t_star: Any, ve: bool) -> Iterato
     if "R" in x or "n_atoms" in x or np.any(flat):
         bounded = "R" in x or "n_atoms" in x
         least = np.where(flat, noise, tau**2 * decay + noise)
-        text = (
-            f"the score of data {'in a ball' if bounded else 'in a subspace'} is not L_s-Lipschitz from t_star on unless "
-            "L_s >= 1/(tau^2 c^2 + s^2) there (never at t_star = 0 with tau = 0): give t_star = delta with the L_s that holds from delta on"
-        )
+        where = "a ball" if bounded else "a subspace"
+        text = f"for data in {where} L_s must be at least 1/(tau^2 c^2 + s^2) at t_star"
+        text += " (infinite at t_star = 0 with tau = 0: give t_star = delta)" if not np.all(least > 0) else ""
         names = ("L_s", *(("R", "n_atoms") if bounded else ("d_eff", "d")), "tau", "t_star")
         yield text, names, np.where(bounded | flat, 1.0, 0.0), L * least, ROUNDING
 
 
-def _got(given: Mapping[str, Any], names: Sequence[str], bad: Any, offset: int) -> str:
+def _got(given: Mapping[str, Any], names: Sequence[str], bad: Any, own: Any, offset: int) -> str:
     """The constants that contradict each other, at the first place where they do."""
     place = int(np.argmax(bad.ravel()))
     shown = {name: given[name] for name in names if name in given}
@@ -137,5 +138,7 @@ def _got(given: Mapping[str, Any], names: Sequence[str], bad: Any, offset: int) 
         name: float(np.broadcast_to(x, bad.shape).ravel()[place]) if isinstance(x, np.ndarray) else rational_near(x)
         for name, x in shown.items()
     }
-    texts = ", ".join(f"{name} = {text}" for name, text in zip(single, apart(*single.values()), strict=True))
+    pairs = zip(single, apart(*single.values()), strict=True)
+    known = {*own, "t_star"} | ({"n_atoms"} if "weights" in own else set())
+    texts = ", ".join(f"{name} = {text}{'' if name in known else ' (from the preset)'}" for name, text in pairs)
     return f"; got {texts}" + (f" at index {place + offset}" if bad.ndim else "")
