@@ -1,10 +1,14 @@
-"""Reading numbers exactly: ``0.1`` is the rational 1/10, a Python float is the binary number it is."""
+"""Numbers from text and numbers as text: read exactly, written rounded in the safe direction, never through a locale.
+
+``0.1`` as text is the rational 1/10, a Python float is the binary number it is. What is an upper bound is written rounded up,
+a lower one rounded down, an estimate to the nearest, so that a number read off a page still is what it claims to be.
+"""
 
 from __future__ import annotations
 
 import math
 import re
-from decimal import Decimal
+from decimal import MAX_EMAX, MIN_EMIN, ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
 from numbers import Integral, Rational, Real
 from typing import Any
@@ -82,3 +86,54 @@ def text_of(value: Any) -> str:
     if isinstance(value, str):
         return value.strip()
     return str(exact("number", value))
+
+
+# --- as text ----------------------------------------------------------------------------------------------------------
+
+_ROUNDING = {"up": ROUND_CEILING, "down": ROUND_FLOOR, "nearest": ROUND_HALF_EVEN}
+_MOST_DIGITS = 60
+
+
+def rounded(x: Decimal | Fraction | float, digits: int = 6, direction: str = "up") -> str:
+    """A number to at most ``digits`` significant digits: ``up`` (at least ``x``), ``down`` (at most ``x``) or ``nearest``.
+
+    A float is the binary number it is: the nearest double to 0.1 is above 1/10, and 0.100001 rounded up.
+
+    >>> rounded(Fraction(2, 3)), rounded(1.13050524, 5), rounded(1.13050524, 5, "down")
+    ('0.666667', '1.1306', '1.1305')
+    """
+    value = _to_digits(x, digits, direction)
+    if value == 0:
+        return "0"
+    return f"{value:f}" if -5 <= value.adjusted() < digits + 3 else f"{value:e}".replace("e+", "e")
+
+
+def _to_digits(x: Decimal | Fraction | float, digits: int, direction: str) -> Decimal:
+    context = Context(prec=digits, rounding=_ROUNDING[direction], Emax=MAX_EMAX, Emin=MIN_EMIN)
+    if isinstance(x, Fraction | int):
+        return context.normalize(context.divide(Decimal(x.numerator), Decimal(x.denominator)))
+    return context.normalize(x if isinstance(x, Decimal) else Decimal(float(x)))
+
+
+def apart(*values: Decimal | Fraction | float, digits: int = 6) -> tuple[str, ...]:
+    """Numbers to be compared by a reader, to the nearest with as many digits as tell different ones apart.
+
+    >>> apart(Fraction("5.833"), 5.833)
+    ('5.833', '5.8330000000000002')
+    """
+    count = len({Fraction(x) for x in values})
+    for more in range(digits, _MOST_DIGITS):
+        texts = tuple(rounded(x, more, "nearest") for x in values)
+        if len(set(texts)) == count:
+            return texts
+    return tuple(str(Fraction(x)) for x in values)
+
+
+def plain_decimal(x: Decimal) -> str:
+    """All digits, in the shortest of the two usual notations."""
+    if x == 0:
+        return "0"
+    sign, digits, exponent = x.as_tuple()
+    text = "".join(map(str, digits)).rstrip("0")
+    x = Decimal((sign, tuple(map(int, text)), int(exponent) + len(digits) - len(text)))
+    return f"{x:f}" if -6 <= x.adjusted() < 21 else f"{x:e}".replace("e+", "e")

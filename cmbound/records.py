@@ -414,7 +414,7 @@ class Evaluation(Record):
     """A statement evaluated at one point: the enclosure [lower, upper], its terms, and everything it assumed.
 
     ``float(evaluation)`` and ``value`` are the upper end, rounded up. In the approximate tier ``lower`` and ``upper``
-    are the float64 value itself and certify nothing.
+    are the float64 value itself and certify nothing. ``unused`` are the names that were given and enter nothing, with the reason.
     """
 
     theorem: Theorem
@@ -435,6 +435,7 @@ class Evaluation(Record):
     assumptions: tuple[CheckedAssumption, ...]
     trivial: float | None
     steps: tuple[Step, ...] | None = None
+    unused: tuple[tuple[str, str], ...] = ()
 
     def __float__(self) -> float:
         return self.value
@@ -494,7 +495,11 @@ class Evaluation(Record):
 
 @dataclass(frozen=True, eq=False)
 class Approximation(Record):
-    """float64 values over arrays: ``total`` and ``terms`` (by name), all of the broadcast shape."""
+    """float64 values over arrays: ``total`` and ``terms`` (by name), all of the broadcast shape.
+
+    ``unused`` are the names that were given and enter nothing at any point, with the reason.
+    """
 
     total: Any
     terms: Mapping[str, Any]
+    unused: tuple[tuple[str, str], ...] = ()

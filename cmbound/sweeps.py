@@ -12,6 +12,8 @@ import numpy.typing as npt
 
 from cmbound.catalogue import theorem as find
 from cmbound.errors import DomainError, InputError
+from cmbound.evaluation.setting import resolve
+from cmbound.evaluation.unused import unused
 from cmbound.formulas import OPTIONS, accepts, unknown_parameter
 from cmbound.frozen import Record
 from cmbound.notation import TABLE
@@ -56,6 +58,12 @@ class Sweep(Record):
             raise InputError("nothing varies: give a parameter as a list (2,8,32) or a range (1e-4:1e-1:log:50)")
         if len(self) > MAX_POINTS:
             raise DomainError(f"the sweep has {len(self)} points; at most {MAX_POINTS} are allowed")
+
+    @property
+    def unused(self) -> tuple[tuple[str, str], ...]:
+        """The names that were given and that nothing depends on, with the reason (all profiles to choose from count)."""
+        first = {name: float(x[0]) for name, x in self.axes.items()}
+        return unused(resolve(find(self.theorem), {**self.fixed, **first}))
 
     @property
     def shape(self) -> tuple[int, ...]:

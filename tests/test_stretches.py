@@ -1,4 +1,4 @@
-"""A stretch begins and ends at nodes: uniform grids, their lists of nodes, and the closed form of a grid known by its largest step.
+"""A stretch begins and ends at nodes: uniform grids, lists of their nodes, and the closed form where only the largest step is known.
 
 For every profile, pair of profiles and bound of a user's own: N equal steps give what the list of their nodes gives, the closed
 form in h is at least the value on every uniform grid with steps up to h, and both are at least the truth.
@@ -151,7 +151,7 @@ def _acceleration(world: Gaussian | Mixture, low: float, high: float) -> float:
     return 1.02 * largest
 
 
-WORLDS = {
+WORLDS: dict[str, Gaussian | Mixture] = {
     "narrow": Gaussian([0.0], [[0.01]]),
     "wide": Gaussian([0.0], [[100.0]]),
     "two clusters": Mixture([[-1.5], [1.5]], [0.3, 0.7], 0.04),

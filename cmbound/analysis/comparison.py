@@ -20,18 +20,20 @@ from cmbound.analysis.asked import (
     checked_numbers,
     checked_options,
     checked_readings,
+    fitting_options,
     preset_numbers,
     selected,
     shown_numbers,
     wants_step,
 )
-from cmbound.analysis.implied import Implied, implied
-from cmbound.analysis.readings import denied, meanings
+from cmbound.analysis.implied import BALL, Implied, implied
+from cmbound.analysis.readings import DERIVED, denied, meanings
 from cmbound.errors import CmboundError, InputError, UnknownNameError
+from cmbound.evaluation import law
 from cmbound.evaluation.point import evaluate
-from cmbound.formulas import OPTIONS
+from cmbound.formulas import OPTIONS, accepts
 from cmbound.frozen import Record
-from cmbound.numbers import text_of
+from cmbound.numbers import exact, text_of
 from cmbound.records import Evaluation, Theorem
 from cmbound.threads import alone
 from cmbound.variants import TIERS, choose
@@ -205,10 +207,15 @@ def compare(
     else:
         source = Given(numbers, options)
         shown, measured, granted, notes = shown_numbers(numbers, options), (), (), ()
+        in_preset = {x: exact(x, y) for x, y in preset_numbers(options).items()}
+        together = {x: y for x, y in (in_preset | values).items() if x not in ("L_s", "t_star")}  # L_s: each statement's own
+        law.check(together, own=values)
         values = {x: Fraction(y) for x, y in preset_numbers(options).items() if x in ("R", "tau", "m2")} | values
     rows = _ranked(tuple(_row(x, source, "C" in numbers, (*assume, *granted), tier, values) for x in chosen))
+    asked = (*numbers, *options) if world is None else tuple(x for x in numbers if x not in run_shape())
     options.pop("digits", None)
-    return Comparison(shown, options, tier, rows, measured, (*notes, *_step_note(rows, source), *_notes(rows)))
+    notes = (*notes, *_step_note(rows, source), *_notes(rows), *_unused_note(rows, source, asked))
+    return Comparison(shown, options, tier, rows, measured, notes)
 
 
 # --- rows -------------------------------------------------------------------------------------------------------------
@@ -282,6 +289,29 @@ def _shortened(theorem: Theorem, text: str) -> str:
 def _step_note(rows: tuple[Row, ...], source: Source) -> tuple[str, ...]:
     used = [x.id for x in rows if wants_step(x.theorem) and x.evaluation is not None]
     return (f"h = {source.step:.6g}, the largest step of the grid, in {', '.join(used)}",) if used and source.step else ()
+
+
+def run_shape() -> tuple[str, ...]:
+    """The numbers that shape the run on a world."""
+    from cmbound.analysis.measured import RUN
+
+    return (*RUN, "t_hat")
+
+
+def _unused_note(rows: tuple[Row, ...], source: Source, asked: Sequence[str]) -> tuple[str, ...]:
+    """What was given and enters no row that has a value."""
+    entered = {"preset", "digits"}
+    for row in rows:
+        if row.evaluation is None:
+            continue
+        left_out = {name for name, _ in row.evaluation.unused}
+        entered |= {x for x in asked if accepts(row.theorem, x) and x not in left_out}
+        entered |= {x for x in fitting_options(row.theorem, source.options) if x not in left_out}
+        entered |= {x for name in source.derived(row.theorem) if name in DERIVED for x in DERIVED[name]}
+        entered |= {"R", "tau"} if any(BALL in x.through for x in row.implied) else set()
+        entered |= {"h", "N", "rho", "T", "delta"} if wants_step(row.theorem) and source.step else set()
+    names = [x for x in dict.fromkeys(asked) if x not in entered]
+    return (f"does not enter any value: {', '.join(names)}",) if names else ()
 
 
 def _ranked(rows: tuple[Row, ...]) -> tuple[Row, ...]:

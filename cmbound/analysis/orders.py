@@ -234,7 +234,16 @@ def orders(theorem: Theorem | str, **params: Any) -> Orders:
         term: {name: order(_on_uniform_grid(expr) if name == "N" else expr, name, given) for name in names}
         for term, expr in exprs.items()
     }
-    return Orders(theorem, options, {name: x for name, x in found.items() if name}, found[""])
+    return Orders(theorem, options, {name: x for name, x in found.items() if name}, found[""], _unused(theorem, options, numbers))
+
+
+def _unused(theorem: Theorem, options: Mapping[str, Any], numbers: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    present = {x.name for term in closed_terms(theorem, **options) for x in term.expression.free_symbols}
+    if "h" in present:
+        present.add("N")
+    profile = options.get("profile")
+    where = f"the closed form of profile {getattr(profile, 'name', profile)}" if profile else "the closed form"
+    return tuple((name, f"it does not occur in {where}") for name in numbers if ALIASES.get(name, name) not in present)
 
 
 def _on_uniform_grid(expr: Any) -> Any:

@@ -62,12 +62,16 @@ class Order:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Orders(Record):
-    """Leading orders of a statement: ``terms[name][parameter]`` and ``total[parameter]``."""
+    """Leading orders of a statement: ``terms[name][parameter]`` and ``total[parameter]``.
+
+    ``unused`` are the numbers that were given and occur in no term, with the reason.
+    """
 
     theorem: Theorem
     options: Mapping[str, Any]
     terms: Mapping[str, Mapping[str, Order]]
     total: Mapping[str, Order]
+    unused: tuple[tuple[str, str], ...] = ()
 
     def __repr__(self) -> str:
         return f"<Orders of {self.theorem.id}: {self.verdict}>"

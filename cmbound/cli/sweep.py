@@ -69,7 +69,7 @@ def sweep_command(
     cmbound sweep explicit-one-step --preset gaussian-2d -p h=1e-5:1e-1:log:200 -o h.csv
     cmbound sweep explicit-one-step --preset gaussian-2d -p d=2,8,32 -p h=1e-4:1e-1:log:50 --plot map.png
     """
-    from cmbound.output.sweep import check_axes, csv_lines, json_lines, sweep_figure, write_npz
+    from cmbound.output.sweep import check_axes, csv_lines, json_lines, notes, sweep_figure, write_npz
     from cmbound.sweeps import Chunk, chunks, sweep
 
     given: dict[str, Any] = {} if params is None else parse_params(params)
@@ -88,6 +88,9 @@ def sweep_command(
                 kept.append(chunk)
             yield chunk
 
+    if kind != "json":
+        for note in notes(what):
+            click.echo(f"cmbound: note: {note}", err=True)
     with progress_bar(f"sweeping {len(what)} points", len(what)) as advance:
         if kind == "npz":
             write_npz(what, points(), lambda: open_bytes(output))

@@ -11,9 +11,11 @@ import numpy as np
 import sympy
 
 from cmbound.errors import DomainError, InputError
+from cmbound.evaluation import law
 from cmbound.evaluation.paths import closed_choice
 from cmbound.evaluation.point import evaluate
 from cmbound.evaluation.setting import Setting, resolve
+from cmbound.evaluation.unused import unused
 from cmbound.exact import times
 from cmbound.formulas import ALIASES, OPTIONS, accepts, computable_terms, require_formula, unknown_parameter
 from cmbound.notation import TABLE, a
@@ -50,7 +52,8 @@ def approximate(theorem: Theorem, params: Mapping[str, Any]) -> Approximation:
     if "t_star" in arrays:
         raise InputError("t_star must be 0 or delta, one for all points; got an array")
     # one point decides which profiles are available: with tau > 0 anywhere, those that need tau = 0 are not
-    representative = {name: float(x.max() if name == "tau" else x[0]) for name, x in flat.items()}
+    point = int(np.argmax(flat["tau"])) if "tau" in flat else 0
+    representative = {name: float(x[point]) for name, x in flat.items()}
     setting = resolve(theorem, {**params, **representative})
     one_evaluation = theorem.uses_schedule and "t_hat" not in setting.values
     if not setting.collapsed or setting.lists or setting.grid is not None or one_evaluation:
@@ -71,7 +74,8 @@ def _as_floats(name: str, value: Any) -> Any:
 
 def _one_point(theorem: Theorem, params: Mapping[str, Any]) -> Approximation:
     result = evaluate(theorem, params, tier="approximate")
-    return Approximation(np.float64(result.value), {name: np.float64(x.value) for name, x in result.terms.items()})
+    terms = {name: np.float64(x.value) for name, x in result.terms.items()}
+    return Approximation(np.float64(result.value), terms, result.unused)
 
 
 def _check_array(theorem: Theorem, name: str, x: Any) -> None:
@@ -90,12 +94,15 @@ def _loop(theorem: Theorem, params: Mapping[str, Any], flat: Mapping[str, Any], 
     size = int(np.prod(shape))
     totals = np.empty(size)
     terms: dict[str, Any] = {}
+    never: dict[str, str] | None = None
     for i in range(size):
         row = evaluate(theorem, {**params, **{name: float(x[i]) for name, x in flat.items()}}, tier="approximate")
         totals[i] = row.value
         for name, value in row.terms.items():
             terms.setdefault(name, np.empty(size))[i] = value.value
-    return Approximation(totals.reshape(shape), {name: x.reshape(shape) for name, x in terms.items()})
+        never = dict(row.unused) if never is None else {x: y for x, y in never.items() if x in dict(row.unused)}
+    shaped = {name: x.reshape(shape) for name, x in terms.items()}
+    return Approximation(totals.reshape(shape), shaped, tuple((never or {}).items()))
 
 
 def _vectorised(setting: Setting, flat: Mapping[str, Any], shape: tuple[int, ...]) -> Approximation:
@@ -121,7 +128,7 @@ def _vectorised(setting: Setting, flat: Mapping[str, Any], shape: tuple[int, ...
     if not np.isfinite(total.max()):
         place = int(np.argmax(~np.isfinite(total)))
         raise DomainError(f"{setting.theorem.id}: the value at index {place} exceeds the float64 range; use the certified tier")
-    return Approximation(total.reshape(shape), {name: x.reshape(shape) for name, x in result.items()})
+    return Approximation(total.reshape(shape), {name: x.reshape(shape) for name, x in result.items()}, unused(setting))
 
 
 def _unfix_derived(setting: Setting, fixed: dict[str, Any], flat: Mapping[str, Any]) -> None:
@@ -163,11 +170,7 @@ def _check_predicates(setting: Setting, values: Mapping[Any, Any], offset: int) 
         if np.any(bad):
             place = int(np.argmax(np.broadcast_to(bad, (np.size(bad),)))) + offset
             raise DomainError(f"{setting.theorem.id} assumes {text}, which is violated at index {place}")
-    pairs = (("sd2", "m2"), ("d_eff", "d"))
-    for small, large in pairs:
-        x, y = (values.get(TABLE[name].symbol) for name in (small, large))
-        if x is not None and y is not None and np.any(np.greater(x, y)):
-            raise DomainError(f"{small} must be at most {large}")
+    law.check({x.name: value for x, value in values.items()}, ve=setting.clock.name == "ve", offset=offset)
 
 
 def _array_terms(setting: Setting) -> tuple[tuple[Term, ...], dict[Any, Any]]:

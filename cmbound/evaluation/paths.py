@@ -391,7 +391,7 @@ def _uniform_pieces(setting: Setting, values: dict[Any, Any], end: Any, combine:
     low, high = FLOATS.number(setting.values["delta"]), FLOATS.number(setting.values["T"])
 
     def locate(times: Array) -> Array:
-        return np.ceil((times - low) / (high - low) * grid.N)
+        return np.asarray(np.ceil((times - low) / (high - low) * grid.N))
 
     candidates = _candidate_nodes(setting, values, low, FLOATS.number(end), locate, last)
     times = low + (high - low) * (candidates / grid.N)

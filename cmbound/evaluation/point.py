@@ -17,6 +17,7 @@ from cmbound.evaluation.free import best
 from cmbound.evaluation.paths import choose_pieces
 from cmbound.evaluation.setting import Setting, resolve
 from cmbound.evaluation.sums import Piece, Sums, node, node_index, nodes
+from cmbound.evaluation.unused import unused
 from cmbound.exact import Value, as_expr
 from cmbound.formulas import ALIASES, outer_terms
 from cmbound.functions import c, lam, plain, s
@@ -53,7 +54,8 @@ def evaluate(theorem: Theorem, params: Mapping[str, Any], tier: str = "certified
     chosen = best(theorem, params) if theorem.free else {}
     setting = resolve(theorem, {**params, **chosen})
     given = {name: value for name, value in setting.given.items() if name not in chosen}
-    return evaluate_setting(replace(setting, given=given), tier, params.get("digits"))
+    setting = replace(setting, given=given, own=setting.own - chosen.keys())
+    return evaluate_setting(setting, tier, params.get("digits"))
 
 
 @alone
@@ -317,6 +319,7 @@ def _record(
         assumptions=_assumptions(setting, paths),
         trivial=_trivial(setting),
         steps=steps,
+        unused=unused(setting, paths.values()),
     )
 
 

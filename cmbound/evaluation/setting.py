@@ -9,7 +9,7 @@ from typing import Any
 
 from cmbound import grids
 from cmbound.errors import DomainError, InputError, MissingParameterError
-from cmbound.evaluation import assumptions
+from cmbound.evaluation import assumptions, law
 from cmbound.exact import Value, difference, rational_near, sign, time_from_sigma
 from cmbound.formulas import (
     ALIASES,
@@ -52,6 +52,7 @@ class Setting(Record):
         profile_name: ``auto`` or the name of the one profile (None where none enters).
         grid: the grid, or None for the closed form in h.
         consistency: the consistency error of one step, an expression in a, b and eps_cm.
+        own: names of the parameters and options the user gave (not those of a preset).
     """
 
     theorem: Theorem
@@ -67,6 +68,7 @@ class Setting(Record):
     grid: Grid | None = None
     assumptions: tuple[tuple[Assumption, str], ...] = field(default=())
     consistency: Any = CONSISTENCY_STEP
+    own: frozenset[str] = frozenset()
 
     @property
     def collapsed(self) -> bool:
@@ -154,6 +156,7 @@ def resolve(theorem: Theorem, params: Mapping[str, Any]) -> Setting:
     require_formula(theorem)
     options = {name: params[name] for name in OPTIONS if params.get(name) is not None}
     numbers = {name: value for name, value in params.items() if name not in OPTIONS and value is not None}
+    own = frozenset(numbers) | frozenset(options)
     if "preset" in options:
         numbers, options = with_preset(theorem, numbers, options)
     for name in ("profile", "grid", "teacher"):
@@ -169,7 +172,7 @@ def resolve(theorem: Theorem, params: Mapping[str, Any]) -> Setting:
     grid = _read_grid(options.get("grid"), clock, values)
     _defaults(theorem, values, lists, numbers)
     _check_missing(theorem, values, lists, grid, options)
-    _cross_checks(values, lists)
+    _cross_checks(values, lists, clock, own)
     grid = _build_grid(theorem, grid, values, teacher)
     _check_horizon(values, grid, clock)
     _check_per_step(theorem, lists, grid)
@@ -191,6 +194,7 @@ def resolve(theorem: Theorem, params: Mapping[str, Any]) -> Setting:
         profile_name=profile_name,
         grid=grid,
         assumptions=assumptions.check(theorem, values, lists, grid is not None),
+        own=own,
     )
 
 
@@ -351,11 +355,8 @@ def _check_missing(
         raise MissingParameterError(f"{theorem.id} needs {', '.join(missing)}{hint}")
 
 
-def _cross_checks(values: Mapping[str, Value], lists: Mapping[str, tuple[Value, ...]]) -> None:
-    if "sd2" in values and "m2" in values and values["sd2"] > values["m2"]:
-        raise DomainError(f"sd2 must be at most m2, got sd2 = {float(values['sd2']):g} with m2 = {float(values['m2']):g}")
-    if "d_eff" in values and "d" in values and values["d_eff"] > values["d"]:
-        raise DomainError(f"d_eff must be at most d, got d_eff = {values['d_eff']} with d = {values['d']}")
+def _cross_checks(values: Mapping[str, Value], lists: Mapping[str, tuple[Value, ...]], clock: Clock, own: frozenset[str]) -> None:
+    law.check(values, lists.get("weights", ()), ve=clock.name == "ve", own=own)
     if values.get("k", Fraction(1)) > MAX_EVALUATIONS:
         raise DomainError(f"k must be at most {MAX_EVALUATIONS}, got {values['k']}")
 

@@ -8,6 +8,7 @@ from typing import Any
 from cmbound.analysis.records import Dominance, Elasticities, Order, Orders, Verdict
 from cmbound.formulas import latex
 from cmbound.functions import plain
+from cmbound.output.notes import unused_note
 from cmbound.output.numbers import rounded
 from cmbound.output.table import Cell, Table, math, number
 from cmbound.output.text import Page
@@ -42,6 +43,7 @@ def orders_data(found: Orders) -> dict[str, Any]:
         "polynomial": found.polynomial,
         "exponents": {name: str(x) for name, x in found.exponents.items()},
         "verdict": found.verdict,
+        "notes": _notes(found),
     }
 
 
@@ -140,6 +142,8 @@ def analysis_page(
     for text in _reasons(orders):
         page.line(f"undecided: {text}", 2)
     page.line(f"verdict: {orders.verdict}")
+    for text in _notes(orders):
+        page.line(f"note: {text}")
     page.line()
     if elasticities is None or elasticities.values is None:
         page.line("elasticities: give all parameters with -p for their values (--format json has the expressions)")
@@ -151,6 +155,10 @@ def analysis_page(
         page.line()
         page.table(dominance_table(along))
     return str(page)
+
+
+def _notes(orders: Orders) -> list[str]:
+    return [unused_note(orders.unused)] if orders.unused else []
 
 
 def analysis_document(
@@ -166,7 +174,7 @@ def analysis_document(
     if along is not None:
         parts.append(dominance_table(along).render(format))
     notes = [UNIFORM] if "h" in orders.total else []
-    parts += [comment.format(x) for x in (*notes, *(f"where {c}" for c in _conditions(orders)))]
+    parts += [comment.format(x) for x in (*notes, *(f"where {c}" for c in _conditions(orders)), *_notes(orders))]
     return "\n".join(parts) if format == "latex" else "\n\n".join(parts)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from cmbound.output.numbers import rounded
 from cmbound.records import Evaluation
 
@@ -38,4 +40,14 @@ def notes(evaluation: Evaluation) -> tuple[str, ...]:
         best = min(evaluation.steps, key=lambda x: x.upper)
         if best.value < evaluation.value * (1 - 1e-6):
             found.append(f"the bound is smallest after evaluation {best.k} ({rounded(best.value)}); stopping there is better")
+    if evaluation.unused:
+        found.append(unused_note(evaluation.unused))
     return tuple(found)
+
+
+def unused_note(unused: Iterable[tuple[str, str]]) -> str:
+    """What was given and enters nothing, with the reasons."""
+    names: dict[str, list[str]] = {}
+    for name, reason in unused:
+        names.setdefault(reason, []).append(name)
+    return "does not enter: " + "; ".join(f"{', '.join(x)} ({reason})" for reason, x in names.items())

@@ -124,7 +124,7 @@ def budget_document(budget: Budget, form: str) -> str:
 def schedule_data(schedule: Schedule) -> dict[str, Any]:
     """A schedule as JSON-ready data; an infinite limit is null. Times are those of the OU clock, as ``times`` takes them."""
     optimal = evaluation_data(schedule.optimal)
-    kept = ("quantity", "teacher", "grid", "clock", "start", "to", "parameters", "assumptions", "trivial_bound")
+    kept = ("quantity", "teacher", "grid", "clock", "start", "to", "parameters", "assumptions", "trivial_bound", "notes")
     return {
         "schema_version": SCHEMA_VERSION,
         "theorem": schedule.optimal.theorem.id,

@@ -19,9 +19,16 @@ from matplotlib.patheffects import withStroke
 from cmbound.catalogue import theorem as find
 from cmbound.errors import InputError
 from cmbound.figures.style import in_paper_style, look, scale_of, symbol, term_numbers, words
+from cmbound.output.notes import unused_note
 from cmbound.sweeps import Chunk, Sweep
 
 DOMINATING = "dominating"
+
+
+def notes(what: Sweep) -> list[str]:
+    """What a reader must be told besides the numbers."""
+    found = what.unused
+    return [unused_note(found)] if found else []
 
 
 def _columns(chunk: Chunk) -> dict[str, Any]:
@@ -44,11 +51,12 @@ def csv_lines(parts: Iterable[Chunk]) -> Iterator[str]:
 
 
 def json_lines(what: Sweep, parts: Iterable[Chunk]) -> Iterator[str]:
-    """One JSON object: ``theorem``, ``axes``, ``columns`` and ``rows``, a piece of text for each chunk."""
+    """One JSON object: ``theorem``, ``notes``, ``axes``, ``columns`` and ``rows``, a piece of text for each chunk."""
     axes = {name: len(x) for name, x in what.axes.items()}
-    yield f'{{"theorem": {json.dumps(what.theorem)}, "axes": {json.dumps(axes)}, '
+    start = f'{{"theorem": {json.dumps(what.theorem)}, "notes": {json.dumps(notes(what))}, "axes": {json.dumps(axes)}, '
     for i, chunk in enumerate(parts):
         if not i:
+            yield start
             yield f'"columns": {json.dumps([*_columns(chunk), DOMINATING])}, "rows": [\n'
         rows = (f"[{', '.join(row[:-1])}, {json.dumps(row[-1])}]" for row in _rows(chunk))
         yield (",\n" if i else "") + ",\n".join(rows)

@@ -122,6 +122,7 @@ class Problem(Record):
         terms: the names of the statement's terms.
         step: ``h``, ``N``, or None where the nodes of the grid are given.
         offset: multistep: t_hat - delta where t_hat was not given.
+        own: names of the parameters and options the user gave (not those of a preset).
     """
 
     theorem: Theorem
@@ -132,6 +133,7 @@ class Problem(Record):
     terms: tuple[str, ...]
     step: str | None
     offset: float | None = None
+    own: frozenset[str] = frozenset()
 
     @property
     def free_terms(self) -> tuple[str, ...]:
@@ -201,7 +203,8 @@ class Problem(Record):
 
     def certified(self, values: Mapping[str, Any]) -> Evaluation:
         """The certified evaluation."""
-        return evaluate(self.theorem, self.params(values))
+        found = evaluate(self.theorem, self.params(values))
+        return replace(found, unused=tuple(x for x in found.unused if x[0] in self.own))
 
     # --- where an unknown may lie ---------------------------------------------------------------------------------
 
@@ -303,11 +306,11 @@ def read_problem(
     if not set(terms) & set(BUDGET):
         raise InputError(f"{theorem.id} has no budget: none of its terms has a parameter of its own")
     if unknown is not None:
-        return _single(Problem(theorem, goal, given, (unknown,), {}, terms, step), own)
+        return _single(Problem(theorem, goal, given, (unknown,), {}, terms, step, own=frozenset(own)), own)
     _count_of_lists(given, step)
     unknowns = tuple(_unknowns(given, terms, step))
     fixed = {name: _text(given[name]) for name in fixable(theorem) if name in given}
-    return Problem(theorem, goal, given, unknowns, fixed, terms, step)
+    return Problem(theorem, goal, given, unknowns, fixed, terms, step, own=frozenset(own))
 
 
 def best_corrector(given: Mapping[str, Any]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from samples, and L_f are the L2 constants along exact trajectories, measured: t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from typing import Any
 
@@ -257,7 +257,7 @@ def simulate(
     except MemoryError:
         raise DomainError("this run does not fit the memory: use fewer samples, steps or dimensions") from None
     params = _parameters(run, found, profile)
-    evaluation = theorem("explicit-multistep").evaluate(**params)
+    evaluation = replace(theorem("explicit-multistep").evaluate(**params), unused=())  # measured here, not given
     evaluations = tuple(
         Evaluated(x.k, in_clock(x.t, clock), w2, x.value, {name: term.value for name, term in x.terms.items()})
         for x, w2 in zip(evaluation.steps or (), found.w2, strict=False)

@@ -1,0 +1,150 @@
+"""Constants that cannot belong to one data law.
+
+Every relation below holds for every law, in the OU clock and with U the bounded part of the data U + tau z (tau = 0: the data):
+
+* sd2 <= m2, since tr Cov = m2^2 - norm(mean)^2.
+* tau d^(1/2) <= sd2, since Cov = Cov(U) + tau^2 I.
+* sd2^2 <= w R^2 + d tau^2 with w = 1, and w = 4 p (1 - p) if one point of U has a weight p >= 1/2: let U lie in the ball of
+  radius R around 0. Then tr Cov(U) <= E norm(U)^2 <= R^2. A point a of weight p and a rest of mean b have tr Cov(U) =
+  p (1-p) norm(a-b)^2 + (1-p) V with V <= R^2 - norm(b)^2, at most R^2 (1-p) (p (1+x)^2 + 1 - x^2) for norm(b) = x R, which for
+  p >= 1/2 is largest at x = 1. (One point: w = 0, whatever R.)
+* d_eff <= d; n points span at most n - 1 dimensions; a law with a Gaussian part (tau > 0) spans all d.
+* With an L-Lipschitz score at the time t: d/L <= tr Cov(x_t) = c^2 sd2^2 + s^2 d. By parts E s.(x - mean) = -d, so d^2 <=
+  E norm(s)^2 tr Cov(x_t), and E norm(s)^2 = -E tr H <= d L. (t_star = 0: the limit t -> 0.) It is weakest at the largest t, so
+  t_star decides.
+* With an L-Lipschitz score at the time t and U bounded: 1/L <= v = tau^2 c^2 + s^2. H >= -L gives p_t a lower bound
+  exp(-L norm(x)^2/2 - O(norm(x))); U in a ball gives the upper bound exp(-(norm(x) - c R)^2/(2 v)). The same with v = s^2 for data
+  in a proper affine subspace, where x_t has variance s^2 across it. At t = 0 and tau = 0 no L exists.
+
+What is known of sd2 from below holds for m2 as well, and is not asked of it: a bound is studied for growing d at a fixed m2.
+
+In the variance-exploding clock L_s is e^(-2t) times that of the OU clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from cmbound.errors import DomainError
+from cmbound.exact import rational_near
+from cmbound.numbers import apart
+
+NAMES = ("d", "m2", "sd2", "R", "tau", "d_eff", "n_atoms", "L_s", "t_star")
+"""The constants that are compared (weights besides)."""
+ROUNDING = 1e-12
+"""Relative: measured constants carry the rounding errors of float64."""
+PRINTED = 1e-4
+"""Relative: constants are printed with five digits or more, rounded up. Of two constants rounded alike the larger stays the
+larger, but the sides of a relation in three do not."""
+
+Relation = tuple[str, tuple[str, ...], Any, Any, float]
+"""What must hold, of which constants, its two sides ``low <= high``, and the relative slack."""
+
+
+def check(values: Mapping[str, Any], weights: Sequence[Any] = (), *, ve: bool = False, own: Any = NAMES, offset: int = 0) -> None:
+    """Raise DomainError if no data law has these constants.
+
+    Args:
+        values: those of :data:`NAMES` that are given, numbers or float64 arrays that broadcast; ``t_star`` as a time.
+        weights: of a finite data set, where they are given.
+        ve: whether L_s is that of the variance-exploding clock.
+        own: names given by the user; the others are a preset's, which the message says.
+        offset: number of the first entry of the arrays.
+    """
+    given = {name: values[name] for name in NAMES if name in values}
+    floats = {name: np.asarray(_float(x), dtype=np.float64) for name, x in given.items()}
+    with np.errstate(all="ignore"):
+        for text, names, low, high, slack in _relations(floats, _concentration(floats, weights), ve):
+            bad = np.asarray(low > high * (1 + slack))
+            if bad.any():
+                raise DomainError(f"no data law has these constants: {text}{_got(given, names, bad, own, offset)}")
+
+
+def _float(x: Any) -> Any:
+    return x if isinstance(x, np.ndarray) else float(x)
+
+
+def _concentration(x: Mapping[str, Any], weights: Sequence[Any]) -> Any:
+    """The w above, from the largest weight."""
+    if weights:
+        p = float(max(Fraction(y) for y in weights) / sum(Fraction(y) for y in weights))
+    elif "n_atoms" in x:
+        p = 1 / x["n_atoms"]
+    else:
+        return np.float64(1.0)
+    return np.where(np.asarray(p) <= 0.5, 1.0, 4 * p * (1 - p))
+
+
+def _relations(x: Mapping[str, Any], w: Any, ve: bool) -> Iterator[Relation]:
+    tau, t_star = x.get("tau", np.float64(0)), x.get("t_star", np.float64(0))
+    noise = np.sqrt(x["d"]) * tau if "d" in x else np.where(tau > 0, np.inf, 0.0)
+    if {"sd2", "m2"} <= x.keys():
+        yield "sd2 must be at most m2", ("sd2", "m2"), x["sd2"], x["m2"], ROUNDING
+    if {"sd2", "d"} <= x.keys():
+        yield "sd2 must be at least tau d^(1/2)", ("sd2", "tau", "d"), noise, x["sd2"], ROUNDING
+    if "sd2" in x and ("R" in x or "n_atoms" in x):
+        spread = np.where(w > 0, np.sqrt(w) * x.get("R", np.inf), 0.0)
+        plain = not np.any(tau > 0) and not np.any((w > 0) & (w < 1))
+        yield (
+            _spread_text(x, w),
+            ("sd2", "R", "tau", "n_atoms"),
+            x["sd2"],
+            np.hypot(spread, noise),
+            ROUNDING if plain else PRINTED,
+        )
+    if "d_eff" in x:
+        yield from _dimensions(x, tau)
+    if "L_s" in x:
+        yield from _lipschitz(x, tau, t_star, ve)
+
+
+def _spread_text(x: Mapping[str, Any], w: Any) -> str:
+    if not np.any(w > 0):
+        return "one point has no spread, sd2 must be 0" + (" or tau d^(1/2)" if "tau" in x else "")
+    bound = "R" if np.all(w == 1) else "(4 p (1 - p))^(1/2) R, p the largest weight"
+    return f"sd2 must be at most {bound}" + (", or (R^2 + d tau^2)^(1/2) where tau > 0" if np.any(x.get("tau", 0) > 0) else "")
+
+
+def _dimensions(x: Mapping[str, Any], tau: Any) -> Iterator[Relation]:
+    if "d" in x:
+        yield "d_eff must be at most d", ("d_eff", "d"), x["d_eff"], x["d"], 0.0
+        full = np.where(tau > 0, x["d"], 0.0)
+        yield "data with a Gaussian part (tau > 0) have d_eff = d", ("d_eff", "d", "tau"), full, x["d_eff"], 0.0
+    if "n_atoms" in x:
+        most = np.where(tau > 0, np.inf, np.maximum(x["n_atoms"] - 1, 1))
+        yield "d_eff must be at most n_atoms - 1 (and 1 for one point)", ("d_eff", "n_atoms"), x["d_eff"], most, 0.0
+
+
+def _lipschitz(x: Mapping[str, Any], tau: Any, t_star: Any, ve: bool) -> Iterator[Relation]:
+    decay, noise = np.exp(-2 * t_star), -np.expm1(-2 * t_star)
+    L = x["L_s"] / decay if ve else x["L_s"]
+    if {"sd2", "d"} <= x.keys():
+        text = "a score that is L_s-Lipschitz from t_star on needs c^2 sd2^2 + s^2 d >= d/L_s there"
+        yield text, ("L_s", "sd2", "d", "t_star"), 1.0, L * (decay * x["sd2"] ** 2 / x["d"] + noise), ROUNDING
+    flat = x["d_eff"] < x["d"] if {"d_eff", "d"} <= x.keys() else np.False_
+    if "R" in x or "n_atoms" in x or np.any(flat):
+        bounded = "R" in x or "n_atoms" in x
+        least = np.where(flat, noise, tau**2 * decay + noise)
+        where = "a ball" if bounded else "a subspace"
+        text = f"for data in {where} L_s must be at least 1/(tau^2 c^2 + s^2) at t_star"
+        text += " (infinite at t_star = 0 with tau = 0: give t_star = delta)" if not np.all(least > 0) else ""
+        names = ("L_s", *(("R", "n_atoms") if bounded else ("d_eff", "d")), "tau", "t_star")
+        yield text, names, np.where(bounded | flat, 1.0, 0.0), L * least, ROUNDING
+
+
+def _got(given: Mapping[str, Any], names: Sequence[str], bad: Any, own: Any, offset: int) -> str:
+    """The constants that contradict each other, at the first place where they do."""
+    place = int(np.argmax(bad.ravel()))
+    shown = {name: given[name] for name in names if name in given}
+    single = {
+        name: float(np.broadcast_to(x, bad.shape).ravel()[place]) if isinstance(x, np.ndarray) else rational_near(x)
+        for name, x in shown.items()
+    }
+    pairs = zip(single, apart(*single.values()), strict=True)
+    known = {*own, "t_star"} | ({"n_atoms"} if "weights" in own else set())
+    texts = ", ".join(f"{name} = {text}{'' if name in known else ' (from the preset)'}" for name, text in pairs)
+    return f"; got {texts}" + (f" at index {place + offset}" if bad.ndim else "")

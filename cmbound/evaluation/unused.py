@@ -1,0 +1,158 @@
+"""Which of the parameters and options that were given enter nothing: a user who gives a number should know that it changes nothing.
+
+A name is used if the terms that were evaluated, the rules of the profiles on the path, the grid, or an assumption that was
+checked depend on it. That the constants of a law are compared with each other (:mod:`cmbound.evaluation.law`) is no use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
+
+from cmbound.evaluation.setting import Setting
+from cmbound.evaluation.sums import Piece
+from cmbound.formulas import ALIASES, outer_terms
+from cmbound.notation import H_2, TABLE, nu
+from cmbound.profiles import PROFILES, Rule, unavailable
+from cmbound.records import Term
+from cmbound.variants import ConsistencySum, LipschitzAt, LocalErrorSum, ScheduleSum, ScoreSum
+
+_GRID_NUMBERS = {"uniform": {"h", "N"}, "two-stage": {"h"}, "geometric": {"N"}, "edm": {"N", "rho"}}
+_SUMS = (ConsistencySum, ScoreSum, LocalErrorSum)
+
+
+def unused(setting: Setting, paths: Iterable[Iterable[Piece]] | None = None) -> tuple[tuple[str, str], ...]:
+    """What was given by the user (not by a preset) and enters nothing, each with the reason.
+
+    Args:
+        setting: the setting.
+        paths: the paths that were chosen; without them every profile to choose from counts.
+    """
+    own = set(setting.own)
+    if not own:
+        return ()
+    rules = (
+        {rule for _, found in setting.profiles for rule in found}
+        if paths is None
+        else {piece.rule for path in paths for piece in path}
+    )
+    names = own - _used(setting, rules) - {alias for alias, name in ALIASES.items() if name in _used(setting, rules)}
+    return tuple((name, _reason(setting, name)) for name in (*TABLE, *_OPTIONS) if name in names)
+
+
+def _used(setting: Setting, rules: Iterable[Rule]) -> set[str]:
+    theorem = setting.theorem
+    terms = theorem.sources
+    single = theorem.recursion and setting.values.get("k") == 1
+    if single:
+        terms = tuple(Term(x.name, x.expression.subs(TABLE["k"].symbol, 1)) for x in terms)
+    elif theorem.recursion:
+        terms = (*terms, *theorem.recursion)
+    outer = outer_terms(theorem, setting.target, setting.start, setting.clock, terms)
+    names, sums = _of_terms(outer)
+    found = set(names) | {x for rule in rules for x in _of_rule(rule)}
+    for kind in sums:
+        found |= {LipschitzAt: {"L_f"}, LocalErrorSum: {"L_f"}}.get(kind, set())
+        if kind is ConsistencySum:
+            found |= {x.name for x in setting.consistency.free_symbols}
+        if kind is ScoreSum:
+            found |= {"L_f"} | {x.name for x in setting.teacher.score.free_symbols}
+    if sums & set(_SUMS):
+        found |= {"delta"} | (_of_grid(setting) if setting.grid is not None else set())
+    if setting.clock.name == "ve":
+        found.add("delta")
+    if theorem.recursion or theorem.uses_schedule:
+        found |= {"k", "times"} if "times" in setting.lists else {"k"}
+    for assumption, status in setting.assumptions:
+        if status == "checked":
+            found |= {x.name for x in assumption.predicate.free_symbols}
+    if single:
+        found -= {"t_hat", "times"}
+    if setting.grid is not None and setting.grid.kind in ("times", "noise-levels"):
+        found -= {"delta", "T"}  # what was given is what the nodes say
+    return found | _options_used(setting)
+
+
+@lru_cache(maxsize=512)
+def _of_terms(terms: tuple[Term, ...]) -> tuple[frozenset[str], frozenset[Any]]:
+    """Names of the parameters in the terms, and the kinds of their sums over the grid."""
+    symbols = {x for term in terms for x in term.expression.free_symbols}
+    symbols |= {x for term in terms for total in term.expression.atoms(ScheduleSum) for x in total.args[0].free_symbols}
+    kinds = {type(x) for term in terms for x in term.expression.atoms(*_SUMS, LipschitzAt)}
+    return frozenset(x.name for x in symbols), frozenset(kinds)
+
+
+@lru_cache(maxsize=512)
+def _of_rule(rule: Rule) -> frozenset[str]:
+    symbols = rule.bound.free_symbols | (set() if rule.energy is None else rule.energy.free_symbols)
+    more = {"n_atoms", "weights"} if symbols & {nu, H_2} else set()
+    return frozenset({x.name for x in symbols} | more)
+
+
+def _of_grid(setting: Setting) -> set[str]:
+    """What the nodes are made of (h where it gave the number of steps)."""
+    assert setting.grid is not None
+    kind = setting.grid.kind
+    ends = {"grid"} if kind in ("times", "noise-levels") else {"T", "grid"}
+    return ends | _GRID_NUMBERS.get(kind, set())
+
+
+_OPTIONS = ("profile", "grid", "teacher", "to", "start", "clock")
+
+
+def _options_used(setting: Setting) -> set[str]:
+    theorem = setting.theorem
+    has = {
+        "profile": theorem.uses_profile,
+        "grid": theorem.uses_profile,
+        "teacher": theorem.uses_profile,
+        "to": theorem.has_target,
+        "start": theorem.uses_start,
+        "clock": theorem.ve_factor is not None,
+    }
+    return {name for name, used in has.items() if used} | {"preset", "digits"}
+
+
+def _reason(setting: Setting, name: str) -> str:
+    """Why a name enters nothing."""
+    theorem, teacher = setting.theorem, setting.teacher.name
+    if name in _OPTIONS:
+        return "stated in one clock only" if name == "clock" else f"no {name} enters the statement"
+    name = ALIASES.get(name, name)
+    if name in ("delta", "T") and setting.grid is not None and setting.grid.kind in ("times", "noise-levels"):
+        return "the nodes of the grid are given"
+    if name in ("t_hat", "times") and setting.values.get("k") == 1:
+        return "one evaluation has no later times"
+    if not theorem.uses_profile:
+        return "it is left out by the options" if _in_statement(setting, name) else "no term depends on it"
+    if name == "sd2" and not any(p.centred for p, _ in setting.profiles):
+        return "no profile to choose from takes it"
+    takers = [p for p in PROFILES.values() if any(name in _parameters(p, x) for x in p.rules)]
+    with_teacher = [p for p in takers if name in _parameters(p, teacher)]
+    chosen = {p.name for p, _ in setting.profiles}
+    if not takers:
+        return "no term depends on it"
+    if not with_teacher:
+        return f"no profile of the {teacher} teacher takes it"
+    candidates = [p.name for p in with_teacher if p.name in chosen]
+    if candidates:
+        word = "profile" if len(candidates) == 1 else "profiles"
+        return f"{word} {', '.join(candidates)}, which could use it, not better here"
+    given = frozenset(setting.values) | frozenset(setting.lists)
+    tau_positive = setting.values.get("tau", 0) > 0
+    reasons = [x for p in with_teacher if (x := unavailable(p, teacher, given, tau_positive)) is not None]
+    return reasons[0] if reasons else "the profile asked for does not take it"
+
+
+def _in_statement(setting: Setting, name: str) -> bool:
+    return any(TABLE[name].symbol in term.expression.free_symbols for term in setting.theorem.sources)
+
+
+def _parameters(profile: Any, teacher: str) -> set[str]:
+    """What the rules of a profile depend on, with what may stand for it."""
+    if teacher not in profile.rules:
+        return set()
+    found = {x for rule in profile.rules[teacher] for x in _of_rule(rule)}
+    found |= {"sd2"} if profile.centred and "m2" in found else set()
+    return found | ({"d_eff"} if profile.subspace and teacher == "ddim" else set())
