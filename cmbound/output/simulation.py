@@ -16,12 +16,13 @@ from cmbound.verification.request import in_clock
 from cmbound.verification.simulation import CHOICES, Run, Simulation, trajectories
 from cmbound.worlds.gaussian import Gaussian
 
-_TWO_SAMPLES = "as an estimate for the laws it is biased upwards, which the 95% interval covers"
+_TWO_SAMPLES = "as an estimate for the laws it is biased upwards; the 95% interval covers that, and is asymptotic: not before what is"
+_TWO_SAMPLES += " rare has been seen"
 METHODS = {
     "samples": f"W2 is that of two samples, exact in one dimension; {_TWO_SAMPLES}",
     "transport": f"W2 is that of two samples, by optimal transport; {_TWO_SAMPLES}",
-    "sliced": "W2 is d^(1/2) times the sliced W2 of two samples, which estimates a lower bound of W2 (optimal transport needs "
-    f"POT, the extra pot, and at most {MAX_TRANSPORT} samples)",
+    "sliced": "W2 is d^(1/2) times the sliced W2 of two samples, which estimates a lower bound of W2, and the 95% interval, which is "
+    f"asymptotic, is for that bound (optimal transport needs POT, the extra pot, and at most {MAX_TRANSPORT} samples)",
 }
 
 
@@ -47,7 +48,7 @@ def world_name(run: Run) -> str:
 
 
 def _measured(x: Truth) -> dict[str, Any]:
-    return {"value": x.value, "lower": x.lower, "upper": x.upper, "exact": x.exact}
+    return {"value": x.value, "lower": x.lower, "upper": x.upper, "exact": x.exact, "trust": x.trust}
 
 
 def simulation_data(simulation: Simulation) -> dict[str, Any]:
@@ -99,11 +100,11 @@ def exact_table(simulation: Simulation) -> Table:
     ]
     if simulation.corrected is not None:
         rows.append((Cell("corrector"), Cell(""), *(number(x) for x in _digits(simulation.corrected)), Cell(""), Cell("")))
-    return Table(("k", name, "w2", "lower", "upper", "exact", "bound", "ratio"), tuple(rows), "r" * 8)
+    return Table(("k", name, "w2", "lower", "upper", "trust", "bound", "ratio"), tuple(rows), "r" * 8)
 
 
 def _digits(x: Truth) -> tuple[str, ...]:
-    return repr(x.value), repr(x.lower), repr(x.upper), "yes" if x.exact else "no"
+    return repr(x.value), repr(x.lower), repr(x.upper), x.trust
 
 
 def evaluations_table(simulation: Simulation) -> Table:
@@ -121,7 +122,8 @@ def evaluations_table(simulation: Simulation) -> Table:
     ]
     if simulation.corrected is not None:
         rows.append((Cell("corrector"), Cell(""), *_shown(simulation.corrected), Cell(""), Cell("")))
-    return Table(("k", name, "measured W2", "interval", "bound", "ratio"), tuple(rows), "rrrlrr")
+    interval = "interval" if simulation.exact else "95% interval (asymptotic)"
+    return Table(("k", name, "measured W2", interval, "bound", "ratio"), tuple(rows), "rrrlrr")
 
 
 def _shown(x: Truth) -> tuple[Cell, Cell]:
