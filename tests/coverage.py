@@ -114,7 +114,7 @@ def _coupling(law: str, n: int, diameter: float | None = None, claimed: bool = T
 
 
 def _shifted(rng: np.random.Generator, n: int) -> tuple[Array, Array]:
-    return rng.standard_normal((n, 2)), rng.standard_normal((n, 2)) + [1.0, 0.0]
+    return rng.standard_normal((n, 2)), rng.normal([1.0, 0.0], 1.0, (n, 2))
 
 
 def _same(rng: np.random.Generator, n: int) -> tuple[Array, Array]:

@@ -31,13 +31,18 @@ def test_coverage_with_many_seeds(case: Case) -> None:
 def test_a_rare_event_not_seen_is_covered_by_a_stated_diameter_only(name: str) -> None:
     """All that was seen is 0: the interval collapses, and is called asymptotic; with a diameter it reaches what may be hidden."""
     x = np.zeros((100, 2))
-    call = {"coupling_w2": coupling_w2, "w2_samples": w2_samples, "sliced_w2": lambda x, y, **more: sliced_w2(x, y, 1000, 0, **more)}
-    bare, bounded = call[name](x, x), call[name](x, x, diameter=3.0)
+    calls = {
+        "coupling_w2": coupling_w2,
+        "w2_samples": w2_samples,
+        "sliced_w2": lambda x, y, **more: sliced_w2(x, y, 1000, 0, **more),
+    }
+    call = calls[name]
+    bare, bounded = call(x, x), call(x, x, diameter=3.0)
     assert (bare.value, bare.lower, bare.upper, bare.trust) == (0, 0, 0, "asymptotic")
     assert (bounded.value, bounded.lower, bounded.trust) == (0, 0, "guaranteed")
     # a law that moves 3 with probability 1 - 0.025^(1/100) = 3.6% hides as often as the upper end may be too low
     assert 3 * (1 - 0.025**0.01) ** 0.5 <= bounded.upper < 2
-    assert call[name](x, x + 3e-5, diameter=3e-3).upper == pytest.approx(call[name](x, x + 3e-2, diameter=3.0).upper * 1e-3)
+    assert call(x, x + 3e-5, diameter=3e-3).upper == pytest.approx(call(x, x + 3e-2, diameter=3.0).upper * 1e-3)
 
 
 def test_the_table_names_every_case() -> None:

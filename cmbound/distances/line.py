@@ -116,7 +116,8 @@ def w2_sample_normal(x: npt.ArrayLike, mean: float, deviation: float, weights: n
     e = exponent(points, mean, deviation) + 2
     points, mean, deviation = scaled(points, e), math.ldexp(mean, -e), math.ldexp(deviation, -e)
     apart, more = differences(points - mean, deviation * centre)
-    return unscaled(math.hypot(math.sqrt(float(np.dot(mass, apart * apart))), math.ldexp(deviation * math.sqrt(within), -more)), e + more)
+    between, inside = math.sqrt(float(np.dot(mass, apart * apart))), math.ldexp(deviation * math.sqrt(within), -more)
+    return unscaled(math.hypot(between, inside), e + more)
 
 
 def w2_quantiles(q1: Function, q2: Function, *, breaks: npt.ArrayLike = (), rtol: float = 1e-10) -> float:

@@ -84,9 +84,8 @@ class Moments:
         freedom, tail = self.n - 1, _tail(level)
         below, above = 1 - freedom / float(chdtri(freedom, tail)), freedom / float(chdtri(freedom, 1 - tail)) - 1
         plus, minus = (self._scales + self.covariance) / 2, (self._scales - self.covariance) / 2
-        return Interval(
-            self.covariance - np.hypot(below * plus, above * minus), self.covariance + np.hypot(above * plus, below * minus), level
-        )
+        down, up = np.hypot(below * plus, above * minus), np.hypot(above * plus, below * minus)
+        return Interval(self.covariance - down, self.covariance + up, level)
 
 
 def _tail(level: float) -> float:
@@ -113,7 +112,8 @@ def moments(
 ) -> Moments:
     """Mean and covariance of the samples that :func:`sample` would return, without holding more than ``workers`` blocks.
 
-    Arguments and errors as for :func:`sample`; n >= 2, and samples with a covariance beyond float64 are a DomainError. Blocks are merged in order (Chan, Golub and LeVeque 1983), in float64.
+    Arguments and errors as for :func:`sample`; n >= 2, and a covariance beyond float64 is a DomainError. Blocks are
+    merged in order (Chan, Golub and LeVeque 1983), in float64.
     """
     run = checked_run(f, times, d, n, seed, delta, clock, start, smoothing, corrector, dtype, workers)
     if run.n < 2:

@@ -60,8 +60,8 @@ class Report:
         theorem: its id; kind: its kind.
         instances: how many were drawn; each is ``passed``, a violation, undecided or skipped.
         passed, violations, undecided, skipped: counts.
-        sampled: how many of those that were judged have a truth known from samples (``asymptotic``): they passed or not at the ends
-            of a 99.994% confidence interval.
+        sampled: how many of those that were judged have a truth known from samples (``asymptotic``), judged at the ends of a
+            99.994% confidence interval.
         reasons: why instances were skipped or undecided, with counts.
         max_ratio, median_ratio: of truth/bound over the instances that passed, attain the bound or violate it (None: there
             are none). For an order-form statement the largest is the smallest constant C the instances allow.

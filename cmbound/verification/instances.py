@@ -117,8 +117,7 @@ class Outcome:
         status: ``passed``, ``violation``, ``undecided`` or ``skipped``.
         reason: why it was skipped or is undecided.
         truth: the true value (None if skipped).
-        trust: how it is known: ``exact``, ``approximate`` (a quadrature) or ``asymptotic`` (from samples: the verdict is one at the
-            confidence of their interval).
+        trust: how it is known: ``exact``, ``approximate`` (a quadrature) or ``asymptotic`` (from samples; so is the verdict).
         bound: the bound in float64; for a violation the certified upper end.
         ratio: truth/bound.
         terms: the terms of the bound.

@@ -1,9 +1,9 @@
 """Instances on mixtures and finite data sets: the student runs the teacher, the truth is a quadrature or a coupling.
 
 In one dimension everything is a quadrature (:mod:`cmbound.verification.line`). In several dimensions an exact trajectory is
-followed for each of a sample of points: map errors and couplings come with asymptotic confidence intervals, and the constants L_f are
-the L2 ones the proof of theory 3.1 uses (never larger than the Lipschitz constants), so that a pass is a pass for the
-statement; a violation is claimed only at constants that certainly hold.
+followed for each of a sample of points: map errors and couplings come with confidence intervals (asymptotic ones), and the
+constants L_f are the L2 ones the proof of theory 3.1 uses (never larger than the Lipschitz constants), so that a pass is a pass
+for the statement; a violation is claimed only at constants that certainly hold.
 """
 
 from __future__ import annotations
