@@ -14,6 +14,7 @@ import ot
 import pytest
 from scipy import stats
 from scipy.integrate import trapezoid
+from scipy.optimize import linear_sum_assignment
 from scipy.special import ndtri
 
 from cmbound.distances import (
@@ -235,8 +236,6 @@ def test_w2_of_sample_and_exponential_law() -> None:
 
 
 def test_w2_samples_value_is_an_assignment() -> None:
-    from scipy.optimize import linear_sum_assignment
-
     rng = np.random.default_rng(6)
     x, y = rng.standard_normal((2, 60, 3))
     cost = np.square(x[:, None] - y).sum(axis=2)
@@ -298,6 +297,270 @@ def test_coupling_covers_and_bounds() -> None:
     y = x @ np.diag([2.0, 1.0, 1.0])
     assert coupling_w2(x, y).value >= w2_samples(x, y).value - 1e-12
     assert coupling_w2(x, x).upper == 0
+
+
+# Scales and offsets ------------------------------------------------------------------------------------------------------------
+
+RNG = np.random.default_rng(11)
+X, Y = RNG.standard_normal((60, 3)), 2 * RNG.standard_normal((50, 3)) + 1
+U, V = RNG.uniform(size=60), RNG.uniform(size=50)
+F, G = RNG.standard_normal((3, 3)), RNG.standard_normal((3, 4))
+
+
+def numbers(found: Any) -> Array:
+    return np.array([found.value, found.lower, found.upper]) if hasattr(found, "value") else np.array([float(found)])
+
+
+LENGTHS: dict[str, Callable[[float], Any]] = {
+    "w2_samples": lambda s: w2_samples(s * X, s * Y),
+    "w2_samples, diameter": lambda s: w2_samples(s * X, s * Y, diameter=16 * s),
+    "sliced_w2": lambda s: sliced_w2(s * X, s * Y, 10, 0),
+    "sliced_w2, diameter": lambda s: sliced_w2(s * X, s * Y, 10, 0, diameter=16 * s),
+    "coupling_w2": lambda s: coupling_w2(s * X[:50], s * Y),
+    "coupling_w2, diameter": lambda s: coupling_w2(s * X[:50], s * Y, diameter=16 * s),
+    "w2_samples_1d": lambda s: w2_samples_1d(s * X[:, 0], s * Y[:, 0]),
+    "w2_samples_1d, equal sizes": lambda s: w2_samples_1d(s * X[:50, 0], s * Y[:, 0]),
+    "w2_samples_1d, weights": lambda s: w2_samples_1d(s * X[:, 0], s * Y[:, 0], U * s, V / s),
+    "w2_sample_normal": lambda s: w2_sample_normal(s * X[:, 0], s * 0.3, s * 1.2, U),
+    "w2_sample_quantile": lambda s: w2_sample_quantile(s * X[:, 0], lambda u: s * (0.1 + 2 * ndtri(u)), U),
+    "w2_quantiles": lambda s: w2_quantiles(lambda u: s * ndtri(u), lambda u: s * (0.1 + 2 * ndtri(u))),
+    "gaussian_w2_factors": lambda s: gaussian_w2_factors(s * X[0], s * F, s * X[1], s * G),
+}
+"""Distances as functions of the unit of length."""
+
+
+@pytest.mark.parametrize("name", LENGTHS)
+def test_distances_scale_with_the_data(name: str) -> None:
+    """Over 2^-1000 to 2^1000 (1e-301 to 1e301), bit for bit: powers of two are exact, and so are all intermediate scalings."""
+    expected = numbers(LENGTHS[name](1.0))
+    assert expected[0] > 0.3
+    for e in (-1000, -997, -560, -540, -171, 170, 511, 513, 995, 1000):
+        np.testing.assert_array_equal(np.ldexp(numbers(LENGTHS[name](2.0**e)), -e), expected, err_msg=f"2^{e}")
+
+
+def test_gaussian_distances_scale_with_the_data() -> None:
+    """Deviations from 2^-500 to 2^511 (covariances from 1e-301 to 4e307)."""
+    C1, C2 = F @ F.T, G @ G.T
+    w2 = gaussian_w2(X[0], C1, X[1], C2)
+    near = gaussian_w2(X[0], C1, X[0], C1 + 1e-9 * np.eye(3))
+    for e in (-500, -266, -100, 100, 255, 257, 500, 509):
+        s, square = 2.0**e, 2.0 ** (2 * e)
+        assert np.ldexp(gaussian_w2(s * X[0], square * C1, s * X[1], square * C2), -e) == w2
+        found = gaussian_w2(s * X[0], square * C1, s * X[0], square * (C1 + 1e-9 * np.eye(3)))
+        assert np.ldexp(found, -e) == pytest.approx(near, rel=1e-9)
+        assert gaussian_tv(s * X[0], s * X[1], square * C1) == pytest.approx(gaussian_tv(X[0], X[1], C1), rel=1e-14)
+        assert gaussian_tv_1d(s, 2 * s, 1.5 * s, 3 * s) == gaussian_tv_1d(1, 2, 1.5, 3)
+        assert gaussian_tv_centred(3, s, 3 * s) == gaussian_tv_centred(3, 1, 3)
+    diagonal = gaussian_w2([0, 0], 1e-320 * np.diag([4.0, 9]), [0, 0], 1e-320 * np.diag([1.0, 1]))
+    assert diagonal == pytest.approx(math.sqrt(5e-320), rel=1e-3)  # covariances with four digits
+    with pytest.raises(DomainError, match=r"cov1 has the eigenvalue -1e\+200"):
+        gaussian_w2([0, 0], 1e200 * np.array([[1, 2], [2, 1]]), [0, 0], 1e200 * np.eye(2))
+
+
+def test_laws_of_very_different_sizes() -> None:
+    z = np.zeros(2)
+    assert gaussian_w2(z, 1e300 * np.eye(2), z, 1e-300 * np.eye(2)) == pytest.approx(math.sqrt(2) * 1e150, rel=1e-15)
+    assert gaussian_w2([1e-100, 0], 1e-300 * np.eye(2), z, 2e-300 * np.eye(2)) == 1e-100
+    assert gaussian_w2([3e200, 0], np.eye(2), [0, 4e200], 2 * np.eye(2)) == pytest.approx(5e200, rel=1e-15)
+    assert w2_sample_normal([1e308], -1e-300, 1.0) == 1e308
+    assert gaussian_tv_1d(0, 1, 1e200, 2) == 1
+    assert gaussian_tv_1d(-1e308, 1, 1e308, 1) == 1
+    assert gaussian_tv_1d(1e300, 1e299, 0, 1e-300) == 1
+    assert w2_samples_1d([0.0, 2e-170], [0.0, 0.0]) == pytest.approx(math.sqrt(2) * 1e-170, rel=1e-15)
+    assert w2_samples_1d([0.0], [2e155]) == 2e155
+    assert w2_samples_1d([0.0, 1.0], [2e155, 3.0], [1, 2], [1, 3]) == pytest.approx(1e155, rel=1e-15)
+    assert w2_samples_1d([1.0, 1e-20], [1.0, 2e-20]) == pytest.approx(1e-20 / math.sqrt(2), rel=1e-15)
+    assert coupling_w2([[1.0], [1e-20]], [[1.0], [2e-20]]).value == pytest.approx(1e-20 / math.sqrt(2), rel=1e-15)
+
+
+@pytest.mark.parametrize("weight", [1e-320, 1e-200, 1e200, 1.7e308])
+def test_weights_of_any_size(weight: float) -> None:
+    found = w2_samples_1d(X[:, 0], Y[:, 0], np.full(60, weight), np.where(np.arange(50) < 25, weight, 0))
+    assert found == pytest.approx(w2_samples_1d(X[:, 0], Y[:25, 0]), rel=1e-14)
+
+
+def test_equal_weights_are_no_weights() -> None:
+    """Cumulative sums of 0.1 differ from k/10 by rounding, which a distance would show by its root."""
+    x = RNG.standard_normal(10)
+    assert w2_samples_1d(x, x, [0.1] * 10) == 0
+    assert w2_samples_1d(x, x, None, [0.3] * 10) == 0
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e3, 1e6, 1e8, 1e12])
+@pytest.mark.parametrize("d", [1, 5])
+def test_distances_do_not_move_with_the_data(offset: float, d: int) -> None:
+    """W2(x, x + v) = |v|, with what rounding leaves of v far from the origin; v is small beside the spread."""
+    x = np.random.default_rng(0).standard_normal((150, d)) + offset * np.arange(1, d + 1)
+    v = np.zeros(d)
+    v[0] = 3e-3 * (offset > 0) + 1e-7
+    y = x + v
+    truth = math.sqrt(np.mean((y - x)[:, 0] ** 2))
+    assert w2_samples(x, y).value == pytest.approx(truth, rel=1e-9)
+    assert coupling_w2(x, y).value == pytest.approx(truth, rel=1e-12)
+    assert w2_samples_1d(x[:, 0], y[:, 0]) == pytest.approx(truth, rel=1e-12)
+    far, near = sliced_w2(x, y, 20, 0), sliced_w2(x - x[0], y - x[0], 20, 0)
+    np.testing.assert_allclose(numbers(far), numbers(near), rtol=1e-8, atol=1e-15)
+
+
+def test_offsets_change_no_bit_where_the_data_stay_the_same() -> None:
+    """Dyadic data and offsets: every sum is exact, and so are the shifts behind the distances."""
+    x, y = (RNG.integers(-500, 500, (60, 3)) / 512 for _ in range(2))
+    offset = np.array([2.0**30, 0.0, -(2.0**33)])
+    for call in (w2_samples, coupling_w2, lambda x, y: sliced_w2(x, y, 20, 0)):
+        np.testing.assert_allclose(numbers(call(x + offset, y + offset)), numbers(call(x, y)), rtol=1e-12)
+
+
+def test_order_of_the_rows_does_not_matter() -> None:
+    p, q = RNG.permutation(60), RNG.permutation(50)
+    assert w2_samples(X[p], Y[q]).value == pytest.approx(w2_samples(X, Y).value, rel=1e-14)
+    assert sliced_w2(X[p], Y[q], 10, 3).value == pytest.approx(sliced_w2(X, Y, 10, 3).value, rel=1e-14)
+    assert w2_samples_1d(X[p, 0], Y[q, 0], U[p], V[q]) == pytest.approx(w2_samples_1d(X[:, 0], Y[:, 0], U, V), rel=1e-13)
+    assert w2_sample_normal(X[p, 0], 0, 1, U[p]) == pytest.approx(w2_sample_normal(X[:, 0], 0, 1, U), rel=1e-13)
+    np.testing.assert_allclose(numbers(coupling_w2(X[q], Y[q])), numbers(coupling_w2(X[:50], Y)), rtol=1e-13)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: w2_samples_1d([1.7e308], [-1.7e308]),
+        lambda: w2_samples(np.full((20, 1), 1.7e308), np.full((20, 1), -1.7e308)),
+        lambda: coupling_w2([[1.7e308]] * 2, [[-1.7e308]] * 2),
+        lambda: gaussian_w2([1.7e308], [[1.0]], [-1.7e308], [[1.0]]),
+        lambda: gaussian_w2_factors([1.7e308], [[1.0]], [-1.7e308], [[1.0]]),
+        lambda: w2_sample_normal([1.7e308], -1.7e308, 1.0),
+        lambda: w2_quantiles(lambda u: np.full_like(u, 1.7e308), lambda u: np.full_like(u, -1.7e308)),
+    ],
+)
+def test_distances_beyond_float64(call: Callable[[], object]) -> None:
+    with pytest.raises(DomainError, match=r"larger than 1\.8e308"):
+        call()
+
+
+# Limits ------------------------------------------------------------------------------------------------------------------------
+
+
+def w2_squared(x: Array, y: Array) -> float:
+    """By assignment, for equal numbers of rows."""
+    cost = np.square(x[:, None] - y).sum(axis=2)
+    return float(cost[linear_sum_assignment(cost)].mean())
+
+
+@pytest.mark.parametrize("level", [0.5, 0.9])
+def test_limits_of_two_samples_by_hand(level: float) -> None:
+    """The upper limit has (1 - level)/2 to itself, the three of the lower side share theirs."""
+    rng = np.random.default_rng(2)
+    x, y = rng.standard_normal((60, 2)), rng.standard_normal((60, 2)) + 9
+    xs, ys = x.reshape(10, 6, 2), y.reshape(10, 6, 2)
+    tail = (1 - level) / 2
+
+    def student(mean: float, values: list[float], tail: float, sign: int) -> float:
+        return mean + sign * float(stats.t.ppf(1 - tail, len(values) - 1)) * float(stats.sem(values))
+
+    mean, values = w2_squared(x, y), [w2_squared(a, b) for a, b in zip(xs, ys, strict=True)]
+    lower = math.sqrt(student(mean, values, tail / 3, -1))
+    for z, zs in ((x, xs), (y, ys)):
+        pairs = [w2_squared(zs[2 * i], zs[2 * i + 1]) for i in range(5)]
+        lower -= math.sqrt(student(w2_squared(z[::2], z[1::2]), pairs, tail / 3, +1))
+    found = w2_samples(x, y, level=level)
+    assert found.value == pytest.approx(math.sqrt(mean), rel=1e-12)
+    assert found.upper == pytest.approx(math.sqrt(student(mean, values, tail, +1)), rel=1e-10)
+    assert found.lower == pytest.approx(lower, rel=1e-10)
+    assert found.lower > 5
+    assert found.trust == "asymptotic"
+
+
+def test_limits_with_a_diameter_by_hand() -> None:
+    """Moving one of n rows moves W2^2 by at most diameter^2/n: McDiarmid's exp(-2 t^2/sum of squares of these)."""
+    rng = np.random.default_rng(3)
+    x, y = rng.uniform(size=(300, 2)), rng.uniform([9, 0], [10, 1], size=(300, 2))
+    D, tail = 10.2, 0.05
+
+    def spread(*counts: int, tail: float) -> float:
+        return D**2 * math.sqrt(sum(1 / n for n in counts) * math.log(1 / tail) / 2)
+
+    mean = w2_squared(x, y)
+    found = w2_samples(x, y, level=0.9, diameter=D)
+    assert found.upper == pytest.approx(math.sqrt(mean + spread(300, 300, tail=tail)), rel=1e-12)
+    lower = math.sqrt(mean - spread(300, 300, tail=tail / 3))
+    for z in (x, y):
+        lower -= math.sqrt(w2_squared(z[::2], z[1::2]) + spread(150, 150, tail=tail / 3))
+    assert found.lower == pytest.approx(lower, rel=1e-9)
+    assert lower > 0
+    assert (found.trust, found.level, found.n) == ("guaranteed", 0.9, 300)
+    wide = sliced_w2(x, y, 40, 0, level=0.9, diameter=D)
+    assert wide.upper == pytest.approx(math.sqrt(wide.value**2 + spread(300, 300, 40, tail=tail)), rel=1e-12)
+    assert w2_samples(np.zeros((20, 1)), np.ones((20, 1)), diameter=1.0).upper == 1  # no distance is larger
+
+
+def test_lower_limit_with_a_diameter_by_hand() -> None:
+    """Two far points, many rows: no bias, and a lower limit above 0."""
+    x, y = np.zeros((2000, 1)), np.ones((2000, 1))
+    found, tail = sliced_w2(x, y, 4000, 0, diameter=1.0), 0.025 / 3
+    term = math.sqrt((2 / 2000 + 1 / 4000) * math.log(1 / tail) / 2)
+    half = math.sqrt(math.sqrt((2 / 1000 + 1 / 4000) * math.log(1 / tail) / 2))
+    assert found.lower == pytest.approx(math.sqrt(1 - term) - 2 * half, rel=1e-12)
+    assert found.lower > 0.3
+
+
+def wealth(shares: Array, m: float, tail: float) -> float:
+    """The largest wealth of the bets of Waudby-Smith and Ramdas on a mean above m, one share at a time."""
+    now = best = 1.0
+    total, spread, variance = 0.5, 0.25, 0.25
+    for i, y in enumerate(shares, 1):
+        now *= 1 + min(math.sqrt(2 * math.log(1 / tail) / (len(shares) * variance)), 0.75 / m) * (y - m)
+        best, total = max(best, now), total + y
+        spread += (y - total / (i + 1)) ** 2
+        variance = spread / (i + 1)
+    return best
+
+
+@pytest.mark.parametrize("law", ["beta", "rare", "two points"])
+def test_bets_by_hand(law: str) -> None:
+    rng = np.random.default_rng(4)
+    draw = {"beta": rng.beta(2, 5, 80), "rare": 1.0 * (rng.random(80) < 0.05), "two points": rng.choice([0.4, 0.6], 80)}
+    roots = np.sqrt(draw[law])[:, None]
+    found = coupling_w2(3 * roots, 0 * roots, level=0.9, diameter=3.0)
+    shares = draw[law][np.random.default_rng(0).permutation(80)]
+    for limit, values in ((found.lower**2 / 9, shares), (1 - found.upper**2 / 9, 1 - shares)):
+        if limit > 1e-15:
+            assert wealth(values, limit * (1 - 1e-9), 0.05) > 20 > wealth(values, limit * (1 + 1e-9), 0.05)
+    assert found.lower**2 / 9 < shares.mean() < found.upper**2 / 9
+    assert found.trust == "guaranteed"
+
+
+def test_limits_of_a_coupling_by_hand() -> None:
+    """Hall's cubic g(t) = t + c t^2/3 + c^2 t^3/27 + c/6 at the limits, outside of which they are Student's."""
+    rng = np.random.default_rng(5)
+    x = rng.standard_normal((30, 2))
+    squares = np.square(x).sum(axis=1)
+    found = coupling_w2(x, 0 * x, level=0.9)
+    t = float(stats.t.ppf(0.95, 29))
+    c = float(stats.skew(squares, bias=False)) / math.sqrt(30)
+    error = float(stats.sem(squares))
+    z = (squares.mean() - found.upper**2) / error
+    assert z + c * z**2 / 3 + c**2 * z**3 / 27 + c / 6 == pytest.approx(-t, rel=1e-9)
+    assert found.lower**2 == pytest.approx(squares.mean() - t * error, rel=1e-12)
+    left = 2.0 - squares  # skewed to the left: the sides change places
+    roots = np.sqrt(left - left.min() + 1)[:, None]
+    mirrored = coupling_w2(roots, 0 * roots, level=0.9)
+    values = roots[:, 0] ** 2
+    assert mirrored.upper**2 == pytest.approx(values.mean() + t * error, rel=1e-12)
+    assert mirrored.lower**2 < values.mean() - t * error
+    even = np.sqrt([[1.0], [2.0], [3.0]])  # no skewness
+    plain = coupling_w2(even, 0 * even)
+    assert plain.upper**2 == pytest.approx(2 + stats.t.ppf(0.975, 2) / math.sqrt(3), rel=1e-12)
+    pair = coupling_w2([[1.0], [2.0]], [[0.0], [0.0]], level=0.5)  # two rows have none
+    assert pair.upper**2 == pytest.approx(2.5 + 1.5 * stats.t.ppf(0.75, 1), rel=1e-12)
+
+
+def test_sample_moments_are_biased_upwards() -> None:
+    """As the docstring of gaussian_w2 says, for two samples of one law."""
+    for n, d in ((50, 2), (100, 8)):
+        found = []
+        for seed in range(200):
+            x, y = np.random.default_rng(seed).standard_normal((2, n, d))
+            found.append(gaussian_w2(x.mean(axis=0), np.cov(x.T), y.mean(axis=0), np.cov(y.T)))
+        assert np.mean(found) == pytest.approx(math.sqrt((2 * d + d * (d + 1) / 2) / n), rel=0.1)
 
 
 # Total variation --------------------------------------------------------------------------------------------------------------
@@ -411,6 +674,17 @@ X20 = np.random.default_rng(0).standard_normal((20, 2))
         (lambda: sliced_w2(X20, X20, 0, 1), DomainError, "projections is 0"),
         (lambda: sliced_w2(X20, X20, 2, 0.5), InputError, "seed is 0.5"),  # type: ignore[arg-type]
         (lambda: coupling_w2(X20, X20[:-1]), InputError, "equal shapes"),
+        (lambda: coupling_w2(X20, X20, level="x"), InputError, "level is 'x'; a number is needed"),  # type: ignore[arg-type]
+        (lambda: coupling_w2(X20, X20, level=0.0), DomainError, "level is 0.0"),
+        (lambda: coupling_w2(X20, X20 + 1, diameter=1.41), DomainError, "diameter is 1.41, but two rows are 1.41421 apart"),
+        (lambda: coupling_w2(X20, X20, diameter=0.0), DomainError, "diameter is 0.0; it must be > 0 and finite"),
+        (lambda: w2_samples(X20, X20, diameter=math.nan), DomainError, "diameter is nan"),
+        (lambda: w2_samples(X20, X20, diameter="x"), InputError, "diameter is 'x'"),  # type: ignore[arg-type]
+        (lambda: w2_samples(0 * X20, 0 * X20 + 1, diameter=1.0), DomainError, "diameter is 1, but two rows are 1.41421 apart"),
+        (lambda: sliced_w2(0 * X20, 0 * X20 + 1, 1, 0, diameter=1.0), DomainError, "two rows are 1.41421 apart"),
+        (lambda: gaussian_tv_1d("x", 1, 1, 1), InputError, "m1 is 'x'; a number is needed"),  # type: ignore[arg-type]
+        (lambda: w2_sample_normal([1.0], "x", 1), InputError, "mean is 'x'; a number is needed"),  # type: ignore[arg-type]
+        (lambda: tv_densities_1d(ndtri, ndtri, -1.7e308, 1.7e308), DomainError, "finite numbers with lower < upper"),
         (lambda: gaussian_tv_1d(0, 0, 1, 1), DomainError, "s1 is 0; it must be finite and > 0"),
         (lambda: gaussian_tv_1d(0, 1, math.nan, 1), DomainError, "m2 is nan; it must be finite"),
         (lambda: gaussian_tv_centred(0, 1, 1), DomainError, "d is 0; it must be >= 1"),

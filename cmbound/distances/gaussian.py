@@ -143,10 +143,11 @@ def gaussian_tv_1d(m1: float, s1: float, m2: float, s2: float) -> float:
     Raises:
         DomainError: a mean or standard deviation outside its domain.
     """
+    m1, m2, s1, s2 = number("m1", m1), number("m2", m2), number("s1", s1), number("s2", s2)
     for name, value in (("m1", m1), ("m2", m2), ("s1", s1), ("s2", s2)):
-        if not math.isfinite(number(name, value)) or (name[0] == "s" and value <= 0):
-            raise DomainError(f"{name} is {value}; it must be finite" + (" and > 0" if name[0] == "s" else ""))
-    narrow, wide = sorted((float(s1), float(s2)))
+        if not math.isfinite(value) or (name[0] == "s" and value <= 0):
+            raise DomainError(f"{name} is {value:g}; it must be finite" + (" and > 0" if name[0] == "s" else ""))
+    narrow, wide = sorted((s1, s2))
     # in units of the narrow law N(0, 1); the wide one is N(m, r^2) with m >= 0 and r = 1 + excess
     m, excess = abs(m1 - m2) / narrow, (wide - narrow) / narrow
     r = 1 + excess
@@ -175,11 +176,11 @@ def gaussian_tv_centred(d: int, s1: float, s2: float) -> float:
     Raises:
         DomainError: an argument outside its domain.
     """
-    d = integer("d", d, 1)
+    d, s1, s2 = integer("d", d, 1), number("s1", s1), number("s2", s2)
     for name, value in (("s1", s1), ("s2", s2)):
-        if not math.isfinite(number(name, value)) or value <= 0:
-            raise DomainError(f"{name} is {value}; it must be finite and > 0")
-    narrow, wide = sorted((float(s1), float(s2)))
+        if not math.isfinite(value) or value <= 0:
+            raise DomainError(f"{name} is {value:g}; it must be finite and > 0")
+    narrow, wide = sorted((s1, s2))
     excess = (wide - narrow) / narrow * (1 + wide / narrow)  # ratio of the variances minus 1
     if excess == 0:
         return 0.0

@@ -104,7 +104,8 @@ def w2_sample_normal(x: npt.ArrayLike, mean: float, deviation: float, weights: n
         DomainError: weights or a deviation outside their domain, or a distance beyond float64.
     """
     points, u = _steps("x", x, weights)
-    if not 0 <= number("deviation", deviation) < math.inf or not math.isfinite(number("mean", mean)):
+    mean, deviation = number("mean", mean), number("deviation", deviation)
+    if not 0 <= deviation < math.inf or not math.isfinite(mean):
         raise DomainError(f"mean is {mean} and deviation {deviation}; both must be finite and deviation >= 0")
     edges = ndtri(np.concatenate(([0.0], u)))
     mass, density = np.diff(np.concatenate(([0.0], u))), np.exp(-edges * edges / 2) / math.sqrt(2 * math.pi)
@@ -115,9 +116,8 @@ def w2_sample_normal(x: npt.ArrayLike, mean: float, deviation: float, weights: n
     e = exponent(points, mean, deviation) + 2
     points, mean, deviation = scaled(points, e), math.ldexp(mean, -e), math.ldexp(deviation, -e)
     apart, more = differences(points - mean, deviation * centre)
-    return unscaled(
-        math.hypot(math.sqrt(float(np.dot(mass, apart * apart))), math.ldexp(deviation * math.sqrt(within), -more)), e + more
-    )
+    between, inside = math.sqrt(float(np.dot(mass, apart * apart))), math.ldexp(deviation * math.sqrt(within), -more)
+    return unscaled(math.hypot(between, inside), e + more)
 
 
 def w2_quantiles(q1: Function, q2: Function, *, breaks: npt.ArrayLike = (), rtol: float = 1e-10) -> float:
@@ -211,7 +211,8 @@ def tv_densities_1d(log_p: Function, log_q: Function, lower: float, upper: float
         InputError: a log density of a wrong shape, not a number or +inf; or no convergence.
         DomainError: ends that are no interval, or a mass that is not 1.
     """
-    if not (0 < number("upper", upper) - number("lower", lower) < math.inf):
+    lower, upper = number("lower", lower), number("upper", upper)
+    if not (0 < upper - lower < math.inf):
         raise DomainError(f"lower is {lower} and upper {upper}; finite numbers with lower < upper are needed")
     start = np.linspace(lower, upper, 513)
     cells = start

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial.distance import cdist
 from scipy.special import stdtrit
 
 from cmbound.distances.arguments import Array, finite_array, integer, number
@@ -99,6 +98,8 @@ def _transport(x: Array, y: Array) -> float:
         import ot
     except ImportError:
         raise InputError("w2_samples needs POT: pip install 'cmbound[pot]'") from None
+    from scipy.spatial.distance import cdist
+
     # differences are squared, not |x|^2 + |y|^2 - 2 x.y: that loses what is smaller than 1e-8 of the spread
     cost, log = ot.emd2(ot.unif(len(x)), ot.unif(len(y)), cdist(x, y, "sqeuclidean"), numItermax=10**7, log=True)
     if log["warning"]:

@@ -121,9 +121,10 @@ def _errors(axes: Any, simulation: Simulation) -> None:
     bound = np.array([x.bound for x in steps])
     trivial = simulation.evaluation.trivial
     how = "certified" if simulation.exact else "measured constants"
+    measured = r"measured $W_2$" if simulation.exact else r"measured $W_2$ (asymptotic 95%)"
     axes.set_yscale("log", nonpositive="clip")
     axes.plot(k, bound, color=VERMILLION, marker="s", markersize=4, linewidth=1.2, label=f"bound ({how})")
-    axes.plot(k, [x.w2.value for x in steps], color=BLUE, marker="o", markersize=4, linewidth=0.8, label=r"measured $W_2$")
+    axes.plot(k, [x.w2.value for x in steps], color=BLUE, marker="o", markersize=4, linewidth=0.8, label=measured)
     ticks, names = list(k), [f"{x.k}\n$t={float(t):.3g}$" for x, t in zip(steps, _times(simulation), strict=True)]
     shown = [(x.k, x.w2) for x in steps]
     if corrected is not None:

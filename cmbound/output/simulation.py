@@ -17,13 +17,16 @@ from cmbound.verification.request import in_clock
 from cmbound.verification.simulation import CHOICES, Run, Simulation, trajectories
 from cmbound.worlds.gaussian import Gaussian
 
-_TWO_SAMPLES = "as an estimate for the laws it is biased upwards, which the 95% interval covers"
+_TWO_SAMPLES = (
+    "as an estimate for the laws it is biased upwards, which the 95% interval covers; the interval is asymptotic: what is rare and "
+    "has not been sampled is not in it"
+)
 METHODS = FrozenDict(
     {
         "samples": f"W2 is that of two samples, exact in one dimension; {_TWO_SAMPLES}",
         "transport": f"W2 is that of two samples, by optimal transport; {_TWO_SAMPLES}",
-        "sliced": "W2 is d^(1/2) times the sliced W2 of two samples, which estimates a lower bound of W2 (optimal transport "
-        f"needs POT, the extra pot, and at most {MAX_TRANSPORT} samples)",
+        "sliced": "W2 is d^(1/2) times the sliced W2 of two samples, which estimates a lower bound of W2; the 95% interval is for that "
+        f"bound, and asymptotic (optimal transport needs POT, the extra pot, and at most {MAX_TRANSPORT} samples)",
     }
 )
 
@@ -50,7 +53,7 @@ def world_name(run: Run) -> str:
 
 
 def _measured(x: Truth) -> dict[str, Any]:
-    return {"value": x.value, "lower": x.lower, "upper": x.upper, "exact": x.exact}
+    return {"value": x.value, "lower": x.lower, "upper": x.upper, "exact": x.exact, "trust": x.trust}
 
 
 def simulation_data(simulation: Simulation) -> dict[str, Any]:
@@ -102,11 +105,11 @@ def exact_table(simulation: Simulation) -> Table:
     ]
     if simulation.corrected is not None:
         rows.append((Cell("corrector"), Cell(""), *(number(x) for x in _digits(simulation.corrected)), Cell(""), Cell("")))
-    return Table(("k", name, "w2", "lower", "upper", "exact", "bound", "ratio"), tuple(rows), "r" * 8)
+    return Table(("k", name, "w2", "lower", "upper", "trust", "bound", "ratio"), tuple(rows), "r" * 8)
 
 
 def _digits(x: Truth) -> tuple[str, ...]:
-    return repr(x.value), repr(x.lower), repr(x.upper), "yes" if x.exact else "no"
+    return repr(x.value), repr(x.lower), repr(x.upper), x.trust
 
 
 def evaluations_table(simulation: Simulation) -> Table:
@@ -124,7 +127,8 @@ def evaluations_table(simulation: Simulation) -> Table:
     ]
     if simulation.corrected is not None:
         rows.append((Cell("corrector"), Cell(""), *_shown(simulation.corrected), Cell(""), Cell("")))
-    return Table(("k", name, "measured W2", "interval", "bound", "ratio"), tuple(rows), "rrrlrr")
+    interval = "interval" if simulation.exact else "95% interval (asymptotic)"
+    return Table(("k", name, "measured W2", interval, "bound", "ratio"), tuple(rows), "rrrlrr")
 
 
 def _shown(x: Truth) -> tuple[Cell, Cell]:

@@ -67,6 +67,10 @@ def check_page(reports: Sequence[Report], width: int | None = None) -> str:
     if len(reports) == 1 and reports[0].profiles:
         page.line()
         page.table(profiles_table(reports))
+    sampled = sum(x.sampled for x in reports)
+    if sampled:
+        page.line()
+        page.line(f"{sampled} of the truths are sampled: those verdicts are at asymptotic 99.994% intervals")
     for report in reports:
         if report.hidden_constant is not None:
             page.line(
@@ -94,7 +98,8 @@ def _reasons(page: Page, report: Report) -> None:
 
 def _outcome(page: Page, outcome: Outcome) -> None:
     if outcome.ratio is not None and outcome.truth is not None and outcome.bound is not None:
-        page.line(f"true {rounded(outcome.truth, 10, 'nearest')}, bound {rounded(outcome.bound, 10)}", 2)
+        how = " (sampled, asymptotic)" if outcome.trust == "asymptotic" else ""
+        page.line(f"true {rounded(outcome.truth, 10, 'nearest')}{how}, bound {rounded(outcome.bound, 10)}", 2)
         page.line(f"ratio {rounded(outcome.ratio, 8, 'nearest')}, {outcome.status}{_because(outcome)}", 2)
         page.line(", ".join(f"{name} {rounded(x)}" for name, x in outcome.terms.items()), 2)
     else:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtri
+from scipy.special import chdtri, stdtrit
 
 from cmbound.errors import DomainError
 from cmbound.frozen import Record
@@ -24,11 +24,13 @@ class Interval(Record):
         lower: lower ends.
         upper: upper ends.
         level: confidence level of each component.
+        trust: ``asymptotic``: the level is approached as n grows (samples have no bound that could guarantee it).
     """
 
     lower: Array
     upper: Array
     level: float
+    trust: str = "asymptotic"
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,23 +55,44 @@ class Moments(Record):
     @property
     def covariance_error(self) -> Array:
         """Standard error of each entry of the covariance, shape (d, d), **if the law is Gaussian** (heavier tails: larger)."""
-        variance = np.diag(self.covariance)
-        return np.asarray(np.sqrt((np.outer(variance, variance) + self.covariance**2) / (self.n - 1)))
+        return np.asarray(np.hypot(self._scales, self.covariance) / np.sqrt(self.n - 1))
+
+    @property
+    def _scales(self) -> Array:
+        """Products of two standard deviations (squares of variances may overflow)."""
+        deviation = np.sqrt(np.diag(self.covariance))
+        return np.outer(deviation, deviation)
 
     def mean_interval(self, level: float = 0.95) -> Interval:
-        """Interval for each component of the mean, by the central limit theorem (any law with a second moment)."""
-        return _interval(self.mean, self.mean_error, level)
+        """Interval for each component of the mean, by Student's t: exact for Gaussian laws, else by the central limit theorem.
+
+        Raises:
+            DomainError: a level outside (0, 1).
+        """
+        width = -float(stdtrit(self.n - 1, _tail(level))) * self.mean_error
+        return Interval(self.mean - width, self.mean + width, level)
 
     def covariance_interval(self, level: float = 0.95) -> Interval:
-        """Interval for each entry of the covariance, by the central limit theorem, **if the law is Gaussian**."""
-        return _interval(self.covariance, self.covariance_error, level)
+        """Interval for each entry of the covariance, **if the law is Gaussian** (for heavier tails it is too narrow).
+
+        For x_i and x_j in units of their deviations, Cov = (Var(x_i + x_j) - Var(x_i - x_j))/4, the difference of two independent
+        multiples of chi^2: their exact limits are combined as in Zou and Donner 2008, "Construction of confidence limits about
+        effect measures" (Stat. Med. 27). Exact for variances.
+
+        Raises:
+            DomainError: a level outside (0, 1).
+        """
+        freedom, tail = self.n - 1, _tail(level)
+        below, above = 1 - freedom / float(chdtri(freedom, tail)), freedom / float(chdtri(freedom, 1 - tail)) - 1
+        plus, minus = (self._scales + self.covariance) / 2, (self._scales - self.covariance) / 2
+        down, up = np.hypot(below * plus, above * minus), np.hypot(above * plus, below * minus)
+        return Interval(self.covariance - down, self.covariance + up, level)
 
 
-def _interval(value: Array, error: Array, level: float) -> Interval:
+def _tail(level: float) -> float:
     if not 0 < level < 1:
         raise DomainError(f"level is {level}; it must lie in (0, 1)")
-    width = float(ndtri((1 + level) / 2)) * error
-    return Interval(value - width, value + width, level)
+    return (1 - level) / 2
 
 
 def moments(
@@ -90,26 +113,35 @@ def moments(
 ) -> Moments:
     """Mean and covariance of the samples that :func:`sample` would return, without holding more than ``workers`` blocks.
 
-    Arguments and errors as for :func:`sample`; n >= 2. Blocks are merged in order (Chan, Golub and LeVeque 1983), in float64.
+    Arguments and errors as for :func:`sample`; n >= 2, and a covariance beyond float64 is a DomainError. Blocks are
+    merged in order (Chan, Golub and LeVeque 1983), in float64.
     """
     run = checked_run(f, times, d, n, seed, delta, clock, start, smoothing, corrector, dtype, workers)
     if run.n < 2:
         raise DomainError(f"n is {n}; moments need at least 2 samples")
     count, mean, scatter = 0, np.zeros(run.d), np.zeros((run.d, run.d))
     for size, block_mean, block_scatter in in_order(lambda b: _block_moments(run.block(b)), run.blocks, workers):
-        shift, total = block_mean - mean, count + size
-        scatter += block_scatter
-        scatter += np.outer(shift, shift * (count * size / total))
-        mean += shift * (size / total)
+        total = count + size
+        with np.errstate(over="ignore", invalid="ignore"):  # refused below
+            shift = block_mean - mean
+            scatter += block_scatter
+            scatter += np.outer(shift, shift * (count * size / total))
+            mean += shift * (size / total)
         count = total
         if progress:
             progress(count)
-    return Moments(count, mean, scatter / (count - 1))
+    covariance = scatter / (count - 1)
+    if not np.isfinite(covariance).all():
+        raise DomainError("the covariance of the samples is beyond float64: use smaller units")
+    return Moments(count, mean, covariance)
 
 
 def _block_moments(x: Array) -> tuple[int, Array, Array]:
     """Number, mean and scatter matrix (sum of (x - mean)(x - mean)^T) of the rows of x; x may be overwritten."""
     x = x.astype(np.float64, copy=False)
-    mean = x.mean(axis=0)
-    x -= mean
-    return len(x), mean, x.T @ x
+    with np.errstate(over="ignore", invalid="ignore"):
+        first = x[0].copy()
+        x -= first  # far from the origin the mean is rounded at the size of the spread, and a sum cannot overflow
+        within = x.mean(axis=0)
+        x -= within
+        return len(x), first + within, x.T @ x

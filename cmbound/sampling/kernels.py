@@ -27,7 +27,7 @@ def blend(x: Array, factor: float, spread: float, rng: np.random.Generator) -> N
 def noising(t: float, delta: float, clock: str) -> tuple[float, float]:
     """Factor and standard deviation of the forward kernel from delta to t."""
     if clock == "ve":
-        return 1.0, math.sqrt((t - delta) * (t + delta))
+        return 1.0, math.sqrt(t - delta) * math.sqrt(t + delta)
     return math.exp(delta - t), math.sqrt(-math.expm1(2 * (delta - t)))
 
 
@@ -142,7 +142,7 @@ def underdamped_coefficients(friction: float, step: float) -> Coefficients:
     return Coefficients(
         v_v=math.exp(-y),
         x_v=step * _ratio_1(y),
-        x_s=step * step * _ratio_2(y),
+        x_s=step * (step * _ratio_2(y)),
         v_noise=math.sqrt(c * (2 - c)),
         x_noise_v=step * _ratio_1(y) * math.sqrt(c / (2 - c)),
         x_noise=step * math.sqrt(2 * y * _ratio_3(y)),
@@ -157,7 +157,7 @@ def _ratio_1(y: float) -> float:
 def _ratio_2(y: float) -> float:
     """(y - 1 + e^(-y))/y^2."""
     if y > 1:
-        return (y + math.expm1(-y)) / y**2
+        return (1 + math.expm1(-y) / y) / y
     value = 1.0
     for k in range(20, 2, -1):
         value = 1 - value * y / k
@@ -167,7 +167,7 @@ def _ratio_2(y: float) -> float:
 def _ratio_3(y: float) -> float:
     """(y - 2 tanh(y/2))/y^3, below y = 2 by the continued fraction of tanh (all of its terms are positive)."""
     if y > 2:
-        return (y - 2 * math.tanh(y / 2)) / y**3
+        return (1 - 2 * math.tanh(y / 2) / y) / y / y
     square, tail = y * y / 4, 1.0
     for odd in range(21, 3, -2):
         tail = odd + square / tail

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cmbound.distances import gaussian_w2_factors
+from cmbound.distances.scaling import norm
 from cmbound.frozen import Record
 from cmbound.worlds.gaussian import Gaussian
 from cmbound.worlds.process import noise, noise_level, signal
@@ -49,7 +50,7 @@ class Affine(Record):
 
     def rms(self, mean: Array, factor: Array) -> Array:
         """L2 norm of the map under N(mean, factor factor^T), shape (...)."""
-        return np.asarray(np.sqrt(np.sum(self.apply(mean) ** 2, -1) + np.sum((self.matrix @ factor) ** 2, (-2, -1))))
+        return np.asarray(np.hypot(norm(self.apply(mean), -1), norm(self.matrix @ factor, (-2, -1))))
 
     def lipschitz(self) -> Array:
         """Largest singular value, shape (...)."""
@@ -84,7 +85,7 @@ class Law(Record):
     @property
     def size(self) -> float:
         """Root second moment, the scale of rounding errors."""
-        return float(np.sqrt(np.sum(self.mean**2) + np.sum(self.factor**2)))
+        return float(np.hypot(norm(self.mean), norm(self.factor)))
 
 
 def _triangle(wide: Array) -> Array:

@@ -65,6 +65,8 @@ class Report(Record):
         theorem: its id; kind: its kind.
         instances: how many were drawn; each is ``passed``, a violation, undecided or skipped.
         passed, violations, undecided, skipped: counts.
+        sampled: how many of those that were judged have a truth known from samples (``asymptotic``), judged at the ends of a
+            99.994% confidence interval.
         reasons: why instances were skipped or undecided, with counts.
         max_ratio, median_ratio: of truth/bound over the instances that passed, attain the bound or violate it (None: there
             are none). For an order-form statement the largest is the smallest constant C the instances allow.
@@ -82,6 +84,7 @@ class Report(Record):
     violations: int
     undecided: int
     skipped: int
+    sampled: int
     reasons: Mapping[str, int]
     max_ratio: float | None
     median_ratio: float | None
@@ -106,6 +109,7 @@ class Report(Record):
             "violations": self.violations,
             "undecided": self.undecided,
             "skipped": self.skipped,
+            "sampled": self.sampled,
             "reasons": dict(self.reasons),
             "max_ratio": self.max_ratio,
             "median_ratio": self.median_ratio,
@@ -163,6 +167,7 @@ def judge(recipe: Recipe, theorem: Theorem | None = None) -> Outcome:
         profile=found.profile,
         teacher=found.teacher,
         params=instance.params,
+        trust=truth.trust,
     )
     if statement.kind == "order" or truth.upper <= bound:
         return outcome
@@ -290,6 +295,7 @@ def summarise(theorem: Theorem, outcomes: Sequence[Outcome], seed: int, seconds:
         violations=count["violation"],
         undecided=count["undecided"],
         skipped=count["skipped"],
+        sampled=sum(x.trust == "asymptotic" and x.status != "skipped" for x in outcomes),
         reasons=dict(sorted(reasons.items(), key=lambda x: -x[1])),
         max_ratio=float(ratios.max()) if len(ratios) else None,
         median_ratio=float(np.median(ratios)) if len(ratios) else None,

@@ -70,13 +70,19 @@ class Recipe(Record):
 class Truth:
     """What the statement bounds: ``value`` and the interval it certainly (or at the stated level) lies in.
 
-    ``exact`` intervals hold rounding errors only; others are confidence intervals or come from a coupling.
+    ``exact`` intervals hold rounding errors only; others are a quadrature's, or (``sampled``) confidence intervals.
     """
 
     value: float
     lower: float
     upper: float
     exact: bool = True
+    sampled: bool = False
+
+    @property
+    def trust(self) -> str:
+        """``exact`` (up to rounding), ``approximate`` (a quadrature) or ``asymptotic`` (from samples)."""
+        return "asymptotic" if self.sampled else "exact" if self.exact else "approximate"
 
     @classmethod
     def rounded(cls, value: float, scale: float, relative: float = 1e-11, absolute: float = 1e-13) -> Truth:
@@ -112,6 +118,7 @@ class Outcome(Record):
         status: ``passed``, ``violation``, ``undecided`` or ``skipped``.
         reason: why it was skipped or is undecided.
         truth: the true value (None if skipped).
+        trust: how it is known: ``exact``, ``approximate`` (a quadrature) or ``asymptotic`` (from samples; so is the verdict).
         bound: the bound in float64; for a violation the certified upper end.
         ratio: truth/bound.
         terms: the terms of the bound.
@@ -129,6 +136,7 @@ class Outcome(Record):
     profile: str | None = None
     teacher: str | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
+    trust: str = "exact"
 
     def share(self, term: str) -> float:
         """(truth - the other terms)/term: negative where the other terms suffice, minus infinity if the term is 0."""
@@ -149,6 +157,7 @@ class Outcome(Record):
             "status": self.status,
             "reason": self.reason,
             "true": self.truth,
+            "trust": self.trust,
             "bound": self.bound,
             "ratio": self.ratio,
             "terms": dict(self.terms),

@@ -14,6 +14,7 @@ from scipy.integrate import trapezoid
 from scipy.interpolate import PchipInterpolator
 from scipy.special import ndtr
 
+from cmbound.distances.scaling import exponent, scaled
 from cmbound.records import Theorem
 from cmbound.verification.instances import Instance, Recipe, Truth
 from cmbound.verification.runner import LARGE, Runner
@@ -167,10 +168,11 @@ def _distance(values: Array, z: Array, target: Array) -> Truth:
 def _quadrature(x: Array, y: Array, z: Array) -> Truth:
     """Root mean square of x - y for z ~ N(0, 1)."""
     gap = x - y
-    mass = np.exp(-(z**2) / 2)
+    e = exponent(gap)
+    squares, mass = np.square(scaled(gap, e)), np.exp(-(z**2) / 2)
 
     def rms(step: int) -> float:
-        return float(np.sqrt(np.sum(mass[::step] * gap[::step] ** 2) / np.sum(mass[::step])))
+        return float(np.ldexp(np.sqrt(np.sum(mass[::step] * squares[::step]) / np.sum(mass[::step])), e))
 
     value = rms(1)
     slack = 3 * abs(value - rms(2)) + 1e-9 * value + 1e-13 * float(np.max(np.abs(x)))

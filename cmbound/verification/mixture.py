@@ -1,9 +1,9 @@
 """Instances on mixtures and finite data sets: the student runs the teacher, the truth is a quadrature or a coupling.
 
 In one dimension everything is a quadrature (:mod:`cmbound.verification.line`). In several dimensions an exact trajectory is
-followed for each of a sample of points: map errors and couplings come with confidence intervals, and the constants L_f are
-the L2 ones the proof of theory 3.1 uses (never larger than the Lipschitz constants), so that a pass is a pass for the
-statement; a violation is claimed only at constants that certainly hold.
+followed for each of a sample of points: map errors and couplings come with confidence intervals (asymptotic ones), and the
+constants L_f are the L2 ones the proof of theory 3.1 uses (never larger than the Lipschitz constants), so that a pass is a pass
+for the statement; a violation is claimed only at constants that certainly hold.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cmbound.distances import gaussian_w2
+from cmbound.distances import coupling_w2, gaussian_w2
+from cmbound.distances.scaling import norm, rms
 from cmbound.frozen import FrozenDict
 from cmbound.records import Theorem
 from cmbound.verification.instances import Instance, Recipe, SkippedError, Truth
@@ -45,6 +46,8 @@ TV_KNOBS: Mapping[str, tuple[float, float]] = FrozenDict({"log_u": (-3.0, 0.0)})
 """One more for smoothing in total variation: its time."""
 
 SAMPLE = 500
+LEVEL = 0.99994
+"""Confidence of the intervals of what is sampled: four standard errors to either side."""
 _SIGMAS, _ROUNDING = 4.0, 1e-13
 
 
@@ -122,9 +125,9 @@ def _sampled(recipe: Recipe, theorem: Theorem, run: Runner) -> Instance:
     lipschitz = np.ones(count)
     for n in range(1, count + 1):
         other = beginning if n == count else run.step(path[n + 1], n)[0]
-        apart = _rms(other - path[n])
-        lipschitz[n - 1] = _rms(run.student(other, n) - run.student(path[n], n)) / apart if apart > 0 else 1.0
-    errors = np.full(count, np.linalg.norm(run.offset)), np.full(count, np.linalg.norm(run.drift))
+        apart = rms(other - path[n])
+        lipschitz[n - 1] = rms(run.student(other, n) - run.student(path[n], n)) / apart if apart > 0 else 1.0
+    errors = np.full(count, norm(run.offset)), np.full(count, norm(run.drift))
     listed = {**choices, "constants": "lists"}
     constants = law_constants(theorem, world, nodes, choices)
     params = parameters(theorem, listed, nodes, constants, lipschitz, *errors)
@@ -134,26 +137,26 @@ def _sampled(recipe: Recipe, theorem: Theorem, run: Runner) -> Instance:
     scale = float(np.exp(low)) if choices["clock"] == "ve" else 1.0
     if theorem.id == "explicit-map-error":
         n = node_number(count, choices["at"])
-        value, slack = _interval(scale * (run.student(path[n], n) - path[0]), scale * _rms(path[0]))
-        return Instance(recipe, params, Truth(value, max(value - slack, 0.0), value + slack, exact=False), generous)
-    output = run.student(beginning, count)
-    value, slack = _interval(scale * (output - path[0]), scale * _rms(path[0]))
-    spread = float(np.sqrt(np.var(output, axis=0).sum() + np.var(path[0], axis=0).sum()))
-    moments = [(x.mean(axis=0), np.cov(x, rowvar=False)) for x in (scale * output, scale * path[0])]
-    lower = gaussian_w2(*moments[0], *moments[1]) - _SIGMAS * scale * spread * np.sqrt(world.d / SAMPLE)
-    return Instance(recipe, params, Truth(value, max(lower, 0.0), value + slack, exact=False), generous)
+        return Instance(recipe, params, distance(scale * run.student(path[n], n), scale * path[0]), generous)
+    output = scale * run.student(beginning, count)
+    return Instance(recipe, params, distance(output, scale * path[0], coupled=True), generous)
 
 
-def _rms(x: Array) -> float:
-    return float(np.sqrt(np.mean(np.sum(x**2, axis=-1))))
+def distance(x: Array, y: Array, *, coupled: bool = False) -> Truth:
+    """Root mean square distance of paired rows, or (``coupled``) W2 between the laws they are drawn from.
 
-
-def _interval(gap: Array, size: float) -> tuple[float, float]:
-    """Root mean square of the rows and four standard errors of it, with rounding errors of numbers of that size."""
-    squares = np.sum(gap**2, axis=-1)
-    value = float(np.sqrt(squares.mean()))
-    error = _SIGMAS * float(squares.std()) / np.sqrt(len(squares))
-    return value, float(np.sqrt(value**2 + error) - value) + _ROUNDING * size
+    The coupling bounds W2 from above. From below the distance between the Gaussian laws with the same means and covariances does:
+    that of the moments of samples is too large by the distance of the moments of either sample to those of its law, which is
+    about (d/n)^(1/2) standard deviations; four of them are subtracted.
+    """
+    found = coupling_w2(x, y, level=LEVEL)
+    rounding = _ROUNDING * rms(y)
+    lower = found.lower
+    if coupled:
+        spread = float(norm(np.concatenate([x.std(axis=0), y.std(axis=0)])))
+        moments = [(z.mean(axis=0), np.cov(z, rowvar=False)) for z in (x, y)]
+        lower = gaussian_w2(*moments[0], *moments[1]) - _SIGMAS * spread * np.sqrt(x.shape[1] / len(x))
+    return Truth(found.value, max(lower - rounding, 0.0), found.upper + rounding, exact=False, sampled=True)
 
 
 # --- Lipschitz constants --------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from cmbound.catalogue import theorem
 from cmbound.distances import MAX_TRANSPORT, sliced_w2, w2_samples
+from cmbound.distances.scaling import norm, rms
 from cmbound.errors import DomainError, InputError, UnknownNameError
 from cmbound.frozen import FrozenDict, Record
 from cmbound.notation import COUNT, Domain
@@ -100,7 +101,7 @@ class Run(Record):
 class Evaluated(Record):
     """One evaluation: its number, its time (noise level in the ``ve`` clock), measured W2, the bound and its terms.
 
-    The interval of ``w2`` holds rounding errors if it is exact, and is one of 95% confidence if not.
+    The interval of ``w2`` holds rounding errors if it is exact, and is an asymptotic one of 95% confidence if not.
     """
 
     k: int
@@ -368,7 +369,7 @@ def _sampled(run: Run, world: Mixture, advance: Progress) -> _Measured:
         advance(1)
     lipschitz, consistency = _constants(run, runner, student)
     advance(1)
-    errors = np.full(len(lipschitz), np.linalg.norm(run.push))
+    errors = np.full(len(lipschitz), norm(run.push))
     return _Measured(tuple(w2), method, outputs[-1], truth, (lipschitz, errors, consistency))
 
 
@@ -385,7 +386,7 @@ def _distance(x: Array, truth: Array, seed: int, method: str) -> Truth:
     else:
         found = sliced_w2(x, truth, PROJECTIONS if method == "sliced" else 10, seed)
         factor = float(np.sqrt(x.shape[1]))
-    return Truth(factor * found.value, factor * found.lower, factor * found.upper, exact=False)
+    return Truth(factor * found.value, factor * found.lower, factor * found.upper, exact=False, sampled=True)
 
 
 def trajectories(world: Mixture) -> int:
@@ -413,10 +414,10 @@ def _constants(run: Run, runner: Runner, student: Map) -> tuple[Array, Array]:
     images = [others[0], *_images(run, runner, others)]
     if run.student == "exact":
         true_images = [path[0] + (t - run.low) * run.drift for t in nodes]
-        consistency = np.array([_rms(true_images[n + 1] - images[n]) for n in range(count)]) / np.diff(nodes)
+        consistency = np.array([rms(true_images[n + 1] - images[n]) for n in range(count)]) / np.diff(nodes)
     else:
         true_images = [path[0], *_images(run, runner, path)]
-        consistency = np.full(count, np.linalg.norm(run.drift))
+        consistency = np.full(count, norm(run.drift))
     lipschitz = np.array([_slope(images[n] - true_images[n], others[n], path[n]) for n in range(1, count + 1)])
     x, y = path[0], images[-1]
     for i in run.indices:
@@ -442,12 +443,8 @@ def _images(run: Run, runner: Runner, points: Sequence[Array]) -> list[Array]:
 
 def _slope(image: Array, x: Array, y: Array) -> float:
     """L2 norm of ``image`` over that of x - y; 1 where x and y agree up to rounding."""
-    apart = _rms(x - y)
-    return _rms(image) / apart if apart > 1e-13 * _rms(y) else 1.0
-
-
-def _rms(x: Array) -> float:
-    return float(np.sqrt(np.mean(np.sum(x**2, axis=-1))))
+    apart = rms(x - y)
+    return rms(image) / apart if apart > 1e-13 * rms(y) else 1.0
 
 
 # --- correctors -----------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cmbound.distances.scaling import norm
 from cmbound.errors import DomainError, InputError
 from cmbound.worlds.process import noise, signal
 
@@ -171,7 +172,7 @@ class World(ABC):
     @property
     def m2(self) -> float:
         """(E norm(x_0)^2)^{1/2}, never below ``sd2``."""
-        return max(float(np.hypot(np.linalg.norm(self.mean), self.sd2)), self.sd2)
+        return max(float(np.hypot(norm(self.mean), self.sd2)), self.sd2)
 
     @property
     @abstractmethod

@@ -137,7 +137,9 @@ class Individual:
     def __init__(self, means: Array, weights: Array, values: Array, vectors: Array) -> None:
         self.values, self.vectors = values, vectors
         self.means = means
-        self.rotated = np.einsum("kd,kde->ke", means, vectors)
+        self.centre = means.mean(axis=0)  # far from the origin components must not differ in the rounding of their offsets
+        self.apart = means - self.centre
+        self.rotated = np.einsum("kd,kde->ke", self.apart, vectors)
         self.log_weights = np.log(weights)
         self.size = means.size
 
@@ -153,7 +155,7 @@ class Individual:
         """c (n or 1, 1, 1), P (n or 1, K, d) and the offsets y (n, K, d), both in the axes of the components."""
         c = np.reshape(signal(t), (-1, 1, 1))
         precision = 1 / (c * c * self.values + np.reshape(np.square(noise(t)), (-1, 1, 1)))
-        return c, precision, self._in(x) - c * self.rotated
+        return c, precision, self._in(x - c[..., 0] * self.centre) - c * self.rotated
 
     def _posterior(self, precision: Array, y: Array) -> tuple[Array, Array, Array]:
         """Weights (n, K); the largest logit and the sum of exp(logit - largest), shapes (n,)."""
@@ -178,7 +180,7 @@ class Individual:
     def denoiser(self, x: Array, t: Array) -> Array:
         c, precision, y = self._setup(x, t)
         r, _, _ = self._posterior(precision, y)
-        return np.asarray(r @ self.means + self._average(r, self._out(c * self.values * precision * y)))
+        return np.asarray(self.centre + r @ self.apart + self._average(r, self._out(c * self.values * precision * y)))
 
     def hessian_product(self, x: Array, t: Array, v: Array) -> Array:
         _, precision, y = self._setup(x, t)

@@ -151,6 +151,7 @@ def scanned(means: Array, weights: Array, variances: Array, t_star: float, T: fl
     narrowest = _precision(float(variances.min()), t_star)
     if narrowest == math.inf or len(means) > MOST_SCANNED:
         return math.inf
+    means = means - (means.min() + means.max()) / 2
     floor = max(_precision(float(variances.max()), t) for t in (t_star, T))
     scale = 1 / narrowest
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from cmbound.distances.scaling import norm
 from cmbound.worlds.base import Array, numbers
 
 _ROUNDING = 1e-12
@@ -48,7 +49,7 @@ def _squares(x: Array) -> Array:
 
 
 def _radius(p: Array, centre: Array) -> float:
-    return float(np.sqrt(_squares(p - centre).max()))
+    return float(norm(p - centre, axis=1).max())
 
 
 def _circumcentre(q: Array, active: list[int], w: Array) -> tuple[list[int], Array]:

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from cmbound.distances.scaling import exponent, norm, scaled, shift
 from cmbound.errors import DomainError, InputError
 from cmbound.worlds import curvature, flow, line
 from cmbound.worlds.base import BLOCK, Array, World, broadcast, interval, numbers, real, scalar_time, times
@@ -48,7 +49,9 @@ class Mixture(World):
         kept = mass > 0
         self.means, self.weights = points[kept], mass[kept] / mass[kept].sum()
         self.d = self.means.shape[1]
-        self.mean = self.weights @ self.means
+        origin = shift(self.means)
+        average = self.weights @ (self.means - origin)
+        self.mean, self._apart = origin + average, self.means - origin - average
         given = numbers("covariance", covariance, 0, 2, 3)
         allowed = (self.d,) * 2 if given.ndim == 2 else (len(points), self.d, self.d)
         if given.ndim and given.shape != allowed:
@@ -80,7 +83,7 @@ class Mixture(World):
 
     @cached_property
     def covariance(self) -> Array:
-        y = self.means - self.mean
+        y = self._apart
         inner = self.component_covariance
         if isinstance(inner, float):
             inner = inner * np.eye(self.d)
@@ -90,9 +93,11 @@ class Mixture(World):
 
     @cached_property
     def sd2(self) -> float:
-        spread = self.weights * np.sum((self.means - self.mean) ** 2, axis=1)
+        e = exponent(self._apart)
+        between = math.sqrt(math.fsum(self.weights * np.sum(np.square(scaled(self._apart, e)), axis=1)))
         inner = np.broadcast_to(self._variances.sum(axis=-1), self.weights.shape) * self.weights
-        return math.sqrt(math.fsum(spread) + math.fsum(inner) * (self.d if self._tau2 is not None else 1))
+        within = math.sqrt(math.fsum(inner) * (self.d if self._tau2 is not None else 1))
+        return math.hypot(math.ldexp(between, e), within)
 
     @cached_property
     def d_eff(self) -> int:
@@ -102,14 +107,14 @@ class Mixture(World):
         if self._tau2 is None:
             directions.append(np.reshape(self.component_covariance, (-1, self.d)))
         rows = np.concatenate(directions)
-        sizes = np.linalg.norm(rows, axis=1)
+        sizes = norm(rows, axis=1)
         rows = rows[sizes > 0] / sizes[sizes > 0, None]
         return int(np.linalg.matrix_rank(rows)) if len(rows) else 0
 
     @cached_property
     def _ball(self) -> float:
         """Radius of a ball that holds the means."""
-        return enclosing_ball(self.means)[1]
+        return enclosing_ball(self._apart)[1]
 
     @property
     def radius(self) -> float:

@@ -28,4 +28,6 @@ def noise_level(t: Any) -> Any:
 
 def time_of(sigma: Any) -> Any:
     """t = (1/2) log(1 + sigma^2), the time at which the noise level is sigma."""
-    return np.log1p(np.square(np.asarray(sigma, dtype=np.float64))) / 2
+    level = np.asarray(sigma, dtype=np.float64)
+    far = np.maximum(level, 1e8)  # sigma^2 + 1 rounds to sigma^2, which may overflow
+    return np.log1p(np.square(np.minimum(level, 1e8))) / 2 + np.log(far / 1e8)
