@@ -25,6 +25,20 @@ class Rearranged(Function):
     def free_symbols(self) -> set[Any]:
         return set(self.args[0].free_symbols)
 
+    def _eval_derivative(self, symbol: Any) -> Any:
+        return self.args[0].diff(symbol)
+
+    def _eval_evalf(self, prec: int) -> Any:
+        return self.args[0]._eval_evalf(prec)
+
+    def _numpycode(self, printer: Any) -> str:
+        return str(printer._print(self.args[1]))
+
+    def _mpmathcode(self, printer: Any) -> str:
+        return str(printer._print(self.args[0]))
+
+    _pythoncode = _numpycode
+
 
 def rearranged(plain: Any, stable: Any) -> Any:
     """The formula ``plain`` that float64 evaluates as ``stable``."""
@@ -46,6 +60,13 @@ class Named(Function):
 
     def _eval_expand_func(self, **hints: Any) -> Any:
         return elementary(self)
+
+    def _eval_evalf(self, prec: int) -> Any:
+        # SymPy would look for a function of this name in mpmath, whose beta is another one
+        return elementary(self)._eval_evalf(prec)
+
+    def _mpmathcode(self, printer: Any) -> str:
+        return str(printer._print(elementary(self)))
 
     def fdiff(self, argindex: int = 1) -> Any:
         args = list(self.args)

@@ -161,6 +161,8 @@ class Theorem(Record):
             ) from None
 
     def _check_terms(self, here: str) -> None:
+        from cmbound.variants import Placeholder
+
         for what, terms in (("terms", self.sources), ("terms of the recursion", self.recursion)):
             checked_tuple(f"the {what} of {here}", terms, Term)
             checked_distinct(f"the {what} of {here}", (x.name for x in terms))
@@ -168,6 +170,9 @@ class Theorem(Record):
                 if term.name in RESERVED or term.name in TABLE:
                     raise InputError(f"a term of {here} is called {term.name!r}, which is the name of a parameter or of a column")
                 checked_symbols(f"term {term.name!r} of {here}", term.expression, _IN_TERMS)
+                for holder in term.expression.atoms(Placeholder):
+                    if not holder.is_whole:
+                        raise InputError(f"term {term.name!r} of {here} has numbers put into a place-holder: {holder}")
         names = [x.name for x in self.sources]
         for term in self.recursion:
             checked_name(f"term in the recursion of {here}", term.name, names)
@@ -177,10 +182,8 @@ class Theorem(Record):
             checked_name(f"free parameter of {here}", name, [x for x in PUBLIC if x in present])
 
     def _check_recursion(self, here: str) -> None:
-        from cmbound.notation import W_prev
-
-        slopes = {x.expression.diff(W_prev) for x in self.recursion}
-        if len(slopes) > 1 or any(x.has(W_prev) for x in slopes):
+        slopes = {x.expression.diff(TABLE["W_prev"].symbol) for x in self.recursion}
+        if len(slopes) > 1 or any(x.has(TABLE["W_prev"].symbol) for x in slopes):
             raise InputError(
                 f"every term in the recursion of {here} must be linear in W_prev, with the same factor; got {slopes}"
             )

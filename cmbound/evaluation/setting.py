@@ -30,7 +30,7 @@ from cmbound.numbers import exact, text_of
 from cmbound.profiles import PROFILES, Profile, Rule, profile, specialised, unavailable
 from cmbound.records import Assumption, Theorem
 from cmbound.threads import alone
-from cmbound.variants import TEACHERS, Clock, Teacher, choose
+from cmbound.variants import TEACHERS, Clock, Teacher, choose, visible_symbols
 
 MAX_EVALUATIONS = 10**4
 LONGEST_HORIZON = 350
@@ -399,7 +399,7 @@ def _interval(values: Mapping[str, Value]) -> str:
 
 
 def _check_per_step(theorem: Theorem, lists: Mapping[str, tuple[Value, ...]], grid: Grid | None) -> None:
-    if "eps_sc" in lists and any(TABLE["eps_sc"].symbol in term.expression.free_symbols for term in theorem.sources):
+    if "eps_sc" in lists and any(TABLE["eps_sc"].symbol in visible_symbols(x.expression) for x in theorem.sources):
         raise InputError(f"{theorem.id} takes one eps_sc, which holds at delta too; got a list")
     for name in ("L_f", "eps_sc", "eps_cm"):
         if name in lists:
