@@ -280,8 +280,6 @@ OPTIONS = ("profile", "grid", "teacher", "to", "start", "clock", "preset", "digi
 @alone
 def substituted(theorem: Theorem, params: Mapping[str, Any]) -> Any:
     """See :meth:`cmbound.records.Theorem.substitute`."""
-    from cmbound.evaluation.setting import exact_scalars
-
     require_formula(theorem)
     options = {name: params[name] for name in ("profile", "teacher", "to", "start", "clock") if name in params}
     numbers = {name: value for name, value in params.items() if name not in options}
@@ -289,13 +287,20 @@ def substituted(theorem: Theorem, params: Mapping[str, Any]) -> Any:
         if name in OPTIONS:
             raise InputError(f"substitute takes no {name}")
     expr = sympy.Add(*(term.expression for term in theorem.formula(**options)))
+    return expr.subs(numbers_in(theorem, numbers), simultaneous=True)
+
+
+def numbers_in(theorem: Theorem, numbers: Mapping[str, Any]) -> dict[Any, Any]:
+    """Exact numbers by symbol; noise levels become times."""
+    from cmbound.evaluation.setting import exact_scalars
+
     values: dict[Any, Any] = {}
     for name, value in exact_scalars(theorem, numbers).items():
         number = sympy.Rational(value.numerator, value.denominator)
         if name in ALIASES:
             name, number = ALIASES[name], sympy.log(1 + number**2) / 2
         values[TABLE[name].symbol] = number
-    return expr.subs(values, simultaneous=True)
+    return values
 
 
 class _Latex(LatexPrinter):

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import sympy
+from mpmath.libmp import prec_to_dps
 from sympy import Expr, Function, Integer, Max, Min, Pow, Rational, S, atan, exp, log, sqrt
 from sympy.codegen.cfunctions import expm1, log1p
 
@@ -63,7 +64,8 @@ class Named(Function):
 
     def _eval_evalf(self, prec: int) -> Any:
         # SymPy would look for a function of this name in mpmath, whose beta is another one
-        return elementary(self)._eval_evalf(prec)
+        exact = self.xreplace({x: sympy.Rational(x) for x in self.atoms(sympy.Float)})
+        return elementary(exact).evalf(prec_to_dps(prec))
 
     def _mpmathcode(self, printer: Any) -> str:
         return str(printer._print(elementary(self)))

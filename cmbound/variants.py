@@ -73,9 +73,7 @@ class Placeholder(Function):
         return body if exp is None else f"{body}^{{{exp}}}"
 
     def _no_number(self, printer: Any) -> str:
-        raise InputError(
-            f"{self} stands for a sum that depends on the profile: give one, as in theorem.formula(profile='universal')"
-        )
+        raise InputError(f"{self} depends on the profile: give one, as in theorem.formula(profile='universal')")
 
     _numpycode = _pythoncode = _mpmathcode = _no_number
 

@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from cmbound import grids
+from cmbound.checks import checked_distinct
 from cmbound.errors import DomainError, InputError, MissingParameterError
 from cmbound.evaluation import assumptions
 from cmbound.exact import Value, difference, rational_near, sign, time_from_sigma
@@ -428,6 +429,8 @@ def _choose_profiles(
         wanted = [x if isinstance(x, Profile) else profile(x) for x in asked]
         if not wanted:
             raise InputError("profile is an empty list")
+        wanted = list(dict.fromkeys(wanted))  # the same one twice is that one
+        checked_distinct("the profiles to choose from", (p.name for p in wanted))
         name = "auto"
     for p in wanted:
         reason = unavailable(p, teacher.name, given, tau_positive)
