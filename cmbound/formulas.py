@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -29,11 +29,13 @@ from cmbound.variants import (
     LastTime,
     LipschitzAt,
     LocalErrorSum,
+    Placeholder,
     ScheduleSum,
     ScoreSum,
     StartGap,
     Teacher,
     choose,
+    visible_symbols,
 )
 
 ALIASES: Mapping[str, str] = FrozenDict(
@@ -73,6 +75,11 @@ def checked_options(theorem: Theorem, to: str | None, start: str | None, clock: 
     return to or "p_data", start or "standard", chosen
 
 
+def put(expr: Any, kind: type[Placeholder], rule: Callable[[Any], Any]) -> Any:
+    """``expr`` with ``rule(time)`` in the place of every place-holder of one kind."""
+    return expr.xreplace({x: x.filled(rule(x.args[0])) for x in expr.atoms(kind)})
+
+
 def require_formula(theorem: Theorem) -> None:
     """Raise InputError if the statement cannot be evaluated."""
     if not theorem.evaluable:
@@ -93,9 +100,9 @@ def outer_terms(theorem: Theorem, target: str, start: str, clock: Clock, terms: 
     for term in terms:
         if term.name == "early_stopping" and target == "p_delta" and theorem.has_target:
             continue
-        expr = term.expression.replace(StartGap, lambda x: STARTS[start].xreplace({T: x}))
+        expr = put(term.expression, StartGap, lambda x: STARTS[start].xreplace({T: x}))
         stopped = expr.has(EarlyStoppingGap)
-        expr = expr.replace(EarlyStoppingGap, lambda x: clock.early_stopping)
+        expr = put(expr, EarlyStoppingGap, lambda x: clock.early_stopping)
         if clock.name == "ve" and not stopped:
             expr = expr * theorem.ve_factor
         result.append(Term(term.name, expr))
@@ -148,7 +155,7 @@ def resolve_closed(expr: Any, teacher: Teacher, p: Profile | None, clock: Clock)
     for kind, rule in ((LipschitzAt, lipschitz), (ConsistencySum, consistency), (ScoreSum, score), (LocalErrorSum, local)):
         if kind is LocalErrorSum and p is None:
             continue
-        expr = expr.replace(kind, rule)
+        expr = put(expr, kind, rule)
     return _at_fixed_time(expr)
 
 
@@ -178,10 +185,10 @@ def on_a_grid(expr: Any, teacher: Teacher, p: Profile | None, clock: Clock = OU)
         rules = p.rules[teacher.name]
         return total(_L_f * teacher.weight * rules[0].bound, x) if len(rules) == 1 and rules[0].stepwise else LocalErrorSum(x)
 
-    expr = expr.replace(LipschitzAt, lambda x: convert(_L_f, clock, x, x))
-    expr = expr.replace(ConsistencySum, lambda x: total(CONSISTENCY_STEP, x))
-    expr = expr.replace(ScoreSum, lambda x: total(_L_f * teacher.score, x))
-    return expr.replace(LocalErrorSum, local)
+    expr = put(expr, LipschitzAt, lambda x: convert(_L_f, clock, x, x))
+    expr = put(expr, ConsistencySum, lambda x: total(CONSISTENCY_STEP, x))
+    expr = put(expr, ScoreSum, lambda x: total(_L_f * teacher.score, x))
+    return put(expr, LocalErrorSum, local)
 
 
 @alone
@@ -234,15 +241,10 @@ _PROFILE_PARAMETERS = ("d", "m2", "L_s", "t_star", "R", "tau", "sd2", "n_atoms",
 @alone
 def required(theorem: Theorem) -> tuple[str, ...]:
     """Names of the parameters that must be given, in the order of the table."""
-    symbols: set[Any] = set()
-    for term in theorem.sources:
-        for variant in resolve_closed(
-            outer_terms(theorem, "p_data", "standard", CLOCKS["ou"], (term,))[0].expression,
-            TEACHERS["exponential-integrator"],
-            None,
-            CLOCKS["ou"],
-        ).free_symbols:
-            symbols.add(variant.name)
+    ei, ou = TEACHERS["exponential-integrator"], CLOCKS["ou"]
+    symbols: set[str] = set()
+    for term in outer_terms(theorem, "p_data", "standard", ou, theorem.sources):
+        symbols |= {x.name for x in visible_symbols(resolve_closed(term.expression, ei, None, ou))}
     if theorem.uses_profile:
         symbols |= {"d", "h"}
     return tuple(name for name in PUBLIC if name in symbols - {"tau"})
@@ -254,7 +256,7 @@ def optional(theorem: Theorem) -> tuple[str, ...]:
     """Names of the parameters that may be given besides, in the order of the table."""
     needed = set(required(theorem))
     names: set[str] = {alias for alias, name in ALIASES.items() if name in needed}
-    if any(term.expression.free_symbols & {TABLE["tau"].symbol} for term in theorem.sources):
+    if any(TABLE["tau"].symbol in visible_symbols(term.expression) for term in theorem.sources):
         names.add("tau")
     if theorem.uses_profile:
         names |= {*_PROFILE_PARAMETERS, "N", "rho", "delta", "T", "sigma_min", "sigma_max"}
@@ -278,8 +280,6 @@ OPTIONS = ("profile", "grid", "teacher", "to", "start", "clock", "preset", "digi
 @alone
 def substituted(theorem: Theorem, params: Mapping[str, Any]) -> Any:
     """See :meth:`cmbound.records.Theorem.substitute`."""
-    from cmbound.evaluation.setting import exact_scalars
-
     require_formula(theorem)
     options = {name: params[name] for name in ("profile", "teacher", "to", "start", "clock") if name in params}
     numbers = {name: value for name, value in params.items() if name not in options}
@@ -287,13 +287,20 @@ def substituted(theorem: Theorem, params: Mapping[str, Any]) -> Any:
         if name in OPTIONS:
             raise InputError(f"substitute takes no {name}")
     expr = sympy.Add(*(term.expression for term in theorem.formula(**options)))
+    return expr.subs(numbers_in(theorem, numbers), simultaneous=True)
+
+
+def numbers_in(theorem: Theorem, numbers: Mapping[str, Any]) -> dict[Any, Any]:
+    """Exact numbers by symbol; noise levels become times."""
+    from cmbound.evaluation.setting import exact_scalars
+
     values: dict[Any, Any] = {}
     for name, value in exact_scalars(theorem, numbers).items():
         number = sympy.Rational(value.numerator, value.denominator)
         if name in ALIASES:
             name, number = ALIASES[name], sympy.log(1 + number**2) / 2
         values[TABLE[name].symbol] = number
-    return expr.subs(values, simultaneous=True)
+    return values
 
 
 class _Latex(LatexPrinter):

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import sympy
+from mpmath.libmp import prec_to_dps
 from sympy import Expr, Function, Integer, Max, Min, Pow, Rational, S, atan, exp, log, sqrt
 from sympy.codegen.cfunctions import expm1, log1p
 
@@ -24,6 +25,20 @@ class Rearranged(Function):
     @property
     def free_symbols(self) -> set[Any]:
         return set(self.args[0].free_symbols)
+
+    def _eval_derivative(self, symbol: Any) -> Any:
+        return self.args[0].diff(symbol)
+
+    def _eval_evalf(self, prec: int) -> Any:
+        return self.args[0]._eval_evalf(prec)
+
+    def _numpycode(self, printer: Any) -> str:
+        return str(printer._print(self.args[1]))
+
+    def _mpmathcode(self, printer: Any) -> str:
+        return str(printer._print(self.args[0]))
+
+    _pythoncode = _numpycode
 
 
 def rearranged(plain: Any, stable: Any) -> Any:
@@ -46,6 +61,14 @@ class Named(Function):
 
     def _eval_expand_func(self, **hints: Any) -> Any:
         return elementary(self)
+
+    def _eval_evalf(self, prec: int) -> Any:
+        # SymPy would look for a function of this name in mpmath, whose beta is another one
+        exact = self.xreplace({x: sympy.Rational(x) for x in self.atoms(sympy.Float)})
+        return elementary(exact).evalf(prec_to_dps(prec))
+
+    def _mpmathcode(self, printer: Any) -> str:
+        return str(printer._print(elementary(self)))
 
     def fdiff(self, argindex: int = 1) -> Any:
         args = list(self.args)

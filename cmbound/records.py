@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -161,6 +161,8 @@ class Theorem(Record):
             ) from None
 
     def _check_terms(self, here: str) -> None:
+        from cmbound.variants import Placeholder
+
         for what, terms in (("terms", self.sources), ("terms of the recursion", self.recursion)):
             checked_tuple(f"the {what} of {here}", terms, Term)
             checked_distinct(f"the {what} of {here}", (x.name for x in terms))
@@ -168,6 +170,9 @@ class Theorem(Record):
                 if term.name in RESERVED or term.name in TABLE:
                     raise InputError(f"a term of {here} is called {term.name!r}, which is the name of a parameter or of a column")
                 checked_symbols(f"term {term.name!r} of {here}", term.expression, _IN_TERMS)
+                for holder in term.expression.atoms(Placeholder):
+                    if not holder.is_whole:
+                        raise InputError(f"term {term.name!r} of {here} has numbers put into a place-holder: {holder}")
         names = [x.name for x in self.sources]
         for term in self.recursion:
             checked_name(f"term in the recursion of {here}", term.name, names)
@@ -177,10 +182,8 @@ class Theorem(Record):
             checked_name(f"free parameter of {here}", name, [x for x in PUBLIC if x in present])
 
     def _check_recursion(self, here: str) -> None:
-        from cmbound.notation import W_prev
-
-        slopes = {x.expression.diff(W_prev) for x in self.recursion}
-        if len(slopes) > 1 or any(x.has(W_prev) for x in slopes):
+        slopes = {x.expression.diff(TABLE["W_prev"].symbol) for x in self.recursion}
+        if len(slopes) > 1 or any(x.has(TABLE["W_prev"].symbol) for x in slopes):
             raise InputError(
                 f"every term in the recursion of {here} must be linear in W_prev, with the same factor; got {slopes}"
             )
@@ -243,10 +246,71 @@ class Theorem(Record):
 
     @property
     def expression(self) -> Any:
-        """The sum of :attr:`terms`, an exact SymPy expression; ``sympy.expand_func`` unfolds the named functions."""
-        import sympy
+        """The sum of :attr:`terms`, an exact SymPy expression; ``sympy.expand_func`` unfolds the named functions.
 
-        return sympy.Add(*(term.expression for term in self.terms))
+        Its ``diff``, ``subs``, ``limit`` and ``series`` find parameters by name: ``sympy.diff(expression, "L_f")``.
+        """
+        from cmbound.expressions import bound
+
+        return bound(self, {})
+
+    @property
+    def symbols(self) -> Mapping[str, Any]:
+        """The SymPy symbols of the parameters, by name.
+
+        >>> import cmbound
+        >>> cmbound.theorem("lyu2023-thm1").symbols["L_f"]
+        L_f
+        """
+        return FrozenDict({x.name: x.symbol for x in (*self.parameters, *self.optional_parameters)})
+
+    def diff(self, *names: Any, **options: Any) -> Any:
+        """A derivative of the bound, exact.
+
+        Args:
+            names: parameters, as text or symbols, one after the other (``diff("L_f", "d")`` is a second derivative).
+            options: as for :meth:`formula`. Without a profile the derivative of the sum of the local teacher errors stays
+                unevaluated; with a profile of two rules the time of the change is held fixed.
+
+        Returns:
+            A SymPy expression in :attr:`symbols`.
+
+        Raises:
+            UnknownNameError: no such parameter.
+            InputError: the parameter does not occur in the bound, or an option that does not fit.
+
+        >>> import cmbound
+        >>> cmbound.theorem("explicit-one-step").diff("eps_cm")
+        T - delta
+        """
+        from cmbound.expressions import derivative
+
+        return derivative(self, names, options)
+
+    def lambdify(self, *names: Any, **params: Any) -> Callable[..., Any]:
+        """The bound as a float64 function of some parameters, which agrees with :meth:`approximate`.
+
+        Args:
+            names: its arguments, as text or symbols, in this order (default: all parameters left, in the order of the table).
+            params: numbers for the other parameters, and the options of :meth:`formula` (one profile by name).
+
+        Returns:
+            A function of numbers or arrays that broadcast, by position or by name; it does not check their domains.
+
+        Raises:
+            UnknownNameError: no such parameter.
+            InputError: a parameter that does not occur, one that is missing, or a bound without a closed form.
+
+        >>> import cmbound
+        >>> f = cmbound.theorem("explicit-one-step").lambdify(
+        ...     "h", "L_f", profile="universal", eps_sc="1e-3", eps_cm="1e-3", d=2, m2="1.2", T=5, delta="1e-4"
+        ... )
+        >>> round(float(f(1e-4, 1)), 4)
+        0.0738
+        """
+        from cmbound.expressions import function
+
+        return function(self, names, params)
 
     @property
     def assumptions(self) -> tuple[Assumption, ...]:

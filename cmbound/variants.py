@@ -8,27 +8,74 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from sympy import Function, Max, Min, S, exp, sqrt
+from sympy import Derivative, Function, Max, Min, S, exp, sqrt
 
 from cmbound.errors import InputError, UnknownNameError
 from cmbound.frozen import FrozenDict
 from cmbound.functions import c, em1, lam, lam_rise, one_minus_c, one_minus_s, rearranged, s
-from cmbound.notation import L_f, L_s, T, a, b, d, delta, eps_cm, eps_sc, h, k, m2, t_hat, t_prev
+from cmbound.notation import (
+    L_f,
+    L_s,
+    R,
+    T,
+    a,
+    b,
+    d,
+    d_eff,
+    delta,
+    eps_cm,
+    eps_sc,
+    h,
+    k,
+    m2,
+    n_atoms,
+    sd2,
+    t_hat,
+    t_prev,
+    t_star,
+    tau,
+)
 
 
 class Placeholder(Function):
-    """Stands for a quantity that depends on the teacher, the profile, the grid, the start or the clock."""
+    """Stands for a quantity that depends on the teacher, the profile, the grid, the start or the clock.
 
-    nargs = 1
+    Written with a time, ``LocalErrorSum(T)``; its other arguments are the parameters it stands for, so that a derivative, a
+    substitution and ``free_symbols`` see them. They are printed where they are not the symbols of the table any more.
+    """
+
     latex_name: ClassVar[str]
     text_name: ClassVar[str]
+    hidden: ClassVar[tuple[Any, ...]]
+    """The parameters the quantity depends on besides its time."""
+
+    def __new__(cls, time: Any, *others: Any, **options: Any) -> Any:
+        return super().__new__(cls, time, *(others or cls.hidden), **options)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing was put in the place of the parameters it stands for."""
+        return bool(self.args[1:] == self.hidden)
+
+    def filled(self, expr: Any) -> Any:
+        """What the quantity is, given as an expression in the symbols of the table, at what was put in their place."""
+        return expr if self.is_whole else expr.subs(dict(zip(self.hidden, self.args[1:], strict=True)), simultaneous=True)
+
+    def _shown(self, printer: Any) -> str:
+        changed = [(x, y) for x, y in zip(self.hidden, self.args[1:], strict=True) if x != y]
+        return "; ".join([printer._print(self.args[0]), *(f"{printer._print(x)} = {printer._print(y)}" for x, y in changed)])
 
     def _sympystr(self, printer: Any) -> str:
-        return f"{self.text_name}({printer._print(self.args[0])})"
+        return f"{self.text_name}({self._shown(printer)})"
 
     def _latex(self, printer: Any, exp: str | None = None) -> str:
-        body = rf"{self.latex_name}\left({printer._print(self.args[0])}\right)"
+        body = rf"{self.latex_name}\left({self._shown(printer)}\right)"
         return body if exp is None else f"{body}^{{{exp}}}"
+
+    def _no_number(self, printer: Any) -> str:
+        raise InputError(f"{self} depends on the profile: give one, as in theorem.formula(profile='universal')")
+
+    _numpycode = _pythoncode = _mpmathcode = _no_number
 
 
 class ConsistencySum(Placeholder):
@@ -36,6 +83,7 @@ class ConsistencySum(Placeholder):
 
     latex_name = r"E_{cm}"
     text_name = "E_cm"
+    hidden = (delta, eps_cm)
 
 
 class ScoreSum(Placeholder):
@@ -43,6 +91,7 @@ class ScoreSum(Placeholder):
 
     latex_name = r"E_{sc}"
     text_name = "E_sc"
+    hidden = (delta, h, L_f, eps_sc)
 
 
 class LocalErrorSum(Placeholder):
@@ -50,6 +99,7 @@ class LocalErrorSum(Placeholder):
 
     latex_name = r"E_{h}"
     text_name = "E_h"
+    hidden = (delta, h, L_f, d, m2, L_s, t_star, R, tau, sd2, n_atoms, d_eff)
 
 
 class LipschitzAt(Placeholder):
@@ -57,6 +107,7 @@ class LipschitzAt(Placeholder):
 
     latex_name = "L_f"
     text_name = "L_f"
+    hidden = (L_f, delta)
 
 
 class StartGap(Placeholder):
@@ -64,6 +115,7 @@ class StartGap(Placeholder):
 
     latex_name = r"E_{0}"
     text_name = "E_0"
+    hidden = (d, m2)
 
 
 class EarlyStoppingGap(Placeholder):
@@ -71,6 +123,7 @@ class EarlyStoppingGap(Placeholder):
 
     latex_name = r"E_{\delta}"
     text_name = "E_delta"
+    hidden = (d, m2)
 
 
 class ScheduleSum(Placeholder):
@@ -78,11 +131,18 @@ class ScheduleSum(Placeholder):
 
     latex_name = r"\Sigma"
     text_name = "sum_j"
+    hidden = (T, t_hat, k)
+
+    def _eval_derivative(self, symbol: Any) -> Any:
+        if any(x.has(symbol) for x in self.args[1:]):
+            return Derivative(self, symbol, evaluate=False)
+        return self.func(self.args[0].diff(symbol), *self.args[1:])
 
     def at_fixed_time(self) -> Any:
         """The sum where every evaluation after the first is at t_hat (the first is at T)."""
-        second, later = (self.args[0].xreplace({t_prev: x}) for x in (T, t_hat))
-        return Min(1, k - 1) * second + Max(0, k - 2) * later
+        step, first, fixed, count = self.args
+        second, later = (step.xreplace({t_prev: x}) for x in (first, fixed))
+        return Min(1, count - 1) * second + Max(0, count - 2) * later
 
 
 class LastTime(Placeholder):
@@ -90,10 +150,19 @@ class LastTime(Placeholder):
 
     latex_name = "t_k"
     text_name = "t_k"
+    hidden = (t_hat, k)
 
     def at_fixed_time(self) -> Any:
         """The time where every evaluation after the first is at t_hat."""
-        return Max(0, 2 - k) * self.args[0] + Min(1, k - 1) * t_hat
+        first, fixed, count = self.args
+        return Max(0, 2 - count) * first + Min(1, count - 1) * fixed
+
+
+def visible_symbols(expr: Any) -> set[Any]:
+    """The symbols of ``expr``, without those that only place-holders stand for."""
+    while holders := expr.atoms(Placeholder):
+        expr = expr.xreplace({x: x.args[0] for x in holders})
+    return set(expr.free_symbols)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,9 @@ from cmbound.analysis.readings import derived_numbers
 from cmbound.errors import InputError
 from cmbound.formulas import accepts, required
 from cmbound.frozen import FrozenDict
+from cmbound.notation import TABLE
 from cmbound.records import Theorem
+from cmbound.variants import visible_symbols
 from cmbound.verification.affine import Affine, Pipeline, composed, exact_score, flow, teacher_steps
 from cmbound.verification.instances import SkippedError
 from cmbound.verification.settings import parameters
@@ -119,7 +121,7 @@ class Measured:
     def __call__(self, theorem: Theorem) -> dict[str, Any]:
         run, found = self._run, self._simulation.parameters
         count = len(run.nodes) - 1
-        lists = theorem.uses_profile and not any("eps_sc" in {y.name for y in x.expression.free_symbols} for x in theorem.sources)
+        lists = theorem.uses_profile and not any(TABLE["eps_sc"].symbol in visible_symbols(x.expression) for x in theorem.sources)
         choices: dict[str, Any] = {name: getattr(run, name) for name in CHOICES}
         choices |= {"constants": "lists" if lists else "single", "t_star": "0", "at": 1.0}
         choices |= {"profile": self.options.get("profile", "auto"), "times": [i / count for i in run.indices]}

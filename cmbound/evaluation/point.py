@@ -355,19 +355,21 @@ def _grid_summary(setting: Setting) -> dict[str, Any] | None:
 
 
 def _assumptions(setting: Setting, paths: Mapping[Value, tuple[Piece, ...]]) -> tuple[CheckedAssumption, ...]:
-    result = {x.id: CheckedAssumption(x.id, x.text, status) for x, status in setting.assumptions}
+    # two of one id may say different things (A2 from time 0 on, or from t_star on): then both are listed
+    result = {(x.id, x.text): CheckedAssumption(x.id, x.text, status) for x, status in setting.assumptions}
+
+    def assume(id: str, text: str) -> None:
+        result.setdefault((id, text), CheckedAssumption(id, text, "assumed"))
+
     winners = {piece.profile for pieces in paths.values() for piece in pieces}
     for profile, _ in setting.profiles:
         if profile.name in winners:
             for x in profile.assumptions:
-                result.setdefault(x.id, CheckedAssumption(x.id, x.text, "assumed"))
+                assume(x.id, x.text)
             if profile.centred and "sd2" in setting.values:
-                result.setdefault(
-                    "sd2", CheckedAssumption("sd2", "the covariance of the data has trace at most sd2^2", "assumed")
-                )
+                assume("sd2", "the covariance of the data has trace at most sd2^2")
             if profile.subspace and setting.teacher.name == "ddim" and "d_eff" in setting.values:
-                text = "the data lie in an affine subspace of dimension d_eff"
-                result.setdefault("subspace", CheckedAssumption("subspace", text, "assumed"))
+                assume("subspace", "the data lie in an affine subspace of dimension d_eff")
     return tuple(result.values())
 
 

@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from cmbound import grids
+from cmbound.checks import checked_distinct
 from cmbound.errors import DomainError, InputError, MissingParameterError
 from cmbound.evaluation import assumptions, law
 from cmbound.exact import Value, difference, rational_near, sign, time_from_sigma
@@ -30,7 +31,7 @@ from cmbound.numbers import exact, text_of
 from cmbound.profiles import PROFILES, Profile, Rule, profile, specialised, unavailable
 from cmbound.records import Assumption, Theorem
 from cmbound.threads import alone
-from cmbound.variants import TEACHERS, Clock, Teacher, choose
+from cmbound.variants import TEACHERS, Clock, Teacher, choose, visible_symbols
 
 MAX_EVALUATIONS = 10**4
 LONGEST_HORIZON = 350
@@ -408,7 +409,7 @@ def _interval(values: Mapping[str, Value]) -> str:
 
 
 def _check_per_step(theorem: Theorem, lists: Mapping[str, tuple[Value, ...]], grid: Grid | None) -> None:
-    if "eps_sc" in lists and any(TABLE["eps_sc"].symbol in term.expression.free_symbols for term in theorem.sources):
+    if "eps_sc" in lists and any(TABLE["eps_sc"].symbol in visible_symbols(x.expression) for x in theorem.sources):
         raise InputError(f"{theorem.id} takes one eps_sc, which holds at delta too; got a list")
     for name in ("L_f", "eps_sc", "eps_cm"):
         if name in lists:
@@ -437,6 +438,8 @@ def _choose_profiles(
         wanted = [x if isinstance(x, Profile) else profile(x) for x in asked]
         if not wanted:
             raise InputError("profile is an empty list")
+        wanted = list(dict.fromkeys(wanted))  # the same one twice is that one
+        checked_distinct("the profiles to choose from", (p.name for p in wanted))
         name = "auto"
     for p in wanted:
         reason = unavailable(p, teacher.name, given, tau_positive)

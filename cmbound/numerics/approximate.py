@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import sympy
 
+from cmbound.functions import Named
 from cmbound.numerics.codegen import Dialect
 from cmbound.numerics.codegen import function as generate
 from cmbound.numerics.integrals import extract
@@ -125,6 +126,15 @@ FLOAT64 = Dialect(
         "geometric_sum": geometric_sum,
     },
 )
+
+
+def _called(cls: Any, *values: Any) -> Any:
+    """What ``sympy.lambdify`` calls where a named function stands: its float64 form, which does not cancel."""
+    symbols = tuple(sympy.Symbol(f"x{i}", real=True) for i in range(len(values)))
+    return compile((cls(*symbols),), symbols)(*values)[0]
+
+
+Named._imp_ = classmethod(_called)
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(20)
 _PIECES = 32

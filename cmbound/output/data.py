@@ -183,7 +183,7 @@ def theorem_data(theorem: Theorem, **options: Any) -> dict[str, Any]:
         "optional_parameters": [_row(x) for x in theorem.optional_parameters],
         "assumptions": [
             {"id": x.id, "text": x.text, "predicate": None if x.predicate is None else str(x.predicate)}
-            for x in {x.id: x for x in (*theorem.assumptions, *_profile_assumptions(options.get("profile")))}.values()
+            for x in {(x.id, x.text): x for x in (*theorem.assumptions, *_profile_assumptions(options.get("profile")))}.values()
         ],
         "reference": {"key": theorem.reference.key, "place": theorem.reference.place},
         "provenance": theorem.provenance,

@@ -14,7 +14,7 @@ from cmbound.catalogue import theorem as find
 from cmbound.catalogue.explicit import CONTRACTION, TO_TV
 from cmbound.catalogue.lyu2023 import M
 from cmbound.errors import InputError
-from cmbound.formulas import closed_terms
+from cmbound.formulas import closed_terms, put
 from cmbound.functions import Named, corrector_information, geometric_sum, plain, steering, tv_drift
 from cmbound.notation import TABLE, C, N, T, h
 from cmbound.output.data import definitions
@@ -100,7 +100,7 @@ def _abbreviations() -> dict[Any, tuple[Any, str]]:
         M: "M",
         TO_TV: "V_u",
         plain(STARTS["standard"]): r"D_T",
-        CONTRACTION.replace(LipschitzAt, lambda x: TABLE["L_f"].symbol): "r",
+        put(CONTRACTION, LipschitzAt, lambda x: TABLE["L_f"].symbol): "r",
     }
     for theorem in (find("explicit-tv-smoothing"), find("explicit-tv-underdamped")):
         for x in theorem.terms:

@@ -38,6 +38,7 @@ from cmbound.functions import (
     v,
 )
 from cmbound.notation import PUBLIC, L_f, d, h
+from cmbound.variants import Placeholder, visible_symbols
 
 HALF = Rational(1, 2)
 UNFOLDED = (U, K, beta, I3, B)
@@ -75,7 +76,7 @@ def weakened(expr: Any) -> list[Change]:
     changes = [Change("dropped", Integer(0)), Change("halved", expr / 2), *_inside(expr)]
     growth = expr.xreplace({em1(h): h})
     changes.append(Change("e^h - 1 replaced by h", growth))
-    if expr.has(L_f):
+    if L_f in visible_symbols(expr):
         changes.append(Change("L_f dropped", expr.xreplace({L_f: Integer(1)})))
     found: dict[Any, Change] = {expr: Change("", expr)}
     for change in changes:
@@ -93,7 +94,7 @@ def _inside(expr: Any) -> Iterator[Change]:
         for change in _at(type(expr).definition(*expr.args)):
             yield Change(f"in {expr}: {change.text}", change.expression)
         return
-    if isinstance(expr, Rearranged | Named) or _is_whole(expr) or not expr.args:
+    if isinstance(expr, Rearranged | Named | Placeholder) or _is_whole(expr) or not expr.args:
         return
     if expr.is_Pow and expr.base.is_Symbol:
         return

@@ -15,7 +15,7 @@ import sympy
 from cmbound.catalogue import theorem as find
 from cmbound.catalogue.explicit import CORRECTED, TO_TV
 from cmbound.evaluation.setting import Setting
-from cmbound.formulas import CONSISTENCY_STEP
+from cmbound.formulas import CONSISTENCY_STEP, put
 from cmbound.frozen import Record
 from cmbound.functions import plain
 from cmbound.notation import L_f, T, W_prev, d, d_eff, m2, sd2, t_hat
@@ -139,7 +139,7 @@ def _put_score(setting: Setting, expr: Any) -> Setting:
 
 def _put_early(setting: Setting, expr: Any) -> Setting:
     factor = setting.theorem.ve_factor if setting.clock.name == "ve" else 1
-    return _sources(setting, lambda e: e.replace(EarlyStoppingGap, lambda x: expr / factor))
+    return _sources(setting, lambda e: put(e, EarlyStoppingGap, lambda x: expr / factor))
 
 
 def _put_contraction(setting: Setting, expr: Any) -> Setting:
@@ -165,7 +165,7 @@ def _local_components() -> Iterator[Component]:
             f"discretisation ({name})",
             "discretisation",
             whole_sum,
-            lambda x, e: _sources(x, lambda y: y.replace(LocalErrorSum, lambda end: e.xreplace({whole_sum: LocalErrorSum(end)}))),
+            lambda x, e: _sources(x, lambda y: put(y, LocalErrorSum, lambda end: e.xreplace({whole_sum: LocalErrorSum(end)}))),
             {"teacher": name},
         )
 
