@@ -15,7 +15,7 @@ import cmbound
 from cmbound.notation import TABLE, a, b, t
 from cmbound.numerics import approximate
 from cmbound.profiles import NAMES, PROFILES, Profile, Rule
-from tests.settings import EI, EXTREMES, cases, draw, for_profile, for_theorem, repaired
+from tests.settings import EI, EXTREMES, cases, draw, for_profile, for_theorem, one_law, repaired
 
 ONE_STEP = cmbound.theorem("explicit-one-step")
 POINTWISE = [p for p in PROFILES.values() if p.acceleration is not None]
@@ -125,6 +125,7 @@ def test_auto_is_never_above_a_single_profile(seed: int, teacher: str, grid: str
     params = {**_common(values), "n_atoms": values["n_atoms"], "t_star": "delta" if seed % 2 else 0}
     if seed == 3:
         params = {**params, "tau": values["tau"]}
+    params = one_law(params)
     if grid is not None:
         params.pop("h")
         params |= {"h": Fraction(int(rng.integers(1, 9)), 10)} if grid == "two-stage" else {"N": int(rng.integers(2, 150))}

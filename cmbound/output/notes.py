@@ -40,9 +40,16 @@ def notes(evaluation: Evaluation) -> tuple[str, ...]:
         best = min(evaluation.steps, key=lambda x: x.upper)
         if best.value < evaluation.value * (1 - 1e-6):
             found.append(f"the bound is smallest after evaluation {best.k} ({rounded(best.value)}); stopping there is better")
+    rests_on = {x.id for x in evaluation.assumptions}
+    if "A2" in rests_on and rests_on & {"support", "atoms"} and _from_zero(evaluation):
+        found.append("no law has both its data in a ball and an L_s-Lipschitz score from t_star = 0 on: give t_star = delta, or one")
     if evaluation.unused:
         found.append(unused_note(evaluation.unused))
     return tuple(found)
+
+
+def _from_zero(evaluation: Evaluation) -> bool:
+    return str(evaluation.parameters.get("t_star", "0")) in ("0", "0.0")
 
 
 def unused_note(unused: Iterable[tuple[str, str]]) -> str:
