@@ -158,6 +158,14 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter("H_2", "H_2", "second moment of the information content of the weights", NON_NEGATIVE, internal=True),
 )  # fmt: skip
 
+UPPER_BOUNDS: frozenset[str] = frozenset({
+    "eps_sc", "eps_cm", "L_s", "L_f", "m2", "h", "R", "sd2", "L_phi", "KL", "FI", "eps_w", "kappa", "hbar", "L_os", "L_v", "eps_v",
+    "eps_loss", "L_map", "eps_est", "eps_F", "eps_ci", "W_prev",
+})  # fmt: skip
+"""The parameters of which a statement needs an upper bound: a measured one is rounded up wherever it is printed.
+
+The others are what they are (a time, a count, the width tau of the Gaussian part): they are printed in full."""
+
 TABLE: dict[str, Parameter] = {p.name: p for p in PARAMETERS}
 PUBLIC: tuple[str, ...] = tuple(p.name for p in PARAMETERS if not p.internal)
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from cmbound.numbers import rounded
+
 
 @dataclass(frozen=True)
 class Assumption:
@@ -276,7 +278,7 @@ class Terms(Mapping[str, TermValue]):
         return len(self._values)
 
     def __repr__(self) -> str:
-        return f"Terms({', '.join(f'{x.name}={x.value:.6g}' for x in self.values())})"
+        return f"Terms({', '.join(f'{x.name}={rounded(x.upper)}' for x in self.values())})"
 
 
 @dataclass(frozen=True)
@@ -350,7 +352,7 @@ class Evaluation:
         return self.value
 
     def __repr__(self) -> str:
-        return f"<Evaluation of {self.theorem.id}: {self.quantity} {self.value:.6g}, {self.tier}>"
+        return f"<Evaluation of {self.theorem.id}: {self.quantity} {rounded(self.upper)}, {self.tier}>"
 
     @property
     def is_guarantee(self) -> bool:

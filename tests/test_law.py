@@ -1,4 +1,4 @@
-"""Constants that cannot belong to one data law are refused; those of a real law never are, measured or as the package prints them."""
+"""Constants that cannot belong to one data law are refused; those of a real law never are, measured or as they are printed."""
 
 from __future__ import annotations
 
@@ -144,7 +144,9 @@ def test_no_law_is_refused(seed: int, clock: str) -> None:
         for digits in (5, 8):
             printed = {name: rounded(x, digits) if name in UPPER else x for name, x in law.items()}
             ONE_STEP.approximate(**_params(law | {k: v for k, v in printed.items() if k != "L_s"}, delta, clock))
-        arrays = {name: np.full(3, x) for name, x in law.items() if name in (*UPPER, "tau") and not (clock == "ve" and name == "L_s")}
+        arrays = {
+            name: np.full(3, x) for name, x in law.items() if name in (*UPPER, "tau") and not (clock == "ve" and name == "L_s")
+        }
         ONE_STEP.approximate(**{**_params(law, delta, clock), **arrays})
         one = {name: [x, x] for name, x in law.items() if name in ("m2", "sd2")}
         if "weights" not in law:  # a list would be swept over

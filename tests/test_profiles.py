@@ -222,7 +222,7 @@ def test_the_table_of_profiles() -> None:
 def test_dimension_of_a_subspace_and_variance_help(name: str, teacher: str) -> None:
     """sd2 replaces m2 in second-moment; d_eff replaces d for DDIM in (a), (b), (f) and nowhere else."""
     values = draw(np.random.default_rng(1))
-    values |= {"d": 100, "d_eff": 5, "m2": 3.0, "sd2": 1.0}
+    values |= {"d": 100, "d_eff": 5, "m2": 3.0, "sd2": 1.0, "tau": 0.0, "R": 4.0, "L_s": 200.0}
     base = {**for_theorem(ONE_STEP, values), **for_profile(name, teacher, values), "teacher": teacher, "profile": name}
     base.pop("h")
     base |= {"grid": "geometric", "N": 30}

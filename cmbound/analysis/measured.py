@@ -17,6 +17,7 @@ from cmbound.analysis.asked import shown_text, wants_step
 from cmbound.analysis.readings import derived_numbers
 from cmbound.errors import InputError
 from cmbound.formulas import accepts, required
+from cmbound.numbers import measured_constant
 from cmbound.records import Theorem
 from cmbound.verification.affine import Affine, Pipeline, composed, exact_score, flow, teacher_steps
 from cmbound.verification.instances import SkippedError
@@ -173,7 +174,7 @@ class Measured:
         numbers |= {"delta": run.low, "T": float(run.nodes[-1]), "N": len(run.nodes) - 1, "k": len(run.indices) + 1}
         numbers |= self._entropies
         given = {name: shown_text(x) for name, x in self.numbers.items() if name not in numbers}
-        return {name: x if isinstance(x, str) else f"{float(x):.8g}" for name, x in numbers.items()} | given
+        return {name: x if isinstance(x, str) else measured_constant(name, x, 8) for name, x in numbers.items()} | given
 
     @property
     def measured(self) -> tuple[str, ...]:

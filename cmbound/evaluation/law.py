@@ -13,9 +13,9 @@ Every relation below holds for every law, in the OU clock and with U the bounded
   E norm(s)^2 tr Cov(x_t), and E norm(s)^2 = -E tr H <= d L. (t_star = 0: the limit t -> 0.) It is weakest at the largest t, so
   t_star decides.
 * With an L-Lipschitz score at the time t and U bounded: 1/L <= v = tau^2 c^2 + s^2. H >= -L gives p_t a lower bound
-  exp(-L norm(x)^2/2 - O(norm(x))); U in a ball gives the upper bound exp(-(norm(x) - c R)^2/(2 v)). The same with v = s^2 for data
-  in a proper affine subspace, where x_t has variance s^2 across it. At t_star = 0 with tau = 0 there is no L at all: there L_s
-  and R are rival assumptions, of which a statement or a profile takes one, and an evaluation that rests on both says so.
+  exp(-L norm(x)^2/2 - O(norm(x))); U in a ball gives the upper bound exp(-(norm(x) - c R)^2/(2 v)). The same with v = s^2 for
+  data in a proper affine subspace, where x_t has variance s^2 across it. At t_star = 0 with tau = 0 there is no L at all: there
+  L_s and R are rival assumptions, of which a statement or a profile takes one, and an evaluation that rests on both says so.
 
 What is known of sd2 from below holds for m2 as well, and is not asked of it: a bound is studied for growing d at a fixed m2.
 
@@ -90,7 +90,13 @@ def _relations(x: Mapping[str, Any], w: Any, ve: bool) -> Iterator[Relation]:
     if "sd2" in x and ("R" in x or "n_atoms" in x):
         spread = np.where(w > 0, np.sqrt(w) * x.get("R", np.inf), 0.0)
         plain = not np.any(tau > 0) and not np.any((w > 0) & (w < 1))
-        yield _spread_text(x, w), ("sd2", "R", "tau", "n_atoms"), x["sd2"], np.hypot(spread, noise), ROUNDING if plain else PRINTED
+        yield (
+            _spread_text(x, w),
+            ("sd2", "R", "tau", "n_atoms"),
+            x["sd2"],
+            np.hypot(spread, noise),
+            ROUNDING if plain else PRINTED,
+        )
     if "d_eff" in x:
         yield from _dimensions(x, tau)
     if "L_s" in x:

@@ -344,9 +344,7 @@ def _check_missing(
         raise MissingParameterError(f"{theorem.id} needs {', '.join(missing)}{hint}")
 
 
-def _cross_checks(
-    values: Mapping[str, Value], lists: Mapping[str, tuple[Value, ...]], clock: Clock, own: frozenset[str]
-) -> None:
+def _cross_checks(values: Mapping[str, Value], lists: Mapping[str, tuple[Value, ...]], clock: Clock, own: frozenset[str]) -> None:
     law.check(values, lists.get("weights", ()), ve=clock.name == "ve", own=own)
     if values.get("k", Fraction(1)) > MAX_EVALUATIONS:
         raise DomainError(f"k must be at most {MAX_EVALUATIONS}, got {values['k']}")
