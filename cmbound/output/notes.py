@@ -43,9 +43,7 @@ def notes(evaluation: Evaluation) -> tuple[str, ...]:
             found.append(f"the bound is smallest after evaluation {best.k} ({rounded(best.upper)}); stopping there is better")
     rests_on = {x.id for x in evaluation.assumptions}
     if "A2" in rests_on and rests_on & {"support", "atoms"} and _from_zero(evaluation):
-        found.append(
-            "no law has both its data in a ball and an L_s-Lipschitz score from t_star = 0 on: give t_star = delta, or one"
-        )
+        found.append("no law has both its data in a ball and an L_s-Lipschitz score from t_star = 0 on: use t_star = delta")
     if evaluation.unused:
         found.append(unused_note(evaluation.unused))
     return tuple(found)
