@@ -12,7 +12,7 @@ from sympy.printing.latex import LatexPrinter
 
 from cmbound.errors import InputError, UnknownNameError
 from cmbound.frozen import FrozenDict
-from cmbound.functions import plain
+from cmbound.functions import plain, v
 from cmbound.notation import PUBLIC, TABLE, T, a, b, delta, eps_cm, h, latex_names, t_switch
 from cmbound.profiles import Profile, profile
 from cmbound.records import Term, Theorem
@@ -313,7 +313,19 @@ class _Latex(LatexPrinter):
 @alone
 def latex(expr: Any) -> str:
     """LaTeX of an expression in the notation of the table of symbols."""
-    return str(_Latex({"symbol_names": latex_names()}).doprint(plain(expr)))
+    shown, names = without_width(plain(expr))
+    return str(_Latex({"symbol_names": {**latex_names(), **names}}).doprint(shown))
+
+
+def without_width(expr: Any) -> tuple[Any, dict[Any, str]]:
+    """To print: v at tau = 0 is s^2 (v alone means tau^2 c^2 + s^2). The expression, and the LaTeX of what stands for s in it."""
+    roots = {x: sympy.Dummy(f"s{i}", positive=True) for i, x in enumerate(sorted(_widthless(expr), key=str))}
+    names = {root: f"s_{{{latex(x.args[1])}}}" for x, root in roots.items()}
+    return expr.xreplace({x: root**2 for x, root in roots.items()}), names
+
+
+def _widthless(expr: Any) -> set[Any]:
+    return {x for x in expr.atoms(v) if x.args[0] == 0}
 
 
 @alone

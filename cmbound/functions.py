@@ -418,9 +418,9 @@ class Q(Named):
 
 
 class look_back(Named):
-    r"""u = (1/2) log(1 + 1/(2 L)) of the lipschitz-decay profile (theory 3.2 d)."""
+    r"""u = (1/2) log(1 + 1/(2 L)) of the lipschitz-decay profile (theory 3.2 d); the bar tells it from the smoothing time."""
 
-    latex_name = "u"
+    latex_name = r"\bar u"
 
     @classmethod
     def definition(cls, L: Any) -> Any:

@@ -161,8 +161,43 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter("H_2", "H_2", "second moment of the information content of the weights", NON_NEGATIVE, internal=True),
 )  # fmt: skip
 
+UPPER_BOUNDS: frozenset[str] = frozenset({
+    "eps_sc", "eps_cm", "L_s", "L_f", "m2", "h", "R", "sd2", "L_phi", "KL", "FI", "eps_w", "kappa", "hbar", "L_os", "L_v", "eps_v",
+    "eps_loss", "L_map", "eps_est", "eps_F", "eps_ci", "W_prev",
+})  # fmt: skip
+"""The parameters of which a statement needs an upper bound: a measured one is rounded up wherever it is printed.
+
+The others are what they are (a time, a count, the width tau of the Gaussian part): they are printed in full."""
+
 TABLE: Mapping[str, Parameter] = FrozenDict({p.name: p for p in PARAMETERS})
 PUBLIC: tuple[str, ...] = tuple(p.name for p in PARAMETERS if not p.internal)
+
+
+SIGNS: tuple[tuple[str, str, str], ...] = (
+    (r"W_1(?!\()", "W_1", "the Wasserstein distance of order 1"),
+    (r"W_2\\left|E\\, W_2", "W_2", "the Wasserstein distance of order 2"),
+    (r"\\mathrm\{TV\}", r"\mathrm{TV}", "the total variation distance"),
+    (r"\\mathrm\{KL\}\\left", r"\mathrm{KL}(\cdot, \cdot)", "the relative entropy"),
+    (r"\\mathrm\{Lip\}", r"\mathrm{Lip}", "the smallest Lipschitz constant"),
+    (r"(?<![A-Za-z])E(_\{p|\\,)", "E", "the expectation, under a law written as its index"),
+    (r"f_\\theta", r"f_\theta", "the learned consistency function"),
+    (r"(?<![A-Za-z\\_])f(?![_A-Za-z])", "f", "the exact consistency function"),
+    (r"_\\#", r"_\#", "the image of a law under a map"),
+    (r"p_\{\\mathrm\{data\}\}", r"p_{\mathrm{data}}", "the data law"),
+    (r"p_\{\\mathrm\{start\}\}", r"p_{\mathrm{start}}", "the law sampling starts from"),
+    (r"p_\\delta", r"p_\delta", "the law of the forward process at the early-stopping time"),
+    (r"p_\{t\}", "p_t", "the law of the forward process at the time t"),
+    (r"p_1", "p_1", "the law of the forward process after its first step"),
+    (r"p_\{\\sigma_j\}|p_\{\\sigma_\{j\+1\}\}", r"p_{\sigma_j}, p_{\sigma_{j+1}}", "the laws of the data at these noise levels"),
+    (r"N\(0, I\)", "N(0, I)", "the standard normal law"),
+    (r"q_\{\\mathrm\{corrected\}\}", r"q_{\mathrm{corrected}}", "the law of the sample after the corrector"),
+    (r"(?<![A-Za-z])q_k", "q_k", "the law of the sample after k evaluations"),
+    (r"\(q(?= P|, )|, q\\right", "q", "the law of the sample"),
+    (r"P_u", "P_u", "the Ornstein-Uhlenbeck kernel of the time u"),
+    (r"P_\\delta", r"P_\delta", "the Ornstein-Uhlenbeck kernel of the early-stopping time"),
+    (r"\\mathrm\{DDIM\}", r"\mathrm{DDIM}", "one DDIM step with the exact score"),
+)
+"""What a statement's left-hand side is written in, beyond parameters: a pattern of its LaTeX, the sign, its meaning."""
 
 
 @cache

@@ -14,6 +14,7 @@ from numbers import Integral, Rational, Real
 from typing import Any
 
 from cmbound.errors import DomainError, InputError
+from cmbound.notation import UPPER_BOUNDS
 
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?(/[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?)?")
 _LONGEST = 1000
@@ -127,6 +128,11 @@ def apart(*values: Decimal | Fraction | float, digits: int = 6) -> tuple[str, ..
         if len(set(texts)) == count:
             return texts
     return tuple(str(Fraction(x)) for x in values)
+
+
+def measured_constant(name: str, value: Any, digits: int = 5) -> str:
+    """A measured parameter as text that may be typed back: an upper bound rounded up, anything else in full."""
+    return rounded(float(value), digits) if name in UPPER_BOUNDS else repr(float(value)).removesuffix(".0")
 
 
 def plain_decimal(x: Decimal) -> str:

@@ -20,6 +20,7 @@ from cmbound.checks import (
 from cmbound.errors import InputError
 from cmbound.frozen import FrozenDict, Record
 from cmbound.notation import PUBLIC, TABLE
+from cmbound.numbers import rounded
 
 KINDS = ("order", "explicit", "exact")
 STATUSES = ("stated", "implied", "proved", "unconfirmed")
@@ -431,7 +432,7 @@ class Terms(Mapping[str, TermValue]):
         return len(self._values)
 
     def __repr__(self) -> str:
-        return f"Terms({', '.join(f'{x.name}={x.value:.6g}' for x in self.values())})"
+        return f"Terms({', '.join(f'{x.name}={rounded(x.upper)}' for x in self.values())})"
 
 
 @dataclass(frozen=True)
@@ -505,7 +506,7 @@ class Evaluation(Record):
         return self.value
 
     def __repr__(self) -> str:
-        return f"<Evaluation of {self.theorem.id}: {self.quantity} {self.value:.6g}, {self.tier}>"
+        return f"<Evaluation of {self.theorem.id}: {self.quantity} {rounded(self.upper)}, {self.tier}>"
 
     @property
     def is_guarantee(self) -> bool:

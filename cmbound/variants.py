@@ -165,6 +165,16 @@ def visible_symbols(expr: Any) -> set[Any]:
     return set(expr.free_symbols)
 
 
+PLACEHOLDERS: dict[Any, str] = {
+    LocalErrorSum: "L_f times the sum of the local errors of the teacher up to that time, bounded by a regularity profile",
+    ConsistencySum: "the sum of the consistency errors of the steps up to that time",
+    ScoreSum: "L_f times the sum of what the score errors do to the steps up to that time",
+    StartGap: "a bound on the distance between the law sampling starts from and that of the forward process",
+    EarlyStoppingGap: "a bound on the distance of early stopping",
+}
+"""What the place-holders that a formula may keep stand for."""
+
+
 @dataclass(frozen=True)
 class Teacher:
     """The one-step solver behind the consistency error.

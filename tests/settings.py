@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -91,6 +92,28 @@ def repaired(values: dict[str, float]) -> dict[str, float]:
     values["t_hat"] = values["delta"] + 0.5 * span
     values["t"] = values["T"]
     return values
+
+
+def one_law(given: dict[str, Any]) -> dict[str, Any]:
+    """Parameters with the constants of the data pulled to where one law has them all (OU clock)."""
+    p = dict(given)
+    tau, d, points = float(p.get("tau", 0)), p.get("d", 1), p.get("n_atoms", 2)
+    if "d_eff" in p:
+        p["d_eff"] = d if tau > 0 else min(p["d_eff"], max(points - 1, 1))
+    start = float(p["delta"]) if p.get("t_star") == "delta" else float(p.get("t_star", 0))
+    decay, noise = math.exp(-2 * start), -math.expm1(-2 * start)
+    if "L_s" in p and tau**2 * decay + noise > 0 and {"R", "n_atoms", "d_eff"} & p.keys():
+        p["L_s"] = max(p["L_s"], 1.0001 / (tau**2 * decay + noise))
+    if "sd2" in p:
+        least = tau * math.sqrt(d) if points == 1 else max(p["sd2"], tau * math.sqrt(d))
+        if "L_s" in p and points > 1:
+            least = max(least, math.sqrt(max(d / p["L_s"] - noise * d, 0) / decay) * 1.0001)
+        p["sd2"] = least
+        p["m2"] = max(p["m2"], least) if "m2" in p else None
+        p = {name: x for name, x in p.items() if x is not None}
+        if "R" in p and points > 1:
+            p["R"] = max(p["R"], 1.0001 * least)
+    return p
 
 
 def for_theorem(theorem: Theorem, values: dict[str, float]) -> dict[str, float]:

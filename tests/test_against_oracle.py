@@ -26,6 +26,7 @@ from cmbound.evaluation.sums import Sums
 from cmbound.numerics.backend import Floats
 from tests import oracle
 from tests.oracle import Data, Mp, Steps, Terms, mp
+from tests.settings import one_law
 
 EI, DDIM = "exponential-integrator", "ddim"
 SLACK = 1e-12
@@ -492,7 +493,7 @@ def _auto_settings(teacher: str, kind: str | None) -> list[Params]:
     for i, values in enumerate(settings(7, 3, EXTREMES[2:4] + EXTREMES[-2:])):
         options = _options(i, values, "auto")
         p = {**picked(values, teacher, "universal", "m2", "h"), "teacher": teacher, "profile": "auto", **options}
-        p |= _known(values, teacher, rng)
+        p = one_law(p | _known(values, teacher, rng))
         if kind is not None:
             del p["h"]
             p |= on_grid(values, kind, rng, options["clock"])

@@ -15,7 +15,7 @@ import cmbound
 from cmbound.notation import TABLE, a, b, t
 from cmbound.numerics import approximate
 from cmbound.profiles import NAMES, PROFILES, Profile, Rule
-from tests.settings import EI, EXTREMES, cases, draw, for_profile, for_theorem, repaired
+from tests.settings import EI, EXTREMES, cases, draw, for_profile, for_theorem, one_law, repaired
 
 ONE_STEP = cmbound.theorem("explicit-one-step")
 POINTWISE = [p for p in PROFILES.values() if p.acceleration is not None]
@@ -125,6 +125,7 @@ def test_auto_is_never_above_a_single_profile(seed: int, teacher: str, grid: str
     params = {**_common(values), "n_atoms": values["n_atoms"], "t_star": "delta" if seed % 2 else 0}
     if seed == 3:
         params = {**params, "tau": values["tau"]}
+    params = one_law(params)
     if grid is not None:
         params.pop("h")
         params |= {"h": Fraction(int(rng.integers(1, 9)), 10)} if grid == "two-stage" else {"N": int(rng.integers(2, 150))}
@@ -221,7 +222,7 @@ def test_the_table_of_profiles() -> None:
 def test_dimension_of_a_subspace_and_variance_help(name: str, teacher: str) -> None:
     """sd2 replaces m2 in second-moment; d_eff replaces d for DDIM in (a), (b), (f) and nowhere else."""
     values = draw(np.random.default_rng(1))
-    values |= {"d": 100, "d_eff": 5, "m2": 3.0, "sd2": 1.0}
+    values |= {"d": 100, "d_eff": 5, "m2": 3.0, "sd2": 1.0, "tau": 0.0, "R": 4.0, "L_s": 200.0}
     base = {**for_theorem(ONE_STEP, values), **for_profile(name, teacher, values), "teacher": teacher, "profile": name}
     base.pop("h")
     base |= {"grid": "geometric", "N": 30}

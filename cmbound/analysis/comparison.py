@@ -33,7 +33,7 @@ from cmbound.evaluation import law
 from cmbound.evaluation.point import evaluate
 from cmbound.formulas import OPTIONS, accepts
 from cmbound.frozen import Record
-from cmbound.numbers import exact, text_of
+from cmbound.numbers import exact, rounded, text_of
 from cmbound.records import Evaluation, Theorem
 from cmbound.threads import alone
 from cmbound.variants import TIERS, choose
@@ -288,7 +288,7 @@ def _shortened(theorem: Theorem, text: str) -> str:
 
 def _step_note(rows: tuple[Row, ...], source: Source) -> tuple[str, ...]:
     used = [x.id for x in rows if wants_step(x.theorem) and x.evaluation is not None]
-    return (f"h = {source.step:.6g}, the largest step of the grid, in {', '.join(used)}",) if used and source.step else ()
+    return (f"h = {rounded(source.step)}, the largest step of the grid, in {', '.join(used)}",) if used and source.step else ()
 
 
 def run_shape() -> tuple[str, ...]:

@@ -12,6 +12,8 @@ from decimal import ROUND_CEILING, Context, Decimal
 from fractions import Fraction
 from typing import Any
 
+from cmbound.numerics.certified import float_up
+
 _UP = Context(prec=30, rounding=ROUND_CEILING)
 ROOT = "the square root"
 PINSKER = "TV <= (KL/2)^(1/2)"
@@ -36,8 +38,8 @@ class Implied:
 
     @property
     def value(self) -> float:
-        """The bound as a float."""
-        return float(self.upper)
+        """The bound as a float, rounded up."""
+        return float_up(self.upper)
 
 
 def implied(metric: str, target: str, upper: Decimal, numbers: Mapping[str, Any], guarantee: bool) -> tuple[Implied, ...]:

@@ -19,6 +19,7 @@ from cmbound.errors import InputError
 from cmbound.formulas import accepts, required
 from cmbound.frozen import FrozenDict
 from cmbound.notation import TABLE
+from cmbound.numbers import measured_constant
 from cmbound.records import Theorem
 from cmbound.variants import visible_symbols
 from cmbound.verification.affine import Affine, Pipeline, composed, exact_score, flow, teacher_steps
@@ -178,7 +179,7 @@ class Measured:
         numbers |= {"delta": run.low, "T": float(run.nodes[-1]), "N": len(run.nodes) - 1, "k": len(run.indices) + 1}
         numbers |= self._entropies
         given = {name: shown_text(x) for name, x in self.numbers.items() if name not in numbers}
-        return {name: x if isinstance(x, str) else f"{float(x):.8g}" for name, x in numbers.items()} | given
+        return {name: x if isinstance(x, str) else measured_constant(name, x, 8) for name, x in numbers.items()} | given
 
     @property
     def measured(self) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from cmbound.errors import DomainError
 from cmbound.exact import Value, as_expr, rational_near, sign
 from cmbound.formulas import ALIASES
 from cmbound.notation import TABLE
+from cmbound.numbers import apart
 from cmbound.records import Assumption, Theorem
 
 
@@ -65,10 +66,8 @@ def _holds(predicate: Any, row: Mapping[str, Value]) -> bool:
 def readable(row: Mapping[str, Value], values: Mapping[str, Value]) -> str:
     """The numbers of a row as text, each as the noise level the user gave where there is one."""
     given = {name: alias for alias, name in ALIASES.items() if alias in values}
-    shown = []
-    for name, value in sorted(row.items()):
-        text = f"{name} = {float(rational_near(value)):.6g}"
-        if name in given:
-            text += f" ({given[name]} = {float(values[given[name]]):.6g})"
-        shown.append(text)
-    return ", ".join(shown)
+    names = sorted(row)
+    shown = [f"{name} = {text}" for name, text in zip(names, apart(*(rational_near(row[x]) for x in names)), strict=True)]
+    aliases = [given[name] for name in names if name in given]
+    levels = dict(zip(aliases, apart(*(values[x] for x in aliases)), strict=True))
+    return ", ".join(f"{x} ({given[n]} = {levels[given[n]]})" if n in given else x for n, x in zip(names, shown, strict=True))

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from math import isfinite
 from typing import Any
+
+import numpy as np
 
 from cmbound import grids
 from cmbound.checks import checked_distinct
-from cmbound.errors import DomainError, InputError, MissingParameterError
+from cmbound.errors import CmboundError, DomainError, InputError, MissingParameterError
 from cmbound.evaluation import assumptions, law
 from cmbound.exact import Value, difference, rational_near, sign, time_from_sigma
 from cmbound.formulas import (
@@ -27,7 +30,7 @@ from cmbound.formulas import (
 from cmbound.frozen import Record
 from cmbound.grids import Grid
 from cmbound.notation import TABLE, Domain
-from cmbound.numbers import exact, text_of
+from cmbound.numbers import apart, exact, rounded, text_of
 from cmbound.profiles import PROFILES, Profile, Rule, profile, specialised, unavailable
 from cmbound.records import Assumption, Theorem
 from cmbound.threads import alone
@@ -147,6 +150,8 @@ def _exact_lists(params: Mapping[str, Any]) -> dict[str, tuple[Fraction, ...]]:
 def resolve(theorem: Theorem, params: Mapping[str, Any]) -> Setting:
     """Check and complete what the user gave.
 
+    Where only the binary value of a float stands in the way (t = 5.833 beside T = "5.833"), the error says so.
+
     Args:
         theorem: the statement.
         params: numbers and options, as :meth:`cmbound.records.Theorem.evaluate` takes them.
@@ -154,6 +159,43 @@ def resolve(theorem: Theorem, params: Mapping[str, Any]) -> Setting:
     Raises:
         CmboundError: see :meth:`cmbound.records.Theorem.evaluate`.
     """
+    try:
+        return _resolved(theorem, params)
+    except CmboundError as error:
+        hint = _float_hint(theorem, params) if type(error) in (DomainError, InputError) else ""
+        if hint:
+            raise type(error)(f"{error}; {hint}") from None
+        raise
+
+
+def _float_hint(theorem: Theorem, params: Mapping[str, Any]) -> str:
+    """What to say where everything fits once floats are read as the decimals they print as; empty where it does not."""
+    typed = {name: text for name, value in params.items() if (text := _as_typed(value)) is not None}
+    for names in [*([name] for name in typed), list(typed)]:
+        try:
+            _resolved(theorem, {**params, **{name: typed[name] for name in names}})
+        except CmboundError:
+            continue
+        name = names[0]
+        shown = typed[name] if isinstance(typed[name], str) else next(x for x in typed[name] if isinstance(x, str))
+        number = rounded(float(shown), 20, "nearest")
+        side = "above" if Fraction(float(shown)) > Fraction(shown) else "below"
+        return f"{name} was given as a float, the binary number {number} {side} {shown}: write it as text, {shown!r}"
+    return ""
+
+
+def _as_typed(value: Any) -> Any:
+    """Floats (also in a list) whose shortest text is another number, as that text; None where there is none."""
+    if isinstance(value, float):
+        text = repr(float(value))
+        return text if isfinite(value) and Fraction(text) != Fraction(value) else None
+    if isinstance(value, str | Mapping) or not isinstance(value, Sequence | np.ndarray):
+        return None
+    items = [_as_typed(x) if isinstance(x, float) else None for x in value]
+    return [x if y is None else y for x, y in zip(value, items, strict=True)] if any(items) else None
+
+
+def _resolved(theorem: Theorem, params: Mapping[str, Any]) -> Setting:
     require_formula(theorem)
     options = {name: params[name] for name in OPTIONS if params.get(name) is not None}
     numbers = {name: value for name, value in params.items() if name not in OPTIONS and value is not None}
@@ -383,7 +425,8 @@ def _build_grid(theorem: Theorem, grid: Grid | str | None, values: dict[str, Val
     if sign(difference(values["T"], values["delta"])) <= 0:
         raise DomainError(f"delta must be below T, got {_interval(values)}")
     if "h" in values and sign(difference(difference(values["T"], values["delta"]), values["h"])) < 0:
-        raise DomainError(f"h must be at most T - delta, got h = {float(values['h']):g} with {_interval(values)}")
+        most, step = apart(rational_near(difference(values["T"], values["delta"])), rational_near(values["h"]))
+        raise DomainError(f"h must be at most T - delta = {most}, got h = {step} with {_interval(values)}")
     low, high = rational_near(values["delta"]), rational_near(values["T"])
     if kind == "edm":
         values.setdefault("rho", Fraction(7))

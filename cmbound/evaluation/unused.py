@@ -1,4 +1,4 @@
-"""Which of the parameters and options that were given enter nothing: a user who gives a number should know that it changes nothing.
+"""Which of the parameters and options that were given enter nothing: who gives a number should know that it changes nothing.
 
 A name is used if the terms that were evaluated, the rules of the profiles on the path, the grid, or an assumption that was
 checked depend on it. That the constants of a law are compared with each other (:mod:`cmbound.evaluation.law`) is no use.

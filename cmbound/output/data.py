@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from importlib import resources
 from typing import Any
 
@@ -12,12 +13,13 @@ import cmbound
 from cmbound.exact import noise_level
 from cmbound.formulas import latex, on_a_grid, statement_parts
 from cmbound.frozen import thawed
-from cmbound.functions import Named, plain
+from cmbound.functions import Named, plain, v
+from cmbound.notation import SIGNS
 from cmbound.output.numbers import plain_decimal
 from cmbound.presets import Preset
 from cmbound.profiles import PROFILES, Profile
 from cmbound.records import Assumption, Evaluation, Terms, Theorem
-from cmbound.variants import TEACHERS, Placeholder
+from cmbound.variants import PLACEHOLDERS, TEACHERS, Placeholder
 
 SCHEMA_VERSION = "1"
 
@@ -118,9 +120,10 @@ def definitions(exprs: list[Any]) -> list[tuple[Any, Any]]:
     while queue:
         expr = queue.pop(0)
         for call in sorted(expr.atoms(Named), key=lambda x: (x.count_ops(), str(x))):
-            if type(call) in kinds:
+            kind = (type(call), isinstance(call, v) and call.args[0] == 0)
+            if kind in kinds:
                 continue
-            kinds.add(type(call))
+            kinds.add(kind)
             found[call] = plain(type(call).definition(*call.args))
             queue.append(found[call])
     return list(found.items())
@@ -131,8 +134,24 @@ def _row(row: Any) -> dict[str, Any]:
 
 
 def _where(exprs: list[Any]) -> list[dict[str, str]]:
-    rows = definitions(exprs)
-    return [{"name": str(call), "definition": str(body), "latex": f"{latex(call)} = {latex(body)}"} for call, body in rows]
+    rows = []
+    for call, body in definitions(exprs):
+        left, right = latex(call), latex(body)
+        rows.append({"name": str(call), "definition": str(body), "latex": f"{left} = {right}" if left != right else ""})
+    return rows
+
+
+def _signs(text: str, expr: Any) -> list[dict[str, str]]:
+    """What the LaTeX of a statement is written in besides parameters and named functions: each sign with its meaning."""
+    found = [{"latex": sign, "meaning": meaning} for pattern, sign, meaning in SIGNS if re.search(pattern, text)]
+    for kind, meaning in PLACEHOLDERS.items():
+        if expr.has(kind):
+            found.append({"latex": kind.latex_name, "meaning": meaning})
+    if expr.atoms(sympy.Indexed):
+        found.append(
+            {"latex": r"t_0 < \dots < t_N", "meaning": "the nodes of the grid, from delta to T (t_n: where the sum ends)"}
+        )
+    return found
 
 
 def profile_data(profile: Profile) -> dict[str, Any]:
@@ -179,6 +198,7 @@ def theorem_data(theorem: Theorem, **options: Any) -> dict[str, Any]:
         "expression": str(expression),
         "terms": [{"name": x.name, "expression": str(x.expression), "latex": latex(x.expression)} for x in terms],
         "where": _where([expression]),
+        "signs": _signs(left, expression),
         "parameters": [_row(x) for x in theorem.parameters],
         "optional_parameters": [_row(x) for x in theorem.optional_parameters],
         "assumptions": [

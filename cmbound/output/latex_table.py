@@ -16,24 +16,30 @@ _SHORT = 10
 
 
 def latex_table(table: Table, siunitx: bool = False) -> str:
-    """The tabular; with a caption or a label a complete table environment, which also holds the notes."""
+    """The tabular and below it the notes; with a caption or a label a complete table environment."""
     body = _tabular(table, siunitx)
     setup = [f"\\{table.size}"] if table.size else []
     setup += [r"\setlength{\tabcolsep}{3pt}"] if table.tight else []
-    needs = _packages(body)
+    needs = _packages([*body, *_notes(table)])
     first = f"% needs {', '.join(needs)}"
     if not (table.caption or table.label):
         if setup:
             body = ["{%", *setup, *body, "}"]
-        return "\n".join([first, *(f"% {' '.join(x.string().split())}" for x in table.notes), *body])
+        return "\n".join([first, *body, *_notes(table)])
     lines = [r"\begin{table}[tbp]", r"\centering"]
     lines += [f"\\caption{{{dollars(table.caption).latex()}}}"] if table.caption else []
     lines += [f"\\label{{{table.label}}}"] if table.label else []
     lines += [*setup, *body]
-    if table.notes:
-        notes = r"\\ ".join(x.latex() for x in table.notes)
-        lines += [r"\par\vspace{2pt}", r"\begin{minipage}{\linewidth}\scriptsize\raggedright", notes, r"\end{minipage}"]
+    lines += _notes(table)
     return "\n".join([f"% needs {', '.join(_packages(lines))}", *lines, r"\end{table}"])
+
+
+def _notes(table: Table) -> list[str]:
+    """The notes, printed below the table: without them its signs would be undefined."""
+    if not table.notes:
+        return []
+    notes = r"\\ ".join(x.latex() for x in table.notes)
+    return [r"\par\vspace{2pt}", r"\begin{minipage}{\linewidth}\scriptsize\raggedright", notes, r"\end{minipage}"]
 
 
 def _packages(lines: Sequence[str]) -> list[str]:

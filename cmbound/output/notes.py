@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from decimal import Decimal
 
 from cmbound.output.numbers import rounded
 from cmbound.records import Evaluation
@@ -23,7 +24,7 @@ def notes(evaluation: Evaluation) -> tuple[str, ...]:
         assert evaluation.trivial is not None
         known = "total variation never exceeds" if evaluation.theorem.metric == "TV" else "always answering 0 achieves"
         found.append(
-            f"vacuous at these parameters: {known} {rounded(evaluation.trivial)}; "
+            f"vacuous at these parameters: {known} {rounded(Decimal(repr(evaluation.trivial)))}; "
             f"the dominating term is {term} ({evaluation.terms[term].share:.0%} of the bound)"
         )
     if evaluation.teacher == "ddim":
@@ -39,10 +40,17 @@ def notes(evaluation: Evaluation) -> tuple[str, ...]:
     if evaluation.steps is not None and len(evaluation.steps) > 1:
         best = min(evaluation.steps, key=lambda x: x.upper)
         if best.value < evaluation.value * (1 - 1e-6):
-            found.append(f"the bound is smallest after evaluation {best.k} ({rounded(best.value)}); stopping there is better")
+            found.append(f"the bound is smallest after evaluation {best.k} ({rounded(best.upper)}); stopping there is better")
+    rests_on = {x.id for x in evaluation.assumptions}
+    if "A2" in rests_on and rests_on & {"support", "atoms"} and _from_zero(evaluation):
+        found.append("no law has both its data in a ball and an L_s-Lipschitz score from t_star = 0 on: use t_star = delta")
     if evaluation.unused:
         found.append(unused_note(evaluation.unused))
     return tuple(found)
+
+
+def _from_zero(evaluation: Evaluation) -> bool:
+    return str(evaluation.parameters.get("t_star", "0")) in ("0", "0.0")
 
 
 def unused_note(unused: Iterable[tuple[str, str]]) -> str:

@@ -56,13 +56,29 @@ def budget_table(budget: Budget) -> Table:
 
 def shares_table(budget: Budget) -> Table:
     """What each term was allowed and what it uses, with the total."""
-    target = float(budget.target)
-    rows = [
-        (Cell(name.replace("_", " ")), number(rounded(budget.split[name] * target, 6, "nearest")), number(rounded(x.upper)))
-        for name, x in budget.achieved.terms.items()
-    ]
-    rows.append((Cell("total"), number(target_text(budget)), number(rounded(budget.achieved.upper))))
+    rows = []
+    for name, x in budget.achieved.terms.items():
+        used, share = Fraction(x.upper), Fraction(budget.split[name]) * budget.target
+        allowed, bound = within(used if abs(used - share) <= share * _FLOAT else share, used)
+        rows.append((Cell(name.replace("_", " ")), number(allowed), number(bound)))
+    total = within(budget.target, Fraction(budget.achieved.upper))[1]
+    rows.append((Cell("total"), number(target_text(budget)), number(total)))
     return Table(("term", "allowed", "bound"), tuple(rows), "lrr")
+
+
+_FLOAT = Fraction(1, 10**12)
+"""Shares are float64; a fixed term is allowed what it uses."""
+
+
+def within(allowed: Fraction, bound: Fraction, digits: int = 6) -> tuple[str, str]:
+    """What is allowed rounded down and a bound within it rounded up, with as many digits as keep them in this order."""
+    if allowed == bound:
+        return rounded(bound, digits), rounded(bound, digits)
+    while True:
+        texts = rounded(allowed, digits, "down"), rounded(bound, digits)
+        if Fraction(texts[1]) <= Fraction(texts[0]) or bound > allowed:
+            return texts
+        digits += 1
 
 
 def _budget_lines(budget: Budget) -> list[str]:
@@ -78,7 +94,8 @@ def budget_page(budget: Budget, width: int | None = None) -> str:
     page = Page(width)
     achieved = budget.achieved
     page.line(f"{budget.theorem.id}: {budget.theorem.title}")
-    page.line(f"{achieved.quantity} <= {rounded(achieved.upper)} <= {target_text(budget)} (the target), certified, with")
+    bound = within(budget.target, Fraction(achieved.upper))[1]
+    page.line(f"{achieved.quantity} <= {bound} <= {target_text(budget)} (the target), certified, with")
     page.line()
     page.table(budget_table(budget))
     page.line()
@@ -175,7 +192,9 @@ def _schedule_lines(schedule: Schedule) -> list[str]:
         lines.append("limit: infinite, no time contracts (L_f e^-(t - delta) >= 1 everywhere): further evaluations only hurt")
     else:
         at = rounded(in_clock(schedule.limit_time, schedule.optimal.clock), 6, "nearest")
-        lines.append(f"limit: no number of evaluations brings the bound below {rounded(schedule.limit)} (float64), at {at}")
+        lines.append(
+            f"limit: no number of evaluations brings the bound below {rounded(schedule.limit, 6, 'down')} (float64), at {at}"
+        )
         if count == 1 and float(schedule.bounds[0]) <= schedule.limit:
             lines.append("one evaluation is already below the limit: further ones only hurt the bound")
     if schedule.best_fixed_time is not None:

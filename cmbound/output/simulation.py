@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 
 from cmbound.distances import MAX_TRANSPORT
 from cmbound.frozen import FrozenDict, thawed
-from cmbound.output.numbers import rounded
+from cmbound.notation import UPPER_BOUNDS
+from cmbound.numbers import apart, measured_constant, rounded
+from cmbound.numerics.certified import float_up
 from cmbound.output.table import Cell, Table, number
 from cmbound.output.tables import terms_table
 from cmbound.output.text import Page
@@ -84,13 +87,20 @@ def simulation_data(simulation: Simulation) -> dict[str, Any]:
         "theorem": evaluation.theorem.id,
         "constants": "exact" if simulation.exact else "measured",
         "method": simulation.method,
-        "parameters": thawed(simulation.parameters),
+        "parameters": {name: _upward(name, thawed(x)) for name, x in simulation.parameters.items()},
         "steps": steps,
         "corrector": corrector,
         "trivial_bound": evaluation.trivial,
         "violations": list(simulation.violations),
         "notes": list(simulation.notes),
     }
+
+
+def _upward(name: str, value: Any) -> Any:
+    """A parameter of which an upper bound is needed, as doubles whose text is not below it."""
+    if name not in UPPER_BOUNDS:
+        return value
+    return [_upward(name, x) for x in value] if isinstance(value, list) else float_up(Decimal(float(value)))
 
 
 def exact_table(simulation: Simulation) -> Table:
@@ -119,8 +129,8 @@ def evaluations_table(simulation: Simulation) -> Table:
         (
             number(str(x.k)),
             number(rounded(x.time, 4, "nearest")),
-            *_shown(x.w2),
-            number(rounded(x.bound, 5)),
+            *_shown(x.w2, x.bound),
+            number(rounded(x.bound, 5) if x.w2.value <= x.bound else apart(x.w2.value, x.bound, digits=5)[1]),
             number("" if x.ratio is None else rounded(x.ratio, 3, "nearest")),
         )
         for x in simulation.steps
@@ -131,9 +141,10 @@ def evaluations_table(simulation: Simulation) -> Table:
     return Table(("k", name, "measured W2", interval, "bound", "ratio"), tuple(rows), "rrrlrr")
 
 
-def _shown(x: Truth) -> tuple[Cell, Cell]:
+def _shown(x: Truth, bound: float = np.inf) -> tuple[Cell, Cell]:
     interval = "exact" if x.exact else f"[{rounded(x.lower, 3, 'down')}, {rounded(x.upper, 3)}]"
-    return number(rounded(x.value, 5, "nearest")), Cell(interval)
+    value = rounded(x.value, 5, "nearest") if x.value <= bound else apart(x.value, bound, digits=5)[0]
+    return number(value), Cell(interval)
 
 
 def constants_text(simulation: Simulation) -> str:
@@ -141,11 +152,10 @@ def constants_text(simulation: Simulation) -> str:
     parts = []
     for name, value in simulation.parameters.items():
         if isinstance(value, list | tuple) and name not in ("grid", "times", "weights"):
-            low, high = min(value), max(value)
-            ends = f"{rounded(low, 4, 'nearest')} to {rounded(high, 4, 'nearest')}"
-            parts.append(f"{name} = {rounded(high, 4, 'nearest')}" if high - low <= 1e-9 * high else f"{name} from {ends}")
+            low, high = (measured_constant(name, x) for x in (min(value), max(value)))
+            parts.append(f"{name} = {high}" if low == high else f"{name} from {low} to {high}")
         elif isinstance(value, int | float | np.number):
-            parts.append(f"{name} = {rounded(float(value), 5, 'nearest')}")
+            parts.append(f"{name} = {measured_constant(name, value)}")
     return ", ".join(parts)
 
 
@@ -170,11 +180,10 @@ def simulation_page(simulation: Simulation, width: int | None = None) -> str:
     if simulation.violations:
         page.line(f"VIOLATION: measured W2 is above the bound after evaluation {', '.join(map(str, simulation.violations))}")
     how = "exact" if simulation.exact else "measured"
-    sign = " <= " if last.w2.value <= last.bound else ", bound "
-    page.line(
-        f"W2(q_{last.k}, {evaluation.target}) = {rounded(last.w2.value, 6, 'nearest')} ({how}){sign}{rounded(last.bound)} "
-        f"({evaluation.theorem.id} at {how} constants)"
-    )
+    w2, sign, bound = rounded(last.w2.value, 6, "nearest"), " <= ", rounded(last.bound)
+    if last.w2.value > last.bound:
+        (w2, bound), sign = apart(last.w2.value, last.bound), ", bound "
+    page.line(f"W2(q_{last.k}, {evaluation.target}) = {w2} ({how}){sign}{bound} ({evaluation.theorem.id} at {how} constants)")
     page.line()
     page.table(evaluations_table(simulation))
     page.line()

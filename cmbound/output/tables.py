@@ -6,7 +6,7 @@ import html
 from typing import Any
 
 from cmbound.output.numbers import latex_number, plain_decimal, rounded
-from cmbound.output.table import Cell, Table, math, number
+from cmbound.output.table import Cell, Table, dollars, math, number
 from cmbound.records import Evaluation
 
 
@@ -115,7 +115,8 @@ def statement_document(data: dict[str, Any], format: str) -> str:
     table = Table(
         ("term", "expression"), tuple((Cell(x["name"].replace("_", " ")), math(x["latex"])) for x in data["terms"]), "ll"
     )
-    where = [x["latex"] for x in data["where"]]
+    where = [x["latex"] for x in data["where"] if x["latex"]]
+    signs = [f"${x['latex']}$: {x['meaning']}" for x in data["signs"]]
     if format == "latex":
         lines = [
             f"% cmbound: {data['id']} ({data['kind']} form), {data['reference']['key']}, {data['reference']['place']}",
@@ -125,7 +126,8 @@ def statement_document(data: dict[str, Any], format: str) -> str:
             " \\\\\n".join(f"&{{}}{'+' if i else ''} {x}" for i, x in enumerate(data["latex_lines"][1:])),
             r"\end{align*}",
             table.latex(),
-            *(f"% where {x}" for x in where),
+            *([f"Where ${'$, $'.join(where)}$."] if where else []),
+            *([f"Signs: {'; '.join(dollars(x).latex() for x in signs)}."] if signs else []),
             *(f"% assumption {x['id']}: {x['text']}" for x in data["assumptions"]),
         ]
         return "\n".join(lines)
@@ -137,6 +139,7 @@ def statement_document(data: dict[str, Any], format: str) -> str:
         table.markdown(),
         "",
         *([f"where ${'$, $'.join(where)}$", ""] if where else []),
+        *([f"Signs: {'; '.join(dollars(x).markdown() for x in signs)}.", ""] if signs else []),
         *(f"* {x['id']}: {x['text']}" for x in data["assumptions"]),
         "",
         data["derivation"],

@@ -111,7 +111,7 @@ def _grid(evaluation: Evaluation) -> str:
     grid = evaluation.grid or {}
     if grid.get("kind") == "closed-form":
         return f"any grid with largest step {rounded(grid['h_max'], 6, 'nearest')}"
-    return f"{grid.get('kind')} grid of {grid.get('N')} steps, largest {rounded(grid['h_max'], 4, 'nearest')} in t"
+    return f"{grid.get('kind')} grid of {grid.get('N')} steps, largest {rounded(grid['h_max'], 4)} in t"
 
 
 def _short(value: Any) -> str:

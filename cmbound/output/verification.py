@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cmbound.output.numbers import rounded
+from cmbound.numbers import apart, rounded
 from cmbound.output.table import Cell, Table, number
 from cmbound.output.text import Page
 from cmbound.verification.campaign import Report
@@ -73,9 +73,8 @@ def check_page(reports: Sequence[Report], width: int | None = None) -> str:
         page.line(f"{sampled} of the truths are sampled: those verdicts are at asymptotic 99.994% intervals")
     for report in reports:
         if report.hidden_constant is not None:
-            page.line(
-                f"{report.theorem}: order form, not a guarantee; the instances force C >= {rounded(report.hidden_constant)}"
-            )
+            least = rounded(report.hidden_constant, 6, "down")
+            page.line(f"{report.theorem}: order form, not a guarantee; the instances force C >= {least}")
         elif report.kind == "order":
             page.line(f"{report.theorem}: order form; no instance estimates its constant")
     if len(reports) == 1:
@@ -99,7 +98,8 @@ def _reasons(page: Page, report: Report) -> None:
 def _outcome(page: Page, outcome: Outcome) -> None:
     if outcome.ratio is not None and outcome.truth is not None and outcome.bound is not None:
         how = " (sampled, asymptotic)" if outcome.trust == "asymptotic" else ""
-        page.line(f"true {rounded(outcome.truth, 10, 'nearest')}{how}, bound {rounded(outcome.bound, 10)}", 2)
+        true, bound = apart(outcome.truth, outcome.bound, digits=10)
+        page.line(f"true {true}{how}, bound {bound}", 2)
         page.line(f"ratio {rounded(outcome.ratio, 8, 'nearest')}, {outcome.status}{_because(outcome)}", 2)
         page.line(", ".join(f"{name} {rounded(x)}" for name, x in outcome.terms.items()), 2)
     else:

@@ -12,7 +12,7 @@ from typing import Any
 from cmbound.catalogue import theorem as find
 from cmbound.errors import DomainError, InputError
 from cmbound.frozen import Record
-from cmbound.numbers import exact
+from cmbound.numbers import apart, exact
 from cmbound.planning.problem import (
     LOWEST,
     SMALLEST,
@@ -246,9 +246,10 @@ def solve_one(problem: Problem, name: str, values: Values, allowance: float) -> 
     try:
         return best(problem, name, values, used, allowance)
     except Missed as error:
+        still, share = apart(error.value, allowance, digits=4)
         raise DomainError(
-            f"the target {float(problem.target):g} cannot be met: {term} is still {error.value:.4g} at {name} = {error.place:g}, "
-            f"{error.value - allowance:.4g} above its share {allowance:.4g}"
+            f"the target {float(problem.target):g} cannot be met: {term} is still {still} at {name} = {error.place:g}, "
+            f"{error.value - allowance:.4g} above its share {share}"
         ) from None
 
 
@@ -304,12 +305,12 @@ def impossible(problem: Problem, used: Mapping[str, float], place: str = "") -> 
     target = float(problem.target)
     name = max(used, key=lambda x: used[x])
     if used[name] > target:
-        what = f"{name} alone is {used[name]:.4g}, {used[name] - target:.4g} above it"
+        what = f"{name} alone is {apart(used[name], target, digits=4)[0]}, {used[name] - target:.4g} above it"
     else:
         total = sum(used.values())
         shown = " + ".join(f"{x} {y:.4g}" for x, y in used.items() if y > 0)
         over = f"{total - target:.4g} above it" if total > target else "which leaves no room for the other terms"
-        what = f"{shown} = {total:.4g}, {over}"
+        what = f"{shown} = {apart(total, target, digits=4)[0]}, {over}"
     held = ", ".join(f"{x} = {y}" for x, y in problem.fixed.items())
     return DomainError(f"the target {target:g} cannot be met{f' with {held} fixed' if held else ''}: {place}{what}")
 

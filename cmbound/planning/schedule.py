@@ -9,7 +9,7 @@ from typing import Any
 from cmbound.catalogue import theorem
 from cmbound.errors import DomainError
 from cmbound.frozen import Record
-from cmbound.numbers import exact
+from cmbound.numbers import exact, rounded
 from cmbound.planning.candidates import Candidates
 from cmbound.records import Evaluation
 from cmbound.threads import alone
@@ -47,7 +47,8 @@ class Schedule(Record):
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{x:.4g}" for x in self.times)
-        return f"<Schedule of {len(self.bounds)} evaluations at T, {shown}: {self.optimal.quantity} <= {self.optimal.value:.6g}>"
+        bound = f"{self.optimal.quantity} <= {rounded(self.optimal.upper)}"
+        return f"<Schedule of {len(self.bounds)} evaluations at T, {shown}: {bound}>"
 
     @property
     def bounds(self) -> tuple[Decimal, ...]:

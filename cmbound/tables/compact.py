@@ -9,6 +9,7 @@ from typing import Any
 from sympy import Dummy, Mul, Pow, Rational, S
 from sympy.printing.latex import LatexPrinter
 
+from cmbound.formulas import without_width
 from cmbound.functions import Named, plain
 from cmbound.notation import latex_names
 
@@ -93,6 +94,7 @@ def _joins(base: Any, exponent: Any) -> bool:
 
 def compact(expr: Any, names: Mapping[Any, str] | None = None) -> str:
     """LaTeX of an expression, kept low; ``names`` has the LaTeX of symbols that are not in the table of symbols."""
-    settings = {"symbol_names": {**latex_names(), **(names or {})}, "fold_frac_powers": True, "root_notation": False}
-    text = str(_Compact(settings).doprint(plain(expr))).replace(r"\log{", r"\log {")
+    expr, more = without_width(plain(expr))
+    settings = {"symbol_names": {**latex_names(), **more, **(names or {})}, "fold_frac_powers": True, "root_notation": False}
+    text = str(_Compact(settings).doprint(expr)).replace(r"\log{", r"\log {")
     return re.sub(r"\(([a-z])\)\^", r"\1^", _LOW_BRACKETS.sub(r"(\1)", text))

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from fractions import Fraction
 from functools import cached_property
 from os import PathLike, fspath
@@ -243,7 +244,7 @@ _OF_EVALUATION: Mapping[str, Callable[[Evaluation, int], Cell]] = {
     "total": lambda x, digits: number(rounded(x.upper, digits)),
     "lower": lambda x, digits: number(rounded(x.lower, digits, "down")),
     "dominating_term": lambda x, digits: _text_cell(x.dominating_term),
-    "trivial": lambda x, digits: DASH if x.trivial is None else number(rounded(x.trivial, digits, "nearest")),
+    "trivial": lambda x, digits: DASH if x.trivial is None else number(rounded(Decimal(repr(x.trivial)), digits)),
     "ratio": _ratio,
     "vacuous": lambda x, digits: DASH if x.vacuous is None else Cell("yes" if x.vacuous else "no"),
     "profile": lambda x, digits: _text_cell(", ".join(dict.fromkeys(y.profile for y in x.stretches)) or None),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from cmbound.catalogue import theorem as find
@@ -45,7 +46,7 @@ def presets(digits: int, presets: Any = None, statement: str = ONE_STEP) -> Tabl
     rows += [(Cell(name), *(Cell(x.options.get(name, "-")) for x in chosen)) for name in options]
     found = [theorem.evaluate(preset=x.name) for x in chosen]
     rows.append((prose(f"bound ({theorem.metric})"), *(number(rounded(x.upper, digits)) for x in found)))
-    trivial = [DASH if x.trivial is None else number(rounded(x.trivial, digits, "nearest")) for x in found]
+    trivial = [DASH if x.trivial is None else number(rounded(Decimal(repr(x.trivial)), digits)) for x in found]
     rows.append((Cell("always 0"), *trivial))
     rows.append((Cell("largest term"), *(Cell((x.dominating_term or "none").replace("_", " ")) for x in found)))
     marked = any(cell.mark for row in rows for cell in row)
@@ -160,7 +161,7 @@ def comparison_table(data: Mapping[str, Any], digits: int) -> Table:
     rows = []
     for x in sorted(data["rows"], key=lambda x: str(x.get("column") or x["metric"])):
         value = x.get("value")
-        bound = DASH if value is None else number(rounded(value, digits))
+        bound = DASH if value is None else number(rounded(Decimal(x.get("upper") or value), digits))
         rank = DASH if x.get("rank") is None else number(str(x["rank"]))
         remark = prose((x.get("reason") or "").partition(":")[0])
         rows.append(

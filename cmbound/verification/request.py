@@ -12,7 +12,7 @@ import numpy.typing as npt
 from cmbound.errors import DomainError, InputError, UnknownNameError
 from cmbound.frozen import FrozenDict
 from cmbound.notation import COUNT, POSITIVE, Domain
-from cmbound.numbers import exact
+from cmbound.numbers import apart, exact
 from cmbound.verification.settings import grid_nodes
 from cmbound.worlds.process import noise_level, time_of
 
@@ -61,7 +61,8 @@ def ends(delta: Any, horizon: Any, clock: str) -> tuple[float, float]:
     low = DEFAULT_DELTA if delta is None else _time("delta", delta, clock)
     high = DEFAULT_HORIZON if horizon is None else _time("horizon", horizon, clock)
     if not low < high * (1 - 1e-6):
-        raise DomainError(f"delta must be below the horizon {in_clock(high, clock):g}, got {in_clock(low, clock):g}")
+        last, first = apart(in_clock(high, clock), in_clock(low, clock))
+        raise DomainError(f"delta must be below the horizon {last}, got {first}")
     return low, high
 
 

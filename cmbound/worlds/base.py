@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from cmbound.distances.scaling import norm
 from cmbound.errors import DomainError, InputError
+from cmbound.numbers import apart
 from cmbound.worlds.process import noise, signal
 
 Array = npt.NDArray[np.float64]
@@ -107,7 +108,8 @@ def interval(low_name: str, low: Any, high_name: str, high: Any) -> tuple[float,
     """
     first, last = scalar_time(low_name, low), scalar_time(high_name, high)
     if first > last:
-        raise DomainError(f"{low_name} must be <= {high_name} = {last:g}, got {first:g}")
+        most, given = apart(last, first)
+        raise DomainError(f"{low_name} must be <= {high_name} = {most}, got {given}")
     return first, last
 
 

@@ -1,0 +1,172 @@
+"""Constants that cannot belong to one data law are refused; those of a real law never are, measured or as they are printed."""
+
+from __future__ import annotations
+
+import json
+import math
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+
+import cmbound
+from cmbound.errors import DomainError
+from cmbound.numbers import rounded
+from cmbound.sweeps import sweep
+from cmbound.sweeps import table as swept
+from cmbound.worlds import Atoms, Gaussian, Mixture
+from tests.test_errors import DOMAIN, fails
+
+BASE: dict[str, Any] = {"d": 4, "m2": 3, "T": 3, "delta": "0.01", "h": "0.01", "L_f": 2, "eps_sc": "0.01", "eps_cm": "0.01"}
+ONE_STEP = cmbound.theorem("explicit-one-step")
+UPPER = ("m2", "sd2", "R", "L_s")
+
+CONTRADICTIONS: tuple[dict[str, Any], ...] = (
+    {"sd2": "3.0001"},
+    {"sd2": 2, "R": 1},
+    {"sd2": 1, "R": "0.9999"},
+    {"sd2": "1e-9", "R": 0},
+    {"sd2": 1, "n_atoms": 1},
+    {"sd2": 1, "n_atoms": 1, "R": 5},
+    {"sd2": 1, "weights": "1", "R": 5},
+    {"sd2": "0.9", "weights": "8,1,1", "R": 1},  # 4 * 0.8 * 0.2 = 0.8^2
+    {"d_eff": 5},
+    {"d_eff": 3, "n_atoms": 3},
+    {"d_eff": 3, "weights": "1,2,1"},
+    {"d_eff": 2, "n_atoms": 1},
+    {"d_eff": 3, "tau": "0.5"},
+    {"sd2": "0.9", "tau": "0.5"},
+    {"sd2": 2, "tau": "0.5", "R": 1},
+    {"sd2": 2, "tau": "0.5", "n_atoms": 1},
+    {"sd2": "0.5", "L_s": 3},
+    {"sd2": "0.5", "L_s": 3, "t_star": "delta"},
+    {"R": 1, "tau": "0.5", "L_s": 3},
+    {"R": 1, "L_s": 50, "t_star": "delta"},  # 1/s^2 = 50.5
+    {"n_atoms": 9, "L_s": 50, "t_star": "delta"},
+    {"d_eff": 2, "L_s": 50, "t_star": "delta"},
+    {"n_atoms": 3, "weights": "1,1"},
+)
+LAWFUL: tuple[dict[str, Any], ...] = (
+    {"sd2": 3},
+    {"sd2": 1, "R": 1},
+    {"sd2": 1, "R": 1, "n_atoms": 2},
+    {"sd2": 0, "n_atoms": 1},
+    {"sd2": 0, "n_atoms": 1, "R": 1, "d_eff": 1},
+    {"sd2": "0.8", "weights": "8,1,1", "R": 1},
+    {"d_eff": 2, "n_atoms": 3},
+    {"d_eff": 4, "tau": "0.5"},
+    {"sd2": 1, "tau": "0.5"},
+    {"sd2": 1, "tau": "0.5", "R": 0},
+    {"sd2": 1, "tau": "0.5", "n_atoms": 1},
+    {"sd2": 1, "L_s": 4},
+    {"R": 0, "tau": "0.5", "L_s": 4},
+    {"R": 1, "L_s": 51, "t_star": "delta"},
+    {"R": 1, "L_s": 4},  # rival assumptions: see the note
+)
+
+
+@pytest.mark.parametrize("given", CONTRADICTIONS, ids=str)
+@pytest.mark.parametrize("clock", ["ou", "ve"])
+def test_constants_of_no_law(given: dict[str, Any], clock: str) -> None:
+    if "L_s" in given and clock == "ve":
+        given = {**given, "L_s": 1}  # e^(2t) L_s is the constant in the other clock
+    with pytest.raises(DomainError) as caught:
+        ONE_STEP.evaluate(**BASE, **given, clock=clock)
+    text = str(caught.value)
+    assert "\n" not in text
+    assert sum(name in text for name in given) >= min(2, len(given.keys() - {"weights"}))
+    with pytest.raises(DomainError):
+        ONE_STEP.approximate(**BASE, **given, clock=clock)
+
+
+@pytest.mark.parametrize("given", LAWFUL, ids=str)
+def test_constants_of_some_law(given: dict[str, Any]) -> None:
+    assert ONE_STEP.evaluate(**BASE, **given).value > 0
+
+
+@pytest.mark.parametrize("given", [x for x in CONTRADICTIONS if "weights" not in x], ids=str)
+def test_over_arrays_the_place_is_named(given: dict[str, Any]) -> None:
+    """The last of three points is the contradiction, the others are N(0, I)."""
+    good = {"sd2": 2, "m2": 3, "R": 9, "n_atoms": 9, "d_eff": 4, "tau": 0.0, "L_s": 60}
+    names = [name for name in given if name != "t_star"]
+    bad = {name: float(Fraction(given[name])) for name in names}
+    arrays = {name: np.array([good[name], good[name], bad[name]], dtype=float) for name in names}
+    fixed = {name: x for name, x in BASE.items() if name not in names}
+    if given.get("t_star") is not None:
+        fixed["t_star"] = given["t_star"]
+    if "tau" in names:  # the one entry with tau > 0 is the one that is looked at first
+        with pytest.raises(DomainError):
+            ONE_STEP.approximate(**fixed, **arrays)
+        return
+    with pytest.raises(DomainError, match="at index 2"):
+        ONE_STEP.approximate(**fixed, **arrays)
+    with pytest.raises(DomainError, match=rf"at {names[0]} = "):
+        swept(sweep("explicit-one-step", **fixed, **{name: arrays[name] for name in names[:1]}, **{x: bad[x] for x in names[1:]}))
+
+
+def _worlds(rng: np.random.Generator) -> list[Any]:
+    d = int(rng.integers(1, 5))
+    sizes = 10.0 ** rng.uniform(-2, 1)
+    root = rng.normal(size=(d, d)) * sizes
+    points = rng.normal(size=(int(rng.integers(1, 6)), d)) * sizes + rng.normal()
+    heavy = rng.dirichlet(np.full(len(points), 0.2)) + 1e-9
+    e = np.zeros((2, d))
+    e[0, 0], e[1, 0] = sizes, -sizes
+    return [
+        Gaussian(rng.normal(size=d), root @ root.T),
+        Gaussian(np.zeros(d), np.eye(d) * rng.uniform(0.01, 0.9)),
+        Mixture(points, None, rng.uniform(0.01, 0.9) ** 2),
+        Mixture(e, None, rng.uniform(0.01, 0.9) ** 2),
+        Atoms(points),
+        Atoms(points, heavy),
+        Atoms(e),
+        Atoms(e[:1]),
+    ]
+
+
+def _params(law: dict[str, Any], delta: float, clock: str) -> dict[str, Any]:
+    law = dict(law)
+    if clock == "ve" and "L_s" in law:
+        law["L_s"] = max(law["L_s"] * math.exp(-2 * delta) if law["t_star"] == "delta" else law["L_s"], 1.0)
+    return {**{k: v for k, v in BASE.items() if k not in law}, **law, "delta": delta, "profile": "universal", "clock": clock}
+
+
+@pytest.mark.parametrize("seed", range(25))
+@pytest.mark.parametrize("clock", ["ou", "ve"])
+def test_no_law_is_refused(seed: int, clock: str) -> None:
+    """Measured constants pass as they are, and rounded as they are printed (upper bounds up, to five digits or more)."""
+    rng = np.random.default_rng(seed)
+    for world in _worlds(rng):
+        delta = float(10.0 ** rng.uniform(-4, -1))
+        law = world.constants(delta, 3.0, float(rng.choice([0.0, delta])))
+        ONE_STEP.evaluate(**_params(law, delta, clock))
+        for digits in (5, 8):
+            printed = {name: rounded(x, digits) if name in UPPER else x for name, x in law.items()}
+            ONE_STEP.approximate(**_params(law | {k: v for k, v in printed.items() if k != "L_s"}, delta, clock))
+        arrays = {
+            name: np.full(3, x) for name, x in law.items() if name in (*UPPER, "tau") and not (clock == "ve" and name == "L_s")
+        }
+        ONE_STEP.approximate(**{**_params(law, delta, clock), **arrays})
+        one = {name: [x, x] for name, x in law.items() if name in ("m2", "sd2")}
+        if "weights" not in law:  # a list would be swept over
+            swept(sweep("explicit-one-step", **{**_params(law, delta, clock), **one}))
+
+
+def test_what_a_preset_says_is_named() -> None:
+    message = fails(DOMAIN, "evaluate", "explicit-one-step", "--preset", "digits", "-p", "R=1", says=("sd2", "R = 1"))
+    assert "sd2 = 4.3328 (from the preset)" in message
+    fails(DOMAIN, "compare", "--preset", "gaussian-2d", "-p", "sd2=1", "-p", "R=0.5", says=("sd2 = 1", "R = 0.5"))
+
+
+def test_equal_looking_numbers_are_told_apart() -> None:
+    with pytest.raises(DomainError, match=r"sd2 = 1\.00000001, R = 1\b"):
+        ONE_STEP.evaluate(**BASE, sd2="1.00000001", R=1)
+
+
+def test_rival_assumptions_are_noted() -> None:
+    found = ONE_STEP.evaluate(**{**BASE, "d": 1}, R="0.3", L_s=2)
+    rests_on = {x.id for x in found.assumptions}
+    assert {"A2", "support"} <= rests_on
+    assert any("no law has both" in x for x in found.notes)
+    assert json.dumps(found.to_dict())
