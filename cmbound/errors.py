@@ -40,10 +40,10 @@ class UnknownNameError(InputError):
         near = difflib.get_close_matches(str(given).lower(), folded, n=1, cutoff=0.5)
         if near:
             tail = f"; did you mean {folded[near[0]]!r}?"
-        elif names and len(names) <= 40:
-            tail = f"; known: {', '.join(names)}"
+        elif len(names) > 40:
+            tail = f"; known are {len(names)}, such as {', '.join(difflib.get_close_matches(str(given), names, n=5, cutoff=0))}"
         else:
-            tail = ""
+            tail = f"; known: {', '.join(names)}" if names else ""
         super().__init__(f"unknown {what} {given!r}{hint}{tail}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
 import secrets
@@ -194,7 +195,9 @@ def read_text(path: str | Path) -> str:
             return decoded(stream, str(path))
     except OSError as error:
         reason = "it is a directory" if os.path.isdir(path) else error.strerror
-    except ValueError as error:
+    except InputError:
+        raise
+    except ValueError as error:  # a null byte in the name
         reason = str(error)
     raise InputError(f"cannot read {path}: {reason}")
 
@@ -212,3 +215,19 @@ def decoded(stream: IO[bytes], name: str) -> str:
         return data.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError:
         raise InputError(f"cannot read {name}: not UTF-8 text") from None
+
+
+def json_of(text: str, name: str, **hooks: Any) -> Any:
+    """The data in a JSON text, read from the file ``name``; ``hooks`` as for :func:`json.loads`.
+
+    Raises:
+        InputError: no JSON.
+    """
+    if not text.strip():
+        raise InputError(f"cannot read {name} as JSON: it is empty")
+    try:
+        return json.loads(text, **hooks)
+    except InputError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"cannot read {name} as JSON: {error}") from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ import click
 from cmbound.cli import CONTEXT
 from cmbound.cli.common import cluster_option, completer, format_option, output_option, progress_bar, read, theorem_ids, write
 from cmbound.errors import InputError
+from cmbound.files import json_of
 
 WORLD_NAMES = ("gaussian", "mixture", "atoms")
 FALSIFY_SECONDS = 60.0
@@ -140,19 +140,12 @@ def _planted(ids: Sequence[str], seed: int, known: str | None, jobs: int, cluste
     from cmbound.output.verification import planted_page, planted_table
     from cmbound.verification.planted import planted
 
-    earlier = None if known is None else _read_json(known)
+    earlier = None if known is None else json_of(read(known), known)
     with progress_bar("planting", None) as advance:
         report = planted(ids or None, seed=seed, known=earlier, jobs=jobs, cluster=cluster, progress=advance)
     if form == "json":
         return to_json(report.to_dict())
     return planted_page(report) if form == "text" else planted_table(report.verdicts).render(form)
-
-
-def _read_json(path: str) -> Any:
-    try:
-        return json.loads(read(path))
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"cannot read {path} as JSON: {error}") from None
 
 
 def _replay(path: str, form: str) -> tuple[str, bool]:
@@ -162,7 +155,7 @@ def _replay(path: str, form: str) -> tuple[str, bool]:
 
     if form not in ("text", "json"):
         raise InputError(f"--replay prints text or json, not {form}")
-    outcome = replay(_read_json(path))
+    outcome = replay(json_of(read(path), path))
     text = to_json(outcome.to_dict()) if form == "json" else replay_page(outcome)
     return text, outcome.status == "violation"
 

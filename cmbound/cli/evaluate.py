@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import tomllib
@@ -13,6 +12,7 @@ import click
 from cmbound.cli import CONTEXT
 from cmbound.cli.common import completer, format_option, output_option, parameter_names, preset_names, read, theorem_ids, write
 from cmbound.errors import InputError, UnknownNameError
+from cmbound.files import json_of
 
 # Names the shell completes; a test keeps them equal to what the library offers (which would import SymPy).
 PROFILE_NAMES = (
@@ -60,13 +60,13 @@ def parse_params(path: str) -> dict[str, Any]:
     """A flat TOML or JSON table of parameters (and options); numbers keep the digits they are written with."""
     text = read(path)
     is_json = path.endswith(".json") or (not path.endswith(".toml") and text.lstrip().startswith("{"))
-    try:
-        if is_json:
-            data = json.loads(text, parse_float=str, parse_int=str, parse_constant=str, object_pairs_hook=_no_duplicates)
-        else:
+    if is_json:
+        data = json_of(text, path, parse_float=str, parse_int=str, parse_constant=str, object_pairs_hook=_no_duplicates)
+    else:
+        try:
             data = tomllib.loads(text, parse_float=str)
-    except (json.JSONDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise InputError(f"cannot read {path} as {'JSON' if is_json else 'TOML'}: {error}") from None
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"cannot read {path} as TOML: {error}") from None
     if not isinstance(data, dict):
         raise InputError(f"{path} must hold a table of parameters")
     for name, value in data.items():
@@ -83,10 +83,7 @@ def parse_grid(text: str | None) -> Any:
         raise UnknownNameError("grid", text, GRID_KINDS, hint=" (neither a kind of grid nor a file)")
     body = read(text)
     if body.lstrip().startswith("["):
-        try:
-            numbers = json.loads(body, parse_float=str, parse_int=str, parse_constant=str)
-        except (json.JSONDecodeError, RecursionError) as error:
-            raise InputError(f"cannot read {text} as JSON: {error}") from None
+        numbers = json_of(body, text, parse_float=str, parse_int=str, parse_constant=str)
         return [x if isinstance(x, str) else repr(x) for x in numbers]
     return [x for line in body.splitlines() for x in re.split(r"[,;\s]+", line.split("#")[0]) if x]
 

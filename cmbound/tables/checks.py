@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cmbound.errors import InputError
-from cmbound.files import read_text
+from cmbound.files import json_of, read_text
 from cmbound.output.numbers import rounded
 from cmbound.output.table import Cell, Table, number
 from cmbound.tables.words import DASH, chosen
@@ -28,12 +27,7 @@ def load(saved: Any) -> Any:
     """
     if not isinstance(saved, str):
         return saved
-    try:
-        return json.loads(read_text(saved))
-    except InputError:
-        raise
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"cannot read {saved} as JSON: {error}") from None
+    return json_of(read_text(saved), saved)
 
 
 def _reports(
