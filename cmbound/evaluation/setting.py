@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -33,6 +33,8 @@ from cmbound.variants import TEACHERS, Clock, Teacher, choose
 MAX_EVALUATIONS = 10**4
 LONGEST_HORIZON = 350
 """Largest T on a grid or in the variance-exploding clock: beyond it squares of noise levels leave the float64 range."""
+SAME_TIME = 1e-9
+"""Relative difference up to which a time on a grid is the node."""
 _PER_STEP_DOMAIN = Domain(low=0, low_open=True)
 
 
@@ -130,12 +132,13 @@ def _exact_lists(params: Mapping[str, Any]) -> dict[str, tuple[Fraction, ...]]:
 # --- resolution -----------------------------------------------------------------------------------------------------
 
 
-def resolve(theorem: Theorem, params: Mapping[str, Any]) -> Setting:
+def resolve(theorem: Theorem, params: Mapping[str, Any], left_out: Collection[str] = ()) -> Setting:
     """Check and complete what the user gave.
 
     Args:
         theorem: the statement.
         params: numbers and options, as :meth:`cmbound.records.Theorem.evaluate` takes them.
+        left_out: parameters that may be missing; assumptions about them are then not looked at.
 
     Raises:
         CmboundError: see :meth:`cmbound.records.Theorem.evaluate`.
@@ -157,9 +160,11 @@ def resolve(theorem: Theorem, params: Mapping[str, Any]) -> Setting:
     _convert_aliases(values, lists)
     grid = _read_grid(options.get("grid"), clock, values)
     _defaults(theorem, values, lists, numbers)
-    _check_missing(theorem, values, lists, grid, options)
+    _check_missing(theorem, {**dict.fromkeys(left_out, None), **values}, lists, grid, options)
     _cross_checks(values, lists)
     grid = _build_grid(theorem, grid, values, teacher)
+    if grid is not None:
+        _put_at_end(values, lists)
     _check_horizon(values, grid, clock)
     _check_per_step(theorem, lists, grid)
 
@@ -389,6 +394,24 @@ def _check_horizon(values: Mapping[str, Value], grid: Grid | None, clock: Clock)
         if name in values and rational_near(values[name]) > LONGEST_HORIZON:
             where = "in the ve clock" if clock.name == "ve" else "on a grid"
             raise DomainError(f"{name} must be at most {LONGEST_HORIZON} {where}, got {float(rational_near(values[name])):g}")
+
+
+def _put_at_end(values: dict[str, Value], lists: dict[str, tuple[Value, ...]]) -> None:
+    """A time that agrees with the last node T of a grid to a relative 1e-9 is T (the others are put at their nodes later)."""
+    end = values.get("T")
+    if end is None:
+        return
+
+    def exactly(time: Value) -> Value:
+        return end if abs(float(rational_near(time)) - last) <= SAME_TIME * last else time
+
+    last = float(rational_near(end))
+    for name in ("t", "t_hat"):
+        if name in values:
+            values[name] = exactly(values[name])
+    if "times" in lists:
+        known = {x: exactly(x) for x in set(lists["times"])}
+        lists["times"] = tuple(known[x] for x in lists["times"])
 
 
 def _interval(values: Mapping[str, Value]) -> str:
