@@ -26,8 +26,8 @@ _DIGITS = 6
 def best(theorem: Theorem, params: Mapping[str, Any]) -> dict[str, str]:
     """Values, as decimal text, of the free parameters that ``params`` leaves out.
 
-    The search is float64; any value gives a valid bound, so that nothing about it needs a proof. No term hides a free parameter in
-    a sum over the grid: those sums are computed once.
+    The search is float64; any value gives a valid bound, so that nothing about it needs a proof. No sum over the grid depends on
+    a free parameter: they are computed once.
 
     Raises:
         CmboundError: as for an evaluation; DomainError if no value satisfies the assumptions.
@@ -111,15 +111,12 @@ def smallest(value: Callable[[Any], Any], count: int) -> Any:
 
 
 def _allowed(theorem: Theorem, params: Mapping[str, Any], names: tuple[str, ...], place: Any) -> dict[str, str]:
-    """The values as text of few digits: the nearest numbers, or where an assumption sits there, numbers on the safe side of it."""
+    """The values as text of few digits, rounded to the nearest, or where an assumption forbids that, to one side."""
     from cmbound.evaluation.setting import resolve
 
     failure = None
     for sides in product((ROUND_HALF_EVEN, ROUND_FLOOR, ROUND_CEILING), repeat=len(names)):
-        contexts = [Context(prec=_DIGITS, rounding=x) for x in sides]
-        texts = {
-            name: str(y.create_decimal_from_float(10.0**x).normalize()) for name, x, y in zip(names, place, contexts, strict=True)
-        }
+        texts = {name: _text(10.0**x, side) for name, x, side in zip(names, place, sides, strict=True)}
         try:
             resolve(theorem, {**params, **texts})
         except DomainError as error:
@@ -128,3 +125,7 @@ def _allowed(theorem: Theorem, params: Mapping[str, Any], names: tuple[str, ...]
             return texts
     assert failure is not None
     raise failure
+
+
+def _text(x: float, rounding: str) -> str:
+    return str(Context(prec=_DIGITS, rounding=rounding).create_decimal_from_float(x).normalize())

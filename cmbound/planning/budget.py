@@ -353,7 +353,7 @@ def impossible(problem: Problem, used: Mapping[str, float], place: str = "") -> 
 
 
 def _best_time(problem: Problem, k: int, weights: Mapping[str, Fraction], optimal: bool, polish: bool = True) -> Budget:
-    """k evaluations, all after the first at the time that needs the fewest steps: the best of some, then between its neighbours."""
+    """k evaluations, those after the first at the time that needs the fewest steps: the best of some, then near it."""
     if k == 1:
         return _solve_all(problem.with_evaluations(1, None), weights, optimal)
     unit = max(log(2 * max(float(exact("L_f", x)) for x in items(problem.given["L_f"]))), 0.5)
@@ -390,7 +390,7 @@ def _best_time(problem: Problem, k: int, weights: Mapping[str, Fraction], optima
 
 
 def _effort(problem: Problem, values: Values) -> float:
-    """What is compared between schedules, on a logarithmic scale: steps of the grid, or where they are fixed the errors allowed."""
+    """What is compared between schedules, as a logarithm: steps of the grid, or where they are fixed the errors allowed."""
     if problem.step in problem.unknowns:
         full = problem.params(values)
         if problem.step == "N":
