@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
+from math import inf, nextafter
 from typing import Any
 
 import sympy
@@ -63,6 +65,14 @@ def rational_near(value: Value) -> Fraction:
     with certified.precision(256):
         mantissa, exponent = certified.number(value).mid().man_exp()
     return Fraction(int(mantissa)) * Fraction(2) ** int(exponent)
+
+
+def float_below(value: Value, read: Callable[[float], Fraction] = lambda x: Fraction(repr(x))) -> float:
+    """The largest float64 number that is at most the value, read as its shortest decimal text (or as ``read`` does)."""
+    found = float(rational_near(value))
+    while sign(difference(read(found), value)) > 0:
+        found = nextafter(found, -inf)
+    return found
 
 
 def times(sigma: Any) -> Any:

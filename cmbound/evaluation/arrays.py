@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
@@ -12,13 +13,15 @@ import sympy
 
 from cmbound.errors import DomainError, InputError
 from cmbound.evaluation import law
+from cmbound.evaluation.free import left_out
 from cmbound.evaluation.paths import closed_choice
 from cmbound.evaluation.point import evaluate
-from cmbound.evaluation.setting import Setting, resolve
+from cmbound.evaluation.setting import Setting, resolve, with_preset
 from cmbound.evaluation.unused import unused
-from cmbound.exact import times
+from cmbound.exact import float_below, times
 from cmbound.formulas import ALIASES, OPTIONS, accepts, computable_terms, require_formula, unknown_parameter
 from cmbound.notation import TABLE, a
+from cmbound.numbers import exact
 from cmbound.numerics import approximate as floats
 from cmbound.numerics.backend import Floats
 from cmbound.profiles import Profile, Rule
@@ -49,8 +52,11 @@ def approximate(theorem: Theorem, params: Mapping[str, Any]) -> Approximation:
     flat = {name: np.broadcast_to(x, shape).ravel() for name, x in arrays.items()}
     if 0 in shape:
         raise InputError("an array is empty")
+    _put_below_end(theorem, params, flat)
     if "t_star" in arrays:
         raise InputError("t_star must be 0 or delta, one for all points; got an array")
+    if left_out(theorem, params):
+        return _loop(theorem, params, flat, shape)
     # one point decides which profiles are available: with tau > 0 anywhere, those that need tau = 0 are not
     point = int(np.argmax(flat["tau"])) if "tau" in flat else 0
     representative = {name: float(x[point]) for name, x in flat.items()}
@@ -76,6 +82,19 @@ def _one_point(theorem: Theorem, params: Mapping[str, Any]) -> Approximation:
     result = evaluate(theorem, params, tier="approximate")
     terms = {name: np.float64(x.value) for name, x in result.terms.items()}
     return Approximation(np.float64(result.value), terms, result.unused)
+
+
+def _put_below_end(theorem: Theorem, params: Mapping[str, Any], flat: dict[str, Any]) -> None:
+    """An entry that is the float64 number of the horizon must not lie beyond it because that number does."""
+    given = params if params.get("preset") is None else with_preset(theorem, dict(params), {"preset": params["preset"]})[0]
+    for end, names in (("T", ("t", "t_hat")), ("sigma_max", ("sigma", "sigma_hat"))):
+        if end in flat or given.get(end) is None:
+            continue
+        last = exact(end, given[end])
+        nearest, below = float(last), float_below(last, Fraction)
+        for name in names:
+            if name in flat:
+                flat[name] = np.where(flat[name] == nearest, below, flat[name])
 
 
 def _check_array(theorem: Theorem, name: str, x: Any) -> None:

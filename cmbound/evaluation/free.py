@@ -2,72 +2,130 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context
+from functools import cache
+from itertools import product
 from typing import Any
 
 import numpy as np
 
 from cmbound.errors import DomainError
-from cmbound.numbers import exact
+from cmbound.numerics.approximate import compile
 from cmbound.records import Theorem
 
-RANGE = (-12.0, 6.0)
-"""Decimal logarithms between which the best value is looked for."""
-MOST_FRICTION = 4.0
-"""Largest friction tried, in units of L_phi^(1/2): more lowers the bound a little towards the overdamped limit, and the number
-of steps grows without end."""
+RANGE = (-100.0, 100.0)
+"""Decimal logarithms between which the best values are looked for."""
+CHEAPER = 5e-4
+"""A value ten times smaller is preferred where it costs less than this part of the bound: some bounds only fall towards a limit
+(more friction, a longer corrector), and the best value would be at the end of the range."""
+_POINTS = 40_000
 _DIGITS = 6
 
 
 def best(theorem: Theorem, params: Mapping[str, Any]) -> dict[str, str]:
     """Values, as decimal text, of the free parameters that ``params`` leaves out.
 
-    The search is float64 (Nelder-Mead on logarithms from the best point of a coarse grid); any value gives a valid bound, so
-    that nothing about it needs a proof.
+    The search is float64; any value gives a valid bound, so that nothing about it needs a proof. No sum over the grid depends on
+    a free parameter: they are computed once.
 
     Raises:
         CmboundError: as for an evaluation; DomainError if no value satisfies the assumptions.
     """
-    from scipy.optimize import minimize
-
-    from cmbound.evaluation.point import evaluate_setting
+    from cmbound.evaluation.paths import choose_pieces
+    from cmbound.evaluation.point import at_nodes, local_times, term_rows
     from cmbound.evaluation.setting import resolve
+    from cmbound.evaluation.sums import FLOATS, Sums
+    from cmbound.notation import TABLE
 
-    names = [name for name in theorem.free if params.get(name) is None]
-    if not names or (params.get("preset") is not None and _in_preset(params["preset"], names)):
+    names = left_out(theorem, params)
+    if not names:
         return {}
-    failure: list[DomainError] = []
-    most = MOST_FRICTION * float(exact("L_phi", params["L_phi"])) ** 0.5 if params.get("L_phi") is not None else np.inf
+    symbols = [TABLE[name].symbol for name in names]
+    setting = at_nodes(resolve(theorem, params, left_out=names))
+    sums = Sums(setting, FLOATS)
+    paths = {end: choose_pieces(setting, sums, end) for end in local_times(setting)}
+    for name in ("lipschitz", "consistency", "score", "local"):
+        setattr(sums, name, cache(getattr(sums, name)))
+    fixed = dict(sums.fixed)
+    moved = {x.name for x in (*theorem.sources, *(theorem.recursion or ())) if x.expression.free_symbols & set(symbols)}
+    predicates = [x.predicate for x in theorem.statement_assumptions if x.predicate is not None]
+    limits = [x for x in predicates if x.free_symbols & set(symbols) and x.free_symbols <= {*fixed, *symbols}]
 
-    def value(logs: Any) -> float:
-        if np.min(logs) < RANGE[0] or np.max(logs) > RANGE[1]:
-            return np.inf
-        if "gamma" in names and 10.0 ** logs[names.index("gamma")] > most:
-            return np.inf
-        try:
-            return evaluate_setting(resolve(theorem, {**params, **_texts(names, logs)}), "approximate").value
-        except DomainError as error:
-            failure.append(error)
-            return np.inf
+    def value(logs: Any) -> Any:
+        """The terms that depend on the free parameters, at arrays of decimal logarithms; infinite where an assumption fails."""
+        with np.errstate(over="ignore", under="ignore"):
+            sums.fixed = {**fixed, **{x: np.power(10.0, y) for x, y in zip(symbols, logs, strict=True)}}
+        with np.errstate(all="ignore"):
+            total = sum(y for x, y in term_rows(setting, sums, paths)[-1].items() if x in moved)
+            for limit in limits:
+                order = tuple(sorted(limit.free_symbols, key=lambda x: x.name))
+                room = compile((limit.gts - limit.lts,), order)(*(sums.fixed[x] for x in order))[0]
+                total = np.where(room >= 0, total, np.inf)
+        return np.where(np.isnan(total), np.inf, total)
 
-    axes = np.meshgrid(*[np.linspace(-7.0, 3.0, 21 if len(names) == 1 else 9)] * len(names), indexing="ij")
-    starts = np.stack([x.ravel() for x in axes], axis=-1)
-    values = np.array([value(x) for x in starts])
-    if not np.isfinite(values).any():
-        raise failure[-1]
-    first = starts[int(np.argmin(values))]
-    simplex = np.array([first, *(first + 0.2 * step for step in np.eye(len(names)))])
-    options = {"initial_simplex": simplex, "xatol": 1e-4, "fatol": 1e-10, "maxfev": 120}
-    with np.errstate(invalid="ignore"):
-        found = minimize(value, first, method="Nelder-Mead", options=options).x
-    return _texts(names, found if value(found) <= values.min() else first)
-
-
-def _texts(names: list[str], logs: Any) -> dict[str, str]:
-    return {name: f"{10.0**x:.{_DIGITS}g}" for name, x in zip(names, logs, strict=True)}
+    return _allowed(theorem, params, names, smallest(value, len(names)))
 
 
-def _in_preset(name: Any, names: list[str]) -> bool:
+def left_out(theorem: Theorem, params: Mapping[str, Any]) -> tuple[str, ...]:
+    """The free parameters that neither the user nor a preset gives."""
+    if not theorem.free:
+        return ()
     from cmbound.presets import preset
 
-    return all(x in preset(name).parameters for x in names)
+    given = {} if params.get("preset") is None else preset(params["preset"]).parameters
+    return tuple(name for name in theorem.free if params.get(name) is None and name not in given)
+
+
+def smallest(value: Callable[[Any], Any], count: int) -> Any:
+    """The decimal logarithms (count,) at which a function of ``count`` arrays of them is smallest, inside ``RANGE``, up to the
+    preference for cheaper places: the best point of a grid, then Nelder-Mead.
+
+    Raises:
+        DomainError: the function is infinite everywhere.
+    """
+    from scipy.optimize import minimize
+
+    axis = np.linspace(*RANGE, max(3, int(_POINTS ** (1 / count))))
+    where = np.stack([x.ravel() for x in np.meshgrid(*[axis] * count, indexing="ij")])
+
+    def price(place: Any) -> Any:
+        return value(place) * (1 + CHEAPER * sum(place))
+
+    values = np.broadcast_to(price(where), where.shape[1:])
+    i = int(np.argmin(values))
+    if not np.isfinite(values[i]):
+        raise DomainError("no value of the parameters left out satisfies the assumptions")
+    place, found, size = where[:, i], float(values[i]), axis[1] - axis[0]
+    for _ in range(4):
+        simplex = np.array([place, *(place + size * step for step in np.eye(count))])
+        options = {"initial_simplex": simplex, "xatol": 1e-6, "fatol": 1e-12 * abs(found), "maxfev": 300 * count}
+        with np.errstate(invalid="ignore"):
+            polished = minimize(lambda x: float(price(x)), place, method="Nelder-Mead", options=options)
+        if not polished.fun < found:
+            break
+        gain, place, found, size = found - polished.fun, polished.x, float(polished.fun), 0.1 * size
+        if gain <= 1e-9 * found:
+            break
+    return place
+
+
+def _allowed(theorem: Theorem, params: Mapping[str, Any], names: tuple[str, ...], place: Any) -> dict[str, str]:
+    """The values as text of few digits, rounded to the nearest, or where an assumption forbids that, to one side."""
+    from cmbound.evaluation.setting import resolve
+
+    failure = None
+    for sides in product((ROUND_HALF_EVEN, ROUND_FLOOR, ROUND_CEILING), repeat=len(names)):
+        texts = {name: _text(10.0**x, side) for name, x, side in zip(names, place, sides, strict=True)}
+        try:
+            resolve(theorem, {**params, **texts})
+        except DomainError as error:
+            failure = failure or error
+        else:
+            return texts
+    assert failure is not None
+    raise failure
+
+
+def _text(x: float, rounding: str) -> str:
+    return str(Context(prec=_DIGITS, rounding=rounding).create_decimal_from_float(x).normalize())

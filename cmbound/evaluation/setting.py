@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import isfinite
@@ -39,6 +39,8 @@ from cmbound.variants import TEACHERS, Clock, Teacher, choose, visible_symbols
 MAX_EVALUATIONS = 10**4
 LONGEST_HORIZON = 350
 """Largest T on a grid or in the variance-exploding clock: beyond it squares of noise levels leave the float64 range."""
+SAME_TIME = 1e-9
+"""Relative difference up to which a time on a grid is the node."""
 _PER_STEP_DOMAIN = Domain(low=0, low_open=True)
 
 
@@ -147,7 +149,7 @@ def _exact_lists(params: Mapping[str, Any]) -> dict[str, tuple[Fraction, ...]]:
 
 
 @alone
-def resolve(theorem: Theorem, params: Mapping[str, Any]) -> Setting:
+def resolve(theorem: Theorem, params: Mapping[str, Any], left_out: Collection[str] = ()) -> Setting:
     """Check and complete what the user gave.
 
     Where only the binary value of a float stands in the way (t = 5.833 beside T = "5.833"), the error says so.
@@ -155,25 +157,26 @@ def resolve(theorem: Theorem, params: Mapping[str, Any]) -> Setting:
     Args:
         theorem: the statement.
         params: numbers and options, as :meth:`cmbound.records.Theorem.evaluate` takes them.
+        left_out: parameters that may be missing; assumptions about them are then not looked at.
 
     Raises:
         CmboundError: see :meth:`cmbound.records.Theorem.evaluate`.
     """
     try:
-        return _resolved(theorem, params)
+        return _resolved(theorem, params, left_out)
     except CmboundError as error:
-        hint = _float_hint(theorem, params) if type(error) in (DomainError, InputError) else ""
+        hint = _float_hint(theorem, params, left_out) if type(error) in (DomainError, InputError) else ""
         if hint:
             raise type(error)(f"{error}; {hint}") from None
         raise
 
 
-def _float_hint(theorem: Theorem, params: Mapping[str, Any]) -> str:
+def _float_hint(theorem: Theorem, params: Mapping[str, Any], left_out: Collection[str]) -> str:
     """What to say where everything fits once floats are read as the decimals they print as; empty where it does not."""
     typed = {name: text for name, value in params.items() if (text := _as_typed(value)) is not None}
     for names in [*([name] for name in typed), list(typed)]:
         try:
-            _resolved(theorem, {**params, **{name: typed[name] for name in names}})
+            _resolved(theorem, {**params, **{name: typed[name] for name in names}}, left_out)
         except CmboundError:
             continue
         name = names[0]
@@ -195,7 +198,7 @@ def _as_typed(value: Any) -> Any:
     return [x if y is None else y for x, y in zip(value, items, strict=True)] if any(items) else None
 
 
-def _resolved(theorem: Theorem, params: Mapping[str, Any]) -> Setting:
+def _resolved(theorem: Theorem, params: Mapping[str, Any], left_out: Collection[str]) -> Setting:
     require_formula(theorem)
     options = {name: params[name] for name in OPTIONS if params.get(name) is not None}
     numbers = {name: value for name, value in params.items() if name not in OPTIONS and value is not None}
@@ -214,9 +217,11 @@ def _resolved(theorem: Theorem, params: Mapping[str, Any]) -> Setting:
     _convert_aliases(values, lists)
     grid = _read_grid(options.get("grid"), clock, values)
     _defaults(theorem, values, lists, numbers)
-    _check_missing(theorem, values, lists, grid, options)
+    _check_missing(theorem, {**dict.fromkeys(left_out, None), **values}, lists, grid, options)
     _cross_checks(values, lists, clock, own)
     grid = _build_grid(theorem, grid, values, teacher)
+    if grid is not None:
+        _put_at_end(values, lists)
     _check_horizon(values, grid, clock)
     _check_per_step(theorem, lists, grid)
 
@@ -445,6 +450,24 @@ def _check_horizon(values: Mapping[str, Value], grid: Grid | None, clock: Clock)
         if name in values and rational_near(values[name]) > LONGEST_HORIZON:
             where = "in the ve clock" if clock.name == "ve" else "on a grid"
             raise DomainError(f"{name} must be at most {LONGEST_HORIZON} {where}, got {float(rational_near(values[name])):g}")
+
+
+def _put_at_end(values: dict[str, Value], lists: dict[str, tuple[Value, ...]]) -> None:
+    """A time that agrees with the last node T of a grid to a relative 1e-9 is T (the others are put at their nodes later)."""
+    end = values.get("T")
+    if end is None:
+        return
+
+    def exactly(time: Value) -> Value:
+        return end if abs(float(rational_near(time)) - last) <= SAME_TIME * last else time
+
+    last = float(rational_near(end))
+    for name in ("t", "t_hat"):
+        if name in values:
+            values[name] = exactly(values[name])
+    if "times" in lists:
+        known = {x: exactly(x) for x in set(lists["times"])}
+        lists["times"] = tuple(known[x] for x in lists["times"])
 
 
 def _interval(values: Mapping[str, Value]) -> str:

@@ -17,7 +17,7 @@ import sympy
 
 from cmbound import grids
 from cmbound.errors import DomainError
-from cmbound.evaluation.setting import Setting
+from cmbound.evaluation.setting import SAME_TIME, Setting
 from cmbound.exact import Value, as_expr, noise_level
 from cmbound.formulas import convert
 from cmbound.functions import plain
@@ -300,7 +300,7 @@ def node_index(setting: Setting, time: Any) -> int:
         ts = nodes(setting, FLOATS)
         nearest = int(np.argmin(np.abs(ts - value)))
         near = float(ts[nearest])
-    if nearest < 1 or abs(near - value) > 1e-9 * value:
+    if nearest < 1 or abs(near - value) > SAME_TIME * value:
         raise DomainError(
             f"time {value:.12g} (sigma {noise_level(value):.12g}) is not a node t_1, ..., t_N of the grid; "
             f"the nearest node is at time {near:.12g} (sigma {noise_level(near):.12g})"

@@ -14,7 +14,7 @@ from cmbound.catalogue import theorem as find
 from cmbound.errors import DomainError, InputError
 from cmbound.evaluation.point import evaluate
 from cmbound.evaluation.setting import resolve
-from cmbound.evaluation.sums import FLOATS
+from cmbound.exact import rational_near
 from cmbound.figures.data import Array, FigureData, with_formula
 from cmbound.figures.style import GREY, MARKERS, bounded, in_paper_style, legend, look, new_figure, scale_of, tidy, yardstick
 from cmbound.figures.terms import range_of
@@ -95,7 +95,7 @@ def grids_data(id: str, over: str = "N=10:10000:log:25", /, **params: Any) -> Gr
     rho = params.get("rho")
     given = {x: y for x, y in params.items() if x != "rho"}
     ends = resolve(statement, {**given, "grid": "uniform", "N": 2}).values
-    delta, T = (Fraction(FLOATS.number(ends[x])) for x in ("delta", "T"))
+    delta, T = (rational_near(ends[x]) for x in ("delta", "T"))
     bounds: dict[str, list[float]] = {kind: [] for kind in KINDS}
     steps: list[float] = []
     trivial = None

@@ -13,7 +13,7 @@ from cmbound.output.numbers import plain_decimal, rounded
 from cmbound.output.table import Cell, Table, number
 from cmbound.output.text import Page
 from cmbound.planning.budget import Budget
-from cmbound.planning.schedule import Schedule
+from cmbound.planning.schedule import LONGEST, Schedule
 from cmbound.records import Evaluation
 
 # --- budgets --------------------------------------------------------------------------------------------------------
@@ -155,6 +155,7 @@ def schedule_data(schedule: Schedule) -> dict[str, Any]:
         "limit_time": schedule.limit_time,
         "gain": schedule.gain,
         "steps_worth_taking": schedule.steps_worth_taking,
+        "fixed_time_halves": schedule.halves,
         "steps": optimal["steps"],
         **{name: optimal[name] for name in kept},
     }
@@ -186,29 +187,42 @@ def exact_schedule_table(schedule: Schedule) -> Table:
 
 
 def _schedule_lines(schedule: Schedule) -> list[str]:
-    count = schedule.steps_worth_taking
-    lines = [f"steps worth taking: {count} (one more gains less than {rounded(schedule.gain, 4, 'nearest')})"]
-    if schedule.limit_time is None:
-        lines.append("limit: infinite, no time contracts (L_f e^-(t - delta) >= 1 everywhere): further evaluations only hurt")
-    else:
-        at = rounded(in_clock(schedule.limit_time, schedule.optimal.clock), 6, "nearest")
-        lines.append(
-            f"limit: no number of evaluations brings the bound below {rounded(schedule.limit, 6, 'down')} (float64), at {at}"
-        )
-        if count == 1 and float(schedule.bounds[0]) <= schedule.limit:
-            lines.append("one evaluation is already below the limit: further ones only hurt the bound")
+    lines = [_worth(schedule), _limit(schedule)]
     if schedule.best_fixed_time is not None:
         shown = [in_clock(x, schedule.optimal.clock) for x in (schedule.fixed_times[0], schedule.best_fixed_time)]
         texts = [rounded(x, 6, "nearest") for x in shown]
-        lines.append(f"fixed time of Cor 6, the first that halves: {texts[0]}; best fixed time: {texts[1]}")
+        how = "the first that halves" if schedule.halves else "the last, as no evaluation halves the distance"
+        lines.append(f"fixed time of Cor 6, {how}: {texts[0]}; best fixed time: {texts[1]}")
+        lines.append(f"the best times in full: times={','.join(map(repr, schedule.times))}")
     return [*lines, *(f"note: {x}" for x in schedule.optimal.notes)]
+
+
+def _worth(schedule: Schedule) -> str:
+    count, gain = schedule.steps_worth_taking, rounded(schedule.gain, 4, "nearest")
+    if count == LONGEST:
+        return f"steps worth taking: {count} or more (each of so many gains at least {gain})"
+    first = schedule.bounds[0]
+    if count == 1 and first <= schedule.limit:
+        return "steps worth taking: 1 (more only raise the bound)"
+    return f"steps worth taking: {count} (one more gains less than {gain})"
+
+
+def _limit(schedule: Schedule) -> str:
+    """Where the bound tends to; above the first bound it is no lower limit."""
+    if schedule.limit_time is None:
+        return "limit: infinite, no time contracts (L_f e^-(t - delta) >= 1 everywhere)"
+    at = rounded(in_clock(schedule.limit_time, schedule.optimal.clock), 6, "nearest")
+    limit = rounded(schedule.limit)
+    if schedule.bounds[0] <= schedule.limit:
+        return f"limit: with more and more evaluations the bound rises to {limit} (float64), at {at}; the first bound is the best"
+    return f"limit: no number of evaluations brings the bound below {limit} (float64), at {at}"
 
 
 def schedule_page(schedule: Schedule, width: int | None = None) -> str:
     """A schedule as text."""
     page = Page(width)
     optimal = schedule.optimal
-    page.line(f"{optimal.theorem.id}: the best times for {len(schedule.bounds)} evaluations")
+    page.line(f"{optimal.theorem.id}: the best times for {len(schedule.bounds)} evaluation{'s' * (len(schedule.bounds) > 1)}")
     page.line(f"{optimal.quantity} <= {rounded(optimal.upper)}, certified")
     page.line()
     page.table(schedule_table(schedule))

@@ -6,14 +6,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
-from math import log, nextafter
+from math import exp, log, nextafter
 from typing import Any
+
+from scipy.optimize import minimize_scalar
 
 from cmbound.catalogue import theorem as find
 from cmbound.errors import DomainError, InputError
 from cmbound.frozen import Record
 from cmbound.numbers import apart, exact
 from cmbound.planning.problem import (
+    HIGHEST,
     LOWEST,
     SMALLEST,
     TERM_OF,
@@ -34,8 +37,13 @@ from cmbound.threads import alone
 Values = dict[str, str]
 _ROUNDS = 20
 _CLOSE = 1 - 2e-4
+_SAME = Fraction(10001, 10000)
 _SCAN = 24
+_PROPORTIONAL = 1e-9
+_WIDER = 4.0
 _CORRECTIONS = 40
+_HOPELESS = 1e3
+_TIME_ACCURACY, _TIME_TRIALS = 2e-3, 16
 MAX_K = 1024
 _OFFSETS = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0)
 """Candidates for t_hat - delta, in units of log(2 L_f) (Cor 6), and at least of 1/2."""
@@ -205,13 +213,26 @@ def _searched(
 
 
 def filled(problem: Problem, allowed: Mapping[str, float]) -> Values:
-    """Solve the unknowns one after the other, each term within its allowance."""
-    values: Values = {}
+    """Solve the unknowns one after the other, each term within its allowance.
+
+    The corrector's share is for its step and for the score error it uses: the step gets half of it first, then what the score
+    error, whose own term is often far smaller, leaves. A longer step makes W2 dearer, so that the rest is solved again.
+    """
+    shared = "eta" in problem.unknowns and "eps_sc" in problem.unknowns
+    values = _in_order(problem, allowed, {}, 0.5 if shared else 1.0)
+    for _ in range(_ROUNDS if shared else 0):
+        eta = solve_one(problem, "eta", values, allowed["corrector"])
+        if Fraction(eta) <= Fraction(values["eta"]) * _SAME:
+            break
+        values = _in_order(problem, allowed, {"eta": eta})
+    return values
+
+
+def _in_order(problem: Problem, allowed: Mapping[str, float], values: Values, part: float = 1.0) -> Values:
+    """The unknowns without a value, one after the other; the corrector's step within ``part`` of its share."""
     for name in problem.unknowns:
-        share = allowed[TERM_OF[name]]
-        if name == "eta":  # half for the step, half for the score error the corrector uses
-            share /= 2
-        values[name] = solve_one(problem, name, values, share)
+        if name not in values:
+            values[name] = solve_one(problem, name, values, allowed[TERM_OF[name]] * (part if name == "eta" else 1.0))
     if "corrector" in allowed and "eps_sc" in values:
         values["eps_sc"] = _for_corrector(problem, values, allowed["corrector"])
     return values
@@ -226,9 +247,13 @@ def _for_corrector(problem: Problem, values: Values, allowance: float) -> str:
     text = values["eps_sc"]
     if used(text) <= allowance:
         return text
-    text = rounded(largest(used, allowance, LOWEST, float(Fraction(text))), up=False)
+    return _inside(rounded(largest(used, allowance, float(LOWEST), float(Fraction(text))), up=False), "eps_sc", used, allowance)
+
+
+def _inside(text: str, name: str, used: Callable[[Any], float], allowance: float) -> str:
+    """The first answer from ``text`` on, going to the safe side, that is within the allowance."""
     while used(text) > allowance:
-        text = stepped("eps_sc", text)
+        text = stepped(name, text)
     return text
 
 
@@ -259,45 +284,58 @@ def best(problem: Problem, name: str, values: Values, used: Callable[[Any], floa
     Raises:
         Missed: there is none.
     """
-    low, high = problem.ends(name, values) if name != "N" else (1.0, 1.0)
-    if high < low:
-        raise DomainError(f"no {name} fits: it must lie between {low:.6g} and {high:.6g}")
     if name == "N":
         return str(fewest(used, allowance))
+    low, high = problem.ends(name, values)
+    if high < low:
+        raise DomainError(f"no {name} fits: it must lie between {float(low):.6g} and {float(high):.6g}")
     if name == "T":
         return _rounded_horizon(problem, values, used, allowance, low, high)
     cap = problem.cap(name, values)
     top = float(Fraction(cap))
-    if name.startswith("eps"):  # proportional to eps, from what the other terms in ``used`` are
-        others = used("0")
-        if others >= allowance:
-            raise Missed(0, others)
-        x = (allowance - others) / (used("1") - others)
+    if name.startswith("eps"):
+        x = _largest_error(used, allowance)
     else:
-        x = largest(used, allowance, min(low, top), top * (1 - 1e-12))
+        x = largest(used, allowance, min(float(low), top), top * (1 - 1e-12))
     if x >= top * (1 - 1e-9) and used(cap) <= allowance:
         return cap
-    text = rounded(x, up=False)
-    while used(text) > allowance:
-        text = stepped(name, text)
-    return text
+    return _inside(rounded(x, up=False), name, used, allowance)
+
+
+def _largest_error(used: Callable[[Any], float], allowance: float) -> float:
+    """The largest error within the allowance: most terms are proportional to it, but not a total whose free parameters follow it.
+
+    Raises:
+        Missed: none is.
+    """
+    others = used("0")
+    if others >= allowance:
+        raise Missed(0, others)
+    slope = used("1") - others
+    x = min((allowance - others) / slope, float(HIGHEST)) if slope > 0 else float(HIGHEST)
+    if abs(used(x) - allowance) <= _PROPORTIONAL * allowance:
+        return x
+    low = high = x
+    while used(low) > allowance and low > float(LOWEST):
+        low /= _WIDER
+    while used(high) < allowance and high < float(HIGHEST):
+        high *= _WIDER
+    return largest(used, allowance, max(low, float(LOWEST)), min(high, float(HIGHEST)))
 
 
 def _rounded_horizon(
-    problem: Problem, values: Values, used: Callable[[Any], float], allowance: float, low: float, high: float
+    problem: Problem, values: Values, used: Callable[[Any], float], allowance: float, low: Fraction, high: Fraction
 ) -> str:
     """The smallest T; it must lie above delta, and at or above the later times."""
     full = {**problem.given, **values}
-    text = rounded(max(low, 1e-99), up=True, digits=6)
+    text = rounded(max(low, 10 * LOWEST), up=True, digits=6)
     floor = exact_number(full, "delta")
-    while Fraction(text) <= floor or Fraction(text) < Fraction(low):
+    while Fraction(text) <= floor or Fraction(text) < low:
         text = rounded(Fraction(text) * (1 + Fraction(1, 10**4)), up=True, digits=6)
     if used(text) <= allowance:
         return text
-    text = rounded(smallest(used, allowance, nextafter(float(Fraction(text)), high), high), up=True)
-    while used(text) > allowance:
-        text = stepped("T", text)
-    return text
+    start = nextafter(float(Fraction(text)), float(high))
+    return _inside(rounded(smallest(used, allowance, start, float(high)), up=True), "T", used, allowance)
 
 
 def impossible(problem: Problem, used: Mapping[str, float], place: str = "") -> DomainError:
@@ -318,25 +356,36 @@ def impossible(problem: Problem, used: Mapping[str, float], place: str = "") -> 
 # --- multistep sampling ---------------------------------------------------------------------------------------------
 
 
-def _best_time(problem: Problem, k: int, weights: Mapping[str, Fraction], optimal: bool) -> Budget:
-    """k evaluations, all after the first at the one of some candidate times that needs the fewest steps."""
+def _best_time(problem: Problem, k: int, weights: Mapping[str, Fraction], optimal: bool, polish: bool = True) -> Budget:
+    """k evaluations, those after the first at the time that needs the fewest steps: the best of some, then near it."""
     if k == 1:
         return _solve_all(problem.with_evaluations(1, None), weights, optimal)
     unit = max(log(2 * max(float(exact("L_f", x)) for x in items(problem.given["L_f"]))), 0.5)
     offsets = [x * unit for x in _OFFSETS]
     if is_given(problem.given, "T"):
         offsets = [min(x, float(exact_number(problem.given, "T"))) for x in offsets]
-    found, failed = [], None
-    for offset in dict.fromkeys(offsets):
+    found: dict[float, tuple[Problem, Values, dict[str, float]]] = {}
+    failed: list[DomainError] = []
+
+    def effort(offset: float) -> float:
         trial = problem.with_evaluations(k, offset)
         try:
-            found.append((trial, *shared(trial, weights)))
+            found[offset] = (trial, *shared(trial, weights))
         except DomainError as error:
-            failed = failed or error
+            failed.append(error)
+            return _HOPELESS
+        return _effort(*found[offset][:2])
+
+    efforts = {offset: effort(offset) for offset in dict.fromkeys(offsets)}
     if not found:
-        assert failed is not None
-        raise failed
-    trial, values, allowed = min(found, key=lambda x: _effort(x[0], x[1]))
+        raise failed[0]
+    if polish:
+        first = min(efforts, key=efforts.__getitem__)
+        low = max((x for x in efforts if x < first), default=first / 4)
+        high = min((x for x in efforts if x > first), default=first * 2)
+        options = {"xatol": _TIME_ACCURACY, "maxiter": _TIME_TRIALS}
+        minimize_scalar(lambda x: effort(exp(x)), bounds=(log(low), log(high)), method="bounded", options=options)
+    trial, values, allowed = min(found.values(), key=lambda x: _effort(x[0], x[1]))
     if optimal:
         from cmbound.planning.optimal import fewest_steps
 
@@ -344,10 +393,14 @@ def _best_time(problem: Problem, k: int, weights: Mapping[str, Fraction], optima
     return finish(trial, values, allowed)
 
 
-def _effort(problem: Problem, values: Values) -> tuple[float, float]:
-    """What is compared between schedules: steps of the grid, then how small the errors must be."""
-    steps = _steps(problem, values) or 0
-    return float(steps), -float(Fraction(values.get("eps_cm", values.get("eps_sc", "0"))))
+def _effort(problem: Problem, values: Values) -> float:
+    """What is compared between schedules, as a logarithm: steps of the grid, or where they are fixed the errors allowed."""
+    if problem.step in problem.unknowns:
+        full = problem.params(values)
+        if problem.step == "N":
+            return log(int(full["N"]))
+        return log((exact_number(full, "T") - exact_number(full, "delta")) / exact("h", full["h"]))
+    return -log(Fraction(values.get("eps_cm", values.get("eps_sc", "1"))))
 
 
 def _fewest_evaluations(problem: Problem, weights: Mapping[str, Fraction], optimal: bool) -> Budget:
@@ -357,7 +410,7 @@ def _fewest_evaluations(problem: Problem, weights: Mapping[str, Fraction], optim
         try:
             if later_times(problem.given):
                 return _solve_all(problem.with_evaluations(k, None), weights, optimal)
-            return _best_time(problem, k, weights, optimal)
+            return _best_time(problem, k, weights, optimal, polish=False)
         except DomainError as error:
             return error
 
@@ -375,7 +428,7 @@ def _fewest_evaluations(problem: Problem, weights: Mapping[str, Fraction], optim
             below = middle
         else:
             k, outcome = middle, trial
-    return outcome
+    return outcome if k == 1 or later_times(problem.given) else _best_time(problem, k, weights, optimal)
 
 
 # --- the answer -----------------------------------------------------------------------------------------------------

@@ -13,11 +13,12 @@ import numpy.typing as npt
 from scipy.optimize import minimize_scalar
 
 from cmbound.catalogue import theorem
-from cmbound.errors import InputError
+from cmbound.errors import DomainError, InputError
 from cmbound.evaluation.paths import choose_pieces
 from cmbound.evaluation.point import evaluate
 from cmbound.evaluation.setting import Setting, resolve
 from cmbound.evaluation.sums import FLOATS, Sums, node_index, nodes
+from cmbound.exact import float_below
 from cmbound.numbers import exact
 from cmbound.planning.problem import rounded
 
@@ -31,6 +32,7 @@ _FINE = 2e-3
 _BETWEEN = 8
 _ROOF = 1e-9
 TIME_DIGITS = 6
+HALF = 0.5
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,8 @@ class Candidates:
     time, 64 log-spaced times are, and then times between the neighbours of the best one until they lie within 0.2%.
 
     Attributes:
+        end: the last time, T or the float64 number below it: as text every time here is at most T, and what is printed may be
+            given back.
         first: bound on W2(q_1, p_delta), OU clock.
         scale: e^delta in the variance-exploding clock, else 1: distances here are those of the OU clock.
         early: the early-stopping term, in the clock of the user.
@@ -71,7 +75,9 @@ class Candidates:
         self.setting: Setting = resolve(statement, start)
         terms = evaluate(statement, start, "approximate").terms
         self.delta = FLOATS.number(self.setting.values["delta"])
-        self.end = FLOATS.number(self.setting.values["T"])
+        self.end = float_below(self.setting.values["T"])
+        if not self.delta < self.end:
+            raise DomainError("times are chosen in float64, in which delta and T are the same number here; give a larger T")
         self.scale = exp(self.delta) if self.setting.clock.name == "ve" else 1.0
         self.early = terms["early_stopping"].value if "early_stopping" in terms else 0.0
         self.first = sum(x.value for name, x in terms.items() if name != "early_stopping") / self.scale
@@ -87,7 +93,9 @@ class Candidates:
     @cached_property
     def nodes(self) -> Array | None:
         """The nodes t_1, ..., t_N of the grid, if there is one."""
-        return None if self.setting.grid is None else np.asarray(nodes(self.setting, FLOATS)[1:], dtype=np.float64)
+        if self.setting.grid is None:
+            return None
+        return np.append(np.asarray(nodes(self.setting, FLOATS)[1:-1], dtype=np.float64), self.end)
 
     def _coarse(self) -> Array:
         if self.nodes is not None and len(self.nodes) <= ALL_NODES:
@@ -115,7 +123,7 @@ class Candidates:
         return self._known[time]
 
     def _exact(self, time: float) -> Any:
-        return self.setting.values["T"] if time == self.end else exact("t_hat", time)
+        return self.setting.values["T"] if time == self.end else exact("t_hat", repr(time))
 
     def _consistency_and_score(self, time: float, end: Any) -> float:
         if self._running is None:
@@ -212,16 +220,16 @@ class Candidates:
         value = float(fixed_point(np.float64(chosen.contraction), np.float64(chosen.error)))
         return value, chosen if np.isfinite(value) else None
 
-    def halving(self) -> float:
-        """The fixed time of Cor 6: the first at which an evaluation halves the distance, log(2 L_f) + delta (at most T)."""
+    def halving(self) -> float | None:
+        """The fixed time of Cor 6: the first at which an evaluation halves the distance, log(2 L_f) + delta (None: none does)."""
         if self.nodes is None and self.setting.clock.name == "ou":
-            time = self.delta + halving_time(self.setting)
-            return min(float(rounded(time, True, 12)), float(self.end))
+            time = float(rounded(self.delta + halving_time(self.setting), True, 12))
+            return time if time <= self.end else None
         every = self.nodes if self.nodes is not None else self.table[0]
         for x in every:
-            if float(self._sums.lipschitz(self._exact(float(x)))) * exp(self.delta - float(x)) <= 0.5:
+            if float(self._sums.lipschitz(self._exact(float(x)))) * exp(self.delta - float(x)) <= HALF:
                 return float(x)
-        return float(self.end)
+        return None
 
 
 def fixed_bound(first: float, contraction: Any, error: Any, k: int) -> Any:

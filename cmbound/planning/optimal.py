@@ -114,7 +114,7 @@ class _Search:
         """Discretisation is about proportional to h: a few corrections from the last answer; if not, bracketed."""
         if self.last is not None:
             step = min(self.last, width)
-            outer = self.total(values, LOWEST)
+            outer = self.total(values, float(LOWEST))
             if outer >= self.room:
                 raise DomainError("no room for the discretisation")
             for _ in range(_CORRECTIONS):
@@ -123,7 +123,7 @@ class _Search:
                     self.last = step
                     return step
                 step = min(step * ratio, width)
-        self.last = largest(lambda h: self.total(values, h), self.room, LOWEST, width, accuracy=_ACCURACY)
+        self.last = largest(lambda h: self.total(values, h), self.room, float(LOWEST), width, accuracy=_ACCURACY)
         return self.last
 
     def _count(self, values: Mapping[str, Any]) -> float:

@@ -6,18 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from fractions import Fraction
-from math import exp, log
 from typing import Any
 
 import numpy as np
-from sympy import S
+from sympy import S, sqrt
 
 from cmbound.errors import DomainError, InputError, MissingParameterError
-from cmbound.evaluation.free import MOST_FRICTION
+from cmbound.evaluation.free import smallest
 from cmbound.evaluation.point import evaluate
-from cmbound.evaluation.setting import LONGEST_HORIZON, resolve, with_preset
+from cmbound.evaluation.setting import LONGEST_HORIZON, SAME_TIME, resolve, with_preset
 from cmbound.evaluation.sums import nodes
-from cmbound.exact import rational_near, time_from_sigma
+from cmbound.exact import float_below, rational_near, time_from_sigma
 from cmbound.formulas import ALIASES, OPTIONS, accepts, unknown_parameter
 from cmbound.frozen import FrozenDict, Record
 from cmbound.functions import steering
@@ -49,13 +48,15 @@ TERM_OF = FrozenDict({name: term for term, names in BUDGET.items() for name in n
 SMALLEST = frozenset({"T", "N", "k"})
 """Unknowns of which the smallest value is wanted; of the others it is the largest."""
 STEP_OF_GRID = FrozenDict({None: "h", "two-stage": "h", "uniform": "N", "geometric": "N", "edm": "N"})
-DIGITS = 4
+DIGITS = 5
 """Significant digits of an answer."""
 TIME_DIGITS = 6
-LOWEST, HIGHEST = 1e-100, 1e100
-LARGEST_DELTA = 10.0
+_BEYOND = 1 + Fraction(1, 2**100)
+"""A stand-in for T lies beyond a time that is known to 200 bits."""
+LOWEST, HIGHEST = Fraction(1, 10**100), Fraction(10**100)
+LARGEST_DELTA = Fraction(10)
 """Largest early-stopping time tried where no horizon caps it: the early-stopping term no longer grows."""
-LARGEST_T = 690.0
+LARGEST_T = Fraction(690)
 NOTHING = Profile("nothing", "no local errors", {EI: (Rule(S.Zero),), "ddim": (Rule(S.Zero),)}, ())
 """For trials in which the discretisation term is not looked at."""
 _OF_ALIAS = {name: alias for alias, name in ALIASES.items()}
@@ -100,13 +101,13 @@ def items(value: Any) -> list[Any]:
     return list(value) if np.ndim(value) else [value]
 
 
-def later_times(params: Mapping[str, Any]) -> list[float]:
-    """Multistep: the times after the first that were given."""
+def later_times(params: Mapping[str, Any]) -> list[Fraction]:
+    """Multistep: the times after the first that were given (from noise levels to 200 bits)."""
     if "times" in params:
-        return [float(exact("times", x)) for x in items(params["times"])]
+        return [exact("times", x) for x in items(params["times"])]
     if "sigmas" in params:
-        return [Floats().number(time_from_sigma(exact("sigmas", x))) for x in items(params["sigmas"])]
-    return [float(exact_number(params, "t_hat"))] if is_given(params, "t_hat") else []
+        return [rational_near(time_from_sigma(exact("sigmas", x))) for x in items(params["sigmas"])]
+    return [exact_number(params, "t_hat")] if is_given(params, "t_hat") else []
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +162,7 @@ class Problem(Record):
             full["eta"] = rounded(exact("tau_c", full["tau_c"]) / 10**9, up=False)
         if "T" in missing:
             start = 2 * float(exact_number(full, "delta")) + 1 + float(exact("u", full.get("u", 0)))
-            full["T"] = max([start, *later_times(full), *self._t_hat(full)])
+            full["T"] = max([Fraction(start), *(x * _BEYOND for x in later_times(full)), *self._t_hat(full)])
         if "h" in missing:
             full["h"] = float(exact_number(full, self.end) - exact_number(full, "delta")) / 2
         if "N" in missing:
@@ -171,18 +172,22 @@ class Problem(Record):
             full["t_hat"] = self._node_after(full, self._t_hat(full)[0])
         return full
 
-    def _t_hat(self, params: Mapping[str, Any]) -> list[float]:
+    def _t_hat(self, params: Mapping[str, Any]) -> list[Fraction]:
         if self.offset is None:
             return []
-        return [float(rounded(exact_number(params, "delta") + Fraction(self.offset), True, TIME_DIGITS))]
+        return [Fraction(rounded(exact_number(params, "delta") + Fraction(self.offset), True, TIME_DIGITS))]
 
-    def _node_after(self, params: Mapping[str, Any], time: float) -> str:
+    def _node_after(self, params: Mapping[str, Any], time: Fraction) -> str:
         """The time, or on a grid the first node from it on; at most T."""
-        end = float(exact_number(params, "T"))
         if params.get("grid") is None:
-            return text_of(params.get("T", repr(end))) if time >= end else repr(time)
+            if time < exact_number(params, "T"):
+                return rounded(time, True, TIME_DIGITS)
+            exactly = "T" in params
+            return (
+                text_of(params["T"]) if exactly else repr(float_below(time_from_sigma(exact("sigma_max", params["sigma_max"]))))
+            )
         ts = nodes(resolve(self.theorem, {**params, "k": 1}), Floats())[1:]
-        return repr(float(ts[min(int(np.searchsorted(ts, time * (1 - 1e-9))), len(ts) - 1)]))
+        return repr(float(ts[min(int(np.searchsorted(ts, float(time) * (1 - SAME_TIME))), len(ts) - 1)]))
 
     def values_of_terms(self, values: Mapping[str, Any], term: str | None = None) -> dict[str, float]:
         """The terms by name in float64; with ``term`` only that one is meant, and what it does not need is left out."""
@@ -208,28 +213,29 @@ class Problem(Record):
 
     # --- where an unknown may lie ---------------------------------------------------------------------------------
 
-    def ends(self, name: str, values: Mapping[str, Any]) -> tuple[float, float]:
+    def ends(self, name: str, values: Mapping[str, Any]) -> tuple[Fraction, Fraction]:
         """The interval in which an unknown is looked for (its caps), given the unknowns already solved."""
         full = {**self.given, **values}
         if name.startswith("eps"):
             return LOWEST, HIGHEST
         if name == "L_f":
-            return 1.0, HIGHEST
+            return Fraction(1), HIGHEST
         if name == "eta":
-            return LOWEST, float(exact("tau_c", full["tau_c"]))
+            return LOWEST, exact("tau_c", full["tau_c"]) if "tau_c" in full else HIGHEST
         if name == "u":
-            room = float(exact_number(full, "T") - exact_number(full, "delta")) if is_given(full, "T") else LARGEST_DELTA
+            room = exact_number(full, "T") - exact_number(full, "delta") if is_given(full, "T") else LARGEST_DELTA
             return LOWEST, min(room, LARGEST_DELTA)
         step = max([exact_number(full, x) for x in ("h", "u") if x in full and x != name], default=Fraction(0))
         if name == "delta":
             if not is_given(full, self.end):
                 return LOWEST, min([LARGEST_DELTA, *later_times(full)])
-            return LOWEST, min([float(exact_number(full, self.end) - step), *later_times(full)])
+            return LOWEST, min([exact_number(full, self.end) - step, *later_times(full)])
         delta = exact_number(full, "delta")
         if name == "T":
             strict = full.get("clock") == "ve" or full.get("grid") is not None or "N" in full
-            return max([float(delta + step), *later_times(full), *self._t_hat(full)]), LONGEST_HORIZON if strict else LARGEST_T
-        width = float(exact_number(full, self.end) - delta)
+            high = Fraction(LONGEST_HORIZON) if strict else LARGEST_T
+            return max([delta + step, *later_times(full), *self._t_hat(full)]), high
+        width = exact_number(full, self.end) - delta
         return (2 * width / MAX_STEPS if full.get("grid") == "two-stage" else LOWEST), width
 
     def cap(self, name: str, values: Mapping[str, Any]) -> str:
@@ -237,11 +243,10 @@ class Problem(Record):
         full = {**self.given, **values}
         high = self.ends(name, values)[1]
         if name == "h":
-            width = exact_number(full, self.end) - exact_number(full, "delta")
-            return _short(width)
+            return _short(high)
         text = rounded(high, up=False)
         inclusive = name != "delta" or (is_given(full, "h") and not later_times(full))
-        return text if inclusive or Fraction(text) < Fraction(high) else stepped(name, text)
+        return text if inclusive or Fraction(text) < high else stepped(name, text)
 
 
 def _short(x: Fraction) -> str:
@@ -301,7 +306,7 @@ def read_problem(
         grid = given["grid"] = "geometric"
     step = STEP_OF_GRID.get(grid, "N") if isinstance(grid, str | None) else None
     terms = tuple(x.name for x in theorem.sources if not (x.name == "early_stopping" and given.get("to") == "p_delta"))
-    if "gamma" in theorem.free:
+    if "gamma" in theorem.free and unknown is None:
         given = {**best_corrector(given), **given}
     if not set(terms) & set(BUDGET):
         raise InputError(f"{theorem.id} has no budget: none of its terms has a parameter of its own")
@@ -314,23 +319,21 @@ def read_problem(
 
 
 def best_corrector(given: Mapping[str, Any]) -> dict[str, str]:
-    """Friction (at most 4 L_phi^(1/2)) and time of the underdamped corrector at which W2 costs least (theory 3.8 at eta = 0)."""
-    if "L_phi" not in given or {"gamma", "tau_c"} <= set(given):
+    """Friction and time of the underdamped corrector at which W2 costs least (theory 3.8), where they are left out."""
+    names = [name for name in ("gamma", "tau_c") if name not in given]
+    if "L_phi" not in given or not names:
         return {}
-    from scipy.optimize import minimize
+    known = {name: float(exact(name, given[name])) for name in ("L_phi", "gamma", "tau_c", "eta") if name in given}
+    symbols = tuple(TABLE[name].symbol for name in ("L_phi", "gamma", "tau_c", "eta"))
+    cost = compile((sqrt(steering(*symbols)),), symbols)
 
-    symbols = (TABLE["gamma"].symbol, TABLE["tau_c"].symbol)
-    scale = float(exact("L_phi", given["L_phi"])) ** 0.5
-    cost = compile((steering(exact("L_phi", given["L_phi"]), *symbols, 0),), symbols)
-    fixed = {name: log(float(exact(name, given[name]))) for name in ("gamma", "tau_c") if name in given}
+    def price(logs: Any) -> Any:
+        numbers = {"eta": 0.0, **known, **{name: 10.0**x for name, x in zip(names, logs, strict=True)}}
+        with np.errstate(all="ignore"):
+            value = cost(*(numbers[x.name] for x in symbols))[0]
+        return np.where(np.isfinite(value) & (numbers["eta"] <= numbers["tau_c"]), value, np.inf)
 
-    def price(logs: Any) -> float:
-        numbers = {"gamma": min(logs[0], most), "tau_c": logs[1], **fixed}
-        return float(np.log(cost(exp(numbers["gamma"]), exp(numbers["tau_c"]))[0]))
-
-    most = log(MOST_FRICTION * scale)
-    found = minimize(price, [log(2 * scale), -log(scale)], method="Nelder-Mead", options={"xatol": 1e-4, "fatol": 1e-9}).x
-    return {"gamma": rounded(exp(min(found[0], most)), up=False), "tau_c": rounded(exp(found[1]), up=False)}
+    return {name: rounded(10.0**x, up=True) for name, x in zip(names, smallest(price, len(names)), strict=True)}
 
 
 def _merged(theorem: Theorem, numbers: dict[str, Any], options: dict[str, Any], keep: bool) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from cmbound.threads import alone
 
 DEFAULT_STEPS = 8
 MOST_STEPS = 1000
-_LONGEST = 10**4
+LONGEST = 10**4
 _GAIN = 0.01
 
 
@@ -29,10 +29,12 @@ class Schedule(Record):
         fixed: certified evaluation at the fixed time of Cor 6, log(2 L_f) + delta (the first node from it on).
         best_fixed: certified evaluation at the best fixed time for this number of evaluations.
         times, fixed_times: times (OU clock) of the second to the last evaluation, as the parameter ``times`` takes them.
-        limit: no number of evaluations brings the bound below this (float64; early stopping included as in the bounds).
+        limit: W_inf, where the bound tends to with more and more evaluations (float64; early stopping included as in the bounds).
+            No number of evaluations brings the bound below it, unless the first evaluation is already there.
         limit_time: the time at which it is attained (None: no time contracts, and the limit is infinite).
         gain: what an evaluation must gain to be worth taking.
-        steps_worth_taking: the number of evaluations after which another one gains less.
+        steps_worth_taking: the number of evaluations after which another one gains less (at most 10000).
+        halves: whether an evaluation at the fixed time halves the distance; where none does the fixed time is T.
     """
 
     optimal: Evaluation
@@ -44,6 +46,7 @@ class Schedule(Record):
     limit_time: float | None
     gain: float
     steps_worth_taking: int
+    halves: bool
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{x:.4g}" for x in self.times)
@@ -98,13 +101,18 @@ def schedule(*, steps: Any = DEFAULT_STEPS, gain: Any = None, **params: Any) -> 
     count = exact("steps", steps)
     if count.denominator != 1 or not 1 <= count <= MOST_STEPS:
         raise DomainError(f"steps must be an integer from 1 to {MOST_STEPS}, got {steps}")
+    least = None if gain is None else exact("gain", gain)
+    if least is not None and least < 0:
+        raise DomainError(f"gain must be a number >= 0, got {gain}")
     given = {name: x for name, x in params.items() if x is not None}
     candidates = Candidates(given)
     limit, where = candidates.limit()
     k = int(count)
     chosen = candidates.greedy(k)
-    smallest_gain = _gain(gain, candidates)
-    fixed_time = candidates.halving()
+    first = candidates.first * candidates.scale + candidates.early
+    smallest_gain = _GAIN * first if least is None else float(least)
+    halving = candidates.halving()
+    fixed_time = candidates.end if halving is None else halving
     return Schedule(
         optimal=_certified(given, [x.time for x in chosen]),
         fixed=_certified(given, [fixed_time] * (k - 1)),
@@ -115,16 +123,8 @@ def schedule(*, steps: Any = DEFAULT_STEPS, gain: Any = None, **params: Any) -> 
         limit_time=None if where is None else where.time,
         gain=smallest_gain,
         steps_worth_taking=worth_taking(candidates, limit, smallest_gain / candidates.scale),
+        halves=halving is not None,
     )
-
-
-def _gain(given: Any, candidates: Candidates) -> float:
-    if given is None:
-        return _GAIN * (candidates.first * candidates.scale + candidates.early)
-    value = exact("gain", given)
-    if value < 0:
-        raise DomainError(f"gain must be a number >= 0, got {given}")
-    return float(value)
 
 
 def _certified(params: dict[str, Any], times: list[float]) -> Evaluation:
@@ -137,10 +137,10 @@ def worth_taking(candidates: Candidates, limit: float, gain: float) -> int:
     bound = candidates.first
     if bound <= limit:
         return 1
-    for k in range(1, _LONGEST):
+    for k in range(1, LONGEST):
         chosen = candidates.next(bound)
         after = chosen.contraction * bound + chosen.error
         if bound - after < gain or after >= bound:
             return k
         bound = after
-    return _LONGEST
+    return LONGEST

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
-from math import exp, inf, log
+from math import exp, log
 from typing import Any
 
 import numpy as np
@@ -14,10 +14,11 @@ from scipy.optimize import brentq, minimize_scalar
 from cmbound.errors import DomainError, MissingParameterError
 from cmbound.evaluation.setting import MAX_EVALUATIONS
 from cmbound.planning.budget import Budget, best, finish, impossible
-from cmbound.planning.problem import Problem, exact_number, is_given, later_times, rounded
+from cmbound.planning.problem import Problem, exact_number, is_given, later_times, rounded, stepped
 from cmbound.planning.roots import Missed
 
 _POINTS = 80
+_STEPS = 20
 
 
 def solve_single(problem: Problem) -> Budget:
@@ -30,8 +31,9 @@ def solve_single(problem: Problem) -> Budget:
     name = problem.unknowns[0]
     if name == "k":
         return _evaluations(problem)
-    if name in ("delta", "T"):
-        _require(problem, "T" if name == "delta" else "delta")
+    if name in ("delta", "T", "u"):
+        for other in {"delta", problem.end} - {name}:
+            _require(problem, other)
         values = {name: _on_both_sides(problem, name)}
     else:
         values = {name: _monotone(problem, name)}
@@ -61,10 +63,11 @@ def _monotone(problem: Problem, name: str) -> str:
 
 
 def _on_both_sides(problem: Problem, name: str) -> str:
-    """delta and T: some terms fall and others grow, so the good values are found by a scan, then by bisection."""
+    """delta, T and u: some terms fall and others grow, so the good values are found by a scan, then by bisection."""
     total, target = _totals(problem, name), float(problem.target)
-    low, high = problem.ends(name, {})
-    if name == "delta":
+    exact_low, exact_high = problem.ends(name, {})
+    low, high = float(exact_low), float(exact_high)
+    if name != "T":
         cap = float(Fraction(problem.cap(name, {})))
         points = cap * np.exp(np.linspace(-80.0, 0.0, 4 * _POINTS))[::-1]
     else:
@@ -72,10 +75,10 @@ def _on_both_sides(problem: Problem, name: str) -> str:
         gap = max(low - start, 1e-6 * max(low, 1e-3))
         points = np.minimum(start + gap * (1 + 1e-9) * np.exp(np.linspace(0.0, log((high - start) / gap), _POINTS)), high)
 
-    def value(x: float) -> float:
+    def value(x: Any) -> float:
         try:
-            return total(float(x))
-        except DomainError:  # above the float64 range
+            return total(x)
+        except DomainError:  # above the float64 range, or outside an interval
             return float("inf")
 
     first = _first_good(points, value, target)
@@ -85,8 +88,11 @@ def _on_both_sides(problem: Problem, name: str) -> str:
     good, bad = first
     x = good if bad is None else exp(brentq(lambda u: value(exp(u)) - target, log(good), log(bad), xtol=1e-10))
     text = rounded(x, up=name == "T")
-    inside = low < Fraction(text) < high or value(float(Fraction(text))) <= target
-    return text if inside and value(float(Fraction(text))) <= target else rounded(good, up=name == "T", digits=15)
+    for _ in range(_STEPS):
+        if value(text) <= target:
+            return text
+        text = stepped(name, text)
+    return rounded(good, up=name == "T", digits=15)
 
 
 def _first_good(points: Any, value: Callable[[float], float], target: float) -> tuple[float, float | None] | None:
@@ -120,7 +126,8 @@ def _evaluations(problem: Problem) -> Budget:
         candidates.only(float(exact_number(problem.given, "t_hat")))
     extra = one.get("early_stopping", 0.0)
     room = (target - extra) / candidates.scale
-    previous = inf
+    lowest, best_k = candidates.first, 1
+    best_time: float | None = None
     for k in range(2, MAX_EVALUATIONS + 1):
         time, bound = candidates.best_fixed(k)
         if bound <= room:
@@ -128,14 +135,14 @@ def _evaluations(problem: Problem) -> Budget:
                 return _with_k(problem, k, time)
             except DomainError:
                 continue
-        if bound >= previous * (1 - 1e-12):
+        if bound >= lowest * (1 - 1e-12):
             break
-        previous = bound
-    time, _ = candidates.best_fixed(k)
-    trial = replace(
-        problem, given={**problem.given, "k": k, **({} if is_given(problem.given, "t_hat") else {"t_hat": repr(time)})}
-    )
-    raise impossible(trial, trial.values_of_terms({}), f"at the best k, {k}, and t_hat = {time:.6g}, ")
+        lowest, best_k, best_time = bound, k, time
+    if best_time is None:
+        raise impossible(problem, one, "at the best k, 1, ")
+    chosen = {} if is_given(problem.given, "t_hat") else {"t_hat": repr(best_time)}
+    trial = replace(problem, given={**problem.given, "k": best_k, **chosen})
+    raise impossible(trial, trial.values_of_terms({}), f"at the best k, {best_k}, and t_hat = {best_time:.6g}, ")
 
 
 def _with_k(problem: Problem, k: int, time: float | None) -> Budget:
