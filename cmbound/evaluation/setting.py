@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
 from cmbound import grids
 from cmbound.errors import DomainError, InputError, MissingParameterError
-from cmbound.evaluation import assumptions
+from cmbound.evaluation import assumptions, own
 from cmbound.exact import Value, difference, rational_near, sign, time_from_sigma
 from cmbound.formulas import (
     ALIASES,
@@ -50,6 +50,7 @@ class Setting:
         profile_name: ``auto`` or the name of the one profile (None where none enters).
         grid: the grid, or None for the closed form in h.
         consistency: the consistency error of one step, an expression in a, b and eps_cm.
+        shapes: what was found of pointwise bounds given by a user.
     """
 
     theorem: Theorem
@@ -65,6 +66,7 @@ class Setting:
     grid: Grid | None = None
     assumptions: tuple[tuple[Assumption, str], ...] = field(default=())
     consistency: Any = CONSISTENCY_STEP
+    shapes: tuple[own.Shape, ...] = ()
 
     @property
     def collapsed(self) -> bool:
@@ -167,7 +169,7 @@ def resolve(theorem: Theorem, params: Mapping[str, Any]) -> Setting:
     profile_name = None
     if theorem.uses_profile:
         profile_name, profiles = _choose_profiles(options.get("profile", "auto"), teacher, values, lists)
-    return Setting(
+    setting = Setting(
         theorem=theorem,
         values=values,
         lists=lists,
@@ -181,6 +183,7 @@ def resolve(theorem: Theorem, params: Mapping[str, Any]) -> Setting:
         grid=grid,
         assumptions=assumptions.check(theorem, values, lists, grid is not None),
     )
+    return replace(setting, shapes=own.shapes(setting)) if any(p.own for p, _ in profiles) else setting
 
 
 _GRID_NUMBERS = {"uniform": {"h", "N"}, "two-stage": {"h"}, "geometric": {"N"}, "edm": {"N", "rho"}}
