@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
@@ -44,6 +44,7 @@ from cmbound.variants import ConsistencySum, LipschitzAt, LocalErrorSum, Placeho
 MAX_BITS = 1 << 20
 MAX_WORK = 1 << 28
 """Limit of the work of one attempt, steps times bits (times bits/4096 where there are more): below a minute."""
+WORK_OF_INTEGRAL = 50
 DEFAULT_DIGITS = 15
 MAX_DIGITS = 1000
 
@@ -76,16 +77,17 @@ def evaluate_setting(setting: Setting, tier: str = "certified", digits: Any = No
             if all(_accurate(row, digits) for row in rows):
                 return _record(setting, paths, tier, digits, *_enclosed_rows(setting, rows, digits))
         bits *= 2
-    size = f" of {rows_summed} steps" if rows_summed > 1 else ""
+    size = f" of a sum of {setting.grid.N} steps" if setting.grid is not None and not setting.collapsed else ""
     raise UndecidedError(
         f"{theorem.id}: no enclosure{size} to {digits} digits within the limit of work ({bits} bits of precision would be needed)"
     )
 
 
-def _rows_summed(setting: Setting, paths: Mapping[Value, Any]) -> int:
-    """How many steps are summed for all map errors together."""
+def _rows_summed(setting: Setting, paths: Mapping[Value, Sequence[Piece]]) -> int:
+    """How many steps are summed for all map errors together; one with an integral counts for many."""
     steps = 1 if setting.collapsed or setting.grid is None else setting.grid.N
-    return steps * max(1, len(paths))
+    integrals = any(x.rule.bound.has(sympy.Integral) for pieces in paths.values() for x in pieces)
+    return steps * max(1, len(paths)) * (WORK_OF_INTEGRAL if integrals else 1)
 
 
 def _digits(given: Any, tier: str) -> int:

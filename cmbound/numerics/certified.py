@@ -39,7 +39,7 @@ def precision(bits: int) -> Iterator[None]:
         flint.ctx.prec = before
 
 
-_wanted: ContextVar[int] = ContextVar("wanted", default=1 << 20)
+_wanted: ContextVar[int] = ContextVar("wanted", default=128)
 
 
 @contextmanager
@@ -166,8 +166,8 @@ SHAPE_BITS = 256
 """Precision at which the shape of a user's function is decided."""
 SINGULAR_BITS = 1 << 8
 """Precision at which an integral is given up that has no finite enclosure, or takes too many values and is still not known."""
-INTEGRAL_BITS = 1 << 13
-"""Precision at which any integral is given up that is still not known (a smooth one has many digits by then)."""
+_ENOUGH = 4
+"""An integral is computed with at most so many times the bits that are wanted of it; one that needs more is given up."""
 
 
 def _integral(item: Extracted, symbols: Sequence[Any]) -> Callable[[Sequence[Ball], Sequence[Any]], Ball]:
@@ -219,15 +219,16 @@ def _stretch(function: Callable[..., Any], low: Ball, high: Ball, values: Sequen
         return value * t if logarithmic else value
 
     ends = (low.log(), high.log()) if logarithmic else (low, high)
-    bits = int(flint.ctx.prec)
-    wanted = min(bits, _wanted.get())
-    whole = acb.integral(integrand, *ends, rel_tol=arb(2) ** -wanted, eval_limit=INTEGRAL_EVALUATIONS)
+    wanted = _wanted.get()
+    bits = min(int(flint.ctx.prec), _ENOUGH * wanted)
+    with precision(bits):
+        whole = acb.integral(integrand, *ends, rel_tol=arb(2) ** -min(bits, wanted), eval_limit=INTEGRAL_EVALUATIONS)
     if whole.is_finite() and not whole.imag.contains(0):
         raise DomainError(f"an integrand of a profile is not real between {float(low.mid()):.6g} and {float(high.mid()):.6g}")
     result = whole.real
     known = result.rel_accuracy_bits() if result.is_finite() and not result.is_zero() else 0
     exhausted = not result.is_finite() or (count > INTEGRAL_EVALUATIONS and known < 64)
-    if result.is_zero() or known > wanted // 2 or bits < (SINGULAR_BITS if exhausted else INTEGRAL_BITS):
+    if result.is_zero() or known > wanted // 2 or bits < (SINGULAR_BITS if exhausted else _ENOUGH * wanted):
         return result
     raise UndecidedError(
         f"an integral of a profile from {float(low.mid()):.6g} to {float(high.mid()):.6g} has no enclosure within "
