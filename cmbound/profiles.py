@@ -8,7 +8,7 @@ that reads these expressions (:mod:`cmbound.evaluation.sums`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import lru_cache
@@ -50,7 +50,9 @@ from cmbound.functions import (
     v,
     w0,
 )
-from cmbound.notation import H_2, PUBLIC, L_s, R, a, b, d, d_eff, h, m2, n_atoms, nu, q, sd2, t, t_star, tau, y
+from cmbound.notation import H_2, PUBLIC, TABLE, L_s, R, a, b, d, d_eff, h, m2, n_atoms, nu, q, sd2, t, t_star, tau, y
+from cmbound.numerics.codegen import require_computable
+from cmbound.numerics.integrals import cuts, extract, in_branches
 from cmbound.records import Assumption
 from cmbound.threads import alone
 from cmbound.variants import TEACHERS
@@ -131,6 +133,7 @@ class Profile(Record):
         centred: ``sd2`` may replace ``m2``.
         subspace: with the DDIM teacher ``d_eff`` may replace ``d``.
         no_tau: not available when tau > 0 is given (the radius R is then that of U, not of the data).
+        own: given by a user: its shape or its values are looked at in every evaluation (:mod:`cmbound.evaluation.own`).
     """
 
     name: str
@@ -143,6 +146,7 @@ class Profile(Record):
     centred: bool = False
     subspace: bool = False
     no_tau: bool = False
+    own: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -183,19 +187,39 @@ class Profile(Record):
 
         Args:
             name: a name for tables.
-            acceleration: a SymPy expression in ``cmbound.notation.t`` (and in any parameters of the table),
-                bounding norm(d/dt s(x_t, t))_{L2} along the PF-ODE; it must be finite and non-increasing on
-                [delta, T], which is where its integral is taken (rigorous quadrature in the certified tier).
+            acceleration: a SymPy expression in ``cmbound.notation.t`` (and in parameters of the data from the table of
+                symbols), bounding norm(d/dt s(x_t, t))_{L2} along the PF-ODE (OU clock). It must be finite, non-negative and
+                non-increasing on [delta, T], which is where its integral is taken (rigorous quadrature in the certified
+                tier). Each evaluation looks at that in ball arithmetic: what is proved is listed as ``checked``, what is
+                open as ``assumed``. Functions that can be computed: exp, log, sqrt, powers,
+                atan, sin, cos, sinh, cosh, tanh, erf, Abs, sign, Max, Min, Heaviside and Piecewise.
             title: what it assumes.
             teacher: only the exponential integrator has a pointwise form.
 
         Raises:
-            InputError: ``acceleration`` is not an expression in t and known parameters, or contains floats.
+            InputError: ``acceleration`` is not an expression in t and parameters of the data, contains floats or a function
+                that cannot be computed, or a Piecewise whose conditions do not compare t with something free of t.
+
+        An evaluation raises DomainError where the acceleration increases, is negative or is not real, and UndecidedError where
+        it is not finite or its integral has no enclosure within the limit of work (an integrable singularity at delta is not
+        supported).
+
+        >>> from sympy import exp
+        >>> from cmbound.notation import t
+        >>> Profile.from_acceleration("mine", 3 * exp(-t))
+        <Profile mine: pointwise bound given by the user>
         """
-        expr = checked_expression("acceleration", acceleration, PUBLIC)
-        assumption = Assumption(f"profile:{name}", f"the score acceleration is at most {plain(expr)}, non-increasing in t")
+        expr = in_branches(_checked(acceleration, PUBLIC, "acceleration"))
+        for symbol in sorted(expr.free_symbols - {t}, key=lambda x: x.name):
+            if symbol == h or TABLE[symbol.name].per_step:
+                raise InputError(
+                    f"acceleration contains {symbol.name!r}: it is a property of the data, not of the model or the grid"
+                )
+        cuts(expr, t)
+        assumption = Assumption(f"profile:{name}", f"the score acceleration is at most {plain(expr)}")
         rule = _pointwise(Integral(elementary(expr), (t, a, b)))
-        return cls(_own(name), title or "pointwise bound given by the user", {teacher: (rule,)}, (assumption,), expr)
+        words = title or "pointwise bound given by the user"
+        return cls(_own(name), words, {teacher: (rule,)}, (assumption,), elementary(expr), own=True)
 
     @classmethod
     def from_stretch(
@@ -206,19 +230,23 @@ class Profile(Record):
         Args:
             name: a name for tables.
             bound: called once with the symbols ``(a, b, h)``, returns a SymPy expression bounding the sum of the
-                local errors of all steps in [a, b], none larger than h (OU clock).
+                local errors of all steps in [a, b], none larger than h (OU clock). Functions as for
+                :meth:`from_acceleration`; integrals over [a, b] too.
             title: what it assumes.
             teacher: the teacher whose error it bounds.
             stepwise: on a grid, add it up over the steps (True) or apply it once to a whole stretch (False). Without
                 a grid it is used on the whole range or not at all: where the steps begin is not known there.
 
         Raises:
-            InputError: the result is not an expression in a, b, h and known parameters, or contains floats.
+            InputError: the result is not an expression in a, b, h and known parameters, or contains floats or a function
+                that cannot be computed.
+
+        An evaluation raises DomainError where a value it uses is negative or not real, UndecidedError where one is not finite.
         """
-        expr = checked_expression("stretch bound", bound(a, b, h), (*PUBLIC, "a", "b"))
+        expr = _checked(bound(a, b, h), (*PUBLIC, "a", "b"), "stretch bound")
         assumption = Assumption(f"profile:{name}", f"the local teacher errors on [a, b] add up to at most {plain(expr)}")
         rule = Rule(expr, stepwise=stepwise, cuttable=False)
-        return cls(_own(name), title or "stretch bound given by the user", {teacher: (rule,)}, (assumption,))
+        return cls(_own(name), title or "stretch bound given by the user", {teacher: (rule,)}, (assumption,), own=True)
 
 
 def _own(name: str) -> str:
@@ -226,6 +254,14 @@ def _own(name: str) -> str:
     if name in NAMES:
         raise InputError(f"a profile of your own cannot be called {name!r}; these names are taken: {', '.join(NAMES)}")
     return name
+
+
+def _checked(expr: Any, allowed: Collection[str], what: str) -> Any:
+    checked_expression(what, expr, allowed)
+    bare, integrals = extract((expr,))
+    for part in (*bare, *(x.body for x in integrals)):
+        require_computable(part)
+    return expr
 
 
 def _pointwise(phi: Any, additive: bool = True, **kwargs: Any) -> Rule:

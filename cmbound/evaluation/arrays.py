@@ -14,6 +14,7 @@ import sympy
 from cmbound.errors import DomainError, InputError
 from cmbound.evaluation import law
 from cmbound.evaluation.free import left_out
+from cmbound.evaluation.own import doubtful_rows
 from cmbound.evaluation.paths import closed_choice
 from cmbound.evaluation.point import evaluate
 from cmbound.evaluation.setting import Setting, resolve, with_preset
@@ -27,7 +28,7 @@ from cmbound.numerics.backend import Floats
 from cmbound.profiles import Profile, Rule
 from cmbound.records import Approximation, Term, Theorem
 from cmbound.threads import alone
-from cmbound.variants import Placeholder
+from cmbound.variants import LocalErrorSum, Placeholder
 
 CHUNK = 1 << 14
 
@@ -64,7 +65,7 @@ def approximate(theorem: Theorem, params: Mapping[str, Any]) -> Approximation:
     one_evaluation = theorem.uses_schedule and "t_hat" not in setting.values
     if not setting.collapsed or setting.lists or setting.grid is not None or one_evaluation:
         return _loop(theorem, params, flat, shape)
-    return _vectorised(setting, flat, shape)
+    return _vectorised(setting, params, flat, shape)
 
 
 def _is_array(value: Any) -> bool:
@@ -124,7 +125,7 @@ def _loop(theorem: Theorem, params: Mapping[str, Any], flat: Mapping[str, Any], 
     return Approximation(totals.reshape(shape), shaped, tuple((never or {}).items()))
 
 
-def _vectorised(setting: Setting, flat: Mapping[str, Any], shape: tuple[int, ...]) -> Approximation:
+def _vectorised(setting: Setting, params: Mapping[str, Any], flat: Mapping[str, Any], shape: tuple[int, ...]) -> Approximation:
     size = int(np.prod(shape))
     backend = Floats()
     fixed = {name: backend.number(value) for name, value in setting.values.items() if name not in flat}
@@ -138,6 +139,7 @@ def _vectorised(setting: Setting, flat: Mapping[str, Any], shape: tuple[int, ...
         rows = slice(start, min(start + chunk, size))
         values = _array_values(setting, fixed, {name: x[rows] for name, x in flat.items()})
         _check_predicates(setting, values, start)
+        _look_at_own(setting, params, values, {name: x[rows] for name, x in flat.items()}, rows.stop - rows.start)
         for dummy, end in local.items():
             values[dummy] = _array_local(setting, values, end, rows.stop - rows.start)
         computed = function(*(values[x] for x in _free_symbols(terms)))
@@ -148,6 +150,18 @@ def _vectorised(setting: Setting, flat: Mapping[str, Any], shape: tuple[int, ...
         place = int(np.argmax(~np.isfinite(total)))
         raise DomainError(f"{setting.theorem.id}: the value at index {place} exceeds the float64 range; use the certified tier")
     return Approximation(total.reshape(shape), {name: x.reshape(shape) for name, x in result.items()}, unused(setting))
+
+
+def _look_at_own(
+    setting: Setting, params: Mapping[str, Any], values: Mapping[Any, Any], rows: Mapping[str, Any], size: int
+) -> None:
+    """Rows at which a user's profile is not proved to be in order are evaluated alone, which raises what there is to raise."""
+    if not any(profile.own for profile, _ in setting.profiles):
+        return
+    for end in sorted({x.args[0] for term in setting.theorem.sources for x in term.expression.atoms(LocalErrorSum)}, key=str):
+        here = _in_ou(setting, {x: np.asarray(y) for x, y in values.items()}, np.asarray(values[end]))
+        for i in doubtful_rows(setting, here, end, size):
+            evaluate(setting.theorem, {**params, **{name: float(x[i]) for name, x in rows.items()}}, tier="approximate")
 
 
 def _unfix_derived(setting: Setting, fixed: dict[str, Any], flat: Mapping[str, Any]) -> None:
@@ -228,14 +242,19 @@ def _free_symbols(terms: tuple[Term, ...]) -> tuple[Any, ...]:
 
 def _array_local(setting: Setting, values: Mapping[Any, Any], end: Any, size: int) -> Any:
     """L_f times the best bound on the local errors up to ``end``, for each row."""
-    clock = setting.clock
     columns = {x: np.broadcast_to(np.asarray(y, dtype=np.float64), (size,))[:, None] for x, y in values.items()}
     time = columns[end]
-    here = dict(columns)
+    here = _in_ou(setting, columns, time)
+    choice, _ = closed_choice(setting.profiles, setting.profile_name == "auto", here, np.array(time))
+    return choice.cost
+
+
+def _in_ou(setting: Setting, columns: Mapping[Any, Any], time: Any) -> dict[Any, Any]:
+    """The constants that grow, as they are at a time in the OU clock."""
+    clock, here = setting.clock, dict(columns)
     if clock.name == "ve":
         for symbol, expr in ((TABLE["L_f"].symbol, clock.L_f), (TABLE["L_s"].symbol, clock.L_s)):
             if symbol in columns:
                 symbols = tuple(sorted(expr.free_symbols, key=lambda x: x.name))
                 here[symbol] = floats.compile((expr,), symbols)(*({**columns, a: time}[x] for x in symbols))[0]
-    choice, _ = closed_choice(setting.profiles, setting.profile_name == "auto", here, np.array(time))
-    return choice.cost
+    return here

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
@@ -14,6 +15,7 @@ import sympy
 
 from cmbound.errors import DomainError, InputError, UndecidedError
 from cmbound.evaluation.free import best
+from cmbound.evaluation.own import check_stretches
 from cmbound.evaluation.paths import choose_pieces
 from cmbound.evaluation.setting import Setting, resolve
 from cmbound.evaluation.sums import Piece, Sums, node, node_index, nodes
@@ -41,6 +43,9 @@ from cmbound.threads import alone
 from cmbound.variants import ConsistencySum, LipschitzAt, LocalErrorSum, Placeholder, ScheduleSum, ScoreSum
 
 MAX_BITS = 1 << 20
+MAX_WORK = 1 << 28
+"""Limit of the work of one attempt, steps times bits (times bits/4096 where there are more): below a minute."""
+WORK_OF_INTEGRAL = 50
 DEFAULT_DIGITS = 15
 MAX_DIGITS = 1000
 
@@ -65,16 +70,28 @@ def evaluate_setting(setting: Setting, tier: str = "certified", digits: Any = No
     setting, theorem = at_nodes(setting), setting.theorem
     sums = Sums(setting, Floats())
     paths = {end: choose_pieces(setting, sums, end) for end in local_times(setting)}
+    check_stretches(setting, sums, paths, integrals=tier == "approximate")
     if tier == "approximate":
         return _record(setting, paths, tier, digits, *_approximate_rows(setting, sums, paths))
     bits = 64 + int(digits * 3.33)
-    while bits <= MAX_BITS:
-        with certified.precision(bits):
+    rows_summed = _rows_summed(setting, paths)
+    while bits <= MAX_BITS and rows_summed * bits * (1 + bits // 4096) <= MAX_WORK:
+        with certified.precision(bits), certified.integrals_to(64 + int(digits * 3.33)):
             rows = term_rows(setting, Sums(setting, Balls()), paths)
             if all(_accurate(row, digits) for row in rows):
                 return _record(setting, paths, tier, digits, *_enclosed_rows(setting, rows, digits))
         bits *= 2
-    raise UndecidedError(f"{theorem.id}: no enclosure to {digits} digits with {MAX_BITS} bits of precision")
+    size = f" of a sum of {setting.grid.N} steps" if setting.grid is not None and not setting.collapsed else ""
+    raise UndecidedError(
+        f"{theorem.id}: no enclosure{size} to {digits} digits within the limit of work ({bits} bits of precision would be needed)"
+    )
+
+
+def _rows_summed(setting: Setting, paths: Mapping[Value, Sequence[Piece]]) -> int:
+    """How many steps are summed for all map errors together; one with an integral counts for many."""
+    steps = 1 if setting.collapsed or setting.grid is None else setting.grid.N
+    integrals = any(x.rule.bound.has(sympy.Integral) for pieces in paths.values() for x in pieces)
+    return steps * max(1, len(paths)) * (WORK_OF_INTEGRAL if integrals else 1)
 
 
 def _digits(given: Any, tier: str) -> int:
@@ -232,7 +249,12 @@ def _enclosed_rows(setting: Setting, rows: list[dict[str, Any]], digits: int) ->
 
 def _derived(setting: Setting, digits: int) -> dict[str, Enclosed]:
     balls = {name: certified.number(value) for name, value in derived_values(setting).items()}
-    return {name: Enclosed(_down(x, digits), _up(x, digits)) for name, x in balls.items()}
+    shown = {}
+    for name, x in balls.items():
+        with suppress(DomainError):  # the noise level of a time of thousands has too many digits to be shown
+            if x.is_finite():
+                shown[name] = Enclosed(_down(x, digits), _up(x, digits))
+    return shown
 
 
 def _order_of(x: Any) -> int:
@@ -362,6 +384,9 @@ def _assumptions(setting: Setting, paths: Mapping[Value, tuple[Piece, ...]]) -> 
         result.setdefault((id, text), CheckedAssumption(id, text, "assumed"))
 
     winners = {piece.profile for pieces in paths.values() for piece in pieces}
+    for name, x, status in setting.shapes:
+        if name in winners:
+            result[x.id, x.text] = CheckedAssumption(x.id, x.text, status)
     for profile, _ in setting.profiles:
         if profile.name in winners:
             for x in profile.assumptions:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import isfinite
 from typing import Any
@@ -14,6 +14,7 @@ from cmbound import grids
 from cmbound.checks import checked_distinct
 from cmbound.errors import CmboundError, DomainError, InputError, MissingParameterError
 from cmbound.evaluation import assumptions, law
+from cmbound.evaluation.own import Shape, shapes
 from cmbound.exact import Value, difference, rational_near, sign, time_from_sigma
 from cmbound.formulas import (
     ALIASES,
@@ -59,6 +60,7 @@ class Setting(Record):
         grid: the grid, or None for the closed form in h.
         consistency: the consistency error of one step, an expression in a, b and eps_cm.
         own: names of the parameters and options the user gave (not those of a preset).
+        shapes: what was found of pointwise bounds given by a user.
     """
 
     theorem: Theorem
@@ -75,6 +77,7 @@ class Setting(Record):
     assumptions: tuple[tuple[Assumption, str], ...] = field(default=())
     consistency: Any = CONSISTENCY_STEP
     own: frozenset[str] = frozenset()
+    shapes: tuple[Shape, ...] = ()
 
     @property
     def collapsed(self) -> bool:
@@ -229,7 +232,7 @@ def _resolved(theorem: Theorem, params: Mapping[str, Any], left_out: Collection[
     profile_name = None
     if theorem.uses_profile:
         profile_name, profiles = _choose_profiles(options.get("profile", "auto"), teacher, values, lists)
-    return Setting(
+    setting = Setting(
         theorem=theorem,
         values=values,
         lists=lists,
@@ -244,6 +247,7 @@ def _resolved(theorem: Theorem, params: Mapping[str, Any], left_out: Collection[
         assumptions=assumptions.check(theorem, values, lists, grid is not None),
         own=own,
     )
+    return replace(setting, shapes=shapes(setting)) if any(p.own for p, _ in profiles) else setting
 
 
 _GRID_NUMBERS = {"uniform": {"h", "N"}, "two-stage": {"h"}, "geometric": {"N"}, "edm": {"N", "rho"}}

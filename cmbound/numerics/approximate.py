@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import lru_cache, reduce
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -107,6 +108,21 @@ def _nested(function: Callable[[Any, Any], Any]) -> Callable[..., Any]:
     return lambda *xs: reduce(function, xs)
 
 
+def _erf(x: Any) -> Any:
+    from scipy.special import erf
+
+    return erf(x)
+
+
+_COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
+    "<": np.less,
+    "<=": np.less_equal,
+    ">": np.greater,
+    ">=": np.greater_equal,
+    "==": np.equal,
+    "!=": np.not_equal,
+}
+
 FLOAT64 = Dialect(
     stable=True,
     kernels=("g", "kappa_h", "rho_squared", "geometric_sum"),
@@ -120,6 +136,16 @@ FLOAT64 = Dialect(
         "maximum": _nested(np.maximum),
         "minimum": _nested(np.minimum),
         "pi": lambda: np.pi,
+        "sin": np.sin,
+        "cos": np.cos,
+        "erf": _erf,
+        "absolute": np.abs,
+        "compare": lambda op, x, y: _COMPARISONS[op](x, y),
+        "choice": np.where,
+        "and_": _nested(np.logical_and),
+        "or_": _nested(np.logical_or),
+        "not_": np.logical_not,
+        "not_a_number": lambda: np.nan,
         "g": g,
         "kappa_h": kappa_h,
         "rho_squared": rho_squared,
@@ -141,15 +167,29 @@ _PIECES = 32
 
 
 def _quadrature(body: Callable[..., Any], ends: Sequence[Any], others: Sequence[Any]) -> Array:
-    """Integral of body(t, *others) over [ends[0], ends[1]], by Gauss-Legendre in log t on 32 pieces."""
-    low, high = (np.asarray(x, dtype=np.float64) for x in ends)
-    width = np.log(high / low) / _PIECES
-    total = np.zeros(np.broadcast(low, high).shape)
+    """Integral of body(t, *others) over [ends[0], ends[-1]], cut at the ends between (in any order).
+
+    Between two cuts by Gauss-Legendre on 32 pieces, equal in log t (in t where it begins at 0).
+    """
+    low, high, *inner = np.broadcast_arrays(*(np.asarray(x, dtype=np.float64) for x in (ends[0], ends[-1], *ends[1:-1])))
+    cuts = np.sort(np.stack([low, *(np.clip(x, low, high) for x in inner), high]), axis=0)
+    total = np.zeros(low.shape)
+    for left, right in pairwise(cuts):
+        if (right > left).any():
+            total = total + _smooth(body, left, right, others)
+    return np.asarray(total)
+
+
+def _smooth(body: Callable[..., Any], low: Array, high: Array, others: Sequence[Any]) -> Array:
+    linear = bool(np.any(low <= 0))
+    width = ((high - low) if linear else np.log(high / low)) / _PIECES
+    total = np.zeros(low.shape)
     for piece in range(_PIECES):
         for node, weight in zip(_NODES, _WEIGHTS, strict=True):
-            t = low * np.exp(width * (piece + (node + 1) / 2))
-            total = total + weight / 2 * width * t * body(t, *others)[0]
-    return np.asarray(total)
+            along = width * (piece + (node + 1) / 2)
+            t = low + along if linear else low * np.exp(along)
+            total = total + weight / 2 * width * (1.0 if linear else t) * body(t, *others)[0]
+    return total
 
 
 @lru_cache(maxsize=512)
@@ -158,7 +198,8 @@ def compile(exprs: tuple[Any, ...], symbols: tuple[Any, ...]) -> Callable[..., l
     bare, integrals = extract(exprs)
     main = generate(bare, (*symbols, *(i.name for i in integrals)), FLOAT64)
     parts = [
-        (generate([i.body], (i.variable, *symbols), FLOAT64), generate([i.low, i.high], symbols, FLOAT64)) for i in integrals
+        (generate([i.body], (i.variable, *symbols), FLOAT64), generate([i.low, *i.cuts, i.high], symbols, FLOAT64))
+        for i in integrals
     ]
 
     def function(*given: Any) -> list[Any]:

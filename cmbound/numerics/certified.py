@@ -7,20 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
-from functools import lru_cache
+from functools import lru_cache, reduce
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 import flint
 import numpy as np
 from flint import acb, arb, fmpq
 
-from cmbound.errors import DomainError
+from cmbound.errors import DomainError, UndecidedError
 from cmbound.numerics.codegen import Dialect
 from cmbound.numerics.codegen import function as generate
-from cmbound.numerics.integrals import extract
+from cmbound.numerics.integrals import Extracted, branch, extract
 from cmbound.threads import LOCK
 
 Ball: TypeAlias = Any
@@ -37,6 +39,19 @@ def precision(bits: int) -> Iterator[None]:
             yield
         finally:
             flint.ctx.prec = before
+
+
+_wanted: ContextVar[int] = ContextVar("wanted", default=128)
+
+
+@contextmanager
+def integrals_to(bits: int) -> Iterator[None]:
+    """Integrals to a relative accuracy of about 2^-bits inside the block, however high the working precision."""
+    token = _wanted.set(bits)
+    try:
+        yield
+    finally:
+        _wanted.reset(token)
 
 
 def number(value: Any) -> Ball:
@@ -69,6 +84,31 @@ def _minimum(*xs: Ball) -> Ball:
     for x in xs[1:]:
         result = result.min(x)
     return result
+
+
+def compare(op: str, x: Ball, y: Ball) -> bool | None:
+    """Whether ``x op y`` holds for all numbers in the balls; None if it does for some of them only."""
+    if op in (">", ">="):
+        return compare(op.replace(">", "<"), y, x)
+    if op in ("==", "!="):
+        same = True if x.is_exact() and y.is_exact() and x == y else (None if x.overlaps(y) else False)
+        return same if op == "==" else _not(same)
+    if op == "<":
+        return True if x < y else (False if x >= y else None)
+    return True if x <= y else (False if x > y else None)
+
+
+def _not(x: bool | None) -> bool | None:
+    return None if x is None else not x
+
+
+def _and(*xs: bool | None) -> bool | None:
+    return False if False in xs else (None if None in xs else True)
+
+
+def _choice(condition: bool | None, x: Any, y: Any) -> Ball:
+    """One of two numbers, or a ball around both."""
+    return arb(x).union(arb(y)) if condition is None else arb(x if condition else y)
 
 
 def geometric_sum(x: Ball, n: Any) -> Ball:
@@ -106,43 +146,144 @@ BALLS = Dialect(
         "atan": lambda x: x.atan(),
         "maximum": _maximum,
         "minimum": _minimum,
+        "sin": lambda x: x.sin(),
+        "cos": lambda x: x.cos(),
+        "erf": lambda x: x.erf(),
+        "absolute": lambda x: abs(arb(x)),
+        "compare": lambda op, x, y: compare(op, arb(x), arb(y)),
+        "choice": _choice,
+        "and_": _and,
+        "or_": lambda *xs: _not(_and(*map(_not, xs))),
+        "not_": lambda x: _not(x),
+        "not_a_number": arb.nan,
         "pi": arb.pi,
         "geometric_sum": geometric_sum,
     },
 )
 
 
-def _integral(body: Any, symbols: Sequence[Any], variable: Any) -> Callable[..., Ball]:
-    """Rigorous quadrature (Petras) of an elementary function of ``variable``."""
-    analytic = [False]
+INTEGRAL_EVALUATIONS = 100_000
+"""Most values of an integrand that one integral may take."""
+SHAPE_BITS = 256
+"""Precision at which the shape of a user's function is decided."""
+SINGULAR_BITS = 1 << 8
+"""Precision at which an integral is given up that has no finite enclosure, or takes too many values and is still not known."""
+_ENOUGH = 4
+"""An integral is computed with at most so many times the bits that are wanted of it; one that needs more is given up."""
 
-    def not_analytic(*xs: Any) -> Any:
-        raise DomainError("an acceleration with Max or Min cannot be integrated rigorously; give the profile a stretch function")
+
+def _integral(item: Extracted, symbols: Sequence[Any]) -> Callable[[Sequence[Ball], Sequence[Any]], Ball]:
+    """Rigorous quadrature (Petras) between the places at which the integrand changes its branch.
+
+    The variable is exp(x) where the range begins above 0, so that decades cost no bisections.
+    """
+    names = (item.variable, *symbols)
+
+    def integrate(ends: Sequence[Ball], values: Sequence[Any]) -> Ball:
+        low, *cuts, high = ends
+        total = arb(0)
+        for left, right in pairwise([low, *inside(cuts, low, high), high]):
+            body = chosen(item.body, names, ((left + right) / 2, *values))
+            total += _stretch(_analytic(body, names), left, right, values)
+        return total
+
+    return integrate
+
+
+def inside(cuts: Sequence[Ball], low: Ball, high: Ball) -> list[Ball]:
+    """The cuts between low and high in rising order, each once.
+
+    Raises:
+        UndecidedError: two of them, or one of them and an end, that balls do not tell apart.
+    """
+    kept: list[Ball] = []
+    for x in sorted(cuts, key=lambda x: float(x.mid())):
+        before = kept[-1] if kept else low
+        if x <= low or x >= high or (kept and x.is_exact() and x == before):
+            continue
+        if not (x > before and x < high):
+            raise UndecidedError("cannot tell whether a profile changes its branch before or after an end of a stretch")
+        kept.append(x)
+    return kept
+
+
+def _stretch(function: Callable[..., Any], low: Ball, high: Ball, values: Sequence[Any]) -> Ball:
+    """The integral of one branch."""
+    logarithmic = bool(low > 0)
+
+    count = 0
+
+    def integrand(z: acb, analytic: bool) -> acb:
+        nonlocal count
+        count += 1
+        t = z.exp() if logarithmic else z
+        value = function(analytic, t, *values)
+        return value * t if logarithmic else value
+
+    ends = (low.log(), high.log()) if logarithmic else (low, high)
+    wanted = _wanted.get()
+    bits = min(int(flint.ctx.prec), _ENOUGH * wanted)
+    with precision(bits):
+        whole = acb.integral(integrand, *ends, rel_tol=arb(2) ** -min(bits, wanted), eval_limit=INTEGRAL_EVALUATIONS)
+    if whole.is_finite() and not whole.imag.contains(0):
+        raise DomainError(f"an integrand of a profile is not real between {float(low.mid()):.6g} and {float(high.mid()):.6g}")
+    result = whole.real
+    known = result.rel_accuracy_bits() if result.is_finite() and not result.is_zero() else 0
+    exhausted = not result.is_finite() or (count > INTEGRAL_EVALUATIONS and known < 64)
+    if result.is_zero() or known > wanted // 2 or bits < (SINGULAR_BITS if exhausted else _ENOUGH * wanted):
+        return result
+    raise UndecidedError(
+        f"an integral of a profile from {float(low.mid()):.6g} to {float(high.mid()):.6g} has no enclosure within "
+        f"{INTEGRAL_EVALUATIONS} values of its integrand: it must be finite there"
+    )
+
+
+@lru_cache(maxsize=256)
+def _analytic(body: Any, symbols: tuple[Any, ...]) -> Callable[..., acb]:
+    """One branch as a function of the flag ``analytic`` (see python-flint's ``acb.integral``) and of acb numbers."""
+    flag = [False]
+
+    def chain(name: str) -> Callable[..., acb]:
+        return lambda *xs: reduce(lambda x, y: getattr(acb(x), name)(acb(y), analytic=flag[0]), xs)
 
     dialect = replace(
         BALLS,
         namespace={
             "rational": lambda p, q: acb(arb(fmpq(p, q))),
-            "exp": lambda z: acb(z).exp(),
-            "log": lambda z: acb(z).log(analytic=analytic[0]),
-            "sqrt": lambda z: acb(z).sqrt(analytic=analytic[0]),
-            "power": lambda z, p: acb(z).pow(p, analytic=analytic[0]),
-            "atan": lambda z: acb(z).atan(),
-            "maximum": not_analytic,
-            "minimum": not_analytic,
+            **{name: (lambda z, name=name: getattr(acb(z), name)()) for name in ("exp", "atan", "sin", "cos", "erf")},
+            "log": lambda z: acb(z).log(analytic=flag[0]),
+            "sqrt": lambda z: acb(z).sqrt(analytic=flag[0]),
+            "power": lambda z, p: acb(z).pow(p, analytic=flag[0]),
+            "absolute": lambda z: acb(z).real_abs(analytic=flag[0]),
+            "maximum": chain("real_max"),
+            "minimum": chain("real_min"),
             "pi": lambda: acb(arb.pi()),
         },
     )
-    integrand = generate([body], (variable, *symbols), dialect)
+    generated = generate([body], symbols, dialect)
 
-    def integrate(ends: Sequence[Ball], values: Sequence[Any]) -> Ball:
-        def function(z: acb, flag: bool) -> acb:
-            analytic[0] = flag
-            return acb(integrand(z, *values)[0])
+    def function(analytic: bool, *values: Any) -> acb:
+        flag[0] = analytic
+        return acb(generated(*values)[0])
 
-        return acb.integral(function, *ends).real
+    return function
 
-    return integrate
+
+def chosen(body: Any, symbols: Sequence[Any], values: Sequence[Any]) -> Any:
+    """``body`` with the branch of every Piecewise that holds at the values (balls).
+
+    Raises:
+        UndecidedError: a condition that balls do not decide.
+    """
+
+    def holds(relation: Any) -> bool:
+        names = tuple(symbols)
+        found = compare(relation.rel_op, *compile((relation.lhs, relation.rhs), names)(*values))
+        if found is None:
+            raise UndecidedError(f"cannot decide the condition {relation} of a profile")
+        return found
+
+    return branch(body, holds)
 
 
 @lru_cache(maxsize=1024)
@@ -150,7 +291,7 @@ def compile(exprs: tuple[Any, ...], symbols: tuple[Any, ...]) -> Callable[..., l
     """A function of balls (in the order of ``symbols``) returning enclosures of ``exprs`` at the current precision."""
     bare, integrals = extract(exprs)
     main = generate(bare, (*symbols, *(i.name for i in integrals)), BALLS)
-    parts = [(_integral(i.body, symbols, i.variable), generate([i.low, i.high], symbols, BALLS)) for i in integrals]
+    parts = [(_integral(i, symbols), generate([i.low, *i.cuts, i.high], symbols, BALLS)) for i in integrals]
 
     def function(*values: Ball) -> list[Ball]:
         extra = [integral(ends(*values), values) for integral, ends in parts]
@@ -168,21 +309,38 @@ def relative_accuracy(x: Ball) -> float:
     return float(x.rel_accuracy_bits() * np.log10(2.0))
 
 
+MOST_EXPONENT = 900_000
+"""Decimal exponents stay within this, where every decimal context computes with them."""
+_EXACT_EXPONENT = 2000
+
+
 def _exponent(x: Ball) -> int:
-    """Some e with 10^(e-2) <= abs(x) <= 10^(e+2), for exact non-zero x."""
+    """Some e with 10^(e-2) <= abs(x) <= 10^(e+2), for exact non-zero x (beyond 10^18 some larger or smaller e)."""
     mantissa, two = x.man_exp()
-    return int(np.floor((int(two) + int(abs(mantissa)).bit_length()) * np.log10(2.0)))
+    bits = int(two) + int(abs(mantissa)).bit_length()
+    return int(np.floor(bits * np.log10(2.0))) if abs(bits) < 10**18 else bits // 4
 
 
 def decimal(x: Ball, digits: int, up: bool) -> Decimal:
-    """A decimal with at least ``digits`` digits that is at least (``up``) or at most every number in the ball."""
+    """A decimal with at least ``digits`` digits that is at least (``up``) or at most every number in the ball.
+
+    Below 10^-900000 it is 0 or 10^-900000.
+
+    Raises:
+        DomainError: the number exceeds 10^900000.
+    """
     with precision(int(digits * 3.4) + 64):
         end = x.upper() if up else x.lower()
     if end.is_zero():
         return Decimal(0)
     exponent = _exponent(end)
+    if exponent < -MOST_EXPONENT:
+        return Decimal((0 if end > 0 else 1, (1,), -MOST_EXPONENT)) if (end > 0) == up else Decimal(0)
+    if exponent > MOST_EXPONENT:
+        raise DomainError(f"a number of about 10^{exponent if exponent < 10**18 else '(10^18) or more'} cannot be shown")
     shift = digits + 2 - exponent
-    with precision(int((digits + abs(exponent)) * 3.4) + 64):
+    # with all digits of the power of ten an exact number stays exact; where there are too many of them a ball will do
+    with precision(int((digits + min(abs(exponent), _EXACT_EXPONENT)) * 3.4) + 64):
         scaled = end * arb(10) ** shift
         whole = scaled.ceil().upper().ceil() if up else scaled.floor().lower().floor()
         integer = int(whole.unique_fmpz())

@@ -17,7 +17,8 @@ from cmbound.frozen import Record
 from cmbound.functions import Named, Rearranged
 from cmbound.threads import alone
 
-FUNCTIONS = ("exp", "log", "atan", "atan2", "expm1", "log1p")
+FUNCTIONS = ("exp", "log", "atan", "atan2", "expm1", "log1p", "sin", "cos", "erf")
+WRITABLE = "exp, log, sqrt, powers, atan, sin, cos, sinh, cosh, tanh, erf, Abs, sign, Max, Min, Heaviside and Piecewise"
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +73,10 @@ class _Writer:
             return self.source(type(expr).definition(*expr.args))
         if isinstance(expr, sympy.Max | sympy.Min):
             return self._call("maximum" if isinstance(expr, sympy.Max) else "minimum", expr.args)
+        if isinstance(expr, sympy.Abs):
+            return self._call("absolute", expr.args)
+        if isinstance(expr, sympy.Piecewise):
+            return self._piecewise(expr)
         if isinstance(expr, sympy.exp):
             return self._call("exp", expr.args)
         if expr.is_Pow:
@@ -81,9 +86,29 @@ class _Writer:
             return self._call(name, expr.args)
         if expr in (sympy.pi, sympy.E):
             return "pi()" if expr == sympy.pi else self._call("exp", (sympy.S.One,))
-        if expr.is_Function and (other := expr.rewrite(sympy.exp)) != expr:
+        if isinstance(expr, sympy.tan):
+            return self.source(sympy.sin(expr.args[0]) / sympy.cos(expr.args[0]))
+        if expr.is_Function and (other := _rewritten(expr)) != expr:
             return self.source(other)
-        raise InputError(f"cannot compute {expr}: write it with exp, log, sqrt, atan, Max and Min")
+        raise InputError(f"cannot compute {expr}: write it with {WRITABLE}")
+
+    def _piecewise(self, expr: Any) -> str:
+        """The first branch whose condition holds; a number beyond the last one is not a number."""
+        result = "not_a_number()"
+        for value, condition in reversed(expr.args):
+            holds = self._condition(condition)
+            result = self.source(value) if holds == "True" else f"choice({holds}, {self.source(value)}, {result})"
+        return result
+
+    def _condition(self, condition: Any) -> str:
+        if condition in (sympy.true, sympy.false):
+            return str(bool(condition))
+        if isinstance(condition, sympy.And | sympy.Or | sympy.Not):
+            parts = ", ".join(self._condition(x) for x in condition.args)
+            return f"{type(condition).__name__.lower()}_({parts})"
+        if not isinstance(condition, sympy.core.relational.Relational):
+            raise InputError(f"cannot decide {condition}: a condition of Piecewise compares two expressions")
+        return f"compare({condition.rel_op!r}, {self.source(condition.lhs)}, {self.source(condition.rhs)})"
 
     def _call(self, name: str, args: Sequence[Any]) -> str:
         return f"{name}({', '.join(self.source(x) for x in args)})"
@@ -111,6 +136,17 @@ class _Writer:
         return self.dialect.power(self.source(base), int(exponent.p), int(exponent.q))
 
 
+def _rewritten(expr: Any) -> Any:
+    """A function in terms of those that are written; itself if there is no such form over the reals."""
+    if isinstance(expr, sympy.Heaviside | sympy.sign):
+        return expr.rewrite(sympy.Piecewise)
+    for target in (sympy.exp, sympy.log, sympy.erf):
+        other = expr.rewrite(target)
+        if other != expr and not other.has(sympy.I):
+            return other
+    return expr
+
+
 def _joined_roots(factors: Sequence[Any]) -> list[Any]:
     """Third, sixth and twelfth roots in a product (which SymPy splits) as one root of a product."""
     rare = [x for x in factors if x.is_Pow and x.exp.is_Rational and x.exp.q in (3, 6, 12) and x.exp > 0]
@@ -119,6 +155,13 @@ def _joined_roots(factors: Sequence[Any]) -> list[Any]:
     q = max(int(x.exp.q) for x in rare)
     inside = sympy.Mul(*(x.base ** (x.exp * q) for x in rare))
     return [*(x for x in factors if x not in rare), sympy.Pow(inside, sympy.Rational(1, q), evaluate=False)]
+
+
+def require_computable(expr: Any) -> None:
+    """Raise InputError if ``expr`` contains something no arithmetic computes."""
+    names = {symbol: f"v{i}" for i, symbol in enumerate(expr.free_symbols)}
+    bare = Dialect(False, (), lambda p, q: "1", lambda base, p, q: base, {})
+    _Writer(bare, names).source(expr)
 
 
 @alone

@@ -1,0 +1,288 @@
+"""Profiles given by a user are looked at before they are believed: what can be proved of them, what is refuted, what is open.
+
+A pointwise bound A(t) must be finite, non-negative and non-increasing on [delta, T] (theory 3.1 needs it). That is decided by
+enclosures (:mod:`cmbound.numerics.decreasing`): proved it is listed as checked, refuted it is an error, open it is listed as
+assumed, provided its integral has an enclosure. A stretch function must have real values that are not negative where it is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+from functools import lru_cache
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import sympy
+from sympy import Integral
+
+from cmbound.errors import DomainError, UndecidedError
+from cmbound.exact import as_expr, difference, sign
+from cmbound.formulas import convert
+from cmbound.functions import plain
+from cmbound.notation import TABLE, L_s, a, b, delta, h, t
+from cmbound.numerics import approximate, certified
+from cmbound.numerics.backend import ordered_symbols
+from cmbound.numerics.decreasing import Fact, NotReal, examine, value_at
+from cmbound.numerics.integrals import cuts
+from cmbound.profiles import Profile, Rule
+from cmbound.records import Assumption
+from cmbound.variants import LocalErrorSum
+
+if TYPE_CHECKING:
+    from cmbound.evaluation.setting import Setting
+    from cmbound.evaluation.sums import Piece, Sums
+
+Shape = tuple[str, Assumption, str]
+"""A profile's name, what it must satisfy, and ``checked`` or ``assumed``."""
+_PRECISIONS = (128, 512, 2048)
+_ADVICE = (
+    "bound the sum over the steps of the integral of (e^(u - t_n) - 1) A(u), or take (e^h - 1) times the integral of A, "
+    "and give that by Profile.from_stretch"
+)
+
+
+# --- pointwise bounds -------------------------------------------------------------------------------------------------
+
+
+def shapes(setting: Setting) -> tuple[Shape, ...]:
+    """What is known of the shape of the user's accelerations on the range where they are integrated.
+
+    Raises:
+        DomainError: one that increases, is negative or is not real somewhere, with the times.
+        UndecidedError: one that has no finite enclosure, or whose integral has none within the limit of work.
+    """
+    return tuple(_shape(setting, profile) for profile, _ in setting.profiles if _is_pointwise(profile))
+
+
+def _is_pointwise(profile: Profile) -> bool:
+    return profile.own and profile.acceleration is not None
+
+
+def _shape(setting: Setting, profile: Profile) -> Shape:
+    ends = _ends(setting)
+    status = "checked"
+    for end in ends:
+        values = tuple((name, _constant(setting, name, end)) for name in _names(profile.acceleration))
+        if verdict(profile.name, profile.acceleration, values, setting.values["delta"], end) == "assumed":
+            status = "assumed"
+    text = f"{plain(profile.acceleration)} is non-negative and non-increasing in t on [delta, T]"
+    return profile.name, Assumption(f"profile:{profile.name}:shape", text), status
+
+
+def _names(acceleration: Any) -> tuple[str, ...]:
+    return tuple(sorted(x.name for x in acceleration.free_symbols - {t}))
+
+
+def _ends(setting: Setting) -> list[Any]:
+    """The times up to which local errors are summed; only the last where the constants do not depend on it."""
+    named = {x.args[0].name for term in setting.theorem.sources for x in term.expression.atoms(LocalErrorSum)}
+    found = [setting.values[name] for name in named if name in setting.values]
+    found += setting.lists.get("times", ()) if "t_hat" in named else ()
+    found.sort(key=lambda x: float(as_expr(x)))
+    return found if setting.clock.name == "ve" else found[-1:]
+
+
+def _constant(setting: Setting, name: str, end: Any) -> Any:
+    """A parameter as it enters the profile, exactly."""
+    value = setting.values[name]
+    if name != "L_s" or setting.clock.name == "ou":
+        return value
+    known = {L_s: as_expr(value), a: as_expr(end), delta: as_expr(setting.values["delta"])}
+    return convert(L_s, setting.clock, a, a).subs(known, simultaneous=True)
+
+
+@lru_cache(maxsize=4096)
+def verdict(name: str, acceleration: Any, values: tuple[tuple[str, Any], ...], low: Any, high: Any) -> str:
+    """``checked`` or ``assumed``; raises what :func:`shapes` raises.
+
+    Args:
+        name: of the profile, for messages.
+        acceleration: an expression in t and parameters.
+        values: exact parameters by name.
+        low, high: the range, exact.
+    """
+    symbols = (t, *(TABLE[x].symbol for x, _ in values))
+    exact = {TABLE[x].symbol: as_expr(y) for x, y in values}
+    joints = _joints(acceleration, exact, low, high)
+    with certified.precision(certified.SHAPE_BITS):
+        balls = [certified.number(y) for _, y in values]
+        ends = [certified.number(x) for x in (low, *joints, high)]
+        parts = [(certified.chosen(acceleration, symbols, ((x + y) / 2, *balls)), x, y) for x, y in pairwise(ends)]
+    facts = [examine(body, symbols, balls, x, y) for body, x, y in parts]
+    facts += [_joint(left[0], right[0], symbols, exact, at) for left, right, at in zip(parts, parts[1:], joints, strict=False)]
+    for kind, text in _REFUTED.items():
+        for fact in facts:
+            if fact.kind == kind:
+                raise DomainError(f"profile {name!r}: {plain(acceleration)} {text} {_place(fact)}")
+    singular = next((x for x in facts if x.kind == "singular"), None)
+    if singular is not None:
+        raise UndecidedError(
+            f"profile {name!r}: {plain(acceleration)} has no finite enclosure {_place(singular)}; an acceleration must be finite on [delta, T]"
+        )
+    if all(x.kind == "fine" for x in facts):
+        return "checked"
+    _integral(name, acceleration, symbols, exact, low, high)
+    return "assumed"
+
+
+_REFUTED = {
+    "not real": "is not a real number",
+    "negative": "is negative, and an acceleration cannot be,",
+    "increases": f"increases (it must not: {_ADVICE})",
+}
+
+
+def _place(fact: Fact) -> str:
+    return f"at t = {fact.low:.6g}" if fact.low == fact.high else f"from t = {fact.low:.6g} to {fact.high:.6g}"
+
+
+def _joints(acceleration: Any, exact: Mapping[Any, Any], low: Any, high: Any) -> list[Any]:
+    """The times inside (low, high) at which the branch of a Piecewise may change, exact and in rising order."""
+    inner: list[Any] = []
+    for x in cuts(acceleration, t):
+        at = sympy.nsimplify(x.subs(exact, simultaneous=True))
+        at = Fraction(int(at.p), int(at.q)) if at.is_Rational else at
+        if at not in inner and sign(difference(at, low)) > 0 and sign(difference(high, at)) > 0:
+            inner.append(at)
+    return sorted(inner, key=lambda x: float(as_expr(x)))
+
+
+def _joint(left: Any, right: Any, symbols: tuple[Any, ...], exact: Mapping[Any, Any], at: Any) -> Fact:
+    """Whether the function steps down, or not at all, where its branch changes."""
+    place = float(as_expr(at))
+    gap = (left - right).subs({**exact, t: as_expr(at)}, simultaneous=True)
+    if gap.has(sympy.nan, sympy.zoo, sympy.oo):
+        return Fact("singular", place, place)
+    try:
+        return Fact("fine" if sign(gap) >= 0 else "increases", place, place)
+    except UndecidedError:
+        return Fact("open", place, place)
+
+
+def _integral(name: str, acceleration: Any, symbols: tuple[Any, ...], exact: Mapping[Any, Any], low: Any, high: Any) -> None:
+    """Raise UndecidedError where the integral has no enclosure."""
+    ends = {a: as_expr(low), b: as_expr(high)}
+    expr = Integral(acceleration, (t, a, b))
+    given = {**exact, **ends}
+    order = tuple(sorted(given, key=lambda x: x.name))
+    for bits in _PRECISIONS:
+        with certified.precision(bits):
+            ball = certified.compile((expr,), order)(*(certified.number(given[x]) for x in order))[0]
+            if ball.is_finite() and ball.rel_accuracy_bits() > 20:
+                return
+    raise UndecidedError(f"profile {name!r}: the integral of {plain(acceleration)} has no enclosure to 6 digits")
+
+
+# --- stretch functions ------------------------------------------------------------------------------------------------
+
+
+def check_stretches(setting: Setting, sums: Sums, paths: Mapping[Any, tuple[Piece, ...]], integrals: bool) -> None:
+    """Check the values a path takes of stretch functions given by a user.
+
+    Args:
+        setting: the setting.
+        sums: the same in float64.
+        paths: the pieces by the end of the map error.
+        integrals: whether integrals inside them are enclosed too (the certified tier does so itself).
+
+    Raises:
+        DomainError: a value that is negative or not real: the function is no bound.
+        UndecidedError: a value that has no finite enclosure.
+    """
+    own = {profile.name: profile for profile, _ in setting.profiles if profile.own and profile.acceleration is None}
+    for end, pieces in paths.items():
+        for piece in pieces:
+            if piece.profile in own:
+                columns = _columns(sums, piece)
+                constants = sums.constants(end)
+                for i in doubtful(piece.rule, {**constants, **columns}, integrals):
+                    _judge(piece.profile, piece.rule, {**constants, **{x: y[i] for x, y in columns.items()}})
+
+
+def _columns(sums: Sums, piece: Piece) -> dict[Any, Any]:
+    """Beginnings, ends and steps at which the rule of a piece is evaluated."""
+    grid = sums.grid_steps
+    if grid is None:
+        where = [sums.backend.number(piece.start), sums.backend.number(piece.end), sums.step()]
+    elif piece.rule.stepwise:
+        rows = grid.columns(piece.start, piece.end)
+        where = [rows[a], rows[b], rows[h]]
+    else:
+        where = [grid.nodes[piece.start], grid.nodes[piece.end], np.max(grid.h[piece.start : piece.end])]
+    return {x: np.atleast_1d(np.asarray(y, dtype=np.float64)) for x, y in zip((a, b, h), where, strict=True)}
+
+
+def doubtful(rule: Rule, values: Mapping[Any, Any], integrals: bool) -> Any:
+    """Numbers of the rows whose float64 value is negative or not finite, or which hold an integral to be enclosed."""
+    size = max(np.size(y) for y in values.values())
+    if integrals and rule.bound.has(Integral):
+        return np.arange(size)
+    symbols = ordered_symbols(rule.bound)
+    found = approximate.compile((rule.bound,), symbols)(*(values[x] for x in symbols))[0]
+    found = np.broadcast_to(np.asarray(found, dtype=np.float64), (size,))
+    return np.flatnonzero(~(np.isfinite(found) & (found >= 0)))
+
+
+def _judge(name: str, rule: Rule, values: Mapping[Any, Any]) -> None:
+    """Decide in balls what float64 leaves in doubt: a negative value, or one that is not finite or not real."""
+    symbols = ordered_symbols(rule.bound)
+    numbers = [Fraction(float(values[x])) for x in symbols]
+    place = f"on the stretch from {float(values[a]):.6g} to {float(values[b]):.6g} with h = {float(values[h]):.6g}"
+    for bits in _PRECISIONS:
+        with certified.precision(bits):
+            balls = [certified.number(x) for x in numbers]
+            value = certified.compile((rule.bound,), symbols)(*balls)[0]
+            if value.is_finite() and value < 0:
+                raise DomainError(f"profile {name!r} is negative {place}: it is no bound")
+            if value.is_finite() and (not rule.bound.has(Integral) or value.rel_accuracy_bits() > 20 or value.is_zero()):
+                return
+            try:
+                if not rule.bound.has(Integral):
+                    value_at(certified.chosen(rule.bound, symbols, balls), symbols, balls)
+            except NotReal:
+                raise DomainError(f"profile {name!r} is not a real number {place}") from None
+    raise UndecidedError(f"profile {name!r} has no finite value {place}")
+
+
+# --- arrays -----------------------------------------------------------------------------------------------------------
+
+
+def doubtful_rows(setting: Setting, values: Mapping[Any, Any], end: Any, size: int) -> Iterator[int]:
+    """Rows of arrays of parameters at which a user's profile is not proved to be in order; each needs a look of its own.
+
+    Args:
+        setting: one of the settings.
+        values: the parameters by symbol, OU clock; scalars or arrays of this size.
+        end: the symbol of the time up to which local errors are summed.
+        size: number of rows.
+    """
+    columns = {x: np.broadcast_to(np.asarray(y, dtype=np.float64), (size,)) for x, y in values.items()}
+    for profile, rules in setting.profiles:
+        if _is_pointwise(profile):
+            used = [TABLE[name].symbol for name in _names(profile.acceleration)]
+            rows = np.stack([columns[x] for x in (*used, delta, end)], axis=1)
+            unique, first = np.unique(rows, axis=0, return_index=True)
+            yield from (int(first[i]) for i in _open(profile.acceleration, tuple(used), unique, np.arange(len(unique))))
+        elif profile.own:
+            yield from map(int, doubtful(rules[0], {**columns, a: columns[delta], b: columns[end]}, integrals=True))
+
+
+def _open(acceleration: Any, used: tuple[Any, ...], rows: Any, which: Any) -> Iterator[int]:
+    """Among the rows those at which the shape is not proved, a box of parameters at a time."""
+    if len(which) == 1 or acceleration.has(sympy.Piecewise):
+        yield from which
+        return
+    box = rows[which]
+    low, high = box.min(axis=0), box.max(axis=0)
+    with certified.precision(certified.SHAPE_BITS):
+        ends = [[certified.number(Fraction(float(x))) for x in side] for side in (low, high)]
+        balls = [x.union(y) for x, y in zip(*ends, strict=True)]
+    if examine(acceleration, (t, *used), balls[:-2], ends[0][-2], ends[1][-1]).kind == "fine":
+        return
+    spread = [y / x if x > 0 else y - x for x, y in zip(low, high, strict=True)]
+    ranked = which[np.argsort(box[:, int(np.argmax(spread))], kind="stable")]
+    half = len(ranked) // 2
+    yield from _open(acceleration, used, rows, ranked[:half])
+    yield from _open(acceleration, used, rows, ranked[half:])
