@@ -40,7 +40,7 @@ def _own(rng: np.random.Generator, slope: Fraction) -> Profile:
 
 
 def _settings(seed: int, count: int) -> Iterator[dict[str, Any]]:
-    """Settings of the map error whose only term is the discretisation; every constant any profile needs."""
+    """Settings of the map error whose only term is the discretisation."""
     rng = np.random.default_rng(seed)
     for _ in range(count):
         low = Fraction(float(10.0 ** rng.uniform(-5, -0.5)))
@@ -52,9 +52,21 @@ def _settings(seed: int, count: int) -> Iterator[dict[str, Any]]:
             "m2": float(10.0 ** rng.uniform(-1, 1)),
             "delta": low,
             "T": low + Fraction(float(10.0 ** rng.uniform(-0.5, 0.9))),
-            "L_s": float(1 + 10.0 ** rng.uniform(-1, 3)),
-            "R": float(10.0 ** rng.uniform(-1, 1)),
         }
+
+
+def _law(choice: tuple[str, ...], delta: Fraction, rng: np.random.Generator) -> dict[str, Any]:
+    """What these profiles need besides: constants that one law can have."""
+    known: dict[str, Any] = {}
+    if {"bounded", "smoothed"} & set(choice):
+        known["R"] = float(10.0 ** rng.uniform(-1, 1))
+    if "smoothed" in choice:
+        known["tau"] = "1/3"
+    if {"lipschitz", "lipschitz-decay"} & set(choice):
+        known["L_s"] = 9 + float(10.0 ** rng.uniform(-1, 3))
+    if {"R", "L_s"} <= known.keys() and "tau" not in known:
+        known |= {"t_star": "delta", "L_s": known["L_s"] - float(1 / np.expm1(-2 * float(delta)))}
+    return known
 
 
 def _profiles(choice: tuple[str, ...], own: Profile | None = None) -> dict[str, Any]:
@@ -77,8 +89,7 @@ def test_equal_steps_their_nodes_and_the_closed_form(choice: tuple[str, ...], ow
     rng = np.random.default_rng(len(choice) + 7 * own)
     for i, p in enumerate(_settings(sum(map(len, choice)), 3)):
         mine = _own(rng, Fraction(float(10.0 ** rng.uniform(-3, 1)))) if own else None
-        extra = {"tau": "1/3"} if "smoothed" in choice else {}
-        base = {**p, **extra, **_profiles(choice, mine)}
+        base = {**p, **_law(choice, p["delta"], rng), **_profiles(choice, mine)}
         low, high = p["delta"], p["T"]
         h = (high - low) / (1, 2.5, 90)[i]
         closed = float(MAP_ERROR.approximate(**base, h=Fraction(h)).total)
@@ -91,11 +102,13 @@ def test_equal_steps_their_nodes_and_the_closed_form(choice: tuple[str, ...], ow
 
 
 def test_the_certified_value_is_that_of_the_nodes() -> None:
+    rng = np.random.default_rng(2)
     for p in _settings(3, 2):
         for choice in (("universal", "universal-integrated"), ("lipschitz", "second-moment", "lipschitz-decay")):
             listed = {name: value for name, value in p.items() if name not in ("delta", "T")}
-            by_number = MAP_ERROR.evaluate(**p, N=70, **_profiles(choice))
-            by_nodes = MAP_ERROR.evaluate(**listed, grid=_nodes(p["delta"], p["T"], 70), **_profiles(choice))
+            law = _law(choice, p["delta"], rng)
+            by_number = MAP_ERROR.evaluate(**p, **law, N=70, **_profiles(choice))
+            by_nodes = MAP_ERROR.evaluate(**listed, **law, grid=_nodes(p["delta"], p["T"], 70), **_profiles(choice))
             assert by_number.value == pytest.approx(by_nodes.value, rel=1e-15)
             nodes = {float(x) for x in _nodes(p["delta"], p["T"], 70)}
             for stretch in by_number.stretches:
