@@ -84,14 +84,14 @@ def _normal(d: int) -> Draw:
 
 
 def _rare(probability: float, size: float) -> Draw:
-    return lambda rng, n: size * (rng.random((n, 1)) < probability)
+    return lambda rng, n: np.where(rng.random((n, 1)) < probability, size, 0.0)
 
 
 PAIRS: dict[str, tuple[Draw, float]] = {
     "normal differences, d = 1": (_normal(1), 1.0),
     "normal differences, d = 10": (_normal(10), math.sqrt(10)),
     "N(1, 1) differences, d = 1": (lambda rng, n: 1 + rng.standard_normal((n, 1)), math.sqrt(2)),
-    "widths 1, 0.1, 0.1": (lambda rng, n: rng.standard_normal((n, 3)) * [1, 0.1, 0.1], math.sqrt(1.02)),
+    "widths 1, 0.1, 0.1": (lambda rng, n: rng.normal(0.0, [1, 0.1, 0.1], (n, 3)), math.sqrt(1.02)),
     "uniform on [-1, 1]": (lambda rng, n: rng.uniform(-1, 1, (n, 1)), math.sqrt(1 / 3)),
     "Laplace": (lambda rng, n: rng.laplace(size=(n, 1)), math.sqrt(2)),
     "10 with probability 2%": (_rare(0.02, 10.0), math.sqrt(2)),
@@ -126,7 +126,7 @@ def _halved(rng: np.random.Generator, n: int) -> tuple[Array, Array]:
 
 
 def _mode(rng: np.random.Generator, n: int) -> tuple[Array, Array]:
-    return (rng.random((n, 1)) < 0.01) * 1.0, np.zeros((n, 1))
+    return np.where(rng.random((n, 1)) < 0.01, 1.0, 0.0), np.zeros((n, 1))
 
 
 SAMPLES: dict[str, tuple[Callable[[np.random.Generator, int], tuple[Array, Array]], float, float]] = {
