@@ -21,8 +21,8 @@ from tests.test_cli import call, fine
 from tests.test_errors import fails
 
 KEYS = {
-    "theorem", "kind", "instances", "passed", "violations", "undecided", "skipped", "reasons", "max_ratio", "median_ratio",
-    "hidden_constant", "sharpness", "profiles", "worst", "seed", "seconds",
+    "theorem", "kind", "instances", "passed", "violations", "undecided", "skipped", "sampled", "reasons", "max_ratio",
+    "median_ratio", "hidden_constant", "sharpness", "profiles", "worst", "seed", "seconds",
 }  # fmt: skip
 SMALL = ("--instances", "30", "--world", "gaussian")
 

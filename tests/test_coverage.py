@@ -13,8 +13,8 @@ CLAIMED = [x for x in CASES if x.claimed]
 
 @pytest.mark.parametrize("case", CLAIMED, ids=lambda x: x.name)
 def test_coverage(case: Case) -> None:
-    """Binomial test: 88.5% where 95% is claimed is found with 1000 runs (weight 1)."""
-    runs = 1000 // case.weight
+    """Binomial test: 88.5% where 95% is claimed is found with 3000 runs (weight 1)."""
+    runs = 3000 // case.weight
     covered = case.count(runs)
     assert case.plausible(covered, runs), f"{covered} of {runs} intervals cover; {case.least:.1%} are asked for"
 
@@ -22,7 +22,7 @@ def test_coverage(case: Case) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CLAIMED, ids=lambda x: x.name)
 def test_coverage_with_many_seeds(case: Case) -> None:
-    runs = 20_000 // case.weight
+    runs = 60_000 // case.weight
     covered = case.count(runs)
     assert case.plausible(covered, runs), f"{covered} of {runs} intervals cover; {case.least:.1%} are asked for"
 

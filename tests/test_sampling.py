@@ -11,10 +11,12 @@ import mpmath
 import numpy as np
 import numpy.typing as npt
 import pytest
+from scipy import stats
 
 from cmbound import sampling
 from cmbound.errors import DomainError, InputError, UnknownNameError
 from cmbound.sampling import (
+    Moments,
     Overdamped,
     Underdamped,
     block_rows,
@@ -343,6 +345,84 @@ def test_mean_and_covariance_intervals_cover() -> None:
         missed_covariance += not over.lower[0, 1] <= covariance[0, 1] <= over.upper[0, 1]
     assert 10 <= missed_mean <= 53
     assert 10 <= missed_covariance <= 53
+
+
+def test_interval_of_the_mean_by_hand() -> None:
+    """Student: exact for normal laws at every n."""
+    found = Moments(5, np.array([1.0, 2.0]), np.array([[4.0, 1.0], [1.0, 9.0]]))
+    interval = found.mean_interval(0.9)
+    width = stats.t.ppf(0.95, 4) * np.array([2.0, 3.0]) / math.sqrt(5)
+    np.testing.assert_allclose(interval.lower, found.mean - width, rtol=1e-12)
+    np.testing.assert_allclose(interval.upper, found.mean + width, rtol=1e-12)
+    assert (interval.level, interval.trust) == (0.9, "asymptotic")
+    np.testing.assert_allclose(found.mean_error, np.array([2.0, 3.0]) / math.sqrt(5))
+
+
+def test_interval_of_the_covariance_by_hand() -> None:
+    """Variances: chi^2. Covariances: the limits of Var(a + b)/4 and Var(a - b)/4, a and b standardised, combined."""
+    C = np.array([[4.0, 1.5], [1.5, 9.0]])
+    found = Moments(12, np.zeros(2), C).covariance_interval(0.8)
+    low, high = stats.chi2.ppf([0.1, 0.9], 11)
+    np.testing.assert_allclose(np.diag(found.lower), np.diag(C) * 11 / high, rtol=1e-12)
+    np.testing.assert_allclose(np.diag(found.upper), np.diag(C) * 11 / low, rtol=1e-12)
+    plus, minus = (6 + 1.5) / 2, (6 - 1.5) / 2
+    assert found.lower[0, 1] == pytest.approx(1.5 - math.hypot(plus - plus * 11 / high, minus * 11 / low - minus), rel=1e-12)
+    assert found.upper[1, 0] == pytest.approx(1.5 + math.hypot(plus * 11 / low - plus, minus - minus * 11 / high), rel=1e-12)
+    assert (found.level, found.trust) == (0.8, "asymptotic")
+    error = Moments(12, np.zeros(2), C).covariance_error
+    np.testing.assert_allclose(error, np.sqrt(np.array([[2 * 16, 36 + 2.25], [36 + 2.25, 2 * 81]]) / 11), rtol=1e-12)
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0, -1, math.nan])
+def test_levels_of_intervals(level: float) -> None:
+    found = Moments(12, np.zeros(1), np.eye(1))
+    for call in (found.mean_interval, found.covariance_interval):
+        with pytest.raises(DomainError, match="level is"):
+            call(level)
+
+
+@pytest.mark.parametrize("e", [-500, -300, 300, 500])
+def test_moments_scale_with_the_samples(e: int) -> None:
+    """Variances from 1e-301 to 1e301, whose squares are beyond float64."""
+    one = moments(lambda x, t: x + 3, (1.0,), n=40_000, **BASE)
+    other = moments(lambda x, t: 2.0**e * (x + 3), (1.0,), n=40_000, **BASE)
+    np.testing.assert_array_equal(np.ldexp(other.mean, -e), one.mean)
+    np.testing.assert_array_equal(np.ldexp(other.covariance, -2 * e), one.covariance)
+    np.testing.assert_array_equal(np.ldexp(other.covariance_error, -2 * e), one.covariance_error)
+    np.testing.assert_array_equal(np.ldexp(other.covariance_interval().upper, -2 * e), one.covariance_interval().upper)
+
+
+def test_moments_beyond_float64() -> None:
+    models: list[Callable[[Array, float], Array]] = [lambda x, t: 1e200 * x, lambda x, t: np.where(x > 0, 1.7e308, -1.7e308)]
+    for f in models:
+        with pytest.raises(DomainError, match="covariance of the samples is beyond float64"):
+            moments(f, (1.0,), n=40_000, **BASE)
+
+
+def test_moments_of_equal_samples() -> None:
+    """A sum of 1e308 would overflow, and the mean of 0.1 would be rounded."""
+    for value in (0.1, 1e308):
+        found = moments(lambda x, t: np.full_like(x, value), (1.0,), n=40_000, **BASE)  # noqa: B023
+        assert (found.mean == value).all()
+        assert (found.covariance == 0).all()
+
+
+@pytest.mark.parametrize("size", [1e-200, 1e200])
+def test_noise_levels_of_any_size(size: float) -> None:
+    """(t^2 - delta^2)^(1/2) with squares beyond float64."""
+    rng = np.random.default_rng(0)
+    x = noise_back(np.zeros((2000, 1)), 5 * size, rng, delta=3 * size, clock="ve")
+    assert np.std(x / size) == pytest.approx(4, rel=0.05)
+
+
+def test_underdamped_coefficients_of_any_size() -> None:
+    """For friction x step = y large: x_s = (y - 1)/friction^2, the spread of x given v is (2 (y - 2))^(1/2)/friction."""
+    for scale in (1e-150, 1.0, 1e150):
+        k = sampling.underdamped_coefficients(1e6 / scale, scale)
+        assert k.x_s / scale == pytest.approx(scale * (1e6 - 1) / 1e12, rel=1e-12)
+        assert k.x_noise / scale == pytest.approx(math.sqrt(2 * (1e6 - 2)) / 1e6, rel=1e-12)
+        k = sampling.underdamped_coefficients(1e-9 / scale, scale)
+        assert k.x_s / scale == pytest.approx(scale / 2, rel=1e-8)
 
 
 # Errors --------------------------------------------------------------------------------------------------------------------

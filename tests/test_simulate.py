@@ -22,6 +22,7 @@ from cmbound.figures import style
 from cmbound.figures.style import save_figure
 from cmbound.output import plots
 from cmbound.output.plots import simulation_figure
+from cmbound.output.simulation import simulation_document, simulation_page
 from cmbound.verification import simulation as module
 from cmbound.verification.request import parse_corrector
 from cmbound.verification.simulation import Simulation, simulate
@@ -220,6 +221,21 @@ def test_measured_bound_says_so(data_run: Simulation, line_run: Simulation, exac
     assert (data_run.method, line_run.method, exact_run.method) == ("transport", "samples", "exact")
     assert not any("measured" in x for x in exact_run.notes)
     assert any("no bound covers" in x for x in line_run.notes)
+
+
+def test_sampled_intervals_are_called_asymptotic(data_run: Simulation, line_run: Simulation, exact_run: Simulation) -> None:
+    """In the record, in JSON and CSV, in the table and in a note; nothing exact is."""
+    monte_carlo = simulate(Atoms(PLANE), n=2001, grid_steps=2)
+    for run in (data_run, line_run, monte_carlo):
+        assert {x.w2.trust for x in run.steps} == {"asymptotic"}
+        assert {x["w2"]["trust"] for x in run.to_dict()["steps"]} == {"asymptotic"}
+        assert "95% interval (asymptotic)" in simulation_page(run, 100)
+        assert sum("interval is" in x and "asymptotic" in x for x in run.notes) == 1
+        rows = list(csv.DictReader(io.StringIO(simulation_document(run, "csv"))))
+        assert {x["trust"] for x in rows} == {"asymptotic"}
+    assert {x.w2.trust for x in exact_run.steps} == {"exact"}
+    assert "asymptotic" not in simulation_page(exact_run, 100)
+    assert {x["trust"] for x in csv.DictReader(io.StringIO(simulation_document(exact_run, "csv")))} == {"exact"}
 
 
 def test_more_trajectories_for_fewer_points() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import sympy
 import cmbound
 from cmbound import sampling
 from cmbound.catalogue import catalogue
+from cmbound.distances import coupling_w2, gaussian_w2
 from cmbound.errors import CmboundError, DomainError, InputError, UnknownNameError
 from cmbound.evaluation.point import evaluate_setting
 from cmbound.evaluation.setting import resolve
@@ -22,6 +24,7 @@ from cmbound.evaluation.sums import nodes as engine_nodes
 from cmbound.functions import c, elementary, g, s
 from cmbound.notation import L_f, d, eps_sc, h, m2, t
 from cmbound.numerics.backend import Floats
+from cmbound.output.verification import check_page
 from cmbound.records import Term, Theorem
 from cmbound.verification import campaign, gaussian, mixture
 from cmbound.verification import falsify as search
@@ -29,6 +32,7 @@ from cmbound.verification.affine import Affine, Law, underdamped
 from cmbound.verification.campaign import check, draw, judge, replay, run
 from cmbound.verification.falsify import falsify
 from cmbound.verification.instances import Outcome, Recipe, SkippedError, Truth
+from cmbound.verification.line import _quadrature
 from cmbound.verification.mutations import weakened
 from cmbound.verification.planted import PlantedReport, explicit_ids, planted, recheck
 from cmbound.verification.plants import RulePut, components, plants
@@ -219,6 +223,66 @@ def test_several_dimensions_measure_what_they_say() -> None:
     assert instance.params["eps_sc"] == pytest.approx([0.1] * 3)
     assert instance.generous is not None
     assert all(x >= y for x, y in zip(instance.generous["L_f"], instance.params["L_f"], strict=True))
+
+
+def test_sampled_distances_by_hand() -> None:
+    """The interval is the coupling's at four standard errors, and from below the moments' less four of their own."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((500, 2))
+    y = 1.5 * x + [3.0, 0.0]
+    found, plain = mixture.distance(x, y, coupled=True), mixture.distance(x, y)
+    interval = coupling_w2(x, y, level=0.99994)
+    rounding = 1e-13 * math.sqrt(np.mean(np.sum(y**2, axis=1)))
+    assert (plain.value, plain.trust, plain.exact) == (interval.value, "asymptotic", False)
+    assert (plain.lower, plain.upper) == pytest.approx((interval.lower - rounding, interval.upper + rounding), rel=1e-15)
+    moments = [(z.mean(axis=0), np.cov(z.T)) for z in (x, y)]
+    spread = math.sqrt(sum(np.trace(C) * 499 / 500 for _, C in moments))
+    below = gaussian_w2(*moments[0], *moments[1]) - 4 * spread * math.sqrt(2 / 500)
+    assert found.lower == pytest.approx(below - rounding, rel=1e-12)
+    assert 0 < found.lower < found.value == plain.value < found.upper == plain.upper
+    assert mixture.distance(x, x, coupled=True).lower == 0
+
+
+def test_a_few_large_errors_make_the_interval_wide_below() -> None:
+    """One row in 500 makes the error: four standard errors reach far below it."""
+    gap = np.zeros((500, 2))
+    gap[7] = [30.0, 40.0]
+    found = mixture.distance(gap, np.zeros((500, 2)))
+    assert found.value == pytest.approx(50 / math.sqrt(500))
+    assert found.lower == 0
+    assert found.upper > 2 * found.value
+
+
+def test_truths_say_how_they_are_known() -> None:
+    assert [Truth(1.0, 1.0, 1.0, *x).trust for x in ((True,), (False,), (False, True))] == ["exact", "approximate", "asymptotic"]
+    sizes = {"gaussian": "exact", "mixture": "approximate"}
+    for world, trust in sizes.items():
+        drawn = (judge(draw(cmbound.theorem("explicit-map-error"), world, 0, n)) for n in range(20))
+        outcome = next(x for x in drawn if x.status == "passed")
+        assert outcome.trust == outcome.to_dict()["trust"] == trust
+
+
+def test_sampled_verdicts_are_counted_and_said() -> None:
+    report = check("explicit-map-error", instances=40, world="mixture")
+    assert 0 < report.sampled < 40
+    assert report.to_dict()["sampled"] == report.sampled
+    assert f"{report.sampled} of the truths are sampled: those verdicts are at asymptotic 99.994% intervals" in check_page(
+        [report], 100
+    )
+    exact = check("explicit-map-error", instances=3, world="gaussian")
+    assert exact.sampled == 0
+    assert "asymptotic" not in check_page([exact])
+
+
+@pytest.mark.parametrize("scale", [1e-250, 1e-160, 1e160, 1e250])
+def test_errors_of_affine_maps_and_of_quadratures_scale(scale: float) -> None:
+    rng = np.random.default_rng(1)
+    matrix, shift, mean, factor = rng.standard_normal((3, 3)), *rng.standard_normal((2, 3)), rng.standard_normal((3, 3))
+    one = Affine(matrix, shift).rms(mean, factor)
+    assert Affine(scale * matrix, scale * shift).rms(mean, factor) == pytest.approx(scale * one, rel=1e-14)
+    assert Law(scale * mean, scale * factor).size == pytest.approx(scale * Law(mean, factor).size, rel=1e-14)
+    z = np.linspace(-8, 8, 1001)
+    assert _quadrature(scale * z, 0 * z, z).value == pytest.approx(scale, rel=1e-6)
 
 
 # --- verdicts -------------------------------------------------------------------------------------------------------

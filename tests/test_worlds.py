@@ -19,7 +19,7 @@ from cmbound.errors import DomainError, InputError
 from cmbound.worlds import Atoms, Gaussian, Mixture, World, read_data
 from cmbound.worlds.components import Individual, Shared
 from cmbound.worlds.geometry import enclosing_ball
-from cmbound.worlds.process import noise, signal
+from cmbound.worlds.process import noise, signal, time_of
 
 Array = npt.NDArray[Any]
 
@@ -559,6 +559,111 @@ def test_constants() -> None:
 )
 def test_d_eff(world: World, expected: int) -> None:
     assert world.d_eff == expected
+
+
+# --- scales and offsets -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("e", [-1000, -600, -170, 100, 160])
+def test_constants_of_atoms_scale_with_the_data(e: int) -> None:
+    """From 2^-1000 to 2^160 (coordinates above 1e50 are refused), bit for bit."""
+    points = np.random.default_rng(4).normal([5.0, 0.0, -1.0], 1.0, (30, 3))
+    one, other = Atoms(points, np.arange(1, 31)), Atoms(np.ldexp(points, e), np.arange(1, 31))
+    for found, expected in ((other.sd2, one.sd2), (other.m2, one.m2), (other.radius, one.radius)):
+        assert math.ldexp(found, -e) == expected
+    assert other.d_eff == one.d_eff == 3
+    line = Atoms(np.ldexp(np.outer([0.0, 1.0, 3.0], [1.0, 2.0]), e))
+    assert line.d_eff == 1
+    assert math.ldexp(line.radius, -e) == pytest.approx(math.sqrt(45) / 2, rel=1e-15)
+
+
+@pytest.mark.parametrize("e", [-80, -40, 40, 80])
+def test_gaussian_and_mixture_laws_scale_with_the_data(e: int) -> None:
+    """Constants without noise; deviations from 2^-80 to 2^80 (variances below 1e-50 have no density)."""
+    s, square = 2.0**e, 4.0**e
+    for make in (
+        lambda s, square: Gaussian(s * np.array([0.5, -2.0, 0.1]), square * FULL),
+        lambda s, square: Mixture(s * MEANS, WEIGHTS, square * 0.09),
+        lambda s, square: Mixture(s * MEANS, WEIGHTS, square * (ROOTS @ ROOTS.transpose(0, 2, 1))),
+    ):
+        one, other = make(1.0, 1.0), make(s, square)
+        assert other.sd2 == pytest.approx(s * one.sd2, rel=1e-14)
+        assert other.m2 == pytest.approx(s * one.m2, rel=1e-14)
+        assert other.d_eff == one.d_eff
+        np.testing.assert_allclose(other.covariance, square * one.covariance, rtol=1e-12)
+        x = one.sample(5, seed=1)
+        np.testing.assert_allclose(other.score(s * x, 0.0), one.score(x, 0.0) / s, rtol=1e-11)
+        np.testing.assert_allclose(
+            other.log_density(s * x, 0.0) + one.d * e * math.log(2), one.log_density(x, 0.0), rtol=0, atol=1e-11
+        )
+
+
+@pytest.mark.parametrize("offset", [2.0**20, 2.0**30, 2.0**40])
+@pytest.mark.parametrize("shape", ["number", "common", "individual", "atoms"])
+def test_laws_far_from_the_origin(shape: str, offset: float) -> None:
+    """Dyadic data, so that they move without rounding: constants, scores and posterior weights stay what they are."""
+    rng = np.random.default_rng(3)
+    means = rng.integers(-64, 64, (6, 3)) / 64
+    roots = rng.standard_normal((6, 3, 3))
+    many = roots @ roots.transpose(0, 2, 1) + 0.1 * np.eye(3)
+    covariance: Any = {"number": 0.25, "common": many[0], "individual": many, "atoms": 0.0}[shape]
+    move = offset * np.array([1.0, -1.0, 0.5])
+    here, there = Mixture(means, None, covariance), Mixture(means + move, None, covariance)
+    assert there.sd2 == pytest.approx(here.sd2, rel=1e-15)
+    np.testing.assert_allclose(there.covariance, here.covariance, rtol=1e-14, atol=1e-15)
+    assert there._ball == pytest.approx(here._ball, rel=1e-14)
+    assert there.d_eff == here.d_eff
+    assert there.m2 == pytest.approx(1.5 * offset, rel=1e-5)
+    if shape == "atoms":
+        return
+    x = rng.integers(-128, 128, (20, 3)) / 64
+    for values in (World.log_density, World.score):
+        np.testing.assert_allclose(values(there, x + move, 0.0), values(here, x, 0.0), rtol=1e-11, atol=1e-11)
+    v = rng.standard_normal((20, 3))
+    np.testing.assert_allclose(there.hessian_product(x + move, v, 0.0), here.hessian_product(x, v, 0.0), rtol=1e-10, atol=1e-11)
+    np.testing.assert_allclose(there.denoiser(x + move, 1e-12) - move, here.denoiser(x, 1e-12), atol=offset * 1e-11)
+
+
+@pytest.mark.parametrize("distance", [1e3, 1e6, 1e8, 1e12])
+@pytest.mark.parametrize("shape", ["number", "common", "individual"])
+@pytest.mark.parametrize("t", [0.0, 0.2])
+def test_a_component_far_away_changes_nothing(shape: str, distance: float, t: float) -> None:
+    """Neighbours of x at the origin keep their weights to all digits whatever else the mixture holds."""
+    many = np.array([[[0.2, 0.0], [0.0, 0.3]], [[0.3, 0.1], [0.1, 0.5]], [[0.4, 0.0], [0.0, 0.1]], [[1.0, 0.0], [0.0, 1.0]]])
+    covariance: Any = {"number": 0.25, "common": many[1], "individual": many}[shape]
+    near = np.array([[0.0, 0.0], [1.0, 0.3], [0.2, 1.1]])
+    alone = Mixture(near, None, covariance[:3] if shape == "individual" else covariance)
+    both = Mixture(np.concatenate([near, [[distance, -distance / 3]]]), [1, 1, 1, 1e-3], covariance)
+    x, v = np.random.default_rng(0).standard_normal((2, 40, 2))
+    np.testing.assert_allclose(both.log_density(x, t) + math.log(3.001 / 3), alone.log_density(x, t), atol=1e-11)
+    for found, expected in (
+        (both.score(x, t), alone.score(x, t)),
+        (both.denoiser(x, t), alone.denoiser(x, t)),
+        (both.hessian_product(x, v, t), alone.hessian_product(x, v, t)),
+        (both.score_acceleration(x, t), alone.score_acceleration(x, t)),
+    ):
+        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
+    sample = both.sample(500, seed=0)
+    assert np.unique(sample[np.abs(sample[:, 0]) < 10, 0]).size > 400  # not rounded at the distance of the other
+
+
+def test_score_lipschitz_with_components_far_away() -> None:
+    """Two narrow components next to each other stay as steep, whatever lies far away; two far ones are steeper."""
+    for variances in (0.01, [[[0.01]], [[0.02]], [[0.01]]]):
+        for far in (1e4, 1e8):
+            world = Mixture([[far], [far + 0.4], [0.0]], None, variances)
+            between = far * math.exp(-1e-9)
+            x = np.concatenate([far + np.linspace(-1, 1.4, 2001), between / 2 + np.linspace(-1e-3, 1e-3, 2001)])
+            slopes = np.abs(world.hessian_product(x[:, None], np.ones((len(x), 1)), 0.0))
+            assert world.score_lipschitz(1.0, 0.0) >= slopes.max() * (1 - 1e-9)
+            assert world.score_lipschitz(1.0, 0.0) <= 1.001 * far**2 / 4 / 1e-4
+
+
+def test_times_of_noise_levels() -> None:
+    levels = np.array([0.0, 1e-8, 1.0, 1e8, 3e8, 1e154, 1e155, 1e300])
+    with mpmath.workdps(30):
+        exact = [float(mpmath.log(1 + mpmath.mpf(x) ** 2) / 2) for x in levels]
+    np.testing.assert_allclose(time_of(levels), exact, rtol=4e-16)
 
 
 # --- the enclosing ball ---------------------------------------------------------------------------------------------

@@ -13,7 +13,9 @@ points x (n, d) and times t, one number (shape ()) or (n,).
 
 from __future__ import annotations
 
+import copy
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -24,6 +26,8 @@ from cmbound.worlds.process import noise, signal
 
 Index = npt.NDArray[np.integer[Any]]
 _LOG_2PI = math.log(2 * math.pi)
+_LOST = 1e-11
+"""Rounding error of logits about the common centre from which on they are computed about the nearest component."""
 
 
 def _normalised(logits: Array) -> tuple[Array, Array, Array]:
@@ -40,7 +44,8 @@ class Shared:
     """Components with one covariance, diagonal after a rotation: matrix products only.
 
     Logits are log pi_k + (c x.P m_k - c^2 m_k.P m_k/2) with x and m_k measured from the centre of the means: what all
-    components have in common never enters, so that nothing is lost far out in the tails.
+    components have in common never enters, so that nothing is lost far out in the tails. Where components lie so far from the
+    centre that their neighbours could not be told apart, x and m_k are measured from the component nearest to x.
 
     Args:
         means: shape (K, d).
@@ -50,13 +55,35 @@ class Shared:
     """
 
     def __init__(self, means: Array, weights: Array, variances: Array, vectors: Array | None) -> None:
-        self.variances, self.vectors = variances, vectors
-        self.centre = means.mean(axis=0)
+        self.means, self.variances, self.vectors = means, variances, vectors
         self.log_weights = np.log(weights)
-        self.m = np.ascontiguousarray(self._in(means - self.centre))
-        squares = self.m**2 if len(variances) > 1 else (self.m**2).sum(axis=1, keepdims=True)
-        self.squares = np.ascontiguousarray(squares.T)
         self.size = len(means)
+        self._measure_from(means.mean(axis=0))
+        self.reach = float(np.sum(self.m**2, axis=1).max())
+
+    def _measure_from(self, centre: Array) -> None:
+        self.centre = centre
+        self.m = np.ascontiguousarray(self._in(self.means - centre))
+        squares = self.m**2 if len(self.variances) > 1 else (self.m**2).sum(axis=1, keepdims=True)
+        self.squares = np.ascontiguousarray(squares.T)
+
+    def _near(self, compute: Callable[..., Array], x: Array, t: Array, *more: Array) -> Array:
+        """``compute(self, x, t, *more)``, the components measured from where nothing is lost."""
+        c, precision, y = self._setup(x, t)
+        lost = np.max(c * c * precision, axis=1) * (self.reach * np.finfo(np.float64).eps) > _LOST
+        if not lost.any():
+            return compute(self, x, t, *more)
+        nearest = self._logits(c, precision, y).argmax(axis=1)
+        out: Array | None = None
+        for k in np.unique(nearest):
+            rows = np.flatnonzero(nearest == k)
+            about = copy.copy(self)
+            about._measure_from(self.means[k])
+            part = compute(about, x[rows], t if t.ndim == 0 else t[rows], *(v[rows] for v in more))
+            out = np.empty((len(x), *part.shape[1:])) if out is None else out
+            out[rows] = part
+        assert out is not None
+        return out
 
     def _in(self, x: Array) -> Array:
         return x if self.vectors is None else np.asarray(x @ self.vectors)
@@ -77,6 +104,21 @@ class Shared:
         return np.asarray(logits)
 
     def log_density(self, x: Array, t: Array) -> Array:
+        return self._near(Shared._log_density, x, t)
+
+    def score(self, x: Array, t: Array) -> Array:
+        return self._near(Shared._score, x, t)
+
+    def denoiser(self, x: Array, t: Array) -> Array:
+        return self._near(Shared._denoiser, x, t)
+
+    def hessian_product(self, x: Array, t: Array, v: Array) -> Array:
+        return self._near(Shared._hessian_product, x, t, v)
+
+    def acceleration(self, x: Array, t: Array) -> Array:
+        return self._near(Shared._acceleration, x, t)
+
+    def _log_density(self, x: Array, t: Array) -> Array:
         c, precision, y = self._setup(x, t)
         best, _, total = _normalised(self._logits(c, precision, y))
         nearest = y - c * self.m[best]
@@ -84,18 +126,18 @@ class Shared:
         exponent = np.sum(nearest * precision * nearest, axis=1) - repeated * np.sum(np.log(precision), axis=1)
         return np.asarray(self.log_weights[best] + np.log(total[:, 0]) - (exponent + y.shape[1] * _LOG_2PI) / 2)
 
-    def score(self, x: Array, t: Array) -> Array:
+    def _score(self, x: Array, t: Array) -> Array:
         c, precision, y = self._setup(x, t)
         _, r, _ = _normalised(self._logits(c, precision, y))
         return self._out(precision * (c * (r @ self.m) - y))
 
-    def denoiser(self, x: Array, t: Array) -> Array:
+    def _denoiser(self, x: Array, t: Array) -> Array:
         c, precision, y = self._setup(x, t)
         _, r, _ = _normalised(self._logits(c, precision, y))
         average = r @ self.m
         return np.asarray(self.centre) + self._out(average + c * self.variances * precision * (y - c * average))
 
-    def hessian_product(self, x: Array, t: Array, v: Array) -> Array:
+    def _hessian_product(self, x: Array, t: Array, v: Array) -> Array:
         c, precision, y = self._setup(x, t)
         _, r, _ = _normalised(self._logits(c, precision, y))
         w = precision * self._in(v)
@@ -107,7 +149,7 @@ class Shared:
         g *= r
         return np.asarray(g @ self.m)
 
-    def acceleration(self, x: Array, t: Array) -> Array:
+    def _acceleration(self, x: Array, t: Array) -> Array:
         """E[a norm(a)^2] + Cov(a) s + s - P s with a_k = s_k - s = c P (m_k - average)."""
         c, precision, y = self._setup(x, t)
         _, r, _ = _normalised(self._logits(c, precision, y))
@@ -121,7 +163,7 @@ class Shared:
     def draw(self, index: Index, c: float, s: float, z: Array) -> Array:
         """x_t for the components ``index`` (n,) and standard normal z (n, d)."""
         spread = np.sqrt(c * c * self.variances + s * s)
-        return np.asarray(c * self.centre + self._out(c * self.m[index] + spread * z))
+        return np.asarray(c * self.means[index] + self._out(spread * z))
 
 
 class Individual:
@@ -137,9 +179,6 @@ class Individual:
     def __init__(self, means: Array, weights: Array, values: Array, vectors: Array) -> None:
         self.values, self.vectors = values, vectors
         self.means = means
-        self.centre = means.mean(axis=0)  # far from the origin components must not differ in the rounding of their offsets
-        self.apart = means - self.centre
-        self.rotated = np.einsum("kd,kde->ke", self.apart, vectors)
         self.log_weights = np.log(weights)
         self.size = means.size
 
@@ -155,7 +194,8 @@ class Individual:
         """c (n or 1, 1, 1), P (n or 1, K, d) and the offsets y (n, K, d), both in the axes of the components."""
         c = np.reshape(signal(t), (-1, 1, 1))
         precision = 1 / (c * c * self.values + np.reshape(np.square(noise(t)), (-1, 1, 1)))
-        return c, precision, self._in(x - c[..., 0] * self.centre) - c * self.rotated
+        apart = np.moveaxis(x[:, None] - c * self.means, 1, 0)  # before turning, which rounds at the distance from the origin
+        return c, precision, np.moveaxis(apart @ self.vectors, 0, 1)
 
     def _posterior(self, precision: Array, y: Array) -> tuple[Array, Array, Array]:
         """Weights (n, K); the largest logit and the sum of exp(logit - largest), shapes (n,)."""
@@ -180,7 +220,7 @@ class Individual:
     def denoiser(self, x: Array, t: Array) -> Array:
         c, precision, y = self._setup(x, t)
         r, _, _ = self._posterior(precision, y)
-        return np.asarray(self.centre + r @ self.apart + self._average(r, self._out(c * self.values * precision * y)))
+        return np.asarray(r @ self.means + self._average(r, self._out(c * self.values * precision * y)))
 
     def hessian_product(self, x: Array, t: Array, v: Array) -> Array:
         _, precision, y = self._setup(x, t)

@@ -22,6 +22,8 @@ TOLERANCE = 1e-4
 """Relative amount by which numerically maximised constants are inflated."""
 _BUDGET = 3_000_000
 _AT_ONCE = 256
+_FARTHEST = 1e11
+"""Largest b (m_K - m_1)^2 of :func:`on_the_line`: its rounding error in a logit stays below the tolerance."""
 MOST_SCANNED = 32
 """Most components with covariances of their own for which :func:`scanned` searches."""
 
@@ -55,7 +57,8 @@ def on_the_line(means: Array, weights: Array, variance: float, t_star: float, T:
     to pi_j exp(b (y m_j - m_j^2/2)). So H = b(1 + k b) Var - (1 + k b). Boxes in (y, b) are split until an upper bound of H on
     every one of them is below the largest value found, times 1 + 1e-4; the bound lets logits vary independently. Outside the y
     searched one end of the data has almost all the weight, and E (m - m_end)^2, which bounds Var, falls outwards.
-    When the work exceeds its limit, the largest upper bound that remains is returned, which is valid too.
+    When the work exceeds its limit, the largest upper bound that remains is returned, which is valid too; inf where float64 does
+    not resolve the logits (components more than 3e5 widths apart).
     """
     precisions = _precision(variance, t_star), _precision(variance, T)
     floor = max(precisions)
@@ -69,6 +72,8 @@ def on_the_line(means: Array, weights: Array, variance: float, t_star: float, T:
     b_low = max(b_low, 4 / (m[-1] - m[0]) ** 2)  # below, b Var <= 1 and H <= 0
     if b_low >= b_high:
         return floor
+    if b_high * (m[-1] - m[0]) ** 2 > _FARTHEST:
+        return math.inf
     y_low, y_high = _range(m, log_weights, b_low)
     boxes = np.array([[y_low, y_high, b_low, b_high]])
     best, bounds, across = _bounds(boxes, m, log_weights, k)
@@ -151,7 +156,6 @@ def scanned(means: Array, weights: Array, variances: Array, t_star: float, T: fl
     narrowest = _precision(float(variances.min()), t_star)
     if narrowest == math.inf or len(means) > MOST_SCANNED:
         return math.inf
-    means = means - (means.min() + means.max()) / 2
     floor = max(_precision(float(variances.max()), t) for t in (t_star, T))
     scale = 1 / narrowest
 
@@ -193,12 +197,16 @@ def _top(means: Array, variances: Array, log_weights: Array) -> float:
 
     around = (means[:, None] + np.sqrt(variances)[:, None] * np.linspace(-12, 12, 193)).ravel()
     i, j = np.triu_indices(len(means), 1)
-    p, q = 1 / variances[i] - 1 / variances[j], means[i] / variances[i] - means[j] / variances[j]
-    r = 2 * (constants[i] - constants[j]) - means[i] ** 2 / variances[i] + means[j] ** 2 / variances[j]
-    # Crossings solve p x^2 - 2 q x - r = 0.
+    # Crossings solve p x^2 - 2 q x - r = 0, x from the mean of the first.
+    away = means[j] - means[i]
+    p, q, r = (
+        1 / variances[i] - 1 / variances[j],
+        -away / variances[j],
+        2 * (constants[i] - constants[j]) + away**2 / variances[j],
+    )
     root = np.sqrt(np.maximum(q * q + p * r, 0)) * np.where(q < 0, -1, 1)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        crossings = np.concatenate([(q + root) / p, -r / (q + root)])
+        crossings = np.tile(means[i], 2) + np.concatenate([(q + root) / p, -r / (q + root)])
     a, b = np.tile(i, 2), np.tile(j, 2)
     usable = np.isfinite(crossings) & (np.abs(crossings) < 1e6 * (np.abs(means).max() + math.sqrt(variances.max())))
     crossings, a, b = crossings[usable], a[usable], b[usable]
