@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cmbound.errors import DomainError, InputError
+from cmbound.frozen import content
 from cmbound.worlds.process import noise, signal
 
 Array = npt.NDArray[np.float64]
@@ -155,6 +156,29 @@ class World(ABC):
 
     d: int
     mean: Array
+
+    # --- two worlds are equal where their laws are written in the same numbers; nobody can change these ---
+
+    @property
+    @abstractmethod
+    def _law(self) -> tuple[Any, ...]:
+        """The numbers the law is written in."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, World) and type(self) is type(other) and bool(content(self._law) == content(other._law))
+
+    def __hash__(self) -> int:
+        return hash((type(self), content(self._law)))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._close()
+
+    def _close(self) -> None:
+        """Make the arrays read-only."""
+        for x in vars(self).values():
+            if isinstance(x, np.ndarray):
+                x.setflags(write=False)
 
     # --- the law ---
 
