@@ -291,7 +291,7 @@ def _assert_closed(x: Any) -> None:
         before = dict(x)
         for change in (
             lambda: x.__setitem__("d", 1),  # type: ignore[attr-defined]
-            lambda: x.__delitem__(next(iter(before))),  # type: ignore[attr-defined]
+            lambda: x.__delitem__("d"),  # type: ignore[attr-defined]
             lambda: x.update(d=1),  # type: ignore[attr-defined]
             lambda: x.pop("d", None),  # type: ignore[attr-defined]
             lambda: x.setdefault("d", 1),  # type: ignore[attr-defined]

@@ -170,6 +170,9 @@ class World(ABC):
     def __hash__(self) -> int:
         return hash((type(self), content(self._law)))
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} in {self.d} dimension{'s' * (self.d != 1)}>"
+
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
         self._close()
