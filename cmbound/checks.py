@@ -7,18 +7,26 @@ from typing import Any
 
 from cmbound.errors import InputError, UnknownNameError
 
+_LONGEST = 100
+
+
+def shown(given: Any) -> str:
+    """What was given, for a message: on one line, and not all of it where it is long."""
+    text = " ".join(repr(given).split())
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
 
 def checked_text(what: str, given: Any) -> str:
     """``given``, which must be text and not empty."""
     if not isinstance(given, str) or not given.strip():
-        raise InputError(f"{what} must be text that is not empty, got {given!r}")
+        raise InputError(f"{what} must be text that is not empty, got {shown(given)}")
     return given
 
 
 def checked_name(what: str, given: Any, allowed: Collection[str]) -> str:
     """``given``, which must be one of the names in ``allowed``."""
     if not isinstance(given, str):
-        raise InputError(f"{what} must be text, got {given!r}")
+        raise InputError(f"{what} must be text, got {shown(given)}")
     if given not in allowed:
         raise UnknownNameError(what, given, allowed)
     return given
@@ -27,13 +35,13 @@ def checked_name(what: str, given: Any, allowed: Collection[str]) -> str:
 def checked_kind(what: str, given: Any, kind: type) -> None:
     """Raise InputError unless ``given`` is a ``kind``."""
     if not isinstance(given, kind):
-        raise InputError(f"{what} must be a {kind.__name__}, got {given!r}")
+        raise InputError(f"{what} must be a {kind.__name__}, got {shown(given)}")
 
 
 def checked_tuple(what: str, given: Any, kind: type) -> None:
     """Raise InputError unless ``given`` is a tuple (a list was made one) of ``kind``."""
     if not isinstance(given, tuple):
-        raise InputError(f"{what} must be a tuple of {kind.__name__}, got {given!r}")
+        raise InputError(f"{what} must be a tuple of {kind.__name__}, got {shown(given)}")
     for x in given:
         checked_kind(f"every one of {what}", x, kind)
 
@@ -56,7 +64,7 @@ def checked_expression(what: str, given: Any, allowed: Collection[str] | None = 
     from sympy import Expr, Float
 
     if not isinstance(given, Expr):
-        raise InputError(f"{what} must be a SymPy expression, got {given!r}")
+        raise InputError(f"{what} must be a SymPy expression, got {shown(given)}")
     if given.atoms(Float):
         raise InputError(f"{what} must be exact, got {given}: write Rational(1, 10), not 0.1")
     if allowed is not None:
@@ -83,6 +91,6 @@ def checked_relation(what: str, given: Any, allowed: Collection[str]) -> None:
         return
     if not isinstance(given, Ge | Gt | Le | Lt):
         decided = " (it holds, or fails, whatever the parameters are)" if str(given) in ("True", "False") else ""
-        raise InputError(f"{what} must be an inequality (<, <=, >, >=) over parameters, got {given!r}{decided}")
+        raise InputError(f"{what} must be an inequality (<, <=, >, >=) over parameters, got {shown(given)}{decided}")
     for side in given.args:
         checked_expression(what, side, allowed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
+from functools import partial
 from typing import Any, NoReturn, TypeVar
 
 K = TypeVar("K")
@@ -84,6 +85,8 @@ def content(value: Any) -> Any:
         return tuple(map(content, value))
     if _is_array(value):
         return value.dtype.str, value.shape, tuple(value.ravel()) if value.dtype.hasobject else value.tobytes()
+    if isinstance(value, partial):  # equal where it calls the same with the same
+        return value.func, content(value.args), content(FrozenDict(value.keywords))
     if isinstance(value, float) and math.isnan(value):
         return "nan"
     return value

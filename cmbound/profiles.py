@@ -93,15 +93,14 @@ class Rule(Record):
         for name, values in self.free.items():
             if not values or not all(isinstance(x, Fraction | int) for x in values):
                 raise InputError(f"the free parameter {name} of a rule needs exact values to choose from, got {values!r}")
-            if name not in self.bound.free_symbols:
-                raise InputError(f"the free parameter {name!r} of a rule does not occur in its bound {self.bound}")
+            checked_expression("the free parameter of a rule", name, _IN_RULES)
         for what, given in (("energy", self.energy), ("valid_from", self.valid_from)):
             if given is not None:
                 checked_expression(f"{what} of a rule", given, _IN_RULES)
         for x in self.breakpoints:
             checked_expression("a breakpoint of a rule", x, _IN_RULES)
-        if (self.energy is not None) != self.bound.has(q):
-            raise InputError(f"a rule has an energy where its bound is written in q, and only there; got the bound {self.bound}")
+        if self.energy is None and self.bound.has(q):
+            raise InputError(f"a rule whose bound is written in q needs the energy that q is the root of, got {self.bound}")
 
     def specialise(self, values: Mapping[Any, Any]) -> Rule:
         """The rule with symbols replaced."""

@@ -260,7 +260,7 @@ class Theorem(Record):
         """The SymPy symbols of the parameters, by name.
 
         >>> import cmbound
-        >>> cmbound.theorem("lyu2023-thm1").symbols["L_f"]
+        >>> cmbound.theorem("explicit-one-step").symbols["L_f"]
         L_f
         """
         return FrozenDict({x.name: x.symbol for x in (*self.parameters, *self.optional_parameters)})

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cmbound.catalogue import theorem as find
+from cmbound.checks import shown
 from cmbound.errors import DomainError, InputError
 from cmbound.evaluation.setting import resolve
 from cmbound.evaluation.unused import unused
@@ -53,7 +54,7 @@ class Sweep(Record):
             if name in self.fixed:
                 raise InputError(f"{name} varies and is fixed at {self.fixed[name]!r}: give it once")
             if getattr(values, "ndim", 0) != 1 or not len(values):
-                raise InputError(f"{name} must be an array of one dimension that is not empty, got {values!r}")
+                raise InputError(f"{name} must be an array of one dimension that is not empty, got {shown(values)}")
         if not self.axes:
             raise InputError("nothing varies: give a parameter as a list (2,8,32) or a range (1e-4:1e-1:log:50)")
         if len(self) > MAX_POINTS:

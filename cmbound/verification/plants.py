@@ -89,6 +89,10 @@ def _sources(setting: Setting, rule: Callable[[Any], Any]) -> Setting:
     return replace(setting, theorem=replace(theorem, sources=changed(theorem.sources), recursion=changed(theorem.recursion)))
 
 
+WHOLE_SUM = sympy.Symbol("E_h", nonnegative=True)
+"""Stands for the sum of local teacher errors."""
+
+
 def components(theorem: Theorem) -> Iterator[Component]:
     """The parts of a statement, term by term."""
     expressions = [x.expression for x in theorem.sources]
@@ -101,7 +105,7 @@ def components(theorem: Theorem) -> Iterator[Component]:
             full = L_f * (gap if start == "matched" else gap.args[0])
             yield Component(f"initialisation ({start})", "initialisation", full, _put_start, {"start": start})
     if has(ConsistencySum):
-        yield Component("consistency", "consistency", CONSISTENCY_STEP, lambda x, e: replace(x, consistency=e), {})
+        yield Component("consistency", "consistency", CONSISTENCY_STEP, _put_consistency, {})
     if has(ScoreSum):
         for name, teacher in TEACHERS.items():
             yield Component(f"score ({name})", "score", L_f * teacher.score, _put_score, {"teacher": name})
@@ -133,6 +137,14 @@ def _put_start(setting: Setting, expr: Any) -> Setting:
     return _sources(setting, lambda e: e.xreplace({StartGap(T): expr.xreplace({L_f: LipschitzAt(T)}) / LipschitzAt(T)}))
 
 
+def _put_consistency(setting: Setting, expr: Any) -> Setting:
+    return replace(setting, consistency=expr)
+
+
+def _put_local(setting: Setting, expr: Any) -> Setting:
+    return _sources(setting, lambda e: put(e, LocalErrorSum, lambda end: expr.xreplace({WHOLE_SUM: LocalErrorSum(end)})))
+
+
 def _put_score(setting: Setting, expr: Any) -> Setting:
     return replace(setting, teacher=replace(setting.teacher, score=expr / L_f))
 
@@ -159,15 +171,8 @@ def _put_term(name: str, setting: Setting, expr: Any) -> Setting:
 
 def _local_components() -> Iterator[Component]:
     """The sum of local teacher errors as a whole, whatever profile bounds it."""
-    whole_sum = sympy.Symbol("E_h", nonnegative=True)
     for name in TEACHERS:
-        yield Component(
-            f"discretisation ({name})",
-            "discretisation",
-            whole_sum,
-            lambda x, e: _sources(x, lambda y: put(y, LocalErrorSum, lambda end: e.xreplace({whole_sum: LocalErrorSum(end)}))),
-            {"teacher": name},
-        )
+        yield Component(f"discretisation ({name})", "discretisation", WHOLE_SUM, _put_local, {"teacher": name})
 
 
 def _profile_components() -> Iterator[Component]:

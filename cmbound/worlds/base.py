@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from cmbound.distances.scaling import norm
 from cmbound.errors import DomainError, InputError
+from cmbound.frozen import content
 from cmbound.numbers import apart
 from cmbound.worlds.process import noise, signal
 
@@ -158,6 +159,32 @@ class World(ABC):
 
     d: int
     mean: Array
+
+    # --- two worlds are equal where their laws are written in the same numbers; nobody can change these ---
+
+    @property
+    @abstractmethod
+    def _law(self) -> tuple[Any, ...]:
+        """The numbers the law is written in."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, World) and type(self) is type(other) and bool(content(self._law) == content(other._law))
+
+    def __hash__(self) -> int:
+        return hash((type(self), content(self._law)))
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} in {self.d} dimension{'s' * (self.d != 1)}>"
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._close()
+
+    def _close(self) -> None:
+        """Make the arrays read-only."""
+        for x in vars(self).values():
+            if isinstance(x, np.ndarray):
+                x.setflags(write=False)
 
     # --- the law ---
 

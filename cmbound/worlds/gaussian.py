@@ -68,12 +68,18 @@ class Gaussian(World):
             raise InputError(f"covariance has shape {given.shape}; ({self.d}, {self.d}) is needed for this mean")
         if given.ndim == 2:
             self.eigenvalues, self.eigenvectors = eigensystem("covariance", given)
+            self._close()
             return
         self.eigenvalues, self.eigenvectors = np.broadcast_to(given, (self.d,)).copy(), None
         if self.eigenvalues.min() < 0:
             raise DomainError(f"covariance has the eigenvalue {self.eigenvalues.min():.3g}; it must be positive semi-definite")
+        self._close()
 
     # --- the law ---
+
+    @property
+    def _law(self) -> tuple[Any, ...]:
+        return self.mean, self.eigenvalues, self.eigenvectors
 
     @property
     def covariance(self) -> Array:

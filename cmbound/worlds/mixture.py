@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -73,8 +74,13 @@ class Mixture(World):
             self._variances, vectors = (given[None], None) if given.ndim == 0 else eigensystem("covariance", given)
             self._components = Shared(self.means, self.weights, self._variances, vectors)
         self.component_covariance = float(given) if given.ndim == 0 else given.copy()
+        self._close()
 
     # --- the law ---
+
+    @property
+    def _law(self) -> tuple[Any, ...]:
+        return self.means, self.weights, self.component_covariance
 
     @property
     def _tau2(self) -> float | None:

@@ -1,0 +1,260 @@
+"""Derivatives of every bound by every parameter against differences of its certified value; what SymPy users write first."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+import sympy
+from sympy import Derivative, Rational, Symbol
+
+import cmbound
+from cmbound import functions
+from cmbound.errors import CmboundError, InputError, UnknownNameError
+from cmbound.expressions import by_name
+from cmbound.functions import Named, beta, c, g, geometric_sum
+from cmbound.notation import TABLE, L_f, T, d, delta, eps_cm, eps_sc, h, k, m2, t, t_hat, t_prev
+from cmbound.numerics import certified
+from cmbound.profiles import PROFILES, Profile
+from cmbound.variants import ConsistencySum, LocalErrorSum, Placeholder, ScheduleSum, ScoreSum, StartGap, visible_symbols
+from tests.settings import draw, ei_options
+
+ONE_STEP = cmbound.theorem("explicit-one-step")
+POINT: dict[str, Any] = {"eps_sc": "0.01", "eps_cm": "0.02", "L_f": 2, "d": 3, "m2": "3/2", "T": 5, "delta": "1e-3", "h": "1e-3"}
+DIGITS = 60
+SWITCH = TABLE["t_switch"].symbol
+
+
+def cases() -> Iterator[tuple[str, str | None]]:
+    for theorem in cmbound.catalogue:
+        if theorem.evaluable:
+            for options in ei_options(theorem, draw(np.random.default_rng(5))):
+                yield theorem.id, options.get("profile")
+
+
+CASES = list(dict.fromkeys(cases()))
+
+
+def _setting(id: str, profile: str | None) -> dict[str, Any]:
+    theorem = cmbound.theorem(id)
+    found = next(x for x in ei_options(theorem, draw(np.random.default_rng(5))) if x.get("profile") == profile)
+    return {name: x if isinstance(x, str) else Fraction(x).limit_denominator(10**6) or Fraction(x) for name, x in found.items()}
+
+
+def _ball(expr: Any, values: dict[Any, Fraction]) -> Any:
+    """An enclosure of ``expr`` to about 100 digits; steps of a Heaviside function are decided first."""
+    expr = expr.replace(sympy.Heaviside, lambda x, *rest: sympy.Integer(_ball(x, values) > 0))
+    symbols = tuple(sorted(expr.free_symbols, key=str))
+    with certified.precision(400):
+        return certified.compile((functions.plain(expr),), symbols)(*(certified.number(values[x]) for x in symbols))[0]
+
+
+def _value(theorem: Any, point: dict[str, Any]) -> Any:
+    with certified.precision(400):
+        return certified.number(Fraction(theorem.evaluate(**point, digits=DIGITS).lower))
+
+
+@pytest.mark.parametrize(("id", "profile"), CASES)
+def test_every_derivative_is_the_limit_of_differences(id: str, profile: str | None) -> None:
+    theorem, point = cmbound.theorem(id), _setting(id, profile)
+    options = {} if profile is None else {"profile": profile}
+    bound = sympy.Add(*(x.expression for x in theorem.formula(**options)))
+    values = {TABLE["t_star"].symbol: Fraction(0), TABLE["tau"].symbol: Fraction(0)}
+    values |= {TABLE[name].symbol: x for name, x in point.items() if isinstance(x, Fraction)}
+    count = {k: sympy.Integer(int(values[k]))} if k in values else {}
+    two_rules = bound.has(SWITCH)
+    if two_rules:  # evaluate moves the time of the change; the derivative holds it
+        values[SWITCH] = (values[delta] + values[TABLE["T" if "T" in point else "t"].symbol]) / 3
+    tried = 0
+    for name, x in point.items():
+        symbol = TABLE[name].symbol if name in TABLE else None
+        if symbol not in bound.free_symbols or symbol == k or x == 0:
+            continue
+        step = x * Fraction(1, 10**15)
+        if two_rules or TABLE[name].domain.integer:
+            low, high = (_ball(bound.subs(count), {**values, symbol: y}) for y in (x - step, x + step))
+        else:
+            low, high = (_value(theorem, {**point, name: y}) for y in (x - step, x + step))
+        slope = _ball(theorem.diff(name, **options).subs(count).doit(), values)
+        with certified.precision(400):
+            difference = (high - low) / (2 * certified.number(step))
+            assert abs(slope - difference) <= abs(difference) * 1e-12 + 1e-25, name
+        tried += 1
+    assert tried
+
+
+@pytest.mark.parametrize(("id", "profile"), [x for x in CASES if x[1] != "lipschitz-decay"])
+def test_lambdify_agrees_with_approximate(id: str, profile: str | None) -> None:
+    theorem, point = cmbound.theorem(id), _setting(id, profile)
+    options = {} if profile is None else {"profile": profile}
+    values = {name: float(x) for name, x in point.items() if isinstance(x, Fraction)} | {"t_star": 0.0}
+    symbols = visible_symbols(sympy.Add(*(x.expression for x in theorem.formula(**options))))
+    given = {x.name: values.get(x.name, 0.0) for x in symbols}
+    found = theorem.lambdify(*given, **options)
+    expected = theorem.approximate(**{name: np.array([x]) for name, x in values.items() if name != "t_star"}, **options).total[0]
+    assert found(*given.values()) == pytest.approx(expected, rel=1e-12)
+    assert found(**{name: np.array([x, x]) for name, x in given.items()}) == pytest.approx([expected] * 2, rel=1e-12)
+
+
+def _named() -> list[type[Named]]:
+    return [x for x in vars(functions).values() if isinstance(x, type) and issubclass(x, Named) and x is not Named]
+
+
+ARGUMENTS = {"tv_drift": (2, 3, 4, 1), "B": (5, 2, 4), "clipped_log": (3, Rational(1, 9), 2), "P": (3, Rational(1, 9), 2)}
+ARGUMENTS |= {"Q": (3, Rational(1, 99), Rational(1, 9), 2), "J": (Rational(1, 3), 2), "I3": (Rational(1, 3), 2)}
+ARGUMENTS |= {"v": (Rational(1, 3), 2), "steering": (2, 3, 4, Rational(1, 5))}
+ARGUMENTS |= {"corrector_information": (1, 2, 3, 4, 5, Rational(1, 6))}
+
+
+@pytest.mark.parametrize("kind", _named(), ids=lambda x: x.__name__)
+def test_every_named_function_has_its_derivative(kind: type[Named]) -> None:
+    at = [sympy.sympify(x) for x in ARGUMENTS.get(kind.__name__, (Rational(7, 5),))]
+    if kind is geometric_sum:
+        at = [Rational(7, 5), sympy.Integer(6)]
+    symbols = sympy.symbols(f"x:{len(at)}", positive=True)
+    step = Rational(1, 10**15)
+    for i, x in enumerate(symbols[: 1 if kind is geometric_sum else None]):
+        values = dict(zip(symbols, at, strict=True))
+        for inner, outer in ((x, sympy.S.One), (x**2 + 1, 2 * at[i])):
+            call = kind(*(inner if y == x else y for y in symbols))
+            low, high = (functions.elementary(call).subs({**values, x: at[i] + s}).doit().evalf(50) for s in (-step, step))
+            slope = sympy.diff(call, x).subs(values).doit().evalf(25)
+            assert abs(slope - (high - low) / (2 * step)) < 1e-14 * (1 + abs(slope)), (x, outer)
+
+
+# --- place-holders --------------------------------------------------------------------------------------------------
+
+
+def test_a_place_holder_depends_on_what_it_stands_for() -> None:
+    expr = ONE_STEP.expression
+    held = LocalErrorSum(T)
+    for name in ("L_f", "d", "h", "delta", "T", "m2", "L_s", "R", "sd2"):
+        symbol = TABLE[name].symbol
+        assert symbol in expr.free_symbols
+        assert sympy.diff(expr, symbol).has(Derivative)
+        assert sympy.diff(expr, symbol) - sympy.diff(expr - held, symbol) == sympy.diff(held, symbol)
+    assert not sympy.diff(expr, eps_sc).has(Derivative)
+    assert sympy.diff(ConsistencySum(T), eps_cm) == Derivative(ConsistencySum(T), eps_cm)
+    assert sympy.diff(ScoreSum(T), L_f) != 0
+    assert sympy.diff(StartGap(T), m2) != 0
+    put_in = expr.subs(L_f, 2)
+    assert L_f not in put_in.free_symbols
+    assert "E_h(T; L_f = 2)" in str(put_in)
+    assert put_in.subs(d, 3).has(Placeholder)
+    assert sympy.limit(held, h, 0) != held
+    assert str(held) == "E_h(T)"
+    for theorem in cmbound.catalogue:
+        assert pickle.loads(pickle.dumps(theorem.sources)) == theorem.sources
+
+
+def test_put_in_numbers_come_out_where_the_quantity_is_written_out() -> None:
+    from cmbound.formulas import put
+
+    half = ConsistencySum(T).subs(eps_cm, Rational(1, 2))
+    assert put(half, ConsistencySum, lambda x: eps_cm * (x - delta)) == (T - delta) / 2
+    whole = ScheduleSum(t_prev * t_hat * L_f)
+    assert sympy.diff(whole, L_f) == ScheduleSum(t_prev * t_hat)
+    assert sympy.diff(whole, t_hat).has(Derivative)
+    fixed = {T: 5, t_hat: 2}
+    assert whole.subs(fixed, simultaneous=True).at_fixed_time().subs(k, 3) == whole.at_fixed_time().subs({**fixed, k: 3})
+
+
+# --- what is written first ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("id", ["explicit-one-step", "explicit-training", "lyu2023-lem7", "explicit-multistep"])
+def test_names_and_plain_symbols_are_found(id: str) -> None:
+    """sympy.diff(e, "L_f") gave 0: the table's symbol is not Symbol("L_f")."""
+    theorem = cmbound.theorem(id)
+    expr = theorem.expression
+    for name, symbol in theorem.symbols.items():
+        if symbol not in expr.free_symbols or name == "k":
+            continue
+        expected = sympy.diff(sympy.Add(*(x.expression for x in theorem.terms)), symbol)
+        assert expected != 0
+        ways = [sympy.diff(expr, x) for x in (name, Symbol(name), symbol)] + [theorem.diff(x) for x in (name, symbol)]
+        assert all(x == expected for x in ways)
+        assert expr.subs(name, 3) == expr.subs({Symbol(name): 3}) == expr.subs(symbol, 3) != expr
+    for wrong in ("Lf", Symbol("L_g")):
+        for ask in (sympy.diff, lambda e, x: e.subs(x, 1), lambda e, x: e.limit(x, 0), lambda e, x: e.series(x, 0, 1)):
+            with pytest.raises(UnknownNameError, match="unknown parameter"):
+                ask(expr, wrong)
+
+
+def test_the_expression_is_the_sum_it_prints_as() -> None:
+    expr = ONE_STEP.expression
+    plain = sympy.Add(*(x.expression for x in ONE_STEP.terms))
+    assert expr == plain
+    assert plain == expr
+    assert hash(expr) == hash(plain)
+    assert str(expr) == str(plain)
+    assert sympy.latex(expr) == sympy.latex(plain)
+    assert type(expr + 1) is sympy.Add
+    assert expr - plain == 0
+    assert pickle.loads(pickle.dumps(expr)) == expr
+    assert by_name(L_f) is L_f
+    assert sympy.limit(by_name(L_f + h), Symbol("h"), 0) == by_name(L_f + h).limit("h", 0) == L_f
+    assert by_name(L_f * sympy.exp(h)).series("h", 0, 2) == sympy.series(L_f * sympy.exp(h), h, 0, 2)
+    assert ONE_STEP.diff("L_f", "L_f") == sympy.diff(plain, L_f, 2)
+
+
+WRONG = [
+    (lambda: ONE_STEP.diff(), "name the parameter"),
+    (lambda: ONE_STEP.diff("Lf"), "did you mean 'L_f'"),
+    (lambda: ONE_STEP.diff("gamma"), "has no parameter 'gamma'"),
+    (lambda: ONE_STEP.diff("L_s", profile="universal"), "L_s does not occur in this bound"),
+    (lambda: ONE_STEP.diff(L_f + 1), "named by text or by its symbol"),
+    (lambda: ONE_STEP.lambdify(), "depends on the profile"),
+    (lambda: ONE_STEP.lambdify(profile="auto"), "auto has no closed form"),
+    (lambda: ONE_STEP.lambdify(profile="universal", teacher="ddim"), "no closed form in h"),
+    (lambda: ONE_STEP.lambdify("h", profile="universal"), "needs eps_sc"),
+    (lambda: ONE_STEP.lambdify("h", "h", profile="universal"), "'h' twice"),
+    (lambda: ONE_STEP.lambdify("R", profile="universal"), "R does not occur"),
+    (lambda: ONE_STEP.lambdify("h", profile="universal", d=0), "d must be an integer"),
+    (lambda: ONE_STEP.lambdify(profile="universal")(1.0), "each given once"),
+    (lambda: ONE_STEP.lambdify(profile="universal", **{x: POINT[x] for x in POINT if x != "h"})(1.0, h=2.0), "each given once"),
+    (lambda: cmbound.theorem("chen2023-dpum").lambdify(), "formula is not known"),
+    (lambda: sympy.lambdify(list(ONE_STEP.expression.free_symbols), ONE_STEP.expression), "depends on the profile"),
+]
+
+
+@pytest.mark.parametrize(("ask", "message"), WRONG, ids=[x[1] for x in WRONG])
+def test_an_error_and_no_silent_nought(ask: Any, message: str) -> None:
+    with pytest.raises(CmboundError, match=message):
+        ask()
+
+
+@pytest.mark.parametrize("module", [None, "numpy", "math", "mpmath"])
+def test_sympy_lambdify_knows_the_named_functions(module: str | None) -> None:
+    expr = sympy.Add(*(x.expression for x in ONE_STEP.formula(profile="lipschitz")))
+    values = {**{TABLE[name].symbol: float(Fraction(x)) for name, x in POINT.items()}, TABLE["L_s"].symbol: 4.0}
+    values[TABLE["t_star"].symbol] = 0.0
+    found = sympy.lambdify(list(values), expr, *([module] if module else []))(*values.values())
+    assert float(found) == pytest.approx(ONE_STEP.evaluate(**POINT, L_s=4, profile="lipschitz").value, rel=1e-9)
+
+
+def test_named_functions_have_numbers() -> None:
+    """SymPy looked for c and beta in mpmath, whose beta is another function."""
+    assert abs(beta(5).evalf() - Rational(4 * 49, 81) - Rational(40, 9)) < 1e-14
+    assert abs(c(1).evalf(30) - sympy.exp(-1).evalf(30)) < 1e-29
+    small = Rational(1, 10**12)
+    assert abs(g(1e-12).evalf() / (small / 2).evalf() - 1) < 1e-11
+
+
+def test_profiles_of_a_user_have_derivatives() -> None:
+    mine = Profile.from_acceleration("mine", 3 * sympy.exp(-t))
+    slope = ONE_STEP.diff("delta", profile=mine)
+    with pytest.raises(InputError):
+        ONE_STEP.diff("L_s", profile=mine)
+    step = Fraction(1, 10**18)
+    ends = [
+        Fraction(ONE_STEP.evaluate(**{**POINT, "delta": Fraction(1, 1000) + x}, profile=mine, digits=DIGITS).lower)
+        for x in (-step, step)
+    ]
+    found = slope.subs({TABLE[name].symbol: Rational(str(x)) for name, x in POINT.items()}, simultaneous=True).doit().evalf(25)
+    assert float(found) == pytest.approx(float((ends[1] - ends[0]) / (2 * step)), rel=1e-10)
+    assert PROFILES["universal"].rules["exponential-integrator"][0].bound.diff(d).has(h)

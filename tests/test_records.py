@@ -1,0 +1,524 @@
+"""Records and errors: checked where they are made, read-only, and equal to their copies wherever these were made."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import importlib
+import inspect
+import json
+import os
+import pickle
+import pkgutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+import sympy
+
+import cmbound
+from cmbound import errors
+from cmbound.analysis.asked import Given
+from cmbound.analysis.complexity import verdicts
+from cmbound.analysis.implied import Implied
+from cmbound.analysis.monomials import Monomial, Series
+from cmbound.analysis.phase import Border
+from cmbound.distances import w2_samples
+from cmbound.errors import CmboundError, DomainError, InputError, UnknownNameError
+from cmbound.evaluation.setting import Setting, resolve
+from cmbound.evaluation.sums import Piece
+from cmbound.figures import grids, multistep, phase, ratios, terms, tightness
+from cmbound.formulas import ALIASES
+from cmbound.frozen import FrozenDict, Record, thawed
+from cmbound.grids import FORMULAS
+from cmbound.notation import TABLE, L_f, T, a, b, d, delta, eps_cm, q, t, y
+from cmbound.numerics.integrals import extract
+from cmbound.output.table import Cell, Table, number
+from cmbound.planning.candidates import Candidate
+from cmbound.planning.problem import Problem
+from cmbound.planning.roots import Missed
+from cmbound.presets import Origin, Preset, names
+from cmbound.profiles import EI, PROFILES, Profile, Rule
+from cmbound.records import Assumption, Reference, Term, Terms, TermValue, Theorem
+from cmbound.sampling.accumulate import Interval, Moments
+from cmbound.sampling.kernels import Coefficients, Overdamped, Underdamped
+from cmbound.sampling.run import checked_run
+from cmbound.sweeps import Sweep, chunks
+from cmbound.tables import NAMES
+from cmbound.variants import CLOCKS, STARTS, TEACHERS, ConsistencySum
+from cmbound.verification import campaign, gaussian, runner
+from cmbound.verification.mutations import weakened
+from cmbound.verification.planted import Verdict, Witness, explicit_ids
+from cmbound.verification.plants import RulePut, components, plants
+from cmbound.verification.related import Student
+from cmbound.verification.simulation import _Measured
+from cmbound.worlds.line import Level, Line
+
+POINT: dict[str, Any] = {"eps_sc": "0.01", "eps_cm": "0.02", "L_f": 2, "d": 3, "m2": "3/2", "T": 5, "delta": "1e-3", "h": "1e-3"}
+NO_STEP = {name: x for name, x in POINT.items() if name != "h"}
+ONE_STEP = cmbound.theorem("explicit-one-step")
+WORLD = cmbound.Gaussian([1.0, 0.0], [[1.0, 0.2], [0.2, 0.5]])
+HOLD_CODE = {"cmbound.numerics.codegen.Dialect"}
+"""Frozen, but made of functions."""
+
+
+def model(x: Any, n: int) -> Any:
+    return x
+
+
+def _modules() -> Iterator[Any]:
+    for found in pkgutil.walk_packages(cmbound.__path__, "cmbound."):
+        if not found.name.endswith("__main__"):
+            yield importlib.import_module(found.name)
+
+
+def _classes() -> list[type]:
+    return [x for m in _modules() for x in vars(m).values() if inspect.isclass(x) and x.__module__ == m.__name__]
+
+
+RECORDS = [x for x in _classes() if dataclasses.is_dataclass(x) and x.__dataclass_params__.frozen]  # type: ignore[attr-defined]
+ERRORS = [x for x in _classes() if issubclass(x, Exception)]
+
+
+def results() -> Iterator[Any]:
+    """What the public functions return."""
+    yield ONE_STEP.evaluate(**POINT, L_s=3)
+    yield ONE_STEP.evaluate(**{**NO_STEP, "eps_cm": [".1", ".2", ".3"]}, grid=["1e-3", 1, 2, 5])
+    yield cmbound.theorem("explicit-multistep").evaluate(**POINT, k=3, t_hat=1)
+    yield ONE_STEP.approximate(**{**POINT, "d": np.arange(1, 4)})
+    swept = cmbound.sweep("explicit-one-step", **NO_STEP, h="1e-4,1e-3")
+    yield [swept, *chunks(swept)]
+    yield cmbound.orders("explicit-one-step", profile="universal")
+    yield cmbound.elasticities("explicit-one-step", **POINT, profile="universal")
+    yield cmbound.dominance("explicit-one-step", "h", "1e-4", "1e-1", **NO_STEP)
+    yield [cmbound.check_corollary(x) for x in list(cmbound.corollaries())[:2]]
+    yield verdicts()[:3]
+    yield cmbound.solve("explicit-one-step", target=1, **{x: y for x, y in NO_STEP.items() if x not in ("eps_sc", "eps_cm")})
+    yield cmbound.schedule(steps=3, **POINT)
+    yield cmbound.compare(statements=["explicit-one-step", "lyu2023-cor4", "explicit-tv-smoothing"], u=".1", C=1, L_s=3, **POINT)
+    without = {name: x for name, x in NO_STEP.items() if name != "L_f"}
+    yield phase.phase_data(["explicit-one-step", "explicit-training"], "h=1e-4,1e-3", "L_f=1,2", **without)
+    yield [cmbound.table("presets"), *(cmbound.preset(x) for x in names())]
+    yield cmbound.check("explicit-one-step", instances=5)
+    yield cmbound.falsify("explicit-one-step", budget=0.1)
+    yield cmbound.planted(["explicit-training"], draws=2)
+    yield cmbound.simulate(WORLD, n=50, delta="0.01", horizon=2, grid_steps=5, steps=2)
+    yield multistep.multistep_data(steps=2, **POINT)
+    yield terms.terms_data("explicit-one-step", "h=1e-4,1e-3", **NO_STEP)
+    yield grids.grids_data("explicit-one-step", "N=10,20", **NO_STEP)
+    yield ratios.ratios_data(["explicit-one-step"], instances=5)
+    yield tightness.tightness_data(["explicit-one-step"], dimensions=(1, 2), instances=5)
+    yield [WORLD, cmbound.Mixture([[0.0, 1.0], [3.0, 4.0]], covariance=0.1), cmbound.Atoms([[0.0], [1.0]])]
+    yield [*cmbound.catalogue, *PROFILES.values(), *TABLE.values(), *TEACHERS.values(), *CLOCKS.values(), *NAMES.values()]
+
+
+def inner_records() -> Iterator[Any]:
+    """What only the package itself makes."""
+    recipe = campaign.draw(ONE_STEP, "gaussian", 0, 0)
+    pipe, instance = gaussian.pipeline(recipe), gaussian.build(recipe, ONE_STEP)
+    yield [recipe, pipe, pipe.law(0), pipe.exact, instance, runner.runner(campaign.draw(ONE_STEP, "mixture", 0, 0))]
+    yield [resolve(ONE_STEP, POINT), Witness.build(recipe, ONE_STEP), Given(POINT, {"profile": "auto"})]
+    yield [*components(ONE_STEP), *weakened(L_f * d), RulePut(0, False), Student(cmbound.Atoms([[0.0], [1.0]]), 1.0, 0.1, 0.2)]
+    yield [
+        Moments(2, np.zeros(2), np.eye(2)),
+        Interval(np.zeros(2), np.ones(2), 0.95),
+        w2_samples(np.zeros((30, 1)), np.ones((30, 1))),
+    ]
+    yield [Overdamped(model, 0.1, 2), Underdamped(model, 1.0, 0.1, 2), Coefficients(1, 2, 3, 4, 5, 6)]
+    yield checked_run(model, (1.0,), 2, 3, 0, 0.1, "ou", "standard", None, None, np.float64, 1)
+    yield [
+        Monomial(),
+        Series(((Monomial(), sympy.S.One),)),
+        Candidate(1.0, 0.5, 0.1),
+        *extract([sympy.Integral(t, (t, a, b))])[1],
+    ]
+    yield [Implied("TV", Decimal(1), "a ball", True), Border(1.0, 2.0, "x", "one", "two")]
+    yield Piece("universal", PROFILES["universal"].rules[EI][0], Fraction(1), Fraction(2))
+    yield [Line(np.zeros(2), np.ones(2), np.zeros(2)), Level(np.zeros(2, dtype=np.int64), np.ones(2), np.ones(2))]
+    yield [Problem(ONE_STEP, Fraction(1), POINT, ("h",), {}, ("score",), "h"), cmbound.Grid.from_times([1, 2, "2.5"])]
+    yield _Measured((), "exact", np.zeros((2, 1)), np.ones((2, 1)), (np.zeros(1),) * 3)
+
+
+def reached(x: Any, found: list[Any]) -> None:
+    """Every record, mapping and array in ``x``, itself included."""
+    if isinstance(x, Mapping | np.ndarray | cmbound.worlds.World) or dataclasses.is_dataclass(x):
+        found.append(x)
+    if dataclasses.is_dataclass(x):
+        for field in dataclasses.fields(x):
+            reached(getattr(x, field.name), found)
+    elif isinstance(x, cmbound.worlds.World):
+        reached(tuple(vars(x).values()), found)
+    elif isinstance(x, Mapping):
+        reached(tuple(x.values()), found)
+    elif isinstance(x, list | tuple):
+        for inner in x:
+            reached(inner, found)
+
+
+@pytest.fixture(scope="module")
+def everything() -> list[Any]:
+    found: list[Any] = []
+    for x in (*results(), *inner_records()):
+        reached(x, found)
+    return found
+
+
+def _few_of_each(found: list[Any]) -> list[Any]:
+    seen: dict[type, int] = {}
+    kept = []
+    for x in found:
+        seen[type(x)] = seen.get(type(x), 0) + 1
+        if seen[type(x)] <= 40 and not isinstance(x, np.ndarray):
+            kept.append(x)
+    return kept
+
+
+# --- copies ---------------------------------------------------------------------------------------------------------
+
+
+def test_every_kind_of_record_is_tried(everything: list[Any]) -> None:
+    reached_kinds = {type(x) for x in everything}
+    assert {f"{x.__module__}.{x.__qualname__}" for x in RECORDS if x not in reached_kinds} == HOLD_CODE
+    assert len(RECORDS) > 60
+
+
+def test_records_pickle_copy_compare_and_hash(everything: list[Any]) -> None:
+    for x in _few_of_each(everything):
+        for same in (pickle.loads(pickle.dumps(x)), copy.copy(x), copy.deepcopy(x)):
+            assert type(same) is type(x)
+            assert same == x
+            assert (same != x) is False
+            assert hash(same) == hash(x)
+            assert repr(same) == repr(x) or not isinstance(x, Record)
+        assert x != object()
+        assert len({x, x}) == 1
+
+
+def test_records_that_differ_are_not_equal() -> None:
+    assert replace(ONE_STEP, title="another") != ONE_STEP
+    assert ONE_STEP.evaluate(**POINT) != ONE_STEP.evaluate(**{**POINT, "d": 4})
+    assert ONE_STEP.evaluate(**POINT) == ONE_STEP.evaluate(**POINT)
+    one, two = (cmbound.sweep("explicit-one-step", **NO_STEP, h=x) for x in ("1e-4,1e-3", "1e-4,2e-3"))
+    assert one != two
+    assert one == cmbound.sweep("explicit-one-step", **NO_STEP, h="1e-4,1e-3")
+    assert cmbound.Gaussian([0.0], 1.0) != cmbound.Gaussian([0.0], 2.0)
+    assert Interval(np.array([np.nan]), np.ones(1), 0.5) == Interval(np.array([np.nan]), np.ones(1), 0.5)
+
+
+_OTHER = """
+import pickle, sys, cmbound
+from cmbound.profiles import PROFILES, Profile
+from cmbound.notation import t
+import sympy
+mine = Profile.from_acceleration("mine", 3 * sympy.exp(-t))
+point = dict(eps_sc="0.01", eps_cm="0.02", L_f=2, d=3, m2="3/2", T=5, delta="1e-3", h="1e-3")
+one = cmbound.theorem("explicit-one-step")
+data = [*cmbound.catalogue, *PROFILES.values(), mine, one.evaluate(**point)]
+data += [one.expression, one.formula(profile=mine), cmbound.preset("digits")]
+sys.stdout.buffer.write(pickle.dumps(data))
+"""
+
+
+def test_records_of_another_process_are_the_same() -> None:
+    """Another interpreter, with other hashes of strings and nothing in its caches."""
+    out = subprocess.run(
+        [sys.executable, "-c", _OTHER], capture_output=True, check=True, env={**os.environ, "PYTHONHASHSEED": "77"}
+    ).stdout
+    mine = Profile.from_acceleration("mine", 3 * sympy.exp(-t))
+    ours = [
+        *cmbound.catalogue,
+        *PROFILES.values(),
+        mine,
+        ONE_STEP.evaluate(**POINT),
+        ONE_STEP.expression,
+        ONE_STEP.formula(profile=mine),
+        cmbound.preset("digits"),
+    ]
+    theirs = pickle.loads(out)
+    assert theirs == ours
+    assert [hash(x) for x in theirs] == [hash(x) for x in ours]
+    assert theirs[ours.index(ONE_STEP)].evaluate(**POINT) == ONE_STEP.evaluate(**POINT)
+    assert ONE_STEP.evaluate(**POINT, profile=theirs[len(ours) - 5]) == ONE_STEP.evaluate(**POINT, profile=mine)
+
+
+def _made(kind: type[Exception]) -> Exception:
+    arguments: dict[type, tuple[Any, ...]] = {UnknownNameError: ("statement", "explicit-onestep", ["a", "b"]), Missed: (0.5, 2.0)}
+    return kind(*arguments.get(kind, ("some text",)))
+
+
+@pytest.mark.parametrize("kind", ERRORS, ids=lambda x: x.__name__)
+def test_errors_pickle_copy_compare_and_hash(kind: type[Exception]) -> None:
+    error = _made(kind)
+    for same in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
+        assert type(same) is kind
+        assert str(same) == str(error)
+        assert vars(same) == vars(error)
+        if issubclass(kind, CmboundError):
+            assert same == error
+            assert hash(same) == hash(error)
+            assert error != errors.InputError("another text")
+
+
+def _misspelt(number: int) -> float:
+    return float(cmbound.theorem("explicit-onestep").evaluate(d=number))
+
+
+def test_a_misspelt_name_in_a_worker_arrives() -> None:
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        work = pool.submit(_misspelt, 1)
+        with pytest.raises(UnknownNameError, match="explicit-one-step"):
+            work.result(timeout=100)
+
+
+# --- nothing can be changed ----------------------------------------------------------------------------------------
+
+
+def _assert_closed(x: Any) -> None:
+    if isinstance(x, np.ndarray):
+        assert not x.flags.writeable
+        with pytest.raises(ValueError, match="read-only"):
+            x[...] = 0
+    elif isinstance(x, Mapping):
+        before = dict(x)
+        for change in (
+            lambda: x.__setitem__("d", 1),  # type: ignore[attr-defined]
+            lambda: x.__delitem__("d"),  # type: ignore[attr-defined]
+            lambda: x.update(d=1),  # type: ignore[attr-defined]
+            lambda: x.pop("d", None),  # type: ignore[attr-defined]
+            lambda: x.setdefault("d", 1),  # type: ignore[attr-defined]
+            lambda: x.clear(),  # type: ignore[attr-defined]
+            lambda: x.popitem(),  # type: ignore[attr-defined]
+            lambda: x.__ior__({"d": 1}),  # type: ignore[attr-defined]
+        ):
+            with pytest.raises((TypeError, AttributeError)):
+                change()
+        assert dict(x) == before
+        assert not any(isinstance(value, list | set | dict) and not isinstance(value, FrozenDict) for value in x.values())
+    elif dataclasses.is_dataclass(x):
+        for field in dataclasses.fields(x):
+            assert not isinstance(getattr(x, field.name), list | set)
+            with pytest.raises(dataclasses.FrozenInstanceError):
+                setattr(x, field.name, None)
+
+
+def test_nothing_in_a_record_can_be_changed(everything: list[Any]) -> None:
+    for x in everything:
+        _assert_closed(x)
+    for x in _few_of_each(everything):
+        found: list[Any] = []
+        reached(pickle.loads(pickle.dumps(x)), found)
+        for inner in found:
+            _assert_closed(inner)
+
+
+def test_no_constant_of_a_module_can_be_changed() -> None:
+    tried = 0
+    for module in _modules():
+        for name, value in vars(module).items():
+            if name.startswith("_") or not name.isupper():
+                continue
+            assert not isinstance(value, list | set), f"{module.__name__}.{name}"
+            if isinstance(value, Mapping):
+                tried += 1
+                assert isinstance(value, FrozenDict), f"{module.__name__}.{name}"
+                _assert_closed(value)
+    assert tried > 25
+    assert {type(x) for x in (PROFILES, TABLE, STARTS, ALIASES, FORMULAS)} == {FrozenDict}
+
+
+def test_what_a_caller_keeps_does_not_change_a_record() -> None:
+    values, given = np.array([1e-4, 1e-3]), dict(NO_STEP)
+    swept = Sweep("explicit-one-step", {"h": values}, given)
+    values[0], given["d"] = 1.0, 99
+    assert swept.axes["h"][0] == 1e-4
+    assert swept.fixed["d"] == 3
+    assert values.flags.writeable
+
+
+def test_a_read_only_mapping_reads_as_a_dict() -> None:
+    found = cmbound.preset("digits").parameters
+    assert json.loads(json.dumps(found)) == dict(found) == found
+    assert repr(found) == repr(dict(found))
+    assert {**found, "d": "1"}["d"] == "1"
+    assert type(found.copy()) is type(found | {}) is dict  # type: ignore[attr-defined]
+    assert thawed(FrozenDict({"x": [1, {"y": (2,)}]})) == {"x": [1, {"y": [2]}]}
+    result = ONE_STEP.evaluate(**{**NO_STEP, "eps_cm": [".1", ".2", ".3"]}, grid=["1e-3", 1, 2, 5])
+    data = result.to_dict()
+    assert json.loads(json.dumps(data)) == data
+    data["parameters"]["eps_cm"].append("1")
+    assert result.parameters["eps_cm"] == (".1", ".2", ".3")
+
+
+# --- checked where they are made -----------------------------------------------------------------------------------
+
+PLAIN = Theorem(
+    id="mine",
+    title="a statement of mine",
+    kind="explicit",
+    status="proved",
+    metric="W2",
+    quantity="W2(mine, {target})",
+    quantity_latex="W_2",
+    reference=Reference("me", "here"),
+    provenance="",
+    sources=(Term("one", L_f), Term("two", d * delta)),
+    statement_assumptions=(Assumption("A1", "something"),),
+    derivation="",
+)
+
+
+def test_a_sound_statement_is_evaluated_in_full() -> None:
+    result = PLAIN.evaluate(L_f=2, d=2, delta=1)
+    assert result.value == 4.0
+    assert list(result.terms) == ["one", "two"]
+
+
+def test_a_name_given_twice_is_refused_and_not_swallowed() -> None:
+    """Two terms of one name: one of them was dropped, and half the sum was called a guarantee."""
+    with pytest.raises(InputError, match=r"terms of statement 'mine' must have different names, got 'one' twice"):
+        replace(PLAIN, sources=(Term("one", L_f), Term("one", d)))
+    twice = (Assumption("A1", "something"), Assumption("A1", "something else"))
+    with pytest.raises(InputError, match="'A1' twice"):
+        replace(PLAIN, statement_assumptions=twice)
+    with pytest.raises(InputError, match="'A1' twice"):
+        replace(PROFILES["universal"], assumptions=twice)
+    with pytest.raises(InputError, match="'x' twice"):
+        Terms((TermValue("x", 1.0, 0, 1, 0.5), TermValue("x", 1.0, 0, 1, 0.5)))  # type: ignore[arg-type]
+    one, two = (Profile.from_acceleration("mine", x * sympy.exp(-t)) for x in (3, 5))
+    with pytest.raises(InputError, match=r"profiles to choose from must have different names, got 'mine' twice"):
+        ONE_STEP.evaluate(**POINT, profile=(one, two))
+    single = ONE_STEP.evaluate(**POINT, profile=(one,))
+    assert ONE_STEP.evaluate(**POINT, profile=(one, pickle.loads(pickle.dumps(one)))) == single
+    with pytest.raises(InputError, match="h varies and is fixed"):
+        Sweep("explicit-one-step", {"h": np.array([1e-3])}, POINT)
+
+
+def test_two_assumptions_of_one_id_are_both_listed() -> None:
+    said = Assumption("A1", "something that no profile says")
+    found = replace(ONE_STEP, statement_assumptions=(said,)).evaluate(**POINT, profile="universal")
+    assert [x.text for x in found.assumptions if x.id == "A1"] == [said.text, PROFILES["universal"].assumptions[0].text]
+
+
+RULE = Rule(d * (b - a))
+WRONG: list[tuple[Callable[[], Any], str]] = [
+    (lambda: replace(PLAIN, kind="bogus"), "unknown kind of statement 'mine' 'bogus'; known: order, explicit, exact"),
+    (lambda: replace(PLAIN, kind=None), "kind of statement 'mine' must be text"),
+    (lambda: replace(PLAIN, status="prooved"), "did you mean 'proved'"),
+    (lambda: replace(PLAIN, known="hearsay"), "known: verbatim"),
+    (lambda: replace(PLAIN, id=""), "the id of a statement must be text that is not empty"),
+    (lambda: replace(PLAIN, metric=" "), "metric of statement 'mine'"),
+    (lambda: replace(PLAIN, quantity="W2({q})"), "may have {target} in braces"),
+    (lambda: replace(PLAIN, quantity="W2({"), "may have {target} in braces"),
+    (lambda: replace(PLAIN, reference="me, here"), "must be a Reference"),
+    (lambda: replace(PLAIN, sources=(L_f,)), "must be a Term, got L_f"),
+    (lambda: replace(PLAIN, sources=L_f), "must be a tuple of Term"),
+    (lambda: replace(PLAIN, statement_assumptions=("A1",)), "must be a Assumption"),
+    (lambda: replace(PLAIN, sources=(Term("total", L_f),)), "is called 'total'"),
+    (lambda: replace(PLAIN, sources=(Term("d", L_f),)), "is called 'd'"),
+    (lambda: replace(PLAIN, sources=(Term("x", sympy.Symbol("Lf", positive=True)),)), "did you mean 'L_f'"),
+    (lambda: replace(PLAIN, sources=(Term("x", sympy.Symbol("L_f")),)), "import it from cmbound.notation"),
+    (lambda: replace(PLAIN, sources=(Term("x", ConsistencySum(T).subs(eps_cm, 1)),)), "put into a place-holder"),
+    (lambda: replace(PLAIN, free=("gama",)), "unknown free parameter of statement 'mine' 'gama'"),
+    (lambda: replace(PLAIN, free=("gamma",)), "unknown free parameter of statement 'mine' 'gamma'"),
+    (lambda: replace(PLAIN, aliases={"L_g": "L"}), "unknown parameter among the aliases"),
+    (lambda: replace(PLAIN, complexity="d"), "complexity of statement 'mine' must be a SymPy expression"),
+    (lambda: replace(PLAIN, ve_factor=0.5), "must be a SymPy expression"),
+    (lambda: replace(PLAIN, recursion=(Term("three", L_f),)), "unknown term in the recursion"),
+    (lambda: replace(PLAIN, recursion=(Term("one", TABLE["W_prev"].symbol ** 2),)), "linear in W_prev"),
+    (lambda: replace(PLAIN, recursion=(Term("one", TABLE["W_prev"].symbol), Term("two", d))), "with the same factor"),
+    (lambda: Term("", L_f), "the name of a term"),
+    (lambda: Term("x", 1.5), "must be a SymPy expression, got 1.5"),
+    (lambda: Term("x", "L_f"), "must be a SymPy expression, got 'L_f'"),
+    (lambda: Term("x", 0.1 * L_f), "must be exact"),
+    (lambda: Assumption("", "text"), "the id of an assumption"),
+    (lambda: Assumption("A1", ""), "the text of assumption 'A1'"),
+    (lambda: Assumption("A1", "text", L_f), "must be an inequality"),
+    (lambda: Assumption("A1", "text", sympy.Eq(L_f, d)), "must be an inequality"),
+    (lambda: Assumption("A1", "text", L_f >= 0), "whatever the parameters are"),
+    (lambda: Assumption("A1", "text", sympy.Symbol("x") > 1), "unknown symbol"),
+    (lambda: Reference("", "here"), "the key of a reference"),
+    (lambda: Reference("me", None), "the place in me"),  # type: ignore[arg-type]
+    (lambda: Profile("", "title", {EI: (RULE,)}, ()), "the name of a profile"),
+    (lambda: Profile("auto", "title", {EI: (RULE,)}, ()), "cannot be called 'auto'"),
+    (lambda: Profile("x", "title", {}, ()), "for one teacher at least"),
+    (lambda: Profile("x", "title", {"heun": (RULE,)}, ()), "unknown teacher in profile 'x' 'heun'"),
+    (lambda: Profile("x", "title", {EI: RULE}, ()), "must be a tuple of Rule"),
+    (lambda: Profile("x", "title", {EI: (RULE,) * 3}, ()), "an early and a late one, got 3"),
+    (lambda: Profile("x", "title", {EI: ()}, ()), "an early and a late one, got 0"),
+    (lambda: Profile("x", "title", {EI: (RULE,)}, ("A1",)), "must be a Assumption"),  # type: ignore[arg-type]
+    (lambda: Profile.from_acceleration("universal", sympy.exp(-t)), "cannot be called 'universal'"),
+    (lambda: Profile.from_stretch("auto", lambda a, b, h: b - a), "cannot be called 'auto'"),
+    (lambda: Profile.from_stretch("x", lambda a, b, h: 1.0), "must be a SymPy expression"),
+    (lambda: Profile.from_acceleration("x", sympy.Symbol("s")), "unknown symbol in acceleration 's'"),
+    (lambda: Rule("d"), "the bound of a rule"),
+    (lambda: Rule(d * q), "needs the energy that q is the root of"),
+    (lambda: Rule(d, free={"y": (Fraction(1),)}), "the free parameter of a rule must be a SymPy expression"),
+    (lambda: Rule(d * y, free={y: ()}), "needs exact values"),
+    (lambda: Rule(d * y, free={y: (0.5,)}), "needs exact values"),  # type: ignore[dict-item]
+    (lambda: Rule(d, valid_from=1.0), "valid_from of a rule"),
+    (lambda: cmbound.Grid("triangular", 3), "unknown kind of grid 'triangular'"),
+    (lambda: cmbound.Grid("uniform", 0), "N >= 1, got 0"),
+    (lambda: cmbound.Grid("uniform", 2.0), "N >= 1, got 2.0"),  # type: ignore[arg-type]
+    (lambda: cmbound.Grid("times", 3, (Fraction(1), Fraction(2))), "needs 4 fractions, got 2 values"),
+    (lambda: cmbound.Grid("times", 1, (Fraction(2), Fraction(1))), "not increasing"),
+    (lambda: cmbound.Grid("times", 1, (1.0, 2.0)), "needs 2 fractions"),  # type: ignore[arg-type]
+    (lambda: cmbound.Grid("edm", 3, (Fraction(1),)), "needs 0 fractions, got 1 values"),
+    (lambda: Origin("guessed", "me"), "unknown provenance"),
+    (lambda: Origin("assumed", ""), "the source of a number"),
+    (lambda: Preset("", "t", "s", {}, {}, {}), "the name of a preset"),
+    (lambda: Preset("x", "t", "s", {"dd": "1"}, {}, {}), "unknown parameter of preset 'x' 'dd'"),
+    (lambda: Preset("x", "t", "s", {"d": "0"}, {}, {"d": Origin("assumed", "me")}), "d of preset 'x' must be an integer"),
+    (lambda: Preset("x", "t", "s", {"d": "1"}, {}, {}), "how it is known"),
+    (lambda: Preset("x", "t", "s", {}, {"colour": "red"}, {}), "unknown option of preset 'x' 'colour'"),
+    (lambda: Cell("x", "mat"), "unknown kind of cell 'mat'"),
+    (lambda: Table(("a", "b"), ((number("1"),),), "rr"), "row 0 of a table has 1 cells, its header 2"),
+    (lambda: Table(("a",), (), "c"), "letters l or r"),
+    (lambda: Table(("a", "b"), (), "r"), "letters l or r"),
+    (lambda: Table(("a",), (("1",),), "r"), "must be a Cell"),  # type: ignore[arg-type]
+    (lambda: Table(("a",), (), "r", widths={1: 0.5}), "a width is given for column 1"),
+    (lambda: Table(("a",), (), "r", layout="tall"), "unknown layout of a table"),
+    (lambda: Sweep("explicit-onestep", {}, {}), "did you mean 'explicit-one-step'"),
+    (lambda: Sweep("explicit-one-step", {"hh": np.ones(2)}, {}), "unknown parameter 'hh'"),
+    (lambda: Sweep("explicit-one-step", {"h": np.ones((2, 2))}, NO_STEP), "h must be an array of one dimension"),
+    (lambda: Sweep("explicit-one-step", {"h": np.ones(0)}, NO_STEP), "h must be an array of one dimension"),
+    (lambda: Sweep("explicit-one-step", {}, POINT), "nothing varies"),
+]
+
+
+@pytest.mark.parametrize(("make", "message"), WRONG, ids=[x[1] for x in WRONG])
+def test_a_wrong_record_is_one_clear_error(make: Callable[[], Any], message: str) -> None:
+    with pytest.raises((InputError, DomainError)) as caught:
+        make()
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_planted_mistakes_pass_the_checks() -> None:
+    """A weakened copy that its record refuses would count as a survivor."""
+    tried = 0
+    for id in explicit_ids():
+        recipe = campaign.draw(cmbound.theorem(id), None, 0, 0)
+        try:
+            params = campaign.BUILDERS[recipe.world](recipe, cmbound.theorem(id)).params
+            setting: Setting = resolve(cmbound.theorem(id), params)
+        except Exception:
+            continue
+        for plant in plants(id):
+            own = {"teacher": setting.teacher.name, "profile": setting.profiles[0][0].name if setting.profiles else ""}
+            if all(plant.demands.get(name, x) == x for name, x in own.items()):
+                tried += plant.put(setting) != setting
+    assert tried > 50
+
+
+def test_a_verdict_on_a_planted_mistake_crosses_processes() -> None:
+    plant = plants("explicit-training")[0]
+    assert pickle.loads(pickle.dumps(Verdict(plant, "caught", 1.0, None))).plant == plant
