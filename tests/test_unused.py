@@ -72,7 +72,7 @@ def test_used_means_that_the_value_depends_on_it() -> None:
     for profile, teacher in (*cases(), ("auto", "ddim"), ("auto", "exponential-integrator")):
         for _ in range(3):
             values = draw(rng)
-            base = {**for_theorem(ONE_STEP, values), "teacher": teacher, "profile": profile}
+            base: dict[str, Any] = {**for_theorem(ONE_STEP, values), "teacher": teacher, "profile": profile}
             own = values if profile == "auto" else for_profile(profile, teacher, values)
             names = {*own, *rng.choice(["L_s", "R", "sd2", "n_atoms", "d_eff"], 2)} & {
                 "L_s",
