@@ -231,7 +231,7 @@ def test_digits_are_what_the_data_say(capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_weights_of_atoms() -> None:
     """Equal weights are the default; unequal ones have a smaller effective number of points."""
-    given = {"preset": "digits", "N": 200, "n_atoms": 4, "d_eff": 3, "sd2": 1, "profile": "atoms"}
+    given: dict[str, Any] = {"preset": "digits", "N": 200, "n_atoms": 4, "d_eff": 3, "sd2": 1, "profile": "atoms"}
     equal = ONE_STEP.evaluate(**given).terms["discretisation"].value
     listed = ONE_STEP.evaluate(**given, weights=[2, 2, 2, 2]).terms["discretisation"].value
     skewed = ONE_STEP.evaluate(**given, weights=[97, 1, 1, 1]).terms["discretisation"].value

@@ -22,34 +22,13 @@ from cmbound.records import Theorem
 from cmbound.variants import PLACEHOLDERS, TEACHERS
 
 TABLE_OF_SYMBOLS = {x.latex for x in PARAMETERS}
-OPERATORS = set(
-    [
-        "left",
-        "right",
-        "frac",
-        "sqrt",
-        "cdot",
-        "leq",
-        "lesssim",
-        "sum",
-        "log",
-        "max",
-        "min",
-        "e",
-        "pi",
-        "quad",
-        "dots",
-        "sup",
-        "infty",
-        "operatorname",
-        "atan2",
-        "atan",
-    ]
-)
+OPERATORS = {
+    *("left", "right", "frac", "sqrt", "cdot", "leq", "lesssim", "quad", "dots", "sup", "infty", "operatorname"),
+    *("sum", "log", "max", "min", "e", "pi", "atan2", "atan"),
+}
 BOUND = {"i", "j", "n", "j + 1", "t_{j}", "t_{j + 1}", "t_0", "t_N"}
-_ATOM = re.compile(
-    r"\\mathrm\{[A-Za-z]+\}|\\bar [a-z]|\\hat [a-z]|(?:\\mathfrak\{[a-z]\}|\\?[A-Za-z]+)(?:_(?:\{(?:[^{}]|\{[^{}]*\})*\}|\\[A-Za-z]+|[A-Za-z0-9]))?"
-)
+_SUBSCRIPT = r"_(?:\{(?:[^{}]|\{[^{}]*\})*\}|\\[A-Za-z]+|[A-Za-z0-9])"
+_ATOM = re.compile(r"\\mathrm\{[A-Za-z]+\}|\\bar [a-z]|\\hat [a-z]|(?:\\mathfrak\{[a-z]\}|\\?[A-Za-z]+)(?:" + _SUBSCRIPT + ")?")
 
 
 def variants(theorem: Theorem) -> Iterator[dict[str, Any]]:

@@ -192,11 +192,11 @@ def test_latex_is_well_formed(name: str, siunitx: bool) -> None:
         assert sign not in text or package in text.splitlines()[0]
 
 
-def test_without_caption_and_label_there_is_only_a_tabular() -> None:
+def test_without_caption_and_label_there_is_a_tabular_with_its_notes() -> None:
     text = table("planted", saved=PLANTED).latex()
     check_table(text)
     assert "{table}" not in text
-    assert "% Planted: copies" in text
+    assert "\nPlanted: copies" in text.partition(r"\end{tabular}")[2]
 
 
 # --- cells ------------------------------------------------------------------------------------------------------------

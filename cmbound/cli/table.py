@@ -70,7 +70,8 @@ def table_command(
 ) -> None:
     """The table NAME (without NAME: which there are), ready for a paper.
 
-    Without --caption and --label LaTeX is a tabular, with one of them a table environment; its first line names the packages.
+    Without --caption and --label LaTeX is a tabular with its notes, with one of them a table environment; its first line names
+    the packages.
 
     \b
     cmbound table statements --format latex --caption "Both forms" --label tab:forms -o forms.tex

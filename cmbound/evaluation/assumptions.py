@@ -15,6 +15,8 @@ from cmbound.notation import TABLE
 from cmbound.numbers import apart
 from cmbound.records import Assumption, Theorem
 
+_MOST_DIGITS = 40
+
 
 def check(
     theorem: Theorem, values: Mapping[str, Value], lists: Mapping[str, tuple[Value, ...]], has_grid: bool
@@ -35,7 +37,7 @@ def check(
             for row in rows:
                 if not _holds(assumption.predicate, row):
                     name = f"assumption {assumption.id!r} of {theorem.id}"
-                    raise DomainError(f"{name} is violated: {assumption.text}; got {readable(row, values)}")
+                    raise DomainError(f"{name} is violated: {assumption.text}; got {readable(row, values, assumption.predicate)}")
             status = "checked"
         result.append((assumption, status))
     return tuple(result)
@@ -63,11 +65,18 @@ def _holds(predicate: Any, row: Mapping[str, Value]) -> bool:
     return outcome > 0 or (outcome == 0 and not strict)
 
 
-def readable(row: Mapping[str, Value], values: Mapping[str, Value]) -> str:
-    """The numbers of a row as text, each as the noise level the user gave where there is one."""
+def readable(row: Mapping[str, Value], values: Mapping[str, Value], violated: Any = None) -> str:
+    """The numbers of a row as text, each as the noise level the user gave where there is one.
+
+    With a predicate that they violate, with so many digits that those shown violate it too.
+    """
     given = {name: alias for alias, name in ALIASES.items() if alias in values}
     names = sorted(row)
-    shown = [f"{name} = {text}" for name, text in zip(names, apart(*(rational_near(row[x]) for x in names)), strict=True)]
+    for digits in range(6, _MOST_DIGITS):
+        texts = apart(*(rational_near(row[x]) for x in names), digits=digits)
+        if violated is None or not _holds(violated, {name: Fraction(text) for name, text in zip(names, texts, strict=True)}):
+            break
+    shown = [f"{name} = {text}" for name, text in zip(names, texts, strict=True)]
     aliases = [given[name] for name in names if name in given]
     levels = dict(zip(aliases, apart(*(values[x] for x in aliases)), strict=True))
     return ", ".join(f"{x} ({given[n]} = {levels[given[n]]})" if n in given else x for n, x in zip(names, shown, strict=True))

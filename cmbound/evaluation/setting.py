@@ -176,29 +176,36 @@ def resolve(theorem: Theorem, params: Mapping[str, Any], left_out: Collection[st
 
 def _float_hint(theorem: Theorem, params: Mapping[str, Any], left_out: Collection[str]) -> str:
     """What to say where everything fits once floats are read as the decimals they print as; empty where it does not."""
-    typed = {name: text for name, value in params.items() if (text := _as_typed(value)) is not None}
-    for names in [*([name] for name in typed), list(typed)]:
+    found = [(name, *x) for name, value in params.items() for x in _as_typed(value)]
+    attempts = [({name: value}, name, text) for name, value, text in found]
+    if found:
+        attempts.append(({name: value for name, value, _ in found}, found[0][0], found[0][2]))
+    for changed, name, shown in attempts:
         try:
-            _resolved(theorem, {**params, **{name: typed[name] for name in names}}, left_out)
+            _resolved(theorem, {**params, **changed}, left_out)
         except CmboundError:
             continue
-        name = names[0]
-        shown = typed[name] if isinstance(typed[name], str) else next(x for x in typed[name] if isinstance(x, str))
         number = rounded(float(shown), 20, "nearest")
         side = "above" if Fraction(float(shown)) > Fraction(shown) else "below"
         return f"{name} was given as a float, the binary number {number} {side} {shown}: write it as text, {shown!r}"
     return ""
 
 
-def _as_typed(value: Any) -> Any:
-    """Floats (also in a list) whose shortest text is another number, as that text; None where there is none."""
+def _as_typed(value: Any) -> list[tuple[Any, str]]:
+    """The value with floats whose shortest text is another number as that text, and such a text.
+
+    Of a list: with the last, with the first, and with all such floats replaced.
+    """
     if isinstance(value, float):
         text = repr(float(value))
-        return text if isfinite(value) and Fraction(text) != Fraction(value) else None
-    if isinstance(value, str | Mapping) or not isinstance(value, Sequence | np.ndarray):
-        return None
-    items = [_as_typed(x) if isinstance(x, float) else None for x in value]
-    return [x if y is None else y for x, y in zip(value, items, strict=True)] if any(items) else None
+        return [(text, text)] if isfinite(value) and Fraction(text) != Fraction(value) else []
+    if isinstance(value, str | Mapping) or not isinstance(value, Sequence | np.ndarray) or getattr(value, "ndim", 1) != 1:
+        return []
+    texts = {i: text for i, x in enumerate(value) if isinstance(x, float) for _, text in _as_typed(x)}
+    if not texts:
+        return []
+    choices = [{i: texts[i]} for i in (max(texts), min(texts))] + [texts]
+    return [([x.get(i, y) for i, y in enumerate(value)], next(iter(x.values()))) for x in choices]
 
 
 def _resolved(theorem: Theorem, params: Mapping[str, Any], left_out: Collection[str]) -> Setting:
