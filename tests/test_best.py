@@ -1,4 +1,4 @@
-"""Nothing the package chooses can be chosen noticeably better: free parameters, budgets, single unknowns and times, against brute force."""
+"""Nothing the package chooses can be chosen noticeably better: free parameters, budgets and times, against brute force."""
 
 from __future__ import annotations
 
@@ -61,14 +61,14 @@ def w2(params: dict[str, Any]) -> float:
     return float(cmbound.theorem("explicit-one-step").approximate(**shared, to="p_delta").total)
 
 
-def brute_smoothing(params: dict[str, Any]) -> float:
+def brute_smoothing(params: dict[str, Any]) -> Any:
     x = {name: float(y) for name, y in params.items() if name != "profile"}
     room = x["T"] - x["delta"]
     u = np.append(np.geomspace(1e-12 * room, room, 200_000, endpoint=False), room)
     return float(np.min(w2(params) / np.sqrt(2 * np.pi * np.expm1(2 * u)) + drift(x, u))) + drift(x, x["delta"])
 
 
-def brute_underdamped(params: dict[str, Any]) -> float:
+def brute_underdamped(params: dict[str, Any]) -> Any:
     """On a fine grid of whatever was left out, wide enough for the limit of a long corrector with much friction."""
     x = {name: float(y) for name, y in params.items() if name != "profile"}
     time = np.array([x["tau_c"]]) if "tau_c" in x else x["eta"] * np.geomspace(1, 1e15, 3001)
@@ -215,7 +215,7 @@ def test_budgets_on_grids(options: dict[str, Any]) -> None:
 
 
 def test_the_corrector_uses_its_share() -> None:
-    law = {"d": 1, "m2": "1.517", "L_f": "1.5", "L_s": 4, "L_phi": 5, "profile": "universal-integrated"}
+    law: dict[str, Any] = {"d": 1, "m2": "1.517", "L_f": "1.5", "L_s": 4, "L_phi": 5, "profile": "universal-integrated"}
     budget = solve(UNDERDAMPED, target="0.195", **law)
     assert budget.achieved.terms["corrector"].value >= 0.999 * budget.split["corrector"] * 0.195
     check_maximal(budget)
@@ -273,7 +273,7 @@ def test_time_of_later_evaluations(options: dict[str, Any]) -> None:
 
     best = solve("explicit-multistep", k=3, **params)
     at = float(best.budget["t_hat"])
-    for factor in (0.5, 0.8, 0.95, 0.99, 1.01, 1.05, 1.2, 1.6):
+    for factor in (0.8, 0.98, 1.02, 1.2):
         other = solve("explicit-multistep", k=3, t_hat=f"{at * factor:.6g}", **params)
         assert steps(best) <= steps(other) * (1 + CLOSE)
 
