@@ -576,6 +576,167 @@ def test_schedule_errors(change: dict[str, Any], kind: type[CmboundError], text:
         schedule(**{**POINT, **change})
 
 
+# --- times at the horizon -------------------------------------------------------------------------------------------
+
+SIGMAS = ("0.37", "1", "5", "13.7", "80", "123.4")
+"""At each the time is irrational, and for some of them the float64 number next to it lies above."""
+CLOSED: dict[str, Any] = {"L_f": "1", "d": 2, "m2": "1.2", "eps_sc": "1e-3", "eps_cm": "1e-3", "profile": "universal"}
+HORIZONS: tuple[dict[str, Any], ...] = (
+    *({"sigma_max": x, "sigma_min": "0.01", "grid": "edm", "teacher": "ddim", "N": 12} for x in SIGMAS),
+    *({"sigma_max": x, "sigma_min": "0.01", "clock": "ve", "grid": "geometric", "N": 5} for x in SIGMAS),
+    *({"sigma_max": x, "sigma_min": "0.01", "h": "1e-3"} for x in SIGMAS),
+    {"sigma_max": "13.7", "sigma_min": "0.01", "clock": "ve", "h": "1e-3", "start": "matched"},
+    *({"T": x, "delta": "0.001", "h": "1e-4"} for x in ("5/7", "5.833", "1/3", "0.1", "2/3", "1.00000000000000000001")),
+    *({"T": x, "delta": "0.001", "N": 7} for x in ("5/7", "5.833", "1/3", "0.1")),
+    {"T": "5/7", "delta": "1/7", "h": "1e-2", "grid": "two-stage"},
+)
+
+
+def texts(times: Any) -> list[str]:
+    return [repr(x) for x in times]
+
+
+@pytest.mark.parametrize("horizon", HORIZONS, ids=lambda x: ",".join(f"{a}={b}" for a, b in x.items()))
+def test_schedules_whose_times_are_the_horizon(horizon: dict[str, Any]) -> None:
+    """They are planned, drawn and given back as printed, whatever number the horizon is."""
+    params = {**CLOSED, **horizon}
+    found = schedule(steps=3, **params)
+    data = json.loads(json.dumps(found.to_dict()))
+    for name, evaluation in (("times", found.optimal), ("fixed_times", found.fixed)):
+        again = MULTISTEP.evaluate(**params, times=texts(data[name]))
+        assert again.upper == evaluation.upper
+        assert MULTISTEP.evaluate(**params, times=",".join(texts(data[name]))).upper == evaluation.upper
+    at = repr(data["best_fixed_time"])
+    assert MULTISTEP.evaluate(**params, k=3, t_hat=at).value == pytest.approx(found.best_fixed.value, rel=1e-12)
+    without_grid = {name: x for name, x in params.items() if name in ("T", "sigma_max")}
+    other = {"R": 1, "m2": 1, "eps_ci": "1e-3", "dtau": "1e-6", **without_grid}
+    assert theorem("chen2025-multistep").evaluate(**other, times=texts(data["times"])).value > 0
+    multistep_figure(planned(found), width="page")
+    assert solve("explicit-multistep", target=2 * float(found.bounds[0]), unknown="k", **params).budget["k"] == "1"
+
+
+@pytest.mark.parametrize("horizon", [{"sigma_max": "0.8"}, {"sigma_max": "80"}, {"T": "5/7"}, {"T": "5.833"}], ids=str)
+@pytest.mark.parametrize("steps", [{"h": "1e-3"}, {"grid": "edm", "N": 12, "teacher": "ddim"}], ids=str)
+def test_every_evaluation_at_the_horizon(horizon: dict[str, Any], steps: dict[str, Any]) -> None:
+    """A model that contracts nowhere: the last time is the least bad one, and stands for the fixed time."""
+    params = {**CLOSED, "L_f": "1000", "delta": "0.01", **horizon, **steps}
+    found = schedule(steps=3, **params)
+    last = float(Fraction(horizon["T"])) if "T" in horizon else log(1 + float(horizon["sigma_max"]) ** 2) / 2
+    assert found.times == found.fixed_times == pytest.approx((last, last), rel=1e-14)
+    assert found.limit_time is None
+    assert not found.halves
+    assert MULTISTEP.evaluate(**params, times=texts(found.times)).upper == found.optimal.upper
+
+
+def test_the_last_node_is_the_horizon_exactly() -> None:
+    """On a grid the bound at the printed time is that at the node, which is no float64 number."""
+    params = {**CLOSED, "sigma_max": "80", "sigma_min": "0.01", "clock": "ve", "grid": "edm", "teacher": "ddim", "N": 12}
+    at_node = MULTISTEP.evaluate(**params, sigmas="80", digits=40)
+    found = MULTISTEP.evaluate(**params, times=[repr(log(1 + 80.0**2) / 2)], digits=40)
+    assert found.upper == at_node.upper
+
+
+@pytest.mark.parametrize("name", ["song2023-cifar10", "song2023-imagenet64"])
+def test_schedules_of_presets(name: str) -> None:
+    text = ""
+    for steps in (1, 2, 3):
+        text = fine("schedule", "--preset", name, "--steps", str(steps))
+        assert "no number of evaluations" not in text
+        assert "more only raise the bound" in text
+        assert "the first bound is the best" in text
+    times = re.findall(r"times=(\S+)", text)[0]
+    assert "certified" in fine("evaluate", "explicit-multistep", "--preset", name, "-p", f"times={times}")
+    assert "certified" in fine(
+        "evaluate", "explicit-multistep", "--preset", name, "-p", f"t_hat={times.split(',')[0]}", "-p", "k=2"
+    )
+
+
+@pytest.mark.parametrize(
+    "horizon",
+    [{"sigma_max": "0.8"}, {"T": "5/7"}, {"sigma_max": "13.7"}, {"T": "0.7000000000000000000000000000000000001"}],
+    ids=str,
+)
+def test_budgets_with_a_given_horizon(horizon: dict[str, Any]) -> None:
+    """t_hat and delta stay inside it, and what is printed can be given back."""
+    budget = solve("explicit-multistep", target=5, k=3, **{**FAST, **horizon})
+    assert Fraction(budget.achieved.upper) <= 5
+    again = MULTISTEP.evaluate(**{**FAST, **horizon, **{x: y for x, y in budget.budget.items() if x != "N"}})
+    assert again.upper == budget.achieved.upper
+    step = solve("explicit-one-step", target=1000, fix={**horizon, "h": "1/7"}, **FAST)
+    assert put_back(step).upper == step.achieved.upper
+
+
+def test_later_times_bound_the_horizon_from_below() -> None:
+    for later in ("0.5000000000000000000000000000000000001", "1/3", "2/3"):
+        budget = solve("explicit-multistep", target=5, times=later, **FAST)
+        assert Fraction(budget.budget["T"]) >= Fraction(later)
+    budget = solve("explicit-multistep", target=5, sigmas="0.8", **FAST)
+    assert Fraction(budget.achieved.upper) <= 5
+
+
+@pytest.mark.parametrize("horizon", [{"T": "5.833"}, {"sigma_max": "80.1"}, {"T": "1/3"}], ids=str)
+@pytest.mark.parametrize("steps", [{"h": "1e-2"}, {"grid": "edm", "N": 10}], ids=str)
+def test_arrays_that_end_at_the_horizon(horizon: dict[str, Any], steps: dict[str, Any]) -> None:
+    name, value = next(iter(horizon.items()))
+    last = float(Fraction(value))
+    params: dict[str, Any] = {**CLOSED, "delta": "1e-3", **horizon, **steps, "profile": "second-moment"}
+    alias = {"T": "t_hat", "sigma_max": "sigma_hat"}[name]
+    for entries in ([last, last], [last]):
+        found = MULTISTEP.approximate(**params, k=2, **{alias: np.array(entries)}).total
+        assert found == pytest.approx(MULTISTEP.evaluate(**params, k=2, **{alias: value}).value, rel=1e-9)
+
+
+def test_horizon_below_the_resolution_of_times() -> None:
+    params = {**CLOSED, "delta": "1", "T": "1.0000000000000000000001", "h": "1e-23"}
+    with pytest.raises(DomainError, match="the same number here"):
+        schedule(steps=2, **params)
+
+
+@pytest.mark.parametrize("N", [40, 150])
+@pytest.mark.parametrize("L_f", ["1.05", "1.3", "2.7"])
+def test_the_fixed_time_is_the_first_node_that_halves(N: int, L_f: str) -> None:
+    """Not one at which an evaluation does a little less than that."""
+    params = {**GRID, "N": N, "grid": "uniform", "L_f": L_f, "teacher": None}
+    found = schedule(steps=2, **params)
+    contraction = [float(L_f) * exp(float(params["delta"]) - t) for t in nodes_of(params, "uniform")]
+    first = next(i for i, x in enumerate(contraction) if x <= 0.5)
+    assert found.fixed_times[0] == pytest.approx(nodes_of(params, "uniform")[first], rel=1e-9)
+    assert found.halves
+    assert 0.5 < contraction[first - 1] < 0.6, "the nodes are too coarse to tell 0.5 from 0.6"
+
+
+def test_what_a_schedule_says_agrees_with_itself() -> None:
+    """Above the limit, below it, no limit at all, and where nothing halves the distance."""
+    point = {x: str(y) for x, y in POINT.items() if x != "profile"}
+
+    def said(steps: str, options: tuple[str, ...] = (), **change: str) -> str:
+        args = flags({**point, **change})
+        return " ".join(fine("schedule", *args, "--profile", "second-moment", "--steps", steps, *options).split())
+
+    above = said("4", T="1", m2="50")
+    assert "limit: no number of evaluations brings the bound below" in above
+    assert "one more gains less than" in above
+    assert "the first that halves" in above
+    below = said("2", ("--start", "matched"), m2="0", L_f="1.9", T="0.7")
+    assert "no number of evaluations" not in below
+    assert "steps worth taking: 1 (more only raise the bound)" in below
+    never = said("2", L_f="20", T="0.5", h="1e-3")
+    assert "limit: infinite" in never
+    assert "no evaluation halves the distance" in never
+    assert "the first that halves" not in never
+    assert "steps worth taking: 1 (more only raise the bound)" in never
+    assert "evaluation:" not in said("1").split("certified")[0].replace("1 evaluation ", "")
+    with pytest.raises(DomainError, match=r"at the best k, 1, "):
+        solve(
+            "explicit-multistep", target="0.01", unknown="k", **{**POINT, "m2": 0, "start": "matched", "L_f": "1.9", "T": "0.7"}
+        )
+    with pytest.raises(DomainError, match=r"at the best k, (\d+), and t_hat") as error:
+        solve("explicit-multistep", target="0.07", unknown="k", **{**POINT, "T": 1})
+    k, t_hat = re.findall(r"the best k, (\d+), and t_hat = (\S+?),", str(error.value))[0]
+    values = [MULTISTEP.evaluate(**{**POINT, "T": 1}, k=i, t_hat=t_hat).value for i in (int(k) - 1, int(k))]
+    assert values[1] < values[0]
+
+
 # --- the command line -----------------------------------------------------------------------------------------------
 
 GIVEN = flags({x: str(y) for x, y in LAW.items()})

@@ -149,7 +149,7 @@ def _solve_all(problem: Problem, weights: Mapping[str, Fraction], optimal: bool)
     if optimal:
         from cmbound.planning.optimal import fewest_steps
 
-        values, allowed = fewest_steps(problem, values, allowed)
+        problem, values, allowed = fewest_steps(problem, values, allowed)
     return finish(problem, values, allowed)
 
 
@@ -389,7 +389,7 @@ def _best_time(problem: Problem, k: int, weights: Mapping[str, Fraction], optima
     if optimal:
         from cmbound.planning.optimal import fewest_steps
 
-        values, allowed = fewest_steps(trial, values, allowed)
+        trial, values, allowed = fewest_steps(trial, values, allowed)
     return finish(trial, values, allowed)
 
 

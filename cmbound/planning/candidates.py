@@ -104,7 +104,7 @@ class Candidates:
         wanted = self.delta + width * np.exp(np.linspace(log(_CLOSEST), 0.0, COARSE))
         if self.nodes is not None:
             return np.asarray(self.nodes[np.unique(np.clip(np.searchsorted(self.nodes, wanted), 0, len(self.nodes) - 1))])
-        return np.unique([self._short(x) for x in wanted])
+        return np.unique([*(self._short(x) for x in wanted), self.end])
 
     def _short(self, time: float) -> float:
         """A time with few digits, inside (delta, T]."""

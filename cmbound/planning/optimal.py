@@ -1,8 +1,9 @@
-"""The split that needs the fewest steps for given errors (a search over delta and T)."""
+"""The split that needs the fewest steps for given errors (a search over delta, T and the time of later evaluations)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from fractions import Fraction
 from math import exp, log
 from typing import Any
@@ -15,7 +16,8 @@ from cmbound.grids import MAX_STEPS
 from cmbound.planning.problem import LOWEST, SMALLEST, TERM_OF, Problem, exact_number, rounded
 from cmbound.planning.roots import fewest, largest
 
-_TRIALS = 70
+_TRIALS = 50
+"""For each number that is searched."""
 _HOPELESS = 1e3
 _CORRECTIONS = 6
 _ACCURACY = 1e-6
@@ -25,8 +27,10 @@ _ERRORS = ("score", "consistency")
 
 def fewest_steps(
     problem: Problem, values: Mapping[str, str], allowed: Mapping[str, float]
-) -> tuple[dict[str, str], dict[str, float]]:
+) -> tuple[Problem, dict[str, str], dict[str, float]]:
     """The answers with the fewest steps, started from those of another split; never more steps than there.
+
+    The problem that is returned has the best time of later evaluations, where that is free.
 
     Free errors eps_sc and eps_cm keep the allowance they have; early stopping, initialisation and discretisation divide
     what the errors leave.
@@ -43,16 +47,19 @@ def fewest_steps(
     search = _Search(problem, float(problem.target) - reserve)
     start = [search.coordinate(name, values) for name in search.names]
     if not start:
-        return dict(values), dict(allowed)
+        return problem, dict(values), dict(allowed)
+    if problem.offset is not None:
+        start.append(log(problem.offset))
     simplex = np.array([start, *(np.array(start) + 0.5 * np.eye(len(start)))])
-    options = {"initial_simplex": simplex, "maxfev": _TRIALS, "xatol": 5e-3, "fatol": 1e-4}
+    options = {"initial_simplex": simplex, "maxfev": _TRIALS * len(start), "xatol": 5e-3, "fatol": 1e-4}
     found = minimize(search.steps, start, method="Nelder-Mead", options=options)
     try:
         better = search.rounded(found.x)
     except DomainError:
-        return dict(values), dict(allowed)
+        return problem, dict(values), dict(allowed)
     if found.fun >= search.steps(np.array(start)):
-        return dict(values), dict(allowed)
+        return problem, dict(values), dict(allowed)
+    problem = search.at(found.x)
     used = problem.values_of_terms(better)
     room = {name: used[TERM_OF[name]] for name in (*search.names, step)}
     shares = {TERM_OF[name]: x for name, x in room.items()} | {x: allowed[x] for x in _ERRORS if x in allowed}
@@ -69,16 +76,20 @@ def fewest_steps(
             problem.offset,
         )
         better |= filled(rest, shares)
-    return better, shares
+    return problem, better, shares
 
 
 class _Search:
-    """The number of steps as a function of log delta and log(T - delta), whichever are unknown."""
+    """The number of steps as a function of log delta and log(T - delta), whichever are unknown, and of log(t_hat - delta)."""
 
     def __init__(self, problem: Problem, room: float) -> None:
         self.problem, self.room, self.step = problem, room, str(problem.step)
         self.names = [name for name in ("delta", "T") if name in problem.unknowns]
         self.last: float | None = None
+
+    def at(self, x: Any) -> Problem:
+        """The problem with t_hat at a point of the search."""
+        return self.problem if self.problem.offset is None else replace(self.problem, offset=exp(min(x[-1], 6.5)))
 
     def coordinate(self, name: str, values: Mapping[str, str]) -> float:
         full = {**self.problem.given, **values}
@@ -88,7 +99,7 @@ class _Search:
     def values(self, x: Any) -> dict[str, Any]:
         """delta and T at a point of the search."""
         found: dict[str, Any] = {}
-        for name, u in zip(self.names, x, strict=True):
+        for name, u in zip(self.names, x, strict=False):
             found[name] = exp(min(u, 6.5))
         if "T" in found:
             found["T"] += float(exact_number({**self.problem.given, **found}, "delta"))
@@ -100,6 +111,7 @@ class _Search:
 
     def steps(self, x: Any) -> float:
         """log((T - delta)/h) or log N at a point; large where the target cannot be met."""
+        self.problem = self.at(x)
         try:
             values = self.values(x)
             full = {**self.problem.given, **values}
@@ -145,6 +157,7 @@ class _Search:
         """The answers at a point, rounded to the safe side."""
         from cmbound.planning.budget import best
 
+        self.problem = self.at(x)
         values = {name: rounded(Fraction(y), up=name in SMALLEST) for name, y in self.values(x).items()}
         values[self.step] = best(self.problem, self.step, values, lambda y: self.total(values, y), self.room)
         return values
