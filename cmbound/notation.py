@@ -154,6 +154,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter("a", "a", "beginning of a stretch of the grid", POSITIVE, internal=True),
     Parameter("b", "b", "end of a stretch of the grid", POSITIVE, internal=True),
     Parameter("t_switch", r"t_\circ", "time at which a profile of two rules changes from the first to the second", POSITIVE, internal=True),
+    Parameter("t_switch_hat", r"\hat t_\circ", "likewise, in the map error at t_hat", POSITIVE, internal=True),
     Parameter("t_prev", r"t_{j-1}", "time of the evaluation before the one at t_hat", POSITIVE, internal=True),
     Parameter("q", "q", "weighted root sum of squares of step sizes", NON_NEGATIVE, internal=True),
     Parameter("y", "y", "free parameter of the atoms profile", POSITIVE, internal=True),

@@ -9,7 +9,8 @@ import sympy
 from sympy import Add, Max, Min, Pow
 
 from cmbound.analysis.expressions import ball
-from cmbound.analysis.orders import analysed_terms, order, positive, sample, statement
+from cmbound.analysis.minimum import Places
+from cmbound.analysis.orders import analysed_terms, least_order, order, positive, sample, statement, times_of_change
 from cmbound.analysis.records import Corollary, Verdict
 from cmbound.errors import InputError, UnknownNameError
 from cmbound.notation import TABLE
@@ -72,7 +73,8 @@ def _not_equal(x: Corollary, ratio: Any) -> Verdict:
 def _compared(x: Corollary, derived: Any, claim: Any) -> Verdict:
     if not x.limits:
         raise InputError(f"corollary {x.id!r} names no limits, and its ratio to the claim is not constant")
-    found = {name: order(derived, name) for name in x.limits}
+    where = _times_of_change(x)
+    found = {name: least_order(derived, name, where) for name in x.limits}
     wanted = {name: order(claim, name) for name in x.limits}
     unknown = [name for name in x.limits if "undecided" in (found[name].kind, wanted[name].kind)]
     wrong = [name for name in x.limits if name not in unknown and not _same(found[name], wanted[name])]
@@ -83,6 +85,15 @@ def _compared(x: Corollary, derived: Any, claim: Any) -> Verdict:
         text = "; ".join(f"{name}: {found[name].reason or wanted[name].reason}" for name in unknown)
         return Verdict(x, "undecided", "orders", derived=found, claimed=wanted, reason=text)
     return Verdict(x, "proved", "orders", derived=found, claimed=wanted)
+
+
+def _times_of_change(x: Corollary) -> Places:
+    """The times of change an evaluation would choose best, after the substitution (one that it fixes is fixed)."""
+    if not isinstance(x.quantity, str):
+        return {}
+    where = times_of_change(statement(x.statement), x.options)
+    free = {y: ends for y, ends in where.items() if y not in x.substitution}
+    return {y: (substituted(low, x.substitution), substituted(high, x.substitution)) for y, (low, high) in free.items()}
 
 
 def _same(x: Any, y: Any) -> bool:

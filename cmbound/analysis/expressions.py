@@ -14,7 +14,7 @@ from cmbound.errors import UndecidedError
 from cmbound.functions import Named, Rearranged, g, geometric_sum, kappa_h, rho_squared
 from cmbound.numerics import certified
 
-TIMES = ("t_star", "delta", "t_switch", "t_hat", "t", "T")
+TIMES = ("t_star", "delta", "t_switch_hat", "t_switch", "t_hat", "t", "T")
 """Times in rising order."""
 KERNELS = (g, kappa_h, rho_squared)
 """Functions whose definitions cancel near 0: there they have their Taylor series."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 import sympy
 from sympy import Add, Integral, S
 
 from cmbound.analysis.expressions import OrderUndecidedError, Point, ball, unfolded
+from cmbound.analysis.minimum import Places, at_best_times, places
 from cmbound.analysis.records import Order, Orders
 from cmbound.analysis.series import leading
 from cmbound.errors import DomainError, InputError
@@ -19,6 +21,8 @@ from cmbound.formulas import ALIASES, closed_terms, require_formula
 from cmbound.frozen import FrozenDict
 from cmbound.functions import geometric_sum
 from cmbound.notation import TABLE
+from cmbound.profiles import EI, Profile
+from cmbound.profiles import profile as find_profile
 from cmbound.records import Theorem
 from cmbound.threads import alone
 from cmbound.variants import LocalErrorSum
@@ -48,7 +52,7 @@ _SAMPLES: tuple[dict[str, str], ...] = (
     {"d": "300", "m2": "3", "R": "40", "L_s": "90", "L_f": "2", "eps": "1/50", "k": "4", "tau": "1/9", "n_atoms": "900"},
     {"d": "2", "m2": "31", "R": "1/3", "L_s": "8/7", "L_f": "9/8", "eps": "1/3", "k": "6", "tau": "4/5", "n_atoms": "2"},
 )
-_DEPENDENT = {"T", "t", "delta", "t_hat", "t_switch", "sd2"}
+_DEPENDENT = {"T", "t", "delta", "t_hat", "t_switch", "t_switch_hat", "sd2"}
 _ANY = Fraction(3, 5)
 _USUAL = {
     "eps_sc": "1/500",
@@ -77,6 +81,7 @@ def _point(base: Mapping[str, str], given: Mapping[str, Fraction]) -> Point:
     point.setdefault("t", end)
     point.setdefault("t_hat", delta + (end - delta) * Fraction(2, 5))
     point.setdefault("t_switch", delta + (end - delta) / 4)
+    point.setdefault("t_switch_hat", delta + (point["t_hat"] - delta) / 4)
     point.setdefault("sd2", point["m2"] / 2)
     return {**point, "t_star": given.get("t_star", Fraction(0))}
 
@@ -230,10 +235,8 @@ def orders(theorem: Theorem | str, **params: Any) -> Orders:
     exprs = {**terms, "": Add(*terms.values())}
     if "h" in names:
         names.insert(names.index("h") + 1, "N")
-    found = {
-        term: {name: order(_on_uniform_grid(expr) if name == "N" else expr, name, given) for name in names}
-        for term, expr in exprs.items()
-    }
+    where = times_of_change(theorem, options, point)
+    found = {term: {name: least_order(expr, name, where, given) for name in names} for term, expr in exprs.items()}
     return Orders(theorem, options, {name: x for name, x in found.items() if name}, found[""], _unused(theorem, options, numbers))
 
 
@@ -244,6 +247,45 @@ def _unused(theorem: Theorem, options: Mapping[str, Any], numbers: Mapping[str, 
     profile = options.get("profile")
     where = f"the closed form of profile {getattr(profile, 'name', profile)}" if profile else "the closed form"
     return tuple((name, f"it does not occur in {where}") for name in numbers if ALIASES.get(name, name) not in present)
+
+
+def times_of_change(theorem: Theorem, options: Mapping[str, Any], values: Mapping[str, Any] | None = None) -> Places:
+    """The times of change that an evaluation chooses best, as they stand in :func:`analysed_terms`."""
+    if not theorem.uses_profile:
+        return {}
+    chosen = options.get("profile", DEFAULT_PROFILE)
+    star = TABLE["delta"].symbol if (values or {}).get("t_star", 0) == "delta" else S.Zero
+    found = places(theorem, chosen if isinstance(chosen, Profile) else find_profile(chosen), EI)
+    return {x: (low.subs(TABLE["t_star"].symbol, star), high) for x, (low, high) in found.items()}
+
+
+def least_order(expr: Any, name: str, where: Places, given: Mapping[str, Fraction] | None = None) -> Order:
+    """:func:`order` of an expression at its best times of change.
+
+    Args:
+        expr: a sum, an exact expression in the table of symbols.
+        name: the parameter.
+        where: the times of change (see :mod:`cmbound.analysis.minimum`).
+        given: as for :func:`order`.
+
+    Raises:
+        InputError: a parameter without a limit.
+    """
+    if name == "N":
+        expr, where = _on_uniform_grid(expr), {x: tuple(map(_on_uniform_grid, y)) for x, y in where.items()}
+    try:
+        if where:
+            numbers = tuple(sorted((given or {}).items()))
+            expr = at_best_times(expr, name, where, lambda e: _order(e, name, numbers), sample(given or {}))
+    except OrderUndecidedError as error:
+        return Order(name, LIMITS[name], "undecided", reason=str(error))
+    return order(expr, name, given)
+
+
+@lru_cache(maxsize=256)
+def _order(expr: Any, name: str, given: tuple[tuple[str, Fraction], ...]) -> Order:
+    """:func:`order`; a term and the total that contains it ask for the same ones."""
+    return order(expr, name, dict(given))
 
 
 def _on_uniform_grid(expr: Any) -> Any:

@@ -8,25 +8,25 @@ from typing import Any
 
 import numpy as np
 import sympy
-from sympy import Add, Heaviside
+from sympy import Add, Heaviside, Max
 
-from cmbound.analysis.orders import DEFAULT_PROFILE, LIMITS, analysed_terms, exact_point, split, statement
+from cmbound.analysis.orders import DEFAULT_PROFILE, LIMITS, analysed_terms, exact_point, split, statement, times_of_change
 from cmbound.analysis.records import Dominance, Elasticities, Interval
 from cmbound.errors import DomainError, InputError, UndecidedError
 from cmbound.exact import as_expr
-from cmbound.functions import geometric_sum, plain
+from cmbound.functions import Q, geometric_sum, plain
 from cmbound.notation import TABLE
 from cmbound.numbers import exact
 from cmbound.numerics import approximate as floats
 from cmbound.numerics import certified
-from cmbound.profiles import EI
-from cmbound.profiles import profile as find_profile
 from cmbound.records import Theorem
 from cmbound.threads import alone
 
 POINTS = 401
 """Values along a parameter before the borders are refined."""
-SWITCH = TABLE["t_switch"].symbol
+_HELD = 1e-4
+"""Relative distance to a limit at which a parameter that was chosen best is taken to be held by it."""
+_CLOSE = 0.02
 _BITS = 256
 
 
@@ -62,6 +62,8 @@ def _varying(bound: Any) -> list[str]:
 def _elasticity(bound: Any, parameter: str) -> Any:
     x = TABLE[parameter].symbol
     smooth = bound.replace(geometric_sum, lambda y, n: (y**n - 1) / (y - 1))
+    # where t_star = delta is the lower end, infinite derivatives in the two cancel: they are one argument
+    smooth = smooth.replace(lambda e: isinstance(e, Q) and e.args[1] == e.args[2], lambda e: plain(Q.definition(*e.args)))
     return x * sympy.diff(smooth, x) / smooth
 
 
@@ -73,7 +75,8 @@ def elasticities(theorem: Theorem | str, **params: Any) -> Elasticities:
         theorem: a statement or its id.
         params: options as for :func:`cmbound.analysis.orders.orders`, and the numbers of
             :meth:`cmbound.records.Theorem.evaluate` (all of them, or only ``t_star`` and ``tau``). With a profile of
-            two rules the time of the change, and parameters of the algorithm left out, are held at their best values.
+            two rules the time of change, and parameters of the algorithm left out, are at their best values, as in an
+            evaluation: they move with the others where a limit holds them, and inside their range it does not matter.
 
     Raises:
         CmboundError: as for :meth:`cmbound.records.Theorem.evaluate`.
@@ -86,9 +89,12 @@ def elasticities(theorem: Theorem | str, **params: Any) -> Elasticities:
     complete = bool(set(numbers) - {"t_star", "tau"})
     at: dict[Any, Any] = {}
     if complete:
-        at = {TABLE[name].symbol: value for name, value in _point(theorem, options, numbers).items()}
-        if bound.has(SWITCH):
-            bound = bound.subs(SWITCH, _switch(theorem, bound, at, _named(theorem, options)["profile"]))
+        found, chosen = _point(theorem, options, numbers)
+        at = {TABLE[name].symbol: value for name, value in found.items()}
+        for symbol, (low, high) in times_of_change(theorem, options, exact_point(theorem, numbers)).items():
+            bound = bound.subs(symbol, _best_time(bound, symbol, low, high, at))
+        bound = _with_active(theorem, bound, at, chosen)
+        at |= _polished(bound, at, chosen)
     expressions = {name: _elasticity(bound, name) for name in _varying(bound)}
     values = {name: _value(e, at) for name, e in expressions.items()} if complete else None
     return Elasticities(theorem, expressions, values)
@@ -99,43 +105,79 @@ def _fixed(theorem: Theorem, numbers: Mapping[str, Any]) -> dict[str, Any]:
     return {name: x for name, x in exact_point(theorem, numbers).items() if name in ("t_star", "tau")}
 
 
-def _point(theorem: Theorem, options: Mapping[str, Any], numbers: Mapping[str, Any]) -> dict[str, Any]:
-    """The exact values at a complete point."""
+def _point(theorem: Theorem, options: Mapping[str, Any], numbers: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The exact values at a complete point, and the names of those that were left out and chosen best."""
     from cmbound.evaluation.free import best
     from cmbound.evaluation.setting import resolve
 
-    chosen = {**numbers, **_named(theorem, options)}
-    setting = resolve(theorem, {**chosen, **(best(theorem, chosen) if theorem.free else {})})
+    given = {**numbers, **_named(theorem, options)}
+    chosen = best(theorem, given) if theorem.free else {}
+    setting = resolve(theorem, {**given, **chosen})
     if setting.lists or setting.grid is not None:
         raise InputError("elasticities are those of the closed form in h: give single numbers and h, no grid")
-    return {name: as_expr(x) for name, x in setting.values.items()}
+    return {name: as_expr(x) for name, x in setting.values.items()}, tuple(chosen)
 
 
-def _switch(theorem: Theorem, bound: Any, at: Mapping[Any, Any], profile: Any) -> Any:
-    """The best time to change from the first rule of a profile to the second (the end: the second is not used)."""
+def _best_time(bound: Any, symbol: Any, low: Any, high: Any, at: Mapping[Any, Any]) -> Any:
+    """The best time of change between two rules: a number, or one of the two ends, which moves with the parameters.
+
+    At a best time inside, a small change of it does not matter; at an end it goes where the end goes.
+    """
     from scipy.optimize import minimize_scalar
 
-    if theorem.recursion:
-        raise InputError(f"{theorem.id} changes the rules of the profile twice: it has no one closed form to differentiate")
-    rules = (find_profile(profile) if isinstance(profile, str) else profile).rules[EI]
-    end = next(TABLE[name].symbol for name in ("T", "t") if TABLE[name].symbol in bound.free_symbols)
-    earliest = max(_value(x, at) for x in (TABLE["delta"].symbol, sympy.sympify(rules[1].valid_from)))
-    last = _value(end, at)
-    others = tuple(sorted(bound.free_symbols - {SWITCH}, key=lambda x: x.name))
-    fixed = [_value(x, at) for x in others]
-    compiled = floats.compile((bound,), (SWITCH, *others))
-
-    def function(time: Any) -> Any:
-        return compiled(np.asarray(time), *fixed)[0]
-
-    times = np.geomspace(min(earliest, last), last, POINTS)
+    part = Add(*(x for x in Add.make_args(bound) if x.has(symbol)))
+    first, last = (_value(x, at) for x in (low, high))
+    if not first < last:
+        return high
+    function = _along(part, symbol, at)
+    times = np.geomspace(first, last, POINTS)
     values = function(times)
     best = int(np.argmin(values))
-    if best == POINTS - 1:
-        return end
-    span = times[max(best - 1, 0)], times[best + 1]
+    span = times[max(best - 1, 0)], times[min(best + 1, POINTS - 1)]
     found = minimize_scalar(lambda x: float(function(x)), bounds=span, method="bounded", options={"xatol": 1e-9 * span[1]})
+    if best in (0, POINTS - 1) and float(found.fun) >= values[best] * (1 - 1e-12):
+        return high if best else next(x for x in Max.make_args(low) if _value(x, at) == first)
     return sympy.Rational(*float(found.x).as_integer_ratio())
+
+
+def _along(expr: Any, symbol: Any, at: Mapping[Any, Any]) -> Callable[[Any], Any]:
+    """``expr`` in float64 as a function of one symbol."""
+    others = tuple(sorted(expr.free_symbols - {symbol}, key=lambda x: x.name))
+    fixed = [_value(x, at) for x in others]
+    compiled = floats.compile((expr,), (symbol, *others))
+    return lambda x: compiled(np.asarray(x), *fixed)[0]
+
+
+def _with_active(theorem: Theorem, bound: Any, at: Mapping[Any, Any], chosen: tuple[str, ...]) -> Any:
+    """The bound with a parameter that was chosen best, but is held by an assumption, put in as the assumption has it."""
+    for name in chosen:
+        symbol = TABLE[name].symbol
+        for assumption in theorem.statement_assumptions:
+            if assumption.predicate is None or not assumption.predicate.has(symbol):
+                continue
+            gap = sympy.expand(assumption.predicate.gts - assumption.predicate.lts)
+            if abs(_value(gap, at)) < _HELD * float(at[symbol]):
+                bound = bound.subs(symbol, sympy.solve(gap, symbol)[0])
+    return bound
+
+
+def _polished(bound: Any, at: Mapping[Any, Any], chosen: tuple[str, ...]) -> dict[Any, Any]:
+    """Parameters that were chosen best to a few digits, to more of them; where the best is elsewhere (a limit of the choice), as they are."""
+    from scipy.optimize import minimize_scalar
+
+    found = dict(at)
+    for _ in range(4):
+        for name in chosen:
+            symbol = TABLE[name].symbol
+            if bound.has(symbol):
+                function, start = _along(bound, symbol, found), float(at[symbol])
+                span = start * (1 - _CLOSE), start * (1 + _CLOSE)
+                result = minimize_scalar(
+                    lambda x: float(function(x)), bounds=span, method="bounded", options={"xatol": 1e-9 * start}
+                )
+                if span[0] * 1.001 < result.x < span[1] * 0.999:
+                    found[symbol] = sympy.Rational(*float(result.x).as_integer_ratio())
+    return found
 
 
 def _named(theorem: Theorem, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import sympy
 
-from cmbound.errors import DomainError, InputError
+from cmbound.errors import DomainError, InputError, UndecidedError
 from cmbound.evaluation import law
 from cmbound.evaluation.free import left_out
 from cmbound.evaluation.own import doubtful_rows
@@ -139,7 +139,7 @@ def _vectorised(setting: Setting, params: Mapping[str, Any], flat: Mapping[str, 
         rows = slice(start, min(start + chunk, size))
         values = _array_values(setting, fixed, {name: x[rows] for name, x in flat.items()})
         _check_predicates(setting, values, start)
-        _look_at_own(setting, params, values, {name: x[rows] for name, x in flat.items()}, rows.stop - rows.start)
+        _look_at_own(setting, params, values, {name: x[rows] for name, x in flat.items()}, start, rows.stop - start)
         for dummy, end in local.items():
             values[dummy] = _array_local(setting, values, end, rows.stop - rows.start)
         computed = function(*(values[x] for x in _free_symbols(terms)))
@@ -153,7 +153,7 @@ def _vectorised(setting: Setting, params: Mapping[str, Any], flat: Mapping[str, 
 
 
 def _look_at_own(
-    setting: Setting, params: Mapping[str, Any], values: Mapping[Any, Any], rows: Mapping[str, Any], size: int
+    setting: Setting, params: Mapping[str, Any], values: Mapping[Any, Any], rows: Mapping[str, Any], start: int, size: int
 ) -> None:
     """Rows at which a user's profile is not proved to be in order are evaluated alone, which raises what there is to raise."""
     if not any(profile.own for profile, _ in setting.profiles):
@@ -161,7 +161,10 @@ def _look_at_own(
     for end in sorted({x.args[0] for term in setting.theorem.sources for x in term.expression.atoms(LocalErrorSum)}, key=str):
         here = _in_ou(setting, {x: np.asarray(y) for x, y in values.items()}, np.asarray(values[end]))
         for i in doubtful_rows(setting, here, end, size):
-            evaluate(setting.theorem, {**params, **{name: float(x[i]) for name, x in rows.items()}}, tier="approximate")
+            try:
+                evaluate(setting.theorem, {**params, **{name: float(x[i]) for name, x in rows.items()}}, tier="approximate")
+            except (DomainError, UndecidedError) as error:
+                raise type(error)(f"{error} at index {start + i}") from None
 
 
 def _unfix_derived(setting: Setting, fixed: dict[str, Any], flat: Mapping[str, Any]) -> None:

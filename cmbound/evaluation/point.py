@@ -43,7 +43,7 @@ from cmbound.threads import alone
 from cmbound.variants import ConsistencySum, LipschitzAt, LocalErrorSum, Placeholder, ScheduleSum, ScoreSum
 
 MAX_BITS = 1 << 20
-MAX_WORK = 1 << 28
+MAX_WORK = 1 << 27
 """Limit of the work of one attempt, steps times bits (times bits/4096 where there are more): below a minute."""
 WORK_OF_INTEGRAL = 50
 DEFAULT_DIGITS = 15
@@ -83,7 +83,7 @@ def evaluate_setting(setting: Setting, tier: str = "certified", digits: Any = No
         bits *= 2
     size = f" of a sum of {setting.grid.N} steps" if setting.grid is not None and not setting.collapsed else ""
     raise UndecidedError(
-        f"{theorem.id}: no enclosure{size} to {digits} digits within the limit of work ({bits} bits of precision would be needed)"
+        f"{theorem.id}: no enclosure{size} to {digits} digits within the limit of work (more than {bits // 2} bits of precision are needed)"
     )
 
 

@@ -132,6 +132,8 @@ def _power(base: str, p: int, q: int) -> str:
     return f"sqrt({base})" if (p, q) == (1, 2) else f"power({base}, rational({p}, {q}))"
 
 
+ELEMENTARY = ("sin", "cos", "sinh", "cosh", "tanh", "erf")
+
 BALLS = Dialect(
     stable=False,
     kernels=("geometric_sum",),
@@ -146,9 +148,7 @@ BALLS = Dialect(
         "atan": lambda x: x.atan(),
         "maximum": _maximum,
         "minimum": _minimum,
-        "sin": lambda x: x.sin(),
-        "cos": lambda x: x.cos(),
-        "erf": lambda x: x.erf(),
+        **{name: (lambda x, name=name: getattr(arb(x), name)()) for name in ELEMENTARY},
         "absolute": lambda x: abs(arb(x)),
         "compare": lambda op, x, y: compare(op, arb(x), arb(y)),
         "choice": _choice,
@@ -162,7 +162,7 @@ BALLS = Dialect(
 )
 
 
-INTEGRAL_EVALUATIONS = 100_000
+INTEGRAL_EVALUATIONS = 50_000
 """Most values of an integrand that one integral may take."""
 SHAPE_BITS = 256
 """Precision at which the shape of a user's function is decided."""
@@ -250,7 +250,7 @@ def _analytic(body: Any, symbols: tuple[Any, ...]) -> Callable[..., acb]:
         BALLS,
         namespace={
             "rational": lambda p, q: acb(arb(fmpq(p, q))),
-            **{name: (lambda z, name=name: getattr(acb(z), name)()) for name in ("exp", "atan", "sin", "cos", "erf")},
+            **{name: (lambda z, name=name: getattr(acb(z), name)()) for name in ("exp", "atan", *ELEMENTARY)},
             "log": lambda z: acb(z).log(analytic=flag[0]),
             "sqrt": lambda z: acb(z).sqrt(analytic=flag[0]),
             "power": lambda z, p: acb(z).pow(p, analytic=flag[0]),
@@ -258,6 +258,7 @@ def _analytic(body: Any, symbols: tuple[Any, ...]) -> Callable[..., acb]:
             "maximum": chain("real_max"),
             "minimum": chain("real_min"),
             "pi": lambda: acb(arb.pi()),
+            "not_a_number": lambda: acb(arb.nan()),
         },
     )
     generated = generate([body], symbols, dialect)

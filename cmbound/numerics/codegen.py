@@ -17,7 +17,7 @@ from cmbound.frozen import Record
 from cmbound.functions import Named, Rearranged
 from cmbound.threads import alone
 
-FUNCTIONS = ("exp", "log", "atan", "atan2", "expm1", "log1p", "sin", "cos", "erf")
+FUNCTIONS = ("exp", "log", "atan", "atan2", "expm1", "log1p", "sin", "cos", "sinh", "cosh", "tanh", "erf")
 WRITABLE = "exp, log, sqrt, powers, atan, sin, cos, sinh, cosh, tanh, erf, Abs, sign, Max, Min, Heaviside and Piecewise"
 
 
@@ -61,6 +61,8 @@ class _Writer:
     def _write(self, expr: Any) -> str:
         if expr.is_Rational:
             return self.dialect.rational(int(expr.p), int(expr.q))
+        if expr is sympy.nan:  # where no branch of a Piecewise applies
+            return "not_a_number()"
         if expr.is_Add:
             return " + ".join(self.source(x) for x in expr.args)
         if expr.is_Mul:

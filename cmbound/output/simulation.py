@@ -24,12 +24,14 @@ _TWO_SAMPLES = (
     "as an estimate for the laws it is biased upwards, which the 95% interval covers; the interval is asymptotic: what is rare "
     "and has not been sampled is not in it"
 )
-METHODS = FrozenDict({
-    "samples": f"W2 is that of two samples, exact in one dimension; {_TWO_SAMPLES}",
-    "transport": f"W2 is that of two samples, by optimal transport; {_TWO_SAMPLES}",
-    "sliced": "W2 is d^(1/2) times the sliced W2 of two samples, which estimates a lower bound of W2; the 95% interval is for "
-    f"that bound, and asymptotic (optimal transport needs POT, the extra pot, and at most {MAX_TRANSPORT} samples)",
-})
+METHODS = FrozenDict(
+    {
+        "samples": f"W2 is that of two samples, exact in one dimension; {_TWO_SAMPLES}",
+        "transport": f"W2 is that of two samples, by optimal transport; {_TWO_SAMPLES}",
+        "sliced": "W2 is d^(1/2) times the sliced W2 of two samples, which estimates a lower bound of W2; the 95% interval is for "
+        f"that bound, and asymptotic (optimal transport needs POT, the extra pot, and at most {MAX_TRANSPORT} samples)",
+    }
+)
 
 
 def notes(simulation: Simulation) -> tuple[str, ...]:
