@@ -94,12 +94,16 @@ def schedule(*, steps: Any = DEFAULT_STEPS, gain: Any = None, **params: Any) -> 
     count = exact("steps", steps)
     if count.denominator != 1 or not 1 <= count <= MOST_STEPS:
         raise DomainError(f"steps must be an integer from 1 to {MOST_STEPS}, got {steps}")
+    smallest = None if gain is None else exact("gain", gain)
+    if smallest is not None and smallest < 0:
+        raise DomainError(f"gain must be a number >= 0, got {gain}")
     given = {name: x for name, x in params.items() if x is not None}
     candidates = Candidates(given)
     limit, where = candidates.limit()
     k = int(count)
     chosen = candidates.greedy(k)
-    smallest_gain = _gain(gain, candidates)
+    first = candidates.first * candidates.scale + candidates.early
+    smallest_gain = _GAIN * first if smallest is None else float(smallest)
     fixed_time = candidates.halving()
     return Schedule(
         optimal=_certified(given, [x.time for x in chosen]),
@@ -112,15 +116,6 @@ def schedule(*, steps: Any = DEFAULT_STEPS, gain: Any = None, **params: Any) -> 
         gain=smallest_gain,
         steps_worth_taking=worth_taking(candidates, limit, smallest_gain / candidates.scale),
     )
-
-
-def _gain(given: Any, candidates: Candidates) -> float:
-    if given is None:
-        return _GAIN * (candidates.first * candidates.scale + candidates.early)
-    value = exact("gain", given)
-    if value < 0:
-        raise DomainError(f"gain must be a number >= 0, got {given}")
-    return float(value)
 
 
 def _certified(params: dict[str, Any], times: list[float]) -> Evaluation:
