@@ -23,8 +23,8 @@ from cmbound.parallel import mapped
 
 Array = npt.NDArray[np.float64]
 
-CHUNK = 50_000
-"""Points evaluated at once."""
+CHUNK = 5000
+"""Points evaluated at once: some seconds of work."""
 MAX_POINTS = 10**10
 MAX_AXIS = 10**7
 _RANGE = re.compile(r"([^:]+):([^:]+):(log|linear):([0-9]+)")

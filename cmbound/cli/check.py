@@ -14,6 +14,8 @@ from cmbound.files import json_of
 
 WORLD_NAMES = ("gaussian", "mixture", "atoms")
 FALSIFY_SECONDS = 60.0
+LONG_INSTANCES = 1000
+"""Instances that take some seconds."""
 
 
 @click.command("check", context_settings=CONTEXT, short_help="Check statements against truth; try to break them.")
@@ -112,7 +114,9 @@ def _check(
     from cmbound.output.verification import check_page, summary_table
     from cmbound.verification.campaign import check
 
-    with progress_bar(f"checking {len(ids)} statement{'s' * (len(ids) > 1)}", len(ids) * instances) as advance:
+    total = len(ids) * instances
+    title = f"checking {len(ids)} statement{'s' * (len(ids) > 1)} on {instances} instance{'s' * (instances > 1)} each"
+    with progress_bar(title, total, long=total > LONG_INSTANCES) as advance:
         reports = [
             check(x, instances=instances, seed=seed, world=world, jobs=jobs, cluster=cluster, progress=advance) for x in ids
         ]
@@ -127,7 +131,8 @@ def _falsify(ids: list[str], budget: float | None, seed: int, world: str | None,
     from cmbound.verification.falsify import falsify
 
     seconds = FALSIFY_SECONDS if budget is None else budget
-    with progress_bar("searching", None) as advance:
+    title = f"searching for counterexamples to {len(ids)} statement{'s' * (len(ids) > 1)}, {seconds:g} seconds each"
+    with progress_bar(title, None, long=len(ids) * seconds > 10) as advance:
         found = [falsify(x, budget=seconds, seed=seed, world=world, progress=advance) for x in ids]
     failed = any(x.violations for x in found)
     if form == "json":
@@ -141,7 +146,8 @@ def _planted(ids: Sequence[str], seed: int, known: str | None, jobs: int, cluste
     from cmbound.verification.planted import planted
 
     earlier = None if known is None else json_of(read(known), known)
-    with progress_bar("planting", None) as advance:
+    title = f"planting mistakes in {len(ids) or 'all explicit'} statement{'s' * (len(ids) != 1)}"
+    with progress_bar(title, None, long=True) as advance:
         report = planted(ids or None, seed=seed, known=earlier, jobs=jobs, cluster=cluster, progress=advance)
     if form == "json":
         return to_json(report.to_dict())

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import click
 
 from cmbound.cli import CONTEXT
-from cmbound.cli.common import FIGURE, completer, figure_bytes, format_option, output_option, theorem_ids, write, write_all
+from cmbound.cli.common import (
+    FIGURE,
+    at_work,
+    completer,
+    figure_bytes,
+    format_option,
+    output_option,
+    range_size,
+    theorem_ids,
+    write,
+    write_all,
+)
 from cmbound.cli.simulate import build_world
 from cmbound.cli.solve import read_given, statement_options
 from cmbound.errors import InputError
@@ -104,7 +116,9 @@ def compare_command(
     from cmbound.analysis.comparison import compare
 
     law = build_world(world, mean, cov, data) if lawful else None
-    result = compare(statements=statements or None, metric=metric, world=law, assume=assume, tier=tier, **_own(given))
+    what = "comparing statements" + ("" if law is None else f" on a law in {law.d} dimensions")
+    with at_work(what, given, times=10):
+        result = compare(statements=statements or None, metric=metric, world=law, assume=assume, tier=tier, **_own(given))
     if form == "json":
         from cmbound.output.data import to_json
 
@@ -138,7 +152,9 @@ def _phase(
 
     if plot is not None and len(axes) != 2:
         raise InputError("a phase diagram is drawn over two parameters: give --sweep twice")
-    result = phase(statements or None, *axes, assume=assume or None, **_own(given))
+    points = prod(range_size(x) for axis in axes for x in axis.values())
+    with at_work(f"comparing statements at {points} points", given, times=points / 1000):
+        result = phase(statements or None, *axes, assume=assume or None, **_own(given))
     if form == "json":
         from cmbound.output.data import to_json
 

@@ -10,7 +10,17 @@ from typing import Any
 import click
 
 from cmbound.cli import CONTEXT
-from cmbound.cli.common import completer, format_option, output_option, parameter_names, preset_names, read, theorem_ids, write
+from cmbound.cli.common import (
+    at_work,
+    completer,
+    format_option,
+    output_option,
+    parameter_names,
+    preset_names,
+    read,
+    theorem_ids,
+    write,
+)
 from cmbound.errors import InputError, UnknownNameError
 from cmbound.files import json_of
 
@@ -150,7 +160,8 @@ def evaluate_command(
     given = {**given, **numbers, **{name: value for name, value in options.items() if value is not None}}
     if grid is not None or isinstance(given.get("grid"), str):
         given["grid"] = parse_grid(grid if grid is not None else given["grid"])
-    result = evaluate(statement, given, tier=tier)
+    with at_work(f"evaluating {id}", given):
+        result = evaluate(statement, given, tier=tier)
     if form == "json":
         from cmbound.output.data import to_json
 

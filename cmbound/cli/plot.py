@@ -8,15 +8,19 @@ from typing import Any
 import click
 
 from cmbound.cli import CONTEXT, Group
-from cmbound.cli.check import WORLD_NAMES
+from cmbound.cli.check import LONG_INSTANCES, WORLD_NAMES
 from cmbound.cli.common import (
     FIGURE,
     OutputFile,
+    at_work,
     cluster_option,
     completer,
     figure_bytes,
     progress_bar,
+    range_end,
+    range_size,
     read,
+    size_of,
     theorem_ids,
     write_all,
 )
@@ -123,7 +127,9 @@ def terms_command(
     """
     from cmbound.figures.terms import terms_data, terms_figure
 
-    found = terms_data(id, over, **given_for(pairs, params, grid, options))
+    given, points = given_for(pairs, params, grid, options), range_size(over)
+    with at_work(f"drawing {id} at {points} points", given, times=points / 1000):
+        found = terms_data(id, over, **given)
     save(terms_figure(found, view=view or "lines", width=width, title=title), output, found, data)
 
 
@@ -164,7 +170,8 @@ def ratios_command(
             raise InputError("--from takes the statements from the file: leave out the id")
         found = ratios_from_csv(read(source))
     else:
-        with progress_bar("checking", len(ids) * instances) as advance:
+        total = len(ids) * instances
+        with progress_bar(f"checking {len(ids)} statements, {total} instances", total, long=total > LONG_INSTANCES) as advance:
             found = ratios_data(ids, instances=instances, seed=seed, world=world, jobs=jobs, cluster=cluster, progress=advance)
     save(ratios_figure(found, width=width, title=title), output, found, data)
     if found.violations:
@@ -211,7 +218,8 @@ def multistep_command(
     from cmbound.figures.multistep import multistep_data, multistep_figure
 
     world = None if cov is None else build_world("gaussian", mean, cov, None)
-    found = multistep_data(steps=steps, world=world, **given)
+    with at_work(f"drawing {steps} evaluations", given, times=size_of(steps)):
+        found = multistep_data(steps=steps, world=world, **given)
     save(multistep_figure(found, width=width, title=title), output, found, data)
 
 
@@ -249,7 +257,9 @@ def phase_command(
     given = given_for(pairs, params, grid, options, ("assume",))
     from cmbound.figures.phase import phase_data, phase_figure
 
-    found = phase_data(ids, x, y, **given)
+    points = range_size(x) * range_size(y)
+    with at_work(f"comparing statements at {points} points", given, times=points / 1000):
+        found = phase_data(ids, x, y, **given)
     save(phase_figure(found, width=width, title=title), output, found, data)
 
 
@@ -280,7 +290,8 @@ def tightness_command(
     from cmbound.figures.tightness import tightness_data, tightness_figure
 
     sizes = [_dimension(x) for x in dimensions.split(",")]
-    with progress_bar("checking", len(ids) * len(sizes) * instances) as advance:
+    total = len(ids) * len(sizes) * instances
+    with progress_bar(f"checking {len(ids)} statements, {total} instances", total, long=total > LONG_INSTANCES) as advance:
         found = tightness_data(
             ids, dimensions=sizes, instances=instances, seed=seed, jobs=jobs, cluster=cluster, progress=advance
         )
@@ -322,5 +333,7 @@ def grids_command(
     """
     from cmbound.figures.grids import grids_data, grids_figure
 
-    found = grids_data(id, over, **given_for(pairs, params, grid, options))
+    given, most, points = given_for(pairs, params, grid, options), range_end(over), range_size(over)
+    with at_work(f"drawing {id} on {points} grids of each kind", {**given, "N": most}, times=points / 20):
+        found = grids_data(id, over, **given)
     save(grids_figure(found, width=width, title=title), output, found, data)

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from cmbound.cli import CONTEXT
-from cmbound.cli.common import FIGURE, figure_bytes, format_option, output_option, write_all
+from cmbound.cli.common import FIGURE, at_work, figure_bytes, format_option, output_option, size_of, write_all
 from cmbound.cli.solve import read_given, statement_options
 from cmbound.errors import InputError
 
@@ -48,7 +48,8 @@ def schedule_command(
             raise InputError(f"{name} is an option, not a parameter: write --{name} {given[name]}")
     from cmbound.planning.schedule import schedule
 
-    result = schedule(steps=steps, gain=gain, **given)
+    with at_work(f"scheduling {steps} evaluations", given, times=size_of(steps)):
+        result = schedule(steps=steps, gain=gain, **given)
     contents: list[tuple[str | bytes, str]] = []
     if plot is not None:
         from cmbound.figures.multistep import multistep_figure, planned

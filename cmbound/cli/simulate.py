@@ -13,6 +13,8 @@ from cmbound.cli.common import FIGURE, OutputFile, completer, figure_bytes, form
 from cmbound.cli.evaluate import GRID_KINDS, PROFILE_NAMES, TEACHER_NAMES
 from cmbound.errors import InputError
 
+LONG = 1e10
+"""Multiplications that take some seconds."""
 CORRECTOR_NAMES = ("smoothing:", "overdamped:", "underdamped:")
 
 
@@ -171,10 +173,16 @@ def simulate_command(
     cmbound simulate --data points.csv --times 0.8,0.3 --corrector smoothing:u=0.01
     """
     law = build_world(world, mean, cov, data)
-    from cmbound.verification.simulation import simulate
+    from cmbound.verification.simulation import carried_out, planned
 
-    with progress_bar("simulating", None) as advance:
-        result = simulate(law, times=None if times is None else times.split(","), progress=advance, **options)
+    run = planned(law, times=None if times is None else times.split(","), **options)
+    atoms = f", {len(law.means)} data points" if data is not None else ""
+    title = (
+        f"simulating {run.n} samples in {law.d} dimension{'s' * (law.d > 1)}{atoms}, {len(run.nodes) - 1} steps of the grid, "
+        f"{len(run.indices) + 1} evaluation{'s' * bool(run.indices)}"
+    )
+    with progress_bar(title, None, long=run.operations > LONG) as advance:
+        result = carried_out(run, profile=options["profile"], progress=advance)
     contents: list[tuple[str | bytes, str]] = []
     if save is not None:
         contents.append((arrays_bytes(result), save))

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from cmbound.cli import CONTEXT
-from cmbound.cli.common import completer, format_option, output_option, parameter_names, preset_names, theorem_ids, write
+from cmbound.cli.common import at_work, completer, format_option, output_option, parameter_names, preset_names, theorem_ids, write
 from cmbound.cli.evaluate import GRID_KINDS, PROFILE_NAMES, TEACHER_NAMES, parse_grid, parse_pairs, parse_params
 
 UNKNOWNS = ("h", "N", "eps_sc", "eps_cm", "T", "delta", "k", "L_f")
@@ -127,7 +127,8 @@ def solve_command(
             from cmbound.errors import InputError
 
             raise InputError(f"{name} is no parameter; write --{'for' if name == 'unknown' else name}")
-    result = solve(id, target=target, fix=fixed, split=split, unknown=unknown, **given)
+    with at_work(f"solving {id}", given, times=20):
+        result = solve(id, target=target, fix=fixed, split=split, unknown=unknown, **given)
     if form == "json":
         from cmbound.output.data import to_json
 

@@ -14,6 +14,7 @@ from cmbound.cli.common import (
     cluster_option,
     completer,
     figure_bytes,
+    number_of_steps,
     open_bytes,
     output_option,
     parameter_names,
@@ -24,6 +25,12 @@ from cmbound.cli.common import (
     write_stream,
 )
 from cmbound.cli.evaluate import GRID_KINDS, PROFILE_NAMES, TEACHER_NAMES, parse_grid, parse_pairs, parse_params
+from cmbound.errors import DomainError
+
+LONG_POINTS = 5000
+"""Points that take some seconds."""
+MOST_DRAWN = 10**7
+"""Points that are kept in memory for a figure."""
 
 
 @click.command("sweep", context_settings=CONTEXT, short_help="Evaluate a statement over ranges of parameters, float64.")
@@ -80,6 +87,8 @@ def sweep_command(
     kind = form or {".json": "json", ".npz": "npz"}.get(os.path.splitext(output)[1].lower(), "csv")
     if plot is not None:
         check_axes(what)
+        if len(what) > MOST_DRAWN:
+            raise DomainError(f"the sweep has {len(what)} points; at most {MOST_DRAWN} can be drawn: leave out --plot")
     kept: list[Chunk] = []
 
     def points() -> Iterator[Chunk]:
@@ -91,7 +100,9 @@ def sweep_command(
     if kind != "json":
         for note in notes(what):
             click.echo(f"cmbound: note: {note}", err=True)
-    with progress_bar(f"sweeping {len(what)} points", len(what)) as advance:
+    steps = number_of_steps({**given, **{name: str(x.max()) for name, x in what.axes.items()}})
+    title = f"sweeping {len(what)} points" + f" on grids of up to {steps:.0f} steps" * bool(steps)
+    with progress_bar(title, len(what), long=len(what) * max(1.0, steps / 20) > LONG_POINTS) as advance:
         if kind == "npz":
             write_npz(what, points(), lambda: open_bytes(output))
         else:

@@ -22,6 +22,21 @@ _FLAGS = {"saved": "from", "params": "preset and -p"}
 """Options of the library that are called otherwise here."""
 
 
+def _size(name: str, given: dict[str, Any]) -> tuple[str, bool]:
+    """What a table takes, and whether this is long."""
+    if name == "budgets":
+        presets, targets = (
+            str(given.get(x, y)).count(",") + 1 for x, y in (("presets", "gaussian-2d"), ("targets", "1,0.1,0.01"))
+        )
+        quick = given.get("presets", "gaussian-2d") == "gaussian-2d" and targets < 10
+        return f"budgets of {presets} preset{'s' * (presets > 1)} for {targets} target{'s' * (targets > 1)}", not quick
+    if name in ("verification", "sharpness", "planted") and "saved" not in given:
+        count = given.get("statements", "all explicit")
+        instances = given.get("instances", 100)
+        return f"checking the statements {count} for table {name}" + f" on {instances} instances each" * (name != "planted"), True
+    return f"table {name}", False
+
+
 @click.command("table", context_settings=CONTEXT, short_help="Tables for papers.")
 @click.argument("name", required=False, shell_complete=completer(_names))
 @click.option("--spec", metavar="FILE", type=click.Path(), help="custom: the TOML file that describes the table.")
@@ -97,7 +112,8 @@ def table_command(
         for key in given:
             if key not in NAMES[name].options:
                 raise InputError(f"--{_FLAGS.get(key, key)} does not go with table {name}")
-    with progress_bar(f"table {name}", None) as advance:
+    title, long = _size(name, given)
+    with progress_bar(title, None, long=long) as advance:
         progress = {"progress": advance} if name in NAMES and "progress" in NAMES[name].options else {}
         found = table(name, caption=caption, label=label, digits=digits, **given, **progress)
     if form == "text":

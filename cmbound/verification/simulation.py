@@ -54,6 +54,11 @@ TRAJECTORIES = (128, 1000)
 PROJECTIONS = 100
 _NUMBERS = 10**8
 """Numbers in the samples, at most."""
+MOST_STORED, MOST_OPERATIONS = 5 * 10**8, 1e15
+"""Of :attr:`Run.stored` (4 GB) and of :attr:`Run.operations` (some days on one core)."""
+_FLOW, _MATRICES, _EXPONENTIAL, _TRANSPORT = 35, 40, 30, 2000
+"""Scores in the flow from node to node; products of matrices a node; multiplications in the time of an exponential; and those
+behind a pair of points in optimal transport. Measured, for :attr:`Run.operations`."""
 _ERROR = Domain(low=0, high=10**6)
 
 
@@ -95,6 +100,25 @@ class Run(Record):
     def scale(self) -> float:
         """Samples in the units of the clock are this times those in OU units."""
         return float(np.exp(self.low)) if self.clock == "ve" else 1.0
+
+    @property
+    def stored(self) -> int:
+        """Numbers held at once, roughly: samples after each evaluation, truth, and matrices or trajectories at every node."""
+        samples = (len(self.indices) + 4) * self.n * self.world.d
+        if isinstance(self.world, Gaussian):
+            return samples + 12 * len(self.nodes) * self.world.d**2
+        return samples + 4 * len(self.nodes) * trajectories(self.world) * self.world.d
+
+    @property
+    def operations(self) -> float:
+        """Multiplications, roughly: a few billion take a second."""
+        d, count = self.world.d, float(len(self.nodes) - 1)
+        evaluated = sum((*self.indices, count)) if self.student == "distilled" else _FLOW * count * (len(self.indices) + 1)
+        corrected = 0.0 if self.corrector is None else self.corrector[1].get("steps", 1.0)
+        if isinstance(self.world, Gaussian):
+            return self.n * d**2 * (len(self.indices) + 1 + corrected) + _MATRICES * count * d**3
+        points = self.n * (evaluated + corrected) + trajectories(self.world) * count * (count + _FLOW)
+        return len(self.world.means) * points * (d + _EXPONENTIAL) + (len(self.indices) + 1) * _TRANSPORT * min(self.n, 2000) ** 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,8 +245,59 @@ def simulate(
 
     Raises:
         InputError: something not understood, of the wrong type, or a profile that is not available.
-        DomainError: a number outside its domain.
+        DomainError: a number outside its domain, or a run that would hold more than 5e8 numbers or take more than 1e15
+            multiplications; it is refused before anything is computed.
     """
+    return carried_out(
+        planned(
+            world,
+            steps=steps,
+            times=times,
+            delta=delta,
+            horizon=horizon,
+            grid=grid,
+            grid_steps=grid_steps,
+            teacher=teacher,
+            student=student,
+            start=start,
+            clock=clock,
+            to=to,
+            eps_sc=eps_sc,
+            eps_cm=eps_cm,
+            corrector=corrector,
+            n=n,
+            seed=seed,
+            profile=profile,
+            workers=workers,
+        ),
+        profile=profile,
+        progress=progress,
+    )
+
+
+def planned(
+    world: Gaussian | Mixture,
+    *,
+    steps: Any = None,
+    times: Sequence[Any] | None = None,
+    delta: Any = None,
+    horizon: Any = None,
+    grid: str = "geometric",
+    grid_steps: Any = 50,
+    teacher: str = "ddim",
+    student: str = "distilled",
+    start: str = "standard",
+    clock: str = "ou",
+    to: str = "p_data",
+    eps_sc: Any = 0,
+    eps_cm: Any = 0,
+    corrector: str | None = None,
+    n: Any = None,
+    seed: Any = 0,
+    profile: str = "auto",
+    workers: Any = 1,
+) -> Run:
+    """The run that :func:`simulate` carries out, checked; nothing is computed. Arguments and errors as there."""
     chosen = {"grid": grid, "teacher": teacher, "student": student, "start": start, "clock": clock, "to": to}
     for name, value in chosen.items():
         if value not in CHOICES[name]:
@@ -237,7 +312,7 @@ def simulate(
     )
     least, usual = (1, DEFAULT_N) if isinstance(world, Gaussian) else (20, DEFAULT_N_SAMPLED)
     along = np.ones(world.d) / np.sqrt(world.d)
-    run = Run(
+    found = Run(
         world=world,
         nodes=nodes,
         indices=indices,
@@ -249,6 +324,22 @@ def simulate(
         seed=int(number_in("seed", seed, Domain(low=0, integer=True))),
         workers=int(number_in("workers", workers, COUNT)),
     )
+    if found.stored > MOST_STORED:
+        raise DomainError(
+            f"this run would hold {found.stored:.1e} numbers at once; at most {MOST_STORED:.0e} ({MOST_STORED * 8 // 10**9} GB) "
+            "are allowed: use fewer samples, evaluations, steps of the grid or dimensions"
+        )
+    if found.operations > MOST_OPERATIONS:
+        raise DomainError(
+            f"this run would take {found.operations:.1e} multiplications; at most {MOST_OPERATIONS:.0e} (days) are allowed: use "
+            "fewer samples, data points, evaluations or steps of the grid"
+        )
+    return found
+
+
+def carried_out(run: Run, *, profile: str = "auto", progress: Progress | None = None) -> Simulation:
+    """Carry out a run; arguments and errors as for :func:`simulate`."""
+    world, clock = run.world, run.clock
     try:
         with np.errstate(all="ignore"):
             advance = progress or (lambda x: None)
