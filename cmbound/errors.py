@@ -11,6 +11,10 @@ class CmboundError(Exception):
 
     exit_status = 2
 
+    def __str__(self) -> str:
+        # a text may show what was given, and a matrix, for one, is shown on several lines
+        return " ".join(line.strip() for line in super().__str__().splitlines())
+
 
 class InputError(CmboundError, ValueError):
     """Something that cannot be read or understood: a malformed number, file or combination (status 2)."""

@@ -83,9 +83,7 @@ def on_the_line(recipe: Recipe, theorem: Theorem, run: Runner) -> Instance:
     return Instance(recipe, params, Truth(fine.value, max(fine.value - slack, 0.0), fine.value + slack, exact=False), generous)
 
 
-def _last_kernel(
-    recipe: Recipe, run: Runner, output: Array, params: Mapping[str, Any]
-) -> tuple[dict[str, float], Array, float]:
+def _last_kernel(recipe: Recipe, run: Runner, output: Array, params: Mapping[str, Any]) -> tuple[dict[str, float], Array, float]:
     """The parameters of what runs after the student, and the means and the deviation of its normal kernel at each output.
 
     The underdamped corrector takes one step: with v ~ N(0, 1) and the score frozen, x moves by ``lag`` times the score and has
