@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.integrate import trapezoid
 from scipy.interpolate import PchipInterpolator
 from scipy.special import ndtr
 
@@ -118,12 +117,23 @@ def _total_variation(
         parts = [np.exp(-(((y[:, None] - centres[::step]) / deviation) ** 2) / 2) @ mass for y in np.array_split(x, 16)]
         return np.asarray(np.concatenate(parts) / (mass.sum() * deviation * np.sqrt(2 * np.pi)))
 
-    gap = np.abs(density(1) - data)
-    value = float(trapezoid(gap, x) / 2)
-    slack = 3 * abs(value - float(trapezoid(gap[::2], x[::2]) / 2)) + 1e-10
+    gap = density(1) - data
+    value = _half_area(gap, x)
+    slack = 3 * abs(value - _half_area(gap[::2], x[::2])) + 1e-10
     if centres is not None:
-        slack += 3 * abs(value - float(trapezoid(np.abs(density(2) - data), x) / 2))
+        slack += 3 * abs(value - _half_area(density(2) - data, x))
     return Truth(value, max(value - slack, 0.0), value + slack, exact=False)
+
+
+def _half_area(gap: Array, x: Array) -> float:
+    """Half the integral of abs(gap), taken as linear between the points where its sign changes too.
+
+    The error of the trapezoidal rule at such a kink depends on where it lies: halving the points would not show it.
+    """
+    left, right = np.abs(gap[:-1]), np.abs(gap[1:])
+    both = np.maximum(left + right, 1e-300)
+    heights = both / 2 - np.where(gap[:-1] * gap[1:] < 0, left * right / both, 0.0)
+    return float(np.sum(np.diff(x) * heights) / 2)
 
 
 def _line_parameters(choices: Mapping[str, Any], theorem: Theorem, run: Runner) -> tuple[dict[str, Any], dict[str, Any]]:
