@@ -231,3 +231,104 @@ def check_constants(instance: Instance, hand: Hand, theorem: Any, choices: Any, 
         assert np.asarray(params[name]) == pytest.approx(np.asarray(x), rel=1e-6), (name, instance.recipe)
     if "L_f" in (instance.generous or {}):  # one component has R = 0: what certainly holds is what is found
         assert np.asarray(instance.generous["L_f"]) == pytest.approx(np.asarray(params["L_f"]), rel=1e-6)
+
+
+# --- the paper's statements, and constants of the law --------------------------------------------------------------------
+
+
+def corrected(law: Map, score: Map, friction: float, step: float, steps: int) -> Map:
+    """Underdamped Langevin with the score frozen over a step, on the line from v ~ N(0, 1): moments, noise by quadrature."""
+    points, weights = np.polynomial.legendre.leggauss(40)
+    left = step * (1 - points) / 2  # time left to the end of the step
+    kernels = np.stack([-np.expm1(-friction * left) / friction, np.exp(-friction * left)])
+    noise = 2 * friction * (kernels * weights * step / 2) @ kernels.T
+    drop, lag = (float(np.sum(weights * x) * step / 2) for x in (kernels[1], kernels[0]))
+    move = np.array([[1 + lag * score[0], drop], [drop * score[0], exp(-friction * step)]])
+    mean, covariance = np.array([law[1][0], 0.0]), np.diag([law[0] ** 2, 1.0])
+    for _ in range(steps):
+        mean, covariance = move @ mean + np.array([lag, drop]) * score[1][0], move @ covariance @ move.T + noise
+    return sqrt(covariance[0, 0]), mean[:1]
+
+
+@pytest.mark.parametrize("count", [1, 6])
+@pytest.mark.parametrize("id", [f"lyu2023-{x}" for x in ("thm2", "thm3", "cor4", "cor5", "cor6", "cor9", "cor10")])
+def test_order_forms_by_hand(id: str, count: int) -> None:
+    theorem = cmbound.theorem(id)
+    recipe_ = recipe(
+        id, "gaussian", 1, d=1, N=count, shape="isotropic", student="composed", null=0, aligned=False, score_sign=1,
+        drift_sign=-1, at=0.6, times=[0.9, 0.4], scalar=True, log_variance=-0.6, log_spread=0.0, log_mean=0.1, log_score=-0.7,
+        log_drift=-0.5, log_linear=OFF, log_noise=OFF, log_delta=-1.0, log_span=0.4,
+    )  # fmt: skip
+    hand, instance = by_hand(recipe_), gaussian.build(recipe_, theorem)
+    low, t, params = hand.nodes[0], np.array(hand.nodes), instance.params
+    data, first = (sqrt(hand.variance), hand.mean), hand.student(hand.N)
+    slopes = [abs(hand.student(n)[0]) for n in range(1, hand.N + 1)]
+    L_f, L_s = max(1.0, *slopes), max(1.0, 1 / hand.variance, 1 / hand.v(hand.nodes[-1]))
+    everything = {
+        "C": 1, "L_f": L_f, "L_s": L_s, "eps_sc": 10**-0.7, "eps_cm": 10**-0.5, "h": np.diff(t).max(), "T": t[-1], "d": 1,
+        "t": t[-1], "m2": hypot(hand.mean[0], data[0]), "delta": low,
+    }  # fmt: skip
+    expected: dict[str, Any] = {name: x for name, x in everything.items() if name in params}
+
+    def again(law: Map, n: int) -> Map:
+        gap = hand.nodes[n] - low
+        return after(hand.student(n), (hypot(c(gap) * law[0], s(gap)), c(gap) * law[1]))
+
+    name = id.removeprefix("lyu2023-")
+    if name == "thm2":
+        f, exact = first, hand.flow(hand.nodes[-1], low)
+        truth = hand.rms((f[0] - exact[0], f[1] - exact[1]), hand.nodes[-1])
+    elif name in ("thm3", "cor4"):
+        truth = w2(first, hand.law(low) if name == "thm3" else data)
+    elif name == "cor5":
+        n = number(hand.N, 0.6)
+        truth = w2(again(first, n), hand.law(low))
+        expected |= {"t_hat": hand.nodes[n], "W_prev": w2(first, hand.law(low))}
+    elif name == "cor6":
+        n = next(i for i, x in enumerate(hand.nodes) if x >= log(2 * L_f) + low)
+        truth = w2(again(again(first, n), n), data)
+        expected |= {"k": 3}
+    else:
+        expected["eps"] = sqrt(low) * L_s * max(1.0, expected["m2"])
+        if name == "cor9":
+            truth = tv((hypot(c(low) * first[0], s(low)), c(low) * first[1]), data)
+        else:
+            score = -1 / hand.v(low), c(low) * hand.mean / hand.v(low) + hand.push
+            expected["eta"] = 1 / sqrt(L_s) / count
+            truth = tv(corrected(first, score, 2 * sqrt(L_s), expected["eta"], count), data)
+    assert instance.truth.value == pytest.approx(truth, rel=1e-8)
+    assert set(expected) >= set(params) - {"R", "tau", "sd2", "d_eff", "n_atoms", "weights", "t_star"}
+    assert {x: params[x] for x in expected} == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("t_star", ["0", "delta"])
+@pytest.mark.parametrize("log_variance", [2.0, -2.0])
+def test_the_score_of_a_normal_law_is_steepest_at_an_end(log_variance: float, t_star: str) -> None:
+    """Of [t_star, T]: at T if the variance is above 1, at t_star if it is below; at least 1."""
+    recipe_ = recipe(
+        ONE_STEP, "gaussian", 2, d=2, N=4, shape="isotropic", null=0, profile="lipschitz", teacher="exponential-integrator",
+        clock="ou", constants="lists", grid="uniform", t_star=t_star, log_variance=log_variance, log_delta=-1.0, log_span=-0.2,
+    )  # fmt: skip
+    params = gaussian.build(recipe_, cmbound.theorem(ONE_STEP)).params
+    low, high = 0.1, 0.1 + 10**-0.2
+    variances = [10**log_variance * c(t) ** 2 + s(t) ** 2 for t in (low if t_star == "delta" else 0.0, high)]
+    assert params["L_s"] == pytest.approx(max(1.0, *(1 / x for x in variances)), rel=1e-12)
+    assert str(params["t_star"]) == t_star
+
+
+@pytest.mark.parametrize("radius", [0.3, 2.0])
+def test_slopes_of_two_symmetric_points(radius: float) -> None:
+    """They are attained at the origin: c^2 r^2/s^4 - 1/s^2 of the score (far points have 1/s^2), theory 3.3 of the exact map."""
+    made_ = {"d": 1, "components": 2, "symmetric": True, "N": 3, "grid": "uniform", "log_radius": np.log10(radius)}
+    off = {"log_mean": OFF, "log_delta": -0.5, "log_span": 0.0}
+    low, high = 10**-0.5, 10**-0.5 + 1
+    score = mixture.build(
+        recipe("explicit-score-lipschitz", "atoms", 3, **made_, **off), cmbound.theorem("explicit-score-lipschitz")
+    )
+    exact = max(1 / s(low) ** 2, abs(c(low) ** 2 * radius**2 / s(low) ** 4 - 1 / s(low) ** 2))
+    assert score.truth.value <= exact * (1 + 1e-12)
+    assert score.truth.value >= exact * (1 - 0.02)
+    slope = mixture.build(recipe("explicit-map-lipschitz", "atoms", 3, **made_, **off), cmbound.theorem("explicit-map-lipschitz"))
+    wanted = s(low) / s(high) * exp(radius**2 / 2 * (1 / s(low) ** 2 - 1 / s(high) ** 2))
+    assert slope.truth.value == pytest.approx(wanted, rel=1e-6)
+    assert slope.params == pytest.approx({"R": radius, "delta": low, "tau": 0, "t": high})

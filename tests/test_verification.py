@@ -33,7 +33,7 @@ from cmbound.verification import falsify as search
 from cmbound.verification.affine import Affine, Law, underdamped
 from cmbound.verification.campaign import check, draw, judge, replay, run
 from cmbound.verification.falsify import falsify
-from cmbound.verification.instances import Outcome, Recipe, SkippedError, Truth
+from cmbound.verification.instances import Instance, Outcome, Recipe, SkippedError, Truth
 from cmbound.verification.mutations import weakened
 from cmbound.verification.planted import PlantedReport, explicit_ids, planted, recheck
 from cmbound.verification.plants import Component, RulePut, components, plants
@@ -328,6 +328,48 @@ def test_a_measured_constant_cannot_convict(monkeypatch: pytest.MonkeyPatch) -> 
     assert judge(made).status == "violation"
 
 
+def test_nothing_is_at_most_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A truth of 0 passes a bound of 0; one above it does not, and its ratio is infinite."""
+    params = {"L_f": 1, "eps_cm": 0, "d": 2, "m2": 0, "delta": "0.1", "T": 2, "start": "matched", "to": "p_delta"}
+    made = recipe("explicit-training")
+    for truth, status, ratio in ((0.0, "passed", 0.0), (0.5, "violation", float("inf"))):
+        instance = Instance(made, params, Truth(truth, truth, truth))
+        monkeypatch.setitem(campaign.BUILDERS, "gaussian", lambda recipe, theorem, found=instance: found)
+        outcome = judge(made)
+        assert (outcome.status, outcome.bound, outcome.ratio) == (status, 0.0, ratio)
+
+
+def test_verdicts_at_the_ends_of_the_interval_of_the_truth(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passed: the whole interval is below. Undecided: attained or too wide. A violation: the whole interval is above."""
+    made = recipe()
+    bound = judge(made).bound
+    assert bound is not None
+    for (value, lower, upper, exact), status, reason in (
+        ((0.8, 0.7, 1.0, True), "passed", ""),
+        ((0.8, 0.7, 1.1, True), "undecided", campaign.ATTAINED),
+        ((1.0, 0.7, 1.1, False), "undecided", campaign.ATTAINED),
+        ((1.05, 0.7, 1.1, False), "undecided", campaign.WIDE),
+        ((1.05, 1.0, 1.1, True), "undecided", campaign.ATTAINED),
+        ((1.05, 1.01, 1.1, False), "violation", ""),
+    ):
+        instance = replace(
+            gaussian.build(made, cmbound.theorem(made.theorem)), truth=Truth(*(bound * x for x in (value, lower, upper)), exact)
+        )
+        monkeypatch.setitem(campaign.BUILDERS, "gaussian", lambda recipe, theorem, found=instance: found)
+        outcome = judge(made)
+        assert (outcome.status, outcome.reason) == (status, reason), (value, lower, upper)
+        assert outcome.ratio == pytest.approx(value)
+
+
+def test_an_undecided_instance_scores_at_most_1() -> None:
+    outcome = Outcome(recipe(), "undecided", truth=1.2, bound=1.0, ratio=1.2, terms={"x": 0.1, "y": 0.9})
+    assert search.score(outcome, "total") == search.score(outcome, "x") == 1
+    passed = replace(outcome, status="passed", truth=0.5, ratio=0.5)
+    assert (search.score(passed, "total"), search.score(passed, "x")) == (0.5, pytest.approx(-4))
+    assert search.score(replace(passed, terms={"x": 0.0}), "x") == search.SKIPPED / 2
+    assert search.score(replace(passed, ratio=None), "x") == search.SKIPPED
+
+
 def test_needed_is_the_smallest_factor_of_a_term() -> None:
     made = recipe()
     outcome = Outcome(made, "passed", truth=3.0, bound=4.0, ratio=0.75, terms={"x": 2.0, "y": 2.0, "z": 0.0})
@@ -423,6 +465,8 @@ def test_wrong_recipes(change: dict[str, Any], words: str) -> None:
         replay(data)
     with pytest.raises(InputError, match="a recipe has the entries"):
         replay({"theorem": "explicit-one-step"})
+    with pytest.raises(InputError, match="the recipe cannot be replayed"):
+        replay({**recipe().to_dict(), "choices": {**recipe().choices, "d": "two"}})
 
 
 # --- the search -----------------------------------------------------------------------------------------------------
