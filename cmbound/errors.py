@@ -22,6 +22,10 @@ class CmboundError(Exception):
         # an error crosses from a worker to its parent: it is rebuilt from its text, not from what its constructor takes
         return _rebuilt, (type(self), self.args), vars(self)
 
+    def __str__(self) -> str:
+        # a text may show what was given, and a matrix, for one, is shown on several lines
+        return " ".join(line.strip() for line in super().__str__().splitlines())
+
 
 def _rebuilt(kind: type[CmboundError], args: tuple[Any, ...]) -> CmboundError:
     return kind.__new__(kind, *args)

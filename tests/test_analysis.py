@@ -354,7 +354,7 @@ def test_elasticities_refuse() -> None:
         cmbound.elasticity("explicit-training", "h")
     with pytest.raises(InputError, match="no term"):
         cmbound.elasticity("explicit-training", "T", term="score")
-    with pytest.raises(MissingParameterError):
+    with pytest.raises(MissingParameterError, match="needs eps_cm, L_f, d, m2, delta"):
         cmbound.elasticities("explicit-training", T=5)
     with pytest.raises(UndecidedError, match="kink"):
         cmbound.elasticities("lyu2023-cor4", **{**POINT, "d": "4"}, L_s=4, C=1)

@@ -55,7 +55,6 @@ def test_order_and_ids() -> None:
     assert [x.id for x in cmbound.catalogue] == PAPER_IDS + EXPLICIT_IDS + RELATED_IDS
     assert list(ids()) == PAPER_IDS + EXPLICIT_IDS + RELATED_IDS
     assert len(set(ids())) == len(cmbound.catalogue)
-    assert [x.id for x in cmbound.catalogue] == [x.id for x in cmbound.catalogue]
 
 
 def test_lookup_by_id_whatever_was_imported_before() -> None:
@@ -242,15 +241,16 @@ def test_non_decreasing(theorem: Theorem) -> None:
     assert tried > 0 or theorem.id == "lyu2023-cor8"
 
 
+CLOSED_FORM = [name for name, x in PROFILES.items() if "exponential-integrator" in x.rules]
+
+
 @settings(deadline=None, max_examples=60)
-@given(seed=st.integers(0, 2**32 - 1), which=st.integers(0, len(EVALUABLE) - 1), profile=st.sampled_from([*PROFILES, "auto"]))
+@given(seed=st.integers(0, 2**32 - 1), which=st.integers(0, len(EVALUABLE) - 1), profile=st.sampled_from([*CLOSED_FORM, "auto"]))
 def test_tiers_agree_over_the_domains(seed: int, which: int, profile: str) -> None:
     theorem = EVALUABLE[which]
     values = draw(np.random.default_rng(seed))
     params: dict[str, Any] = for_theorem(theorem, values)
     if theorem.uses_profile:
-        if profile == "atoms":
-            return
         extra = {"L_s": values["L_s"], "R": values["R"], "m2": values["m2"]}
         params |= extra if profile == "auto" else for_profile(profile, "exponential-integrator", values)
         params["profile"] = profile

@@ -291,6 +291,7 @@ def _numbers(id: str) -> dict[str, Any]:
 
 def test_ratios_are_the_decided_instances_of_a_campaign() -> None:
     data = ratios()
+    assert data.statements
     for id in data.statements:
         outcomes = [x for x in run(id, instances=60, world="gaussian") if decided(x)]
         true, bound, ratio = data.of(id)

@@ -155,6 +155,7 @@ def test_forward_then_inverse(id: str, delta: float, T: float, eps: float) -> No
     split = {name: Fraction(x.upper) / total for name, x in forward.terms.items()}
     options = {"profile": "universal"} if "profile" in point else {}
     budget = solve(id, target=total, split=split, **{**LAW, **options})
+    assert {"delta", "T", "eps_cm"} <= set(budget.solved)
     for name in budget.solved:
         assert float(Fraction(budget.budget[name])) == pytest.approx(float(point[name]), rel=3e-3), name
 

@@ -45,8 +45,13 @@ def test_commands(name: str, tmp_path: Path) -> None:
 def test_ratios_are_read_from_their_csv(tmp_path: Path) -> None:
     data = ratios()
     assert ratios_from_csv(data.csv()).rows == data.rows
-    for text in ("a,b\n1,2\n", data.csv().replace("passed", "maybe"), data.csv() + "x\n"):
-        with pytest.raises(InputError):
+    last = len(data.csv().splitlines()) + 1
+    for text, words in (
+        ("a,b\n1,2\n", "with the columns statement,world"),
+        (data.csv().replace("passed", "maybe"), "line 2 of the data"),
+        (data.csv() + "x\n", f"line {last} of the data"),
+    ):
+        with pytest.raises(InputError, match=words):
             ratios_from_csv(text)
     path = tmp_path / "r.csv"
     path.write_text(data.csv())

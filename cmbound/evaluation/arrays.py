@@ -52,7 +52,7 @@ def approximate(theorem: Theorem, params: Mapping[str, Any]) -> Approximation:
         _check_array(theorem, name, x)
     flat = {name: np.broadcast_to(x, shape).ravel() for name, x in arrays.items()}
     if 0 in shape:
-        raise InputError("an array is empty")
+        raise InputError(f"{next(name for name, x in arrays.items() if not x.size)} is an empty array")
     _put_below_end(theorem, params, flat)
     if "t_star" in arrays:
         raise InputError("t_star must be 0 or delta, one for all points; got an array")
