@@ -13,7 +13,7 @@ from sympy.printing.latex import LatexPrinter
 from cmbound.errors import InputError, UnknownNameError
 from cmbound.frozen import FrozenDict
 from cmbound.functions import plain, v
-from cmbound.notation import PUBLIC, TABLE, T, a, b, delta, eps_cm, h, latex_names, t_hat, t_switch, t_switch_hat
+from cmbound.notation import PUBLIC, TABLE, T, a, b, delta, eps_cm, h, latex_names, t, t_hat, t_switch, t_switch_hat
 from cmbound.profiles import Profile, profile
 from cmbound.records import Term, Theorem
 from cmbound.threads import alone
@@ -123,17 +123,25 @@ def convert(expr: Any, clock: Clock, score_time: Any, lipschitz_time: Any) -> An
 
 
 def _closed_local(p: Profile | None, teacher: Teacher, end: Any) -> Any:
-    """L_f times the profile's bound on [delta, end]; with two rules the time of the change stays a symbol (one for each end)."""
+    """L_f times the profile's bound on [delta, end]; with two rules the time of the change stays a symbol (one for each end).
+
+    The change is at the first node from that time on: the early rule pays up to one step later.
+    """
     if p is None:
         return LocalErrorSum(end)
     if teacher.name not in p.rules:
         raise InputError(f"profile {p.name!r} does not cover the {teacher.name} teacher")
     rules = p.rules[teacher.name]
-    cuts = [delta, end] if len(rules) == 1 else [delta, t_switch_hat if end == t_hat else t_switch, end]
-    bounds = [
-        rule.bound.subs({a: low, b: high}, simultaneous=True) for rule, low, high in zip(rules, cuts, cuts[1:], strict=False)
-    ]
+    change = t_switch_hat if end == t_hat else t_switch
+    stretches = [(delta, end)] if len(rules) == 1 else [(delta, sympy.Min(change + h, end)), (change, end)]
+    bounds = [rule.bound.subs({a: x, b: y}, simultaneous=True) for rule, (x, y) in zip(rules, stretches, strict=True)]
     return _L_f * sympy.Add(*bounds)
+
+
+def without_waiting(expr: Any) -> Any:
+    """A closed form in which the rules of a profile change at the time of change itself, not at the next node."""
+    steps = {sympy.Min(change + h, end): change for change, end in ((t_switch, T), (t_switch, t), (t_switch_hat, t_hat))}
+    return expr.xreplace(steps)
 
 
 @alone

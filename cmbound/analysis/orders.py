@@ -17,7 +17,7 @@ from cmbound.analysis.series import leading
 from cmbound.errors import DomainError, InputError
 from cmbound.evaluation.setting import exact_scalars
 from cmbound.exact import rational_near, time_from_sigma
-from cmbound.formulas import ALIASES, closed_terms, require_formula
+from cmbound.formulas import ALIASES, closed_terms, require_formula, without_waiting
 from cmbound.frozen import FrozenDict
 from cmbound.functions import geometric_sum
 from cmbound.notation import TABLE
@@ -161,13 +161,16 @@ def _verify(expr: Any, term: Any, symbol: Any, limit: str, point: Point, exponen
 # --- statements -------------------------------------------------------------------------------------------------------
 
 
-def analysed_terms(theorem: Theorem, options: Mapping[str, Any], values: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def analysed_terms(
+    theorem: Theorem, options: Mapping[str, Any], values: Mapping[str, Any] | None = None, to_leading_order: bool = True
+) -> dict[str, Any]:
     """The closed terms by name, with the default profile, ``t_star`` and ``tau`` put in.
 
     Args:
         theorem: the statement.
         options: ``profile``, ``to``, ``start``, ``clock``.
         values: ``t_star`` (0, the default, or ``delta``), ``tau`` (0 by default; any other keeps the symbol), ``k``.
+        to_leading_order: leave out that a change between two rules waits for the next node, at most a step later.
     """
     require_formula(theorem)
     chosen = {name: x for name, x in options.items() if x is not None}
@@ -188,7 +191,7 @@ def analysed_terms(theorem: Theorem, options: Mapping[str, Any], values: Mapping
     terms = {x.name: x.expression.subs(fixed, simultaneous=True) for x in closed_terms(theorem, **chosen)}
     if any(x.has(LocalErrorSum) for x in terms.values()):
         raise InputError(f"{theorem.id} needs a profile to be analysed")
-    return terms
+    return {name: without_waiting(x) for name, x in terms.items()} if to_leading_order else terms
 
 
 def split(params: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -84,7 +84,7 @@ def elasticities(theorem: Theorem | str, **params: Any) -> Elasticities:
     """
     theorem = statement(theorem)
     options, numbers = split(params)
-    terms = analysed_terms(theorem, options, _fixed(theorem, numbers))
+    terms = analysed_terms(theorem, options, _fixed(theorem, numbers), to_leading_order=False)
     bound = Add(*terms.values())
     complete = bool(set(numbers) - {"t_star", "tau"})
     at: dict[Any, Any] = {}
