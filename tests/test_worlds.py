@@ -643,8 +643,6 @@ def test_a_component_far_away_changes_nothing(shape: str, distance: float, t: fl
         (both.score_acceleration(x, t), alone.score_acceleration(x, t)),
     ):
         np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
-    sample = both.sample(500, seed=0)
-    assert np.unique(sample[np.abs(sample[:, 0]) < 10, 0]).size > 400  # not rounded at the distance of the other
 
 
 def test_score_lipschitz_with_components_far_away() -> None:
@@ -657,6 +655,28 @@ def test_score_lipschitz_with_components_far_away() -> None:
             slopes = np.abs(world.hessian_product(x[:, None], np.ones((len(x), 1)), 0.0))
             assert world.score_lipschitz(1.0, 0.0) >= slopes.max() * (1 - 1e-9)
             assert world.score_lipschitz(1.0, 0.0) <= 1.001 * far**2 / 4 / 1e-4
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("far", [1e4, 1e8, 1e10, 1e14])
+def test_score_lipschitz_across_a_wide_gap(far: float, seed: int) -> None:
+    """Where two neighbours a distance D apart have equal weights, the slope is D^2/(4 v^2) - 1/v."""
+    rng = np.random.default_rng(seed)
+    count = int(rng.integers(2, 6))
+    means = np.concatenate([rng.standard_normal(count), far + rng.standard_normal(1 if seed % 2 else count)])
+    variance = 10 ** rng.uniform(-2, 0)
+    world = Mixture(means[:, None], 10 ** rng.uniform(-3, 0, len(means)), variance)
+    widest = np.diff(np.sort(means)).max()
+    exact = widest**2 / 4 / variance**2 - 1 / variance
+    assert exact <= world.score_lipschitz(1.0, 0.0) <= (1 + 10 / far + 2e-3) * exact
+
+
+def test_samples_near_the_origin_are_not_rounded_at_the_distance_of_others() -> None:
+    world = Mixture([[0.0, 0.0], [1.0, 0.3], [1e18, 0.0]], [1, 1, 1e-3], 0.25)
+    sample = world.sample(500, seed=0)
+    near = sample[np.abs(sample[:, 0]) < 10]
+    assert len(near) > 450
+    np.testing.assert_allclose(near.var(axis=0), [0.5, 0.27], rtol=0.25)
 
 
 def test_times_of_noise_levels() -> None:
