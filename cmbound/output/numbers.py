@@ -12,7 +12,7 @@ def rounded(x: Decimal | float, digits: int = 6, direction: str = "up") -> str:
     value = x if isinstance(x, Decimal) else Decimal(repr(float(x)))
     if value == 0:
         return "0"
-    value = Context(prec=digits, rounding=_ROUNDING[direction]).plus(value).normalize()
+    value = Context(prec=digits, rounding=_ROUNDING[direction]).normalize(value)  # in no other context: a user's may round again
     return f"{value:f}" if -5 <= value.adjusted() < digits + 3 else f"{value:e}".replace("e+", "e")
 
 
