@@ -159,7 +159,7 @@ def profile_data(profile: Profile) -> dict[str, Any]:
 def _profile_assumptions(profile: str | Profile | None) -> tuple[Assumption, ...]:
     if isinstance(profile, Profile):
         return profile.assumptions
-    return PROFILES[profile].assumptions if profile in PROFILES else ()
+    return PROFILES[profile].assumptions if profile is not None and profile in PROFILES else ()
 
 
 def theorem_data(theorem: Theorem, **options: Any) -> dict[str, Any]:
