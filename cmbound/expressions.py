@@ -58,6 +58,13 @@ class ByName:
         """As :func:`sympy.series`; raises UnknownNameError for a name of no parameter."""
         return _plain(self).series(x if x is None else symbol_of(x), *args, **kwargs)
 
+    def has(self, *patterns: Any) -> bool:
+        """As :meth:`sympy.Basic.has`; raises InputError for a plain symbol with the name of a parameter."""
+        for x in patterns:
+            if type(x) is sympy.Symbol and x.name in TABLE and x != TABLE[x.name].symbol:
+                raise InputError(f"this symbol {x.name!r} is not the one of the bound: use theorem.symbols[{x.name!r}]")
+        return bool(_plain(self).has(*patterns))
+
     def __eq__(self, other: object) -> bool:
         return bool(_plain(self) == _plain(other))
 

@@ -27,8 +27,8 @@ class FrozenDict(dict[K, V]):
     def _refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise TypeError("this mapping is read-only; change a copy: dict(x)")
 
-    __setitem__ = __delitem__ = __ior__ = _refuse  # type: ignore[assignment]
-    clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment]
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    clear = pop = popitem = setdefault = update = _refuse
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Mapping) and content(self) == content(FrozenDict(other))

@@ -197,7 +197,9 @@ def test_the_expression_is_the_sum_it_prints_as() -> None:
     assert expr - plain == 0
     assert pickle.loads(pickle.dumps(expr)) == expr
     assert by_name(L_f) is L_f
-    assert sympy.limit(by_name(L_f + h), Symbol("h"), 0) == by_name(L_f + h).limit("h", 0) == L_f
+    assert by_name(L_f + h).limit("h", 0) == by_name(L_f + h).limit(Symbol("h"), 0) == sympy.limit(by_name(L_f + h), h, 0) == L_f
+    with pytest.raises(InputError, match=r"theorem.symbols\['h'\]"):
+        sympy.limit(by_name(L_f + h), Symbol("h"), 0)
     assert by_name(L_f * sympy.exp(h)).series("h", 0, 2) == sympy.series(L_f * sympy.exp(h), h, 0, 2)
     assert ONE_STEP.diff("L_f", "L_f") == sympy.diff(plain, L_f, 2)
 
