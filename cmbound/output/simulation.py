@@ -9,8 +9,7 @@ import numpy as np
 
 from cmbound.distances import MAX_TRANSPORT
 from cmbound.notation import UPPER_BOUNDS
-from cmbound.numbers import apart, measured_constant, rounded
-from cmbound.numerics.certified import float_up
+from cmbound.numbers import apart, measured_constant, rounded, text_up
 from cmbound.output.table import Cell, Table, number
 from cmbound.output.tables import terms_table
 from cmbound.output.text import Page
@@ -94,7 +93,9 @@ def _upward(name: str, value: Any) -> Any:
     """A parameter of which an upper bound is needed, as doubles whose text is not below it."""
     if name not in UPPER_BOUNDS:
         return value
-    return [_upward(name, x) for x in value] if isinstance(value, list) else float_up(Decimal(float(value)))
+    if isinstance(value, list):
+        return [_upward(name, x) for x in value]
+    return float(value) if Decimal(repr(float(value))) >= Decimal(float(value)) else float(np.nextafter(value, np.inf))
 
 
 def exact_table(simulation: Simulation) -> Table:
@@ -103,7 +104,7 @@ def exact_table(simulation: Simulation) -> Table:
     rows = [
         tuple(
             number(x)
-            for x in (str(x.k), repr(float(x.time)), *_digits(x.w2), repr(x.bound), "" if x.ratio is None else repr(x.ratio))
+            for x in (str(x.k), repr(float(x.time)), *_digits(x.w2), text_up(x.bound), "" if x.ratio is None else repr(x.ratio))
         )
         for x in simulation.steps
     ]
