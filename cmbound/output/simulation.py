@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any
 
 import numpy as np
 
 from cmbound.distances import MAX_TRANSPORT
-from cmbound.notation import UPPER_BOUNDS
 from cmbound.numbers import apart, measured_constant, rounded, text_up
 from cmbound.output.table import Cell, Table, number
 from cmbound.output.tables import terms_table
@@ -80,22 +78,13 @@ def simulation_data(simulation: Simulation) -> dict[str, Any]:
         "theorem": evaluation.theorem.id,
         "constants": "exact" if simulation.exact else "measured",
         "method": simulation.method,
-        "parameters": {name: _upward(name, x) for name, x in simulation.parameters.items()},
+        "parameters": dict(simulation.parameters),
         "steps": steps,
         "corrector": corrector,
         "trivial_bound": evaluation.trivial,
         "violations": list(simulation.violations),
         "notes": list(simulation.notes),
     }
-
-
-def _upward(name: str, value: Any) -> Any:
-    """A parameter of which an upper bound is needed, as doubles whose text is not below it."""
-    if name not in UPPER_BOUNDS:
-        return value
-    if isinstance(value, list):
-        return [_upward(name, x) for x in value]
-    return float(value) if Decimal(repr(float(value))) >= Decimal(float(value)) else float(np.nextafter(value, np.inf))
 
 
 def exact_table(simulation: Simulation) -> Table:
