@@ -135,6 +135,13 @@ def measured_constant(name: str, value: Any, digits: int = 5) -> str:
     return rounded(float(value), digits) if name in UPPER_BOUNDS else repr(float(value)).removesuffix(".0")
 
 
+def text_up(value: float, upper: Decimal | None = None) -> str:
+    """A double as text that is not below ``upper`` (default: the double itself), its shortest one where that will do."""
+    least = Decimal(value) if upper is None else upper
+    text = repr(float(value))
+    return text if Decimal(text) >= least else rounded(least, 17)
+
+
 def plain_decimal(x: Decimal) -> str:
     """All digits, in the shortest of the two usual notations."""
     if x == 0:

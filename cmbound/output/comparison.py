@@ -6,7 +6,7 @@ from typing import Any
 
 from cmbound.analysis.comparison import NOT_APPLICABLE, NOT_EVALUABLE, ORDER, RANKED, UNCONFIRMED, Comparison, Row
 from cmbound.frozen import thawed
-from cmbound.output.numbers import plain_decimal, rounded
+from cmbound.numbers import plain_decimal, rounded, text_up
 from cmbound.output.table import Cell, Table, number
 from cmbound.output.text import Page
 
@@ -123,8 +123,13 @@ def rows_table(comparison: Comparison) -> Table:
     names = (
         "id", "metric", "target", "kind", "known", "status", "rank", "value", "upper", "dominating_term", "vacuous", "reason",
     )  # fmt: skip
-    rows = tuple(tuple(Cell("" if data[x] is None else str(data[x])) for x in names) for data in map(row_data, comparison.rows))
-    return Table(names, rows, "l" * len(names))
+    rows = []
+    for row in comparison.rows:
+        data = row_data(row)
+        if row.evaluation is not None:
+            data["value"] = text_up(row.evaluation.value, row.evaluation.upper)
+        rows.append(tuple(Cell("" if data[x] is None else str(data[x])) for x in names))
+    return Table(names, tuple(rows), "l" * len(names))
 
 
 # --- pages ------------------------------------------------------------------------------------------------------------

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any
 
 import numpy as np
 
 from cmbound.distances import MAX_TRANSPORT
 from cmbound.frozen import FrozenDict, thawed
-from cmbound.notation import UPPER_BOUNDS
-from cmbound.numbers import apart, measured_constant, rounded
-from cmbound.numerics.certified import float_up
+from cmbound.numbers import apart, measured_constant, rounded, text_up
 from cmbound.output.table import Cell, Table, number
 from cmbound.output.tables import terms_table
 from cmbound.output.text import Page
@@ -87,7 +84,7 @@ def simulation_data(simulation: Simulation) -> dict[str, Any]:
         "theorem": evaluation.theorem.id,
         "constants": "exact" if simulation.exact else "measured",
         "method": simulation.method,
-        "parameters": {name: _upward(name, thawed(x)) for name, x in simulation.parameters.items()},
+        "parameters": thawed(simulation.parameters),
         "steps": steps,
         "corrector": corrector,
         "trivial_bound": evaluation.trivial,
@@ -96,20 +93,13 @@ def simulation_data(simulation: Simulation) -> dict[str, Any]:
     }
 
 
-def _upward(name: str, value: Any) -> Any:
-    """A parameter of which an upper bound is needed, as doubles whose text is not below it."""
-    if name not in UPPER_BOUNDS:
-        return value
-    return [_upward(name, x) for x in value] if isinstance(value, list) else float_up(Decimal(float(value)))
-
-
 def exact_table(simulation: Simulation) -> Table:
     """One row for each evaluation, and one for the corrector, with all digits (what CSV holds)."""
     name = "sigma" if simulation.run.clock == "ve" else "time"
     rows = [
         tuple(
             number(x)
-            for x in (str(x.k), repr(float(x.time)), *_digits(x.w2), repr(x.bound), "" if x.ratio is None else repr(x.ratio))
+            for x in (str(x.k), repr(float(x.time)), *_digits(x.w2), text_up(x.bound), "" if x.ratio is None else repr(x.ratio))
         )
         for x in simulation.steps
     ]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import html
 from typing import Any
 
-from cmbound.output.numbers import latex_number, plain_decimal, rounded
+from cmbound.numbers import plain_decimal, rounded, text_up
+from cmbound.output.numbers import latex_number
 from cmbound.output.table import Cell, Table, dollars, math, number
 from cmbound.records import Evaluation
 
@@ -23,12 +24,18 @@ def terms_table(evaluation: Evaluation, digits: int = 6) -> Table:
 def exact_terms_table(evaluation: Evaluation) -> Table:
     """The named terms with their enclosures (what CSV holds)."""
     rows = [
-        (Cell(name), number(repr(x.value)), number(plain_decimal(x.lower)), number(plain_decimal(x.upper)), number(repr(x.share)))
+        (
+            Cell(name),
+            number(text_up(x.value, x.upper)),
+            number(plain_decimal(x.lower)),
+            number(plain_decimal(x.upper)),
+            number(repr(x.share)),
+        )
         for name, x in evaluation.terms.items()
     ]
     total = (
         Cell("total"),
-        number(repr(evaluation.value)),
+        number(text_up(evaluation.value, evaluation.upper)),
         number(plain_decimal(evaluation.lower)),
         number(plain_decimal(evaluation.upper)),
         number("1.0" if evaluation.value > 0 else "0.0"),
