@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import minimize_scalar
 
 import cmbound
 from cmbound.catalogue import theorem
@@ -407,6 +408,24 @@ def test_single_unknown_that_does_not_help(unknown: str, change: dict[str, Any],
     rest = {x: y for x, y in {**POINT, **change}.items() if x != unknown}
     with pytest.raises(DomainError, match=rf"the target 0.6 cannot be met.*{text} .*above it"):
         solve("explicit-one-step", target="0.6", unknown=unknown, **rest)
+
+
+@pytest.mark.parametrize("unknown", ["delta", "T"])
+@pytest.mark.parametrize("L_f", ["1", "1.05", "1.3", "2.2", "4.1", "7"])
+def test_single_unknown_in_a_narrow_dip(unknown: str, L_f: str) -> None:
+    """A target that is met only near the best value, on either side of the nearest point of the scan."""
+    params = {**{x: y for x, y in POINT.items() if x != unknown}, "L_f": L_f, "start": "matched", "h": "1e-5"}
+    statement = theorem("explicit-one-step")
+
+    def total(u: float) -> float:
+        return float(statement.approximate(**params, **{unknown: exp(u)}).total)
+
+    ends = (log(1e-8), log(1e-1)) if unknown == "delta" else (log(0.5), log(60))
+    lowest = minimize_scalar(total, bounds=ends, method="bounded", options={"xatol": 1e-9})
+    target = f"{lowest.fun * (1 + 1e-5):.12g}"
+    budget = solve("explicit-one-step", target=target, unknown=unknown, **params)
+    assert Fraction(budget.achieved.upper) <= Fraction(target)
+    assert total(log(float(budget.budget[unknown])) + (0.01 if unknown == "delta" else -0.01)) > float(target)
 
 
 # --- questions that cannot be asked ---------------------------------------------------------------------------------
