@@ -262,7 +262,9 @@ def test_single_unknowns(id: str, unknown: str, seed: int) -> None:
         assert found > float(target), (unknown, value, x)
 
 
-@pytest.mark.parametrize("options", [{}, {"L_f": "3", "profile": "universal"}, {"split": "optimal"}])
+@pytest.mark.parametrize(
+    "options", [{}, {"L_f": "3", "profile": "universal"}, {"L_f": "1", "m2": "30", "d": 1}, {"split": "optimal"}], ids=str
+)
 def test_time_of_later_evaluations(options: dict[str, Any]) -> None:
     """No other t_hat needs noticeably fewer steps."""
     params = {"L_f": "1.05", "d": 2, "m2": "1.2", "profile": "second-moment", "target": "0.3", **options}

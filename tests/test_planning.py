@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import minimize_scalar
 
 import cmbound
 from cmbound.catalogue import theorem
@@ -106,6 +107,17 @@ def test_roots_at_their_ends() -> None:
         smallest(lambda x: exp(-x), 1e-9, 0.5, 9.0)
     with pytest.raises(Missed):
         fewest(lambda n: 1.0 + 1 / n, 0.5, 1000)
+
+
+def test_roots_beside_what_exceeds_float64() -> None:
+    def f(x: float) -> float:
+        if x > 10:
+            raise DomainError("exceeds the float64 range")
+        return x
+
+    assert largest(f, 5.0, 1e-3, 1e100) == pytest.approx(5, rel=1e-6)
+    with pytest.raises(Missed, match="still inf"):
+        smallest(f, 0.5, 1.0, 100.0)
 
 
 @given(st.floats(1e-90, 1e90))
@@ -222,6 +234,43 @@ def test_caps() -> None:
     assert budget.evaluations_of_teacher == 1
     check_budget(solve("explicit-one-step", target=1000, **FAST), "1000")
     check_budget(solve("explicit-one-step", target="0.1", d=1, m2=0, L_f=1, start="matched", profile="universal"), "0.1")
+
+
+def test_fewest_evaluations() -> None:
+    """With a short horizon several are needed, and one less is not enough."""
+    params = {**FAST, "fix": {"T": "0.8"}, "target": "0.05"}
+    budget = solve("explicit-multistep", **params)
+    k = int(budget.budget["k"])
+    assert k >= 5
+    with pytest.raises(DomainError, match=r"the target 0\.05 cannot be met"):
+        solve("explicit-multistep", k=k - 1, **params)
+
+
+def test_the_largest_step_is_the_width_exactly() -> None:
+    """A fraction where that is short, rounded down where it is not."""
+    for T, delta, h in (("5/7", "1/7", "4/7"), ("0.75", "0.25", "0.5"), ("2", "1", "1")):
+        assert solve("explicit-one-step", target=1000, fix={"T": T, "delta": delta}, **FAST).budget["h"] == h
+    long = solve("explicit-one-step", target=1000, fix={"sigma_max": "2", "sigma_min": "1"}, **FAST).budget["h"]
+    assert 0 <= log(5 / 2) / 2 - float(long) < 1e-14
+
+
+@pytest.mark.parametrize(
+    ("id", "params", "solved"),
+    [
+        ("kwon2022-w2", {"L_os": "1/2", "T": "1/2"}, ("eps_sc",)),
+        ("chewi2026-ddpm", {"d": 2, "delta": "1e-3", "hbar": "1e-4", "eps_w": "1e-3"}, ("T",)),
+    ],
+)
+def test_statements_without_a_parameter_of_every_term(id: str, params: dict[str, Any], solved: tuple[str, ...]) -> None:
+    """What a statement does not have is neither asked for nor solved for."""
+    budget = solve(id, target=9, m2="1", **({"d": 1} | params))
+    assert budget.solved == solved
+    assert Fraction(budget.achieved.upper) <= 9
+    for other, unknown in (("chen2025-multistep", "k"), ("brosse2026-edm", "T"), ("chen2025-multistep", None)):
+        with pytest.raises(InputError, match="has no budget"):
+            solve(other, target=1, unknown=unknown)
+    with pytest.raises(DomainError, match=r"cannot be met: initialisation is still inf at T = 690"):
+        solve("kwon2022-w2", target="0.01", m2="1", d=1, L_os="1/2")
 
 
 # --- fixing ---------------------------------------------------------------------------------------------------------
@@ -408,6 +457,24 @@ def test_single_unknown_that_does_not_help(unknown: str, change: dict[str, Any],
     rest = {x: y for x, y in {**POINT, **change}.items() if x != unknown}
     with pytest.raises(DomainError, match=rf"the target 0.6 cannot be met.*{text} .*above it"):
         solve("explicit-one-step", target="0.6", unknown=unknown, **rest)
+
+
+@pytest.mark.parametrize("unknown", ["delta", "T"])
+@pytest.mark.parametrize("L_f", ["1", "1.05", "1.3", "2.2", "4.1", "7"])
+def test_single_unknown_in_a_narrow_dip(unknown: str, L_f: str) -> None:
+    """A target that is met only near the best value, on either side of the nearest point of the scan."""
+    params = {**{x: y for x, y in POINT.items() if x != unknown}, "L_f": L_f, "start": "matched", "h": "1e-5"}
+    statement = theorem("explicit-one-step")
+
+    def total(u: float) -> float:
+        return float(statement.approximate(**params, **{unknown: exp(u)}).total)
+
+    ends = (log(1e-8), log(1e-1)) if unknown == "delta" else (log(0.5), log(60))
+    lowest = minimize_scalar(total, bounds=ends, method="bounded", options={"xatol": 1e-9})
+    target = f"{lowest.fun * (1 + 1e-5):.12g}"
+    budget = solve("explicit-one-step", target=target, unknown=unknown, **params)
+    assert Fraction(budget.achieved.upper) <= Fraction(target)
+    assert total(log(float(budget.budget[unknown])) + (0.01 if unknown == "delta" else -0.01)) > float(target)
 
 
 # --- questions that cannot be asked ---------------------------------------------------------------------------------

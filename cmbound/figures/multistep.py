@@ -53,7 +53,7 @@ class MultistepData(FigureData, Record):
         times: for each of ``SCHEDULES`` the times (noise levels in the ``ve`` clock), each (n,).
         bounds: likewise the certified bounds.
         measured: likewise the exact W2 of a run in the Gaussian world; empty without one.
-        limit: no number of evaluations brings the bound below it (float64, infinite: no time contracts).
+        limit: where the bound tends to with more and more evaluations (float64, infinite: no time contracts).
         steps_worth_taking: the number of evaluations after which another one gains less than 1% of the first bound.
         to, clock: as in an evaluation.
     """

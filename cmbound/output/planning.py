@@ -204,7 +204,8 @@ def _worth(schedule: Schedule) -> str:
     first = schedule.bounds[0]
     if count == 1 and first <= schedule.limit:
         return "steps worth taking: 1 (more only raise the bound)"
-    return f"steps worth taking: {count} (one more gains less than {gain})"
+    less = "nothing" if schedule.gain == 0 else f"less than {gain}"
+    return f"steps worth taking: {count} (one more gains {less})"
 
 
 def _limit(schedule: Schedule) -> str:

@@ -329,7 +329,7 @@ def _rounded_horizon(
     """The smallest T; it must lie above delta, and at or above the later times."""
     full = {**problem.given, **values}
     text = rounded(max(low, 10 * LOWEST), up=True, digits=6)
-    floor = exact_number(full, "delta")
+    floor = problem.start(full)
     while Fraction(text) <= floor or Fraction(text) < low:
         text = rounded(Fraction(text) * (1 + Fraction(1, 10**4)), up=True, digits=6)
     if used(text) <= allowance:

@@ -146,6 +146,10 @@ class Problem(Record):
         """The name of the end of the grid."""
         return "t" if is_given(self.given, "t") else "T"
 
+    def start(self, params: Mapping[str, Any]) -> Fraction:
+        """delta, or 0 for a statement that has none."""
+        return exact_number(params, "delta") if accepts(self.theorem, "delta") else Fraction(0)
+
     def with_evaluations(self, k: int, offset: float | None) -> Problem:
         """The same question with k evaluations and t_hat = delta + offset."""
         return replace(self, given={**self.given, "k": k}, offset=offset if k > 1 else None)
@@ -161,7 +165,7 @@ class Problem(Record):
         if "eta" in missing:
             full["eta"] = rounded(exact("tau_c", full["tau_c"]) / 10**9, up=False)
         if "T" in missing:
-            start = 2 * float(exact_number(full, "delta")) + 1 + float(exact("u", full.get("u", 0)))
+            start = 2 * float(self.start(full)) + 1 + float(exact("u", full.get("u", 0)))
             full["T"] = max([Fraction(start), *(x * _BEYOND for x in later_times(full)), *self._t_hat(full)])
         if "h" in missing:
             full["h"] = float(exact_number(full, self.end) - exact_number(full, "delta")) / 2
@@ -230,7 +234,7 @@ class Problem(Record):
             if not is_given(full, self.end):
                 return LOWEST, min([LARGEST_DELTA, *later_times(full)])
             return LOWEST, min([exact_number(full, self.end) - step, *later_times(full)])
-        delta = exact_number(full, "delta")
+        delta = self.start(full)
         if name == "T":
             strict = full.get("clock") == "ve" or full.get("grid") is not None or "N" in full
             high = Fraction(LONGEST_HORIZON) if strict else LARGEST_T
@@ -308,12 +312,12 @@ def read_problem(
     terms = tuple(x.name for x in theorem.sources if not (x.name == "early_stopping" and given.get("to") == "p_delta"))
     if "gamma" in theorem.free and unknown is None:
         given = {**best_corrector(given), **given}
-    if not set(terms) & set(BUDGET):
+    if not any(accepts(theorem, name) for term in terms for name in BUDGET.get(term, ())):
         raise InputError(f"{theorem.id} has no budget: none of its terms has a parameter of its own")
     if unknown is not None:
         return _single(Problem(theorem, goal, given, (unknown,), {}, terms, step, own=frozenset(own)), own)
     _count_of_lists(given, step)
-    unknowns = tuple(_unknowns(given, terms, step))
+    unknowns = tuple(x for x in _unknowns(given, terms, step) if accepts(theorem, x))
     fixed = {name: _text(given[name]) for name in fixable(theorem) if name in given}
     return Problem(theorem, goal, given, unknowns, fixed, terms, step, own=frozenset(own))
 
@@ -367,7 +371,8 @@ def _single(problem: Problem, own: Mapping[str, Any]) -> Problem:
     """The question with one unknown: everything else that is given counts as fixed."""
     name = problem.unknowns[0]
     theorem, given = problem.theorem, dict(problem.given)
-    allowed = [x for x in (*TERM_OF, "L_f", "k") if accepts(theorem, x) and TERM_OF.get(x, problem.terms[0]) in problem.terms]
+    names = (*TERM_OF, "L_f", *(("k",) if theorem.recursion else ()))
+    allowed = [x for x in names if accepts(theorem, x) and TERM_OF.get(x, problem.terms[0]) in problem.terms]
     if name not in allowed:
         raise InputError(f"unknown must be one of {', '.join(allowed)}; got {name!r}")
     if is_given(own, name):

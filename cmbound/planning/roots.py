@@ -57,8 +57,9 @@ def smallest(f: Function, allowance: float, low: float, high: float, accuracy: f
     """
     if f(low) <= allowance:
         return low
-    if f(high) > allowance:
-        raise Missed(high, f(high))
+    last = _value(f, high)
+    if last > allowance:
+        raise Missed(high, last)
     return float(brentq(lambda x: _gap(f, allowance, x), low, high, xtol=accuracy * max(low, 1e-3)))
 
 

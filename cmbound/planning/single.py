@@ -13,6 +13,7 @@ from scipy.optimize import brentq, minimize_scalar
 
 from cmbound.errors import DomainError, MissingParameterError
 from cmbound.evaluation.setting import MAX_EVALUATIONS
+from cmbound.formulas import accepts
 from cmbound.planning.budget import Budget, best, finish, impossible
 from cmbound.planning.problem import Problem, exact_number, is_given, later_times, rounded, stepped
 from cmbound.planning.roots import Missed
@@ -41,7 +42,7 @@ def solve_single(problem: Problem) -> Budget:
 
 
 def _require(problem: Problem, other: str) -> None:
-    if not is_given(problem.given, other):
+    if accepts(problem.theorem, other) and not is_given(problem.given, other):
         raise MissingParameterError(f"{problem.theorem.id} needs {other}: only {problem.unknowns[0]} is the unknown")
 
 
@@ -71,7 +72,7 @@ def _on_both_sides(problem: Problem, name: str) -> str:
         cap = float(Fraction(problem.cap(name, {})))
         points = cap * np.exp(np.linspace(-80.0, 0.0, 4 * _POINTS))[::-1]
     else:
-        start = float(exact_number(problem.given, "delta"))
+        start = float(problem.start(problem.given))
         gap = max(low - start, 1e-6 * max(low, 1e-3))
         points = np.minimum(start + gap * (1 + 1e-9) * np.exp(np.linspace(0.0, log((high - start) / gap), _POINTS)), high)
 
