@@ -170,7 +170,9 @@ class Profile:
         expr = in_branches(_checked(acceleration, {"t"}, "acceleration"))
         for symbol in sorted(expr.free_symbols - {t}, key=lambda x: x.name):
             if symbol == h or TABLE[symbol.name].per_step:
-                raise InputError(f"acceleration contains {symbol.name!r}: it is a property of the data, not of the model or the grid")
+                raise InputError(
+                    f"acceleration contains {symbol.name!r}: it is a property of the data, not of the model or the grid"
+                )
         cuts(expr, t)
         assumption = Assumption(f"profile:{name}", f"the score acceleration is at most {plain(expr)}")
         rule = Rule(g(h) * Integral(elementary(expr), (t, a, b)))

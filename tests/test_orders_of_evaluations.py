@@ -47,8 +47,8 @@ def derived(id: str, profile: str | None) -> Orders:
 
 def given(theorem: Theorem, profile: str | None) -> dict[str, Any]:
     """A point of the domain, every free parameter included: an order is that with the others fixed."""
-    found = for_theorem(theorem, {**BASE, **{name: float(BASE[name]) for name in ("R", "delta", "m2")}})
-    found = {name: BASE[name] for name in found}
+    needed = for_theorem(theorem, {**BASE, **{name: float(BASE[name]) for name in ("R", "delta", "m2")}})
+    found = {name: BASE[name] for name in needed}
     if theorem.id == "explicit-map-lipschitz":
         found |= {"R": "0.5", "delta": "0.1"}
     if theorem.id == "chen2025-multistep":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -190,7 +191,13 @@ def test_parameters_decide() -> None:
     late = Profile.from_acceleration("late", exp(-t) * (1 + Max(0, t - 4) * 1000))
     assert ONE_STEP.evaluate(**{**BASE, "T": 4}, profile=late).value > 0
     both_tiers(DomainError, "increases", late)
-    ve = {**{x: y for x, y in BASE.items() if x not in ("T", "delta")}, "sigma_min": "0.02", "sigma_max": 20, "clock": "ve", "L_s": 2}
+    ve = {
+        **{x: y for x, y in BASE.items() if x not in ("T", "delta")},
+        "sigma_min": "0.02",
+        "sigma_max": 20,
+        "clock": "ve",
+        "L_s": 2,
+    }
     found = ONE_STEP.evaluate(**ve, profile=Profile.from_acceleration("mine", L_s * exp(-t)))
     assert [x.status for x in found.assumptions if "non-increasing" in x.text] == ["checked"]
     with pytest.raises(DomainError, match="negative"):
@@ -205,15 +212,21 @@ def test_arrays_sweeps_and_solutions_look_too() -> None:
         ONE_STEP.approximate(**{**BASE, "T": np.array([0.5, 1.0, 3.0])}, profile=pole)
     signed = Profile.from_acceleration("mine", (m2 - 3) * exp(-t))
     assert (ONE_STEP.approximate(**{**BASE, "m2": np.linspace(3.5, 9, 3000)}, profile=signed).total > 0).all()
-    with pytest.raises(DomainError, match="negative.* at index 3000"):
+    with pytest.raises(DomainError, match=r"negative.* at index 3000"):
         ONE_STEP.approximate(**{**BASE, "m2": np.append(np.linspace(3.5, 9, 3000), 2.9)}, profile=signed)
+    at_delta = Profile.from_acceleration("mine", 1 / (t - Rational(1, 64)))
     with pytest.raises(UndecidedError, match="no finite"):
-        at_delta = Profile.from_acceleration("mine", 1 / (t - Rational(1, 64)))
         ONE_STEP.approximate(**{**BASE, "delta": np.array([0.1, 0.05, 1 / 64])}, profile=at_delta)
     with pytest.raises(DomainError, match="negative"):
         table(cmbound.sweep("explicit-one-step", **{**BASE, "m2": ["4", "2"]}, profile=signed))
     with pytest.raises(DomainError, match="increases"):
-        cmbound.solve("explicit-one-step", "h", target=3, **{x: y for x, y in BASE.items() if x != "h"}, profile=Profile.from_acceleration("mine", t))
+        cmbound.solve(
+            "explicit-one-step",
+            unknown="h",
+            target=3,
+            **{x: y for x, y in BASE.items() if x != "h"},
+            profile=Profile.from_acceleration("mine", t),
+        )
 
 
 def test_a_hidden_row_of_an_array_is_found() -> None:
@@ -227,7 +240,9 @@ def test_a_hidden_row_of_an_array_is_found() -> None:
         ONE_STEP.approximate(**{**BASE, "m2": values}, profile=profile)
 
 
-@pytest.mark.parametrize("acceleration", [L_f * exp(-t), h / t, eps_sc + 1 / t, sympy.floor(t), sympy.gamma(t), sympy.Symbol("t")])
+@pytest.mark.parametrize(
+    "acceleration", [L_f * exp(-t), h / t, eps_sc + 1 / t, sympy.floor(t), sympy.gamma(t), sympy.Symbol("t")]
+)
 def test_accelerations_that_are_refused_when_made(acceleration: Any) -> None:
     with pytest.raises(InputError):
         Profile.from_acceleration("mine", acceleration)
@@ -245,7 +260,11 @@ STRETCHES: dict[str, tuple[Callable[..., Any], type[Exception], str]] = {
     "a logarithm": (lambda a, b, h: h * log(log(b - a) - 9), DomainError, "not a real number"),
     "a divergent integral": (lambda a, b, h: h * Integral(1 / (t - delta), (t, a, b)), UndecidedError, "no enclosure"),
     "an integral from 0": (lambda a, b, h: h * Integral(1 / t, (t, 0, b)), UndecidedError, "no enclosure"),
-    "an integral that is not real": (lambda a, b, h: h * Integral(sqrt(1 - t), (t, a, b)), (DomainError, UndecidedError), "enclosure|not real"),  # type: ignore[dict-item]
+    "an integral that is not real": (
+        lambda a, b, h: h * Integral(sqrt(1 - t), (t, a, b)),
+        (DomainError, UndecidedError),
+        "enclosure|not real",
+    ),  # type: ignore[dict-item]
 }
 
 
@@ -311,12 +330,24 @@ def test_integrals_that_end(params: dict[str, Any], profile: Any) -> None:
 
 
 EXTREMES: dict[str, tuple[str, dict[str, Any]]] = {
-    "a horizon of 1e9": ("explicit-training", {"eps_cm": 1, "L_f": 1, "d": 3, "m2": 2, "T": "1e9", "delta": "0.1", "start": "matched"}),
-    "a horizon of 1e300": ("explicit-training", {"eps_cm": 1, "L_f": 1, "d": 3, "m2": 2, "T": "1e300", "delta": "0.1", "start": "matched"}),
+    "a horizon of 1e9": (
+        "explicit-training",
+        {"eps_cm": 1, "L_f": 1, "d": 3, "m2": 2, "T": "1e9", "delta": "0.1", "start": "matched"},
+    ),
+    "a horizon of 1e300": (
+        "explicit-training",
+        {"eps_cm": 1, "L_f": 1, "d": 3, "m2": 2, "T": "1e300", "delta": "0.1", "start": "matched"},
+    ),
     "the same, standard start": ("explicit-training", {"eps_cm": 1, "L_f": 1, "d": 3, "m2": 2, "T": "1e9", "delta": "0.1"}),
     "order form": ("lyu2023-thm3", {"eps_sc": 1, "eps_cm": 1, "L_s": 2, "L_f": 1, "d": 3, "m2": 2, "T": "1e300", "h": 1, "C": 1}),
-    "a map error at 1e9": ("explicit-map-error", {"eps_sc": 1, "eps_cm": 1, "L_f": 1, "d": 3, "m2": 2, "t": "1e9", "delta": "0.1", "h": 1}),
-    "digits over a long grid": ("explicit-one-step", {**BASE, "h": None, "grid": "geometric", "N": 10**5, "digits": 1000, "profile": "universal"}),
+    "a map error at 1e9": (
+        "explicit-map-error",
+        {"eps_sc": 1, "eps_cm": 1, "L_f": 1, "d": 3, "m2": 2, "t": "1e9", "delta": "0.1", "h": 1},
+    ),
+    "digits over a long grid": (
+        "explicit-one-step",
+        {**BASE, "h": None, "grid": "geometric", "N": 10**5, "digits": 1000, "profile": "universal"},
+    ),
 }
 
 
@@ -324,25 +355,27 @@ EXTREMES: dict[str, tuple[str, dict[str, Any]]] = {
 def test_evaluations_end(name: str) -> None:
     """The right value or an UndecidedError, soon."""
     id, params = EXTREMES[name]
+    undecided = name in ("the same, standard start", "digits over a long grid")
     start = time.process_time()
-    try:
-        found = cmbound.theorem(id).evaluate(**params)
-    except UndecidedError as error:
-        assert "limit of work" in str(error)
+    if undecided:
+        with pytest.raises(UndecidedError, match="limit of work"):
+            cmbound.theorem(id).evaluate(**params)
     else:
-        assert 0 <= found.lower <= found.upper
-        linear = Fraction(params.get("T", params.get("t"))) - Fraction("0.1")
+        found = cmbound.theorem(id).evaluate(**params)
+        assert found.lower <= found.upper
         if "consistency" in found.terms and id != "lyu2023-thm3":
+            linear = Fraction(params["T"] if "T" in params else params["t"]) - Fraction("0.1")
             assert found.terms["consistency"].value == pytest.approx(float(linear), rel=1e-12)
-        assert all(Fraction(x.lower) <= Fraction(x.upper) for x in found.terms.values() if x.upper > 1e-300)
     assert time.process_time() - start < SECONDS
 
 
 def test_a_tiny_term_keeps_an_enclosure() -> None:
     found = cmbound.theorem("explicit-training").evaluate(**EXTREMES["a horizon of 1e9"][1]).terms["initialisation"]
-    assert (found.lower, str(found.upper)) == (0, "1E-900000")
+    assert (found.lower, str(found.upper)) == (Decimal(0), "1E-900000")
     assert found.value == 5e-324
-    readable = cmbound.theorem("explicit-training").evaluate(**{**EXTREMES["a horizon of 1e9"][1], "T": 10**5}).terms["initialisation"]
+    readable = (
+        cmbound.theorem("explicit-training").evaluate(**{**EXTREMES["a horizon of 1e9"][1], "T": 10**5}).terms["initialisation"]
+    )
     with mpmath.workdps(40):
         exact = 2 * mpmath.exp(-(10**5))
         assert mpmath.mpf(str(readable.lower)) <= exact <= mpmath.mpf(str(readable.upper))

@@ -106,7 +106,7 @@ def _verify(part: Any, found: Order, symbol: Any, low: Any, high: Any, point: Po
     smallest = []
     for scale in _SCALES:
         at = {**point, found.parameter: Fraction(scale) if found.limit == "oo" else Fraction(1, scale)}
-        smallest.append(_minimum(part, symbol, *(_near(x, at) for x in (low, high)), at))
+        smallest.append(_minimum(part, symbol, _near(low, at), _near(high, at), at))
     with certified.precision(_BITS):
         logs = [certified.number(x).log() for x in _SCALES]
         steps = logs[1] - logs[0]
@@ -137,4 +137,3 @@ def _minimum(part: Any, symbol: Any, low: Fraction, high: Fraction, at: Point) -
     if not finite:
         raise OrderUndecidedError(f"no value of the bound over {symbol}")
     return min(finite, key=lambda x: x.mid())
-

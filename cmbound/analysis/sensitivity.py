@@ -169,7 +169,9 @@ def _polished(bound: Any, at: Mapping[Any, Any], chosen: tuple[str, ...]) -> dic
             if bound.has(symbol):
                 function, start = _along(bound, symbol, found), float(at[symbol])
                 span = start * (1 - _CLOSE), start * (1 + _CLOSE)
-                result = minimize_scalar(lambda x: float(function(x)), bounds=span, method="bounded", options={"xatol": 1e-9 * start})
+                result = minimize_scalar(
+                    lambda x: float(function(x)), bounds=span, method="bounded", options={"xatol": 1e-9 * start}
+                )
                 if span[0] * 1.001 < result.x < span[1] * 0.999:
                     found[symbol] = sympy.Rational(*float(result.x).as_integer_ratio())
     return found

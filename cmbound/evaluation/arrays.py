@@ -97,9 +97,7 @@ def _loop(theorem: Theorem, params: Mapping[str, Any], flat: Mapping[str, Any], 
     return Approximation(totals.reshape(shape), {name: x.reshape(shape) for name, x in terms.items()})
 
 
-def _vectorised(
-    setting: Setting, params: Mapping[str, Any], flat: Mapping[str, Any], shape: tuple[int, ...]
-) -> Approximation:
+def _vectorised(setting: Setting, params: Mapping[str, Any], flat: Mapping[str, Any], shape: tuple[int, ...]) -> Approximation:
     size = int(np.prod(shape))
     backend = Floats()
     fixed = {name: backend.number(value) for name, value in setting.values.items() if name not in flat}
