@@ -320,6 +320,45 @@ def test_elasticities_with_two_rules() -> None:
         assert found[name] == pytest.approx(slope, abs=1e-5), name
 
 
+def measured(id: str, name: str, profile: str, numbers: dict[str, str]) -> float:
+    """The slope of log(value) in log(parameter), of evaluations over 4 per cent (they choose times on a raster)."""
+    x, step = float(numbers[name]), 0.02
+    ends = [
+        np.log(float(cmbound.theorem(id).approximate(**{**numbers, name: y}, profile=profile).total))
+        for y in (x * (1 + step), x * (1 - step))
+    ]
+    return float((ends[0] - ends[1]) / (np.log1p(step) - np.log1p(-step)))
+
+
+BEST: dict[str, tuple[str, str, dict[str, str], tuple[str, ...]]] = {
+    "a late rule from delta on": ("explicit-one-step", "lipschitz-decay", {"L_s": "400", "m2": "0.01"}, ("L_s", "delta", "T")),
+    "t_star = delta": ("explicit-one-step", "lipschitz-decay", {"L_s": "400", "t_star": "delta"}, ("L_s", "m2")),
+    "the second rule at its first time": ("explicit-map-error", "lipschitz-decay", {"L_s": "1.5", "m2": "0"}, ("L_s", "delta")),
+    "two map errors": ("explicit-multistep", "lipschitz-decay", {"L_s": "4", "k": "3", "t_hat": "2"}, ("L_s", "m2", "t_hat")),
+    "smoothing": ("explicit-tv-smoothing", "lipschitz", {"L_s": "4"}, ("L_s", "delta", "m2")),
+    "smoothing held by T": (
+        "explicit-tv-smoothing",
+        "lipschitz",
+        {"L_s": "1.2", "m2": "0.5", "T": "0.3", "eps_cm": "3"},
+        ("L_s", "delta", "T"),
+    ),
+    "the corrector": ("explicit-tv-underdamped", "lipschitz", {"L_s": "4", "L_phi": "5", "eta": "1e-2"}, ("L_s", "delta", "eta")),
+}
+
+
+@pytest.mark.parametrize("name", BEST)
+def test_elasticities_are_those_of_the_best_choice(name: str) -> None:
+    """Times of change and parameters left out move with the others, as in an evaluation."""
+    id, profile, extra, names = BEST[name]
+    numbers = {**POINT, **extra}
+    if id == "explicit-map-error":
+        numbers = {x: y for x, y in numbers.items() if x not in ("T", "m2")} | {"t": "5", "m2": "0.001"}
+    found = cmbound.elasticities(id, profile=profile, **numbers).values
+    assert found is not None
+    for x in names:
+        assert found[x] == pytest.approx(measured(id, x, profile, numbers), abs=1e-3), x
+
+
 def test_elasticities_add_up_where_the_bound_is_homogeneous() -> None:
     """m2, d^(1/2) and the errors scale together: Euler's identity."""
     numbers = {name: POINT[name] for name in ("eps_cm", "L_f", "d", "m2", "T", "delta")}

@@ -116,7 +116,8 @@ def _verify(part: Any, found: Order, symbol: Any, low: Any, high: Any, point: Po
     expected = toward * float(found.exponent) + float(found.logs) * bend
     if not abs(slope - expected) < 0.02:
         raise OrderUndecidedError(
-            f"the smallest bound over {symbol} grows with the power {slope:.3f}, not {expected:.3f}: its place moves with {found.parameter}"
+            f"the smallest bound over {symbol} grows with the power {slope:.3f}, not {expected:.3f}: "
+            f"its place moves with {found.parameter}"
         )
 
 
