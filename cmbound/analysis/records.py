@@ -61,7 +61,11 @@ class Order:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Orders:
-    """Leading orders of a statement: ``terms[name][parameter]`` and ``total[parameter]``."""
+    """Leading orders of a statement: ``terms[name][parameter]`` and ``total[parameter]``.
+
+    The other parameters are held fixed, free ones of the algorithm (``u``, ``gamma``, ``tau_c``) too; the time at which a profile
+    changes from its first rule to its second is no parameter: it is the best one, as in an evaluation.
+    """
 
     theorem: Theorem
     options: Mapping[str, Any]
