@@ -85,7 +85,9 @@ def held(orders: Orders) -> list[str]:
     """Parameters of the algorithm among the others that are held fixed, where an evaluation may choose them."""
     names = [name for name in orders.theorem.free if name in orders.total]
     one = len(names) == 1
-    text = f"{', '.join(names)}: held fixed like the others; an evaluation that leaves {'it' if one else 'them'} out takes the best"
+    text = (
+        f"{', '.join(names)}: held fixed like the others; an evaluation that leaves {'it' if one else 'them'} out takes the best"
+    )
     return [f"{text} value{'' if one else 's'}"] if names else []
 
 
