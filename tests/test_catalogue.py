@@ -150,6 +150,7 @@ def _reference(theorem: Theorem, params: dict[str, Any]) -> dict[str, Any]:
         numbers.setdefault(TABLE["t_star"].symbol, mpmath.mpf(0))
         numbers.setdefault(TABLE["tau"].symbol, mpmath.mpf(0))
         numbers.setdefault(TABLE["t_switch"].symbol, numbers.get(TABLE["T"].symbol))
+        numbers.setdefault(TABLE["t_switch_hat"].symbol, numbers.get(TABLE["t_hat"].symbol))
         result = {}
         for term in terms:
             expr = elementary(term.expression).doit()

@@ -57,6 +57,7 @@ def _number(name: str, rng: np.random.Generator) -> Any:
         "N": (10, 20),
         "rho": (3, 9),
         "t_switch": (2.1, 2.2),
+        "t_switch_hat": (2.1, 2.2),
     }
     low, high = ranges.get(name, (0.1, 10.0))
     value = rng.uniform(low, high)

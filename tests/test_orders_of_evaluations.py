@@ -31,12 +31,10 @@ BASE: dict[str, Any] = {
 }  # fmt: skip
 FAR = ((10**16, 10**24), (10**32, 10**48))
 """Pairs of values of a parameter (or of one over it) for powers."""
-PAIRS: dict[str, tuple[tuple[int, int], ...]] = {"k": ((500, 1000), (2000, 3000)), "t_hat": ((50, 100), (200, 400))}
-PAIRS |= dict.fromkeys(("T", "t"), ((10**3, 2 * 10**3), (10**4, 2 * 10**4), (10**7, 10**9)))
+PAIRS: dict[str, tuple[tuple[int, int], ...]] = {"k": ((500, 1000), (2000, 3000))}
+PAIRS |= dict.fromkeys(("T", "t", "t_hat"), ((10**3, 2 * 10**3), (10**4, 2 * 10**4), (10**7, 10**9)))
 NEAR = ((3, 5), (5, 8), (8, 12), (20, 40), (100, 200))
 """For exponentials, those of these that float64 holds."""
-ROOM: dict[str, dict[str, str]] = {"t_hat": {"T": "1000"}}
-"""Others that must make room for a parameter."""
 CLOSE = 0.02
 
 
@@ -47,8 +45,8 @@ def derived(id: str, profile: str | None) -> Orders:
 
 def given(theorem: Theorem, profile: str | None) -> dict[str, Any]:
     """A point of the domain, every free parameter included: an order is that with the others fixed."""
-    found = for_theorem(theorem, {**BASE, **{name: float(BASE[name]) for name in ("R", "delta", "m2")}})
-    found = {name: BASE[name] for name in found}
+    needed = for_theorem(theorem, {**BASE, **{name: float(BASE[name]) for name in ("R", "delta", "m2")}})
+    found = {name: BASE[name] for name in needed}
     if theorem.id == "explicit-map-lipschitz":
         found |= {"R": "0.5", "delta": "0.1"}
     if theorem.id == "chen2025-multistep":
@@ -62,13 +60,15 @@ def given(theorem: Theorem, profile: str | None) -> dict[str, Any]:
 
 def terms_at(theorem: Theorem, params: dict[str, Any], name: str, value: Fraction) -> dict[str, Any]:
     """The terms and the total, as logarithms (certified; for a far horizon float64: 1 - s_T takes T bits)."""
-    params = {**params, **{x: y for x, y in ROOM.get(name, {}).items() if accepts(theorem, x)}, name: value}
+    params = {**params, name: value}
+    if name == "t_hat" and accepts(theorem, "T"):
+        params["T"] = 1000 if value < 1000 else 10**11  # the horizon makes room
     if name == "N" and "h" in params:
         end = next(Fraction(params[x]) for x in ("t", "T", "t_hat", "h") if x in params)
         params["h"] = (end - Fraction(params.get("delta", 0))) / params.pop("N")
     if name == "T" and "t" in params:
         params.pop("t")
-    if name in ("T", "t") and value > 100 and theorem.uses_profile:
+    if name in ("T", "t", "t_hat") and value > 200 and theorem.uses_profile:
         result = theorem.approximate(**params)
         found = {x: float(y) for x, y in result.terms.items()} | {"total": float(result.total)}
         return {x: math.log(y) if y > 0 else None for x, y in found.items()}

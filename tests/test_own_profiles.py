@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -211,17 +212,17 @@ def test_arrays_sweeps_and_solutions_look_too() -> None:
         ONE_STEP.approximate(**{**BASE, "T": np.array([0.5, 1.0, 3.0])}, profile=pole)
     signed = Profile.from_acceleration("mine", (m2 - 3) * exp(-t))
     assert (ONE_STEP.approximate(**{**BASE, "m2": np.linspace(3.5, 9, 3000)}, profile=signed).total > 0).all()
-    with pytest.raises(DomainError, match="negative.* at index 3000"):
+    with pytest.raises(DomainError, match=r"negative.* at index 3000"):
         ONE_STEP.approximate(**{**BASE, "m2": np.append(np.linspace(3.5, 9, 3000), 2.9)}, profile=signed)
+    at_delta = Profile.from_acceleration("mine", 1 / (t - Rational(1, 64)))
     with pytest.raises(UndecidedError, match="no finite"):
-        at_delta = Profile.from_acceleration("mine", 1 / (t - Rational(1, 64)))
         ONE_STEP.approximate(**{**BASE, "delta": np.array([0.1, 0.05, 1 / 64])}, profile=at_delta)
     with pytest.raises(DomainError, match="negative"):
         table(cmbound.sweep("explicit-one-step", **{**BASE, "m2": ["4", "2"]}, profile=signed))
     with pytest.raises(DomainError, match="increases"):
         cmbound.solve(
             "explicit-one-step",
-            "h",
+            unknown="h",
             target=3,
             **{x: y for x, y in BASE.items() if x != "h"},
             profile=Profile.from_acceleration("mine", t),
@@ -354,23 +355,23 @@ EXTREMES: dict[str, tuple[str, dict[str, Any]]] = {
 def test_evaluations_end(name: str) -> None:
     """The right value or an UndecidedError, soon."""
     id, params = EXTREMES[name]
+    undecided = name in ("the same, standard start", "digits over a long grid")
     start = time.process_time()
-    try:
-        found = cmbound.theorem(id).evaluate(**params)
-    except UndecidedError as error:
-        assert "limit of work" in str(error)
+    if undecided:
+        with pytest.raises(UndecidedError, match="limit of work"):
+            cmbound.theorem(id).evaluate(**params)
     else:
-        assert 0 <= found.lower <= found.upper
-        linear = Fraction(params.get("T", params.get("t"))) - Fraction("0.1")
+        found = cmbound.theorem(id).evaluate(**params)
+        assert found.lower <= found.upper
         if "consistency" in found.terms and id != "lyu2023-thm3":
+            linear = Fraction(params["T"] if "T" in params else params["t"]) - Fraction("0.1")
             assert found.terms["consistency"].value == pytest.approx(float(linear), rel=1e-12)
-        assert all(Fraction(x.lower) <= Fraction(x.upper) for x in found.terms.values() if x.upper > 1e-300)
     assert time.process_time() - start < SECONDS
 
 
 def test_a_tiny_term_keeps_an_enclosure() -> None:
     found = cmbound.theorem("explicit-training").evaluate(**EXTREMES["a horizon of 1e9"][1]).terms["initialisation"]
-    assert (found.lower, str(found.upper)) == (0, "1E-900000")
+    assert (found.lower, str(found.upper)) == (Decimal(0), "1E-900000")
     assert found.value == 5e-324
     readable = (
         cmbound.theorem("explicit-training").evaluate(**{**EXTREMES["a horizon of 1e9"][1], "T": 10**5}).terms["initialisation"]

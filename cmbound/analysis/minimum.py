@@ -106,7 +106,7 @@ def _verify(part: Any, found: Order, symbol: Any, low: Any, high: Any, point: Po
     smallest = []
     for scale in _SCALES:
         at = {**point, found.parameter: Fraction(scale) if found.limit == "oo" else Fraction(1, scale)}
-        smallest.append(_minimum(part, symbol, *(_near(x, at) for x in (low, high)), at))
+        smallest.append(_minimum(part, symbol, _near(low, at), _near(high, at), at))
     with certified.precision(_BITS):
         logs = [certified.number(x).log() for x in _SCALES]
         steps = logs[1] - logs[0]
@@ -116,7 +116,8 @@ def _verify(part: Any, found: Order, symbol: Any, low: Any, high: Any, point: Po
     expected = toward * float(found.exponent) + float(found.logs) * bend
     if not abs(slope - expected) < 0.02:
         raise OrderUndecidedError(
-            f"the smallest bound over {symbol} grows with the power {slope:.3f}, not {expected:.3f}: its place moves with {found.parameter}"
+            f"the smallest bound over {symbol} grows with the power {slope:.3f}, not {expected:.3f}: "
+            f"its place moves with {found.parameter}"
         )
 
 

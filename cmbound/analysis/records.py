@@ -64,7 +64,9 @@ class Order:
 class Orders(Record):
     """Leading orders of a statement: ``terms[name][parameter]`` and ``total[parameter]``.
 
-    ``unused`` are the numbers that were given and occur in no term, with the reason.
+    The other parameters are held fixed, free ones of the algorithm (``u``, ``gamma``, ``tau_c``) too; the time at which a profile
+    changes from its first rule to its second is no parameter: it is the best one, as in an evaluation. ``unused`` are the
+    numbers that were given and occur in no term, with the reason.
     """
 
     theorem: Theorem

@@ -162,7 +162,10 @@ def _with_active(theorem: Theorem, bound: Any, at: Mapping[Any, Any], chosen: tu
 
 
 def _polished(bound: Any, at: Mapping[Any, Any], chosen: tuple[str, ...]) -> dict[Any, Any]:
-    """Parameters that were chosen best to a few digits, to more of them; where the best is elsewhere (a limit of the choice), as they are."""
+    """Parameters that were chosen best to a few digits, to more of them.
+
+    One whose best value is elsewhere (the choice has limits of its own) stays as it is.
+    """
     from scipy.optimize import minimize_scalar
 
     found = dict(at)
@@ -172,9 +175,7 @@ def _polished(bound: Any, at: Mapping[Any, Any], chosen: tuple[str, ...]) -> dic
             if bound.has(symbol):
                 function, start = _along(bound, symbol, found), float(at[symbol])
                 span = start * (1 - _CLOSE), start * (1 + _CLOSE)
-                result = minimize_scalar(
-                    lambda x: float(function(x)), bounds=span, method="bounded", options={"xatol": 1e-9 * start}
-                )
+                result = minimize_scalar(function, bounds=span, method="bounded", options={"xatol": 1e-9 * start})
                 if span[0] * 1.001 < result.x < span[1] * 0.999:
                     found[symbol] = sympy.Rational(*float(result.x).as_integer_ratio())
     return found

@@ -119,7 +119,8 @@ def verdict(name: str, acceleration: Any, values: tuple[tuple[str, Any], ...], l
     singular = next((x for x in facts if x.kind == "singular"), None)
     if singular is not None:
         raise UndecidedError(
-            f"profile {name!r}: {plain(acceleration)} has no finite enclosure {_place(singular)}; an acceleration must be finite on [delta, T]"
+            f"profile {name!r}: {plain(acceleration)} has no finite enclosure {_place(singular)}; "
+            "an acceleration must be finite on [delta, T]"
         )
     if all(x.kind == "fine" for x in facts):
         return "checked"

@@ -83,7 +83,8 @@ def evaluate_setting(setting: Setting, tier: str = "certified", digits: Any = No
         bits *= 2
     size = f" of a sum of {setting.grid.N} steps" if setting.grid is not None and not setting.collapsed else ""
     raise UndecidedError(
-        f"{theorem.id}: no enclosure{size} to {digits} digits within the limit of work (more than {bits // 2} bits of precision are needed)"
+        f"{theorem.id}: no enclosure{size} to {digits} digits within the limit of work "
+        f"(more than {bits // 2} bits of precision are needed)"
     )
 
 
@@ -278,7 +279,9 @@ def _approximate_rows(
     setting: Setting, sums: Sums, paths: Mapping[Value, tuple[Piece, ...]]
 ) -> tuple[list[Any], dict[str, Enclosed]]:
     result = []
-    for row in term_rows(setting, sums, paths):
+    with np.errstate(over="ignore", invalid="ignore"):
+        rows = term_rows(setting, sums, paths)
+    for row in rows:
         values = {name: float(x) for name, x in row.items()}
         total = float(sum(values.values()))
         if not np.isfinite(total):

@@ -202,7 +202,7 @@ def compile(exprs: tuple[Any, ...], symbols: tuple[Any, ...]) -> Callable[..., l
     ]
 
     def function(*given: Any) -> list[Any]:
-        values = [float(x) if isinstance(x, int) else x for x in given]
+        values = [np.float64(x) if isinstance(x, int | float) else x for x in given]  # a Python float raises where it overflows
         with np.errstate(divide="ignore", over="ignore", invalid="ignore", under="ignore"):
             extra = [_quadrature(body, ends(*values), values) for body, ends in parts]
             return main(*values, *extra)

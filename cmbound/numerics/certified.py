@@ -5,6 +5,7 @@ Every result is an enclosure: the exact value for the exact inputs lies in [lowe
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -241,20 +242,20 @@ def _stretch(function: Callable[..., Any], low: Ball, high: Ball, values: Sequen
 @lru_cache(maxsize=256)
 def _analytic(body: Any, symbols: tuple[Any, ...]) -> Callable[..., acb]:
     """One branch as a function of the flag ``analytic`` (see python-flint's ``acb.integral``) and of acb numbers."""
-    flag = [False]
+    now = threading.local()
 
     def chain(name: str) -> Callable[..., acb]:
-        return lambda *xs: reduce(lambda x, y: getattr(acb(x), name)(acb(y), analytic=flag[0]), xs)
+        return lambda *xs: reduce(lambda x, y: getattr(acb(x), name)(acb(y), analytic=now.analytic), xs)
 
     dialect = replace(
         BALLS,
         namespace={
             "rational": lambda p, q: acb(arb(fmpq(p, q))),
             **{name: (lambda z, name=name: getattr(acb(z), name)()) for name in ("exp", "atan", *ELEMENTARY)},
-            "log": lambda z: acb(z).log(analytic=flag[0]),
-            "sqrt": lambda z: acb(z).sqrt(analytic=flag[0]),
-            "power": lambda z, p: acb(z).pow(p, analytic=flag[0]),
-            "absolute": lambda z: acb(z).real_abs(analytic=flag[0]),
+            "log": lambda z: acb(z).log(analytic=now.analytic),
+            "sqrt": lambda z: acb(z).sqrt(analytic=now.analytic),
+            "power": lambda z, p: acb(z).pow(p, analytic=now.analytic),
+            "absolute": lambda z: acb(z).real_abs(analytic=now.analytic),
             "maximum": chain("real_max"),
             "minimum": chain("real_min"),
             "pi": lambda: acb(arb.pi()),
@@ -264,7 +265,7 @@ def _analytic(body: Any, symbols: tuple[Any, ...]) -> Callable[..., acb]:
     generated = generate([body], symbols, dialect)
 
     def function(analytic: bool, *values: Any) -> acb:
-        flag[0] = analytic
+        now.analytic = analytic
         return acb(generated(*values)[0])
 
     return function

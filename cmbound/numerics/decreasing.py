@@ -7,6 +7,7 @@ each of them is looked at: a continuous function whose branches all fall, falls.
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -155,7 +156,7 @@ class _Choices:
 @lru_cache(maxsize=256)
 def _jets(body: Any, symbols: tuple[Any, ...]) -> Callable[[_Choices, Sequence[Any]], Jet]:
     """``body``, which has no Piecewise, as a function of jets."""
-    choices = [_Choices()]
+    now = threading.local()
     namespace = {
         "rational": lambda p, q: Jet(arb(fmpq(p, q)), arb(0)),
         "pi": lambda: Jet(arb.pi(), arb(0)),
@@ -171,15 +172,15 @@ def _jets(body: Any, symbols: tuple[Any, ...]) -> Callable[[_Choices, Sequence[A
         "tanh": _smooth(lambda x: x.tanh(), lambda x, y: 1 / x.cosh() ** 2),
         "erf": _smooth(lambda x: x.erf(), lambda x, y: 2 * (-(x**2)).exp() / arb.pi().sqrt()),
         "power": _power,
-        "maximum": lambda *xs: choices[0].extremum(1, *xs),
-        "minimum": lambda *xs: choices[0].extremum(-1, *xs),
-        "absolute": lambda x: choices[0].absolute(x),
+        "maximum": lambda *xs: now.choices.extremum(1, *xs),
+        "minimum": lambda *xs: now.choices.extremum(-1, *xs),
+        "absolute": lambda x: now.choices.absolute(x),
     }
     dialect = Dialect(False, (), certified.BALLS.rational, certified.BALLS.power, namespace)
     generated = generate([body], symbols, dialect)
 
     def function(chosen: _Choices, values: Sequence[Any]) -> Jet:
-        choices[0] = chosen
+        now.choices = chosen
         return _jet(generated(*values)[0])
 
     return function

@@ -83,6 +83,16 @@ def _reasons(orders: Orders) -> list[str]:
     return [f"{term}, {name}: {x.reason}" for term, row in rows.items() for name, x in row.items() if x.kind == "undecided"]
 
 
+def held(orders: Orders) -> list[str]:
+    """Parameters of the algorithm among the others that are held fixed, where an evaluation may choose them."""
+    names = [name for name in orders.theorem.free if name in orders.total]
+    one = len(names) == 1
+    text = (
+        f"{', '.join(names)}: held fixed like the others; an evaluation that leaves {'it' if one else 'them'} out takes the best"
+    )
+    return [f"{text} value{'' if one else 's'}"] if names else []
+
+
 def orders_table(orders: Orders, as_math: bool = False) -> Table:
     """One row for each parameter, one column for each term."""
 
@@ -137,6 +147,8 @@ def analysis_page(
     page.table(orders_table(orders))
     if "h" in orders.total:
         page.line(UNIFORM, 2)
+    for text in held(orders):
+        page.line(text, 2)
     for text in _conditions(orders):
         page.line(f"where {text}", 2)
     for text in _reasons(orders):
@@ -173,7 +185,7 @@ def analysis_document(
         parts += [elasticities_table(elasticities).render(format), comment.format(f"largest term: {dominating}")]
     if along is not None:
         parts.append(dominance_table(along).render(format))
-    notes = [UNIFORM] if "h" in orders.total else []
+    notes = [*([UNIFORM] if "h" in orders.total else []), *held(orders)]
     parts += [comment.format(x) for x in (*notes, *(f"where {c}" for c in _conditions(orders)), *_notes(orders))]
     return "\n".join(parts) if format == "latex" else "\n\n".join(parts)
 
