@@ -170,7 +170,7 @@ def _winners(what: Any) -> set[str]:
     ("arguments", "status", "says"),
     [
         ((ID, "--preset", "gaussian-2d"), 2, ("nothing varies",)),
-        ((*ARGUMENTS, "--format", "npz"), 2, ("-o FILE.npz",)),
+        ((*ARGUMENTS, "--plot", "x.png", "-o", "missing/x.csv"), 2, ("-o: cannot write missing/x.csv", "there is no folder")),
         ((*ARGUMENTS, "--plot", "x.gif", "-o", "/dev/null"), 2, ("x.gif",)),
         ((*ARGUMENTS, "--jobs", "0"), 3, ("jobs must be an integer from 1",)),
         ((*ARGUMENTS, "--cluster", "tcp://127.0.0.1:9"), 2, ("cannot reach a Dask scheduler at 'tcp://127.0.0.1:9'",)),

@@ -103,8 +103,10 @@ def check_command(
 
 def _chosen(ids: Sequence[str]) -> list[str]:
     from cmbound.catalogue import catalogue, theorem
-    from cmbound.verification.campaign import has_instances
+    from cmbound.verification.campaign import has_instances, require_instances
 
+    for x in ids:
+        require_instances(theorem(x))
     return [theorem(x).id for x in ids] or [x.id for x in catalogue if has_instances(x)]
 
 

@@ -231,7 +231,7 @@ def at_work(what: str, given: Mapping[str, Any], *, times: float = 1) -> Iterato
         yield
 
 
-LONG_STEPS, LONG_HORIZON = 50_000, 50_000
+LONG_STEPS, LONG_HORIZON = 50_000, 200_000
 """Steps of a grid, over all evaluations, and horizons that take some seconds."""
 
 

@@ -16,7 +16,7 @@ from cmbound.errors import InputError
 from cmbound.figures.data import Array, FigureData, with_formula
 from cmbound.figures.style import BLACK, COLOURS, GREY, MARKERS, called, dashes, in_paper_style, legend, new_figure, tidy
 from cmbound.frozen import Record
-from cmbound.verification.campaign import ATTAINED, run
+from cmbound.verification.campaign import ATTAINED, require_instances, run
 from cmbound.verification.instances import Outcome
 
 MOST = len(COLOURS)
@@ -102,6 +102,8 @@ def ratios_data(
         CmboundError: as there, or more than six statements.
     """
     chosen = check_count(ids)
+    for id in chosen:
+        require_instances(find(id))
     rows: list[Any] = []
     left_out = {}
     for id in chosen:

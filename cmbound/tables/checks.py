@@ -10,7 +10,7 @@ from cmbound.files import json_of, read_text
 from cmbound.output.numbers import rounded
 from cmbound.output.table import Cell, Table, number
 from cmbound.tables.words import DASH, chosen
-from cmbound.verification.campaign import check
+from cmbound.verification.campaign import check, require_instances
 from cmbound.verification.instances import WORLDS
 from cmbound.verification.planted import explicit_ids
 from cmbound.verification.planted import planted as plant
@@ -42,7 +42,10 @@ def _reports(
     """Reports as data, each with its ``world``: computed, or read."""
     if saved is None:
         found = []
-        for x in chosen(statements, explicit_ids()):
+        wanted = chosen(statements, explicit_ids())
+        for x in wanted:
+            require_instances(x)
+        for x in wanted:
             for world in worlds:
                 report = check(x.id, instances=instances, seed=seed, world=world, jobs=jobs, progress=progress)
                 found.append({**report.to_dict(), "world": world or "all"})

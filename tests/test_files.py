@@ -1,0 +1,513 @@
+"""Files and streams, for every command there is: what is written whole or not at all, and one line for what cannot be.
+
+The commands and their options are read from the program: a new one without an example fails the first test.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import click
+import pytest
+
+from cmbound.cli import cli, main
+from cmbound.cli.common import OutputFile
+from cmbound.errors import InputError
+from cmbound.files import Output, check_writable, read_text, write_files, writing
+from tests.test_cli import call
+from tests.test_errors import one_line
+
+G = ("--preset", "gaussian-2d")
+ID = "explicit-one-step"
+EXAMPLES: dict[str, tuple[str, ...]] = {
+    "list": (),
+    "show": (ID,),
+    "cite": (),
+    "evaluate": (ID, *G),
+    "check": ("explicit-map-error", "--instances", "2", "--world", "gaussian"),
+    "simulate": ("--world", "gaussian", "--cov", "1", "--grid-steps", "3", "-n", "20"),
+    "sweep": (ID, *G, "-p", "eps_sc=0.1,0.2"),
+    "analyse": ("explicit-training",),
+    "solve": (ID, *G, "--target", "20", "--for", "eps_sc"),
+    "schedule": (*G, "--steps", "1"),
+    "compare": (*G, "--statement", ID),
+    "table": ("statements",),
+    "plot terms": (ID, *G, "--over", "eps_sc=0.1,0.2"),
+    "plot ratios": (ID, "--instances", "2", "--world", "gaussian"),
+    "plot multistep": (*G, "--steps", "1"),
+    "plot phase": (ID, "explicit-multistep", *G, "-p", "k=2", "-p", "t_hat=1", "-x", "L_f=1,2", "-y", "m2=1,2"),
+    "plot tightness": (ID, "--instances", "2", "--dimensions", "1"),
+    "plot grids": (ID, *G, "--over", "N=2,3"),
+    "profiles": (),
+    "presets": (),
+    "completion": ("bash",),
+}  # fmt: skip
+FIGURES = [x for x in EXAMPLES if x.startswith("plot")]
+NEEDED = dict.fromkeys(FIGURES, ("-o", "-"))
+"""What a command needs besides its example to print something."""
+
+
+def commands(group: click.Group = cli, path: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:
+    """Every command by its name."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            yield from commands(command, (*path, name))
+        else:
+            yield " ".join((*path, name)), command
+
+
+ALL = dict(commands())
+OUTPUTS = [
+    (name, max(x.opts, key=len), x.type.suffixes) for name, y in ALL.items() for x in y.params if isinstance(x.type, OutputFile)
+]
+INPUTS = [
+    (name, max(x.opts, key=len))
+    for name, y in ALL.items()
+    for x in y.params
+    if isinstance(x, click.Option) and "FILE" in str(x.metavar) and not isinstance(x.type, OutputFile)
+]
+
+
+def arguments(name: str, *more: str) -> list[str]:
+    """An example of a command with more options."""
+    needed = () if "-o" in more or "--output" in more else NEEDED.get(name, ())
+    if name == "compare" and "--plot" in more:
+        needed = ("--sweep", "L_f=2:3:log:2", "--sweep", "m2=2:3:log:2")
+    return [*name.split(), *EXAMPLES[name], *needed, *more]
+
+
+def named(folder: Path, option: str, suffixes: tuple[str, ...]) -> Path:
+    """The name of a file that this option takes."""
+    return folder / f"out{suffixes[0] if suffixes else '.txt'}"
+
+
+def test_every_command_has_an_example() -> None:
+    assert set(ALL) == set(EXAMPLES)
+
+
+def test_every_file_that_is_written_is_an_output() -> None:
+    for name, command in ALL.items():
+        for x in command.params:
+            if x.name in ("output", "plot", "save") or (x.name == "data" and name.startswith("plot")):
+                assert isinstance(x.type, OutputFile), (name, x.opts)
+    assert len(OUTPUTS) > 25
+    assert len(INPUTS) > 15
+
+
+# --- outputs --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "option", "suffixes"), OUTPUTS, ids=lambda x: str(x))
+def test_what_cannot_be_written_is_refused_before_any_work(
+    name: str, option: str, suffixes: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ALL[name], "callback", lambda **_: pytest.fail("work began"))
+    suffix = suffixes[0] if suffixes else ""
+    folder = tmp_path / f"folder{suffix}"
+    folder.mkdir()
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    loop = tmp_path / f"loop{suffix}"
+    loop.symlink_to(loop)
+    for target in (folder, tmp_path / "missing" / f"x{suffix}", tmp_path / "file" / f"x{suffix}", loop, "x" * 300 + suffix):
+        outcome = call(*arguments(name, option, str(target)))
+        message = one_line(outcome.err)
+        short = next(x for y in ALL[name].params for x in y.opts if option in y.opts)
+        assert outcome.status == 2, message
+        assert message.startswith(f"{short}: cannot write {target}: "), message
+        assert outcome.out == ""
+    assert sorted(x.name for x in tmp_path.iterdir()) == sorted([folder.name, "file", loop.name])
+
+
+@pytest.mark.parametrize(("name", "option", "suffixes"), OUTPUTS, ids=lambda x: str(x))
+def test_an_interruption_while_writing_leaves_the_old_file(
+    name: str, option: str, suffixes: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = named(tmp_path, option, suffixes)
+    target.write_text("old", encoding="utf-8")
+
+    def interrupted(self: Any, data: Any) -> int:
+        raise KeyboardInterrupt
+
+    def full(self: Any, data: Any) -> int:
+        raise InputError("no space")
+
+    for broken, status in ((interrupted, 130), (full, 2)):
+        monkeypatch.setattr("cmbound.files._File.write", broken)
+        outcome = call(*arguments(name, option, str(target)))
+        assert outcome.status == status, outcome.err
+        one_line(outcome.err)
+        assert target.read_text(encoding="utf-8") == "old"
+        assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize(("name", "option", "suffixes"), OUTPUTS, ids=lambda x: str(x))
+def test_an_old_file_is_replaced(name: str, option: str, suffixes: tuple[str, ...], tmp_path: Path) -> None:
+    """Through a symbolic link, with its permissions; nothing else is left."""
+    target, link = named(tmp_path, option, suffixes), tmp_path / f"link{suffixes[0] if suffixes else ''}"
+    target.write_text("old", encoding="utf-8")
+    target.chmod(0o640)
+    link.symlink_to(target.name)
+    outcome = call(*arguments(name, option, str(link)))
+    assert (outcome.status, outcome.err) == (0, "")
+    assert link.is_symlink()
+    assert target.stat().st_size > 3
+    assert stat.S_IMODE(target.stat().st_mode) == 0o640
+    assert sorted(tmp_path.iterdir()) == sorted([target, link])
+
+
+@pytest.mark.parametrize("name", ["plot terms", "simulate", "sweep", "schedule"])
+def test_two_outputs_to_one_place(name: str, tmp_path: Path) -> None:
+    figure = {"plot terms": "-o"}.get(name, "--plot")
+    other = {"plot terms": "--data"}.get(name, "-o")
+    outcome = call(*arguments(name, figure, "-", other, "-"))
+    assert "both write to standard output" in one_line(outcome.err)
+    if name != "plot terms":
+        target = str(tmp_path / "x.png")
+        outcome = call(*arguments(name, figure, target, other, target))
+        assert "both write to" in one_line(outcome.err)
+
+
+def test_a_figure_on_standard_output() -> None:
+    outcome = call(*arguments("plot terms", "-o", "-"))
+    assert outcome.status == 0
+    assert outcome.out.startswith("<?xml")
+
+
+def test_no_file_is_replaced_before_all_are_written(tmp_path: Path) -> None:
+    old = tmp_path / "old"
+    old.write_text("kept", encoding="utf-8")
+    with pytest.raises(InputError, match="No space left"):
+        write_files([(old, b"new"), ("/dev/full", b"new")])
+    assert old.read_text(encoding="utf-8") == "kept"
+    assert list(tmp_path.iterdir()) == [old]
+
+
+def test_a_failure_in_the_block_and_in_the_renaming(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = tmp_path / "old"
+    old.write_text("kept", encoding="utf-8")
+
+    def broken() -> None:
+        with writing(old) as stream:
+            stream.write(b"x" * 10**6)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        broken()
+
+    def refused(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "replace", refused)
+    with (
+        pytest.raises(InputError, match=r"--plot: cannot write .*: Permission denied"),
+        writing(Output(str(old), "--plot")) as stream,
+    ):
+        stream.write(b"new")
+    assert old.read_text(encoding="utf-8") == "kept"
+    assert list(tmp_path.iterdir()) == [old]
+
+
+def test_a_new_file_has_the_permissions_of_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        with writing(tmp_path / "new") as stream:
+            stream.write(b"x")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o640
+
+
+def test_names_of_every_length_that_a_file_may_have(tmp_path: Path) -> None:
+    with writing(tmp_path / ("x" * 255)) as stream:
+        stream.write(b"x")
+    with pytest.raises(InputError, match="File name too long"):
+        check_writable(tmp_path / ("x" * 256))
+    for name in ("", "a\0b", str(tmp_path / "new") + "/"):
+        with pytest.raises(InputError, match="cannot write"):
+            check_writable(name)
+
+
+def test_a_pipe_and_an_open_file_are_written_directly(tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    with writing(fifo) as stream:
+        stream.write(b"text")
+    assert os.read(reader, 9) == b"text"
+    assert list(tmp_path.iterdir()) == [fifo]
+    with open(tmp_path / "log", "wb") as log:
+        log.write(b"before ")
+        log.flush()
+        with writing(f"/dev/fd/{log.fileno()}") as stream:
+            stream.write(b"after")
+    assert (tmp_path / "log").read_bytes() == b"before after"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the administrator may write everywhere")
+def test_what_must_not_be_written(tmp_path: Path) -> None:
+    old = tmp_path / "old"
+    old.write_text("kept", encoding="utf-8")
+    old.chmod(0o444)
+    with pytest.raises(InputError, match="permission denied"):
+        check_writable(old)
+    tmp_path.chmod(0o555)
+    with pytest.raises(InputError, match="no file can be made in the folder"):
+        check_writable(tmp_path / "new")
+    tmp_path.chmod(0o755)
+
+
+# --- streams --------------------------------------------------------------------------------------------------------
+
+
+def into(stream: Any, args: list[str]) -> tuple[int, str]:
+    """The status and the standard error of a command that prints into ``stream``."""
+    err = io.StringIO()
+    with patch.object(sys, "argv", ["cmbound", *args]), patch.object(sys, "stdout", stream), patch.object(sys, "stderr", err):
+        with pytest.raises(SystemExit) as end:
+            main()
+        assert sys.stdout is stream
+    assert isinstance(end.value.code, int)
+    return end.value.code, err.getvalue()
+
+
+def printing() -> list[tuple[str, str]]:
+    """Every command with each of its formats."""
+    found = []
+    for name, command in ALL.items():
+        kinds = [x.type.choices for x in command.params if x.name == "form" and isinstance(x.type, click.Choice)]
+        found += [(name, str(form)) for form in (*kinds[0],)] if kinds else [(name, "")]
+    return found
+
+
+@pytest.mark.parametrize(("name", "form"), printing())
+def test_every_encoding(name: str, form: str) -> None:
+    """The text, or one line that says what to do; never a part of it."""
+    args = arguments(name, *(("--format", form) if form else ()))
+    whole = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="\n")
+    assert into(whole, args) == (0, "")
+    text = whole.buffer.getvalue()  # type: ignore[attr-defined]
+    for encoding in ("ascii", "latin-1", "cp1252", "utf-16", "idna"):
+        out = io.TextIOWrapper(io.BytesIO(), encoding=encoding, newline="\n")
+        status, err = into(out, args)
+        printed = out.buffer.getvalue()  # type: ignore[attr-defined]
+        if form == "npz" or name in FIGURES:
+            assert status == 0
+        elif status == 0:
+            assert printed.decode(encoding) == text.decode()
+        else:
+            assert status == 2
+            assert "PYTHONIOENCODING=utf-8" in one_line(err)
+            assert "-o" in err
+            assert printed == b""
+            with pytest.raises(UnicodeError):
+                text.decode().encode(encoding)
+
+
+@pytest.mark.parametrize("name", list(ALL))
+def test_a_full_disk_and_a_reader_that_has_gone(name: str) -> None:
+    for buffering in (-1, 0):
+        raw: Any = open("/dev/full", "wb", buffering=buffering)  # noqa: SIM115
+        with io.TextIOWrapper(raw, encoding="utf-8", write_through=not buffering) as full:
+            status, err = into(full, arguments(name))
+            assert one_line(err) == "cannot write to standard output: No space left on device"
+            assert status == 2
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w", encoding="utf-8") as closed:
+        assert into(closed, arguments(name)) == (141, "")
+
+
+RUN = """
+import contextlib, io, json, sys
+from cmbound.cli import main
+found = {}
+for args in json.loads(sys.argv[1]):
+    err = io.StringIO()
+    sys.argv = ["cmbound", *args]
+    with contextlib.redirect_stderr(err) if sys.stderr is not None else contextlib.nullcontext():
+        try:
+            main()
+        except SystemExit as end:
+            found[" ".join(args)] = end.code, err.getvalue()
+with open(FILE, "w") as stream:
+    json.dump(found, stream)
+"""
+
+
+@pytest.mark.parametrize("closing", [">&-", "2>&-", "<&-", ">&- 2>&- <&-", "2>/dev/full"])
+def test_closed_streams_for_every_command(closing: str, tmp_path: Path) -> None:
+    """In one process for all commands: what is printed fails in one line, and a file is written all the same."""
+    result = tmp_path / "result"
+    tried = [arguments(x) for x in ("list", "show", "evaluate", "sweep", "plot terms", "completion")]
+    tried += [["--help"], ["list", "-o", str(tmp_path / "file")], ["nonsense"], []]
+    command = f'exec "$0" -c "$1" "$2" {closing}'
+    program = RUN.replace("FILE", repr(str(result)))
+    subprocess.run(["sh", "-c", command, sys.executable, program, json.dumps(tried)], check=True, capture_output=True)
+    found = {tuple(x.split()): y for x, y in json.loads(result.read_text(encoding="utf-8")).items()}
+    assert len(found) == len(tried)
+    for args, (status, err) in found.items():
+        if args[:1] in ((), ("nonsense",)):
+            assert status == 2
+        elif ">&-" in closing.replace("2>&-", "") and "-o" not in args[1:-1]:
+            assert status == 2, args
+            if "2>" not in closing:
+                assert one_line(err) == "cannot write to standard output: it is closed"
+        elif "-" not in args:
+            assert status == 0, (args, err)
+    assert (tmp_path / "file").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    "env", [{"COLUMNS": "1"}, {"NO_COLOR": "1"}, {"TERM": "dumb"}, {"LC_ALL": "C"}, {"COLUMNS": "x"}], ids=str
+)
+def test_every_environment(env: dict[str, str]) -> None:
+    for name in ("list", "show", "evaluate", "table", "presets"):
+        assert call(*arguments(name), env=env) == call(*arguments(name))
+
+
+# --- interruption ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_process_that_is_stopped_leaves_nothing(number: int, tmp_path: Path) -> None:
+    """At any moment: while modules are imported, and in the middle of the work."""
+    old = tmp_path / "out.csv"
+    old.write_text("kept", encoding="utf-8")
+    args = [sys.executable, "-m", "cmbound", "sweep", ID, *G, "-p", "h=1e-5:1e-1:log:1000000", "-o", str(old)]
+    status = 128 + number
+    for working in (False, True):
+        process = subprocess.Popen(args, stderr=subprocess.PIPE, text=True)
+        ready = time.monotonic() + 60
+        maps = Path(f"/proc/{process.pid}/maps")
+        while time.monotonic() < ready:
+            if working and any(x.name.startswith(".cmbound-") for x in tmp_path.iterdir()):
+                break
+            if not working and maps.exists() and "numpy" in maps.read_text(encoding="utf-8"):
+                break
+            time.sleep(0.01)
+        process.send_signal(number)
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == status, err
+        lines = [x for x in err.splitlines() if not x.startswith("cmbound: sweeping 1000000 points")]
+        assert lines == (["cmbound: error: interrupted"] if number == signal.SIGINT else [])
+        assert old.read_text(encoding="utf-8") == "kept"
+        assert list(tmp_path.iterdir()) == [old]
+
+
+# --- inputs ---------------------------------------------------------------------------------------------------------
+
+BAD: dict[str, bytes] = {
+    "empty": b"",
+    "blank": b"\n\n",
+    "binary": bytes(range(256)),
+    "zeros": b"\0" * 1000,
+    "utf-16": "{}".encode("utf-16"),
+    "bom": b"\xef\xbb\xbf{}",
+    "carriage returns": b"a = 1\r\nb = 2\r\n",
+    "list": b"[]",
+    "nested": b"[" * 100_000,
+    "numbers": b"[1, 2]",
+    "lists": b"[[1], {}]",
+    "object": b'{"a": {"b": [1, null]}}',
+    "null": b"null",
+    "text": b'"text"',
+    "huge number": b"[" + b"9" * 10_000 + b"]",
+}
+
+
+@pytest.mark.parametrize(("name", "option"), INPUTS, ids=lambda x: str(x))
+def test_every_bad_file(name: str, option: str, tmp_path: Path) -> None:
+    """One line that names the file once, or a number."""
+    table = name == "table"
+    base = [*name.split(), *({"--spec": ("custom",), "--from": ("planted",)}[option] if table else EXAMPLES[name])]
+    if name == "check":
+        base = ["check", *(("--planted",) if option == "--from" else ())]
+    if name in ("simulate", "compare") and option == "--data":
+        base = base[:1]
+    if name == "plot ratios" and option == "--from":
+        base = ["plot", "ratios"]
+    base += NEEDED.get(name, ())
+    suffix = ".csv" if option in ("--data", "--cov") else ""
+    for kind, content in BAD.items():
+        path = tmp_path / f"{kind.replace(' ', '-')}{suffix}"
+        path.write_bytes(content)
+        outcome = call(*base, option, str(path))
+        if outcome.status:
+            message = one_line(outcome.err)
+            assert outcome.status in (2, 3), message
+            assert message.count("cannot read") <= 1, message
+            assert len(message) < 2000, message
+    for path in (tmp_path, tmp_path / "missing.json", tmp_path / "missing.csv"):
+        outcome = call(*base, option, str(path))
+        assert outcome.status == 2
+        assert str(path) in one_line(outcome.err)
+
+
+def test_a_file_that_never_ends() -> None:
+    with patch("cmbound.files.MOST_BYTES", 1000), pytest.raises(InputError, match=r"^cannot read /dev/zero: it holds more than"):
+        read_text("/dev/zero")
+
+
+def test_byte_order_mark_and_carriage_returns(tmp_path: Path) -> None:
+    path = tmp_path / "text"
+    path.write_bytes(b"\xef\xbb\xbfa\r\nb\r\n")
+    assert read_text(path) == "a\nb\n"
+
+
+# --- names ----------------------------------------------------------------------------------------------------------
+
+
+def unknown() -> Iterator[tuple[str, ...]]:
+    """Every command with an unknown option, and with an unknown value of every option that completes names."""
+    for name, command in ALL.items():
+        yield (*arguments(name), "--qqqq")
+        for x in command.params:
+            offered = [] if x._custom_shell_complete is None else x.shell_complete(click.Context(command), "")
+            if isinstance(x, click.Option) and (
+                isinstance(x.type, click.Choice) or (offered and not offered[0].value.endswith("="))
+            ):
+                yield (*arguments(name), max(x.opts, key=len), "qqqq")
+            elif offered and isinstance(x, click.Option):
+                yield (*arguments(name), max(x.opts, key=len), "qqqq=1")
+            elif offered:
+                yield (*name.split(), "qqqq", *NEEDED.get(name, ()))
+
+
+@pytest.mark.parametrize("args", list(unknown()), ids=" ".join)
+def test_every_unknown_name_offers_others(args: tuple[str, ...]) -> None:
+    outcome = call(*args)
+    message = one_line(outcome.err)
+    assert outcome.status == 2
+    offers = (
+        "known",
+        "Known",
+        "did you mean",
+        "one of",
+        "is not 'gaussian'",
+        "takes ",
+        "Missing option",
+        "of the form",
+        "needs ",
+    )
+    assert any(x in message for x in offers), message
+
+
+def test_unknown_among_many() -> None:
+    outcome = call("plot", "phase", "-x", "LF=1:2:log:3", "-y", "eps_cm=1:2:log:3", "-o", "-")
+    assert "did you mean 'L_f'" in one_line(outcome.err)
+    outcome = call("plot", "phase", "-x", "qqqq=1:2:log:3", "-y", "eps_cm=1:2:log:3", "-o", "-")
+    assert "such as" in one_line(outcome.err)
