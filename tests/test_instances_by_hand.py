@@ -332,3 +332,47 @@ def test_slopes_of_two_symmetric_points(radius: float) -> None:
     wanted = s(low) / s(high) * exp(radius**2 / 2 * (1 / s(low) ** 2 - 1 / s(high) ** 2))
     assert slope.truth.value == pytest.approx(wanted, rel=1e-6)
     assert slope.params == pytest.approx({"R": radius, "delta": low, "tau": 0, "t": high})
+
+
+@pytest.mark.parametrize(("shape", "null"), [("full", 0), ("full", 2), ("diagonal", 1)])
+def test_covariances_of_a_recipe(shape: str, null: int) -> None:
+    """The largest variance and its direction, where the mean lies if it is aligned; variances within the spread; null ones."""
+    recipe_ = recipe(
+        ONE_STEP, "gaussian", 4, d=5, shape=shape, null=null, aligned=True, student="composed",
+        log_variance=0.5, log_spread=2.0, log_mean=0.3,
+    )  # fmt: skip
+    pipe = gaussian.pipeline(recipe_)
+    mean, covariance = pipe.world.mean, pipe.world.covariance
+    assert np.linalg.norm(mean) == pytest.approx(10**0.3)
+    assert covariance @ mean == pytest.approx(10**0.5 * mean)
+    values = np.linalg.eigvalsh(covariance)
+    assert values[:null] == pytest.approx(0, abs=1e-12)
+    assert (values[null:] > 10**-1.5 * (1 - 1e-9)).all()
+    assert values[-1] == pytest.approx(10**0.5)
+    assert values[-2] < 10**0.5 * 0.99
+    assert (np.count_nonzero(covariance - np.diag(np.diag(covariance))) > 0) == (shape == "full")
+    top, shifts = mean / np.linalg.norm(mean), pipe.student.shift  # errors of the score and the drift are along it too
+    assert shifts == pytest.approx(np.outer(shifts @ top, top), abs=1e-9 * (1 + np.abs(shifts).max()))
+
+
+def test_individual_widths_weights_and_the_spread_of_centres() -> None:
+    """Of a mixture: centres in a ball of the radius about their mean, weights within their ratio, widths within a factor 10."""
+    for seed in range(6):
+        recipe_ = recipe(
+            MAP_ERROR, "mixture", seed, d=2, components=5, symmetric=False, widths="individual",
+            log_radius=0.4, log_tau=-0.3, log_weight=2.0, log_mean=0.7,
+        )  # fmt: skip
+        world = runner(recipe_).world
+        centre = world.means.mean(axis=0)
+        assert np.linalg.norm(world.means - centre, axis=1).max() == pytest.approx(10**0.4)
+        assert np.linalg.norm(centre) == pytest.approx(10**0.7)
+        assert world.weights.sum() == pytest.approx(1)
+        assert 1 < world.weights.max() / world.weights.min() <= 100
+        widths = np.array([x[0, 0] for x in np.asarray(world.component_covariance)])
+        assert (widths <= 10**-0.6).all()
+        assert (widths >= 10**-1.6).all()
+    line = runner(recipe(MAP_ERROR, "atoms", 1, d=2, components=3, symmetric=True, log_radius=0.4, log_mean=OFF)).world
+    assert line.weights == pytest.approx([1 / 3] * 3)
+    assert line.means[1] == pytest.approx(0, abs=1e-12)
+    assert line.means[0] == pytest.approx(-line.means[2])
+    assert np.linalg.norm(line.means[0]) == pytest.approx(10**0.4)
