@@ -17,6 +17,7 @@ from matplotlib.colors import to_hex
 
 import cmbound
 from cmbound.cli.simulate import build_world
+from cmbound.distances import sliced_w2
 from cmbound.errors import DomainError, InputError
 from cmbound.figures import style
 from cmbound.figures.style import save_figure
@@ -222,6 +223,18 @@ def test_measured_bound_says_so(data_run: Simulation, line_run: Simulation, exac
     assert any("no bound covers" in x for x in line_run.notes)
 
 
+def test_progress_is_told_after_each_part() -> None:
+    """The samples and what is measured on them; where W2 is estimated, every evaluation and the corrector too."""
+    for world, corrector, parts in (
+        (Gaussian([0.0], 1.0), None, 2),
+        (Atoms([[0.0], [1.0]]), None, 4),
+        (Atoms([[0.0], [1.0]]), "smoothing:u=0.1", 5),
+    ):
+        seen: list[int] = []
+        simulate(world, steps=2, grid_steps=3, n=20, corrector=corrector, progress=seen.append)
+        assert seen == [1] * parts
+
+
 def test_more_trajectories_for_fewer_points() -> None:
     assert [module.trajectories(Atoms(np.arange(n)[:, None])) for n in (1, 128, 256, 1000, 5000)] == [1000, 1000, 500, 128, 128]
 
@@ -230,6 +243,9 @@ def test_sliced_w2_without_pot_and_for_many_samples(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(module, "find_spec", lambda name: None)
     run = simulate(Atoms(PLANE), **SMALL)
     assert run.method == "sliced"
+    measured = sliced_w2(run.samples, run.truth, module.PROJECTIONS, run.run.seed)
+    assert run.steps[-1].w2.value == pytest.approx(sqrt(2) * measured.value)
+    assert run.steps[-1].w2.upper == pytest.approx(sqrt(2) * measured.upper)
     assert any("sliced" in x for x in run.notes)
     monkeypatch.undo()
     assert simulate(Atoms(PLANE), n=2001, grid_steps=2).method == "sliced"
@@ -524,6 +540,7 @@ DOMAIN = [
     ((*ONE, "-T", "nan"), "horizon"),
     ((*ONE, "--eps-sc", "-1"), "eps_sc"),
     ((*ONE, "--eps-cm", "1e9"), "eps_cm"),
+    ((*ONE, "--eps-sc", "1e6"), "eps_sc"),
     ((*ONE, "--seed", "-1"), "seed"),
     ((*ONE, "--workers", "0"), "workers"),
     ((*ONE, "--grid-steps", "0"), "grid_steps"),
