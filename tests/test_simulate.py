@@ -150,6 +150,23 @@ def test_corrector_text() -> None:
     assert parse_corrector("underdamped:friction=1,step=4,steps=1", 2.0)[1] == {"friction": 2, "step": 2, "steps": 1}
 
 
+def test_correctors_are_given_in_the_units_of_the_clock() -> None:
+    """At noise level 1/2 samples are (5/4)^(1/2) times those in OU units, and so are times of the underdamped corrector."""
+    world = Gaussian([0.0], 1.0)
+    options: dict[str, Any] = {"delta": 0.5, "horizon": 40, "clock": "ve", "grid_steps": 2, "n": 10}
+    run = simulate(world, corrector="overdamped:step=0.5,steps=1", **options).run
+    assert run.corrector == ("overdamped", {"step": pytest.approx(0.4), "steps": 1})
+    run = simulate(world, corrector="underdamped:friction=2,step=0.5,steps=1", **options).run
+    assert run.corrector is not None
+    assert run.corrector[1] == pytest.approx({"friction": 2 * sqrt(1.25), "step": 0.5 / sqrt(1.25), "steps": 1})
+
+
+def test_large_errors_are_allowed() -> None:
+    run = simulate(Gaussian([0.0], [1.0]), eps_sc=999_999, eps_cm=999_999, grid_steps=2, n=10)
+    assert run.parameters["eps_sc"] == pytest.approx([999_999] * 2)
+    assert run.parameters["eps_cm"] == pytest.approx([999_999] * 2)
+
+
 # --- the bound ------------------------------------------------------------------------------------------------------
 
 
@@ -536,7 +553,8 @@ DOMAIN = [
     ((*ONE, "--steps", "0"), "steps"),
     ((*ONE, "--delta", "0"), "delta"),
     ((*ONE, "--delta", "5"), "delta"),
-    ((*ONE, "-T", "1000"), "horizon"),
+    ((*ONE, "-T", "1000"), "horizon must be a time from 1e-12 to 350, got 1000\n"),
+    ((*ONE, "--clock", "ve", "--delta", "1e-7"), "got 1e-7 (t = 5e-15)"),
     ((*ONE, "-T", "nan"), "horizon"),
     ((*ONE, "--eps-sc", "-1"), "eps_sc"),
     ((*ONE, "--eps-cm", "1e9"), "eps_cm"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -393,7 +394,9 @@ def test_skipped_instances_say_why() -> None:
 
 
 def test_a_step_size_has_no_hidden_constant() -> None:
+    begin = time.perf_counter()
     report = check("lyu2023-cor8", instances=60, seed=1)
+    assert 0 < report.seconds <= time.perf_counter() - begin
     assert report.skipped == 60
     assert report.hidden_constant is None
     assert report.reasons == {"lyu2023-cor8 states a step size, not a bound on an error": 60}
@@ -661,8 +664,47 @@ def test_random_choices_fit_the_statement() -> None:
             assert not (choices["constants"] == "single" and choices["grid"] == "random")
 
 
+@pytest.mark.parametrize("world", WORLDS)
+def test_random_recipes_use_every_choice_and_stay_in_their_ranges(world: str) -> None:
+    theorem = cmbound.theorem("explicit-tv-smoothing" if world != "atoms" else "explicit-map-error")
+    recipes = [draw(theorem, world, 1, n) for n in range(300)]
+    ranges = search.KNOBS[world]
+    for made in recipes:
+        for name, value in made.knobs.items():
+            low, high = ranges[name]
+            assert value == OFF == low or low <= value <= high, name
+        if world == "mixture":
+            assert made.knobs["log_u"] <= max(-3.0, made.knobs["log_span"] - 0.1)
+        if world == "gaussian":
+            assert made.knobs["log_u"] <= made.knobs["log_span"] - 0.1
+    drawn: dict[str, set[Any]] = {}
+    for made in recipes:
+        for name, value in made.choices.items():
+            drawn.setdefault(name, set()).add(str(value))
+    both = {"score_sign": {"-1", "1"}, "drift_sign": {"-1", "1"}, "start": {"standard", "matched"}, "to": {"p_data", "p_delta"}}
+    own: dict[str, dict[str, set[str]]] = {
+        "gaussian": {
+            "shape": {"full", "diagonal", "isotropic", "point"},
+            "student": {"composed", "exact", "random"},
+            "centred": {"True", "False"},
+            "d": {"1", "2", "3", "8", "32"},
+        },
+        "mixture": {
+            "components": {"1", "2", "3", "5"},
+            "symmetric": {"True", "False"},
+            "widths": {"common", "individual"},
+            "d": {"1"},
+        },
+        "atoms": {"components": {"1", "2", "3", "5"}, "d": {"1", "2", "3", "8"}, "clock": {"ou", "ve"}},
+    }
+    expected = {**both, **own[world]}
+    assert {name: drawn[name] for name in expected} == expected
+    off = [x.knobs["log_drift"] == OFF for x in recipes]
+    assert 0.25 < np.mean(off) < 0.65
+
+
 def test_the_process_in_numpy_is_that_of_the_theory() -> None:
-    for time in (1e-9, 0.3, 12.0):
-        exact = [float(sympy.N(elementary(f(sympy.Rational(time))), 40)) for f in (c, s)]
-        assert [float(signal(time)), float(noise(time))] == pytest.approx(exact, rel=1e-14)
-        assert float(noise_level(time)) == pytest.approx(exact[1] / exact[0], rel=1e-13)
+    for at in (1e-9, 0.3, 12.0):
+        exact = [float(sympy.N(elementary(f(sympy.Rational(at))), 40)) for f in (c, s)]
+        assert [float(signal(at)), float(noise(at))] == pytest.approx(exact, rel=1e-14)
+        assert float(noise_level(at)) == pytest.approx(exact[1] / exact[0], rel=1e-13)
