@@ -28,6 +28,7 @@ def test_two_thousand_instances_on_mixtures_and_data_sets() -> None:
         check(id, instances=120, world=world, seed=2026, jobs=JOBS) for id in explicit_ids() for world in ("mixture", "atoms")
     ]
     assert all(x.violations == 0 for x in reports)
+    assert sum(x.passed + x.undecided for x in reports) >= 1200  # some laws have no density, or lack what a profile needs
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ from quadrature and several dimensions from samples is one formula here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import erf, exp, expm1, hypot, log, sqrt
 from typing import Any
@@ -229,8 +229,20 @@ def check_constants(instance: Instance, hand: Hand, theorem: Any, choices: Any, 
         expected |= {name: x for name, x in one.items() if name in params}
     for name, x in expected.items():
         assert np.asarray(params[name]) == pytest.approx(np.asarray(x), rel=1e-6), (name, instance.recipe)
-    if "L_f" in (instance.generous or {}):  # one component has R = 0: what certainly holds is what is found
+    if instance.generous is not None and "L_f" in params:  # one component has R = 0: what certainly holds is what is found
         assert np.asarray(instance.generous["L_f"]) == pytest.approx(np.asarray(params["L_f"]), rel=1e-6)
+
+
+def test_a_distance_in_several_dimensions_is_bounded_from_below() -> None:
+    """Laws far apart: the interval is narrow, and W2 between the two normal laws is inside."""
+    for seed in range(3):
+        recipe_ = made(ONE_STEP, "mixture", 2, seed)
+        recipe_ = replace(recipe_, knobs={**recipe_.knobs, "log_drift": 1.0})
+        run = runner(recipe_)
+        hand = Hand(run.nodes.tolist(), run.world.mean, 10 ** (2 * recipe_.knobs["log_tau"]), run.teacher, run.offset, run.drift)
+        truth = mixture.build(recipe_, cmbound.theorem(ONE_STEP)).truth
+        assert truth.lower <= truth_by_hand(ONE_STEP, hand, recipe_.choices, 0.1, False) <= truth.upper
+        assert truth.lower > 0.8 * truth.value > 0.8 * truth.upper / 1.1
 
 
 # --- the paper's statements, and constants of the law --------------------------------------------------------------------
@@ -316,9 +328,23 @@ def test_the_score_of_a_normal_law_is_steepest_at_an_end(log_variance: float, t_
     assert str(params["t_star"]) == t_star
 
 
+def test_the_score_of_a_wide_mixture_is_steepest_inside() -> None:
+    """Between two components of variance 4 at -20 and 20: c^2 r^2/v^2 - 1/v first grows with time, then falls."""
+    recipe_ = recipe(
+        ONE_STEP, "mixture", 2, d=1, components=2, symmetric=True, widths="common", N=8, profile="lipschitz", grid="uniform",
+        teacher="exponential-integrator", clock="ou", constants="lists", t_star="0",
+        log_radius=np.log10(20), log_tau=np.log10(2), log_mean=OFF, log_delta=-2.0, log_span=0.3,
+    )  # fmt: skip
+    t = np.linspace(0, 0.01 + 10**0.3, 100_001)
+    v = 4 * np.exp(-2 * t) - np.expm1(-2 * t)
+    slopes = np.exp(-2 * t) * 400 / v**2 - 1 / v
+    assert 0.4 < t[np.argmax(slopes)] < 0.7
+    assert mixture.build(recipe_, cmbound.theorem(ONE_STEP)).params["L_s"] == pytest.approx(slopes.max(), rel=1e-6)
+
+
 @pytest.mark.parametrize("radius", [0.3, 2.0])
 def test_slopes_of_two_symmetric_points(radius: float) -> None:
-    """They are attained at the origin: c^2 r^2/s^4 - 1/s^2 of the score (far points have 1/s^2), theory 3.3 of the exact map."""
+    """They are attained between them: c^2 r^2/s^4 - 1/s^2 of the score (far points have 1/s^2), theory 3.3 of the exact map."""
     made_ = {"d": 1, "components": 2, "symmetric": True, "N": 3, "grid": "uniform", "log_radius": np.log10(radius)}
     off = {"log_mean": OFF, "log_delta": -0.5, "log_span": 0.0}
     low, high = 10**-0.5, 10**-0.5 + 1
@@ -328,7 +354,56 @@ def test_slopes_of_two_symmetric_points(radius: float) -> None:
     exact = max(1 / s(low) ** 2, abs(c(low) ** 2 * radius**2 / s(low) ** 4 - 1 / s(low) ** 2))
     assert score.truth.value <= exact * (1 + 1e-12)
     assert score.truth.value >= exact * (1 - 0.02)
+    narrow, tiny = {**off, "log_mean": 0.5, "log_delta": -3.0}, 1e-3  # so steep that only the point between them shows it
+    score = mixture.build(
+        recipe("explicit-score-lipschitz", "atoms", 3, **made_, **narrow), cmbound.theorem("explicit-score-lipschitz")
+    )
+    assert score.truth.value == pytest.approx(c(tiny) ** 2 * radius**2 / s(tiny) ** 4 - 1 / s(tiny) ** 2, rel=1e-9)
     slope = mixture.build(recipe("explicit-map-lipschitz", "atoms", 3, **made_, **off), cmbound.theorem("explicit-map-lipschitz"))
     wanted = s(low) / s(high) * exp(radius**2 / 2 * (1 / s(low) ** 2 - 1 / s(high) ** 2))
     assert slope.truth.value == pytest.approx(wanted, rel=1e-6)
     assert slope.params == pytest.approx({"R": radius, "delta": low, "tau": 0, "t": high})
+
+
+@pytest.mark.parametrize(("shape", "null"), [("full", 0), ("full", 2), ("diagonal", 1)])
+def test_covariances_of_a_recipe(shape: str, null: int) -> None:
+    """The largest variance and its direction, where the mean lies if it is aligned; variances within the spread; null ones."""
+    recipe_ = recipe(
+        ONE_STEP, "gaussian", 4, d=5, shape=shape, null=null, aligned=True, student="composed",
+        log_variance=0.5, log_spread=2.0, log_mean=0.3,
+    )  # fmt: skip
+    pipe = gaussian.pipeline(recipe_)
+    mean, covariance = pipe.world.mean, pipe.world.covariance
+    assert np.linalg.norm(mean) == pytest.approx(10**0.3)
+    assert covariance @ mean == pytest.approx(10**0.5 * mean)
+    values = np.linalg.eigvalsh(covariance)
+    assert values[:null] == pytest.approx(0, abs=1e-12)
+    assert (values[null:] > 10**-1.5 * (1 - 1e-9)).all()
+    assert values[-1] == pytest.approx(10**0.5)
+    assert values[-2] < 10**0.5 * 0.99
+    assert (np.count_nonzero(covariance - np.diag(np.diag(covariance))) > 0) == (shape == "full")
+    top, shifts = mean / np.linalg.norm(mean), pipe.student.shift  # errors of the score and the drift are along it too
+    assert shifts == pytest.approx(np.outer(shifts @ top, top), abs=1e-9 * (1 + np.abs(shifts).max()))
+
+
+def test_individual_widths_weights_and_the_spread_of_centres() -> None:
+    """Of a mixture: centres in a ball of the radius about their mean, weights within their ratio, widths within a factor 10."""
+    for seed in range(6):
+        recipe_ = recipe(
+            MAP_ERROR, "mixture", seed, d=2, components=5, symmetric=False, widths="individual",
+            log_radius=0.4, log_tau=-0.3, log_weight=2.0, log_mean=0.7,
+        )  # fmt: skip
+        world = runner(recipe_).world
+        centre = world.means.mean(axis=0)
+        assert np.linalg.norm(world.means - centre, axis=1).max() == pytest.approx(10**0.4)
+        assert np.linalg.norm(centre) == pytest.approx(10**0.7)
+        assert world.weights.sum() == pytest.approx(1)
+        assert 1 < world.weights.max() / world.weights.min() <= 100
+        widths = np.array([x[0, 0] for x in np.asarray(world.component_covariance)])
+        assert (widths <= 10**-0.6).all()
+        assert (widths >= 10**-1.6).all()
+    line = runner(recipe(MAP_ERROR, "atoms", 1, d=2, components=3, symmetric=True, log_radius=0.4, log_mean=OFF)).world
+    assert line.weights == pytest.approx([1 / 3] * 3)
+    assert line.means[1] == pytest.approx(0, abs=1e-12)
+    assert line.means[0] == pytest.approx(-line.means[2])
+    assert np.linalg.norm(line.means[0]) == pytest.approx(10**0.4)

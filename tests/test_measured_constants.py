@@ -173,6 +173,7 @@ def test_exact_constants(teacher: str, student: str, start: str, clock: str) -> 
     law = {"d": 2, "m2": np.sqrt(4.04 + 1.25), "sd2": np.sqrt(4.04)}
     assert {name: run.parameters[name] for name in law} == pytest.approx(law, rel=1e-12)
     assert "R" not in run.parameters
+    assert str(run.parameters["t_star"]) == "0"
 
 
 @pytest.mark.usefixtures("many")

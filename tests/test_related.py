@@ -433,6 +433,15 @@ def test_local_truths_agree_with_the_flow() -> None:
     assert truth.value == pytest.approx(abs(step - exact), rel=1e-12)
 
 
+def test_variances_of_a_local_error_lie_below_the_largest() -> None:
+    """At small variances an axis errs in proportion to its variance: the largest one alone, and never more than all alike."""
+    knobs = {"log_variance": -4.0, "log_spread": 4.0, "log_level": 0.0, "log_step": 0.0}
+    one, many = (related.build(Recipe(EDM.id, "gaussian", 1, {"d": n}, knobs), EDM).truth.value for n in (1, 8))
+    assert one < many < np.sqrt(8) * one
+    v = 1e-4
+    assert one == pytest.approx(np.sqrt(v + 1) - (v + 2) / np.sqrt(v + 4), rel=1e-9)
+
+
 def test_parts_for_planted_mistakes() -> None:
     assert [x.name for x in components(MULTISTEP)] == ["total_variation", "consistency"]
     assert [x.name for x in components(EDM)] == ["discretisation"]

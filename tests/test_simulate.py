@@ -17,6 +17,7 @@ from matplotlib.colors import to_hex
 
 import cmbound
 from cmbound.cli.simulate import build_world
+from cmbound.distances import sliced_w2
 from cmbound.errors import DomainError, InputError
 from cmbound.figures import style
 from cmbound.figures.style import save_figure
@@ -150,6 +151,23 @@ def test_corrector_text() -> None:
     assert parse_corrector("underdamped:friction=1,step=4,steps=1", 2.0)[1] == {"friction": 2, "step": 2, "steps": 1}
 
 
+def test_correctors_are_given_in_the_units_of_the_clock() -> None:
+    """At noise level 1/2 samples are (5/4)^(1/2) times those in OU units, and so are times of the underdamped corrector."""
+    world = Gaussian([0.0], 1.0)
+    options: dict[str, Any] = {"delta": 0.5, "horizon": 40, "clock": "ve", "grid_steps": 2, "n": 10}
+    run = simulate(world, corrector="overdamped:step=0.5,steps=1", **options).run
+    assert run.corrector == ("overdamped", {"step": pytest.approx(0.4), "steps": 1})
+    run = simulate(world, corrector="underdamped:friction=2,step=0.5,steps=1", **options).run
+    assert run.corrector is not None
+    assert run.corrector[1] == pytest.approx({"friction": 2 * sqrt(1.25), "step": 0.5 / sqrt(1.25), "steps": 1})
+
+
+def test_large_errors_are_allowed() -> None:
+    run = simulate(Gaussian([0.0], [1.0]), eps_sc=999_999, eps_cm=999_999, grid_steps=2, n=10)
+    assert run.parameters["eps_sc"] == pytest.approx([999_999] * 2)
+    assert run.parameters["eps_cm"] == pytest.approx([999_999] * 2)
+
+
 # --- the bound ------------------------------------------------------------------------------------------------------
 
 
@@ -238,6 +256,18 @@ def test_sampled_intervals_are_called_asymptotic(data_run: Simulation, line_run:
     assert {x["trust"] for x in csv.DictReader(io.StringIO(simulation_document(exact_run, "csv")))} == {"exact"}
 
 
+def test_progress_is_told_after_each_part() -> None:
+    """The samples and what is measured on them; where W2 is estimated, every evaluation and the corrector too."""
+    for world, corrector, parts in (
+        (Gaussian([0.0], 1.0), None, 2),
+        (Atoms([[0.0], [1.0]]), None, 4),
+        (Atoms([[0.0], [1.0]]), "smoothing:u=0.1", 5),
+    ):
+        seen: list[int] = []
+        simulate(world, steps=2, grid_steps=3, n=20, corrector=corrector, progress=seen.append)
+        assert seen == [1] * parts
+
+
 def test_more_trajectories_for_fewer_points() -> None:
     assert [module.trajectories(Atoms(np.arange(n)[:, None])) for n in (1, 128, 256, 1000, 5000)] == [1000, 1000, 500, 128, 128]
 
@@ -246,6 +276,9 @@ def test_sliced_w2_without_pot_and_for_many_samples(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(module, "find_spec", lambda name: None)
     run = simulate(Atoms(PLANE), **SMALL)
     assert run.method == "sliced"
+    measured = sliced_w2(run.samples, run.truth, module.PROJECTIONS, run.run.seed)
+    assert run.steps[-1].w2.value == pytest.approx(sqrt(2) * measured.value)
+    assert run.steps[-1].w2.upper == pytest.approx(sqrt(2) * measured.upper)
     assert any("sliced" in x for x in run.notes)
     monkeypatch.undo()
     assert simulate(Atoms(PLANE), n=2001, grid_steps=2).method == "sliced"
@@ -536,10 +569,12 @@ DOMAIN = [
     ((*ONE, "--steps", "0"), "steps"),
     ((*ONE, "--delta", "0"), "delta"),
     ((*ONE, "--delta", "5"), "delta"),
-    ((*ONE, "-T", "1000"), "horizon"),
+    ((*ONE, "-T", "1000"), "horizon must be a time from 1e-12 to 350, got 1000\n"),
+    ((*ONE, "--clock", "ve", "--delta", "1e-7"), "got 1e-7 (t = 5e-15)"),
     ((*ONE, "-T", "nan"), "horizon"),
     ((*ONE, "--eps-sc", "-1"), "eps_sc"),
     ((*ONE, "--eps-cm", "1e9"), "eps_cm"),
+    ((*ONE, "--eps-sc", "1e6"), "eps_sc"),
     ((*ONE, "--seed", "-1"), "seed"),
     ((*ONE, "--workers", "0"), "workers"),
     ((*ONE, "--grid-steps", "0"), "grid_steps"),

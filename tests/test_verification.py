@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -346,7 +347,7 @@ def test_statements_without_instances_in_a_world_say_why(id: str, world: str) ->
     report = check(id, instances=5, world=world, seed=3)
     assert (report.skipped, report.instances) == (5, 5)
     assert report.reasons == {WITHOUT_INSTANCES[id, world]: 5}
-    assert report.max_ratio is report.median_ratio is report.worst is None
+    assert (report.max_ratio, report.median_ratio, report.worst) == (None, None, None)
 
 
 @pytest.mark.parametrize(
@@ -391,14 +392,18 @@ def test_a_measured_constant_cannot_convict(monkeypatch: pytest.MonkeyPatch) -> 
     assert judge(made).status == "violation"
 
 
+def judged_as(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> Outcome:
+    """The verdict on an instance of the Gaussian world as it is."""
+    monkeypatch.setitem(campaign.BUILDERS, "gaussian", lambda recipe, theorem: instance)
+    return judge(instance.recipe)
+
+
 def test_nothing_is_at_most_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """A truth of 0 passes a bound of 0; one above it does not, and its ratio is infinite."""
     params = {"L_f": 1, "eps_cm": 0, "d": 2, "m2": 0, "delta": "0.1", "T": 2, "start": "matched", "to": "p_delta"}
     made = recipe("explicit-training")
     for truth, status, ratio in ((0.0, "passed", 0.0), (0.5, "violation", float("inf"))):
-        instance = Instance(made, params, Truth(truth, truth, truth))
-        monkeypatch.setitem(campaign.BUILDERS, "gaussian", lambda recipe, theorem, found=instance: found)
-        outcome = judge(made)
+        outcome = judged_as(Instance(made, params, Truth(truth, truth, truth)), monkeypatch)
         assert (outcome.status, outcome.bound, outcome.ratio) == (status, 0.0, ratio)
 
 
@@ -407,6 +412,7 @@ def test_verdicts_at_the_ends_of_the_interval_of_the_truth(monkeypatch: pytest.M
     made = recipe()
     bound = judge(made).bound
     assert bound is not None
+    instance = gaussian.build(made, cmbound.theorem(made.theorem))
     for (value, lower, upper, exact), status, reason in (
         ((0.8, 0.7, 1.0, True), "passed", ""),
         ((0.8, 0.7, 1.1, True), "undecided", campaign.ATTAINED),
@@ -415,11 +421,8 @@ def test_verdicts_at_the_ends_of_the_interval_of_the_truth(monkeypatch: pytest.M
         ((1.05, 1.0, 1.1, True), "undecided", campaign.ATTAINED),
         ((1.05, 1.01, 1.1, False), "violation", ""),
     ):
-        instance = replace(
-            gaussian.build(made, cmbound.theorem(made.theorem)), truth=Truth(*(bound * x for x in (value, lower, upper)), exact)
-        )
-        monkeypatch.setitem(campaign.BUILDERS, "gaussian", lambda recipe, theorem, found=instance: found)
-        outcome = judge(made)
+        truth = Truth(bound * value, bound * lower, bound * upper, exact)
+        outcome = judged_as(replace(instance, truth=truth), monkeypatch)
         assert (outcome.status, outcome.reason) == (status, reason), (value, lower, upper)
         assert outcome.ratio == pytest.approx(value)
 
@@ -428,7 +431,8 @@ def test_an_undecided_instance_scores_at_most_1() -> None:
     outcome = Outcome(recipe(), "undecided", truth=1.2, bound=1.0, ratio=1.2, terms={"x": 0.1, "y": 0.9})
     assert search.score(outcome, "total") == search.score(outcome, "x") == 1
     passed = replace(outcome, status="passed", truth=0.5, ratio=0.5)
-    assert (search.score(passed, "total"), search.score(passed, "x")) == (0.5, pytest.approx(-4))
+    assert search.score(passed, "total") == 0.5
+    assert search.score(passed, "x") == pytest.approx(-4)
     assert search.score(replace(passed, terms={"x": 0.0}), "x") == search.SKIPPED / 2
     assert search.score(replace(passed, ratio=None), "x") == search.SKIPPED
 
@@ -453,7 +457,9 @@ def test_skipped_instances_say_why() -> None:
 
 
 def test_a_step_size_has_no_hidden_constant() -> None:
+    begin = time.perf_counter()
     report = check("lyu2023-cor8", instances=60, seed=1)
+    assert 0 < report.seconds <= time.perf_counter() - begin
     assert report.skipped == 60
     assert report.hidden_constant is None
     assert report.reasons == {"lyu2023-cor8 states a step size, not a bound on an error": 60}
@@ -573,6 +579,10 @@ def test_climbing_improves_and_stays_in_range() -> None:
     assert best.knobs["log_score"] > 1.5
     assert best.knobs["log_delta"] == pytest.approx(-2, abs=0.2)
     assert best.choices == start.choices
+    lowest = search.climb(lambda x: -x.knobs["log_score"], start, 300)
+    assert lowest.knobs["log_score"] == pytest.approx(-6, abs=0.1)  # not down to where it is off
+    assert lowest.knobs["log_score"] >= -6
+    assert search.climb(lambda x: 0.0, start, 20) == start
 
 
 # --- planted mistakes -----------------------------------------------------------------------------------------------
@@ -717,8 +727,47 @@ def test_random_choices_fit_the_statement() -> None:
             assert not (choices["constants"] == "single" and choices["grid"] == "random")
 
 
+@pytest.mark.parametrize("world", WORLDS)
+def test_random_recipes_use_every_choice_and_stay_in_their_ranges(world: str) -> None:
+    theorem = cmbound.theorem("explicit-tv-smoothing" if world != "atoms" else "explicit-map-error")
+    recipes = [draw(theorem, world, 1, n) for n in range(300)]
+    ranges = search.KNOBS[world]
+    for made in recipes:
+        for name, value in made.knobs.items():
+            low, high = ranges[name]
+            assert value == OFF == low or low <= value <= high, name
+        if world == "mixture":
+            assert made.knobs["log_u"] <= max(-3.0, made.knobs["log_span"] - 0.1)
+        if world == "gaussian":
+            assert made.knobs["log_u"] <= made.knobs["log_span"] - 0.1
+    drawn: dict[str, set[Any]] = {}
+    for made in recipes:
+        for name, value in made.choices.items():
+            drawn.setdefault(name, set()).add(str(value))
+    both = {"score_sign": {"-1", "1"}, "drift_sign": {"-1", "1"}, "start": {"standard", "matched"}, "to": {"p_data", "p_delta"}}
+    own: dict[str, dict[str, set[str]]] = {
+        "gaussian": {
+            "shape": {"full", "diagonal", "isotropic", "point"},
+            "student": {"composed", "exact", "random"},
+            "centred": {"True", "False"},
+            "d": {"1", "2", "3", "8", "32"},
+        },
+        "mixture": {
+            "components": {"1", "2", "3", "5"},
+            "symmetric": {"True", "False"},
+            "widths": {"common", "individual"},
+            "d": {"1"},
+        },
+        "atoms": {"components": {"1", "2", "3", "5"}, "d": {"1", "2", "3", "8"}, "clock": {"ou", "ve"}},
+    }
+    expected = {**both, **own[world]}
+    assert {name: drawn[name] for name in expected} == expected
+    off = [x.knobs["log_drift"] == OFF for x in recipes]
+    assert 0.25 < np.mean(off) < 0.65
+
+
 def test_the_process_in_numpy_is_that_of_the_theory() -> None:
-    for time in (1e-9, 0.3, 12.0):
-        exact = [float(sympy.N(elementary(f(sympy.Rational(time))), 40)) for f in (c, s)]
-        assert [float(signal(time)), float(noise(time))] == pytest.approx(exact, rel=1e-14)
-        assert float(noise_level(time)) == pytest.approx(exact[1] / exact[0], rel=1e-13)
+    for at in (1e-9, 0.3, 12.0):
+        exact = [float(sympy.N(elementary(f(sympy.Rational(at))), 40)) for f in (c, s)]
+        assert [float(signal(at)), float(noise(at))] == pytest.approx(exact, rel=1e-14)
+        assert float(noise_level(at)) == pytest.approx(exact[1] / exact[0], rel=1e-13)
