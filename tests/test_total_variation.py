@@ -74,8 +74,8 @@ def test_what_is_left_out_is_chosen_best() -> None:
     for factor, name in ((0.7, "gamma"), (0.7, "tau_c"), (1.4, "tau_c")):
         numbers = {x: float(corrected.derived[x].upper) for x in ("gamma", "tau_c")}
         numbers[name] *= factor
-        assert corrected.value <= cmbound.theorem(UNDERDAMPED).evaluate(**BASE, L_phi=5, eta="1e-3", **numbers).value
-    assert float(corrected.derived["gamma"].upper) <= 4 * 5**0.5
+        other = cmbound.theorem(UNDERDAMPED).evaluate(**BASE, L_phi=5, eta="1e-3", **numbers)
+        assert corrected.value <= other.value * (1 + 1e-3)
     one = cmbound.theorem(UNDERDAMPED).evaluate(**BASE, L_phi=5, eta="1e-3", gamma=2)
     assert set(one.derived) >= {"tau_c"}
     assert corrected.value <= one.value
