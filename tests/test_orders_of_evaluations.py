@@ -63,6 +63,8 @@ def terms_at(theorem: Theorem, params: dict[str, Any], name: str, value: Fractio
     params = {**params, name: value}
     if name == "t_hat" and accepts(theorem, "T"):
         params["T"] = 1000 if value < 1000 else 10**11  # the horizon makes room
+    if name == "tau_c":
+        params["eta"] = "1e-200"  # at most tau_c
     if name == "N" and "h" in params:
         end = next(Fraction(params[x]) for x in ("t", "T", "t_hat", "h") if x in params)
         params["h"] = (end - Fraction(params.get("delta", 0))) / params.pop("N")

@@ -143,7 +143,7 @@ def _joints(acceleration: Any, exact: Mapping[Any, Any], low: Any, high: Any) ->
     """The times inside (low, high) at which the branch of a Piecewise may change, exact and in rising order."""
     inner: list[Any] = []
     for x in cuts(acceleration, t):
-        at = sympy.nsimplify(x.subs(exact, simultaneous=True))
+        at = x.subs(exact, simultaneous=True)
         at = Fraction(int(at.p), int(at.q)) if at.is_Rational else at
         if at not in inner and sign(difference(at, low)) > 0 and sign(difference(high, at)) > 0:
             inner.append(at)
