@@ -291,7 +291,7 @@ def _assert_closed(x: Any) -> None:
     elif isinstance(x, Mapping):
         closed: Any = x
         before = dict(x)
-        for change in (
+        changes: tuple[Callable[[], Any], ...] = (
             lambda: closed.__setitem__("d", 1),
             lambda: closed.__delitem__("d"),
             lambda: closed.update(d=1),
@@ -300,7 +300,8 @@ def _assert_closed(x: Any) -> None:
             lambda: closed.clear(),
             lambda: closed.popitem(),
             lambda: closed.__ior__({"d": 1}),
-        ):
+        )
+        for change in changes:
             with pytest.raises((TypeError, AttributeError)):
                 change()
         assert dict(x) == before
