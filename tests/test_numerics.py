@@ -14,7 +14,7 @@ from sympy import atan, log, sqrt
 import cmbound
 from cmbound.functions import elementary
 from cmbound.notation import t
-from cmbound.numerics import certified
+from cmbound.numerics import approximate, certified
 from cmbound.profiles import Profile
 
 ONE_STEP = cmbound.theorem("explicit-one-step")
@@ -59,3 +59,15 @@ def test_integrals_of_a_profile_of_ones_own(acceleration: Any) -> None:
         )
     float_tier = ONE_STEP.approximate(**POINT, profile=mine).terms["discretisation"]
     assert float(float_tier) == pytest.approx(float(exact), rel=1e-12)
+
+
+@pytest.mark.parametrize("q", [1, 2, 3, 4, 6])
+def test_powers(q: int) -> None:
+    """Small powers are written as products and roots; all of them are the power."""
+    x = sympy.Symbol("x", positive=True)
+    for p in (-7, -3, -2, -1, 1, 2, 3, 4, 5, 6, 7, 9, 11):
+        expr = x ** sympy.Rational(p, q)
+        assert approximate.compile((expr,), (x,))(1.7)[0] == pytest.approx(1.7 ** (p / q), rel=1e-14)
+        with certified.precision(100):
+            ball = certified.compile((expr,), (x,))(certified.number(Fraction(17, 10)))[0]
+        assert float(ball.mid()) == pytest.approx(1.7 ** (p / q), rel=1e-14)
