@@ -33,10 +33,10 @@ class Rearranged(Function):
         return self.args[0]._eval_evalf(prec)
 
     def _numpycode(self, printer: Any) -> str:
-        return str(printer._print(self.args[1]))
+        return f"({printer._print(self.args[1])})"
 
     def _mpmathcode(self, printer: Any) -> str:
-        return str(printer._print(self.args[0]))
+        return f"({printer._print(self.args[0])})"
 
     _pythoncode = _numpycode
 
@@ -68,7 +68,7 @@ class Named(Function):
         return elementary(exact).evalf(prec_to_dps(prec))
 
     def _mpmathcode(self, printer: Any) -> str:
-        return str(printer._print(elementary(self)))
+        return f"({printer._print(elementary(self))})"
 
     def fdiff(self, argindex: int = 1) -> Any:
         args = list(self.args)

@@ -260,3 +260,9 @@ def test_profiles_of_a_user_have_derivatives() -> None:
     found = slope.subs({TABLE[name].symbol: Rational(str(x)) for name, x in POINT.items()}, simultaneous=True).doit().evalf(25)
     assert float(found) == pytest.approx(float((ends[1] - ends[0]) / (2 * step)), rel=1e-10)
     assert PROFILES["universal"].rules["exponential-integrator"][0].bound.diff(d).has(h)
+
+
+def test_code_of_a_rearranged_form_keeps_its_brackets() -> None:
+    expr = 3 * functions.Rearranged(L_f - d, L_f - d) ** 2
+    for module in ("numpy", "math", "mpmath"):
+        assert float(sympy.lambdify([L_f, d], expr, module)(5.0, 3.0)) == 12.0

@@ -170,12 +170,12 @@ def everything() -> list[Any]:
     return found
 
 
-def _few_of_each(found: list[Any]) -> list[Any]:
+def _few_of_each(everything: list[Any]) -> list[Any]:
     seen: dict[type, int] = {}
     kept = []
-    for x in found:
+    for x in {id(x): x for x in everything}.values():
         seen[type(x)] = seen.get(type(x), 0) + 1
-        if seen[type(x)] <= 40 and not isinstance(x, np.ndarray):
+        if seen[type(x)] <= 40:
             kept.append(x)
     return kept
 
@@ -190,7 +190,7 @@ def test_every_kind_of_record_is_tried(everything: list[Any]) -> None:
 
 
 def test_records_pickle_copy_compare_and_hash(everything: list[Any]) -> None:
-    for x in _few_of_each(everything):
+    for x in _few_of_each([x for x in everything if not isinstance(x, np.ndarray)]):
         for same in (pickle.loads(pickle.dumps(x)), copy.copy(x), copy.deepcopy(x)):
             assert type(same) is type(x)
             assert same == x
@@ -287,11 +287,11 @@ def _assert_closed(x: Any) -> None:
     if isinstance(x, np.ndarray):
         assert not x.flags.writeable
         with pytest.raises(ValueError, match="read-only"):
-            np.copyto(x, x)
+            x.fill(0)
     elif isinstance(x, Mapping):
         closed: Any = x
         before = dict(x)
-        for change in (
+        changes: tuple[Callable[[], Any], ...] = (
             lambda: closed.__setitem__("d", 1),
             lambda: closed.__delitem__("d"),
             lambda: closed.update(d=1),
@@ -300,7 +300,8 @@ def _assert_closed(x: Any) -> None:
             lambda: closed.clear(),
             lambda: closed.popitem(),
             lambda: closed.__ior__({"d": 1}),
-        ):
+        )
+        for change in changes:
             with pytest.raises((TypeError, AttributeError)):
                 change()
         assert dict(x) == before
@@ -313,13 +314,13 @@ def _assert_closed(x: Any) -> None:
 
 
 def test_nothing_in_a_record_can_be_changed(everything: list[Any]) -> None:
-    for x in everything:
-        _assert_closed(x)
     for x in _few_of_each(everything):
-        found: list[Any] = []
-        reached(pickle.loads(pickle.dumps(x)), found)
-        for inner in found:
-            _assert_closed(inner)
+        _assert_closed(x)
+        if not isinstance(x, np.ndarray):
+            found: list[Any] = []
+            reached(pickle.loads(pickle.dumps(x)), found)
+            for inner in found[:20]:
+                _assert_closed(inner)
 
 
 def test_no_constant_of_a_module_can_be_changed() -> None:
