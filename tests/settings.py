@@ -148,4 +148,4 @@ def ei_options(theorem: Theorem, values: dict[str, float]) -> Iterator[dict[str,
         return
     for profile, teacher in cases():
         if teacher == EI:
-            yield {**base, **for_profile(profile, teacher, values), "profile": profile}
+            yield one_law({**base, **for_profile(profile, teacher, values), "profile": profile})

@@ -575,9 +575,8 @@ def test_auto_is_the_best_path_over_all_nodes(teacher: str, extreme: bool) -> No
     for i, values in enumerate(settings(19, 0 if extreme else 6, EXTREMES[2:4] if extreme else ())):
         clock = "ve" if i % 2 and values["T"] < 100 else "ou"
         p = {**picked(values, teacher, "universal", "m2"), "teacher": teacher, "profile": "auto", "clock": clock}
-        p |= _known(values, teacher, rng) | on_grid(values, ("geometric", "edm")[i % 2], rng, clock)
-        if "n_atoms" in p:
-            p["n_atoms"] = min(p["n_atoms"], 50)
+        known = _known({**values, "n_atoms": min(values["n_atoms"], 50)}, teacher, rng)
+        p = one_law(p | known) | on_grid(values, ("geometric", "edm")[i % 2], rng, clock)
         p = {"L_f": 2, **with_lists(p, rng)} if i % 2 else {**p, "L_f": 2}
         found = cmbound.theorem("explicit-one-step").evaluate(**p).terms["discretisation"].upper
         with workdps(60):
