@@ -104,7 +104,7 @@ def _drop(out: _Stdout) -> None:
 
 
 def complain(message: str) -> None:
-    """One line on standard error, whatever its encoding; nowhere if it cannot be written. A very long one is cut in the middle."""
+    """One line on standard error, whatever its encoding; nowhere if it cannot be written. It is cut if it is very long."""
     text = " ".join(message.split())
     if len(text) > MOST_CHARACTERS:
         text = f"{text[: MOST_CHARACTERS * 2 // 3]} ... {text[-MOST_CHARACTERS // 3 :]}"
