@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 from cmbound.errors import InputError
 
 PIPE_CLOSED, INTERRUPTED = 141, 130
+MOST_CHARACTERS = 1500
+"""Of a message: what is quoted in it may be of any length."""
 
 Result = TypeVar("Result")
 
@@ -102,8 +104,11 @@ def _drop(out: _Stdout) -> None:
 
 
 def complain(message: str) -> None:
-    """One line on standard error, whatever its encoding; nowhere if it cannot be written."""
-    line = f"cmbound: error: {' '.join(message.split())}\n"
+    """One line on standard error, whatever its encoding; nowhere if it cannot be written. It is cut if it is very long."""
+    text = " ".join(message.split())
+    if len(text) > MOST_CHARACTERS:
+        text = f"{text[: MOST_CHARACTERS * 2 // 3]} ... {text[-MOST_CHARACTERS // 3 :]}"
+    line = f"cmbound: error: {text}\n"
     try:
         sys.stderr.write(line)
         sys.stderr.flush()
