@@ -362,7 +362,7 @@ def test_slopes_of_two_symmetric_points(radius: float) -> None:
     slope = mixture.build(recipe("explicit-map-lipschitz", "atoms", 3, **made_, **off), cmbound.theorem("explicit-map-lipschitz"))
     wanted = s(low) / s(high) * exp(radius**2 / 2 * (1 / s(low) ** 2 - 1 / s(high) ** 2))
     assert slope.truth.value == pytest.approx(wanted, rel=1e-6)
-    assert slope.params == pytest.approx({"R": radius, "delta": low, "tau": 0, "t": high})
+    assert dict(slope.params) == pytest.approx({"R": radius, "delta": low, "tau": 0, "t": high})
 
 
 @pytest.mark.parametrize(("shape", "null"), [("full", 0), ("full", 2), ("diagonal", 1)])

@@ -379,23 +379,21 @@ def test_truth_equal_to_the_bound_is_undecided_never_passed() -> None:
     assert outcome.reason.startswith("attained")
 
 
+def judged_as(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> Outcome:
+    """The verdict on an instance as it is, whatever its recipe says."""
+    monkeypatch.setattr(campaign, "BUILDERS", {instance.recipe.world: lambda recipe, theorem: instance})
+    return judge(instance.recipe)
+
+
 def test_a_measured_constant_cannot_convict(monkeypatch: pytest.MonkeyPatch) -> None:
     made = recipe("explicit-map-error", "mixture", d=1, constants="lists", profile="auto", widths="common", log_tau=-0.3)
     statement = cmbound.theorem("explicit-map-error")
     instance = mixture.build(made, statement)
     above = replace(instance, truth=Truth(1e3, 1e3, 1e3, exact=False), generous={**instance.params, "eps_cm": 10**6})
-    monkeypatch.setitem(campaign.BUILDERS, "mixture", lambda recipe, theorem: above)
-    outcome = judge(made)
+    outcome = judged_as(above, monkeypatch)
     assert outcome.status == "undecided"
     assert "measured constants only" in outcome.reason
-    monkeypatch.setitem(campaign.BUILDERS, "mixture", lambda recipe, theorem: replace(above, generous=None))
-    assert judge(made).status == "violation"
-
-
-def judged_as(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> Outcome:
-    """The verdict on an instance of the Gaussian world as it is."""
-    monkeypatch.setitem(campaign.BUILDERS, "gaussian", lambda recipe, theorem: instance)
-    return judge(instance.recipe)
+    assert judged_as(replace(above, generous=None), monkeypatch).status == "violation"
 
 
 def test_nothing_is_at_most_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
