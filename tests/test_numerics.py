@@ -9,7 +9,7 @@ import flint
 import mpmath
 import pytest
 import sympy
-from sympy import atan, log, sqrt
+from sympy import atan, exp, log, pi, sqrt, tanh
 
 import cmbound
 from cmbound.functions import elementary
@@ -39,7 +39,7 @@ def test_accuracy_is_counted_in_decimal_digits() -> None:
     assert certified.relative_accuracy(certified.number(3)) == float("inf")
 
 
-ACCELERATIONS = [log(1 + 1 / t), sqrt(1 + 1 / t), (1 + 1 / t) ** sympy.Rational(1, 3), 2 - atan(t), sympy.pi * sympy.exp(-t)]
+ACCELERATIONS = [log(1 + 1 / t), sqrt(1 + 1 / t), (1 + 1 / t) ** sympy.Rational(1, 3), 2 - atan(t), 2 - tanh(t), pi * exp(-t)]
 
 
 @pytest.mark.parametrize("acceleration", ACCELERATIONS, ids=str)
