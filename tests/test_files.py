@@ -84,7 +84,7 @@ INPUTS = [
 
 def arguments(name: str, *more: str) -> list[str]:
     """An example of a command with more options."""
-    needed = () if "-o" in more or "--output" in more else NEEDED.get(name, ())
+    needed: tuple[str, ...] = () if "-o" in more or "--output" in more else NEEDED.get(name, ())
     if name == "compare" and "--plot" in more:
         more = ("--statement", "explicit-multistep", "-p", "k=2", "-p", "t_hat=1", *more)
         needed = ("--sweep", "L_f=2:3:log:2", "--sweep", "m2=2:3:log:2")
@@ -300,11 +300,11 @@ def test_every_encoding(name: str, form: str) -> None:
     args = arguments(name, *(("--format", form) if form else ()))
     whole = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="\n")
     assert into(whole, args) == (0, "")
-    text = whole.buffer.getvalue()  # type: ignore[attr-defined]
+    text = whole.buffer.getvalue()
     for encoding in ("ascii", "latin-1", "cp1252", "utf-16", "idna"):
         out = io.TextIOWrapper(io.BytesIO(), encoding=encoding, newline="\n")
         status, err = into(out, args)
-        printed = out.buffer.getvalue()  # type: ignore[attr-defined]
+        printed = out.buffer.getvalue()
         if form == "npz" or name in FIGURES:
             assert status == 0
         elif encoding == "idna":  # made for names of hosts, it keeps back what may be one

@@ -61,7 +61,7 @@ def test_one_line_off_a_terminal(name: str) -> None:
 @pytest.mark.usefixtures("everything_is_long")
 def test_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[tuple[str, Any]] = []
-    monkeypatch.setattr("rich.progress.Progress.add_task", lambda self, title, total: shown.append((title, total)) or 0)
+    monkeypatch.setattr("rich.progress.Progress.add_task", lambda self, title, total: shown.append((title, total)))
     monkeypatch.setattr("rich.progress.Progress.advance", lambda self, task, n: shown.append(("", n)))
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     with progress_bar("working", 3, long=False) as advance:
@@ -137,7 +137,8 @@ def test_a_run_is_measured_before_it_is_carried_out() -> None:
     assert small.operations < simulation.planned(world, n=100, student="exact").operations
     assert small.operations < simulation.planned(world, n=100, grid_steps=500).operations
     assert small.stored < large.stored < simulation.planned(world, n=10_000, steps=3).stored
-    for options in ({"n": 2 * 10**7, "steps": 9}, {"n": 10**6, "steps": 500}):
+    large_runs: tuple[dict[str, Any], ...] = ({"n": 2 * 10**7, "steps": 9}, {"n": 10**6, "steps": 500})
+    for options in large_runs:
         with pytest.raises(DomainError, match="would hold"):
             simulation.planned(world, **options)
     with pytest.raises(DomainError, match="would hold"):

@@ -42,10 +42,10 @@ def _reports(
     """Reports as data, each with its ``world``: computed, or read."""
     if saved is None:
         found = []
-        wanted = chosen(statements, explicit_ids())
-        for x in wanted:
+        asked = chosen(statements, explicit_ids())
+        for x in asked:
             require_instances(x)
-        for x in wanted:
+        for x in asked:
             for world in worlds:
                 report = check(x.id, instances=instances, seed=seed, world=world, jobs=jobs, progress=progress)
                 found.append({**report.to_dict(), "world": world or "all"})
