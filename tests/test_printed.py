@@ -127,9 +127,9 @@ def test_an_evaluation_in_every_form(seed: int, tier: str) -> None:
 
     for form, mark in (("latex", r"& \$?{}\$? *&"), ("markdown", r"\| +{} \|")):
         text = evaluation_document(found, form)
-        value = re.search(r"\\leq (.+?)(?: \\\]|\$)", text)
-        assert value is not None
-        assert latex_decimal(value[1]) >= rows["total"]
+        stated = re.search(r"\\leq (.+?)(?: \\\]|\$)", text)
+        assert stated is not None
+        assert latex_decimal(stated[1]) >= rows["total"]
         for name, upper in rows.items():
             pattern = mark.replace("{}", r"([0-9][^&|$]*?)")
             shown = re.search(rf"{name} +{pattern}", text)

@@ -1,4 +1,4 @@
-"""A stretch begins and ends at nodes: uniform grids, lists of their nodes, and the closed form where only the largest step is known.
+"""A stretch begins and ends at nodes: uniform grids, lists of nodes, and the closed form where only the largest step is known.
 
 For every profile, pair of profiles and bound of a user's own: N equal steps give what the list of their nodes gives, the closed
 form in h is at least the value on every uniform grid with steps up to h, and both are at least the truth.

@@ -25,8 +25,8 @@ METHODS = FrozenDict(
     {
         "samples": f"W2 is that of two samples, exact in one dimension; {_TWO_SAMPLES}",
         "transport": f"W2 is that of two samples, by optimal transport; {_TWO_SAMPLES}",
-        "sliced": "W2 is d^(1/2) times the sliced W2 of two samples, which estimates a lower bound of W2; the 95% interval is for "
-        f"that bound, and asymptotic (optimal transport needs POT, the extra pot, and at most {MAX_TRANSPORT} samples)",
+        "sliced": "W2 is d^(1/2) times the sliced W2 of two samples, which estimates a lower bound of W2; the 95% interval is "
+        f"for that bound, and asymptotic (optimal transport needs POT, the extra pot, and at most {MAX_TRANSPORT} samples)",
     }
 )
 
