@@ -6,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -159,3 +160,12 @@ def test_the_estimate_of_a_simulation_is_of_the_right_size() -> None:
 def test_a_figure_of_too_many_points(tmp_path: Path) -> None:
     args = ("-p", "h=1e-5:1e-1:log:10000", "-p", "m2=1:2:linear:10000", "--plot", str(tmp_path / "x.png"), "-o", "/dev/null")
     assert "can be drawn" in one_line(call("sweep", ID, *G, *args).err)
+
+
+def test_a_command_that_takes_long_says_that_it_is_at_work() -> None:
+    """Whatever it is, and whatever its size was thought to be."""
+    with patch("cmbound.cli.PATIENCE", 0.0):
+        outcome = call("analyse", "explicit-training")
+    assert outcome.status == 0
+    assert outcome.err == "cmbound: computing: analyse explicit-training\n"
+    assert call("analyse", "explicit-training").err == ""

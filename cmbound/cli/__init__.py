@@ -14,7 +14,7 @@ from typing import NoReturn
 import click
 
 from cmbound import __version__
-from cmbound.cli.streams import INTERRUPTED, PIPE_CLOSED, complain, standard_streams
+from cmbound.cli.streams import INTERRUPTED, PATIENCE, PIPE_CLOSED, announced, complain, standard_streams
 from cmbound.errors import CmboundError, UnknownNameError
 from cmbound.frozen import FrozenDict
 
@@ -115,7 +115,7 @@ def _run(arguments: list[str]) -> int:
     if "_CMBOUND_COMPLETE" in os.environ:
         cli.main(arguments, prog_name="cmbound", complete_var="_CMBOUND_COMPLETE")
     try:
-        with cli.make_context("cmbound", arguments) as context:
+        with announced(f"computing: {' '.join(arguments)[:200]}", PATIENCE), cli.make_context("cmbound", arguments) as context:
             cli.invoke(context)
     except click.exceptions.Exit as end:
         return end.exit_code

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from fractions import Fraction
@@ -14,7 +13,7 @@ from typing import IO, Any, cast
 import click
 from click.shell_completion import CompletionItem
 
-from cmbound.cli.streams import StdoutBytes
+from cmbound.cli.streams import PATIENCE, SAID, StdoutBytes, announced
 from cmbound.errors import CmboundError, InputError
 from cmbound.files import Output, check_writable, decoded, read_text, same_file, write_files, writing
 
@@ -239,32 +238,21 @@ CHECKED = 1.0
 """Seconds after which all arguments are checked."""
 
 
-def _announce(title: str) -> None:
-    with suppress(OSError):
-        sys.stderr.write(f"cmbound: {title}\n")
-        sys.stderr.flush()
-
-
 @contextmanager
 def progress_bar(title: str, total: int | None, *, long: bool) -> Iterator[Callable[[int], None]]:
     """A progress bar on standard error while the block runs, if that is a terminal; yields what advances it.
 
-    Elsewhere one line says what is computed and how much of it, if that is ``long``: some seconds or more, by its size. It waits
-    until the arguments are checked, which takes no time, so that a mistake in them is one line too.
+    Elsewhere one line says what is computed and how much of it, soon if that is ``long``: some seconds or more, by its size. It
+    waits until the arguments are checked, which takes no time, so that a mistake in them is one line too.
     """
     if not sys.stderr.isatty():
-        line = threading.Timer(CHECKED, _announce, [title])
-        line.daemon = True
-        if long:
-            line.start()
-        try:
+        with announced(title, CHECKED if long else PATIENCE):
             yield lambda n: None
-        finally:
-            line.cancel()
         return
     from rich.console import Console
     from rich.progress import Progress
 
+    SAID.set()
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(title, total=total)
         yield lambda n: bar.advance(task, n)

@@ -6,6 +6,7 @@ import errno
 import io
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
@@ -16,7 +17,32 @@ PIPE_CLOSED, INTERRUPTED = 141, 130
 MOST_CHARACTERS = 1500
 """Of a message: what is quoted in it may be of any length."""
 
+PATIENCE = 8.0
+"""Seconds after which a command that is still at work says so."""
+
 Result = TypeVar("Result")
+SAID = threading.Event()
+"""Whether the command has said what it is at: one line is enough, and none beside a progress bar."""
+
+
+@contextmanager
+def announced(title: str, seconds: float) -> Iterator[None]:
+    """One line on standard error says what is at work, if the block takes longer than that; one for a whole command."""
+
+    def say() -> None:
+        if not SAID.is_set():
+            SAID.set()
+            with suppress(OSError, ValueError):
+                sys.stderr.write(f"cmbound: {title}\n")
+                sys.stderr.flush()
+
+    line = threading.Timer(seconds, say)
+    line.daemon = True
+    line.start()
+    try:
+        yield
+    finally:
+        line.cancel()
 
 
 class _Stdout(io.TextIOWrapper):
@@ -68,6 +94,7 @@ def standard_streams() -> Iterator[None]:
     something is written.
     """
     given = sys.stdout, sys.stderr
+    SAID.clear()
     _open_closed()
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
