@@ -517,6 +517,19 @@ def test_errors(change: dict[str, Any], error: type[Exception], message: str) ->
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["d", "n", "seed", "delta", "smoothing", "workers", "chunk"])
+def test_what_is_no_number_is_named(name: str) -> None:
+    options: dict[str, Any] = {"n": 10, **BASE, name: "x"}
+    with pytest.raises(InputError, match=f"^{name} is 'x'; an? (number|integer) is needed$"):
+        stream(tanh, (1.0,), **options)
+
+
+def test_values_beyond_single_precision_give_no_warning() -> None:
+    """Warnings are errors in these tests; the values are refused."""
+    with pytest.raises(InputError, match="^f at t = 1 returned non-finite values in 10 of 10 rows"):
+        sample(lambda x, t: np.full(x.shape, 1e200), (1.0,), n=10, dtype=np.float32, **BASE)
+
+
 def test_row_number_counts_from_the_first_sample() -> None:
     rows = block_rows(D)
 
