@@ -141,7 +141,7 @@ def gaussian_tv_1d(m1: float, s1: float, m2: float, s2: float) -> float:
     # in units of the narrow law N(0, 1); the wide one is N(m, r^2) with m >= 0 and r = 1 + excess
     m, excess = abs(m1 - m2) / narrow, (wide - narrow) / narrow
     r = 1 + excess
-    if excess * (1 + r) == 0:
+    if excess == 0:
         return math.erf(m / math.sqrt(8))
     if max(m, r) > 1e75 or m > 100 * r:  # almost all mass of one law lies where the other has almost none
         return 1.0
