@@ -225,7 +225,7 @@ def test_quantile_functions_that_differ_in_a_far_corner() -> None:
     """Two steps a fiftieth of a score apart, 7.3 deviations out: only cells of a quarter of a score have a node between them."""
     low, high = stats.norm.cdf([-7.35, -7.33])
     found = w2_quantiles(lambda u: np.where(u < low, 0.0, 1.0), lambda u: np.where(u < high, 0.0, 1.0))
-    assert found == pytest.approx(math.sqrt(high - low), rel=1e-9)
+    assert found == pytest.approx(math.sqrt(high - low), rel=1e-6, abs=0)
 
 
 def test_w2_of_sample_and_a_law_with_a_jump() -> None:
@@ -368,23 +368,23 @@ def test_gaussian_distances_scale_with_the_data() -> None:
         s, square = 2.0**e, 2.0 ** (2 * e)
         assert np.ldexp(gaussian_w2(s * X[0], square * C1, s * X[1], square * C2), -e) == w2
         found = gaussian_w2(s * X[0], square * C1, s * X[0], square * (C1 + 1e-9 * np.eye(3)))
-        assert np.ldexp(found, -e) == pytest.approx(near, rel=1e-9)
+        assert np.ldexp(found, -e) == pytest.approx(near, rel=1e-9, abs=0)
         assert gaussian_tv(s * X[0], s * X[1], square * C1) == pytest.approx(gaussian_tv(X[0], X[1], C1), rel=1e-14)
         assert gaussian_tv_1d(s, 2 * s, 1.5 * s, 3 * s) == gaussian_tv_1d(1, 2, 1.5, 3)
         assert gaussian_tv_centred(3, s, 3 * s) == gaussian_tv_centred(3, 1, 3)
     diagonal = gaussian_w2([0, 0], 1e-320 * np.diag([4.0, 9]), [0, 0], 1e-320 * np.diag([1.0, 1]))
-    assert diagonal == pytest.approx(math.sqrt(5e-320), rel=1e-3)  # covariances with four digits
+    assert diagonal == pytest.approx(math.sqrt(5e-320), rel=1e-3, abs=0)  # covariances with four digits
     with pytest.raises(DomainError, match=r"cov1 has the eigenvalue -1e\+200"):
         gaussian_w2([0, 0], 1e200 * np.array([[1, 2], [2, 1]]), [0, 0], 1e200 * np.eye(2))
 
 
 @pytest.mark.parametrize("size", [1e-310, 1e-200, 1.0, 1e200, 1e307])
 def test_norms_of_any_size(size: float) -> None:
-    x = size * np.array([[3.0, 4.0, 0.0], [0.0, 0.0, 0.0], [-4.0, 0.0, 3.0]])
-    near = {"rel": 1e-15 if size > 1e-300 else 1e-12}
+    x = size * np.array([[3.0, 4.0, 0.0], [-4.0, 0.0, 3.0]])
+    near = {"rel": 1e-15 if size > 1e-300 else 1e-12, "abs": 0}
     assert scaling.norm(x) == pytest.approx(math.sqrt(50) * size, **near)
-    assert scaling.norm(x, axis=1).tolist() == [pytest.approx(5 * size, **near), 0, pytest.approx(5 * size, **near)]
-    assert scaling.rms(x) == pytest.approx(math.sqrt(50 / 3) * size, **near)
+    assert scaling.norm(x, axis=1) == pytest.approx(5 * size, **near)
+    assert scaling.rms(x) == pytest.approx(5 * size, **near)
     assert scaling.rms(x[None]) == scaling.rms(x)
     assert 0.5 <= math.ldexp(4 * size, -scaling.exponent(x, size / 2)) < 1
 
@@ -410,11 +410,11 @@ def test_laws_of_very_different_sizes() -> None:
     assert gaussian_tv_1d(0, 1, 1e200, 2) == 1
     assert gaussian_tv_1d(-1e308, 1, 1e308, 1) == 1
     assert gaussian_tv_1d(1e300, 1e299, 0, 1e-300) == 1
-    assert w2_samples_1d([0.0, 2e-170], [0.0, 0.0]) == pytest.approx(math.sqrt(2) * 1e-170, rel=1e-15)
+    assert w2_samples_1d([0.0, 2e-170], [0.0, 0.0]) == pytest.approx(math.sqrt(2) * 1e-170, rel=1e-15, abs=0)
     assert w2_samples_1d([0.0], [2e155]) == 2e155
     assert w2_samples_1d([0.0, 1.0], [2e155, 3.0], [1, 2], [1, 3]) == pytest.approx(1e155, rel=1e-15)
-    assert w2_samples_1d([1.0, 1e-20], [1.0, 2e-20]) == pytest.approx(1e-20 / math.sqrt(2), rel=1e-15)
-    assert coupling_w2([[1.0], [1e-20]], [[1.0], [2e-20]]).value == pytest.approx(1e-20 / math.sqrt(2), rel=1e-15)
+    assert w2_samples_1d([1.0, 1e-20], [1.0, 2e-20]) == pytest.approx(1e-20 / math.sqrt(2), rel=1e-15, abs=0)
+    assert coupling_w2([[1.0], [1e-20]], [[1.0], [2e-20]]).value == pytest.approx(1e-20 / math.sqrt(2), rel=1e-15, abs=0)
 
 
 @pytest.mark.parametrize("weight", [1e-320, 1e-200, 1e200, 1.7e308])
@@ -439,9 +439,9 @@ def test_distances_do_not_move_with_the_data(offset: float, d: int) -> None:
     v[0] = 3e-3 * (offset > 0) + 1e-7
     y = x + v
     truth = math.sqrt(np.mean((y - x)[:, 0] ** 2))
-    assert w2_samples(x, y).value == pytest.approx(truth, rel=1e-9)
-    assert coupling_w2(x, y).value == pytest.approx(truth, rel=1e-12)
-    assert w2_samples_1d(x[:, 0], y[:, 0]) == pytest.approx(truth, rel=1e-12)
+    assert w2_samples(x, y).value == pytest.approx(truth, rel=1e-9, abs=0)
+    assert coupling_w2(x, y).value == pytest.approx(truth, rel=1e-12, abs=0)
+    assert w2_samples_1d(x[:, 0], y[:, 0]) == pytest.approx(truth, rel=1e-12, abs=0)
     far, near = sliced_w2(x, y, 20, 0), sliced_w2(x - x[0], y - x[0], 20, 0)
     np.testing.assert_allclose(numbers(far), numbers(near), rtol=1e-8, atol=1e-15)
 

@@ -41,7 +41,7 @@ def refused_above(edge: float, f: Callable[[float], float]) -> Callable[[float],
 
 def test_beyond_float64_is_infinite() -> None:
     assert largest(refused_above(700, math.exp), math.exp(5), 1e-3, 1e6) == pytest.approx(5, rel=1e-6)
-    with pytest.raises(Missed, match="^at 4 it is still inf$"):
+    with pytest.raises(Missed, match=r"^at 4 it is still inf$"):
         smallest(refused_above(3, lambda x: 9.0), 1.0, 1.0, 4.0)
 
 
@@ -93,7 +93,7 @@ def test_fewest_of_a_step_is_found_by_halving() -> None:
 
 def test_fewest_ends_at_the_limit() -> None:
     assert fewest(lambda n: 1 / n, 1 / 700, limit=700) == 700
-    with pytest.raises(Missed, match="^at 699 it is still") as caught:
+    with pytest.raises(Missed, match=r"^at 699 it is still") as caught:
         fewest(lambda n: 1 / n, 1 / 700, limit=699)
     assert (caught.value.place, caught.value.value) == (699, 1 / 699)
     with pytest.raises(Missed) as caught:

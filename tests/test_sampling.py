@@ -472,10 +472,10 @@ def test_underdamped_coefficients_of_any_size() -> None:
     """For friction x step = y large: x_s = (y - 1)/friction^2, the spread of x given v is (2 (y - 2))^(1/2)/friction."""
     for scale in (1e-150, 1.0, 1e150):
         k = sampling.underdamped_coefficients(1e6 / scale, scale)
-        assert k.x_s / scale == pytest.approx(scale * (1e6 - 1) / 1e12, rel=1e-12)
-        assert k.x_noise / scale == pytest.approx(math.sqrt(2 * (1e6 - 2)) / 1e6, rel=1e-12)
+        assert k.x_s / scale == pytest.approx(scale * (1e6 - 1) / 1e12, rel=1e-12, abs=0)
+        assert k.x_noise / scale == pytest.approx(math.sqrt(2 * (1e6 - 2)) / 1e6, rel=1e-12, abs=0)
         k = sampling.underdamped_coefficients(1e-9 / scale, scale)
-        assert k.x_s / scale == pytest.approx(scale / 2, rel=1e-8)
+        assert k.x_s / scale == pytest.approx(scale / 2, rel=1e-8, abs=0)
 
 
 # Errors --------------------------------------------------------------------------------------------------------------------
