@@ -407,6 +407,7 @@ def test_laws_of_very_different_sizes() -> None:
     assert w2_sample_normal([1e-200], 1e200, 1e-200) == 1e200
     assert w2_sample_normal([0.0], 1e-200, 1e200) == 1e200
     assert w2_sample_normal([2.0], 2.0, 1.5) == 1.5  # nothing but the spread
+    assert w2_sample_normal([1.0, 3.0], 2.0, 0.0) == 1.0  # and without any
     assert gaussian_tv_1d(0, 1, 1e200, 2) == 1
     assert gaussian_tv_1d(-1e308, 1, 1e308, 1) == 1
     assert gaussian_tv_1d(1e300, 1e299, 0, 1e-300) == 1
@@ -732,6 +733,7 @@ X20 = np.random.default_rng(0).standard_normal((20, 2))
         (lambda: w2_quantiles(ndtri, ndtri, breaks=[1.0]), DomainError, r"levels in \(0, 1\)"),
         (lambda: w2_quantiles(ndtri, ndtri, rtol=1e-16), DomainError, "rtol is 1e-16"),
         (lambda: w2_sample_normal([1.0], 0, -1), DomainError, "deviation -1"),
+        (lambda: w2_sample_normal([1.0], 0, math.inf), DomainError, "deviation inf; both must be finite"),
         (lambda: w2_samples(X20[:19], X20), InputError, "19 and 20 rows; at least 20"),
         (lambda: w2_samples(np.zeros((2001, 1)), np.zeros((20, 1))), InputError, "at most 2000"),
         (lambda: w2_samples(X20, X20[:, :1]), InputError, "x has 2 columns and y 1"),
