@@ -381,10 +381,10 @@ def test_gaussian_distances_scale_with_the_data() -> None:
 @pytest.mark.parametrize("size", [1e-310, 1e-200, 1.0, 1e200, 1e307])
 def test_norms_of_any_size(size: float) -> None:
     x = size * np.array([[3.0, 4.0, 0.0], [-4.0, 0.0, 3.0]])
-    near = {"rel": 1e-15 if size > 1e-300 else 1e-12, "abs": 0}
-    assert scaling.norm(x) == pytest.approx(math.sqrt(50) * size, **near)
-    assert scaling.norm(x, axis=1) == pytest.approx(5 * size, **near)
-    assert scaling.rms(x) == pytest.approx(5 * size, **near)
+    rel = 1e-15 if size > 1e-300 else 1e-12
+    assert scaling.norm(x) == pytest.approx(math.sqrt(50) * size, rel=rel, abs=0)
+    assert scaling.norm(x, axis=1) == pytest.approx(5 * size, rel=rel, abs=0)
+    assert scaling.rms(x) == pytest.approx(5 * size, rel=rel, abs=0)
     assert scaling.rms(x[None]) == scaling.rms(x)
     assert 0.5 <= math.ldexp(4 * size, -scaling.exponent(x, size / 2)) < 1
 
