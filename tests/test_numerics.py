@@ -160,3 +160,33 @@ def test_conditions_of_a_profile_that_is_written_in_branches() -> None:
         integrals.cuts(sympy.Piecewise((1, t**2 > 2), (2, True)), t)
     with pytest.raises(InputError, match=r"^cannot tell where .* changes"):
         integrals.cuts(sympy.Piecewise((1, a * t > exp(-t)), (2, True)), t)
+
+
+def test_cuts_between_two_ends() -> None:
+    """In order, each once, without those outside; balls that are not told apart are refused."""
+    cuts = [flint.arb(x) for x in (3, 1, 9, 2, 1, -1, 5, 0)]
+    assert [float(x) for x in certified.inside(cuts, flint.arb(0), flint.arb(5))] == [1, 2, 3]
+    for close in ([flint.arb(2, 0.1), flint.arb(2.05, 0.1)], [flint.arb(5, 0.1)], [flint.arb(0, 0.1)]):
+        with pytest.raises(certified.UndecidedError, match="cannot tell whether a profile changes its branch"):
+            certified.inside(close, flint.arb(0), flint.arb(5))
+
+
+def test_one_of_two_numbers_or_both() -> None:
+    assert [float(certified._choice(condition, 1, 2)) for condition in (True, False)] == [1, 2]
+    both = certified._choice(None, 1, 2)
+    assert both.contains(1)
+    assert both.contains(2)
+
+
+def test_every_combination_of_choices_is_tried() -> None:
+    """The sign of a ball around 0 and the larger of two that overlap; what is decided is no choice."""
+    choices, seen = decreasing._Choices(), list[tuple[float, float]]()
+    around, above = (decreasing.Jet(flint.arb(m, 1), flint.arb(s)) for m, s in ((0, 1), (0.5, 2)))
+    far = decreasing.Jet(flint.arb(-9), flint.arb(7))
+    while True:
+        assert float(choices.absolute(far).slope) == -7
+        assert float(choices.extremum(-1, far, around).slope) == 7
+        seen.append((float(choices.absolute(around).slope), float(choices.extremum(1, around, above, far).slope)))
+        if not choices.next():
+            break
+    assert sorted(seen) == [(-1, 1), (-1, 2), (1, 1), (1, 2)]
