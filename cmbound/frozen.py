@@ -87,6 +87,8 @@ def content(value: Any) -> Any:
         return value.dtype.str, value.shape, tuple(value.ravel()) if value.dtype.hasobject else value.tobytes()
     if isinstance(value, partial):  # equal where it calls the same with the same
         return value.func, content(value.args), content(FrozenDict(value.keywords))
+    if hasattr(value, "dtype") and hasattr(value, "item"):
+        value = value.item()  # a numpy number compares with a tuple element by element
     if isinstance(value, float) and math.isnan(value):
         return "nan"
     return value

@@ -115,7 +115,7 @@ def _to_digits(x: Decimal | Fraction | float, digits: int, direction: str) -> De
     context = Context(prec=digits, rounding=_ROUNDING[direction], Emax=MAX_EMAX, Emin=MIN_EMIN)
     if isinstance(x, Fraction | int):
         return context.normalize(context.divide(Decimal(x.numerator), Decimal(x.denominator)))
-    return context.normalize(x if isinstance(x, Decimal) else Decimal(float(x)))
+    return context.normalize(x if isinstance(x, Decimal) else Decimal.from_float(float(x)))
 
 
 def apart(*values: Decimal | Fraction | float, digits: int = 6) -> tuple[str, ...]:
@@ -139,7 +139,7 @@ def measured_constant(name: str, value: Any, digits: int = 5) -> str:
 
 def text_up(value: float, upper: Decimal | None = None) -> str:
     """A double as text that is not below ``upper`` (default: the double itself), its shortest one where that will do."""
-    least = Decimal(value) if upper is None else upper
+    least = Decimal.from_float(value) if upper is None else upper
     text = repr(float(value))
     return text if Decimal(text) >= least else rounded(least, 17)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from decimal import MAX_EMAX, MIN_EMIN, ROUND_HALF_EVEN, Context, DivisionByZero, InvalidOperation, localcontext
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
@@ -17,17 +18,19 @@ Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 LOCK = threading.RLock()
+_DECIMALS = Context(prec=28, rounding=ROUND_HALF_EVEN, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[InvalidOperation, DivisionByZero])
+"""Decimal arithmetic of the package, whatever the user's is."""
 
 if hasattr(os, "register_at_fork"):  # a forked process must not inherit a lock that a thread it does not have holds
     os.register_at_fork(before=LOCK.acquire, after_in_parent=LOCK.release, after_in_child=LOCK.release)
 
 
 def alone(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """Decorator of a function that only one thread at a time may run."""
+    """Decorator of a function that only one thread at a time may run, in a decimal context of the package."""
 
     @wraps(function)
     def locked(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
-        with LOCK:
+        with LOCK, localcontext(_DECIMALS):
             return function(*args, **kwargs)
 
     return locked

@@ -202,7 +202,7 @@ def test_every_label_can_be_typeset() -> None:
             figure.text(0, 0, style.symbol(p.name))
         figure.draw_without_rendering()
     assert style.symbol("eps_sc") == r"$\varepsilon_{sc}$"
-    assert style.quantity(theorem(ONE), "p_delta") == r"$W_2\left(f_\theta(\cdot, T)_\# N, p_\delta\right)$"
+    assert style.quantity(theorem(ONE), "p_delta") == r"$W_2\left(f_\theta(\cdot, T)_\# p_{\mathrm{start}}, p_\delta\right)$"
 
 
 def test_no_bound_is_said_of_an_order_form() -> None:

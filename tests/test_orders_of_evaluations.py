@@ -50,7 +50,7 @@ def given(theorem: Theorem, profile: str | None) -> dict[str, Any]:
     if theorem.id == "explicit-map-lipschitz":
         found |= {"R": "0.5", "delta": "0.1"}
     if theorem.id == "chen2025-multistep":
-        found |= {"m2": "0.05", "eps_ci": "0.01"}
+        found |= {"m2": "1e-6", "eps_ci": "1e-6"}
     if theorem.id == "lyu2023-cor6":
         found |= {"T": "150"}
     if profile == "smoothed":

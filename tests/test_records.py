@@ -536,3 +536,12 @@ def test_planted_mistakes_pass_the_checks() -> None:
 def test_a_verdict_on_a_planted_mistake_crosses_processes() -> None:
     plant = plants("explicit-training")[0]
     assert pickle.loads(pickle.dumps(Verdict(plant, "caught", 1.0, None))).plant == plant
+
+
+def test_approximations_of_different_shapes_are_different() -> None:
+    statement = cmbound.theorem("explicit-training")
+    given = {"eps_cm": 1, "L_f": 1, "d": 2, "m2": 1, "delta": "0.1"}
+    one, two, three = (statement.approximate(**given, T=np.linspace(3.0, 4.0, n)) for n in (1, 2, 3))
+    single = statement.approximate(**given, T=3)
+    assert len({one, two, three, single}) == 4
+    assert single == statement.approximate(**given, T=3)

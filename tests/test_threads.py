@@ -185,3 +185,17 @@ def test_a_forked_process_does_not_inherit_the_lock() -> None:
     done.set()
     thread.join()
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_decimal_settings_of_the_user_change_nothing() -> None:
+    """Neither the precision nor a trap on floats."""
+    given = {"eps_sc": "1e-3", "eps_cm": "1e-3", "L_f": 1, "d": 2, "m2": "1.2", "T": 5, "delta": "1e-4", "h": "1e-3", "L_s": 2}
+    statement = cmbound.theorem("explicit-tv-smoothing")
+    expected = statement.evaluate(**given)
+    with decimal.localcontext() as context:
+        context.prec = 1
+        context.traps[decimal.FloatOperation] = True
+        found = statement.evaluate(**given)
+        assert found.value == expected.value
+        assert cmbound.solve("explicit-one-step", target=1, preset="gaussian-2d").achieved.upper <= 1
+    assert found == expected

@@ -128,4 +128,5 @@ def _allowed(theorem: Theorem, params: Mapping[str, Any], names: tuple[str, ...]
 
 
 def _text(x: float, rounding: str) -> str:
-    return str(Context(prec=_DIGITS, rounding=rounding).create_decimal_from_float(x).normalize())
+    context = Context(prec=_DIGITS, rounding=rounding)
+    return str(context.normalize(context.create_decimal_from_float(x)))

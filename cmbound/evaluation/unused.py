@@ -16,7 +16,7 @@ from cmbound.formulas import ALIASES, outer_terms
 from cmbound.notation import H_2, TABLE, nu
 from cmbound.profiles import PROFILES, Rule, unavailable
 from cmbound.records import Term
-from cmbound.variants import ConsistencySum, LipschitzAt, LocalErrorSum, ScheduleSum, ScoreSum
+from cmbound.variants import ConsistencySum, LipschitzAt, LocalErrorSum, ScheduleSum, ScoreSum, visible_symbols
 
 _GRID_NUMBERS = {"uniform": {"h", "N"}, "two-stage": {"h"}, "geometric": {"N"}, "edm": {"N", "rho"}}
 _SUMS = (ConsistencySum, ScoreSum, LocalErrorSum)
@@ -77,7 +77,7 @@ def _used(setting: Setting, rules: Iterable[Rule]) -> set[str]:
 @lru_cache(maxsize=512)
 def _of_terms(terms: tuple[Term, ...]) -> tuple[frozenset[str], frozenset[Any]]:
     """Names of the parameters in the terms, and the kinds of their sums over the grid."""
-    symbols = {x for term in terms for x in term.expression.free_symbols}
+    symbols = {x for term in terms for x in visible_symbols(term.expression)}
     symbols |= {x for term in terms for total in term.expression.atoms(ScheduleSum) for x in total.args[0].free_symbols}
     kinds = {type(x) for term in terms for x in term.expression.atoms(*_SUMS, LipschitzAt)}
     return frozenset(x.name for x in symbols), frozenset(kinds)
@@ -146,7 +146,7 @@ def _reason(setting: Setting, name: str) -> str:
 
 
 def _in_statement(setting: Setting, name: str) -> bool:
-    return any(TABLE[name].symbol in term.expression.free_symbols for term in setting.theorem.sources)
+    return any(TABLE[name].symbol in visible_symbols(term.expression) for term in setting.theorem.sources)
 
 
 def _parameters(profile: Any, teacher: str) -> set[str]:

@@ -355,7 +355,7 @@ def decimal(x: Ball, digits: int, up: bool) -> Decimal:
 def float_up(x: Decimal) -> float:
     """The smallest double that is at least ``x``; raises DomainError beyond the largest double."""
     value = float(x)
-    if Decimal(value) < x:
+    if Decimal.from_float(value) < x:
         value = float(np.nextafter(value, np.inf))
     if not np.isfinite(value):
         raise DomainError(f"the value {x:.3e} exceeds the largest float64 number (about 1.8e308)")
