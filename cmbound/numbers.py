@@ -106,6 +106,8 @@ def rounded(x: Decimal | Fraction | float, digits: int = 6, direction: str = "up
     value = _to_digits(x, digits, direction)
     if value == 0:
         return "0"
+    if value.is_infinite():
+        return str(float(value))
     return f"{value:f}" if -5 <= value.adjusted() < digits + 3 else f"{value:e}".replace("e+", "e")
 
 
@@ -122,7 +124,7 @@ def apart(*values: Decimal | Fraction | float, digits: int = 6) -> tuple[str, ..
     >>> apart(Fraction("5.833"), 5.833)
     ('5.833', '5.8330000000000002')
     """
-    count = len({Fraction(x) for x in values})
+    count = len(set(values))  # exact between types, and infinities are values too
     for more in range(digits, _MOST_DIGITS):
         texts = tuple(rounded(x, more, "nearest") for x in values)
         if len(set(texts)) == count:

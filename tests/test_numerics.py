@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+import operator
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
 import flint
 import mpmath
+import numpy as np
 import pytest
 import sympy
 from sympy import atan, exp, log, pi, sqrt, tanh
 
 import cmbound
+from cmbound.errors import InputError, UndecidedError
 from cmbound.functions import elementary
 from cmbound.notation import t
-from cmbound.numerics import approximate, certified
+from cmbound.numerics import approximate, certified, decreasing, integrals
 from cmbound.profiles import Profile
 
 ONE_STEP = cmbound.theorem("explicit-one-step")
@@ -71,3 +77,116 @@ def test_powers(q: int) -> None:
         with certified.precision(100):
             ball = certified.compile((expr,), (x,))(certified.number(Fraction(17, 10)))[0]
         assert float(ball.mid()) == pytest.approx(1.7 ** (p / q), rel=1e-14)
+
+
+@pytest.mark.parametrize("x", [1e-12, 1e-5, 0.3, 0.4999, 0.5, 0.5001, 0.75, 0.9999, 1.0, 1.0001, 1.4, 3.0, 40.0])
+def test_functions_with_a_series_near_zero(x: float) -> None:
+    """g, kappa_h and rho_squared in doubles, on both sides of where the series ends, alone and in an array."""
+    with mpmath.workdps(60):
+        h = mpmath.mpf(x)
+        exact = {
+            approximate.g: (mpmath.exp(h) - 1 - h) / h,
+            approximate.kappa_h: mpmath.sqrt((mpmath.exp(2 * h) - 4 * mpmath.exp(h) + 3 + 2 * h) / (2 * h)),
+            approximate.rho_squared: (mpmath.exp(h) - mpmath.exp(-h) - 2 * h) / (mpmath.exp(h) - 1),
+        }
+    for function, value in exact.items():
+        assert float(function(x)) == pytest.approx(float(value), rel=3e-15, abs=0)
+        assert function(np.array([1e-3, x, 2.0]))[1] == pytest.approx(float(value), rel=3e-15, abs=0)
+        assert function(0.0) == 0
+
+
+@pytest.mark.parametrize("op", ["<", "<=", ">", ">=", "==", "!="])
+def test_comparisons_of_balls_hold_for_all_of_their_numbers_or_none(op: str) -> None:
+    """Against the ends; touching, overlapping, separate and exact balls."""
+    holds: Callable[[float, float], bool] = getattr(
+        operator, {"<": "lt", "<=": "le", ">": "gt", ">=": "ge", "==": "eq", "!=": "ne"}[op]
+    )
+    balls = [(0, 0), (1, 0), (1, 0.75), (0, 1.5), (2, 0.75), (5, 0.75), (5, 0)]
+    for (m1, r1), (m2, r2) in itertools.product(balls, repeat=2):
+        xs, ys = ({m - r, m, m + r} for m, r in ((m1, r1), (m2, r2)))
+        both = {float(x) for x in xs | ys}  # numbers the two have in common are among the ends
+        every = [
+            holds(x, y)
+            for x in {*xs, *(z for z in both if m1 - r1 <= z <= m1 + r1)}
+            for y in {*ys, *(z for z in both if m2 - r2 <= z <= m2 + r2)}
+        ]
+        expected = None if len(set(every)) == 2 else every[0]
+        assert certified.compare(op, flint.arb(m1, r1), flint.arb(m2, r2)) is expected, (op, m1, r1, m2, r2)
+
+
+def test_conditions_that_are_not_known() -> None:
+    assert [certified._and(*x) for x in ((True, True), (True, None), (None, False), (False, True), ())] == [
+        True,
+        None,
+        False,
+        False,
+        True,
+    ]
+    assert [certified._not(x) for x in (True, None, False)] == [False, None, True]
+
+
+@pytest.mark.parametrize("low", [0.4, 1.0, 2.5])
+def test_powers_of_jets_enclose_values_and_slopes(low: float) -> None:
+    """x^3, x^(3/2), 2^x and x^x on a piece: the values and derivatives at its ends lie inside, those of a point are sharp."""
+    half = 0.05
+    cases: dict[str, tuple[Callable[[Any], Any], Callable[[float], float], Callable[[float], float]]] = {
+        "x^3": (lambda x: x**3, lambda x: x**3, lambda x: 3 * x**2),
+        "x^-2": (lambda x: x**-2, lambda x: x**-2.0, lambda x: -2 * x**-3.0),
+        "x^(3/2)": (lambda x: decreasing._power(x, 1.5), lambda x: x**1.5, lambda x: 1.5 * x**0.5),
+        "2^x": (lambda x: decreasing._power(2, x), lambda x: 2**x, lambda x: math.log(2) * 2**x),
+        "x^x": (lambda x: decreasing._power(x, x), lambda x: x**x, lambda x: x**x * (math.log(x) + 1)),
+    }
+    for name, (power, value, slope) in cases.items():
+        wide = power(decreasing.Jet(flint.arb(low + half, half), flint.arb(1)))
+        for x in (low + 1e-6, low + half, low + 2 * half - 1e-6):
+            assert wide.value.contains(flint.arb(value(x), 1e-12)), name
+            assert wide.slope.contains(flint.arb(slope(x), 1e-12)), name
+        point = power(decreasing.Jet(flint.arb(low), flint.arb(1)))
+        assert float(point.value.mid()) == pytest.approx(value(low), rel=1e-12)
+        assert float(point.slope.mid()) == pytest.approx(slope(low), rel=1e-12)
+
+
+def test_conditions_of_a_profile_that_is_written_in_branches() -> None:
+    """Cuts are where a linear condition changes; branches are chosen through and, or and not."""
+    a = sympy.Symbol("a", positive=True)
+    body = sympy.Piecewise((1, (t > 1) & (t < 2 * a)), (2, sympy.Or(t > 9, a > 3)), (3, True))
+    assert set(integrals.cuts(body, t)) == {1, 2 * a, 9}
+
+    def at(time: float, size: float) -> Any:
+        return integrals.branch(body, lambda x: bool(x.subs({t: time, a: size})))
+
+    assert [at(1.5, 1), at(2.5, 1), at(2.5, 2), at(9.5, 1), at(0.5, 4), at(0.5, 1)] == [1, 3, 1, 2, 2, 3]
+    with pytest.raises(InputError, match=r"^cannot tell where .* changes: a condition compares t with something free of t$"):
+        integrals.cuts(sympy.Piecewise((1, t**2 > 2), (2, True)), t)
+    with pytest.raises(InputError, match=r"^cannot tell where .* changes"):
+        integrals.cuts(sympy.Piecewise((1, a * t > exp(-t)), (2, True)), t)
+
+
+def test_cuts_between_two_ends() -> None:
+    """In order, each once, without those outside; balls that are not told apart are refused."""
+    cuts = [flint.arb(x) for x in (3, 1, 9, 2, 1, -1, 5, 0)]
+    assert [float(x) for x in certified.inside(cuts, flint.arb(0), flint.arb(5))] == [1, 2, 3]
+    for close in ([flint.arb(2, 0.1), flint.arb(2.05, 0.1)], [flint.arb(5, 0.1)], [flint.arb(0, 0.1)]):
+        with pytest.raises(UndecidedError, match="cannot tell whether a profile changes its branch"):
+            certified.inside(close, flint.arb(0), flint.arb(5))
+
+
+def test_one_of_two_numbers_or_both() -> None:
+    assert [float(certified._choice(condition, 1, 2)) for condition in (True, False)] == [1, 2]
+    both = certified._choice(None, 1, 2)
+    assert both.contains(1)
+    assert both.contains(2)
+
+
+def test_every_combination_of_choices_is_tried() -> None:
+    """The sign of a ball around 0 and the larger of two that overlap; what is decided is no choice."""
+    choices, seen = decreasing._Choices(), list[tuple[float, float]]()
+    around, above = (decreasing.Jet(flint.arb(m, 1), flint.arb(s)) for m, s in ((0, 1), (0.5, 2)))
+    far = decreasing.Jet(flint.arb(-9), flint.arb(7))
+    while True:
+        assert float(choices.absolute(far).slope) == -7
+        assert float(choices.extremum(-1, far, around).slope) == 7
+        seen.append((float(choices.absolute(around).slope), float(choices.extremum(1, around, above, far).slope)))
+        if not choices.next():
+            break
+    assert sorted(seen) == [(-1, 1), (-1, 2), (1, 1), (1, 2)]

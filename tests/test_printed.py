@@ -70,6 +70,7 @@ def test_equal_digits_keep_the_order() -> None:
         assert texts[0] != texts[1]
         assert Fraction(texts[0]) < Fraction(texts[1])
     assert apart(1, 1.0, Fraction(1)) == ("1", "1", "1")
+    assert apart(float("inf"), Fraction(2)) == ("inf", "2")
 
 
 def test_a_double_as_text_is_above() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -150,6 +151,33 @@ def test_standalone_correctors_are_those_of_sample() -> None:
         assert np.array_equal(y, expected)
 
 
+@pytest.mark.parametrize(("given", "kept"), [("f4", "f4"), ("f8", "f8"), ("f2", "f8"), ("i4", "f8")])
+def test_types_of_standalone_kernels(given: str, kept: str) -> None:
+    """Single precision stays, with noise drawn in it; anything else becomes double."""
+    x = np.arange(6).reshape(3, 2).astype(given)
+
+    def draws(count: int) -> list[Array]:
+        rng = np.random.default_rng(5)
+        return [rng.standard_normal((3, 2), dtype=kept) for _ in range(count)]  # type: ignore[call-overload, unused-ignore]
+
+    def pull(x: Array) -> Array:
+        return -x
+
+    start, (v, z, w) = x.astype(kept), draws(3)
+    k = sampling.underdamped_coefficients(1.5, 0.3)
+    expected = {
+        "smooth": (smooth(x, math.log(2), np.random.default_rng(5)), 0.5 * start + math.sqrt(0.75) * draws(1)[0]),
+        "overdamped": (overdamped(x, pull, 0.1, 1, np.random.default_rng(5)), 0.9 * start + math.sqrt(0.2) * draws(1)[0]),
+        "underdamped": (
+            underdamped(x, pull, 1.5, 0.3, 1, np.random.default_rng(5)),
+            start + k.x_v * v - k.x_s * start + k.x_noise_v * z + k.x_noise * w,
+        ),
+    }
+    for name, (found, by_hand) in expected.items():
+        assert found.dtype == kept, name
+        np.testing.assert_allclose(found, by_hand, rtol=1e-5 if kept == "f4" else 1e-13, atol=1e-6, err_msg=name)
+
+
 @pytest.mark.parametrize("gamma_eta", [1e-9, 1e-5, 1e-3, 0.1, 0.9, 1.1, 1.9, 2.1, 30.0])
 def test_underdamped_coefficients_do_not_cancel(gamma_eta: float) -> None:
     friction = 0.5
@@ -228,6 +256,11 @@ def test_every_step() -> None:
     assert steps.shape == (3, n, D)
     for i in range(3):
         assert np.array_equal(steps[i], sample(tanh, TIMES[: i + 1], n=n, **BASE))
+    seen = list[int]()
+    single = sample_every_step(tanh, TIMES, n=n, dtype=np.float32, progress=seen.append, **BASE)
+    assert single.dtype == np.float32
+    assert np.array_equal(single[2], sample(tanh, TIMES, n=n, dtype=np.float32, **BASE))
+    assert seen == [block_rows(D), n]
 
 
 # Reproducibility -----------------------------------------------------------------------------------------------------------
@@ -245,12 +278,30 @@ def test_chunks_and_workers_change_no_bit(name: str, dtype: Any) -> None:
     for chunk, workers in ((None, 1), (1000, 2), (block_rows(D) * 2 + 1, 3), (n, 1), (10 * n, 2)):
         parts = list(stream(affine, TIMES, chunk=chunk, workers=workers, **options))
         assert np.array_equal(np.concatenate(parts), expected)
+        assert {part.dtype for part in parts} == {np.dtype(dtype)}
         assert {len(part) for part in parts[:-1]} <= {chunk or block_rows(D)}
     one, many = (moments(affine, TIMES, workers=w, **options) for w in (1, 3))
     assert np.array_equal(one.mean, many.mean)
     assert np.array_equal(one.covariance, many.covariance)
     assert np.allclose(one.mean, expected.mean(axis=0, dtype=np.float64), rtol=1e-10)
     assert np.allclose(one.covariance, np.cov(expected.T, dtype=np.float64), rtol=1e-10, atol=1e-12)
+
+
+def test_the_model_runs_in_the_thread_of_the_caller_unless_workers_are_asked_for() -> None:
+    n, threads = 3 * block_rows(D), set[int]()
+
+    def model(x: Array, t: float) -> Array:
+        threads.add(threading.get_ident())
+        return x
+
+    runs: list[Callable[..., Any]] = [sample, sample_every_step, moments, lambda *a, **k: list(stream(*a, **k))]
+    for run in runs:
+        threads.clear()
+        run(model, (1.0,), n=n, **BASE)
+        assert threads == {threading.get_ident()}
+        threads.clear()
+        run(model, (1.0,), n=n, workers=2, **BASE)
+        assert threading.get_ident() not in threads
 
 
 def test_matrix_product_model_with_workers() -> None:
@@ -356,6 +407,8 @@ def test_interval_of_the_mean_by_hand() -> None:
     np.testing.assert_allclose(interval.upper, found.mean + width, rtol=1e-12)
     assert (interval.level, interval.trust) == (0.9, "asymptotic")
     np.testing.assert_allclose(found.mean_error, np.array([2.0, 3.0]) / math.sqrt(5))
+    assert np.array_equal(found.mean_interval().upper, found.mean_interval(0.95).upper)
+    assert np.array_equal(found.covariance_interval().upper, found.covariance_interval(0.95).upper)
 
 
 def test_interval_of_the_covariance_by_hand() -> None:
@@ -419,10 +472,10 @@ def test_underdamped_coefficients_of_any_size() -> None:
     """For friction x step = y large: x_s = (y - 1)/friction^2, the spread of x given v is (2 (y - 2))^(1/2)/friction."""
     for scale in (1e-150, 1.0, 1e150):
         k = sampling.underdamped_coefficients(1e6 / scale, scale)
-        assert k.x_s / scale == pytest.approx(scale * (1e6 - 1) / 1e12, rel=1e-12)
-        assert k.x_noise / scale == pytest.approx(math.sqrt(2 * (1e6 - 2)) / 1e6, rel=1e-12)
+        assert k.x_s / scale == pytest.approx(scale * (1e6 - 1) / 1e12, rel=1e-12, abs=0)
+        assert k.x_noise / scale == pytest.approx(math.sqrt(2 * (1e6 - 2)) / 1e6, rel=1e-12, abs=0)
         k = sampling.underdamped_coefficients(1e-9 / scale, scale)
-        assert k.x_s / scale == pytest.approx(scale / 2, rel=1e-8)
+        assert k.x_s / scale == pytest.approx(scale / 2, rel=1e-8, abs=0)
 
 
 # Errors --------------------------------------------------------------------------------------------------------------------
@@ -464,6 +517,19 @@ def test_errors(change: dict[str, Any], error: type[Exception], message: str) ->
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["d", "n", "seed", "delta", "smoothing", "workers", "chunk"])
+def test_what_is_no_number_is_named(name: str) -> None:
+    options: dict[str, Any] = {"n": 10, **BASE, name: "x"}
+    with pytest.raises(InputError, match=f"^{name} is 'x'; an? (number|integer) is needed$"):
+        stream(tanh, (1.0,), **options)
+
+
+def test_values_beyond_single_precision_give_no_warning() -> None:
+    """Warnings are errors in these tests; the values are refused."""
+    with pytest.raises(InputError, match="f at t = 1 returned non-finite values in 10 of 10 rows"):
+        sample(lambda x, t: np.full(x.shape, 1e200), (1.0,), n=10, dtype=np.float32, **BASE)
+
+
 def test_row_number_counts_from_the_first_sample() -> None:
     rows = block_rows(D)
 
@@ -481,18 +547,20 @@ X = np.zeros((4, 2))
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: moments(tanh, (1.0,), n=1, **BASE), "moments need at least 2"),
+        (lambda: moments(tanh, (1.0,), n=1, **BASE), "n is 1; moments need at least 2"),
         (lambda: stream(tanh, (1.0,), n=5, chunk=0, **BASE), "chunk is 0"),
         (lambda: moments(tanh, (1.0,), n=9, **BASE).mean_interval(1.0), "level is 1.0"),
         (lambda: Overdamped(score, 0.0, 1), "step is 0.0"),
         (lambda: Overdamped(score, 0.1, 0), "steps is 0"),
         (lambda: Underdamped(score, -1.0, 0.1, 1), "friction is -1.0"),
+        (lambda: Underdamped(score, 1.0, 0.0, 1), "step is 0.0"),
+        (lambda: Underdamped(score, 1.0, 0.1, 0), "steps is 0"),
         (lambda: noise_back(X, 0.1, RNG, delta=0.1), "time is 0.1"),
         (lambda: noise_back(X, 0.1, RNG, delta=0.0, clock="vp"), "unknown clock"),
         (lambda: smooth(X, -1.0, RNG), "u is -1.0"),
-        (lambda: smooth(X[0], 1.0, RNG), r"shape \(2,\)"),
+        (lambda: smooth(X[0], 1.0, RNG), r"x is an array of float64 and shape \(2,\)"),
     ],
 )
 def test_more_errors(call: Callable[[], object], message: str) -> None:
-    with pytest.raises((InputError, DomainError), match=message):
+    with pytest.raises((InputError, DomainError), match=f"^{message}"):
         call()

@@ -10,7 +10,7 @@ import scipy.linalg
 from scipy.special import erf, gammainc, ndtr
 
 from cmbound.distances.arguments import Array, covariance_matrix, finite_array, integer, mean_vector, number, same_dimension
-from cmbound.distances.scaling import differences, exponent, norm, scaled, unscaled
+from cmbound.distances.scaling import Scaled, differences, exponent, norm, scaled, together, unscaled
 from cmbound.errors import DomainError
 
 
@@ -47,7 +47,7 @@ def gaussian_w2(mean1: npt.ArrayLike, cov1: npt.ArrayLike, mean2: npt.ArrayLike,
     half = (exponent(C1, C2) + 1) // 2  # of the standard deviations
     C1, C2 = scaled(C1, 2 * half), scaled(C2, 2 * half)
     value = _by_trace(C1, C2)
-    return _together(shift, (_graded(_root("cov1", C1, half), _root("cov2", C2, half)) if value is None else value, half))
+    return together(shift, (_graded(_root("cov1", C1, half), _root("cov2", C2, half)) if value is None else value, half))
 
 
 def gaussian_w2_factors(mean1: npt.ArrayLike, A: npt.ArrayLike, mean2: npt.ArrayLike, B: npt.ArrayLike) -> float:
@@ -70,23 +70,13 @@ def gaussian_w2_factors(mean1: npt.ArrayLike, A: npt.ArrayLike, mean2: npt.Array
     F, G = finite_array("A", A, 2), finite_array("B", B, 2)
     same_dimension(mean1=len(m1), A=len(F), mean2=len(m2), B=len(G))
     e = exponent(F, G)
-    return _together(_apart(m1, m2), (_graded(_columns(scaled(F, e)), _columns(scaled(G, e))), e))
-
-
-Scaled = tuple[float, int]
-"""A number and an exponent: value 2^e."""
+    return together(_apart(m1, m2), (_graded(_columns(scaled(F, e)), _columns(scaled(G, e))), e))
 
 
 def _apart(m1: Array, m2: Array) -> Scaled:
     """|m1 - m2|."""
     apart, e = differences(m1, m2)
     return float(norm(apart)), e
-
-
-def _together(a: Scaled, b: Scaled) -> float:
-    """(a^2 + b^2)^(1/2)."""
-    e = max(a[1], b[1])
-    return unscaled(math.hypot(*(math.ldexp(x, own - e) for x, own in (a, b))), e)
 
 
 def _columns(F: Array) -> Array:
@@ -151,7 +141,7 @@ def gaussian_tv_1d(m1: float, s1: float, m2: float, s2: float) -> float:
     # in units of the narrow law N(0, 1); the wide one is N(m, r^2) with m >= 0 and r = 1 + excess
     m, excess = abs(m1 - m2) / narrow, (wide - narrow) / narrow
     r = 1 + excess
-    if excess * (1 + r) == 0:
+    if excess == 0:
         return math.erf(m / math.sqrt(8))
     if max(m, r) > 1e75 or m > 100 * r:  # almost all mass of one law lies where the other has almost none
         return 1.0

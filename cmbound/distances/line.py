@@ -10,7 +10,7 @@ from scipy.special import ndtr, ndtri
 
 from cmbound.distances.arguments import Array, Function, finite_array, number
 from cmbound.distances.quadrature import integrate, lobatto_sums
-from cmbound.distances.scaling import differences, exponent, norm, scaled, unscaled
+from cmbound.distances.scaling import differences, exponent, norm, scaled, together, unscaled
 from cmbound.errors import DomainError, InputError
 
 REACH = 8.2
@@ -113,11 +113,11 @@ def w2_sample_normal(x: npt.ArrayLike, mean: float, deviation: float, weights: n
     kept = mass > 0
     centre = np.divide(first, mass, out=np.zeros_like(first), where=kept)
     within = max(0.0, 1.0 - float(np.dot(first[kept], centre[kept])))
-    e = exponent(points, mean, deviation) + 2
+    e = exponent(points, mean, deviation)
     points, mean, deviation = scaled(points, e), math.ldexp(mean, -e), math.ldexp(deviation, -e)
     apart, more = differences(points - mean, deviation * centre)
-    between, inside = math.sqrt(float(np.dot(mass, apart * apart))), math.ldexp(deviation * math.sqrt(within), -more)
-    return unscaled(math.hypot(between, inside), e + more)
+    between = math.sqrt(float(np.dot(mass, apart * apart)))
+    return together((between, e + more), (deviation * math.sqrt(within), e))
 
 
 def w2_quantiles(q1: Function, q2: Function, *, breaks: npt.ArrayLike = (), rtol: float = 1e-10) -> float:

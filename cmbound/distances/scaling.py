@@ -15,6 +15,8 @@ import numpy.typing as npt
 from cmbound.errors import DomainError
 
 Array = npt.NDArray[np.float64]
+Scaled = tuple[float, int]
+"""A number and an exponent: value 2^e."""
 
 
 def exponent(*arrays: Any) -> int:
@@ -38,6 +40,16 @@ def unscaled(value: float, e: int) -> float:
         return math.ldexp(value, e)
     except OverflowError:
         raise DomainError("the distance is larger than 1.8e308, the largest float64") from None
+
+
+def together(a: Scaled, b: Scaled) -> float:
+    """(a^2 + b^2)^(1/2), whatever their sizes.
+
+    Raises:
+        DomainError: it is beyond float64.
+    """
+    e = max(a[1], b[1])
+    return unscaled(math.hypot(*(math.ldexp(x, own - e) for x, own in (a, b))), e)
 
 
 def norm(x: Array, axis: int | tuple[int, ...] | None = None) -> Any:

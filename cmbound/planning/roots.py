@@ -14,6 +14,8 @@ Function = Callable[[float], float]
 _TINY, _FAR = 1e-300, 1e3
 _WHOLE = 1e-4
 """Relative width to which a number of steps is found: exact up to 10^4, beyond that rounded up."""
+_PREDICTIONS = 40
+"""Most predictions before the bracket is only halved: a fall like n^-2 reflects each at the goal, and the ends would creep."""
 
 
 class Missed(DomainError):
@@ -76,7 +78,7 @@ def fewest(f: Callable[[int], float], allowance: float, limit: int = MAX_STEPS, 
             raise Missed(limit, value)
         below, n = n, min(max(2 * n, int(n * min(value / allowance, 64.0))), limit)
         value = f(n)
-    guess = n * value / allowance
+    guess, left = n * value / allowance, _PREDICTIONS
     while n - below > max(1, width * n):
         middle = min(max(round(guess), below + 1), n - 1)
         value = f(middle)
@@ -84,7 +86,8 @@ def fewest(f: Callable[[int], float], allowance: float, limit: int = MAX_STEPS, 
             n = middle
         else:
             below = middle
-        guess = _next_guess(middle * value / allowance, below, n, width)
+        left -= 1
+        guess = _next_guess(middle * value / allowance, below, n, width) if left > 0 else (below + n) / 2
     return n
 
 
