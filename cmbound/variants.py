@@ -5,6 +5,7 @@ Each is a record of expressions, written once; statements refer to them through 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -165,13 +166,15 @@ def visible_symbols(expr: Any) -> set[Any]:
     return set(expr.free_symbols)
 
 
-PLACEHOLDERS: dict[Any, str] = {
-    LocalErrorSum: "L_f times the sum of the local errors of the teacher up to that time, bounded by a regularity profile",
-    ConsistencySum: "the sum of the consistency errors of the steps up to that time",
-    ScoreSum: "L_f times the sum of what the score errors do to the steps up to that time",
-    StartGap: "a bound on the distance between the law sampling starts from and that of the forward process",
-    EarlyStoppingGap: "a bound on the distance of early stopping",
-}
+PLACEHOLDERS: Mapping[Any, str] = FrozenDict(
+    {
+        LocalErrorSum: "L_f times the sum of the local errors of the teacher up to that time, bounded by a regularity profile",
+        ConsistencySum: "the sum of the consistency errors of the steps up to that time",
+        ScoreSum: "L_f times the sum of what the score errors do to the steps up to that time",
+        StartGap: "a bound on the distance between the law sampling starts from and that of the forward process",
+        EarlyStoppingGap: "a bound on the distance of early stopping",
+    }
+)
 """What the place-holders that a formula may keep stand for."""
 
 

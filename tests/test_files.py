@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -310,7 +311,7 @@ def test_every_encoding(name: str, form: str) -> None:
         elif encoding == "idna":  # made for names of hosts, it keeps back what may be one
             assert status == 0 or one_line(err)
         elif status == 0:
-            assert printed.decode(encoding) == text.decode()
+            assert _timeless(printed.decode(encoding)) == _timeless(text.decode())
         else:
             assert status == 2
             assert "PYTHONIOENCODING=utf-8" in one_line(err)
@@ -318,6 +319,11 @@ def test_every_encoding(name: str, form: str) -> None:
             assert printed == b""
             with pytest.raises(UnicodeError):
                 text.decode().encode(encoding)
+
+
+def _timeless(text: str) -> str:
+    """Without the seconds a campaign took."""
+    return re.sub(r'"seconds": [^,]*', "", text)
 
 
 @pytest.mark.parametrize("name", list(ALL))

@@ -39,6 +39,7 @@ from cmbound.formulas import ALIASES
 from cmbound.frozen import FrozenDict, Record, thawed
 from cmbound.grids import FORMULAS
 from cmbound.notation import TABLE, L_f, T, a, b, d, delta, eps_cm, q, t, y
+from cmbound.numerics.decreasing import Fact
 from cmbound.numerics.integrals import extract
 from cmbound.output.table import Cell, Table, number
 from cmbound.planning.candidates import Candidate
@@ -131,6 +132,7 @@ def inner_records() -> Iterator[Any]:
         Interval(np.zeros(2), np.ones(2), 0.95),
         w2_samples(np.zeros((30, 1)), np.ones((30, 1))),
     ]
+    yield [Fact("increases", 0.5, 1.0)]
     yield [Overdamped(model, 0.1, 2), Underdamped(model, 1.0, 0.1, 2), Coefficients(1, 2, 3, 4, 5, 6)]
     yield checked_run(model, (1.0,), 2, 3, 0, 0.1, "ou", "standard", None, None, np.float64, 1)
     yield [
@@ -427,7 +429,7 @@ WRONG: list[tuple[Callable[[], Any], str]] = [
     (lambda: made.replace(PLAIN, kind="bogus"), "unknown kind of statement 'mine' 'bogus'; known: order, explicit, exact"),
     (lambda: made.replace(PLAIN, kind=None), "kind of statement 'mine' must be text"),
     (lambda: made.replace(PLAIN, status="prooved"), "did you mean 'proved'"),
-    (lambda: made.replace(PLAIN, known="hearsay"), "known: verbatim"),
+    (lambda: made.replace(PLAIN, known="hearsay"), "unknown known of statement 'mine' 'hearsay'"),
     (lambda: made.replace(PLAIN, id=""), "the id of a statement must be text that is not empty"),
     (lambda: made.replace(PLAIN, metric=" "), "metric of statement 'mine'"),
     (lambda: made.replace(PLAIN, quantity="W2({q})"), "may have {target} in braces"),
