@@ -182,6 +182,8 @@ def _integral(item: Extracted, symbols: Sequence[Any]) -> Callable[[Sequence[Bal
 
     def integrate(ends: Sequence[Ball], values: Sequence[Any]) -> Ball:
         low, *cuts, high = ends
+        if high < low:
+            return -integrate([high, *cuts, low], values)
         total = arb(0)
         for left, right in pairwise([low, *inside(cuts, low, high), high]):
             body = chosen(item.body, names, ((left + right) / 2, *values))
@@ -210,7 +212,7 @@ def inside(cuts: Sequence[Ball], low: Ball, high: Ball) -> list[Ball]:
 
 def _stretch(function: Callable[..., Any], low: Ball, high: Ball, values: Sequence[Any]) -> Ball:
     """The integral of one branch."""
-    logarithmic = bool(low > 0)
+    logarithmic = bool(low > 0 and high > 0)
 
     count = 0
 
@@ -235,7 +237,7 @@ def _stretch(function: Callable[..., Any], low: Ball, high: Ball, values: Sequen
         return result
     raise UndecidedError(
         f"an integral of a profile from {float(low.mid()):.6g} to {float(high.mid()):.6g} has no enclosure within "
-        f"{INTEGRAL_EVALUATIONS} values of its integrand: it must be finite there"
+        f"{INTEGRAL_EVALUATIONS} values of its integrand: it must be finite there, and smooth enough"
     )
 
 
