@@ -24,7 +24,7 @@ from cmbound.exact import as_expr, difference, sign
 from cmbound.formulas import convert
 from cmbound.functions import plain
 from cmbound.notation import TABLE, L_s, a, b, delta, h, t
-from cmbound.numerics import approximate, certified
+from cmbound.numerics import certified
 from cmbound.numerics.backend import Balls, ordered_symbols
 from cmbound.numerics.decreasing import Fact, NotReal, examine, value_at
 from cmbound.numerics.integrals import cuts
@@ -35,7 +35,7 @@ from cmbound.variants import LocalErrorSum
 if TYPE_CHECKING:
     from cmbound.evaluation.setting import Setting
     from cmbound.evaluation.sums import Piece, Sums
-    
+
 Shape = tuple[str, Assumption, str]
 """A profile's name, what it must satisfy, and ``checked`` or ``assumed``."""
 _PRECISIONS = (128, 512, 2048)
@@ -281,20 +281,11 @@ def _shown(x: Any) -> str:
     return f"{float(x.mid()):.6g}"
 
 
-def _doubtful(rule: Rule, values: Mapping[Any, Any]) -> Any:
-    """Numbers of the rows whose float64 value is not positive or not finite."""
-    size = max(np.size(y) for y in values.values())
-    symbols = ordered_symbols(rule.bound)
-    found = approximate.compile((rule.bound,), symbols)(*(values[x] for x in symbols))[0]
-    found = np.broadcast_to(np.asarray(found, dtype=np.float64), (size,))
-    return np.flatnonzero(~(np.isfinite(found) & (found > 0)))
-
-
 # --- arrays -----------------------------------------------------------------------------------------------------------
 
 
 def doubtful_rows(setting: Setting, values: Mapping[Any, Any], end: Any, size: int) -> Iterator[int]:
-    """Rows of arrays of parameters at which a user's profile is not proved to be in order; each needs a look of its own.
+    """Rows of arrays of parameters at which a user's acceleration is not proved to be in order; each needs a look of its own.
 
     Args:
         setting: one of the settings.
@@ -303,14 +294,12 @@ def doubtful_rows(setting: Setting, values: Mapping[Any, Any], end: Any, size: i
         size: number of rows.
     """
     columns = {x: np.broadcast_to(np.asarray(y, dtype=np.float64), (size,)) for x, y in values.items()}
-    for profile, rules in setting.profiles:
+    for profile, _ in setting.profiles:
         if _is_pointwise(profile):
             used = [TABLE[name].symbol for name in _names(profile.acceleration)]
             rows = np.stack([columns[x] for x in (*used, delta, end)], axis=1)
             unique, first = np.unique(rows, axis=0, return_index=True)
             yield from (int(first[i]) for i in _open(profile.acceleration, tuple(used), unique, np.arange(len(unique))))
-        elif profile.own:
-            yield from map(int, _doubtful(rules[0], {**columns, a: columns[delta], b: columns[end]}))
 
 
 def _open(acceleration: Any, used: tuple[Any, ...], rows: Any, which: Any) -> Iterator[int]:
