@@ -30,6 +30,10 @@ with mpmath.workdps(40):
 SECONDS = 30
 
 
+def _e(x: str) -> Any:
+    return mpmath.exp(mpmath.mpf(x))
+
+
 def both_tiers(error: type[Exception], match: str, profile: Any, **params: Any) -> None:
     """Both tiers refuse in the same way, within the limit of work."""
     start = time.process_time()
@@ -359,11 +363,11 @@ INTEGRALS: dict[str, tuple[Callable[..., Any], Any]] = {
     ),
     "limits reversed": (
         lambda a, b, h: Integral(-exp(-X), (X, b, a)),
-        lambda: mpmath.exp(mpmath.mpf("-0.05")) - mpmath.exp(mpmath.mpf("-1.05")),
+        lambda: _e("-0.05") - _e("-1.05"),
     ),
     "limits reversed here": (
         lambda a, b, h: 1 + Integral(exp(-X), (X, Max(a, 2), b)),
-        lambda: 1 + mpmath.exp(-2) - mpmath.exp(mpmath.mpf("-1.05")),
+        lambda: 1 + mpmath.exp(-2) - _e("-1.05"),
     ),
     "branches, limits reversed": (
         lambda a, b, h: -Integral(Piecewise((2, Rational(1, 2) > X), (1, True)), (X, b, a)),
@@ -371,7 +375,7 @@ INTEGRALS: dict[str, tuple[Callable[..., Any], Any]] = {
     ),
     "limits of both signs": (
         lambda a, b, h: 3 + Integral(exp(X), (X, b, -1)),
-        lambda: 3 + mpmath.exp(-1) - mpmath.exp(mpmath.mpf("1.05")),
+        lambda: 3 + mpmath.exp(-1) - _e("1.05"),
     ),
 }
 
@@ -475,6 +479,30 @@ def test_values_at_single_points_count(name: str) -> None:
 def test_steps_down_at_single_points_are_checked(acceleration: Any) -> None:
     found = MAP.evaluate(**SHORT, t="1.05", profile=Profile.from_acceleration("mine", acceleration))
     assert [x.status for x in found.assumptions if "non-increasing" in x.text] == ["checked"]
+
+
+NEAR = Rational(3, 10)
+
+
+@pytest.mark.parametrize("shift", [0, Rational(1, 10**60), -Rational(1, 10**60)])
+def test_a_branch_that_changes_at_an_end_of_a_stretch(shift: Any) -> None:
+    """Balls cannot tell a node 0.3 from a change at 0.3: on what lies between, every branch counts."""
+    falls = Piecewise((3, t < NEAR + shift), (2, t < NEAR), (1, True))
+    stretch = Profile.from_stretch("mine", lambda a, b, h: Integral(falls.subs(t, X), (X, a, b)))
+    reverse = Profile.from_stretch("mine", lambda a, b, h: -Integral(falls.subs(t, X), (X, b, a)))
+    params = {**SHORT, "h": None, "grid": ["0.05", "0.3", "0.5", "1.05"], "T": "1.05", "t": "1.05"}
+    for profile in (stretch, reverse):
+        found = MAP.evaluate(**params, profile=profile)
+        assert found.value == pytest.approx(1.5, rel=1e-14)
+        assert found.lower <= Decimal("1.5") <= found.upper or shift
+        assert float(MAP.approximate(**params, profile=profile).total) == pytest.approx(1.5, rel=1e-14)
+    pointwise = Profile.from_acceleration("mine", falls)
+    with mpmath.workdps(30):
+        steps = [(mpmath.mpf("0.25"), 3), (mpmath.mpf("0.2"), 1), (mpmath.mpf("0.55"), 1)]
+        value = float(sum((mpmath.expm1(x) / x - 1) * x * y for x, y in steps))
+    for tier in ("evaluate", "approximate"):
+        found = getattr(MAP, tier)(**params, profile=pointwise)
+        assert float(found.value if tier == "evaluate" else found.total) == pytest.approx(value, rel=1e-14)
 
 
 # --- limits of work ---------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from fractions import Fraction
-from functools import lru_cache
+from functools import cmp_to_key, lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -154,7 +154,7 @@ def _joints(acceleration: Any, exact: Mapping[Any, Any], low: Any, high: Any) ->
         at = Fraction(int(at.p), int(at.q)) if at.is_Rational else at
         if at not in inner and sign(difference(at, low)) > 0 and sign(difference(high, at)) > 0:
             inner.append(at)
-    return sorted(inner, key=lambda x: float(as_expr(x)))
+    return sorted(inner, key=cmp_to_key(lambda x, y: sign(difference(x, y))))
 
 
 def _joint(left: Any, whole: Any, right: Any, given: Mapping[Any, Any]) -> Fact:
@@ -166,8 +166,8 @@ def _joint(left: Any, whole: Any, right: Any, given: Mapping[Any, Any]) -> Fact:
         given: exact numbers by symbol, t among them.
     """
     place = float(given[t])
-    left, value, right = (x if x is None else x.subs(given, simultaneous=True) for x in (left, whole, right))
-    chain = [x for x in (left, value, right) if x is not None]
+    value = whole.subs(given, simultaneous=True)
+    chain = [x.subs(given, simultaneous=True) for x in (left, whole, right) if x is not None]
     if any(x.has(sympy.nan, sympy.zoo, sympy.oo) for x in chain):
         return Fact("singular", place, place)
     if not value.is_real:
