@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import sympy
 from sympy import Add, Mul
 
@@ -13,11 +14,14 @@ from cmbound.errors import InputError, UnknownNameError
 from cmbound.formulas import accepts, closed_terms, computable_terms, numbers_in, require_formula, unknown_parameter
 from cmbound.notation import TABLE
 from cmbound.numerics import approximate
+from cmbound.profiles import Profile
 from cmbound.records import Theorem
 from cmbound.threads import alone
 from cmbound.variants import Placeholder
 
 OPTIONS = ("profile", "teacher", "to", "start", "clock")
+_ANY = {"d": 1, "h": "1e-9"}
+"""What an evaluation needs even where the bound of a user's profile does not contain it."""
 _WANTED_PROFILE = "give one profile by name, as in profile='universal'"
 
 
@@ -139,16 +143,24 @@ def function(theorem: Theorem, names: tuple[Any, ...], params: Mapping[str, Any]
     missing = [f"{x} ({TABLE[x].meaning})" for x in present if x not in chosen]
     if missing:
         raise InputError(f"the bound of {theorem.id} needs {', '.join(missing)} too: a number, or its name among the arguments")
+    own = isinstance(profile := params.get("profile"), Profile) and profile.own
     compiled = approximate.compile((expr,), tuple(TABLE[x].symbol for x in chosen))
 
     def bound_at(*args: Any, **named: Any) -> Any:
         given = dict(zip(chosen, args, strict=False)) | named
         if len(args) + len(named) != len(chosen) or set(given) != set(chosen):
             raise InputError(f"the bound of {theorem.id} is a function of {', '.join(chosen)}, each given once")
+        if own:  # what it must satisfy depends on the numbers
+            absent = {x: y for x, y in _ANY.items() if x not in {*params, *given} and accepts(theorem, x)}
+            return theorem.approximate(**absent, **params, **{x: _number_or_array(y) for x, y in given.items()}).total
         return compiled(*(given[x] for x in chosen))[0]
 
     bound_at.__doc__ = f"The bound of {theorem.id} in float64, as a function of {', '.join(chosen)} (numbers or arrays)."
     return bound_at
+
+
+def _number_or_array(x: Any) -> Any:
+    return x if np.ndim(x) == 0 else np.asarray(x)
 
 
 def _closed(theorem: Theorem, profile: Any, teacher: Any, to: Any, start: Any, clock: Any) -> Any:

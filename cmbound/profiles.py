@@ -230,7 +230,7 @@ class Profile(Record):
             name: a name for tables.
             bound: called once with the symbols ``(a, b, h)``, returns a SymPy expression bounding the sum of the
                 local errors of all steps in [a, b], none larger than h (OU clock). Functions as for
-                :meth:`from_acceleration`; integrals over [a, b] too.
+                :meth:`from_acceleration`; integrals of one variable between two finite limits too (none inside another).
             title: what it assumes.
             teacher: the teacher whose error it bounds.
             stepwise: on a grid, add it up over the steps (True) or apply it once to a whole stretch (False). Without

@@ -296,7 +296,8 @@ class Theorem(Record):
             params: numbers for the other parameters, and the options of :meth:`formula` (one profile by name).
 
         Returns:
-            A function of numbers or arrays that broadcast, by position or by name; it does not check their domains.
+            A function of numbers or arrays that broadcast, by position or by name; it does not check their domains (with a
+            profile given by a user it is :meth:`approximate`, which does, and raises what that raises).
 
         Raises:
             UnknownNameError: no such parameter.

@@ -26,11 +26,12 @@ from cmbound.numbers import exact
 from cmbound.numerics import approximate as floats
 from cmbound.numerics.backend import Floats
 from cmbound.profiles import Profile, Rule
-from cmbound.records import Approximation, Term, Theorem
+from cmbound.records import Approximation, Evaluation, Term, Theorem
 from cmbound.threads import alone
 from cmbound.variants import LocalErrorSum, Placeholder
 
 CHUNK = 1 << 14
+SHORT = 256
 
 
 @alone
@@ -65,7 +66,18 @@ def approximate(theorem: Theorem, params: Mapping[str, Any]) -> Approximation:
     one_evaluation = theorem.uses_schedule and "t_hat" not in setting.values
     if not setting.collapsed or setting.lists or setting.grid is not None or one_evaluation:
         return _loop(theorem, params, flat, shape)
+    if _each_alone(setting, int(np.prod(shape))):
+        return _loop(theorem, params, flat, shape)
     return _vectorised(setting, params, flat, shape)
+
+
+def _each_alone(setting: Setting, size: int) -> bool:
+    """Whether a user's function enters that float64 may blur: a stretch function always, an acceleration in short arrays.
+
+    In long ones it is integrated as exactly, but between ends rounded to float64.
+    """
+    own = [profile for profile, _ in setting.profiles if profile.own]
+    return bool(own) and (size <= SHORT or any(profile.acceleration is None for profile in own))
 
 
 def _is_array(value: Any) -> bool:
@@ -116,13 +128,21 @@ def _loop(theorem: Theorem, params: Mapping[str, Any], flat: Mapping[str, Any], 
     terms: dict[str, Any] = {}
     never: dict[str, str] | None = None
     for i in range(size):
-        row = evaluate(theorem, {**params, **{name: float(x[i]) for name, x in flat.items()}}, tier="approximate")
+        row = _alone(theorem, params, flat, i)
         totals[i] = row.value
         for name, value in row.terms.items():
             terms.setdefault(name, np.empty(size))[i] = value.value
         never = dict(row.unused) if never is None else {x: y for x, y in never.items() if x in dict(row.unused)}
     shaped = {name: x.reshape(shape) for name, x in terms.items()}
     return Approximation(totals.reshape(shape), shaped, tuple((never or {}).items()))
+
+
+def _alone(theorem: Theorem, params: Mapping[str, Any], rows: Mapping[str, Any], i: int, start: int = 0) -> Evaluation:
+    """The evaluation of row ``i``, which is number ``start + i``."""
+    try:
+        return evaluate(theorem, {**params, **{name: float(x[i]) for name, x in rows.items()}}, tier="approximate")
+    except (DomainError, UndecidedError) as error:
+        raise type(error)(f"{error} at index {start + i}") from None
 
 
 def _vectorised(setting: Setting, params: Mapping[str, Any], flat: Mapping[str, Any], shape: tuple[int, ...]) -> Approximation:
@@ -161,10 +181,7 @@ def _look_at_own(
     for end in sorted({x.args[0] for term in setting.theorem.sources for x in term.expression.atoms(LocalErrorSum)}, key=str):
         here = _in_ou(setting, {x: np.asarray(y) for x, y in values.items()}, np.asarray(values[end]))
         for i in doubtful_rows(setting, here, end, size):
-            try:
-                evaluate(setting.theorem, {**params, **{name: float(x[i]) for name, x in rows.items()}}, tier="approximate")
-            except (DomainError, UndecidedError) as error:
-                raise type(error)(f"{error} at index {start + i}") from None
+            _alone(setting.theorem, params, rows, i, start)
 
 
 def _unfix_derived(setting: Setting, fixed: dict[str, Any], flat: Mapping[str, Any]) -> None:

@@ -8,13 +8,15 @@ assumed, provided its integral has an enclosure. A stretch function must have re
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from fractions import Fraction
-from functools import lru_cache
+from functools import cmp_to_key, lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import sympy
+from flint import arb
 from sympy import Integral
 
 from cmbound.errors import DomainError, UndecidedError
@@ -22,8 +24,8 @@ from cmbound.exact import as_expr, difference, sign
 from cmbound.formulas import convert
 from cmbound.functions import plain
 from cmbound.notation import TABLE, L_s, a, b, delta, h, t
-from cmbound.numerics import approximate, certified
-from cmbound.numerics.backend import ordered_symbols
+from cmbound.numerics import certified
+from cmbound.numerics.backend import Balls, ordered_symbols
 from cmbound.numerics.decreasing import Fact, NotReal, examine, value_at
 from cmbound.numerics.integrals import cuts
 from cmbound.profiles import Profile, Rule
@@ -111,7 +113,12 @@ def verdict(name: str, acceleration: Any, values: tuple[tuple[str, Any], ...], l
         ends = [certified.number(x) for x in (low, *joints, high)]
         parts = [(certified.chosen(acceleration, symbols, ((x + y) / 2, *balls)), x, y) for x, y in pairwise(ends)]
     facts = [examine(body, symbols, balls, x, y) for body, x, y in parts]
-    facts += [_joint(left[0], right[0], symbols, exact, at) for left, right, at in zip(parts, parts[1:], joints, strict=False)]
+    if acceleration.has(sympy.Piecewise):
+        bodies = [None, *(body for body, _, _ in parts), None]
+        facts += [
+            _joint(left, acceleration, right, {**exact, t: as_expr(at)})
+            for left, right, at in zip(bodies, bodies[1:], (low, *joints, high), strict=False)
+        ]
     for kind, text in _REFUTED.items():
         for fact in facts:
             if fact.kind == kind:
@@ -119,8 +126,8 @@ def verdict(name: str, acceleration: Any, values: tuple[tuple[str, Any], ...], l
     singular = next((x for x in facts if x.kind == "singular"), None)
     if singular is not None:
         raise UndecidedError(
-            f"profile {name!r}: {plain(acceleration)} has no finite enclosure {_place(singular)}; "
-            "an acceleration must be finite on [delta, T]"
+            f"profile {name!r}: no finite enclosure of {plain(acceleration)} was found {_place(singular)}; "
+            "an acceleration must be finite on [delta, T], and this one was not shown to be"
         )
     if all(x.kind == "fine" for x in facts):
         return "checked"
@@ -147,17 +154,28 @@ def _joints(acceleration: Any, exact: Mapping[Any, Any], low: Any, high: Any) ->
         at = Fraction(int(at.p), int(at.q)) if at.is_Rational else at
         if at not in inner and sign(difference(at, low)) > 0 and sign(difference(high, at)) > 0:
             inner.append(at)
-    return sorted(inner, key=lambda x: float(as_expr(x)))
+    return sorted(inner, key=cmp_to_key(lambda x, y: sign(difference(x, y))))
 
 
-def _joint(left: Any, right: Any, symbols: tuple[Any, ...], exact: Mapping[Any, Any], at: Any) -> Fact:
-    """Whether the function steps down, or not at all, where its branch changes."""
-    place = float(as_expr(at))
-    gap = (left - right).subs({**exact, t: as_expr(at)}, simultaneous=True)
-    if gap.has(sympy.nan, sympy.zoo, sympy.oo):
+def _joint(left: Any, whole: Any, right: Any, given: Mapping[Any, Any]) -> Fact:
+    """Whether the function steps down, or not at all, where its branch changes: to its value there, and from it.
+
+    Args:
+        left, right: the branches before and after (None: none in the range).
+        whole: the function.
+        given: exact numbers by symbol, t among them.
+    """
+    place = float(given[t])
+    value = whole.subs(given, simultaneous=True)
+    chain = [x.subs(given, simultaneous=True) for x in (left, whole, right) if x is not None]
+    if any(x.has(sympy.nan, sympy.zoo, sympy.oo) for x in chain):
         return Fact("singular", place, place)
+    if not value.is_real:
+        return Fact("not real" if value.is_real is False else "open", place, place)
     try:
-        return Fact("fine" if sign(gap) >= 0 else "increases", place, place)
+        if sign(value) < 0:
+            return Fact("negative", place, place)
+        return Fact("fine" if all(sign(x - y) >= 0 for x, y in pairwise(chain)) else "increases", place, place)
     except UndecidedError:
         return Fact("open", place, place)
 
@@ -179,79 +197,95 @@ def _integral(name: str, acceleration: Any, symbols: tuple[Any, ...], exact: Map
 # --- stretch functions ------------------------------------------------------------------------------------------------
 
 
-def check_stretches(setting: Setting, sums: Sums, paths: Mapping[Any, tuple[Piece, ...]], integrals: bool) -> None:
-    """Check the values a path takes of stretch functions given by a user.
+def check_stretches(setting: Setting, paths: Mapping[Any, tuple[Piece, ...]]) -> None:
+    """Check the values a path takes of stretch functions given by a user, in balls.
 
     Args:
         setting: the setting.
-        sums: the same in float64.
         paths: the pieces by the end of the map error.
-        integrals: whether integrals inside them are enclosed too (the certified tier does so itself).
 
     Raises:
         DomainError: a value that is negative or not real: the function is no bound.
         UndecidedError: a value that has no finite enclosure.
     """
-    own = {profile.name: profile for profile, _ in setting.profiles if profile.own and profile.acceleration is None}
-    for end, pieces in paths.items():
-        for piece in pieces:
-            if piece.profile in own:
-                columns = _columns(sums, piece)
-                constants = sums.constants(end)
-                for i in doubtful(piece.rule, {**constants, **columns}, integrals):
-                    _judge(piece.profile, piece.rule, {**constants, **{x: y[i] for x, y in columns.items()}})
+    from cmbound.evaluation.sums import Sums
+
+    own = {profile.name for profile, _ in setting.profiles if profile.own and profile.acceleration is None}
+    left: list[tuple[Any, Piece, dict[int, bool] | None]] = [
+        (end, piece, None) for end, pieces in paths.items() for piece in pieces if piece.profile in own
+    ]
+    for bits in _PRECISIONS:
+        if left:
+            with certified.precision(bits):
+                sums = Sums(setting, Balls())
+                left = [(*x[:2], rows) for x in left if (rows := _unsettled(sums, *x, last=bits == _PRECISIONS[-1]))]
+
+
+def _unsettled(sums: Sums, end: Any, piece: Piece, rows: dict[int, bool] | None, last: bool) -> dict[int, bool]:
+    """Those of the rows at which it takes more precision to say that a value is not negative, and whether it is finite."""
+    columns, constants = _columns(sums, piece), sums.constants(end)
+    found: dict[int, bool] = {}
+    for i, finite in (dict.fromkeys(range(len(columns[a])), False) if rows is None else rows).items():
+        value = _judged(piece.profile, piece.rule, {**constants, **{x: y[i] for x, y in columns.items()}}, finite, last)
+        if not (value is None or value >= 0):
+            found[i] = bool(value.is_finite())
+    return found
 
 
 def _columns(sums: Sums, piece: Piece) -> dict[Any, Any]:
     """Beginnings, ends and steps at which the rule of a piece is evaluated."""
-    grid = sums.grid_steps
+    backend, grid = sums.backend, sums.grid_steps
     if grid is None:
-        where = [sums.backend.number(piece.start), sums.backend.number(piece.end), sums.step()]
+        where = [[backend.number(piece.start)], [backend.number(piece.end)], [sums.step()]]
     elif piece.rule.stepwise:
         rows = grid.columns(piece.start, piece.end)
         where = [rows[a], rows[b], rows[h]]
     else:
-        where = [grid.nodes[piece.start], grid.nodes[piece.end], np.max(grid.h[piece.start : piece.end])]
-    return {x: np.atleast_1d(np.asarray(y, dtype=np.float64)) for x, y in zip((a, b, h), where, strict=True)}
+        where = [[grid.nodes[piece.start]], [grid.nodes[piece.end]], [backend.largest(grid.h[piece.start : piece.end])]]
+    return dict(zip((a, b, h), where, strict=True))
 
 
-def doubtful(rule: Rule, values: Mapping[Any, Any], integrals: bool) -> Any:
-    """Numbers of the rows whose float64 value is negative or not finite, or which hold an integral to be enclosed."""
-    size = max(np.size(y) for y in values.values())
-    if integrals and rule.bound.has(Integral):
-        return np.arange(size)
+def _judged(name: str, rule: Rule, values: Mapping[Any, Any], finite: bool, last: bool) -> Any:
+    """A ball around a value (None: no use in asking again), after what :func:`check_stretches` raises.
+
+    Args:
+        name, rule, values: the profile's name, its rule, and balls by symbol.
+        finite: whether less precision has shown that the value is finite.
+        last: whether there will be no more precision.
+    """
     symbols = ordered_symbols(rule.bound)
-    found = approximate.compile((rule.bound,), symbols)(*(values[x] for x in symbols))[0]
-    found = np.broadcast_to(np.asarray(found, dtype=np.float64), (size,))
-    return np.flatnonzero(~(np.isfinite(found) & (found >= 0)))
-
-
-def _judge(name: str, rule: Rule, values: Mapping[Any, Any]) -> None:
-    """Decide in balls what float64 leaves in doubt: a negative value, or one that is not finite or not real."""
-    symbols = ordered_symbols(rule.bound)
-    numbers = [Fraction(float(values[x])) for x in symbols]
-    place = f"on the stretch from {float(values[a]):.6g} to {float(values[b]):.6g} with h = {float(values[h]):.6g}"
-    for bits in _PRECISIONS:
-        with certified.precision(bits):
-            balls = [certified.number(x) for x in numbers]
-            value = certified.compile((rule.bound,), symbols)(*balls)[0]
-            if value.is_finite() and value < 0:
-                raise DomainError(f"profile {name!r} is negative {place}: it is no bound")
-            if value.is_finite() and (not rule.bound.has(Integral) or value.rel_accuracy_bits() > 20 or value.is_zero()):
-                return
+    balls = [values[x] for x in symbols]
+    place = f"on the stretch from {_shown(values[a])} to {_shown(values[b])} with h = {_shown(values[h])}"
+    try:
+        value = certified.compile((rule.bound,), symbols)(*balls)[0]
+    except UndecidedError as error:
+        if last and not finite:
+            raise UndecidedError(f"profile {name!r} {place}: {error}") from None
+        return None if finite else arb.nan()
+    if value.is_finite():
+        if value < 0:
+            raise DomainError(f"profile {name!r} is negative {place}: it is no bound")
+        return value
+    if not rule.bound.has(Integral):
+        with suppress(UndecidedError):
             try:
-                if not rule.bound.has(Integral):
-                    value_at(certified.chosen(rule.bound, symbols, balls), symbols, balls)
+                value_at(certified.chosen(rule.bound, symbols, balls), symbols, balls)
             except NotReal:
                 raise DomainError(f"profile {name!r} is not a real number {place}") from None
-    raise UndecidedError(f"profile {name!r} has no finite value {place}")
+    if last and not finite:
+        raise UndecidedError(f"profile {name!r} has no finite value {place}")
+    return None if finite else value
+
+
+def _shown(x: Any) -> str:
+    return f"{float(x.mid()):.6g}"
 
 
 # --- arrays -----------------------------------------------------------------------------------------------------------
 
 
 def doubtful_rows(setting: Setting, values: Mapping[Any, Any], end: Any, size: int) -> Iterator[int]:
-    """Rows of arrays of parameters at which a user's profile is not proved to be in order; each needs a look of its own.
+    """Rows of arrays of parameters at which a user's acceleration is not proved to be in order; each needs a look of its own.
 
     Args:
         setting: one of the settings.
@@ -260,14 +294,12 @@ def doubtful_rows(setting: Setting, values: Mapping[Any, Any], end: Any, size: i
         size: number of rows.
     """
     columns = {x: np.broadcast_to(np.asarray(y, dtype=np.float64), (size,)) for x, y in values.items()}
-    for profile, rules in setting.profiles:
+    for profile, _ in setting.profiles:
         if _is_pointwise(profile):
             used = [TABLE[name].symbol for name in _names(profile.acceleration)]
             rows = np.stack([columns[x] for x in (*used, delta, end)], axis=1)
             unique, first = np.unique(rows, axis=0, return_index=True)
             yield from (int(first[i]) for i in _open(profile.acceleration, tuple(used), unique, np.arange(len(unique))))
-        elif profile.own:
-            yield from map(int, doubtful(rules[0], {**columns, a: columns[delta], b: columns[end]}, integrals=True))
 
 
 def _open(acceleration: Any, used: tuple[Any, ...], rows: Any, which: Any) -> Iterator[int]:

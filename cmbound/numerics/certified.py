@@ -182,8 +182,15 @@ def _integral(item: Extracted, symbols: Sequence[Any]) -> Callable[[Sequence[Bal
 
     def integrate(ends: Sequence[Ball], values: Sequence[Any]) -> Ball:
         low, *cuts, high = ends
-        total = arb(0)
-        for left, right in pairwise([low, *inside(cuts, low, high), high]):
+        if high < low:
+            return -integrate([high, *cuts, low], values)
+        total, groups = arb(0), _groups(cuts, low, high)
+        edges = [_edges(group) for group in groups]
+        for group, (start, end) in zip(groups, edges, strict=True):
+            if len(group) > 1:  # a short way, on which the function may take any of its branches
+                width = (high if group is groups[-1] else end) - (low if group is groups[0] else start)
+                total += arb(0) if width.is_zero() else width * compile((item.body,), names)(start.union(end), *values)[0]
+        for (_, left), (right, _) in pairwise(edges):
             body = chosen(item.body, names, ((left + right) / 2, *values))
             total += _stretch(_analytic(body, names), left, right, values)
         return total
@@ -191,26 +198,29 @@ def _integral(item: Extracted, symbols: Sequence[Any]) -> Callable[[Sequence[Bal
     return integrate
 
 
-def inside(cuts: Sequence[Ball], low: Ball, high: Ball) -> list[Ball]:
-    """The cuts between low and high in rising order, each once.
+def _groups(cuts: Sequence[Ball], low: Ball, high: Ball) -> list[list[Ball]]:
+    """The ends and the cuts between them in rising order; those that balls do not tell apart stay together."""
+    inner = [x for x in cuts if not (x <= low or x >= high)]
+    groups: list[list[Ball]] = []
+    for x in sorted([low, *inner, high], key=lambda x: float(x.mid())):
+        group = [x]
+        while groups and not all(y > z for y in group for z in groups[-1]):
+            group = [*groups.pop(), *group]
+        groups.append(group)
+    return groups
 
-    Raises:
-        UndecidedError: two of them, or one of them and an end, that balls do not tell apart.
-    """
-    kept: list[Ball] = []
-    for x in sorted(cuts, key=lambda x: float(x.mid())):
-        before = kept[-1] if kept else low
-        if x <= low or x >= high or (kept and x.is_exact() and x == before):
-            continue
-        if not (x > before and x < high):
-            raise UndecidedError("cannot tell whether a profile changes its branch before or after an end of a stretch")
-        kept.append(x)
-    return kept
+
+def _edges(group: Sequence[Ball]) -> tuple[Ball, Ball]:
+    """Exact numbers at or below, and at or above, all balls of a group; of a single ball itself."""
+    if len(group) == 1:
+        return group[0], group[0]
+    hull = reduce(lambda x, y: x.union(y), group)
+    return hull.lower(), hull.upper()
 
 
 def _stretch(function: Callable[..., Any], low: Ball, high: Ball, values: Sequence[Any]) -> Ball:
     """The integral of one branch."""
-    logarithmic = bool(low > 0)
+    logarithmic = bool(low > 0 and high > 0)
 
     count = 0
 
@@ -235,7 +245,7 @@ def _stretch(function: Callable[..., Any], low: Ball, high: Ball, values: Sequen
         return result
     raise UndecidedError(
         f"an integral of a profile from {float(low.mid()):.6g} to {float(high.mid()):.6g} has no enclosure within "
-        f"{INTEGRAL_EVALUATIONS} values of its integrand: it must be finite there"
+        f"{INTEGRAL_EVALUATIONS} values of its integrand: it must be finite there, and smooth enough"
     )
 
 

@@ -29,12 +29,25 @@ def extract(exprs: Sequence[Any]) -> tuple[list[Any], list[Extracted]]:
     found: dict[Any, Extracted] = {}
     for expr in exprs:
         for integral in expr.atoms(sympy.Integral):
-            body, (variable, low, high) = integral.args
+            body, variable, low, high = _parts(integral)
             inner = sympy.Dummy(variable.name, positive=True)
             body = in_branches(body.subs(variable, inner))
             found[integral] = Extracted(sympy.Dummy("integral"), body, inner, low, high, cuts(body, inner))
     names = {integral: item.name for integral, item in found.items()}
     return [e.xreplace(names) for e in exprs], list(found.values())
+
+
+def _parts(integral: Any) -> tuple[Any, Any, Any, Any]:
+    """Integrand, variable and limits; raises InputError unless it is one integral between two limits."""
+    body, *limits = integral.args
+    if len(limits) != 1 or len(limits[0]) != 3:
+        raise InputError(f"{integral} cannot be computed: an integral has one variable and two limits")
+    variable, low, high = limits[0]
+    if any(x.has(sympy.Integral) for x in (body, low, high)):
+        raise InputError(f"{integral} cannot be computed: an integral has no other integral inside")
+    if any(x.has(sympy.oo, -sympy.oo, sympy.zoo, sympy.nan) for x in (low, high)):
+        raise InputError(f"{integral} cannot be computed: the limits of an integral are finite")
+    return body, variable, low, high
 
 
 def in_branches(expr: Any) -> Any:
