@@ -25,6 +25,10 @@ MAX_TRANSPORT = 2000
 """Most points a side for :func:`w2_samples`: the network simplex takes seconds there and its cost matrix grows as n^2."""
 BATCHES = 10
 """Independent batches behind the asymptotic intervals of :func:`w2_samples` and :func:`sliced_w2`."""
+CUT = 0.01
+"""Least ratio of the root of what a plan costs and the largest distance it was computed with."""
+_DEEPEST = -1000
+"""Scaling by 2^1000 leaves numbers of size 1 inside float64."""
 BOLDEST = 0.75
 """Most of its wealth a bet may lose."""
 GUARANTEED, ASYMPTOTIC = "guaranteed", "asymptotic"
@@ -53,9 +57,10 @@ class Estimate(Record):
 
 
 def w2_samples(x: npt.ArrayLike, y: npt.ArrayLike, *, level: float = 0.95, diameter: float | None = None) -> Estimate:
-    """W2 between the laws of two samples, by optimal transport (POT, extra ``pot``).
+    """W2 between the laws of two samples, by optimal transport (in d > 1 dimensions by POT, extra ``pot``).
 
-    ``value`` is the distance of the two point sets, by ``ot.emd2`` with equal weights; as an estimate it is biased upwards, by
+    ``value`` is the distance of the two point sets with equal weights: for d = 1 by sorting, else what the best plan found by
+    ``ot.emd`` costs, never less than the distance and accurate also where a few points lie very far away. As an estimate it is biased upwards, by
     about n^(-1/d) in d > 4 dimensions. The interval **covers that bias**. With P_n, Q_n the empirical laws and P_n/2, P_n/2'
     those of the two halves of x, joint convexity of W2^2 and the triangle inequality give
 
@@ -67,7 +72,8 @@ def w2_samples(x: npt.ArrayLike, y: npt.ArrayLike, *, level: float = 0.95, diame
     With ``diameter`` the limits are those of bounded differences (McDiarmid 1989): moving one of n rows moves W2^2 by at most
     diameter^2/n. They are ``guaranteed``. Without it they are Student limits, with the spread of ten independent batches of n/10
     rows (five pairs of batches for p and q), and ``asymptotic``: fluctuations are taken as normal, with a variance that falls at
-    least as fast as 1/n. Either interval is wide where the bias is, in many dimensions; its lower end may then be 0.
+    least as fast as 1/n. The upper limit, which no bias helps, is corrected for the skewness of the batches as in
+    :func:`coupling_w2`. Either interval is wide where the bias is, in many dimensions; its lower end may then be 0.
 
     Args:
         x: independent rows, shape (n, d), 20 <= n <= 2000.
@@ -76,7 +82,7 @@ def w2_samples(x: npt.ArrayLike, y: npt.ArrayLike, *, level: float = 0.95, diame
         diameter: of a set that holds both laws, > 0, in the units of x; None if there is none or it is not known.
 
     Raises:
-        InputError: POT is missing, shapes that do not fit, too few or too many rows.
+        InputError: POT is missing and d > 1, shapes that do not fit, too few or too many rows.
         DomainError: a level outside (0, 1), a diameter that is not > 0 or smaller than that of the rows, or a distance beyond
             float64.
 
@@ -93,18 +99,40 @@ def w2_samples(x: npt.ArrayLike, y: npt.ArrayLike, *, level: float = 0.95, diame
 
 
 def _transport(x: Array, y: Array) -> float:
-    """W2^2 between two point sets with equal weights."""
+    """W2 between two point sets with equal weights.
+
+    A solver knows costs up to a rounding error of the largest, which is nothing beside a small distance if some points lie far
+    away. But no plan that moves anything farther than what all of a known plan costs can be better than that plan: costs are
+    cut there, and solved for again, until the largest cost left and the result are of comparable size. What is returned is what
+    the best plan found costs.
+    """
+    if x.shape[1] == 1:
+        return w2_samples_1d(x[:, 0], y[:, 0])
     try:
         import ot
     except ImportError:
-        raise InputError("w2_samples needs POT: pip install 'cmbound[pot]'") from None
+        raise InputError("w2_samples needs POT in more than one dimension: pip install 'cmbound[pot]'") from None
     from scipy.spatial.distance import cdist
 
-    # differences are squared, not |x|^2 + |y|^2 - 2 x.y: that loses what is smaller than 1e-8 of the spread
-    cost, log = ot.emd2(ot.unif(len(x)), ot.unif(len(y)), cdist(x, y, "sqeuclidean"), numItermax=10**7, log=True)
-    if log["warning"]:
-        raise InputError(f"optimal transport between {len(x)} and {len(y)} points failed: {log['warning']}")
-    return max(0.0, float(cost))
+    n, m = len(x), len(y)
+    units = math.lcm(n, m)  # integer masses: those of equal sets are equal
+    masses = np.full(n, units / n), np.full(m, units / m)
+    best, most = math.inf, math.inf
+    e = max(exponent(x - x[0], y - x[0]), _DEEPEST)  # the solver has absolute tolerances: costs are of size 1
+    while True:
+        # differences are squared, not |x|^2 + |y|^2 - 2 x.y: that loses what is smaller than 1e-8 of the spread
+        costs = np.minimum(cdist(scaled(x, e), scaled(y, e), "sqeuclidean"), most)
+        plan, log = ot.emd(*masses, costs, numItermax=10**7, log=True)
+        if log["warning"]:
+            raise InputError(f"optimal transport between {n} and {m} points failed: {log['warning']}")
+        i, j = np.nonzero(plan)
+        found = float(norm((x[i] - y[j]) * np.sqrt(plan[i, j])[:, None]))
+        done = found == 0 or found > CUT * math.ldexp(math.sqrt(costs.max()), e)
+        best = min(best, found)
+        if done:
+            return best / math.sqrt(units)
+        e = max(exponent(found), _DEEPEST)
+        most = 2 * math.ldexp(found, -e) ** 2
 
 
 def sliced_w2(
@@ -132,27 +160,25 @@ def sliced_w2(
     a, b = _pair(x, y)
     count, rng = integer("projections", projections, 1), np.random.default_rng(integer("seed", seed, 0))
 
-    def square(a: Array, b: Array, directions: int) -> float:
-        total = 0.0
-        for _ in range(directions):
+    def root(a: Array, b: Array, directions: int) -> float:
+        roots = np.empty(directions)
+        for k in range(directions):
             z = rng.standard_normal(a.shape[1])
             direction = z / np.linalg.norm(z)
-            total += w2_samples_1d(a @ direction, b @ direction) ** 2
-        return total / directions
+            roots[k] = w2_samples_1d(a @ direction, b @ direction)
+        return float(norm(roots)) / math.sqrt(directions)
 
     few = -(-count // BATCHES)
-    return _interval(
-        lambda a, b: square(a, b, few * BATCHES), lambda a, b: square(a, b, few), a, b, level, diameter, few * BATCHES
-    )
+    return _interval(lambda a, b: root(a, b, few * BATCHES), lambda a, b: root(a, b, few), a, b, level, diameter, few * BATCHES)
 
 
-Square = Callable[[Array, Array], float]
+Metric = Callable[[Array, Array], float]
 
 
 def _interval(
-    square: Square, of_batch: Square, x: Array, y: Array, level: float, diameter: float | None, directions: float = math.inf
+    metric: Metric, of_batch: Metric, x: Array, y: Array, level: float, diameter: float | None, directions: float = math.inf
 ) -> Estimate:
-    """The estimate of :func:`w2_samples` for any squared distance that is jointly convex and whose root is a metric.
+    """The estimate of :func:`w2_samples` for any metric whose square is jointly convex.
 
     ``of_batch`` is the same for batches, with a tenth of the directions if it is itself random.
     """
@@ -164,25 +190,27 @@ def _interval(
     width = None if diameter is None else _width(diameter, e, _spread(np.concatenate((x, y))))
     tail = (1 - level) / 2
 
-    def limit(mean: float, rows: tuple[int, int], batches: Iterable[tuple[Array, Array]]) -> Callable[[float, int], float]:
-        """One-sided limits, by tail and side, for the expectation of the square that is ``mean`` for all rows."""
+    def limits(root: float, rows: tuple[int, int], batches: Iterable[tuple[Array, Array]]) -> Callable[..., float]:
+        """Roots of one-sided limits, by tail, side and law, for the expectation of the square of what is ``root`` for all rows."""
         if width is None:
-            values = np.array([of_batch(a, b) for a, b in batches])
-            return lambda tail, side: _student(mean, values, tail, side)
+            roots = np.array([root, *(of_batch(a, b) for a, b in batches)])
+            own = exponent(roots)  # beside the data they may be too small to be squared
+            mean, *values = np.square(scaled(roots, own))
+            return lambda tail, side, law=_student: math.ldexp(math.sqrt(law(mean, np.array(values), tail, side)), own)
         unit = width * width * math.sqrt(sum(1 / k for k in (*rows, directions)) / 2)
-        return lambda tail, side: max(0.0, mean + side * unit * math.sqrt(-math.log(tail)))
+        return lambda tail, side, _=None: math.sqrt(max(0.0, root * root + side * unit * math.sqrt(-math.log(tail))))
 
-    value = square(x, y)
+    value = metric(x, y)
     xs, ys = (np.split(z[: len(z) // BATCHES * BATCHES], BATCHES) for z in (x, y))
-    across = limit(value, (len(x), len(y)), zip(xs, ys, strict=True))
+    across = limits(value, (len(x), len(y)), zip(xs, ys, strict=True))
     bias = 0.0
     for z, zs in ((x, xs), (y, ys)):
         first, second = z[::2], z[1::2]
-        within = limit(square(first, second), (len(first), len(second)), zip(zs[::2], zs[1::2], strict=True))
-        bias += math.sqrt(within(tail / 3, +1))
-    lower = max(0.0, math.sqrt(across(tail / 3, -1)) - bias)
-    upper = math.sqrt(across(tail, +1))
-    return _estimate(math.sqrt(value), lower, upper, level, min(len(x), len(y)), e, width)
+        within = limits(metric(first, second), (len(first), len(second)), zip(zs[::2], zs[1::2], strict=True))
+        bias += within(tail / 3, +1)
+    lower = max(0.0, across(tail / 3, -1) - bias)
+    upper = max(value, across(tail, +1, _unskewed))  # a value that is too small to be squared counts
+    return _estimate(value, lower, upper, level, min(len(x), len(y)), e, width)
 
 
 def _estimate(value: float, lower: float, upper: float, level: float, n: int, e: int, width: float | None) -> Estimate:
@@ -216,7 +244,7 @@ def _spread(z: Array) -> float:
 
 
 def _student(mean: float, values: Array, tail: float, side: int) -> float:
-    """One-sided Student limit for a mean >= 0, missed with probability ``tail``, the spread taken from independent values.
+    """One-sided limit for a mean >= 0, missed with probability ``tail``, the spread taken from independent values.
 
     ``side`` is +1 for an upper and -1 for a lower limit.
     """
@@ -264,7 +292,7 @@ def coupling_w2(x: npt.ArrayLike, y: npt.ArrayLike, *, level: float = 0.95, diam
     squares = np.square(scaled(norm(apart, axis=1), e - first))
     mean, tail = float(squares.mean()), (1 - level) / 2
     if diameter is None:
-        lower, upper = (max(0.0, _unskewed(squares, tail, side)) for side in (-1, +1))
+        lower, upper = (_unskewed(mean, squares, tail, side) for side in (-1, +1))
         return _estimate(math.sqrt(mean), math.sqrt(lower), math.sqrt(upper), level, len(a), e, None)
     width = _width(diameter, e, math.sqrt(squares.max()))
     shares = np.minimum(squares / width**2, 1.0)
@@ -272,14 +300,14 @@ def coupling_w2(x: npt.ArrayLike, y: npt.ArrayLike, *, level: float = 0.95, diam
     return _estimate(math.sqrt(mean), width * math.sqrt(lower), width * math.sqrt(upper), level, len(a), e, width)
 
 
-def _unskewed(values: Array, tail: float, side: int) -> float:
-    """One-sided limit for the mean of independent values, by Student's t made symmetric with the skewness of the values."""
-    n, mean = len(values), float(values.mean())
+def _unskewed(mean: float, values: Array, tail: float, side: int) -> float:
+    """The limit of :func:`_student`, moved outwards where the skewness of the values asks for it."""
+    n = len(values)
     deviation = float(values.std(ddof=1))
     if deviation == 0:
         return mean
     t = -float(stdtrit(n - 1, tail))
-    third = float(np.mean(((values - mean) / deviation) ** 3))
+    third = float(np.mean(((values - values.mean()) / deviation) ** 3))
     c = third * math.sqrt(n) ** 3 / ((n - 1) * (n - 2)) if n > 2 else 0.0  # skewness over n^(1/2), bias removed
 
     def solved(level: float) -> float:
@@ -287,7 +315,7 @@ def _unskewed(values: Array, tail: float, side: int) -> float:
         z = level - c / 6
         return 3 * (math.cbrt(1 + c * z) - 1) / c if abs(c) > 1e-5 else z - c * z * z / 3
 
-    return mean + side * deviation / math.sqrt(n) * max(t, -side * solved(-side * t))
+    return max(0.0, mean + side * deviation / math.sqrt(n) * max(t, -side * solved(-side * t)))
 
 
 def _bets(shares: Array, tail: float) -> float:
