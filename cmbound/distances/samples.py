@@ -60,9 +60,9 @@ def w2_samples(x: npt.ArrayLike, y: npt.ArrayLike, *, level: float = 0.95, diame
     """W2 between the laws of two samples, by optimal transport (in d > 1 dimensions by POT, extra ``pot``).
 
     ``value`` is the distance of the two point sets with equal weights: for d = 1 by sorting, else what the best plan found by
-    ``ot.emd`` costs, never less than the distance and accurate also where a few points lie very far away. As an estimate it is biased upwards, by
-    about n^(-1/d) in d > 4 dimensions. The interval **covers that bias**. With P_n, Q_n the empirical laws and P_n/2, P_n/2'
-    those of the two halves of x, joint convexity of W2^2 and the triangle inequality give
+    ``ot.emd`` costs, never less than the distance and accurate also where a few points lie very far away. As an estimate it is
+    biased upwards, by about n^(-1/d) in d > 4 dimensions. The interval **covers that bias**. With P_n, Q_n the empirical laws
+    and P_n/2, P_n/2' those of the two halves of x, joint convexity of W2^2 and the triangle inequality give
 
         a^(1/2) - p^(1/2) - q^(1/2) <= W2 <= a^(1/2),  a = E W2^2(P_n, Q_n),  p = E W2^2(P_n/2, P_n/2'),  q likewise,
 
@@ -191,12 +191,12 @@ def _interval(
     tail = (1 - level) / 2
 
     def limits(root: float, rows: tuple[int, int], batches: Iterable[tuple[Array, Array]]) -> Callable[..., float]:
-        """Roots of one-sided limits, by tail, side and law, for the expectation of the square of what is ``root`` for all rows."""
+        """Roots of one-sided limits, by tail, side and rule, for the expectation of the square that is root^2 for all rows."""
         if width is None:
             roots = np.array([root, *(of_batch(a, b) for a, b in batches)])
             own = exponent(roots)  # beside the data they may be too small to be squared
             mean, *values = np.square(scaled(roots, own))
-            return lambda tail, side, law=_student: math.ldexp(math.sqrt(law(mean, np.array(values), tail, side)), own)
+            return lambda tail, side, rule=_student: math.ldexp(math.sqrt(rule(mean, np.array(values), tail, side)), own)
         unit = width * width * math.sqrt(sum(1 / k for k in (*rows, directions)) / 2)
         return lambda tail, side, _=None: math.sqrt(max(0.0, root * root + side * unit * math.sqrt(-math.log(tail))))
 
@@ -261,12 +261,14 @@ def coupling_w2(x: npt.ArrayLike, y: npt.ArrayLike, *, level: float = 0.95, diam
     With ``diameter`` it is ``guaranteed``: the hedged betting interval of Waudby-Smith and Ramdas 2024, "Estimating means of
     bounded random variables by betting" (J. R. Stat. Soc. B 86), theorem 3, for the squared distances. Without it it is
     ``asymptotic``: Student limits corrected for the skewness of squares (Hall 1992, "On the removal of skewness by
-    transformation", J. R. Stat. Soc. B 54), never inside the uncorrected ones. That covers at its level from some 20 rows on if
-    distances have light tails; but a distance that is large with a small probability is not known of before it is seen, and the
-    upper end is 0 if all distances are.
+    transformation", J. R. Stat. Soc. B 54), never inside the uncorrected ones. At the level 0.95 that covers as stated, up to 1.5
+    percentage points, for normal, uniform and Rayleigh distances from 20 rows on. The upper end is missed more often where
+    distances have heavier tails (exponential ones and 20 rows: by some 6%, not 2.5%). A distance that is large with a small
+    probability is not known of before it is seen: distances that are all equal, two of them or many, give an interval of width
+    0, and those that are all 0 an upper end of 0. With few rows only an interval with a ``diameter`` says something.
 
     Args:
-        x: independent rows, shape (n, d), n >= 2.
+        x: independent rows, shape (n, d), n >= 2 (20 or more without a diameter, to be of use).
         y: shape (n, d); row i belongs to row i of x.
         level: confidence level in (0, 1).
         diameter: of a set that holds both laws, > 0, in the units of x; None if there is none or it is not known.
