@@ -10,13 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import stdtrit
 
 from cmbound.distances.arguments import Array, finite_array, integer, number
-from cmbound.distances.line import w2_samples_1d
 from cmbound.distances.scaling import differences, exponent, norm, scaled, shift, unscaled
 from cmbound.errors import DomainError, InputError
 from cmbound.frozen import Record
@@ -72,8 +72,9 @@ def w2_samples(x: npt.ArrayLike, y: npt.ArrayLike, *, level: float = 0.95, diame
     With ``diameter`` the limits are those of bounded differences (McDiarmid 1989): moving one of n rows moves W2^2 by at most
     diameter^2/n. They are ``guaranteed``. Without it they are Student limits, with the spread of ten independent batches of n/10
     rows (five pairs of batches for p and q), and ``asymptotic``: fluctuations are taken as normal, with a variance that falls at
-    least as fast as 1/n. The upper limit, which no bias helps, is corrected for the skewness of the batches as in
-    :func:`coupling_w2`. Either interval is wide where the bias is, in many dimensions; its lower end may then be 0.
+    least as fast as 1/n. The upper limit, which no bias helps, is corrected for skewness as in :func:`coupling_w2`:
+    for that of the batches or that of what the rows of the plan cost, whichever is larger. Either interval is wide where the
+    bias is, in many dimensions; its lower end may then be 0.
 
     Args:
         x: independent rows, shape (n, d), 20 <= n <= 2000.
@@ -98,16 +99,39 @@ def w2_samples(x: npt.ArrayLike, y: npt.ArrayLike, *, level: float = 0.95, diame
     return _interval(_transport, _transport, a, b, level, diameter)
 
 
-def _transport(x: Array, y: Array) -> float:
-    """W2 between two point sets with equal weights.
+def _transport(x: Array, y: Array) -> Moved:
+    """The optimal plan between two point sets with equal weights: W2, and the skewness of what the rows cost."""
+    i, j, mass = _plan(x, y)
+    distances = norm(x[i] - y[j], axis=1)
+    root = float(norm(distances * np.sqrt(mass))) / math.sqrt(math.lcm(len(x), len(y)))
+    costs = mass * np.square(scaled(distances, exponent(distances)))
+    return root, max(_skewness(_by_row(rows, costs)) for rows in (i, j))
+
+
+def _by_row(rows: Index, costs: Array) -> Array:
+    """What each row pays."""
+    return np.bincount(rows, weights=costs).astype(np.float64)
+
+
+def _sorted_plan(x: Array, y: Array) -> Plan:
+    """The optimal plan between two point sets on the line: rows of x, rows of y, masses, in units of 1/lcm(n, m)."""
+    units = math.lcm(len(x), len(y))
+    ends = [np.arange(1, len(z) + 1) * (units // len(z)) for z in (x, y)]
+    cuts = np.union1d(*ends)
+    i, j = (np.argsort(z, kind="stable")[np.searchsorted(own, cuts)] for z, own in zip((x, y), ends, strict=True))
+    return i, j, np.diff(cuts, prepend=0).astype(np.float64)
+
+
+def _plan(x: Array, y: Array) -> Plan:
+    """The optimal plan between two point sets, as :func:`_sorted_plan` gives it.
 
     A solver knows costs up to a rounding error of the largest, which is nothing beside a small distance if some points lie far
     away. But no plan that moves anything farther than what all of a known plan costs can be better than that plan: costs are
-    cut there, and solved for again, until the largest cost left and the result are of comparable size. What is returned is what
-    the best plan found costs.
+    cut there, and solved for again, until the largest cost left and the result are of comparable size. The best plan found is
+    returned.
     """
     if x.shape[1] == 1:
-        return w2_samples_1d(x[:, 0], y[:, 0])
+        return _sorted_plan(x[:, 0], y[:, 0])
     try:
         import ot
     except ImportError:
@@ -117,7 +141,7 @@ def _transport(x: Array, y: Array) -> float:
     n, m = len(x), len(y)
     units = math.lcm(n, m)  # integer masses: those of equal sets are equal
     masses = np.full(n, units / n), np.full(m, units / m)
-    best, most = math.inf, math.inf
+    least, most = math.inf, math.inf
     e = max(exponent(x - x[0], y - x[0]), _DEEPEST)  # the solver has absolute tolerances: costs are of size 1
     while True:
         # differences are squared, not |x|^2 + |y|^2 - 2 x.y: that loses what is smaller than 1e-8 of the spread
@@ -127,10 +151,10 @@ def _transport(x: Array, y: Array) -> float:
             raise InputError(f"optimal transport between {n} and {m} points failed: {log['warning']}")
         i, j = np.nonzero(plan)
         found = float(norm((x[i] - y[j]) * np.sqrt(plan[i, j])[:, None]))
-        done = found == 0 or found > CUT * math.ldexp(math.sqrt(costs.max()), e)
-        best = min(best, found)
-        if done:
-            return best / math.sqrt(units)
+        if found < least:
+            least, best = found, (i, j, plan[i, j])
+        if found == 0 or found > CUT * math.ldexp(math.sqrt(costs.max()), e):
+            return best
         e = max(exponent(found), _DEEPEST)
         most = 2 * math.ldexp(found, -e) ** 2
 
@@ -160,19 +184,28 @@ def sliced_w2(
     a, b = _pair(x, y)
     count, rng = integer("projections", projections, 1), np.random.default_rng(integer("seed", seed, 0))
 
-    def root(a: Array, b: Array, directions: int) -> float:
-        roots = np.empty(directions)
+    def moved(a: Array, b: Array, directions: int) -> Moved:
+        roots, costs = np.empty(directions), [np.zeros(len(a)), np.zeros(len(b))]
         for k in range(directions):
             z = rng.standard_normal(a.shape[1])
             direction = z / np.linalg.norm(z)
-            roots[k] = w2_samples_1d(a @ direction, b @ direction)
-        return float(norm(roots)) / math.sqrt(directions)
+            u, v = a @ direction, b @ direction
+            i, j, mass = _sorted_plan(u, v)
+            distances = u[i] - v[j]
+            roots[k] = norm(distances * np.sqrt(mass / math.lcm(len(a), len(b))))
+            for rows, total in zip((i, j), costs, strict=True):
+                total += _by_row(rows, mass * np.square(distances))  # 0 for what is below 1e-160 of the data
+        return float(norm(roots)) / math.sqrt(directions), max(map(_skewness, costs))
 
     few = -(-count // BATCHES)
-    return _interval(lambda a, b: root(a, b, few * BATCHES), lambda a, b: root(a, b, few), a, b, level, diameter, few * BATCHES)
+    return _interval(lambda a, b: moved(a, b, few * BATCHES), lambda a, b: moved(a, b, few), a, b, level, diameter, few * BATCHES)
 
 
-Metric = Callable[[Array, Array], float]
+Index = npt.NDArray[np.intp]
+Plan = tuple[Index, Index, Array]
+Moved = tuple[float, float]
+"""A distance, and the skewness over n^(1/2) of what the rows of the plan behind it cost."""
+Metric = Callable[[Array, Array], Moved]
 
 
 def _interval(
@@ -193,23 +226,23 @@ def _interval(
     def limits(root: float, rows: tuple[int, int], batches: Iterable[tuple[Array, Array]]) -> Callable[..., float]:
         """Roots of one-sided limits, by tail, side and rule, for the expectation of the square that is root^2 for all rows."""
         if width is None:
-            roots = np.array([root, *(of_batch(a, b) for a, b in batches)])
+            roots = np.array([root, *(of_batch(a, b)[0] for a, b in batches)])
             own = exponent(roots)  # beside the data they may be too small to be squared
             mean, *values = np.square(scaled(roots, own))
             return lambda tail, side, rule=_student: math.ldexp(math.sqrt(rule(mean, np.array(values), tail, side)), own)
         unit = width * width * math.sqrt(sum(1 / k for k in (*rows, directions)) / 2)
         return lambda tail, side, _=None: math.sqrt(max(0.0, root * root + side * unit * math.sqrt(-math.log(tail))))
 
-    value = metric(x, y)
+    value, skewness = metric(x, y)
     xs, ys = (np.split(z[: len(z) // BATCHES * BATCHES], BATCHES) for z in (x, y))
     across = limits(value, (len(x), len(y)), zip(xs, ys, strict=True))
     bias = 0.0
     for z, zs in ((x, xs), (y, ys)):
         first, second = z[::2], z[1::2]
-        within = limits(metric(first, second), (len(first), len(second)), zip(zs[::2], zs[1::2], strict=True))
+        within = limits(metric(first, second)[0], (len(first), len(second)), zip(zs[::2], zs[1::2], strict=True))
         bias += within(tail / 3, +1)
     lower = max(0.0, across(tail / 3, -1) - bias)
-    upper = max(value, across(tail, +1, _unskewed))  # a value that is too small to be squared counts
+    upper = max(value, across(tail, +1, partial(_unskewed, least=skewness)))  # a value that is too small to be squared counts
     return _estimate(value, lower, upper, level, min(len(x), len(y)), e, width)
 
 
@@ -302,15 +335,23 @@ def coupling_w2(x: npt.ArrayLike, y: npt.ArrayLike, *, level: float = 0.95, diam
     return _estimate(math.sqrt(mean), width * math.sqrt(lower), width * math.sqrt(upper), level, len(a), e, width)
 
 
-def _unskewed(mean: float, values: Array, tail: float, side: int) -> float:
-    """The limit of :func:`_student`, moved outwards where the skewness of the values asks for it."""
+def _skewness(values: Array) -> float:
+    """Skewness over n^(1/2), bias removed."""
+    n, deviation = len(values), float(values.std(ddof=1))
+    if n < 3 or deviation == 0:
+        return 0.0
+    third = float(np.mean(((values - values.mean()) / deviation) ** 3))
+    return third * math.sqrt(n) ** 3 / ((n - 1) * (n - 2))
+
+
+def _unskewed(mean: float, values: Array, tail: float, side: int, least: float = -math.inf) -> float:
+    """The limit of :func:`_student`, moved outwards for the skewness: that of the values, or ``least`` if larger."""
     n = len(values)
     deviation = float(values.std(ddof=1))
     if deviation == 0:
         return mean
     t = -float(stdtrit(n - 1, tail))
-    third = float(np.mean(((values - values.mean()) / deviation) ** 3))
-    c = third * math.sqrt(n) ** 3 / ((n - 1) * (n - 2)) if n > 2 else 0.0  # skewness over n^(1/2), bias removed
+    c = max(least, _skewness(values))
 
     def solved(level: float) -> float:
         """The z of z + c z^2/3 + c^2 z^3/27 + c/6 = level."""
