@@ -270,6 +270,17 @@ def test_w2_of_points_on_two_scales(d: int, s: float) -> None:
     assert w2_samples(u[:, :1], u[:, :1]).value == 0
 
 
+@pytest.mark.parametrize("s", SCALES)
+def test_w2_of_weighted_points_on_two_scales(s: float) -> None:
+    """The far point has the same weight in both sets, whatever the order of the others."""
+    rng = np.random.default_rng(0)
+    w = rng.uniform(size=200)
+    for _ in range(20):
+        weights = np.append(w, 30.0), np.append(rng.permutation(w), 30.0)
+        found = w2_samples_1d(np.append(np.zeros(200), -9 * s), np.append(np.full(200, 1e-3), -9 * s), *weights)
+        assert found == pytest.approx(1e-3 * math.sqrt(w.sum() / (w.sum() + 30)), rel=1e-12)
+
+
 @pytest.mark.parametrize("s", SCALES[1:])
 def test_upper_end_does_not_depend_on_a_far_point_outside_the_batches(s: float) -> None:
     """Rows that do not fill a batch are left out of all batches, so that only the value and the batches enter."""
