@@ -95,6 +95,8 @@ PAIRS: dict[str, tuple[Draw, float]] = {
     "uniform on [-1, 1]": (lambda rng, n: rng.uniform(-1, 1, (n, 1)), math.sqrt(1 / 3)),
     "Laplace": (lambda rng, n: rng.laplace(size=(n, 1)), math.sqrt(2)),
     "10 with probability 2%": (_rare(0.02, 10.0), math.sqrt(2)),
+    "root of an exponential": (lambda rng, n: np.sqrt(rng.exponential(size=(n, 1))), 1.0),
+    "exponential": (lambda rng, n: rng.exponential(size=(n, 1)), math.sqrt(2)),
     "1 with probability 50%": (_rare(0.5, 1.0), math.sqrt(0.5)),
     "1 with probability 0.1%": (_rare(0.001, 1.0), math.sqrt(0.001)),
 }
@@ -129,13 +131,33 @@ def _mode(rng: np.random.Generator, n: int) -> tuple[Array, Array]:
     return np.where(rng.random((n, 1)) < 0.01, 1.0, 0.0), np.zeros((n, 1))
 
 
+def _exponential(rng: np.random.Generator, n: int) -> tuple[Array, Array]:
+    return rng.exponential(size=(n, 1)), rng.exponential(4.0, size=(n, 1))
+
+
+def _point(rng: np.random.Generator, n: int) -> tuple[Array, Array]:
+    return np.zeros((n, 1)), rng.standard_normal((n, 1))
+
+
+def _plane_point(rng: np.random.Generator, n: int) -> tuple[Array, Array]:
+    return np.zeros((n, 2)), rng.standard_normal((n, 2))
+
+
 SAMPLES: dict[str, tuple[Callable[[np.random.Generator, int], tuple[Array, Array]], float, float]] = {
     "N(0, I) and N(e_1, I), d = 2": (_shifted, 1.0, math.inf),
     "uniform on a square, twice": (_same, 0.0, math.sqrt(2)),
     "uniform on a square and on its half": (_halved, math.sqrt(1 / 6), math.sqrt(8)),
+    "exponential and 4 times as wide, d = 1": (_exponential, math.sqrt(18), math.inf),
+    "a point and N(0, 1), d = 1": (_point, 1.0, math.inf),
+    "a point and N(0, I), d = 2": (_plane_point, math.sqrt(2), math.inf),
     "a mode of 1% at distance 1, and none": (_mode, 0.1, 1.0),
 }
 """The samples, W2 of the laws, and the diameter."""
+
+
+TWO = ("w2_samples", "sliced_w2")
+SKEWED = tuple(law for law in SAMPLES if law.startswith(("exponential", "a point")))
+"""Their squared distances are skewed, and there is little bias to make up for it."""
 
 
 def _two(interval: str, law: str, n: int, *, bounded: bool = False, weight: int = 1, claimed: bool = True) -> Case:
@@ -207,10 +229,12 @@ def _moments(kind: str, law: str, n: int) -> Case:
 
 
 CASES = (
-    *(_coupling(law, 20) for law in PAIRS if "prob" not in law and law != "Laplace"),
+    *(_coupling(law, 20) for law in PAIRS if "prob" not in law and law not in ("Laplace", "exponential")),
     _coupling("normal differences, d = 1", 200),
     _coupling("Laplace", 20, claimed=False),
     _coupling("Laplace", 400),
+    _coupling("exponential", 20, claimed=False),
+    _coupling("exponential", 400),
     _coupling("10 with probability 2%", 50, claimed=False),
     _coupling("10 with probability 2%", 50, 10.0),
     _coupling("1 with probability 50%", 20, 1.0),
@@ -220,6 +244,7 @@ CASES = (
     _coupling("uniform on [-1, 1]", 200, 1.0),
     _two("w2_samples", "N(0, I) and N(e_1, I), d = 2", 20, weight=30),
     _two("w2_samples", "N(0, I) and N(e_1, I), d = 2", 200, weight=60),
+    *(_two(name, law, n, weight=6) for name in TWO for law in SKEWED for n in (20, 100)),
     _two("w2_samples", "uniform on a square, twice", 20, weight=30),
     _two("w2_samples", "uniform on a square and on its half", 100, weight=30),
     _two("w2_samples", "a mode of 1% at distance 1, and none", 100, weight=30, claimed=False),

@@ -266,6 +266,62 @@ def test_w2_samples_value_is_an_assignment() -> None:
     assert 0 <= found.lower <= found.value <= found.upper
 
 
+SCALES = [10.0**k for k in (0, 3, 5, 7, 12, 30, 100, 200, 300)]
+
+
+@pytest.mark.parametrize("s", SCALES)
+@pytest.mark.parametrize("d", [1, 2, 3])
+def test_w2_of_points_on_two_scales(d: int, s: float) -> None:
+    """A far point in both sets; far clusters; sets of unequal sizes. All lie on an axis, where sorting gives the truth."""
+    a, b, c = (np.random.default_rng(seed).normal(size=n) for seed, n in enumerate((200, 200, 100)))
+    far = [s]
+    clusters = s * (np.arange(200) % 2)
+    for x, y in (
+        (np.append(a, far), np.append(b, far)),
+        (np.append(a, far * 4), np.append(c, far * 2)),
+        (np.append(a, far * 2), np.append(b, far)),  # one has to come from far away
+        (a + clusters, b + clusters),
+        (a + clusters, b + s * (np.arange(200) % 4)),
+        (a * s ** (np.arange(200) / 200), b / s ** (np.arange(200) / 200)),  # all scales between
+    ):
+        u, v = (np.column_stack((z, *[0 * z] * (d - 1))) for z in (x, y))
+        found, truth = w2_samples(u, v), w2_samples_1d(x, y)
+        assert found.value == pytest.approx(truth, rel=1e-10)
+        assert found.lower <= found.value <= found.upper
+    assert w2_samples(u[:, :1], u[:, :1]).value == 0
+
+
+@pytest.mark.parametrize("s", SCALES)
+def test_w2_of_weighted_points_on_two_scales(s: float) -> None:
+    """The far point has the same weight in both sets, whatever the order of the others."""
+    rng = np.random.default_rng(0)
+    w = rng.uniform(size=200)
+    for _ in range(20):
+        weights = np.append(w, 30.0), np.append(rng.permutation(w), 30.0)
+        found = w2_samples_1d(np.append(np.zeros(200), -9 * s), np.append(np.full(200, 1e-3), -9 * s), *weights)
+        assert found == pytest.approx(1e-3 * math.sqrt(w.sum() / (w.sum() + 30)), rel=1e-12)
+
+
+@pytest.mark.parametrize("s", SCALES[1:])
+def test_upper_end_does_not_depend_on_a_far_point_outside_the_batches(s: float) -> None:
+    """Rows that do not fill a batch are left out of all batches, so that only the value and the batches enter."""
+    a, b = np.random.default_rng(3).normal(size=(2, 200, 2))
+    near, far = (w2_samples(np.vstack((a, [[p, p]])), np.vstack((b, [[p, p]]))) for p in (SCALES[0], s))
+    assert far.upper == pytest.approx(near.upper, rel=2e-2)
+
+
+@pytest.mark.parametrize("d", [1, 2])
+def test_small_distances_beside_far_points_do_not_underflow(d: int) -> None:
+    """19 of 20 points move by 1e-3 and the last stays, at 1e200."""
+    x, y = np.zeros((20, d)), np.zeros((20, d))
+    y[:19, 0] = 1e-3
+    x[19, 0] = y[19, 0] = 1e200
+    truth = 1e-3 * math.sqrt(19 / 20)
+    for found in (w2_samples(x, y), coupling_w2(x, y), w2_samples(x, y, diameter=1e200), sliced_w2(x[:, :1], y[:, :1], 10, 0)):
+        assert found.value == pytest.approx(truth, rel=1e-14)
+        assert found.lower <= truth < found.upper
+
+
 def test_intervals_of_w2_samples_cover_the_truth() -> None:
     """Two shifted normal laws in the plane; the bare value is biased upwards, the interval covers all the same."""
     covered = positive = 0
@@ -491,9 +547,10 @@ def w2_squared(x: Array, y: Array) -> float:
 
 
 @pytest.mark.parametrize("level", [0.5, 0.9])
-def test_limits_of_two_samples_by_hand(level: float) -> None:
+@pytest.mark.parametrize(("seed", "skewed"), [(2, False), (3, True)])
+def test_limits_of_two_samples_by_hand(level: float, seed: int, skewed: bool) -> None:
     """The upper limit has (1 - level)/2 to itself, the three of the lower side share theirs."""
-    rng = np.random.default_rng(2)
+    rng = np.random.default_rng(seed)
     x, y = rng.standard_normal((60, 2)), rng.standard_normal((60, 2)) + 9
     xs, ys = x.reshape(10, 6, 2), y.reshape(10, 6, 2)
     tail = (1 - level) / 2
@@ -508,7 +565,13 @@ def test_limits_of_two_samples_by_hand(level: float) -> None:
         lower -= math.sqrt(student(w2_squared(z[::2], z[1::2]), pairs, tail / 3, +1))
     found = w2_samples(x, y, level=level)
     assert found.value == pytest.approx(math.sqrt(mean), rel=1e-12)
-    assert found.upper == pytest.approx(math.sqrt(student(mean, values, tail, +1)), rel=1e-10)
+    z = (mean - found.upper**2) / float(stats.sem(values))
+    cost = np.square(x[:, None] - y).sum(axis=2)
+    rows = cost[linear_sum_assignment(cost)]
+    c = max(float(stats.skew(z, bias=False)) / math.sqrt(len(z)) for z in (values, rows))
+    assert (c > 0) == skewed
+    cubic = z + c * z**2 / 3 + c**2 * z**3 / 27 + c / 6  # Hall's, as for a coupling
+    assert (cubic if skewed else z) == pytest.approx(-float(stats.t.ppf(1 - tail, 9)), rel=1e-9)
     assert found.lower == pytest.approx(lower, rel=1e-10)
     assert found.lower > 5
     assert found.trust == "asymptotic"
@@ -841,6 +904,7 @@ def test_without_pot(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ot", None)
     with pytest.raises(InputError, match=r"pip install 'cmbound\[pot\]'"):
         w2_samples(X20, X20)
+    assert w2_samples(X20[:, :1], X20[:, :1]).value == 0  # by sorting
 
 
 def test_rough_quantile_function_is_refused() -> None:

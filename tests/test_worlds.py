@@ -275,6 +275,35 @@ def test_flow_of_a_point_does_not_depend_on_the_others() -> None:
         np.testing.assert_allclose(together, with_far, rtol=1e-12, atol=1e-12)
 
 
+FAR = [2.0**27, -(2.0**30), 2.0**33]
+"""Offsets."""
+
+
+@pytest.mark.parametrize("offset", FAR)
+@pytest.mark.parametrize("covariance", [0.0, 0.25, [[1.0, 0.5, 0.0], [0.5, 1.0, 0.0], [0.0, 0.0, 0.25]], "individual"])
+@pytest.mark.parametrize("ends", [(0.5, 1e-3), (0.05, 1.5)])
+def test_flow_moves_with_the_law(covariance: Any, offset: float, ends: tuple[float, float]) -> None:
+    """Far from the origin the flow is as near to that about the origin as the rounding of x and of c m allows."""
+    means = np.round(np.random.default_rng(0).normal(size=(30, 3)) * 1024) / 1024
+    if covariance == "individual":
+        covariance = [np.diag([1, 0.5, k + 1]) for k in range(30)]
+    near, far = (Mixture(means + o, covariance=covariance) for o in (0.0, offset))
+    x = near.sample(20, ends[0], seed=1)
+    c_from, c_to = np.exp(-np.array(ends)) * offset
+    moved = near.flow(x + c_from - c_from, *ends)
+    steepest = max(1.0, float(np.exp(ends[0] - ends[1])))
+    assert np.abs(far.flow(x + c_from, *ends) - c_to - moved).max() < 50 * np.spacing(abs(offset)) * steepest
+
+
+@pytest.mark.parametrize("offset", FAR)
+@pytest.mark.parametrize("covariance", [0.0, 0.01, [[[0.01]], [[0.04]]]])
+def test_flow_on_the_line_far_from_the_origin(covariance: Any, offset: float) -> None:
+    world = Mixture([[offset - 1], [offset + 1]], covariance=covariance)
+    x = math.exp(-0.5) * offset + np.array([[0.7], [-0.3], [1.5]])
+    assert np.abs(world.flow(x, 0.5, 0.05) - world.rearrangement(x, 0.5, 0.05)).max() < 20 * np.spacing(abs(offset))
+    np.testing.assert_array_equal(world.flow(x, 0.5, 0.5), x)
+
+
 @every
 def test_flow_composes_and_stands_still(name: str) -> None:
     world = WORLDS[name]

@@ -64,17 +64,23 @@ class Mixture(World):
             given = given[0, 0]
         if given.ndim == 0 and given < 0:
             raise DomainError(f"covariance must be >= 0 as a number, got {given:g}")
-        self._components: Shared | Individual
+        self._axes: Array | None
         if given.ndim == 3:
             pairs = [eigensystem(f"covariance[{k}]", x) for k, x in enumerate(given)]
-            axes = np.stack([np.eye(self.d) if v is None else v for _, v in pairs])
-            self._components = Individual(self.means, self.weights, np.stack([x for x, _ in pairs]), axes)
-            self._variances = self._components.values
+            self._variances = np.stack([x for x, _ in pairs])
+            self._axes = np.stack([np.eye(self.d) if v is None else v for _, v in pairs])
         else:
-            self._variances, vectors = (given[None], None) if given.ndim == 0 else eigensystem("covariance", given)
-            self._components = Shared(self.means, self.weights, self._variances, vectors)
+            self._variances, self._axes = (given[None], None) if given.ndim == 0 else eigensystem("covariance", given)
+        self._components = self._about(self.means)
         self.component_covariance = float(given) if given.ndim == 0 else given.copy()
         self._close()
+
+    def _about(self, means: Array) -> Shared | Individual:
+        """The components with other means."""
+        if self._variances.ndim == 2:
+            assert self._axes is not None
+            return Individual(means, self.weights, self._variances, self._axes)
+        return Shared(means, self.weights, self._variances, self._axes)
 
     # --- the law ---
 
@@ -157,13 +163,16 @@ class Mixture(World):
 
     def _flow(self, x: Array, t_from: Array, t_to: Array) -> Array:
         start, end = (np.broadcast_to(t, len(x)) for t in (t_from, t_to))
-        return flow.integrate(self._components.score, x, start, end, self.sd2 / math.sqrt(self.d))
+        # about the mean, so that the steps are those of the same law at the origin
+        before, after = (signal(t)[:, None] * self.mean for t in (start, end))
+        moved = flow.integrate(self._about(self._apart).score, x - before, start, end, self.sd2 / math.sqrt(self.d)) + after
+        return np.where((start == end)[:, None], x, moved)
 
     def flow(self, x: npt.ArrayLike, t_from: npt.ArrayLike, t_to: npt.ArrayLike) -> Array:
         """The PF-ODE solution from (x, t_from), read at t_to, by :mod:`cmbound.worlds.flow`. Shape (..., d).
 
-        Local errors are kept below 1e-10 of each coordinate plus 1e-10 of the scale of the data and the noise; the error of the
-        result is of that order times the Lipschitz constant of the map.
+        Local errors are kept below 1e-10 of each coordinate, measured from the mean, plus 1e-10 of the scale of the data and the
+        noise; the error of the result is of that order, and the rounding error of x, times the Lipschitz constant of the map.
 
         Raises:
             DomainError: a time outside (0, 350], or a path that needs more than 10000 steps.
