@@ -565,13 +565,13 @@ def test_limits_of_two_samples_by_hand(level: float, seed: int, skewed: bool) ->
         lower -= math.sqrt(student(w2_squared(z[::2], z[1::2]), pairs, tail / 3, +1))
     found = w2_samples(x, y, level=level)
     assert found.value == pytest.approx(math.sqrt(mean), rel=1e-12)
-    z = (mean - found.upper**2) / float(stats.sem(values))
+    reach = (mean - found.upper**2) / float(stats.sem(values))
     cost = np.square(x[:, None] - y).sum(axis=2)
     rows = cost[linear_sum_assignment(cost)]
     c = max(float(stats.skew(z, bias=False)) / math.sqrt(len(z)) for z in (values, rows))
     assert (c > 0) == skewed
-    cubic = z + c * z**2 / 3 + c**2 * z**3 / 27 + c / 6  # Hall's, as for a coupling
-    assert (cubic if skewed else z) == pytest.approx(-float(stats.t.ppf(1 - tail, 9)), rel=1e-9)
+    cubic = reach + c * reach**2 / 3 + c**2 * reach**3 / 27 + c / 6  # Hall's, as for a coupling
+    assert (cubic if skewed else reach) == pytest.approx(-float(stats.t.ppf(1 - tail, 9)), rel=1e-9)
     assert found.lower == pytest.approx(lower, rel=1e-10)
     assert found.lower > 5
     assert found.trust == "asymptotic"

@@ -17,7 +17,7 @@ import sympy
 from sympy import atan, exp, log, pi, sqrt, tanh
 
 import cmbound
-from cmbound.errors import InputError, UndecidedError
+from cmbound.errors import InputError
 from cmbound.functions import elementary
 from cmbound.notation import t
 from cmbound.numerics import approximate, certified, decreasing, integrals
@@ -160,15 +160,6 @@ def test_conditions_of_a_profile_that_is_written_in_branches() -> None:
         integrals.cuts(sympy.Piecewise((1, t**2 > 2), (2, True)), t)
     with pytest.raises(InputError, match=r"^cannot tell where .* changes"):
         integrals.cuts(sympy.Piecewise((1, a * t > exp(-t)), (2, True)), t)
-
-
-def test_cuts_between_two_ends() -> None:
-    """In order, each once, without those outside; balls that are not told apart are refused."""
-    cuts = [flint.arb(x) for x in (3, 1, 9, 2, 1, -1, 5, 0)]
-    assert [float(x) for x in certified.inside(cuts, flint.arb(0), flint.arb(5))] == [1, 2, 3]
-    for close in ([flint.arb(2, 0.1), flint.arb(2.05, 0.1)], [flint.arb(5, 0.1)], [flint.arb(0, 0.1)]):
-        with pytest.raises(UndecidedError, match="cannot tell whether a profile changes its branch"):
-            certified.inside(close, flint.arb(0), flint.arb(5))
 
 
 def test_one_of_two_numbers_or_both() -> None:
