@@ -122,6 +122,10 @@ def apart(*values: Decimal | Fraction | float, digits: int = 6) -> tuple[str, ..
     >>> apart(Fraction("5.833"), 5.833)
     ('5.833', '5.8330000000000002')
     """
+    infinite = [x for x in values if x in (math.inf, -math.inf)]
+    if infinite:  # a bound above the float64 range, say
+        rest = iter(apart(*(x for x in values if x not in infinite), digits=digits))
+        return tuple(str(float(x)) if x in infinite else next(rest) for x in values)
     count = len({Fraction(x) for x in values})
     for more in range(digits, _MOST_DIGITS):
         texts = tuple(rounded(x, more, "nearest") for x in values)
