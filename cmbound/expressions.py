@@ -165,8 +165,18 @@ for _names, _make in ((_NAMING, _naming), (_NAMING_AT, partial(_naming, at=True)
 
 @cache
 def _kind(theirs: type) -> Any:
-    """The class of expressions by name under one of SymPy's, with its name and its place in the order of classes."""
-    return type(theirs.__name__, (ByName, theirs), {"class_key": theirs.class_key, "__module__": __name__})
+    """The class of expressions by name under one of SymPy's, with its name and its place in the order of classes.
+
+    What SymPy itself builds with it is of SymPy's own class.
+    """
+
+    def build(cls: type, *args: Any, **kwargs: Any) -> Any:
+        return theirs(*args, **kwargs)
+
+    content = {"class_key": theirs.class_key, "__module__": __name__, "__new__": build}
+    if hasattr(theirs, "_from_args"):
+        content["_from_args"] = theirs._from_args
+    return type(theirs.__name__, (ByName, theirs), content)
 
 
 def by_name(expr: Any) -> Any:

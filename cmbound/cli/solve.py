@@ -79,7 +79,8 @@ def statement_options(command: Any) -> Any:
     "--fix",
     multiple=True,
     metavar="NAME=VALUE",
-    help="Hold delta, T, h, N, eps_sc, eps_cm, k, t_hat, times, u, eta, gamma or tau_c fixed and solve the rest. Repeatable; -p does the same.",
+    help="Hold delta, T, h, N, eps_sc, eps_cm, k, t_hat, times, u, eta, gamma or tau_c fixed and solve the rest. Repeatable; "
+    "-p does the same.",
 )
 @click.option(
     "--split",

@@ -90,7 +90,9 @@ def _budget_lines(budget: Budget) -> list[str]:
     if budget.evaluations_of_teacher is not None:
         lines.append(f"{budget.evaluations_of_teacher} evaluations of the teacher, one for each step of the grid")
     if budget.steps_of_corrector is not None:
-        lines.append(f"{budget.steps_of_corrector} evaluations of the score in the corrector, one for each of its steps (tau_c/eta)")
+        lines.append(
+            f"{budget.steps_of_corrector} evaluations of the score in the corrector, one for each of its steps (tau_c/eta)"
+        )
     return [*lines, *(f"note: {x}" for x in achieved.notes)]
 
 
