@@ -164,7 +164,7 @@ for _names, _make in ((_NAMING, _naming), (_NAMING_AT, partial(_naming, at=True)
 
 
 @cache
-def _kind(theirs: type) -> Any:
+def _kind(theirs: Any) -> Any:
     """The class of expressions by name under one of SymPy's, with its name and its place in the order of classes.
 
     What SymPy itself builds with it is of SymPy's own class.

@@ -136,7 +136,7 @@ def test_a_budget_for_total_variation(id: str, more: dict[str, Any]) -> None:
     assert (budget.chosen, dict(budget.fixed)) == (("gamma", "tau_c") if more else (), {})
 
 
-PRESET = {"preset": "gaussian-2d"}
+PRESET: dict[str, Any] = {"preset": "gaussian-2d"}
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_an_answer_tells_every_parameter_it_stands_on(
 
 
 def test_the_cost_of_a_corrector_is_named() -> None:
-    law = {"L_s": "1.5", "L_phi": "1.5", "L_f": "1.05", "d": 1, "m2": "1.517"}
+    law: dict[str, Any] = {"L_s": "1.5", "L_phi": "1.5", "L_f": "1.05", "d": 1, "m2": "1.517"}
     budget = cmbound.solve(UNDERDAMPED, target="0.195", **law)
     eta, time = (Fraction(budget.budget[x]) for x in ("eta", "tau_c"))
     count = budget.steps_of_corrector
@@ -189,7 +189,7 @@ def test_the_cost_of_a_corrector_is_named() -> None:
 def test_the_time_of_early_stopping_alone(unknown: str | None) -> None:
     """The only term grows with delta: the largest delta within the target."""
     early = cmbound.theorem(EARLY)
-    law = {"L_s": 2, "d": 2, "m2": 1}
+    law: dict[str, Any] = {"L_s": 2, "d": 2, "m2": 1}
     budget = cmbound.solve(early, target="0.1", unknown=unknown, **law)
     assert budget.solved == ("delta",)
     found = Fraction(budget.budget["delta"])
