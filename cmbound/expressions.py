@@ -185,7 +185,8 @@ def by_name(expr: Any) -> Any:
         return tuple(map(by_name, expr))
     if not isinstance(expr, sympy.Expr) or isinstance(expr, ByName) or expr.is_Atom:
         return expr
-    result = sympy.Basic.__new__(_kind(type(expr)), *expr.args)
+    theirs: Any = type(expr)
+    result = sympy.Basic.__new__(_kind(theirs), *expr.args)
     result.plain = expr
     if isinstance(expr, Add | Mul | sympy.Pow):
         result.is_commutative = expr.is_commutative
