@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,11 @@ from sympy import Add, Mul
 
 from cmbound.checks import checked_distinct
 from cmbound.errors import InputError, UnknownNameError
-from cmbound.formulas import accepts, closed_terms, computable_terms, numbers_in, require_formula, unknown_parameter
+from cmbound.formulas import accepts, closed_terms, computable_terms, numbers_in, require_formula, substituted, unknown_parameter
 from cmbound.notation import TABLE
 from cmbound.numerics import approximate
 from cmbound.profiles import Profile
-from cmbound.records import Theorem
+from cmbound.records import Term, Theorem
 from cmbound.threads import alone
 from cmbound.variants import Placeholder
 
@@ -42,66 +43,173 @@ def symbol_of(given: Any) -> Any:
     return TABLE[name].symbol
 
 
-class ByName:
-    """Mixed into a sum or a product: its parameters may be named by text and by plain symbols."""
+class _Present(set[Any]):
+    """The symbols of a bound; to look for a plain symbol with the name of a parameter is an error and not a silent no.
 
-    def diff(self, *symbols: Any, **assumptions: Any) -> Any:
-        """As :func:`sympy.diff`; raises UnknownNameError for a name of no parameter."""
-        return _plain(self).diff(*map(symbol_of, symbols), **assumptions)
+    :func:`sympy.diff` and the like ask here before they answer 0.
+    """
+
+    def __contains__(self, x: object) -> bool:
+        return super().__contains__(x) or _is_no_other(x)
+
+
+def _is_no_other(x: Any) -> bool:
+    if type(x) is sympy.Symbol and x.name in TABLE and x != TABLE[x.name].symbol:
+        raise InputError(f"this symbol {x.name!r} is not the one of the bound: use theorem.symbols[{x.name!r}]")
+    return False
+
+
+class ByName:
+    """Mixed into a class of expressions: parameters may be named by text and by plain symbols.
+
+    What its operators and methods return is of that kind again; what functions of SymPy make of it (``sympy.exp(bound)``) and its
+    parts (``args``) are not. A name of no parameter that is not in the expression either raises UnknownNameError.
+    """
+
+    plain: Any
+    """The expression itself, of SymPy's own class."""
+    _op_priority = 20.0  # above every class of SymPy: x + bound is asked of the bound
+
+    @property
+    def func(self) -> Any:
+        return type(self.plain)
+
+    @property
+    def free_symbols(self) -> set[Any]:
+        """Its symbols; a plain symbol with the name of a parameter, sought in it, raises InputError."""
+        return _Present(self.plain.free_symbols)
 
     def subs(self, *args: Any, **kwargs: Any) -> Any:
-        """As :meth:`sympy.Basic.subs`; raises UnknownNameError for a name of no parameter."""
+        """As :meth:`sympy.Basic.subs`; names in text that is put in are those of parameters too."""
         pairs = [args] if len(args) == 2 else args[0].items() if isinstance(args[0], Mapping) else args[0]
-        return by_name(_plain(self).subs([(symbol_of(old), new) for old, new in pairs], **kwargs))
+        return by_name(self.plain.subs([(_found(self.plain, old), _value(new)) for old, new in pairs], **kwargs))
 
-    def limit(self, x: Any, *args: Any, **kwargs: Any) -> Any:
-        """As :func:`sympy.limit`; raises UnknownNameError for a name of no parameter."""
-        return _plain(self).limit(symbol_of(x), *args, **kwargs)
-
-    def series(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """As :func:`sympy.series`; raises UnknownNameError for a name of no parameter."""
-        return _plain(self).series(x if x is None else symbol_of(x), *args, **kwargs)
+    def xreplace(self, rule: Mapping[Any, Any]) -> Any:
+        """As :meth:`sympy.Basic.xreplace`."""
+        return by_name(self.plain.xreplace({_found(self.plain, old): _value(new) for old, new in rule.items()}))
 
     def has(self, *patterns: Any) -> bool:
         """As :meth:`sympy.Basic.has`; raises InputError for a plain symbol with the name of a parameter."""
         for x in patterns:
-            if type(x) is sympy.Symbol and x.name in TABLE and x != TABLE[x.name].symbol:
-                raise InputError(f"this symbol {x.name!r} is not the one of the bound: use theorem.symbols[{x.name!r}]")
-        return bool(_plain(self).has(*patterns))
+            _is_no_other(x)
+        return bool(self.plain.has(*(_found(self.plain, x) if isinstance(x, str) else x for x in patterns)))
+
+    def _eval_power(self, exponent: Any) -> Any:
+        return by_name(self.plain**exponent)
+
+    def _eval_Integral(self, *limits: Any, **kwargs: Any) -> Any:
+        return sympy.Integral(self.plain, *(_found(self.plain, x) for x in limits), **kwargs)
+
+    def _eval_simplify(self, **kwargs: Any) -> Any:
+        return by_name(sympy.simplify(self.plain, **kwargs))
 
     def __eq__(self, other: object) -> bool:
-        return bool(_plain(self) == _plain(other))
+        return bool(self.plain == plain(other))
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
 
     def __hash__(self) -> int:
-        return hash(_plain(self))
+        return hash(self.plain)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return by_name, (self.plain,)
 
 
-class Total(ByName, Add):  # type: ignore[misc]
-    """A sum."""
-
-    @classmethod
-    def class_key(cls) -> Any:
-        return Add.class_key()
-
-
-class Product(ByName, Mul):  # type: ignore[misc]
-    """A product."""
-
-    @classmethod
-    def class_key(cls) -> Any:
-        return Mul.class_key()
+def _found(expr: Any, given: Any) -> Any:
+    """What is meant by an argument in which a symbol may be named: ``"L_f"``, ``("L_f", 1, 2)``, or anything else as it is."""
+    if isinstance(given, tuple | list | sympy.Tuple):
+        return (_found(expr, given[0]), *map(_value, given[1:])) if given else given
+    if type(given) is sympy.Symbol and given in expr.free_symbols:
+        return given
+    if isinstance(given, str) and given not in TABLE and sympy.Symbol(given) in expr.free_symbols:
+        return sympy.Symbol(given)
+    return symbol_of(plain(given))
 
 
-_KINDS = ((Total, Add), (Product, Mul))
+def _value(given: Any) -> Any:
+    """What is put in; names in text are those of parameters."""
+    return sympy.sympify(given, locals={x: y.symbol for x, y in TABLE.items()}) if isinstance(given, str) else plain(given)
+
+
+def _naming(name: str, at: bool = False) -> Any:
+    """A method all of whose arguments name symbols, or (``at``) the first does and the second is put in for it."""
+
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        named, put = (args[:1], args[1:2]) if at else (args, ())
+        given = (*(_found(self.plain, x) for x in named), *map(_value, put), *args[len(named) + len(put) :])
+        return by_name(getattr(self.plain, name)(*given, **kwargs))
+
+    method.__name__, method.__doc__ = name, f"As that of SymPy; symbols may be named by text: ``{name}('L_f')``."
+    return method
+
+
+def _keeping(name: str) -> Any:
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return by_name(getattr(self.plain, name)(*map(plain, args), **kwargs))
+
+    method.__name__, method.__doc__ = name, "As that of SymPy."
+    return method
+
+
+_NAMING = (
+    *("diff", "integrate", "count", "find", "collect", "as_independent", "as_coefficient", "as_leading_term", "is_constant"),
+    *("is_polynomial", "is_rational_function", "has_free"),
+)  # fmt: skip
+_NAMING_AT = ("limit", "series", "nseries", "aseries", "coeff", "replace", "leadterm", "apart")
+_KEEPING = (
+    *("doit", "expand", "simplify", "factor", "together", "cancel", "nsimplify", "trigsimp", "powsimp", "radsimp", "ratsimp"),
+    *("evalf", "n", "rewrite", "refine", "as_numer_denom", "__neg__", "__abs__", "__pow__", "__rpow__"),
+    *(f"__{side}{x}__" for x in ("add", "sub", "mul", "truediv", "mod") for side in ("", "r")),
+)  # fmt: skip
+for _names, _make in ((_NAMING, _naming), (_NAMING_AT, partial(_naming, at=True)), (_KEEPING, _keeping)):
+    for _name in _names:
+        setattr(ByName, _name, _make(_name))
+
+
+@cache
+def _kind(theirs: Any) -> Any:
+    """The class of expressions by name under one of SymPy's, with its name and its place in the order of classes.
+
+    What SymPy itself builds with it is of SymPy's own class.
+    """
+
+    def build(cls: type, *args: Any, **kwargs: Any) -> Any:
+        return theirs(*args, **kwargs)
+
+    content = {"class_key": theirs.class_key, "__module__": __name__, "__new__": build}
+    if hasattr(theirs, "_from_args"):
+        content["_from_args"] = theirs._from_args
+    return type(theirs.__name__, (ByName, theirs), content)
 
 
 def by_name(expr: Any) -> Any:
-    """The sum or product ``expr``, whose parameters may then be named by text."""
-    return next((ours._from_args(expr.args) for ours, theirs in _KINDS if type(expr) is theirs), expr)
+    """The expression, whose parameters may then be named by text (a lone symbol or number, and what is none, as it is)."""
+    if isinstance(expr, tuple):
+        return tuple(map(by_name, expr))
+    if not isinstance(expr, sympy.Expr) or isinstance(expr, ByName) or expr.is_Atom:
+        return expr
+    theirs: Any = type(expr)
+    result = sympy.Basic.__new__(_kind(theirs), *expr.args)
+    result.plain = expr
+    if isinstance(expr, Add | Mul | sympy.Pow):
+        result.is_commutative = expr.is_commutative
+    return result
 
 
-def _plain(expr: Any) -> Any:
-    return next((theirs._from_args(expr.args) for ours, theirs in _KINDS if type(expr) is ours), expr)
+def plain(expr: Any) -> Any:
+    """The expression of SymPy's own class."""
+    return expr.plain if isinstance(expr, ByName) else expr
+
+
+def terms_by_name(theorem: Theorem, options: Mapping[str, Any]) -> tuple[Term, ...]:
+    """See :meth:`cmbound.records.Theorem.formula`."""
+    return tuple(Term(x.name, by_name(x.expression)) for x in closed_terms(theorem, **options))
+
+
+def substituted_by_name(theorem: Theorem, params: Mapping[str, Any]) -> Any:
+    """See :meth:`cmbound.records.Theorem.substitute`."""
+    return by_name(substituted(theorem, params))
 
 
 @alone

@@ -294,7 +294,7 @@ def substituted(theorem: Theorem, params: Mapping[str, Any]) -> Any:
     for name in numbers:
         if name in OPTIONS:
             raise InputError(f"substitute takes no {name}")
-    expr = sympy.Add(*(term.expression for term in theorem.formula(**options)))
+    expr = sympy.Add(*(term.expression for term in closed_terms(theorem, **options)))
     return expr.subs(numbers_in(theorem, numbers), simultaneous=True)
 
 
@@ -341,7 +341,7 @@ def statement_parts(theorem: Theorem, **options: Any) -> tuple[str, list[str]]:
     """LaTeX of a statement: ``quantity \\leq`` and the terms that follow."""
     relation = r"\lesssim" if theorem.kind == "order" else r"\leq"
     target = r"p_{\mathrm{data}}" if options.get("to", "p_data") == "p_data" else r"p_\delta"
-    terms = theorem.formula(**options)
+    terms = closed_terms(theorem, **options)
     if theorem.kind == "order":
         terms = tuple(Term(x.name, x.expression.xreplace({TABLE["C"].symbol: sympy.S.One})) for x in terms)
     shown = [_bracketed(latex(x.expression)) for x in terms if x.expression != 0]

@@ -236,9 +236,9 @@ class Theorem(Record):
         Raises:
             InputError: an option that does not exist or does not fit the statement.
         """
-        from cmbound.formulas import closed_terms
+        from cmbound.expressions import terms_by_name
 
-        return closed_terms(self, **options)
+        return terms_by_name(self, options)
 
     @property
     def terms(self) -> tuple[Term, ...]:
@@ -249,7 +249,10 @@ class Theorem(Record):
     def expression(self) -> Any:
         """The sum of :attr:`terms`, an exact SymPy expression; ``sympy.expand_func`` unfolds the named functions.
 
-        Its ``diff``, ``subs``, ``limit`` and ``series`` find parameters by name: ``sympy.diff(expression, "L_f")``.
+        Like :meth:`formula`, :meth:`substitute` and :meth:`diff` it finds parameters by name: ``sympy.diff(expression, "L_f")``,
+        ``expression.subs({"h": "1/1000"})``; so do the results of its own methods and operators. SymPy knows nothing of names:
+        in what its functions make of it (``sympy.exp(expression)``, ``sympy.Add(...)``), in its ``args`` and in a lone symbol,
+        ``"L_f"`` and ``Symbol("L_f")`` are other symbols, and a derivative by them is 0. There use :attr:`symbols`.
         """
         from cmbound.expressions import bound
 
@@ -257,7 +260,10 @@ class Theorem(Record):
 
     @property
     def symbols(self) -> Mapping[str, Any]:
-        """The SymPy symbols of the parameters, by name.
+        """The SymPy symbols of the parameters, by name, which all of SymPy understands.
+
+        They know their domains (L_f >= 1, d an integer) and are not equal to ``Symbol("L_f")``, for which see
+        :attr:`expression`.
 
         >>> import cmbound
         >>> cmbound.theorem("explicit-one-step").symbols["L_f"]
@@ -354,9 +360,9 @@ class Theorem(Record):
         Raises:
             CmboundError: as for :meth:`evaluate`, except that nothing is missing.
         """
-        from cmbound.formulas import substituted
+        from cmbound.expressions import substituted_by_name
 
-        return substituted(self, params)
+        return substituted_by_name(self, params)
 
     # --- numbers --------------------------------------------------------------------------------------------------
 

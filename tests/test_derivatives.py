@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -193,7 +194,6 @@ def test_the_expression_is_the_sum_it_prints_as() -> None:
     assert hash(expr) == hash(plain)
     assert str(expr) == str(plain)
     assert sympy.latex(expr) == sympy.latex(plain)
-    assert type(expr + 1) is sympy.Add
     assert expr - plain == 0
     assert pickle.loads(pickle.dumps(expr)) == expr
     assert by_name(L_f) is L_f
@@ -202,6 +202,76 @@ def test_the_expression_is_the_sum_it_prints_as() -> None:
         sympy.limit(by_name(L_f + h), Symbol("h"), 0)
     assert by_name(L_f * sympy.exp(h)).series("h", 0, 2) == sympy.series(L_f * sympy.exp(h), h, 0, 2)
     assert ONE_STEP.diff("L_f", "L_f") == sympy.diff(plain, L_f, 2)
+
+
+@cache
+def _handed_out() -> list[Any]:
+    """Every kind of expression a user is given, and what its own methods and operators make of it."""
+    found = [x.expression for x in (*ONE_STEP.terms, ONE_STEP.formula(profile="universal")[3])]
+    found += [ONE_STEP.expression, ONE_STEP.substitute(profile="universal", d=2), ONE_STEP.diff("L_f", profile="universal")]
+    one = ONE_STEP.terms[2].expression
+    found += [one + 1, 1 + one, d - one, 2 * one, one / d, d / one, -one, one**2, 2**one, sympy.sqrt(one)]
+    found += [
+        one.subs("h", "T/100"),
+        one.diff("eps_sc"),
+        one.doit(),
+        sympy.expand(one),
+        one.xreplace({"h": delta}),
+        one.coeff("L_f"),
+    ]
+    found += [sympy.simplify(one), sum(x.expression for x in ONE_STEP.terms[:3])]
+    return [*found, pickle.loads(pickle.dumps(one))]
+
+
+@pytest.mark.parametrize("i", range(28))
+def test_every_expression_that_is_handed_out_finds_names(i: int) -> None:
+    """Only the whole bound did: in its terms, its derivatives and whatever was made of it a derivative by a name was 0."""
+    expr = _handed_out()[i]
+    plain = expr.plain
+    assert type(plain) is expr.func
+    assert (expr == plain, plain == expr, hash(expr)) == (True, True, hash(plain))
+    assert (str(expr), sympy.latex(expr), sympy.srepr(expr)) == (str(plain), sympy.latex(plain), sympy.srepr(plain))
+    for symbol in plain.free_symbols:
+        name = symbol.name
+        slope = sympy.diff(plain, symbol)
+        ways = [sympy.diff(expr, x) for x in (name, Symbol(name), symbol, (name, 1), (Symbol(name), 1))]
+        assert ways == [slope] * 5
+        twice = sympy.diff(plain, symbol, 2)
+        assert sympy.diff(expr, name, 2) == sympy.diff(expr, name, name) == sympy.diff(expr, (name, 2)) == twice
+        put_in = plain.subs(symbol, Rational(1, 10**4))
+        assert expr.subs({name: "1/10000"}) == expr.subs(Symbol(name), "1/10000") == put_in
+        assert expr.xreplace({Symbol(name): sympy.Integer(2)}) == expr.xreplace({name: 2}) == plain.xreplace({symbol: 2})
+        assert expr.coeff(name) == expr.coeff(Symbol(name)) == plain.coeff(symbol)
+        assert expr.replace(name, 3) == plain.replace(symbol, sympy.Integer(3))
+        assert expr.as_independent(name) == plain.as_independent(symbol)
+        for ask in (sympy.Derivative, lambda e, x: sympy.Integer(x in e.free_symbols), sympy.limit):
+            with pytest.raises(InputError, match=rf"theorem.symbols\['{name}'\]"):
+                ask(expr, Symbol(name), *([1] if ask is sympy.limit else [])).doit()
+
+
+def test_elasticities_find_names() -> None:
+    one, all_of_them = cmbound.elasticity("explicit-one-step", "h"), cmbound.elasticities("explicit-one-step").expressions
+    for expr in (one, all_of_them["L_f"]):
+        assert sympy.diff(expr, "eps_cm") == sympy.diff(expr.plain, eps_cm) != 0
+
+
+def test_integrals_and_limits_by_name() -> None:
+    consistency, score = (ONE_STEP.terms[i].expression for i in (1, 2))
+    for ask in (sympy.integrate, lambda e, x: e.integrate(x)):
+        assert ask(consistency, ("eps_cm", 1, 2)) == ask(consistency, (Symbol("eps_cm"), 1, 2)) == 3 * (T - delta) / 2
+        assert sympy.expand(sympy.diff(ask(score, "eps_sc"), eps_sc) - score) == 0
+    assert score.limit("h", 0) == L_f * eps_sc * (T - delta)
+    assert consistency.limit("delta", "T") == 0
+    assert score.series("h", 0, 2) == sympy.series(score.plain, h, 0, 2)
+
+
+def test_a_symbol_of_the_user_stays_what_it_is() -> None:
+    mine = Symbol("x")
+    put_in = ONE_STEP.terms[1].expression.subs("eps_cm", mine)
+    assert put_in.diff(mine) == put_in.diff("x") == T - delta
+    assert put_in.subs(mine, "1/2") == (T - delta) / 2
+    with pytest.raises(UnknownNameError):
+        put_in.diff(Symbol("y_"))
 
 
 WRONG = [

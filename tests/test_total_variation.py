@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from fractions import Fraction
 from typing import Any
 
 import mpmath
@@ -11,6 +13,7 @@ from mpmath import mpf
 
 import cmbound
 from cmbound.errors import CmboundError, DomainError, InputError
+from cmbound.output.planning import budget_page
 from cmbound.verification.campaign import check
 
 SMOOTHING, UNDERDAMPED, EARLY = "explicit-tv-smoothing", "explicit-tv-underdamped", "explicit-tv-early-stopping"
@@ -130,3 +133,66 @@ def test_a_budget_for_total_variation(id: str, more: dict[str, Any]) -> None:
     assert budget.achieved.value > 0.25
     assert set(budget.solved) == {"delta", "T", "h", "eps_sc", "eps_cm", "eta" if more else "u"}
     assert all(x.value <= budget.split[name] * 0.3 * (1 + 1e-9) for name, x in budget.achieved.terms.items())
+    assert (budget.chosen, dict(budget.fixed)) == (("gamma", "tau_c") if more else (), {})
+
+
+PRESET: dict[str, Any] = {"preset": "gaussian-2d"}
+
+
+@pytest.mark.parametrize(
+    ("id", "given", "options", "chosen"),
+    [
+        (SMOOTHING, PRESET, {"target": "0.5", "unknown": "eps_cm"}, ("u",)),
+        (SMOOTHING, PRESET, {"target": "0.5", "unknown": "h"}, ("u",)),
+        (SMOOTHING, {**PRESET, "u": "0.03"}, {"target": "0.5", "unknown": "eps_cm"}, ()),
+        (SMOOTHING, PRESET, {"target": "0.5", "unknown": "u"}, ()),
+        (UNDERDAMPED, {**PRESET, "L_phi": 4, "eta": "0.001", "gamma": 30}, {"target": "0.9", "unknown": "eps_cm"}, ("tau_c",)),
+        (UNDERDAMPED, {**PRESET, "L_phi": 4, "eta": "0.001"}, {"target": "0.9", "unknown": "T"}, ("gamma", "tau_c")),
+        (UNDERDAMPED, {**PRESET, "L_phi": 4, "L_f": "1.05"}, {"target": "0.5"}, ("gamma", "tau_c")),
+        (UNDERDAMPED, {**PRESET, "L_phi": 4, "tau_c": "0.9"}, {"target": "0.5"}, ("gamma",)),
+    ],
+    ids=str,
+)
+def test_an_answer_tells_every_parameter_it_stands_on(
+    id: str, given: dict[str, Any], options: dict[str, Any], chosen: tuple[str, ...]
+) -> None:
+    """Free parameters that were left out are chosen; without them nobody could check the bound that is called certified."""
+    budget = cmbound.solve(id, **options, **given)
+    assert budget.chosen == chosen
+    assert set(chosen) & {*budget.fixed, *budget.solved, *given} == set()
+    assert set(chosen) <= set(budget.budget)
+    again = cmbound.theorem(id).evaluate(**budget.achieved.parameters)
+    assert (again.lower, again.upper) == (budget.achieved.lower, budget.achieved.upper)
+    assert set(cmbound.theorem(id).free) <= set(budget.achieved.parameters)
+    data = budget.to_dict()
+    assert data["chosen"] == list(chosen)
+    for name in chosen:
+        assert data["budget"][name] == data["parameters"][name] == budget.budget[name]
+        assert re.search(rf"{name} +{re.escape(budget.budget[name])} +chosen", budget_page(budget))
+
+
+def test_the_cost_of_a_corrector_is_named() -> None:
+    law: dict[str, Any] = {"L_s": "1.5", "L_phi": "1.5", "L_f": "1.05", "d": 1, "m2": "1.517"}
+    budget = cmbound.solve(UNDERDAMPED, target="0.195", **law)
+    eta, time = (Fraction(budget.budget[x]) for x in ("eta", "tau_c"))
+    count = budget.steps_of_corrector
+    assert count is not None
+    assert (count - 1) * eta < time <= count * eta
+    page = budget_page(budget)
+    assert f"{count} evaluations of the score in the corrector" in page
+    assert f"{budget.evaluations_of_teacher} evaluations of the teacher" in page
+    assert budget.to_dict()["steps_of_corrector"] == count
+    assert cmbound.solve(SMOOTHING, target="0.5", unknown="eps_cm", **PRESET).steps_of_corrector is None
+
+
+@pytest.mark.parametrize("unknown", [None, "delta"])
+def test_the_time_of_early_stopping_alone(unknown: str | None) -> None:
+    """The only term grows with delta: the largest delta within the target."""
+    early = cmbound.theorem(EARLY)
+    law: dict[str, Any] = {"L_s": 2, "d": 2, "m2": 1}
+    budget = cmbound.solve(early, target="0.1", unknown=unknown, **law)
+    assert budget.solved == ("delta",)
+    found = Fraction(budget.budget["delta"])
+    assert early.evaluate(**law, delta=found).value <= 0.1 < early.evaluate(**law, delta=found * Fraction(1001, 1000)).value
+    with pytest.raises(InputError, match="unknown must be one of delta; got 'T'"):
+        cmbound.solve(early, target="0.1", unknown="T", **law)

@@ -14,6 +14,7 @@ from cmbound.analysis.orders import DEFAULT_PROFILE, LIMITS, analysed_terms, exa
 from cmbound.analysis.records import Dominance, Elasticities, Interval
 from cmbound.errors import DomainError, InputError, UndecidedError
 from cmbound.exact import as_expr
+from cmbound.expressions import by_name
 from cmbound.functions import Q, geometric_sum, plain
 from cmbound.notation import TABLE
 from cmbound.numbers import exact
@@ -50,7 +51,7 @@ def elasticity(theorem: Theorem | str, parameter: str, **params: Any) -> Any:
     bound = Add(*terms.values()) if term is None else terms[term]
     if parameter not in {x.name for x in bound.free_symbols}:
         raise InputError(f"{parameter!r} does not occur in the bound; {', '.join(_varying(bound))} do")
-    return _elasticity(bound, parameter)
+    return by_name(_elasticity(bound, parameter))
 
 
 def _varying(bound: Any) -> list[str]:
@@ -97,7 +98,7 @@ def elasticities(theorem: Theorem | str, **params: Any) -> Elasticities:
         at |= _polished(bound, at, chosen)
     expressions = {name: _elasticity(bound, name) for name in _varying(bound)}
     values = {name: _value(e, at) for name, e in expressions.items()} if complete else None
-    return Elasticities(theorem, expressions, values)
+    return Elasticities(theorem, {name: by_name(e) for name, e in expressions.items()}, values)
 
 
 def _fixed(theorem: Theorem, numbers: Mapping[str, Any]) -> dict[str, Any]:

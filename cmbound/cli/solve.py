@@ -10,7 +10,7 @@ from cmbound.cli import CONTEXT
 from cmbound.cli.common import at_work, completer, format_option, output_option, parameter_names, preset_names, theorem_ids, write
 from cmbound.cli.evaluate import GRID_KINDS, PROFILE_NAMES, TEACHER_NAMES, parse_grid, parse_pairs, parse_params
 
-UNKNOWNS = ("h", "N", "eps_sc", "eps_cm", "T", "delta", "k", "L_f")
+UNKNOWNS = ("h", "N", "eps_sc", "eps_cm", "T", "delta", "k", "L_f", "u", "eta")
 
 
 def read_given(pairs: tuple[str, ...], params: str | None, grid: str | None, options: dict[str, Any]) -> dict[str, Any]:
@@ -79,7 +79,8 @@ def statement_options(command: Any) -> Any:
     "--fix",
     multiple=True,
     metavar="NAME=VALUE",
-    help="Hold delta, T, h, N, eps_sc, eps_cm, k, t_hat or times fixed and solve the rest. Repeatable; -p does the same.",
+    help="Hold delta, T, h, N, eps_sc, eps_cm, k, t_hat, times, u, eta, gamma or tau_c fixed and solve the rest. Repeatable; "
+    "-p does the same.",
 )
 @click.option(
     "--split",

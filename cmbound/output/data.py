@@ -11,7 +11,7 @@ import sympy
 
 import cmbound
 from cmbound.exact import noise_level
-from cmbound.formulas import latex, on_a_grid, statement_parts
+from cmbound.formulas import closed_terms, latex, on_a_grid, statement_parts
 from cmbound.frozen import thawed
 from cmbound.functions import Named, plain, v
 from cmbound.notation import SIGNS
@@ -183,7 +183,7 @@ def _profile_assumptions(profile: str | Profile | None) -> tuple[Assumption, ...
 
 def theorem_data(theorem: Theorem, **options: Any) -> dict[str, Any]:
     """A statement with everything known about it (options as for :meth:`cmbound.records.Theorem.formula`)."""
-    terms = theorem.formula(**options)
+    terms = closed_terms(theorem, **options)
     left, right = statement_parts(theorem, **options)
     expression = sympy.Add(*(x.expression for x in terms))
     data: dict[str, Any] = {

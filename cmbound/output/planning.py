@@ -31,9 +31,11 @@ def budget_data(budget: Budget) -> dict[str, Any]:
         "budget": dict(budget.budget),
         "fixed": dict(budget.fixed),
         "solved": list(budget.solved),
+        "chosen": list(budget.chosen),
         "split": dict(budget.split),
         "achieved": {name: achieved[name] for name in kept},
         "evaluations_of_teacher": budget.evaluations_of_teacher,
+        "steps_of_corrector": budget.steps_of_corrector,
         "parameters": achieved["parameters"],
         **{name: achieved[name] for name in ("teacher", "grid", "clock", "start", "to")},
     }
@@ -46,10 +48,11 @@ def target_text(budget: Budget) -> str:
 
 
 def budget_table(budget: Budget) -> Table:
-    """The parameters, each ``solved``, ``fixed`` or ``follows``."""
+    """The parameters, each ``solved``, ``fixed``, ``chosen`` or ``follows``."""
     rows = []
     for name, value in budget.budget.items():
-        how = "solved" if name in budget.solved else "fixed" if name in budget.fixed else "follows"
+        kinds = {"solved": budget.solved, "fixed": budget.fixed, "chosen": budget.chosen}
+        how = next((kind for kind, names in kinds.items() if name in names), "follows")
         rows.append((Cell(name), number(value), Cell(how)))
     return Table(("parameter", "value", "how"), tuple(rows), "lrl")
 
@@ -86,6 +89,10 @@ def _budget_lines(budget: Budget) -> list[str]:
     lines = []
     if budget.evaluations_of_teacher is not None:
         lines.append(f"{budget.evaluations_of_teacher} evaluations of the teacher, one for each step of the grid")
+    if budget.steps_of_corrector is not None:
+        lines.append(
+            f"{budget.steps_of_corrector} evaluations of the score in the corrector, one for each of its steps (tau_c/eta)"
+        )
     return [*lines, *(f"note: {x}" for x in achieved.notes)]
 
 

@@ -14,7 +14,7 @@ from scipy.optimize import minimize_scalar
 from cmbound.catalogue import theorem as find
 from cmbound.errors import DomainError, InputError
 from cmbound.frozen import Record
-from cmbound.numbers import apart, exact
+from cmbound.numbers import apart, exact, text_of
 from cmbound.planning.problem import (
     HIGHEST,
     LOWEST,
@@ -56,12 +56,14 @@ class Budget(Record):
     Attributes:
         theorem: the statement.
         target: what its total may be.
-        budget: every budget parameter as exact text, those held fixed included; N counts the steps of a grid.
+        budget: every budget parameter as exact text, those held fixed or chosen included; N counts the steps of a grid.
         fixed: the budget parameters that were given.
         solved: the names of those that were solved for, in their order.
+        chosen: the names of the statement's free parameters that were left out and not solved for: the best were taken.
         split: by term, the share of the target it was allowed (a fixed term: the share it uses).
         achieved: the certified evaluation at the budget; its upper end is at most the target.
         evaluations_of_teacher: one for each step of the grid (None: no teacher enters).
+        steps_of_corrector: tau_c/eta rounded up, each with one evaluation of the score (None: no corrector enters).
     """
 
     theorem: Theorem
@@ -72,6 +74,8 @@ class Budget(Record):
     split: Mapping[str, float]
     achieved: Evaluation
     evaluations_of_teacher: int | None
+    chosen: tuple[str, ...] = ()
+    steps_of_corrector: int | None = None
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{name}={x}" for name, x in self.budget.items())
@@ -113,7 +117,7 @@ def solve(
         fix: budget parameters held fixed, by name (the same as giving them among ``params``).
         split: shares of the named terms: in their order, by name (unnamed terms share the rest), or ``"optimal"``: the
             fewest steps for the given errors. Default: equal shares.
-        unknown: ``h``, ``N``, ``eps_sc``, ``eps_cm``, ``T``, ``delta``, ``k`` or ``L_f``.
+        unknown: ``h``, ``N``, ``eps_sc``, ``eps_cm``, ``T``, ``delta``, ``k``, ``L_f``, ``u`` or ``eta``.
         params: numbers and options, as for :meth:`cmbound.records.Theorem.evaluate`.
 
     Returns:
@@ -232,7 +236,7 @@ def _in_order(problem: Problem, allowed: Mapping[str, float], values: Values, pa
     """The unknowns without a value, one after the other; the corrector's step within ``part`` of its share."""
     for name in problem.unknowns:
         if name not in values:
-            values[name] = solve_one(problem, name, values, allowed[TERM_OF[name]] * (part if name == "eta" else 1.0))
+            values[name] = solve_one(problem, name, values, allowed[problem.term_of(name)] * (part if name == "eta" else 1.0))
     if "corrector" in allowed and "eps_sc" in values:
         values["eps_sc"] = _for_corrector(problem, values, allowed["corrector"])
     return values
@@ -263,7 +267,7 @@ def solve_one(problem: Problem, name: str, values: Values, allowance: float) -> 
     Raises:
         DomainError: no value brings its term within the allowance.
     """
-    term = TERM_OF[name]
+    term = problem.term_of(name)
 
     def used(x: Any) -> float:
         return problem.values_of_terms({**values, name: x}, term)[term]
@@ -466,10 +470,11 @@ def record(problem: Problem, values: Values, allowed: Mapping[str, float], achie
             values = {**values, name: str(chosen)}
             solved.append(name)
     steps = _steps(problem, values)
-    everything = {**problem.fixed, **values}
+    chosen = {x: text_of(achieved.parameters[x]) for x in problem.chosen}
+    everything = {**problem.fixed, **values, **chosen}
     if steps is not None:
         everything["N"] = str(steps)
-    order = [x for x in (*TERM_OF, *problem.fixed, *values) if x in everything]
+    order = [x for x in (*TERM_OF, *problem.fixed, *values, *chosen) if x in everything]
     split = {x: allowed.get(x, y.value) / target for x, y in achieved.terms.items()}
     return Budget(
         theorem=theorem,
@@ -480,7 +485,15 @@ def record(problem: Problem, values: Values, allowed: Mapping[str, float], achie
         split=split,
         achieved=achieved,
         evaluations_of_teacher=steps,
+        chosen=tuple(chosen),
+        steps_of_corrector=_steps_of_corrector(achieved.parameters),
     )
+
+
+def _steps_of_corrector(params: Mapping[str, Any]) -> int | None:
+    if not {"tau_c", "eta"} <= set(params):
+        return None
+    return -int(-exact("tau_c", params["tau_c"]) / exact("eta", params["eta"]) // 1)
 
 
 def _steps(problem: Problem, values: Mapping[str, Any]) -> int | None:

@@ -12,6 +12,7 @@ import numpy as np
 from sympy import S, sqrt
 
 from cmbound.errors import DomainError, InputError, MissingParameterError
+from cmbound.evaluation.free import best as best_values
 from cmbound.evaluation.free import smallest
 from cmbound.evaluation.point import evaluate
 from cmbound.evaluation.setting import LONGEST_HORIZON, SAME_TIME, resolve, with_preset
@@ -31,6 +32,7 @@ from cmbound.records import Evaluation, Theorem
 
 BUDGET: Mapping[str, tuple[str, ...]] = FrozenDict(
     {
+        "early_stopping_tv": ("delta",),
         "early_stopping": ("delta",),
         "smoothing": ("u",),
         "corrector": ("eta",),
@@ -45,6 +47,7 @@ BUDGET: Mapping[str, tuple[str, ...]] = FrozenDict(
 A new statement whose terms are monotone in a parameter of their own adds a row. A term without one uses what it uses.
 """
 TERM_OF = FrozenDict({name: term for term, names in BUDGET.items() for name in names})
+"""The usual term of each parameter; in a problem see :meth:`Problem.term_of`."""
 SMALLEST = frozenset({"T", "N", "k"})
 """Unknowns of which the smallest value is wanted; of the others it is the largest."""
 STEP_OF_GRID = FrozenDict({None: "h", "two-stage": "h", "uniform": "N", "geometric": "N", "edm": "N"})
@@ -139,7 +142,16 @@ class Problem(Record):
     @property
     def free_terms(self) -> tuple[str, ...]:
         """The terms that belong to an unknown."""
-        return tuple(TERM_OF[name] for name in self.unknowns)
+        return tuple(map(self.term_of, self.unknowns))
+
+    def term_of(self, name: str) -> str:
+        """The term that a budget parameter moves alone in this statement."""
+        return next(x for x in self.terms if name in BUDGET.get(x, ()))
+
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """The free parameters of the statement that are neither given nor unknown."""
+        return tuple(x for x in self.theorem.free if x not in self.fixed and x not in self.unknowns)
 
     @property
     def end(self) -> str:
@@ -212,7 +224,10 @@ class Problem(Record):
 
     def certified(self, values: Mapping[str, Any]) -> Evaluation:
         """The certified evaluation."""
-        found = evaluate(self.theorem, self.params(values))
+        params = self.params(values)
+        if self.theorem.free:  # put in as if given: the record shows them, and all of it put back gives this bound
+            params |= best_values(self.theorem, params)
+        found = evaluate(self.theorem, params)
         return replace(found, unused=tuple(x for x in found.unused if x[0] in self.own))
 
     # --- where an unknown may lie ---------------------------------------------------------------------------------
@@ -266,8 +281,8 @@ def _short(x: Fraction) -> str:
 
 def fixable(theorem: Theorem) -> tuple[str, ...]:
     """The names a budget may fix."""
-    names = [*TERM_OF, "t", "k", "t_hat", "times", "gamma", "tau_c"]
-    return tuple(x for x in (*names, *ALIASES) if accepts(theorem, x))
+    names = [*TERM_OF, "t", "k", "t_hat", "times", "gamma", "tau_c", *theorem.free, *ALIASES]
+    return tuple(x for x in dict.fromkeys(names) if accepts(theorem, x))
 
 
 def read_problem(
@@ -310,15 +325,16 @@ def read_problem(
         grid = given["grid"] = "geometric"
     step = STEP_OF_GRID.get(grid, "N") if isinstance(grid, str | None) else None
     terms = tuple(x.name for x in theorem.sources if not (x.name == "early_stopping" and given.get("to") == "p_delta"))
-    if "gamma" in theorem.free and unknown is None:
-        given = {**best_corrector(given), **given}
+    chosen = best_corrector(given) if "gamma" in theorem.free and unknown is None else {}
+    given = {**chosen, **given}
     if not any(accepts(theorem, name) for term in terms for name in BUDGET.get(term, ())):
-        raise InputError(f"{theorem.id} has no budget: none of its terms has a parameter of its own")
+        known = ", ".join(x.replace("_", " ") for x in BUDGET)
+        raise InputError(f"{theorem.id} has no budget: solve knows the parameters of {known} only, and it has no such term")
     if unknown is not None:
         return _single(Problem(theorem, goal, given, (unknown,), {}, terms, step, own=frozenset(own)), own)
     _count_of_lists(given, step)
     unknowns = tuple(x for x in _unknowns(given, terms, step) if accepts(theorem, x))
-    fixed = {name: _text(given[name]) for name in fixable(theorem) if name in given}
+    fixed = {name: _text(given[name]) for name in fixable(theorem) if name in given and name not in chosen}
     return Problem(theorem, goal, given, unknowns, fixed, terms, step, own=frozenset(own))
 
 
@@ -372,7 +388,8 @@ def _single(problem: Problem, own: Mapping[str, Any]) -> Problem:
     name = problem.unknowns[0]
     theorem, given = problem.theorem, dict(problem.given)
     names = (*TERM_OF, "L_f", *(("k",) if theorem.recursion else ()))
-    allowed = [x for x in names if accepts(theorem, x) and TERM_OF.get(x, problem.terms[0]) in problem.terms]
+    moved = {"L_f", "k", *(x for term in problem.terms for x in BUDGET.get(term, ()))}
+    allowed = [x for x in names if accepts(theorem, x) and x in moved]
     if name not in allowed:
         raise InputError(f"unknown must be one of {', '.join(allowed)}; got {name!r}")
     if is_given(own, name):

@@ -66,14 +66,14 @@ def statements(digits: int, statements: Any = None, profile: str | None = None) 
 
 
 def _order_terms(theorem: Theorem) -> dict[str, Any]:
-    return {x.name: x.expression.xreplace({C: 1}) for x in theorem.terms}
+    return {x.name: x.expression.xreplace({C: 1}) for x in closed_terms(theorem)}
 
 
 def _explicit_terms(theorem: Theorem, recursion: bool, profile: str | None) -> dict[str, Any]:
     """By name; of a recursion the distance before counts as initialisation."""
     known = profile if theorem.uses_profile else None
     if not recursion:
-        return {x.name: x.expression for x in theorem.formula(profile=known)}
+        return {x.name: x.expression for x in closed_terms(theorem, profile=known)}
     before = TABLE["W_prev"].symbol
     terms = tuple(
         Term(x.name, x.expression if x.name == "initialisation" else x.expression.subs(before, 0)) for x in theorem.recursion
@@ -103,7 +103,7 @@ def _abbreviations() -> dict[Any, tuple[Any, str]]:
         put(CONTRACTION, LipschitzAt, lambda x: TABLE["L_f"].symbol): "r",
     }
     for theorem in (find("explicit-tv-smoothing"), find("explicit-tv-underdamped")):
-        for x in theorem.terms:
+        for x in closed_terms(theorem):
             for call in x.expression.atoms(tv_drift, steering, corrector_information):
                 index = f"_{{{formula(call.args[-1]).text}}}" if isinstance(call, tv_drift) else ""
                 found[call] = type(call).latex_name + index
