@@ -235,3 +235,8 @@ def test_dimension_of_a_subspace_and_variance_help(name: str, teacher: str) -> N
     if subspace:
         other = ONE_STEP.evaluate(**{**base, "d": 5}).terms["discretisation"].value
         assert smaller == pytest.approx(other, rel=1e-14)
+
+
+def test_auto_is_given_alone() -> None:
+    with pytest.raises(cmbound.InputError, match=r"^profile 'auto' stands for the best of all that apply; give it alone"):
+        cmbound.theorem("explicit-one-step").evaluate(preset="gaussian-2d", profile=("auto", "universal"))

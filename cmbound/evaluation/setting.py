@@ -512,6 +512,8 @@ def _choose_profiles(
         wanted = [profile(asked) if isinstance(asked, str) else asked]
         name = wanted[0].name
     else:
+        if "auto" in [x for x in asked if isinstance(x, str)]:
+            raise InputError("profile 'auto' stands for the best of all that apply; give it alone, not in a list")
         wanted = [x if isinstance(x, Profile) else profile(x) for x in asked]
         if not wanted:
             raise InputError("profile is an empty list")
