@@ -59,7 +59,7 @@ def evaluate(theorem: Theorem, params: Mapping[str, Any], tier: str = "certified
     chosen = best(theorem, params) if theorem.free else {}
     setting = resolve(theorem, {**params, **chosen})
     given = {name: value for name, value in setting.given.items() if name not in chosen}
-    setting = replace(setting, given=given, own=setting.own - chosen.keys())
+    setting = replace(setting, given=given, own=tuple(x for x in setting.own if x not in chosen))
     return evaluate_setting(setting, tier, params.get("digits"))
 
 

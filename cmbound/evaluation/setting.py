@@ -76,7 +76,7 @@ class Setting(Record):
     grid: Grid | None = None
     assumptions: tuple[tuple[Assumption, str], ...] = field(default=())
     consistency: Any = CONSISTENCY_STEP
-    own: frozenset[str] = frozenset()
+    own: tuple[str, ...] = ()
     shapes: tuple[Shape, ...] = ()
 
     @property
@@ -212,7 +212,7 @@ def _resolved(theorem: Theorem, params: Mapping[str, Any], left_out: Collection[
     require_formula(theorem)
     options = {name: params[name] for name in OPTIONS if params.get(name) is not None}
     numbers = {name: value for name, value in params.items() if name not in OPTIONS and value is not None}
-    own = frozenset(numbers) | frozenset(options)
+    own = tuple(sorted({*numbers, *options}))
     if "preset" in options:
         numbers, options = with_preset(theorem, numbers, options)
     for name in ("profile", "grid", "teacher"):
@@ -414,7 +414,9 @@ def _check_missing(
         raise MissingParameterError(f"{theorem.id} needs {', '.join(missing)}{hint}")
 
 
-def _cross_checks(values: Mapping[str, Value], lists: Mapping[str, tuple[Value, ...]], clock: Clock, own: frozenset[str]) -> None:
+def _cross_checks(
+    values: Mapping[str, Value], lists: Mapping[str, tuple[Value, ...]], clock: Clock, own: Collection[str]
+) -> None:
     law.check(values, lists.get("weights", ()), ve=clock.name == "ve", own=own)
     if values.get("k", Fraction(1)) > MAX_EVALUATIONS:
         raise DomainError(f"k must be at most {MAX_EVALUATIONS}, got {values['k']}")

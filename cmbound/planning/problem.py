@@ -137,7 +137,7 @@ class Problem(Record):
     terms: tuple[str, ...]
     step: str | None
     offset: float | None = None
-    own: frozenset[str] = frozenset()
+    own: tuple[str, ...] = ()
 
     @property
     def free_terms(self) -> tuple[str, ...]:
@@ -331,11 +331,11 @@ def read_problem(
         known = ", ".join(x.replace("_", " ") for x in BUDGET)
         raise InputError(f"{theorem.id} has no budget: solve knows the parameters of {known} only, and it has no such term")
     if unknown is not None:
-        return _single(Problem(theorem, goal, given, (unknown,), {}, terms, step, own=frozenset(own)), own)
+        return _single(Problem(theorem, goal, given, (unknown,), {}, terms, step, own=tuple(sorted(own))), own)
     _count_of_lists(given, step)
     unknowns = tuple(x for x in _unknowns(given, terms, step) if accepts(theorem, x))
     fixed = {name: _text(given[name]) for name in fixable(theorem) if name in given and name not in chosen}
-    return Problem(theorem, goal, given, unknowns, fixed, terms, step, own=frozenset(own))
+    return Problem(theorem, goal, given, unknowns, fixed, terms, step, own=tuple(sorted(own)))
 
 
 def best_corrector(given: Mapping[str, Any]) -> dict[str, str]:
