@@ -38,7 +38,7 @@ from cmbound.functions import (
     v,
 )
 from cmbound.notation import PUBLIC, L_f, d, h
-from cmbound.variants import Placeholder, visible_symbols
+from cmbound.variants import Placeholder, ScheduleSum, visible_symbols
 
 HALF = Rational(1, 2)
 UNFOLDED = (U, K, beta, I3, B)
@@ -94,11 +94,12 @@ def _inside(expr: Any) -> Iterator[Change]:
         for change in _at(type(expr).definition(*expr.args)):
             yield Change(f"in {expr}: {change.text}", change.expression)
         return
-    if isinstance(expr, Rearranged | Named | Placeholder) or _is_whole(expr) or not expr.args:
+    closed = isinstance(expr, Placeholder) and not isinstance(expr, ScheduleSum)
+    if isinstance(expr, Rearranged | Named) or closed or _is_whole(expr) or not expr.args:
         return
     if expr.is_Pow and expr.base.is_Symbol:
         return
-    for i, arg in enumerate(expr.args):
+    for i, arg in enumerate(expr.args[:1] if isinstance(expr, ScheduleSum) else expr.args):
         for change in _inside(arg):
             args = list(expr.args)
             args[i] = change.expression
