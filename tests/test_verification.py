@@ -647,7 +647,7 @@ def settings_of(theorem: Theorem, part: Component) -> Iterator[Setting]:
 
 
 def test_mistakes_are_caught_and_reported() -> None:
-    report = planted(["explicit-training"], draws=40)
+    report = planted(["explicit-training"], draws=15)
     assert len(report.verdicts) == len(plants("explicit-training"))
     caught = report.having("caught")
     assert len(caught) >= 0.75 * (len(report.verdicts) - len(report.having("not weaker")))
