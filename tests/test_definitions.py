@@ -61,7 +61,7 @@ def undefined(theorem: Theorem, options: dict[str, Any]) -> list[str]:
     visible = "\n".join(x for x in document.split("\n") if not x.startswith("%"))
     assert all(x["latex"] in visible for x in (*found["where"], *found["signs"]))
     text = " ".join([*found["latex_lines"], *(x["latex"] for x in found["where"])])
-    for sign in TABLE_OF_SYMBOLS:
+    for sign in sorted(TABLE_OF_SYMBOLS, key=len, reverse=True):
         if " " in sign or "(" in sign or sign.count("\\") > 1:
             text = text.replace(sign, " ")
     for pattern, sign, _ in SIGNS:

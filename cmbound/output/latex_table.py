@@ -39,7 +39,7 @@ def _notes(table: Table) -> list[str]:
     if not table.notes:
         return []
     notes = r"\\ ".join(x.latex() for x in table.notes)
-    return [r"\par\vspace{2pt}", r"\begin{minipage}{\linewidth}\scriptsize\raggedright", notes, r"\end{minipage}"]
+    return [r"\par\vspace{2pt}", r"\noindent\begin{minipage}{\linewidth}\scriptsize\raggedright", notes, r"\end{minipage}"]
 
 
 def _packages(lines: Sequence[str]) -> list[str]:
