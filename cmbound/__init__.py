@@ -15,43 +15,55 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from cmbound.analysis.comparison import Comparison, compare
-    from cmbound.analysis.complexity import complexities, verdicts
-    from cmbound.analysis.corollaries import check_corollary, corollaries
-    from cmbound.analysis.orders import orders
-    from cmbound.analysis.phase import phase
-    from cmbound.analysis.records import Corollary
-    from cmbound.analysis.sensitivity import dominance, dominating, elasticities, elasticity
-    from cmbound.catalogue import catalogue, theorem
-    from cmbound.errors import (
-        CmboundError,
-        DomainError,
-        InputError,
-        MissingParameterError,
-        UndecidedError,
-        UnknownNameError,
+    from cmbound.analysis.corollaries import check_corollary as check_corollary, corollaries as corollaries
+    from cmbound.analysis.orders import orders as orders
+    from cmbound.analysis.records import Corollary as Corollary
+    from cmbound.analysis.sensitivity import (
+        dominance as dominance,
+        dominating as dominating,
+        elasticities as elasticities,
+        elasticity as elasticity,
     )
-    from cmbound.grids import Grid
-    from cmbound.output.table import Table
-    from cmbound.planning.budget import Budget, solve
-    from cmbound.planning.schedule import Schedule, schedule
-    from cmbound.presets import preset
-    from cmbound.profiles import PROFILES, Profile
-    from cmbound.records import Approximation, Assumption, Evaluation, Reference, Term, Theorem
-    from cmbound.sweeps import sweep
-    from cmbound.tables import table
-    from cmbound.verification.campaign import check
-    from cmbound.verification.falsify import falsify
-    from cmbound.verification.planted import planted
-    from cmbound.verification.simulation import simulate
-    from cmbound.worlds import Atoms, Gaussian, Mixture
+    from cmbound.catalogue import catalogue as catalogue, theorem as theorem
+    from cmbound.catalogue.presets import preset as preset
+    from cmbound.comparison.comparison import Comparison as Comparison, compare as compare
+    from cmbound.comparison.complexity import complexities as complexities, verdicts as verdicts
+    from cmbound.comparison.phase import phase as phase
+    from cmbound.errors import (
+        CmboundError as CmboundError,
+        DomainError as DomainError,
+        InputError as InputError,
+        MissingParameterError as MissingParameterError,
+        UndecidedError as UndecidedError,
+        UnknownNameError as UnknownNameError,
+    )
+    from cmbound.evaluation.sweeps import sweep as sweep
+    from cmbound.papers.tables import table as table
+    from cmbound.planning.budget import Budget as Budget, solve as solve
+    from cmbound.planning.schedule import Schedule as Schedule, schedule as schedule
+    from cmbound.reports.table import Table as Table
+    from cmbound.theory.grids import Grid as Grid
+    from cmbound.theory.profiles import PROFILES as PROFILES, Profile as Profile
+    from cmbound.theory.records import (
+        Approximation as Approximation,
+        Assumption as Assumption,
+        Evaluation as Evaluation,
+        Reference as Reference,
+        Term as Term,
+        Theorem as Theorem,
+    )
+    from cmbound.verification.campaign import check as check
+    from cmbound.verification.falsify import falsify as falsify
+    from cmbound.verification.planted import planted as planted
+    from cmbound.verification.simulation import simulate as simulate
+    from cmbound.worlds import Atoms as Atoms, Gaussian as Gaussian, Mixture as Mixture
 
 _HOMES = {
-    "analysis.comparison": ("Comparison", "compare"),
-    "analysis.complexity": ("complexities", "verdicts"),
+    "comparison.comparison": ("Comparison", "compare"),
+    "comparison.complexity": ("complexities", "verdicts"),
     "analysis.corollaries": ("check_corollary", "corollaries"),
     "analysis.orders": ("orders",),
-    "analysis.phase": ("phase",),
+    "comparison.phase": ("phase",),
     "analysis.records": ("Corollary",),
     "analysis.sensitivity": ("dominance", "dominating", "elasticities", "elasticity"),
     "catalogue": ("catalogue", "theorem"),
@@ -63,15 +75,15 @@ _HOMES = {
         "UndecidedError",
         "UnknownNameError",
     ),
-    "grids": ("Grid",),
-    "output.table": ("Table",),
+    "theory.grids": ("Grid",),
+    "reports.table": ("Table",),
     "planning.budget": ("Budget", "solve"),
     "planning.schedule": ("Schedule", "schedule"),
-    "presets": ("preset",),
-    "profiles": ("PROFILES", "Profile"),
-    "records": ("Approximation", "Assumption", "Evaluation", "Reference", "Term", "Theorem"),
-    "sweeps": ("sweep",),
-    "tables": ("table",),
+    "catalogue.presets": ("preset",),
+    "theory.profiles": ("PROFILES", "Profile"),
+    "theory.records": ("Approximation", "Assumption", "Evaluation", "Reference", "Term", "Theorem"),
+    "evaluation.sweeps": ("sweep",),
+    "papers.tables": ("table",),
     "verification.campaign": ("check",),
     "verification.falsify": ("falsify",),
     "verification.planted": ("planted",),
@@ -80,54 +92,7 @@ _HOMES = {
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
-__all__ = [
-    "PROFILES",
-    "Approximation",
-    "Assumption",
-    "Atoms",
-    "Budget",
-    "CmboundError",
-    "Comparison",
-    "Corollary",
-    "DomainError",
-    "Evaluation",
-    "Gaussian",
-    "Grid",
-    "InputError",
-    "MissingParameterError",
-    "Mixture",
-    "Profile",
-    "Reference",
-    "Schedule",
-    "Table",
-    "Term",
-    "Theorem",
-    "UndecidedError",
-    "UnknownNameError",
-    "__version__",
-    "catalogue",
-    "check",
-    "check_corollary",
-    "compare",
-    "complexities",
-    "corollaries",
-    "dominance",
-    "dominating",
-    "elasticities",
-    "elasticity",
-    "falsify",
-    "orders",
-    "phase",
-    "planted",
-    "preset",
-    "schedule",
-    "simulate",
-    "solve",
-    "sweep",
-    "table",
-    "theorem",
-    "verdicts",
-]
+__all__ = ["__version__", *sorted(_HOME)]
 
 
 def __getattr__(name: str) -> Any:

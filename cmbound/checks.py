@@ -74,13 +74,13 @@ def checked_expression(what: str, given: Any, allowed: Collection[str] | None = 
 
 def checked_symbols(what: str, given: Any, allowed: Collection[str]) -> None:
     """Raise InputError where a symbol of ``given`` is not the one of that name in the table, or is not ``allowed``."""
-    from cmbound.notation import TABLE
+    from cmbound.theory.notation import TABLE
 
     for symbol in sorted(given.free_symbols, key=str):
         if symbol.name not in allowed:
             raise UnknownNameError(f"symbol in {what}", symbol.name, allowed)
         if symbol != TABLE[symbol.name].symbol:
-            raise InputError(f"{what} contains a symbol {symbol.name!r} of its own; import it from cmbound.notation")
+            raise InputError(f"{what} contains a symbol {symbol.name!r} of its own; import it from cmbound.theory.notation")
 
 
 def checked_relation(what: str, given: Any, allowed: Collection[str]) -> None:

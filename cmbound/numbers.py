@@ -14,7 +14,7 @@ from numbers import Integral, Rational, Real
 from typing import Any
 
 from cmbound.errors import DomainError, InputError
-from cmbound.notation import UPPER_BOUNDS
+from cmbound.theory.notation import UPPER_BOUNDS
 
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?(/[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?)?")
 _LONGEST = 1000

@@ -57,7 +57,7 @@ def specs(kind: str) -> dict[str, dict[str, Any]]:
 
 def table_text(spec: Mapping[str, Any]) -> str:
     """A table: name, options, caption, label, digits, siunitx, size; ``rename_headers`` shortens headers."""
-    from cmbound.tables import table
+    from cmbound.papers.tables import table
 
     options = dict(spec.get("options", {}))
     if "saved" in options:
@@ -72,9 +72,9 @@ def table_text(spec: Mapping[str, Any]) -> str:
 
 
 def figure_data(spec: Mapping[str, Any], jobs: int = 1) -> Any:
-    """The record behind a figure, computed: ``arguments`` and ``params`` as its function in cmbound.figures takes them."""
+    """The record behind a figure, computed: ``arguments`` and ``params`` as its function in cmbound.papers.figures takes them."""
     kind = spec["kind"]
-    make = getattr(importlib.import_module(f"cmbound.figures.{kind}"), f"{kind}_data")
+    make = getattr(importlib.import_module(f"cmbound.papers.figures.{kind}"), f"{kind}_data")
     workers = {"jobs": jobs} if kind in ("ratios", "tightness") else {}
     return make(*spec.get("arguments", ()), **spec.get("params", {}), **workers)
 
@@ -86,9 +86,9 @@ def stored_data(spec: Mapping[str, Any], path: Path) -> Any:
 
 def draw(spec: Mapping[str, Any], data: Any, path: Path) -> None:
     """Draw a figure."""
-    from cmbound.figures.style import save_figure
+    from cmbound.papers.figures.style import save_figure
 
-    make = getattr(importlib.import_module(f"cmbound.figures.{spec['kind']}"), f"{spec['kind']}_figure")
+    make = getattr(importlib.import_module(f"cmbound.papers.figures.{spec['kind']}"), f"{spec['kind']}_figure")
     path.parent.mkdir(parents=True, exist_ok=True)
     save_figure(make(data, **{"width": "page", **spec.get("figure", {})}), path)
 

@@ -8,16 +8,16 @@ from typing import Any
 
 import sympy
 
-from cmbound import functions
 from cmbound.catalogue import catalogue
-from cmbound.formulas import latex, statement_parts
-from cmbound.functions import Named, plain
-from cmbound.notation import PARAMETERS, TABLE
 from cmbound.output.numbers import latex_number
-from cmbound.output.table import escape_latex
-from cmbound.profiles import PROFILES
-from cmbound.records import Theorem
-from cmbound.tables.words import prose
+from cmbound.papers.tables.words import prose
+from cmbound.reports.table import escape_latex
+from cmbound.theory import functions
+from cmbound.theory.formulas import latex, statement_parts
+from cmbound.theory.functions import Named, plain
+from cmbound.theory.notation import PARAMETERS, TABLE
+from cmbound.theory.profiles import PROFILES
+from cmbound.theory.records import Theorem
 
 HEADER = "% Written by python -m paper_tables; do not edit.\n"
 SHORT = {"exponential-integrator": "ei", "ddim": "ddim"}

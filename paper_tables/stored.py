@@ -29,7 +29,7 @@ def _target(spec: Mapping[str, Any]) -> str:
 
 def terms(spec: Mapping[str, Any], text: str) -> Any:
     """Terms of a bound along one parameter."""
-    from cmbound.figures.terms import TermsData
+    from cmbound.papers.figures.terms import TermsData
 
     name, *rest = (columns := _columns(text))
     arrays = {x: _array(columns[x]) for x in rest}
@@ -39,8 +39,8 @@ def terms(spec: Mapping[str, Any], text: str) -> Any:
 
 def grids(spec: Mapping[str, Any], text: str) -> Any:
     """A bound on several grids."""
-    from cmbound.figures.grids import GridsData
-    from cmbound.grids import KINDS
+    from cmbound.papers.figures.grids import GridsData
+    from cmbound.theory.grids import KINDS
 
     columns = {name: _array(x) for name, x in _columns(text).items()}
     trivial = float(columns["trivial"][0]) if "trivial" in columns else None
@@ -50,7 +50,7 @@ def grids(spec: Mapping[str, Any], text: str) -> Any:
 
 def multistep(spec: Mapping[str, Any], text: str) -> Any:
     """Bounds after each evaluation."""
-    from cmbound.figures.multistep import SCHEDULES, MultistepData
+    from cmbound.papers.figures.multistep import SCHEDULES, MultistepData
 
     columns = {name: _array(x) for name, x in _columns(text).items()}
 
@@ -64,7 +64,7 @@ def multistep(spec: Mapping[str, Any], text: str) -> Any:
 
 def phase(spec: Mapping[str, Any], text: str) -> Any:
     """Several statements in a plane; x varies fastest."""
-    from cmbound.analysis.phase import Phase, winner_of
+    from cmbound.comparison.phase import Phase, winner_of
 
     columns = _columns(text)
     x_name, y_name, *ids = (name for name in columns if name != "winner")
@@ -75,14 +75,14 @@ def phase(spec: Mapping[str, Any], text: str) -> Any:
 
 def ratios(spec: Mapping[str, Any], text: str) -> Any:
     """Instances one by one."""
-    from cmbound.figures.ratios import ratios_from_csv
+    from cmbound.papers.figures.ratios import ratios_from_csv
 
     return ratios_from_csv(text)
 
 
 def tightness(spec: Mapping[str, Any], text: str) -> Any:
     """Ratios by dimension."""
-    from cmbound.figures.tightness import TightnessData
+    from cmbound.papers.figures.tightness import TightnessData
 
     columns = _columns(text)
     statements = tuple(dict.fromkeys(columns["statement"]))

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from cmbound.profiles import PROFILES
-from cmbound.records import Theorem
+from cmbound.theory.profiles import PROFILES
+from cmbound.theory.records import Theorem
 
 EI = "exponential-integrator"
 

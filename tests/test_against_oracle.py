@@ -19,11 +19,11 @@ import pytest
 from mpmath import exp, mpf, workdps
 
 import cmbound
+from cmbound.arithmetic.backend import Floats
 from cmbound.evaluation.paths import choose_pieces
 from cmbound.evaluation.point import at_nodes
 from cmbound.evaluation.setting import resolve
 from cmbound.evaluation.sums import Sums
-from cmbound.numerics.backend import Floats
 from tests import oracle
 from tests.oracle import Data, Mp, Steps, Terms, mp
 from tests.settings import one_law

@@ -23,13 +23,27 @@ from cmbound.analysis.expressions import OrderUndecidedError, unfolded
 from cmbound.analysis.orders import LIMITS, analysed_terms, order, positive, sample
 from cmbound.analysis.records import Corollary, Order, Orders
 from cmbound.analysis.series import leading
+from cmbound.arithmetic import approximate as floats
 from cmbound.catalogue.corollaries import COROLLARIES, HORIZON, RECIPE, STOPPED
 from cmbound.catalogue.lyu2023 import M
 from cmbound.errors import DomainError, InputError, MissingParameterError, UndecidedError, UnknownNameError
-from cmbound.functions import I3, J, c, c_drop, em1, g, kappa_h, lam_log_gap, one_minus_c, one_minus_s, rho_squared, s, s_rise
-from cmbound.notation import TABLE, C, L_f, L_s, N, R, T, W_prev, d, delta, eps, eps_cm, eps_sc, h, k, m2, t_hat, t_switch
-from cmbound.numerics import approximate as floats
-from cmbound.profiles import EI, PROFILES, Profile
+from cmbound.theory.functions import (
+    I3,
+    J,
+    c,
+    c_drop,
+    em1,
+    g,
+    kappa_h,
+    lam_log_gap,
+    one_minus_c,
+    one_minus_s,
+    rho_squared,
+    s,
+    s_rise,
+)
+from cmbound.theory.notation import TABLE, C, L_f, L_s, N, R, T, W_prev, d, delta, eps, eps_cm, eps_sc, h, k, m2, t_hat, t_switch
+from cmbound.theory.profiles import EI, PROFILES, Profile
 from tests.test_cli import Outcome, call, fine, flags, strict
 
 POINT = {
@@ -179,7 +193,7 @@ def test_t_star_tau_and_profiles_of_your_own() -> None:
     own = Profile.from_stretch("own", lambda a, b, h: h * d**2 * (b - a) / a)
     found = cmbound.orders("explicit-one-step", profile=own).terms["discretisation"]
     assert (found["d"].exponent, found["delta"].exponent) == (2, -1)
-    integral = Profile.from_acceleration("own", sqrt(d) * s(cmbound.notation.t) ** -3)
+    integral = Profile.from_acceleration("own", sqrt(d) * s(cmbound.theory.notation.t) ** -3)
     unknown = cmbound.orders("explicit-one-step", profile=integral)
     assert unknown.terms["discretisation"]["delta"].kind == "undecided"
     assert unknown.terms["discretisation"]["L_f"].exponent == 1

@@ -15,9 +15,9 @@ import pytest
 import sympy
 
 import cmbound
+from cmbound.catalogue.presets import PROVENANCES, digits, names
 from cmbound.output.data import schema
-from cmbound.presets import PROVENANCES, digits, names
-from cmbound.records import Evaluation
+from cmbound.theory.records import Evaluation
 from tests.settings import EI, draw, for_profile, for_theorem
 
 ONE_STEP = cmbound.theorem("explicit-one-step")

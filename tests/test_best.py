@@ -129,10 +129,10 @@ def test_left_out_over_arrays() -> None:
 
 def test_y_of_the_atoms_profile() -> None:
     """The free parameter of the profile lies on a grid that is fine and long enough, for few and for very many atoms."""
-    from cmbound.functions import B
-    from cmbound.notation import H_2, nu, y
-    from cmbound.numerics.approximate import compile
-    from cmbound.profiles import ATOMS_PROFILE
+    from cmbound.arithmetic.approximate import compile
+    from cmbound.theory.functions import B
+    from cmbound.theory.notation import H_2, nu, y
+    from cmbound.theory.profiles import ATOMS_PROFILE
 
     rule = next(x for rules in ATOMS_PROFILE.rules.values() for x in rules if x.free)
     grid = np.array([float(x) for x in rule.free[y]])

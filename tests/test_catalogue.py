@@ -10,18 +10,17 @@ import mpmath
 import numpy as np
 import pytest
 import sympy
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from matplotlib.mathtext import MathTextParser
 
 import cmbound
 from cmbound.catalogue import ids
-from cmbound.formulas import computable_terms, latex
-from cmbound.functions import Rearranged, elementary, is_exact
-from cmbound.notation import PARAMETERS, TABLE
 from cmbound.output.bibtex import entries
-from cmbound.profiles import PROFILES
-from cmbound.records import Theorem
+from cmbound.theory.formulas import computable_terms, latex
+from cmbound.theory.functions import Rearranged, elementary, is_exact
+from cmbound.theory.notation import PARAMETERS, TABLE
+from cmbound.theory.profiles import PROFILES
+from cmbound.theory.records import Theorem
 from tests.settings import EXTREMES, draw, ei_options, for_profile, for_theorem, one_law, repaired
 
 THEOREMS = list(cmbound.catalogue)
@@ -59,7 +58,7 @@ def test_order_and_ids() -> None:
 
 def test_lookup_by_id_whatever_was_imported_before() -> None:
     import cmbound.catalogue.explicit
-    import cmbound.records
+    import cmbound.theory.records
 
     assert cmbound.theorem("explicit-training").id == "explicit-training"
     assert cmbound.catalogue["lyu2023-thm3"].metric == "W2"

@@ -13,9 +13,8 @@ import pytest
 
 import cmbound
 from cmbound.cli.check import WORLD_NAMES
-from cmbound.records import Term
-from cmbound.verification import campaign
-from cmbound.verification import falsify as search
+from cmbound.theory.records import Term
+from cmbound.verification import campaign, falsify as search
 from cmbound.verification.instances import WORLDS
 from tests.test_cli import call, fine
 from tests.test_errors import fails

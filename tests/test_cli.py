@@ -27,12 +27,12 @@ import jsonschema
 import pytest
 
 import cmbound
-from cmbound import grids, presets, profiles, variants
-from cmbound.catalogue import ids
+from cmbound.catalogue import ids, presets
 from cmbound.cli import main
-from cmbound.notation import PUBLIC
 from cmbound.output.bibtex import entries
 from cmbound.output.data import schema
+from cmbound.theory import grids, profiles, variants
+from cmbound.theory.notation import PUBLIC
 
 COMMANDS = (
     "list", "show", "cite", "evaluate", "check", "simulate", "sweep", "analyse", "solve", "schedule",

@@ -15,8 +15,10 @@ import pytest
 from sympy import Rational, sqrt
 
 import cmbound
-from cmbound.analysis import comparison as module
-from cmbound.analysis.comparison import (
+from cmbound.catalogue import catalogue
+from cmbound.catalogue.presets import names
+from cmbound.comparison import comparison as module
+from cmbound.comparison.comparison import (
     NOT_APPLICABLE,
     NOT_EVALUABLE,
     ORDER,
@@ -26,15 +28,13 @@ from cmbound.analysis.comparison import (
     Comparison,
     compare,
 )
-from cmbound.analysis.complexity import Complexity, against, complexities, complexity_of, converted, verdicts
-from cmbound.analysis.implied import implied
-from cmbound.analysis.phase import DEFAULT_PAIR, NONE, Phase, phase, winner_of
-from cmbound.catalogue import catalogue
+from cmbound.comparison.complexity import Complexity, against, complexities, complexity_of, converted, verdicts
+from cmbound.comparison.implied import implied
+from cmbound.comparison.phase import DEFAULT_PAIR, NONE, Phase, phase, winner_of
 from cmbound.errors import CmboundError, DomainError, InputError, UnknownNameError
-from cmbound.formulas import accepts
-from cmbound.notation import L_f, L_s, R, d, eps, m2
-from cmbound.presets import names
-from cmbound.variants import TARGETS
+from cmbound.theory.formulas import accepts
+from cmbound.theory.notation import L_f, L_s, R, d, eps, m2
+from cmbound.theory.variants import TARGETS
 from cmbound.worlds import Atoms, Gaussian
 from tests.test_cli import BASE, call, fine
 from tests.test_errors import DOMAIN, USAGE, fails

@@ -11,15 +11,15 @@ import pytest
 from cmbound import tables
 from cmbound.catalogue import catalogue
 from cmbound.errors import InputError
-from cmbound.formulas import latex
-from cmbound.functions import Named, plain, v
-from cmbound.notation import PARAMETERS, SIGNS, delta
 from cmbound.output import data as output_data
 from cmbound.output.data import theorem_data
 from cmbound.output.tables import statement_document
-from cmbound.profiles import PROFILES
-from cmbound.records import Theorem
-from cmbound.variants import PLACEHOLDERS, TEACHERS
+from cmbound.theory.formulas import latex
+from cmbound.theory.functions import Named, plain, v
+from cmbound.theory.notation import PARAMETERS, SIGNS, delta
+from cmbound.theory.profiles import PROFILES
+from cmbound.theory.records import Theorem
+from cmbound.theory.variants import PLACEHOLDERS, TEACHERS
 
 TABLE_OF_SYMBOLS = {x.latex for x in PARAMETERS}
 OPERATORS = {

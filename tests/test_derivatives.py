@@ -14,14 +14,14 @@ import sympy
 from sympy import Derivative, Rational, Symbol
 
 import cmbound
-from cmbound import functions
+from cmbound.arithmetic import certified
 from cmbound.errors import CmboundError, InputError, UnknownNameError
-from cmbound.expressions import by_name
-from cmbound.functions import Named, beta, c, g, geometric_sum
-from cmbound.notation import TABLE, L_f, T, d, delta, eps_cm, eps_sc, h, k, m2, t, t_hat, t_prev
-from cmbound.numerics import certified
-from cmbound.profiles import PROFILES, Profile
-from cmbound.variants import ConsistencySum, LocalErrorSum, Placeholder, ScheduleSum, ScoreSum, StartGap, visible_symbols
+from cmbound.evaluation.expressions import by_name
+from cmbound.theory import functions
+from cmbound.theory.functions import Named, beta, c, g, geometric_sum
+from cmbound.theory.notation import TABLE, L_f, T, d, delta, eps_cm, eps_sc, h, k, m2, t, t_hat, t_prev
+from cmbound.theory.profiles import PROFILES, Profile
+from cmbound.theory.variants import ConsistencySum, LocalErrorSum, Placeholder, ScheduleSum, ScoreSum, StartGap, visible_symbols
 from tests.settings import draw, ei_options
 
 ONE_STEP = cmbound.theorem("explicit-one-step")
@@ -153,7 +153,7 @@ def test_a_place_holder_depends_on_what_it_stands_for() -> None:
 
 
 def test_put_in_numbers_come_out_where_the_quantity_is_written_out() -> None:
-    from cmbound.formulas import put
+    from cmbound.theory.formulas import put
 
     half = ConsistencySum(T).subs(eps_cm, Rational(1, 2))
     assert put(half, ConsistencySum, lambda x: eps_cm * (x - delta)) == (T - delta) / 2

@@ -18,9 +18,9 @@ import numpy as np
 import pytest
 
 import cmbound
-from cmbound import grids, presets, profiles, variants
-from cmbound.catalogue import ids
+from cmbound.catalogue import ids, presets
 from cmbound.errors import CmboundError, UnknownNameError
+from cmbound.theory import grids, profiles, variants
 from tests.test_cli import BASE, COMMANDS, DDIM, EXPLICIT, IDS, ORDER, POOL, call, flags, needed, process, without
 
 USAGE, DOMAIN, UNDECIDED, CLOSED_PIPE = 2, 3, 4, 141

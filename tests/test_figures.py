@@ -19,19 +19,19 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 import cmbound
-from cmbound.analysis.phase import Phase
 from cmbound.catalogue import catalogue, ids, theorem
+from cmbound.comparison.phase import Phase
 from cmbound.errors import DomainError, InputError
-from cmbound.figures import style
-from cmbound.figures.data import FigureData
-from cmbound.figures.grids import GridsData, finest_step, grids_data, grids_figure
-from cmbound.figures.multistep import MultistepData, multistep_data, multistep_figure
-from cmbound.figures.phase import phase_data, phase_figure
-from cmbound.figures.ratios import RatiosData, bins, decided, ratios_data, ratios_figure
-from cmbound.figures.terms import TermsData, terms_data, terms_figure
-from cmbound.figures.tightness import TightnessData, tightness_data, tightness_figure, with_dimension
-from cmbound.grids import KINDS, two_stage
-from cmbound.notation import PARAMETERS
+from cmbound.papers.figures import style
+from cmbound.papers.figures.data import FigureData
+from cmbound.papers.figures.grids import GridsData, finest_step, grids_data, grids_figure
+from cmbound.papers.figures.multistep import MultistepData, multistep_data, multistep_figure
+from cmbound.papers.figures.phase import phase_data, phase_figure
+from cmbound.papers.figures.ratios import RatiosData, bins, decided, ratios_data, ratios_figure
+from cmbound.papers.figures.terms import TermsData, terms_data, terms_figure
+from cmbound.papers.figures.tightness import TightnessData, tightness_data, tightness_figure, with_dimension
+from cmbound.theory.grids import KINDS, two_stage
+from cmbound.theory.notation import PARAMETERS
 from cmbound.verification.campaign import draw, judge, run
 from cmbound.worlds import Gaussian
 
@@ -186,7 +186,7 @@ def test_the_settings_of_the_user_are_left_alone() -> None:
 def test_the_style_sheet_can_be_used_by_name() -> None:
     import matplotlib.style as styles
 
-    with styles.context("cmbound.figures.paper"):
+    with styles.context("cmbound.papers.figures.paper"):
         assert matplotlib.rcParams["figure.figsize"] == [3.25, 2.4]
         colours = matplotlib.rcParams["axes.prop_cycle"].by_key()
         assert [f"#{x.removeprefix('#')}" for x in colours["color"]] == list(style.COLOURS)

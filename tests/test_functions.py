@@ -13,14 +13,14 @@ import pytest
 import sympy
 
 import cmbound
-from cmbound import functions
-from cmbound.formulas import outer_terms
-from cmbound.functions import Named, Rearranged, elementary, plain
-from cmbound.grids import FORMULAS
-from cmbound.notation import TABLE
-from cmbound.numerics import approximate, certified
-from cmbound.profiles import PROFILES
-from cmbound.variants import CLOCKS, STARTS, TEACHERS
+from cmbound.arithmetic import approximate, certified
+from cmbound.theory import functions
+from cmbound.theory.formulas import outer_terms
+from cmbound.theory.functions import Named, Rearranged, elementary, plain
+from cmbound.theory.grids import FORMULAS
+from cmbound.theory.notation import TABLE
+from cmbound.theory.profiles import PROFILES
+from cmbound.theory.variants import CLOCKS, STARTS, TEACHERS
 
 RNG = np.random.default_rng(3)
 

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 import cmbound
-from cmbound import grids
+from cmbound.arithmetic.backend import Balls, Floats
+from cmbound.arithmetic.certified import precision
 from cmbound.evaluation.setting import resolve
 from cmbound.evaluation.sums import nodes
-from cmbound.numerics.backend import Balls, Floats
-from cmbound.numerics.certified import precision
-from cmbound.profiles import PROFILES
+from cmbound.theory import grids
+from cmbound.theory.profiles import PROFILES
 from tests.settings import EI
 
 ONE_STEP = cmbound.theorem("explicit-one-step")

@@ -12,9 +12,8 @@ import pytest
 
 import cmbound
 from cmbound.errors import DomainError
+from cmbound.evaluation.sweeps import sweep, table as swept
 from cmbound.numbers import rounded
-from cmbound.sweeps import sweep
-from cmbound.sweeps import table as swept
 from cmbound.worlds import Atoms, Gaussian, Mixture
 from tests.test_errors import DOMAIN, fails
 

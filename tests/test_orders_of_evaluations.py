@@ -15,10 +15,10 @@ import sympy
 import cmbound
 from cmbound.analysis.records import Order, Orders
 from cmbound.errors import DomainError, UndecidedError
-from cmbound.formulas import accepts
-from cmbound.notation import TABLE
-from cmbound.profiles import PROFILES
-from cmbound.records import Theorem
+from cmbound.theory.formulas import accepts
+from cmbound.theory.notation import TABLE
+from cmbound.theory.profiles import PROFILES
+from cmbound.theory.records import Theorem
 from tests.settings import EI, for_profile, for_theorem
 
 BASE: dict[str, Any] = {

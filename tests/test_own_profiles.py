@@ -17,10 +17,10 @@ from sympy import Abs, Heaviside, Integer, Integral, Max, Min, Piecewise, Ration
 
 import cmbound
 from cmbound import DomainError, InputError, Profile, UndecidedError
-from cmbound.notation import L_f, L_s, T, d, delta, eps_sc, h, m2, t
-from cmbound.numerics import certified
-from cmbound.numerics.decreasing import examine
-from cmbound.sweeps import table
+from cmbound.arithmetic import certified
+from cmbound.arithmetic.decreasing import examine
+from cmbound.evaluation.sweeps import table
+from cmbound.theory.notation import L_f, L_s, T, d, delta, eps_sc, h, m2, t
 
 ONE_STEP = cmbound.theorem("explicit-one-step")
 BASE: dict[str, Any] = {"eps_sc": 0, "eps_cm": 0, "L_f": 1, "d": 3, "m2": 2, "T": 5, "delta": "1/100", "h": "1/50"}

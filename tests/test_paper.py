@@ -11,7 +11,7 @@ import pytest
 
 import paper_tables.__main__ as command
 from cmbound.catalogue import catalogue
-from cmbound.profiles import PROFILES
+from cmbound.theory.profiles import PROFILES
 from paper_tables import build
 
 PAPER = build.HERE

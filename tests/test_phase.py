@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cmbound.analysis.phase import NONE, Phase, winner_of
 from cmbound.catalogue import theorem
+from cmbound.comparison.phase import NONE, Phase, winner_of
 from cmbound.errors import DomainError
-from cmbound.figures.phase import phase_data, phase_figure
+from cmbound.papers.figures.phase import phase_data, phase_figure
 from tests.test_figures import ONE, TWO, column, legend, panels, phase
 
 

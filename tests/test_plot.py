@@ -9,10 +9,10 @@ import pytest
 
 from cmbound.cli.plot import plot_command
 from cmbound.errors import InputError, UnknownNameError
-from cmbound.figures import style
-from cmbound.figures.ratios import RatiosData, ratios_figure, ratios_from_csv
-from cmbound.figures.terms import terms_figure
-from cmbound.figures.tightness import TightnessData, tightness_figure
+from cmbound.papers.figures import style
+from cmbound.papers.figures.ratios import RatiosData, ratios_figure, ratios_from_csv
+from cmbound.papers.figures.terms import terms_figure
+from cmbound.papers.figures.tightness import TightnessData, tightness_figure
 from tests.test_cli import call
 from tests.test_errors import fails
 from tests.test_figures import ONE, TWO, ratios, terms

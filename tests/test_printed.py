@@ -15,16 +15,16 @@ import numpy as np
 import pytest
 
 import cmbound
-from cmbound.analysis.comparison import compare
-from cmbound.notation import UPPER_BOUNDS
+from cmbound.arithmetic.certified import float_up
+from cmbound.comparison.comparison import compare
 from cmbound.numbers import apart, measured_constant, rounded, text_up
-from cmbound.numerics.certified import float_up
 from cmbound.output.comparison import comparison_document, comparison_page
 from cmbound.output.planning import budget_page, within
 from cmbound.output.simulation import simulation_document, simulation_page
 from cmbound.output.tables import evaluation_document
 from cmbound.output.text import evaluation_page
 from cmbound.planning.budget import solve
+from cmbound.theory.notation import UPPER_BOUNDS
 from cmbound.verification.simulation import simulate
 from cmbound.worlds import Atoms
 from tests.settings import EI, draw, for_profile, for_theorem, one_law

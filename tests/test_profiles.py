@@ -12,9 +12,9 @@ import sympy
 from scipy.integrate import quad
 
 import cmbound
-from cmbound.notation import TABLE, a, b, t
-from cmbound.numerics import approximate
-from cmbound.profiles import NAMES, PROFILES, Profile, Rule
+from cmbound.arithmetic import approximate
+from cmbound.theory.notation import TABLE, a, b, t
+from cmbound.theory.profiles import NAMES, PROFILES, Profile, Rule
 from tests.settings import EI, EXTREMES, cases, draw, for_profile, for_theorem, one_law, repaired
 
 ONE_STEP = cmbound.theorem("explicit-one-step")

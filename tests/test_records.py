@@ -25,35 +25,35 @@ import sympy
 
 import cmbound
 from cmbound import errors
-from cmbound.analysis.asked import Given
-from cmbound.analysis.complexity import verdicts
-from cmbound.analysis.implied import Implied
 from cmbound.analysis.monomials import Monomial, Series
-from cmbound.analysis.phase import Border
+from cmbound.arithmetic.decreasing import Fact
+from cmbound.arithmetic.integrals import extract
+from cmbound.catalogue.presets import Origin, Preset, names
+from cmbound.comparison.asked import Given
+from cmbound.comparison.complexity import verdicts
+from cmbound.comparison.implied import Implied
+from cmbound.comparison.phase import Border
 from cmbound.distances import w2_samples
 from cmbound.errors import CmboundError, DomainError, InputError, UnknownNameError
 from cmbound.evaluation.setting import Setting, resolve
 from cmbound.evaluation.sums import Piece
-from cmbound.figures import grids, multistep, phase, ratios, terms, tightness
-from cmbound.formulas import ALIASES
+from cmbound.evaluation.sweeps import Sweep, chunks
 from cmbound.frozen import FrozenDict, Record, thawed
-from cmbound.grids import FORMULAS
-from cmbound.notation import TABLE, L_f, T, a, b, d, delta, eps_cm, q, t, y
-from cmbound.numerics.decreasing import Fact
-from cmbound.numerics.integrals import extract
-from cmbound.output.table import Cell, Table, number
+from cmbound.papers.figures import grids, multistep, phase, ratios, terms, tightness
+from cmbound.papers.tables import NAMES
 from cmbound.planning.candidates import Candidate
 from cmbound.planning.problem import Problem
 from cmbound.planning.roots import Missed
-from cmbound.presets import Origin, Preset, names
-from cmbound.profiles import EI, PROFILES, Profile, Rule
-from cmbound.records import Assumption, Reference, Term, Terms, TermValue, Theorem
+from cmbound.reports.table import Cell, Table, number
 from cmbound.sampling.accumulate import Interval, Moments
 from cmbound.sampling.kernels import Coefficients, Overdamped, Underdamped
 from cmbound.sampling.run import checked_run
-from cmbound.sweeps import Sweep, chunks
-from cmbound.tables import NAMES
-from cmbound.variants import CLOCKS, STARTS, TEACHERS, ConsistencySum
+from cmbound.theory.formulas import ALIASES
+from cmbound.theory.grids import FORMULAS
+from cmbound.theory.notation import TABLE, L_f, T, a, b, d, delta, eps_cm, q, t, y
+from cmbound.theory.profiles import EI, PROFILES, Profile, Rule
+from cmbound.theory.records import Assumption, Reference, Term, Terms, TermValue, Theorem
+from cmbound.theory.variants import CLOCKS, STARTS, TEACHERS, ConsistencySum
 from cmbound.verification import campaign, gaussian, runner
 from cmbound.verification.mutations import weakened
 from cmbound.verification.planted import Verdict, Witness, explicit_ids
@@ -66,7 +66,7 @@ POINT: dict[str, Any] = {"eps_sc": "0.01", "eps_cm": "0.02", "L_f": 2, "d": 3, "
 NO_STEP = {name: x for name, x in POINT.items() if name != "h"}
 ONE_STEP = cmbound.theorem("explicit-one-step")
 WORLD = cmbound.Gaussian([1.0, 0.0], [[1.0, 0.2], [0.2, 0.5]])
-HOLD_CODE = {"cmbound.numerics.codegen.Dialect"}
+HOLD_CODE = {"cmbound.arithmetic.codegen.Dialect"}
 """Frozen, but made of functions."""
 
 
@@ -216,8 +216,8 @@ def test_records_that_differ_are_not_equal() -> None:
 
 _OTHER = """
 import pickle, sys, cmbound
-from cmbound.profiles import PROFILES, Profile
-from cmbound.notation import t
+from cmbound.theory.profiles import PROFILES, Profile
+from cmbound.theory.notation import t
 import sympy
 mine = Profile.from_acceleration("mine", 3 * sympy.exp(-t))
 point = dict(eps_sc="0.01", eps_cm="0.02", L_f=2, d=3, m2="3/2", T=5, delta="1e-3", h="1e-3")
@@ -441,7 +441,7 @@ WRONG: list[tuple[Callable[[], Any], str]] = [
     (lambda: made.replace(PLAIN, sources=(Term("total", L_f),)), "is called 'total'"),
     (lambda: made.replace(PLAIN, sources=(Term("d", L_f),)), "is called 'd'"),
     (lambda: made.replace(PLAIN, sources=(Term("x", sympy.Symbol("Lf", positive=True)),)), "did you mean 'L_f'"),
-    (lambda: made.replace(PLAIN, sources=(Term("x", sympy.Symbol("L_f")),)), "import it from cmbound.notation"),
+    (lambda: made.replace(PLAIN, sources=(Term("x", sympy.Symbol("L_f")),)), "import it from cmbound.theory.notation"),
     (lambda: made.replace(PLAIN, sources=(Term("x", ConsistencySum(T).subs(eps_cm, 1)),)), "put into a place-holder"),
     (lambda: made.replace(PLAIN, free=("gama",)), "unknown free parameter of statement 'mine' 'gama'"),
     (lambda: made.replace(PLAIN, free=("gamma",)), "unknown free parameter of statement 'mine' 'gamma'"),

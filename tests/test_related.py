@@ -15,10 +15,10 @@ from sympy import log, sqrt
 import cmbound
 from cmbound.catalogue.corollaries import COROLLARIES
 from cmbound.errors import CmboundError, DomainError, InputError
-from cmbound.functions import U, elementary, plain
-from cmbound.notation import C, L_s, N, T, d, delta, eps, eps_ci, h, hbar, k, kappa, m2, sigma_high, sigma_low, t_hat
-from cmbound.records import Term, Theorem
-from cmbound.variants import LastTime, ScheduleSum
+from cmbound.theory.functions import U, elementary, plain
+from cmbound.theory.notation import C, L_s, N, T, d, delta, eps, eps_ci, h, hbar, k, kappa, m2, sigma_high, sigma_low, t_hat
+from cmbound.theory.records import Term, Theorem
+from cmbound.theory.variants import LastTime, ScheduleSum
 from cmbound.verification import related
 from cmbound.verification.campaign import check, draw, has_instances, judge, require_instances
 from cmbound.verification.instances import Recipe
@@ -238,7 +238,7 @@ def test_a_fixed_time_is_a_schedule_of_equal_times() -> None:
 
 
 def test_the_closed_form_is_the_sum() -> None:
-    step = ScheduleSum(t_hat * cmbound.notation.t_prev)
+    step = ScheduleSum(t_hat * cmbound.theory.notation.t_prev)
     sums = [step.at_fixed_time().subs(k, n) for n in (1, 2, 3, 6)]
     assert sums == [0, T * t_hat, T * t_hat + t_hat**2, T * t_hat + 4 * t_hat**2]
     assert [LastTime(T).at_fixed_time().subs(k, n) for n in (1, 2, 5)] == [T, t_hat, t_hat]

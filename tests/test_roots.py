@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from cmbound.errors import DomainError
-from cmbound.grids import MAX_STEPS
 from cmbound.planning.roots import Missed, fewest, largest, smallest
+from cmbound.theory.grids import MAX_STEPS
 
 
 @pytest.mark.parametrize("exact", [1e-9, 0.3, 7.0, 1e8])

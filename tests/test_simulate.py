@@ -19,11 +19,11 @@ import cmbound
 from cmbound.cli.simulate import build_world
 from cmbound.distances import sliced_w2
 from cmbound.errors import DomainError, InputError
-from cmbound.figures import style
-from cmbound.figures.style import save_figure
 from cmbound.output import plots
 from cmbound.output.plots import simulation_figure
 from cmbound.output.simulation import simulation_document, simulation_page
+from cmbound.papers.figures import style
+from cmbound.papers.figures.style import save_figure
 from cmbound.verification import simulation as module
 from cmbound.verification.request import parse_corrector
 from cmbound.verification.simulation import Simulation, simulate

@@ -17,7 +17,7 @@ from sympy import Expr, Rational, exp
 
 import cmbound
 from cmbound import Profile
-from cmbound.profiles import EI, PROFILES
+from cmbound.theory.profiles import EI, PROFILES
 from cmbound.worlds import Gaussian, Mixture
 
 MAP_ERROR = cmbound.theorem("explicit-map-error")

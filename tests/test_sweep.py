@@ -14,9 +14,9 @@ import pytest
 
 import cmbound
 from cmbound.errors import CmboundError, DomainError, InputError
+from cmbound.evaluation.sweeps import axis, chunks, sweep, table
 from cmbound.output.sweep import sweep_figure
 from cmbound.parallel import mapped
-from cmbound.sweeps import axis, chunks, sweep, table
 from cmbound.verification.campaign import check
 from tests.test_cli import call, fine
 from tests.test_errors import fails

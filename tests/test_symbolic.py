@@ -9,9 +9,9 @@ import sympy
 from sympy import Max, Rational, exp, log, sqrt
 
 import cmbound
-from cmbound.functions import elementary, geometric_sum, plain
-from cmbound.notation import C, L_f, L_s, R, T, W_prev, d, delta, eps, eps_cm, eps_sc, h, k, m2
-from cmbound.variants import Placeholder
+from cmbound.theory.functions import elementary, geometric_sum, plain
+from cmbound.theory.notation import C, L_f, L_s, R, T, W_prev, d, delta, eps, eps_cm, eps_sc, h, k, m2
+from cmbound.theory.variants import Placeholder
 
 M = Max(sqrt(d), m2)
 RECIPE = {

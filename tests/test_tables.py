@@ -20,17 +20,17 @@ from xml.etree import ElementTree
 import pytest
 
 import cmbound
-import cmbound.notation
+import cmbound.theory.notation
 from cmbound.errors import CmboundError, DomainError, InputError, UnknownNameError
-from cmbound.output.mathml import mathml
 from cmbound.output.numbers import rounded
-from cmbound.output.table import FORMATS, Cell, Table, dollars, escape_latex, math, mixed, number
 from cmbound.output.text import table_page
-from cmbound.tables import NAMES, table
-from cmbound.tables.compact import compact
-from cmbound.tables.settings import comparison_table
-from cmbound.tables.statements import PAIRS
-from cmbound.tables.words import prose
+from cmbound.papers.tables import NAMES, table
+from cmbound.papers.tables.compact import compact
+from cmbound.papers.tables.settings import comparison_table
+from cmbound.papers.tables.statements import PAIRS
+from cmbound.papers.tables.words import prose
+from cmbound.reports.mathml import mathml
+from cmbound.reports.table import FORMATS, Cell, Table, dollars, escape_latex, math, mixed, number
 from tests.test_cli import call, fine
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -345,15 +345,15 @@ def test_compact_latex(expression: str, latex: str) -> None:
 @pytest.mark.parametrize("theorem", [x for x in cmbound.catalogue if x.evaluable], ids=lambda x: x.id)
 def test_compact_latex_is_the_same_formula(theorem: Any) -> None:
     """Brackets balance and every symbol of the expression is there."""
-    from cmbound.notation import latex_names
-    from cmbound.variants import visible_symbols
+    from cmbound.theory.notation import latex_names
+    from cmbound.theory.variants import visible_symbols
 
     assert theorem.terms
     for term in theorem.terms:
         text = compact(term.expression)
         assert text.count("(") == text.count(")")
         assert text.count("{") == text.count("}")
-        hidden = {cmbound.notation.tau}  # v_delta is written without it
+        hidden = {cmbound.theory.notation.tau}  # v_delta is written without it
         for x in visible_symbols(term.expression) & set(latex_names()) - hidden:
             assert latex_names()[x] in text, (x, text)
 

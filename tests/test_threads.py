@@ -23,12 +23,12 @@ import pytest
 import sympy
 
 import cmbound
+from cmbound.arithmetic import certified
 from cmbound.errors import DomainError
-from cmbound.figures import terms
-from cmbound.notation import t
-from cmbound.numerics import certified
-from cmbound.profiles import Profile
-from cmbound.sweeps import table
+from cmbound.evaluation.sweeps import table
+from cmbound.papers.figures import terms
+from cmbound.theory.notation import t
+from cmbound.theory.profiles import Profile
 from cmbound.threads import LOCK, alone
 
 POINT: dict[str, Any] = {"eps_sc": "0.01", "eps_cm": "0.02", "L_f": 2, "d": 3, "m2": "3/2", "T": 5, "delta": "1e-3", "h": "1e-3"}

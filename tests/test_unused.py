@@ -13,9 +13,9 @@ import cmbound
 from cmbound.analysis.orders import orders
 from cmbound.catalogue import catalogue
 from cmbound.errors import CmboundError
+from cmbound.evaluation.sweeps import sweep
 from cmbound.planning.budget import solve
 from cmbound.planning.schedule import schedule
-from cmbound.sweeps import sweep
 from tests.settings import cases, draw, for_profile, for_theorem, one_law
 from tests.test_cli import call
 

@@ -20,19 +20,18 @@ import sympy
 
 import cmbound
 from cmbound import sampling
+from cmbound.arithmetic.backend import Floats
 from cmbound.catalogue import catalogue
 from cmbound.distances import coupling_w2, gaussian_tv_1d, gaussian_w2
 from cmbound.errors import CmboundError, DomainError, InputError, UnknownNameError
 from cmbound.evaluation.point import evaluate_setting
 from cmbound.evaluation.setting import Setting, resolve
 from cmbound.evaluation.sums import nodes as engine_nodes
-from cmbound.functions import c, elementary, g, s
-from cmbound.notation import L_f, d, eps_sc, h, m2, t
-from cmbound.numerics.backend import Floats
 from cmbound.output.verification import check_page
-from cmbound.records import Term, Theorem
-from cmbound.verification import campaign, gaussian, mixture
-from cmbound.verification import falsify as search
+from cmbound.theory.functions import c, elementary, g, s
+from cmbound.theory.notation import L_f, d, eps_sc, h, m2, t
+from cmbound.theory.records import Term, Theorem
+from cmbound.verification import campaign, falsify as search, gaussian, mixture
 from cmbound.verification.affine import Affine, Law, underdamped
 from cmbound.verification.campaign import check, draw, judge, replay, run
 from cmbound.verification.falsify import falsify

@@ -13,7 +13,7 @@ from cmbound.analysis.minimum import Places
 from cmbound.analysis.orders import analysed_terms, least_order, order, positive, sample, statement, times_of_change
 from cmbound.analysis.records import Corollary, Verdict
 from cmbound.errors import InputError, UnknownNameError
-from cmbound.notation import TABLE
+from cmbound.theory.notation import TABLE
 from cmbound.threads import alone
 
 

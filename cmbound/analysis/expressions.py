@@ -10,9 +10,9 @@ from typing import Any
 import sympy
 from sympy import Function, Max
 
+from cmbound.arithmetic import certified
 from cmbound.errors import UndecidedError
-from cmbound.functions import Named, Rearranged, g, geometric_sum, kappa_h, rho_squared
-from cmbound.numerics import certified
+from cmbound.theory.functions import Named, Rearranged, g, geometric_sum, kappa_h, rho_squared
 
 TIMES = ("t_star", "delta", "t_switch_hat", "t_switch", "t_hat", "t", "T")
 """Times in rising order."""

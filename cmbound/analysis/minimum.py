@@ -17,12 +17,12 @@ from sympy import Add, Max
 
 from cmbound.analysis.expressions import OrderUndecidedError, Point, ball
 from cmbound.analysis.records import Order
-from cmbound.functions import plain
-from cmbound.notation import delta, t_hat, t_switch, t_switch_hat
-from cmbound.numerics import certified
-from cmbound.profiles import Profile, Rule
-from cmbound.records import Theorem
-from cmbound.variants import LocalErrorSum
+from cmbound.arithmetic import certified
+from cmbound.theory.functions import plain
+from cmbound.theory.notation import delta, t_hat, t_switch, t_switch_hat
+from cmbound.theory.profiles import Profile, Rule
+from cmbound.theory.records import Theorem
+from cmbound.theory.variants import LocalErrorSum
 
 Places = Mapping[Any, tuple[Any, Any]]
 """For each symbol of a time of change the earliest and the latest time it may be."""

@@ -14,18 +14,17 @@ from cmbound.analysis.expressions import OrderUndecidedError, Point, ball, unfol
 from cmbound.analysis.minimum import Places, at_best_times, places
 from cmbound.analysis.records import Order, Orders
 from cmbound.analysis.series import leading
+from cmbound.arithmetic.exact import rational_near, time_from_sigma
 from cmbound.errors import DomainError, InputError
 from cmbound.evaluation.setting import exact_scalars
-from cmbound.exact import rational_near, time_from_sigma
-from cmbound.formulas import ALIASES, closed_terms, require_formula, without_waiting
 from cmbound.frozen import FrozenDict
-from cmbound.functions import geometric_sum
-from cmbound.notation import TABLE
-from cmbound.profiles import EI, Profile
-from cmbound.profiles import profile as find_profile
-from cmbound.records import Theorem
+from cmbound.theory.formulas import ALIASES, closed_terms, require_formula, without_waiting
+from cmbound.theory.functions import geometric_sum
+from cmbound.theory.notation import TABLE
+from cmbound.theory.profiles import EI, Profile, profile as find_profile
+from cmbound.theory.records import Theorem
+from cmbound.theory.variants import LocalErrorSum
 from cmbound.threads import alone
-from cmbound.variants import LocalErrorSum
 
 DEFAULT_PROFILE = "universal-integrated"
 """Any data law, the lowest order in d."""
@@ -225,7 +224,7 @@ def orders(theorem: Theorem | str, **params: Any) -> Orders:
         An :class:`~cmbound.analysis.records.Orders`.
 
     Raises:
-        CmboundError: as for :meth:`cmbound.records.Theorem.formula`.
+        CmboundError: as for :meth:`cmbound.theory.records.Theorem.formula`.
     """
     theorem = statement(theorem)
     options, numbers = split(params)

@@ -9,7 +9,7 @@ from typing import Any
 from sympy import Expr, S, exp, log
 
 from cmbound.frozen import Record
-from cmbound.records import Theorem
+from cmbound.theory.records import Theorem
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Order:
     @property
     def expression(self) -> Expr:
         """The order without its coefficient, in the parameter."""
-        from cmbound.notation import TABLE
+        from cmbound.theory.notation import TABLE
 
         if self.kind == "zero":
             return S.Zero
@@ -160,7 +160,7 @@ class Corollary(Record):
     Attributes:
         id: permanent name.
         statement: id of the statement.
-        options: options of :meth:`cmbound.records.Theorem.formula` (``profile``, ``to``, ``start``).
+        options: options of :meth:`cmbound.theory.records.Theorem.formula` (``profile``, ``to``, ``start``).
         quantity: ``total``, the name of a term, several names joined by ``+``, or an exact expression.
         substitution: symbols and what is put in their place, in the remaining ones; an entry may use later ones.
         claim: the claimed order, an expression in the remaining symbols (the substitution is applied to it too).

@@ -12,15 +12,14 @@ from sympy import Add, Heaviside, Max
 
 from cmbound.analysis.orders import DEFAULT_PROFILE, LIMITS, analysed_terms, exact_point, split, statement, times_of_change
 from cmbound.analysis.records import Dominance, Elasticities, Interval
+from cmbound.arithmetic import approximate as floats, certified
+from cmbound.arithmetic.exact import as_expr
 from cmbound.errors import DomainError, InputError, UndecidedError
-from cmbound.exact import as_expr
-from cmbound.expressions import by_name
-from cmbound.functions import Q, geometric_sum, plain
-from cmbound.notation import TABLE
+from cmbound.evaluation.expressions import by_name
 from cmbound.numbers import exact
-from cmbound.numerics import approximate as floats
-from cmbound.numerics import certified
-from cmbound.records import Theorem
+from cmbound.theory.functions import Q, geometric_sum, plain
+from cmbound.theory.notation import TABLE
+from cmbound.theory.records import Theorem
 from cmbound.threads import alone
 
 POINTS = 401
@@ -75,12 +74,12 @@ def elasticities(theorem: Theorem | str, **params: Any) -> Elasticities:
     Args:
         theorem: a statement or its id.
         params: options as for :func:`cmbound.analysis.orders.orders`, and the numbers of
-            :meth:`cmbound.records.Theorem.evaluate` (all of them, or only ``t_star`` and ``tau``). With a profile of
+            :meth:`cmbound.theory.records.Theorem.evaluate` (all of them, or only ``t_star`` and ``tau``). With a profile of
             two rules the time of change, and parameters of the algorithm left out, are at their best values, as in an
             evaluation: they move with the others where a limit holds them, and inside their range it does not matter.
 
     Raises:
-        CmboundError: as for :meth:`cmbound.records.Theorem.evaluate`.
+        CmboundError: as for :meth:`cmbound.theory.records.Theorem.evaluate`.
         UndecidedError: the bound has a kink at the point.
     """
     theorem = statement(theorem)
@@ -216,7 +215,7 @@ def _step(x: Any, at: Mapping[Any, Any]) -> Any:
 
 @alone
 def dominating(theorem: Theorem | str, **params: Any) -> str | None:
-    """Name of the largest term at a point (``params`` as for :meth:`cmbound.records.Theorem.evaluate`)."""
+    """Name of the largest term at a point (``params`` as for :meth:`cmbound.theory.records.Theorem.evaluate`)."""
     theorem = statement(theorem)
     return theorem.evaluate(**{**_default(theorem), **params}).dominating_term
 
@@ -234,11 +233,11 @@ def dominance(theorem: Theorem | str, parameter: str, low: Any, high: Any, **par
         parameter: the parameter that moves.
         low: its smallest value.
         high: its largest value.
-        params: the other numbers and options, as for :meth:`cmbound.records.Theorem.approximate`.
+        params: the other numbers and options, as for :meth:`cmbound.theory.records.Theorem.approximate`.
 
     Raises:
         InputError: the parameter is given twice, or low is not below high.
-        CmboundError: as for :meth:`cmbound.records.Theorem.approximate`.
+        CmboundError: as for :meth:`cmbound.theory.records.Theorem.approximate`.
     """
     theorem = statement(theorem)
     ends = [float(exact(parameter, x)) for x in (low, high)]

@@ -31,7 +31,7 @@ from cmbound.analysis.expressions import (
     with_constants,
 )
 from cmbound.analysis.monomials import ONE, Monomial, Series, falling
-from cmbound.functions import Named, Rearranged, geometric_sum, kappa_h
+from cmbound.theory.functions import Named, Rearranged, geometric_sum, kappa_h
 
 ATTEMPTS = (2, 4, 8, 16)
 """Numbers of terms kept, one attempt after the other."""

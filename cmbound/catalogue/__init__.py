@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 from cmbound.errors import UnknownNameError
 
 if TYPE_CHECKING:
-    from cmbound.records import Theorem
+    from cmbound.theory.records import Theorem
 
 SOURCES: tuple[str, ...] = ("lyu2023", "explicit", "related")
 """The files of the catalogue, in the order in which they are listed."""

@@ -14,8 +14,8 @@ from sympy import Integer, Max, Rational, S, exp, log, sqrt
 from cmbound.analysis.records import Corollary
 from cmbound.catalogue.lyu2023 import SETTLE, STEPS, M
 from cmbound.frozen import FrozenDict
-from cmbound.functions import c, lam, one_minus_ratio, one_minus_s, plain, rho_squared
-from cmbound.notation import (
+from cmbound.theory.functions import c, lam, one_minus_ratio, one_minus_s, plain, rho_squared
+from cmbound.theory.notation import (
     H_2,
     C,
     L_f,
@@ -46,7 +46,7 @@ from cmbound.notation import (
     u,
     y,
 )
-from cmbound.profiles import ATOMS_PROFILE
+from cmbound.theory.profiles import ATOMS_PROFILE
 
 THREE_HALVES = Rational(3, 2)
 

@@ -3,7 +3,7 @@
 Theory numbers are sections of ``paper_tables/theory.md``, which has the proofs.
 
 They hold for the algorithm of the source paper under the same or weaker assumptions. The place-holders of
-:mod:`cmbound.variants` stand for what depends on the teacher, the regularity profile, the grid, the start and the clock.
+:mod:`cmbound.theory.variants` stand for what depends on the teacher, the regularity profile, the grid, the start and the clock.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from sympy import Integer, Max, Rational, exp, pi, sqrt
 
 from cmbound.frozen import FrozenDict
-from cmbound.functions import (
+from cmbound.theory.functions import (
     c,
     c_drop,
     corrector_information,
@@ -22,7 +22,7 @@ from cmbound.functions import (
     tv_drift,
     v,
 )
-from cmbound.notation import (
+from cmbound.theory.notation import (
     L_f,
     L_phi,
     L_s,
@@ -45,8 +45,8 @@ from cmbound.notation import (
     tau_c,
     u,
 )
-from cmbound.records import Assumption, Reference, Term, Theorem
-from cmbound.variants import ConsistencySum, EarlyStoppingGap, LipschitzAt, LocalErrorSum, ScoreSum, StartGap
+from cmbound.theory.records import Assumption, Reference, Term, Theorem
+from cmbound.theory.variants import ConsistencySum, EarlyStoppingGap, LipschitzAt, LocalErrorSum, ScoreSum, StartGap
 
 NOTE = "cmbound"
 PROVED = "proved with every constant (paper_tables/theory.md)"

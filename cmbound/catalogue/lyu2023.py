@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from sympy import Max, Rational, exp, log, sqrt
 
-from cmbound.notation import C, L_f, L_s, R, T, W_prev, d, delta, eps, eps_cm, eps_sc, eta, h, k, m2, t, t_hat
-from cmbound.records import Assumption, Reference, Term, Theorem
+from cmbound.theory.notation import C, L_f, L_s, R, T, W_prev, d, delta, eps, eps_cm, eps_sc, eta, h, k, m2, t, t_hat
+from cmbound.theory.records import Assumption, Reference, Term, Theorem
 
 PAPER = "lyu2023"
 THREE_HALVES = Rational(3, 2)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from sympy import Integer, Max, Rational, exp, log, sqrt
 from sympy.codegen.cfunctions import log1p
 
-from cmbound.functions import c, em1, g, lam, rearranged, s
-from cmbound.notation import (
+from cmbound.theory.functions import c, em1, g, lam, rearranged, s
+from cmbound.theory.notation import (
     FI,
     KL,
     C,
@@ -43,8 +43,8 @@ from cmbound.notation import (
     t_hat,
     t_prev,
 )
-from cmbound.records import Assumption, Reference, Term, Theorem
-from cmbound.variants import LastTime, ScheduleSum, StartGap
+from cmbound.theory.records import Assumption, Reference, Term, Theorem
+from cmbound.theory.variants import LastTime, ScheduleSum, StartGap
 
 LIPSCHITZ = Assumption("A2", "the score s(., t) is L_s-Lipschitz for all t in [0, T]")
 MOMENT = Assumption("A1", "the data have a finite second moment m2")

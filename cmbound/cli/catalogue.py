@@ -19,8 +19,8 @@ def list_command(kind: str | None, form: str, output: str) -> None:
     """List the statements."""
     from cmbound.catalogue import catalogue
     from cmbound.output.data import listing, to_json
-    from cmbound.output.table import Cell, Table
     from cmbound.output.text import list_page
+    from cmbound.reports.table import Cell, Table
 
     rows = listing([x for x in catalogue if kind in (None, x.kind)])
     if form == "json":

@@ -38,14 +38,14 @@ def theorem_ids() -> Sequence[str]:
 
 def preset_names() -> Sequence[str]:
     """The names of the presets."""
-    from cmbound.presets import names
+    from cmbound.catalogue.presets import names
 
     return names()
 
 
 def parameter_names() -> Sequence[str]:
     """``NAME=`` for every parameter."""
-    from cmbound.notation import PUBLIC
+    from cmbound.theory.notation import PUBLIC
 
     return [f"{name}=" for name in PUBLIC]
 
@@ -153,7 +153,7 @@ def open_bytes(output: str) -> AbstractContextManager[IO[bytes]]:
 
 def figure_bytes(figure: Any, output: str) -> bytes:
     """A figure as the kind of file its name asks for; SVG on standard output."""
-    from cmbound.figures.style import check_suffix, rendered
+    from cmbound.papers.figures.style import check_suffix, rendered
 
     return rendered(figure, "svg" if output == "-" else check_suffix(output))
 
@@ -189,7 +189,7 @@ def read(path: str) -> str:
 
 def number_of_steps(given: Mapping[str, Any]) -> float:
     """The number of steps of the grid that parameters and options ask for, for the size of a job: 0 in closed form."""
-    from cmbound.presets import preset
+    from cmbound.catalogue.presets import preset
 
     grid, known = given.get("grid"), given
     with suppress(CmboundError, KeyError):

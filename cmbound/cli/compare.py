@@ -113,7 +113,7 @@ def compare_command(
             raise InputError("--sweep is float64 at given parameters: it takes no --world, --data, --metric, --tier and --digits")
         _phase(parse_sweep(sweep), statements, assume, given, plot, form, output)
         return
-    from cmbound.analysis.comparison import compare
+    from cmbound.comparison.comparison import compare
 
     law = build_world(world, mean, cov, data) if lawful else None
     what = "comparing statements" + ("" if law is None else f" on a law in {law.d} dimensions")
@@ -147,7 +147,7 @@ def _phase(
     form: str,
     output: str,
 ) -> None:
-    from cmbound.analysis.phase import phase
+    from cmbound.comparison.phase import phase
     from cmbound.output.phase import phase_document, phase_page
 
     if plot is not None and len(axes) != 2:
@@ -164,13 +164,13 @@ def _phase(
     if plot is None:
         write(text, output)
         return
-    from cmbound.figures.phase import phase_figure
+    from cmbound.papers.figures.phase import phase_figure
 
     write_all((figure_bytes(phase_figure(result), plot), plot), (text, output))
 
 
 def _complexity(form: str) -> str:
-    from cmbound.analysis.complexity import complexities, verdicts
+    from cmbound.comparison.complexity import complexities, verdicts
     from cmbound.output.complexity import complexities_data, complexity_document, complexity_page
 
     rows = complexities()

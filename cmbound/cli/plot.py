@@ -125,7 +125,7 @@ def terms_command(
     cmbound plot terms explicit-one-step --preset gaussian-2d --over h=1e-5:1e-1:log:80 -o terms.pdf
     cmbound plot terms explicit-one-step --preset gaussian-2d --over T=2:12:linear:60 --stacked -o terms.pdf
     """
-    from cmbound.figures.terms import terms_data, terms_figure
+    from cmbound.papers.figures.terms import terms_data, terms_figure
 
     given, points = given_for(pairs, params, grid, options), range_size(over)
     with at_work(f"drawing {id} at {points} points", given, times=points / 1000):
@@ -163,7 +163,7 @@ def ratios_command(
     cmbound plot ratios explicit-one-step --instances 2000 --jobs 2 -o ratios.pdf --data ratios.csv
     cmbound plot ratios --from ratios.csv --width page -o ratios.svg
     """
-    from cmbound.figures.ratios import ratios_data, ratios_figure, ratios_from_csv
+    from cmbound.papers.figures.ratios import ratios_data, ratios_figure, ratios_from_csv
 
     if source is not None:
         if ids:
@@ -215,7 +215,7 @@ def multistep_command(
     given = given_for(pairs, params, grid, options, ("steps", "world", "student"))
     if student is not None:
         given["student"] = student
-    from cmbound.figures.multistep import multistep_data, multistep_figure
+    from cmbound.papers.figures.multistep import multistep_data, multistep_figure
 
     world = None if cov is None else build_world("gaussian", mean, cov, None)
     with at_work(f"drawing {steps} evaluations", given, times=size_of(steps)):
@@ -255,7 +255,7 @@ def phase_command(
         -x L_f=1:20:log:60 -y T=2:10:linear:60 -o phase.pdf
     """
     given = given_for(pairs, params, grid, options, ("assume",))
-    from cmbound.figures.phase import phase_data, phase_figure
+    from cmbound.papers.figures.phase import phase_data, phase_figure
 
     points = range_size(x) * range_size(y)
     with at_work(f"comparing statements at {points} points", given, times=points / 1000):
@@ -287,7 +287,7 @@ def tightness_command(
     \b
     cmbound plot tightness explicit-one-step explicit-multistep --instances 500 --jobs 2 -o tightness.pdf
     """
-    from cmbound.figures.tightness import tightness_data, tightness_figure
+    from cmbound.papers.figures.tightness import tightness_data, tightness_figure
 
     sizes = [_dimension(x) for x in dimensions.split(",")]
     total = len(ids) * len(sizes) * instances
@@ -331,7 +331,7 @@ def grids_command(
     \b
     cmbound plot grids explicit-one-step --preset digits -o grids.pdf
     """
-    from cmbound.figures.grids import grids_data, grids_figure
+    from cmbound.papers.figures.grids import grids_data, grids_figure
 
     given, most, points = given_for(pairs, params, grid, options), range_end(over), range_size(over)
     with at_work(f"drawing {id} on {points} grids of each kind", {**given, "N": most}, times=points / 20):

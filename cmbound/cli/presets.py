@@ -15,9 +15,9 @@ from cmbound.cli.evaluate import PROFILE_NAMES
 @output_option
 def presets_command(name: str | None, form: str, output: str) -> None:
     """List the presets, or show the preset NAME with the source of every number."""
+    from cmbound.catalogue.presets import names, preset
     from cmbound.output.data import preset_data, to_json
     from cmbound.output.text import preset_page, titles_page
-    from cmbound.presets import names, preset
 
     chosen = [preset(x) for x in ([name] if name else names())]
     if form == "json":
@@ -37,8 +37,8 @@ def profiles_command(name: str | None, form: str, output: str) -> None:
     """List the regularity profiles, or show the profile NAME with its bound for each teacher."""
     from cmbound.output.data import profile_data, to_json
     from cmbound.output.text import profile_page, titles_page
-    from cmbound.profiles import PROFILES
-    from cmbound.variants import choose
+    from cmbound.theory.profiles import PROFILES
+    from cmbound.theory.variants import choose
 
     chosen = [choose("profile", name, PROFILES)] if name else list(PROFILES.values())
     if form == "json":

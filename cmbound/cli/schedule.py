@@ -52,7 +52,7 @@ def schedule_command(
         result = schedule(steps=steps, gain=gain, **given)
     contents: list[tuple[str | bytes, str]] = []
     if plot is not None:
-        from cmbound.figures.multistep import multistep_figure, planned
+        from cmbound.papers.figures.multistep import multistep_figure, planned
 
         contents.append((figure_bytes(multistep_figure(planned(result), width="page"), plot), plot))
     if form == "json":

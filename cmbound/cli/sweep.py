@@ -76,8 +76,8 @@ def sweep_command(
     cmbound sweep explicit-one-step --preset gaussian-2d -p h=1e-5:1e-1:log:200 -o h.csv
     cmbound sweep explicit-one-step --preset gaussian-2d -p d=2,8,32 -p h=1e-4:1e-1:log:50 --plot map.png
     """
+    from cmbound.evaluation.sweeps import Chunk, chunks, sweep
     from cmbound.output.sweep import check_axes, csv_lines, json_lines, notes, sweep_figure, write_npz
-    from cmbound.sweeps import Chunk, chunks, sweep
 
     given: dict[str, Any] = {} if params is None else parse_params(params)
     given = {**given, **parse_pairs(pairs), **{name: value for name, value in options.items() if value is not None}}
@@ -108,6 +108,6 @@ def sweep_command(
         else:
             write_stream(csv_lines(points()) if kind == "csv" else json_lines(what, points()), output)
     if plot is not None:
-        from cmbound.sweeps import joined
+        from cmbound.evaluation.sweeps import joined
 
         write_all((figure_bytes(sweep_figure(what, joined(kept), list(kept[0].terms)), plot), plot))

@@ -13,7 +13,7 @@ from cmbound.errors import InputError
 
 
 def _names() -> list[str]:
-    from cmbound.tables import NAMES
+    from cmbound.papers.tables import NAMES
 
     return list(NAMES)
 
@@ -94,7 +94,7 @@ def table_command(
     cmbound table planted --from paper_tables/planted.json
     cmbound table custom --spec mine.toml --format html
     """
-    from cmbound.tables import NAMES, table
+    from cmbound.papers.tables import NAMES, table
 
     given = {key: x for key, x in options.items() if x is not None}
     if siunitx and form != "latex":

@@ -11,6 +11,9 @@ from typing import Any
 import numpy as np
 import sympy
 
+from cmbound.arithmetic import approximate as floats
+from cmbound.arithmetic.backend import Floats
+from cmbound.arithmetic.exact import float_below, times
 from cmbound.errors import DomainError, InputError, UndecidedError
 from cmbound.evaluation import law
 from cmbound.evaluation.free import left_out
@@ -19,16 +22,13 @@ from cmbound.evaluation.paths import closed_choice
 from cmbound.evaluation.point import evaluate
 from cmbound.evaluation.setting import Setting, resolve, with_preset
 from cmbound.evaluation.unused import unused
-from cmbound.exact import float_below, times
-from cmbound.formulas import ALIASES, OPTIONS, accepts, computable_terms, require_formula, unknown_parameter
-from cmbound.notation import TABLE, a
 from cmbound.numbers import exact
-from cmbound.numerics import approximate as floats
-from cmbound.numerics.backend import Floats
-from cmbound.profiles import Profile, Rule
-from cmbound.records import Approximation, Evaluation, Term, Theorem
+from cmbound.theory.formulas import ALIASES, OPTIONS, accepts, computable_terms, require_formula, unknown_parameter
+from cmbound.theory.notation import TABLE, a
+from cmbound.theory.profiles import Profile, Rule
+from cmbound.theory.records import Approximation, Evaluation, Term, Theorem
+from cmbound.theory.variants import LocalErrorSum, Placeholder
 from cmbound.threads import alone
-from cmbound.variants import LocalErrorSum, Placeholder
 
 CHUNK = 1 << 14
 SHORT = 256
@@ -36,7 +36,7 @@ SHORT = 256
 
 @alone
 def approximate(theorem: Theorem, params: Mapping[str, Any]) -> Approximation:
-    """See :meth:`cmbound.records.Theorem.approximate`."""
+    """See :meth:`cmbound.theory.records.Theorem.approximate`."""
     if params.get("digits") is not None:
         raise InputError("approximate takes no digits: it is float64")
     require_formula(theorem)

@@ -8,12 +8,12 @@ from typing import Any
 
 import sympy
 
+from cmbound.arithmetic.exact import Value, as_expr, rational_near, sign
 from cmbound.errors import DomainError
-from cmbound.exact import Value, as_expr, rational_near, sign
-from cmbound.formulas import ALIASES
-from cmbound.notation import TABLE
 from cmbound.numbers import apart
-from cmbound.records import Assumption, Theorem
+from cmbound.theory.formulas import ALIASES
+from cmbound.theory.notation import TABLE
+from cmbound.theory.records import Assumption, Theorem
 
 _MOST_DIGITS = 40
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from cmbound.arithmetic.approximate import compile
 from cmbound.errors import DomainError
-from cmbound.numerics.approximate import compile
-from cmbound.records import Theorem
+from cmbound.theory.records import Theorem
 
 RANGE = (-100.0, 100.0)
 """Decimal logarithms between which the best values are looked for."""
@@ -36,7 +36,7 @@ def best(theorem: Theorem, params: Mapping[str, Any]) -> dict[str, str]:
     from cmbound.evaluation.point import at_nodes, local_times, term_rows
     from cmbound.evaluation.setting import resolve
     from cmbound.evaluation.sums import FLOATS, Sums
-    from cmbound.notation import TABLE
+    from cmbound.theory.notation import TABLE
 
     names = left_out(theorem, params)
     if not names:
@@ -71,7 +71,7 @@ def left_out(theorem: Theorem, params: Mapping[str, Any]) -> tuple[str, ...]:
     """The free parameters that neither the user nor a preset gives."""
     if not theorem.free:
         return ()
-    from cmbound.presets import preset
+    from cmbound.catalogue.presets import preset
 
     given = {} if params.get("preset") is None else preset(params["preset"]).parameters
     return tuple(name for name in theorem.free if params.get(name) is None and name not in given)

@@ -30,8 +30,8 @@ from typing import Any
 
 import numpy as np
 
+from cmbound.arithmetic.exact import rational_near
 from cmbound.errors import DomainError
-from cmbound.exact import rational_near
 from cmbound.numbers import apart
 
 NAMES = ("d", "m2", "sd2", "R", "tau", "d_eff", "n_atoms", "L_s", "t_star")

@@ -1,7 +1,7 @@
 """Profiles given by a user are looked at before they are believed: what can be proved of them, what is refuted, what is open.
 
 A pointwise bound A(t) must be finite, non-negative and non-increasing on [delta, T] (theory 3.1 needs it). That is decided by
-enclosures (:mod:`cmbound.numerics.decreasing`): proved it is listed as checked, refuted it is an error, open it is listed as
+enclosures (:mod:`cmbound.arithmetic.decreasing`): proved it is listed as checked, refuted it is an error, open it is listed as
 assumed, provided its integral has an enclosure. A stretch function must have real values that are not negative where it is used.
 """
 
@@ -19,18 +19,18 @@ import sympy
 from flint import arb
 from sympy import Integral
 
+from cmbound.arithmetic import certified
+from cmbound.arithmetic.backend import Balls, ordered_symbols
+from cmbound.arithmetic.decreasing import Fact, NotReal, examine, value_at
+from cmbound.arithmetic.exact import as_expr, difference, sign
+from cmbound.arithmetic.integrals import cuts
 from cmbound.errors import DomainError, UndecidedError
-from cmbound.exact import as_expr, difference, sign
-from cmbound.formulas import convert
-from cmbound.functions import plain
-from cmbound.notation import TABLE, L_s, a, b, delta, h, t
-from cmbound.numerics import certified
-from cmbound.numerics.backend import Balls, ordered_symbols
-from cmbound.numerics.decreasing import Fact, NotReal, examine, value_at
-from cmbound.numerics.integrals import cuts
-from cmbound.profiles import Profile, Rule
-from cmbound.records import Assumption
-from cmbound.variants import LocalErrorSum
+from cmbound.theory.formulas import convert
+from cmbound.theory.functions import plain
+from cmbound.theory.notation import TABLE, L_s, a, b, delta, h, t
+from cmbound.theory.profiles import Profile, Rule
+from cmbound.theory.records import Assumption
+from cmbound.theory.variants import LocalErrorSum
 
 if TYPE_CHECKING:
     from cmbound.evaluation.setting import Setting

@@ -13,12 +13,12 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from cmbound.arithmetic import approximate
+from cmbound.arithmetic.backend import ordered_symbols
 from cmbound.evaluation.setting import Setting
 from cmbound.evaluation.sums import FLOATS, Piece, Steps, Sums, node, node_index
-from cmbound.notation import L_f, a, b, delta, h, q
-from cmbound.numerics import approximate
-from cmbound.numerics.backend import ordered_symbols
-from cmbound.profiles import Profile, Rule
+from cmbound.theory.notation import L_f, a, b, delta, h, q
+from cmbound.theory.profiles import Profile, Rule
 
 Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.intp]

@@ -13,6 +13,9 @@ from typing import Any
 import numpy as np
 import sympy
 
+from cmbound.arithmetic import approximate as floats, certified
+from cmbound.arithmetic.backend import Balls, Floats
+from cmbound.arithmetic.exact import Value, as_expr
 from cmbound.errors import DomainError, InputError, UndecidedError
 from cmbound.evaluation.free import best
 from cmbound.evaluation.own import check_stretches
@@ -20,15 +23,11 @@ from cmbound.evaluation.paths import choose_pieces
 from cmbound.evaluation.setting import Setting, resolve
 from cmbound.evaluation.sums import Piece, Sums, node, node_index, nodes
 from cmbound.evaluation.unused import unused
-from cmbound.exact import Value, as_expr
-from cmbound.formulas import ALIASES, outer_terms
-from cmbound.functions import c, lam, plain, s
-from cmbound.notation import TABLE, W_prev, d, delta, m2
 from cmbound.numbers import exact
-from cmbound.numerics import approximate as floats
-from cmbound.numerics import certified
-from cmbound.numerics.backend import Balls, Floats
-from cmbound.records import (
+from cmbound.theory.formulas import ALIASES, outer_terms
+from cmbound.theory.functions import c, lam, plain, s
+from cmbound.theory.notation import TABLE, W_prev, d, delta, m2
+from cmbound.theory.records import (
     CheckedAssumption,
     Enclosed,
     Evaluation,
@@ -39,8 +38,8 @@ from cmbound.records import (
     TermValue,
     Theorem,
 )
+from cmbound.theory.variants import ConsistencySum, LipschitzAt, LocalErrorSum, Placeholder, ScheduleSum, ScoreSum
 from cmbound.threads import alone
-from cmbound.variants import ConsistencySum, LipschitzAt, LocalErrorSum, Placeholder, ScheduleSum, ScoreSum
 
 MAX_BITS = 1 << 20
 MAX_WORK = 1 << 27
@@ -55,7 +54,7 @@ MAX_DIGITS = 1000
 
 @alone
 def evaluate(theorem: Theorem, params: Mapping[str, Any], tier: str = "certified") -> Evaluation:
-    """See :meth:`cmbound.records.Theorem.evaluate`; ``tier`` = ``approximate`` gives the float64 value instead."""
+    """See :meth:`cmbound.theory.records.Theorem.evaluate`; ``tier`` = ``approximate`` gives the float64 value instead."""
     chosen = best(theorem, params) if theorem.free else {}
     setting = resolve(theorem, {**params, **chosen})
     given = {name: value for name, value in setting.given.items() if name not in chosen}

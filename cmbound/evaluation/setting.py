@@ -10,13 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from cmbound import grids
+from cmbound.arithmetic.exact import Value, difference, rational_near, sign, time_from_sigma
 from cmbound.checks import checked_distinct
 from cmbound.errors import CmboundError, DomainError, InputError, MissingParameterError
 from cmbound.evaluation import assumptions, law
 from cmbound.evaluation.own import Shape, shapes
-from cmbound.exact import Value, difference, rational_near, sign, time_from_sigma
-from cmbound.formulas import (
+from cmbound.frozen import Record
+from cmbound.numbers import apart, exact, rounded, text_of
+from cmbound.theory import grids
+from cmbound.theory.formulas import (
     ALIASES,
     CONSISTENCY_STEP,
     OPTIONS,
@@ -28,14 +30,12 @@ from cmbound.formulas import (
     required,
     unknown_parameter,
 )
-from cmbound.frozen import Record
-from cmbound.grids import Grid
-from cmbound.notation import TABLE, Domain
-from cmbound.numbers import apart, exact, rounded, text_of
-from cmbound.profiles import PROFILES, Profile, Rule, profile, specialised, unavailable
-from cmbound.records import Assumption, Theorem
+from cmbound.theory.grids import Grid
+from cmbound.theory.notation import TABLE, Domain
+from cmbound.theory.profiles import PROFILES, Profile, Rule, profile, specialised, unavailable
+from cmbound.theory.records import Assumption, Theorem
+from cmbound.theory.variants import TEACHERS, Clock, Teacher, choose, visible_symbols
 from cmbound.threads import alone
-from cmbound.variants import TEACHERS, Clock, Teacher, choose, visible_symbols
 
 MAX_EVALUATIONS = 10**4
 LONGEST_HORIZON = 350
@@ -159,11 +159,11 @@ def resolve(theorem: Theorem, params: Mapping[str, Any], left_out: Collection[st
 
     Args:
         theorem: the statement.
-        params: numbers and options, as :meth:`cmbound.records.Theorem.evaluate` takes them.
+        params: numbers and options, as :meth:`cmbound.theory.records.Theorem.evaluate` takes them.
         left_out: parameters that may be missing; assumptions about them are then not looked at.
 
     Raises:
-        CmboundError: see :meth:`cmbound.records.Theorem.evaluate`.
+        CmboundError: see :meth:`cmbound.theory.records.Theorem.evaluate`.
     """
     try:
         return _resolved(theorem, params, left_out)
@@ -267,7 +267,7 @@ def with_preset(theorem: Theorem, numbers: dict[str, Any], options: dict[str, An
     Left out of the preset: what the statement does not have, what the same number in the other clock replaces, and the
     grid's numbers where another grid or another step was asked for.
     """
-    from cmbound.presets import preset
+    from cmbound.catalogue.presets import preset
 
     chosen = preset(options.pop("preset"))
     merged = {name: value for name, value in chosen.parameters.items() if accepts(theorem, name)}

@@ -15,16 +15,16 @@ from typing import Any
 import numpy as np
 import sympy
 
-from cmbound import grids
+from cmbound.arithmetic.backend import Backend, Floats
+from cmbound.arithmetic.exact import Value, as_expr, noise_level
 from cmbound.errors import DomainError
 from cmbound.evaluation.setting import SAME_TIME, Setting
-from cmbound.exact import Value, as_expr, noise_level
-from cmbound.formulas import convert
-from cmbound.functions import plain
-from cmbound.grids import FORMULAS, j, two_stage_nodes
-from cmbound.notation import H_2, TABLE, L_f, L_s, T, a, b, delta, eps_cm, eps_sc, h, nu, q, t_hat, t_prev
-from cmbound.numerics.backend import Backend, Floats
-from cmbound.profiles import Rule
+from cmbound.theory import grids
+from cmbound.theory.formulas import convert
+from cmbound.theory.functions import plain
+from cmbound.theory.grids import FORMULAS, j, two_stage_nodes
+from cmbound.theory.notation import H_2, TABLE, L_f, L_s, T, a, b, delta, eps_cm, eps_sc, h, nu, q, t_hat, t_prev
+from cmbound.theory.profiles import Rule
 
 FLOATS = Floats()
 

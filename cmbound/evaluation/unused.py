@@ -12,11 +12,11 @@ from typing import Any
 
 from cmbound.evaluation.setting import Setting
 from cmbound.evaluation.sums import Piece
-from cmbound.formulas import ALIASES, outer_terms
-from cmbound.notation import H_2, TABLE, nu
-from cmbound.profiles import PROFILES, Rule, unavailable
-from cmbound.records import Term
-from cmbound.variants import ConsistencySum, LipschitzAt, LocalErrorSum, ScheduleSum, ScoreSum, visible_symbols
+from cmbound.theory.formulas import ALIASES, outer_terms
+from cmbound.theory.notation import H_2, TABLE, nu
+from cmbound.theory.profiles import PROFILES, Rule, unavailable
+from cmbound.theory.records import Term
+from cmbound.theory.variants import ConsistencySum, LipschitzAt, LocalErrorSum, ScheduleSum, ScoreSum, visible_symbols
 
 _GRID_NUMBERS = {"uniform": {"h", "N"}, "two-stage": {"h"}, "geometric": {"N"}, "edm": {"N", "rho"}}
 _SUMS = (ConsistencySum, ScoreSum, LocalErrorSum)

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from cmbound.analysis.records import Dominance, Elasticities, Order, Orders, Verdict
-from cmbound.formulas import latex
-from cmbound.functions import plain
 from cmbound.output.notes import unused_note
 from cmbound.output.numbers import rounded
-from cmbound.output.table import Cell, Table, math, number
 from cmbound.output.text import Page
+from cmbound.reports.table import Cell, Table, math, number
+from cmbound.theory.formulas import latex
+from cmbound.theory.functions import plain
 
 _WHERE = {"0": "-> 0", "oo": "-> oo"}
 UNIFORM = "N: with a uniform grid, h = (T - delta)/N"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from cmbound.analysis.comparison import NOT_APPLICABLE, NOT_EVALUABLE, ORDER, RANKED, UNCONFIRMED, Comparison, Row
+from cmbound.comparison.comparison import NOT_APPLICABLE, NOT_EVALUABLE, ORDER, RANKED, UNCONFIRMED, Comparison, Row
 from cmbound.frozen import thawed
 from cmbound.numbers import plain_decimal, rounded, text_up
-from cmbound.output.table import Cell, Table, number
 from cmbound.output.text import Page
+from cmbound.reports.table import Cell, Table, number
 
 
 def row_data(row: Row) -> dict[str, Any]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from cmbound.analysis.complexity import NAMES, NOTES, Against, Complexity, label
-from cmbound.formulas import latex
-from cmbound.output.table import Cell, Table, math
+from cmbound.comparison.complexity import NAMES, NOTES, Against, Complexity, label
 from cmbound.output.text import Page
+from cmbound.reports.table import Cell, Table, math
+from cmbound.theory.formulas import latex
 
 
 def complexity_data(x: Complexity) -> dict[str, Any]:

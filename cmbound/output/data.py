@@ -10,16 +10,16 @@ from typing import Any
 import sympy
 
 import cmbound
-from cmbound.exact import noise_level
-from cmbound.formulas import closed_terms, latex, on_a_grid, statement_parts
+from cmbound.arithmetic.exact import noise_level
+from cmbound.catalogue.presets import Preset
 from cmbound.frozen import thawed
-from cmbound.functions import Named, plain, v
-from cmbound.notation import SIGNS
 from cmbound.output.numbers import plain_decimal
-from cmbound.presets import Preset
-from cmbound.profiles import PROFILES, Profile
-from cmbound.records import Assumption, Evaluation, Terms, Theorem
-from cmbound.variants import PLACEHOLDERS, TEACHERS, Placeholder
+from cmbound.theory.formulas import closed_terms, latex, on_a_grid, statement_parts
+from cmbound.theory.functions import Named, plain, v
+from cmbound.theory.notation import SIGNS
+from cmbound.theory.profiles import PROFILES, Profile
+from cmbound.theory.records import Assumption, Evaluation, Terms, Theorem
+from cmbound.theory.variants import PLACEHOLDERS, TEACHERS, Placeholder
 
 SCHEMA_VERSION = "1"
 
@@ -182,7 +182,7 @@ def _profile_assumptions(profile: str | Profile | None) -> tuple[Assumption, ...
 
 
 def theorem_data(theorem: Theorem, **options: Any) -> dict[str, Any]:
-    """A statement with everything known about it (options as for :meth:`cmbound.records.Theorem.formula`)."""
+    """A statement with everything known about it (options as for :meth:`cmbound.theory.records.Theorem.formula`)."""
     terms = closed_terms(theorem, **options)
     left, right = statement_parts(theorem, **options)
     expression = sympy.Add(*(x.expression for x in terms))

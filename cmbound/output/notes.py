@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from cmbound.output.numbers import rounded
-from cmbound.records import Evaluation
+from cmbound.theory.records import Evaluation
 
 
 def notes(evaluation: Evaluation) -> tuple[str, ...]:

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from cmbound.analysis.phase import Border, Phase
+from cmbound.comparison.phase import Border, Phase
 from cmbound.output.numbers import rounded
-from cmbound.output.table import Cell, Table, number
 from cmbound.output.text import Page
+from cmbound.reports.table import Cell, Table, number
 
 _SHOWN = 30
 

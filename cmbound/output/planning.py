@@ -6,15 +6,15 @@ from fractions import Fraction
 from math import isfinite
 from typing import Any
 
+from cmbound.arithmetic.certified import float_up
 from cmbound.frozen import thawed
-from cmbound.numerics.certified import float_up
 from cmbound.output.data import SCHEMA_VERSION, evaluation_data, in_clock
 from cmbound.output.numbers import plain_decimal, rounded
-from cmbound.output.table import Cell, Table, number
 from cmbound.output.text import Page
 from cmbound.planning.budget import Budget
 from cmbound.planning.schedule import LONGEST, Schedule
-from cmbound.records import Evaluation
+from cmbound.reports.table import Cell, Table, number
+from cmbound.theory.records import Evaluation
 
 # --- budgets --------------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from cmbound.errors import DomainError
-from cmbound.figures.style import BLACK, BLUE, GREY, ORANGE, VERMILLION, in_paper_style
+from cmbound.papers.figures.style import BLACK, BLUE, GREY, ORANGE, VERMILLION, in_paper_style
 from cmbound.verification.simulation import Simulation
 
 Array = npt.NDArray[np.float64]

@@ -9,9 +9,9 @@ import numpy as np
 from cmbound.distances import MAX_TRANSPORT
 from cmbound.frozen import FrozenDict, thawed
 from cmbound.numbers import apart, measured_constant, rounded, text_up
-from cmbound.output.table import Cell, Table, number
 from cmbound.output.tables import terms_table
 from cmbound.output.text import Page
+from cmbound.reports.table import Cell, Table, number
 from cmbound.verification.instances import Truth
 from cmbound.verification.request import in_clock
 from cmbound.verification.simulation import CHOICES, Run, Simulation, trajectories

@@ -18,9 +18,9 @@ from matplotlib.patheffects import withStroke
 
 from cmbound.catalogue import theorem as find
 from cmbound.errors import InputError
-from cmbound.figures.style import in_paper_style, look, scale_of, symbol, term_numbers, words
+from cmbound.evaluation.sweeps import Chunk, Sweep
 from cmbound.output.notes import unused_note
-from cmbound.sweeps import Chunk, Sweep
+from cmbound.papers.figures.style import in_paper_style, look, scale_of, symbol, term_numbers, words
 
 DOMINATING = "dominating"
 

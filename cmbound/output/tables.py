@@ -7,8 +7,8 @@ from typing import Any
 
 from cmbound.numbers import plain_decimal, rounded, text_up
 from cmbound.output.numbers import latex_number
-from cmbound.output.table import Cell, Table, dollars, math, number
-from cmbound.records import Evaluation
+from cmbound.reports.table import Cell, Table, dollars, math, number
+from cmbound.theory.records import Evaluation
 
 
 def terms_table(evaluation: Evaluation, digits: int = 6) -> Table:

@@ -13,11 +13,11 @@ from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from cmbound.catalogue.presets import Preset
 from cmbound.output.numbers import plain_decimal, rounded
-from cmbound.output.table import Cell, Table
 from cmbound.output.tables import relation, steps_table, stretches_table, terms_table
-from cmbound.presets import Preset
-from cmbound.records import Evaluation
+from cmbound.reports.table import Cell, Table
+from cmbound.theory.records import Evaluation
 
 _PIPE_WIDTH = 120
 _SHOWN_STEPS = 50

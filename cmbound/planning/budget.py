@@ -31,7 +31,7 @@ from cmbound.planning.problem import (
 )
 from cmbound.planning.roots import Missed, fewest, largest, smallest
 from cmbound.planning.split import read_split
-from cmbound.records import Evaluation, Theorem
+from cmbound.theory.records import Evaluation, Theorem
 from cmbound.threads import alone
 
 Values = dict[str, str]
@@ -118,14 +118,14 @@ def solve(
         split: shares of the named terms: in their order, by name (unnamed terms share the rest), or ``"optimal"``: the
             fewest steps for the given errors. Default: equal shares.
         unknown: ``h``, ``N``, ``eps_sc``, ``eps_cm``, ``T``, ``delta``, ``k``, ``L_f``, ``u`` or ``eta``.
-        params: numbers and options, as for :meth:`cmbound.records.Theorem.evaluate`.
+        params: numbers and options, as for :meth:`cmbound.theory.records.Theorem.evaluate`.
 
     Returns:
         A :class:`Budget`.
 
     Raises:
         DomainError: the target cannot be met; the message names the term and by how much it misses.
-        CmboundError: as for :meth:`cmbound.records.Theorem.evaluate`.
+        CmboundError: as for :meth:`cmbound.theory.records.Theorem.evaluate`.
     """
     theorem = find(id) if isinstance(id, str) else id
     problem = read_problem(theorem, target, fix or {}, params, unknown)

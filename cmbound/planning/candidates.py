@@ -12,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize_scalar
 
+from cmbound.arithmetic.exact import float_below
 from cmbound.catalogue import theorem
 from cmbound.errors import DomainError, InputError
 from cmbound.evaluation.paths import choose_pieces
 from cmbound.evaluation.point import evaluate
 from cmbound.evaluation.setting import Setting, resolve
 from cmbound.evaluation.sums import FLOATS, Sums, node_index, nodes
-from cmbound.exact import float_below
 from cmbound.numbers import exact
 from cmbound.planning.problem import rounded
 
@@ -133,7 +133,7 @@ class Candidates:
     @cached_property
     def _running(self) -> Array | None:
         """Consistency and score errors up to every node, in one pass."""
-        from cmbound.notation import L_f
+        from cmbound.theory.notation import L_f
 
         grid = self._sums.grid_steps
         if grid is None:

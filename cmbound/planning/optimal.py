@@ -12,9 +12,9 @@ import numpy as np
 from scipy.optimize import minimize
 
 from cmbound.errors import DomainError, InputError
-from cmbound.grids import MAX_STEPS
 from cmbound.planning.problem import LOWEST, SMALLEST, TERM_OF, Problem, exact_number, rounded
 from cmbound.planning.roots import fewest, largest
+from cmbound.theory.grids import MAX_STEPS
 
 _TRIALS = 50
 """For each number that is searched."""

@@ -11,24 +11,23 @@ from typing import Any
 import numpy as np
 from sympy import S, sqrt
 
+from cmbound.arithmetic.approximate import compile
+from cmbound.arithmetic.backend import Floats
+from cmbound.arithmetic.exact import float_below, rational_near, time_from_sigma
 from cmbound.errors import DomainError, InputError, MissingParameterError
-from cmbound.evaluation.free import best as best_values
-from cmbound.evaluation.free import smallest
+from cmbound.evaluation.free import best as best_values, smallest
 from cmbound.evaluation.point import evaluate
 from cmbound.evaluation.setting import LONGEST_HORIZON, SAME_TIME, resolve, with_preset
 from cmbound.evaluation.sums import nodes
-from cmbound.exact import float_below, rational_near, time_from_sigma
-from cmbound.formulas import ALIASES, OPTIONS, accepts, unknown_parameter
 from cmbound.frozen import FrozenDict, Record
-from cmbound.functions import steering
-from cmbound.grids import MAX_STEPS
-from cmbound.notation import TABLE
 from cmbound.numbers import exact, text_of
-from cmbound.numerics.approximate import compile
-from cmbound.numerics.backend import Floats
 from cmbound.output.numbers import plain_decimal
-from cmbound.profiles import EI, Profile, Rule
-from cmbound.records import Evaluation, Theorem
+from cmbound.theory.formulas import ALIASES, OPTIONS, accepts, unknown_parameter
+from cmbound.theory.functions import steering
+from cmbound.theory.grids import MAX_STEPS
+from cmbound.theory.notation import TABLE
+from cmbound.theory.profiles import EI, Profile, Rule
+from cmbound.theory.records import Evaluation, Theorem
 
 BUDGET: Mapping[str, tuple[str, ...]] = FrozenDict(
     {

@@ -8,7 +8,7 @@ from math import exp, inf, log
 from scipy.optimize import brentq
 
 from cmbound.errors import DomainError
-from cmbound.grids import MAX_STEPS
+from cmbound.theory.grids import MAX_STEPS
 
 Function = Callable[[float], float]
 _TINY, _FAR = 1e-300, 1e3

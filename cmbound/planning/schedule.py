@@ -11,7 +11,7 @@ from cmbound.errors import DomainError
 from cmbound.frozen import Record
 from cmbound.numbers import exact, rounded
 from cmbound.planning.candidates import Candidates
-from cmbound.records import Evaluation
+from cmbound.theory.records import Evaluation
 from cmbound.threads import alone
 
 DEFAULT_STEPS = 8
@@ -96,7 +96,7 @@ def schedule(*, steps: Any = DEFAULT_STEPS, gain: Any = None, **params: Any) -> 
 
     Raises:
         DomainError: steps is not an integer from 1 to 1000, or gain is negative.
-        CmboundError: as for :meth:`cmbound.records.Theorem.evaluate`.
+        CmboundError: as for :meth:`cmbound.theory.records.Theorem.evaluate`.
     """
     count = exact("steps", steps)
     if count.denominator != 1 or not 1 <= count <= MOST_STEPS:

@@ -13,10 +13,10 @@ from scipy.optimize import brentq, minimize_scalar
 
 from cmbound.errors import DomainError, MissingParameterError
 from cmbound.evaluation.setting import MAX_EVALUATIONS
-from cmbound.formulas import accepts
 from cmbound.planning.budget import Budget, best, finish, impossible
 from cmbound.planning.problem import Problem, exact_number, is_given, later_times, rounded, stepped
 from cmbound.planning.roots import Missed
+from cmbound.theory.formulas import accepts
 
 _POINTS = 80
 _STEPS = 20

@@ -14,7 +14,7 @@ from cmbound.errors import CmboundError, DomainError, InputError, UnknownNameErr
 from cmbound.evaluation.point import evaluate
 from cmbound.frozen import FrozenDict, Record
 from cmbound.parallel import mapped
-from cmbound.records import Theorem
+from cmbound.theory.records import Theorem
 from cmbound.verification import gaussian, mixture, related
 from cmbound.verification.instances import WORLDS, Instance, Outcome, Recipe, SkippedError
 from cmbound.verification.settings import draw_choices

@@ -15,7 +15,7 @@ from scipy.optimize import minimize
 from cmbound.catalogue import theorem as find
 from cmbound.errors import DomainError, UnknownNameError
 from cmbound.frozen import FrozenDict, Record
-from cmbound.records import Theorem
+from cmbound.theory.records import Theorem
 from cmbound.verification import gaussian, mixture, related
 from cmbound.verification.campaign import DRAWERS, judge, random_world, require_instances, whole
 from cmbound.verification.instances import WORLDS, Outcome, Recipe

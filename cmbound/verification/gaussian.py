@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from cmbound.distances import gaussian_tv_1d, gaussian_tv_centred
-from cmbound.formulas import required
 from cmbound.frozen import FrozenDict
-from cmbound.records import Theorem
+from cmbound.theory.formulas import required
+from cmbound.theory.records import Theorem
 from cmbound.verification.affine import Affine, Law, Pipeline, composed, exact_score, flow, teacher_steps, underdamped
 from cmbound.verification.instances import Instance, Recipe, SkippedError, Truth
 from cmbound.verification.settings import OFF, amplitude, grid_nodes, law_constants, node_number, parameters, settled

@@ -97,7 +97,7 @@ class Instance(Record):
 
     Attributes:
         recipe: what it was built from.
-        params: what :meth:`cmbound.records.Theorem.evaluate` takes.
+        params: what :meth:`cmbound.theory.records.Theorem.evaluate` takes.
         truth: the true value of what the statement bounds.
         generous: parameters with constants that are certainly large enough, where those in ``params`` are measured:
             a truth above the bound at ``params`` is a violation only if it is above the bound at these too.

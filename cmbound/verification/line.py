@@ -14,7 +14,7 @@ from scipy.interpolate import PchipInterpolator
 from scipy.special import ndtr
 
 from cmbound.distances.scaling import exponent, scaled
-from cmbound.records import Theorem
+from cmbound.theory.records import Theorem
 from cmbound.verification.instances import Instance, Recipe, Truth
 from cmbound.verification.runner import LARGE, Runner
 from cmbound.verification.settings import law_constants, node_number, parameters, settled

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from cmbound.distances import coupling_w2, gaussian_w2
 from cmbound.distances.scaling import norm, rms
 from cmbound.frozen import FrozenDict
-from cmbound.records import Theorem
+from cmbound.theory.records import Theorem
 from cmbound.verification.instances import Instance, Recipe, SkippedError, Truth
 from cmbound.verification.line import on_the_line
 from cmbound.verification.runner import LARGE, Runner, runner

@@ -16,7 +16,7 @@ import sympy
 from sympy import Integer, Rational, sqrt
 
 from cmbound.frozen import FrozenDict
-from cmbound.functions import (
+from cmbound.theory.functions import (
     I3,
     B,
     K,
@@ -37,8 +37,8 @@ from cmbound.functions import (
     tv_drift,
     v,
 )
-from cmbound.notation import PUBLIC, L_f, d, h
-from cmbound.variants import Placeholder, ScheduleSum, visible_symbols
+from cmbound.theory.notation import PUBLIC, L_f, d, h
+from cmbound.theory.variants import Placeholder, ScheduleSum, visible_symbols
 
 HALF = Rational(1, 2)
 UNFOLDED = (U, K, beta, I3, B)

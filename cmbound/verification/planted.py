@@ -14,13 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from cmbound.catalogue import catalogue
-from cmbound.catalogue import theorem as find
+from cmbound.catalogue import catalogue, theorem as find
 from cmbound.errors import CmboundError, DomainError, InputError
 from cmbound.evaluation.point import evaluate_setting
 from cmbound.evaluation.setting import Setting, resolve
 from cmbound.parallel import mapped
-from cmbound.records import Theorem
+from cmbound.theory.records import Theorem
 from cmbound.verification.campaign import BUILDERS, has_instances, judge, require_instances, whole
 from cmbound.verification.falsify import climb, cornered, focused, near, random_recipe, score
 from cmbound.verification.instances import WORLDS, Outcome, Recipe, SkippedError

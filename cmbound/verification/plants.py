@@ -15,14 +15,13 @@ import sympy
 from cmbound.catalogue import theorem as find
 from cmbound.catalogue.explicit import CORRECTED, TO_TV
 from cmbound.evaluation.setting import Setting
-from cmbound.formulas import CONSISTENCY_STEP, put
 from cmbound.frozen import Record
-from cmbound.functions import plain
-from cmbound.notation import L_f, T, W_prev, d, d_eff, m2, sd2, t_hat
-from cmbound.profiles import PROFILES
-from cmbound.records import Term, Theorem
-from cmbound.threads import alone
-from cmbound.variants import (
+from cmbound.theory.formulas import CONSISTENCY_STEP, put
+from cmbound.theory.functions import plain
+from cmbound.theory.notation import L_f, T, W_prev, d, d_eff, m2, sd2, t_hat
+from cmbound.theory.profiles import PROFILES
+from cmbound.theory.records import Term, Theorem
+from cmbound.theory.variants import (
     CLOCKS,
     STARTS,
     TEACHERS,
@@ -33,6 +32,7 @@ from cmbound.variants import (
     ScoreSum,
     StartGap,
 )
+from cmbound.threads import alone
 from cmbound.verification.mutations import Change, weakened
 
 

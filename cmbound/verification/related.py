@@ -18,7 +18,7 @@ import numpy.typing as npt
 from scipy.special import ndtr, ndtri
 
 from cmbound.frozen import FrozenDict
-from cmbound.records import Theorem
+from cmbound.theory.records import Theorem
 from cmbound.verification.instances import Instance, Recipe, SkippedError, Truth
 from cmbound.verification.runner import law
 from cmbound.verification.settings import OFF, amplitude

@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from cmbound.errors import DomainError, InputError, UnknownNameError
 from cmbound.frozen import FrozenDict
-from cmbound.notation import COUNT, POSITIVE, Domain
 from cmbound.numbers import apart, exact
+from cmbound.theory.notation import COUNT, POSITIVE, Domain
 from cmbound.verification.settings import grid_nodes
 from cmbound.worlds.process import noise_level, time_of
 

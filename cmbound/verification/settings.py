@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cmbound.formulas import accepts, required
 from cmbound.frozen import FrozenDict
-from cmbound.profiles import PROFILES, unavailable
-from cmbound.records import Theorem
+from cmbound.theory.formulas import accepts, required
+from cmbound.theory.profiles import PROFILES, unavailable
+from cmbound.theory.records import Theorem
 from cmbound.verification.instances import SkippedError
 from cmbound.worlds.base import World
 from cmbound.worlds.process import noise_level, time_of
@@ -85,7 +85,7 @@ def draw_choices(theorem: Theorem, rng: np.random.Generator) -> dict[str, Any]:
 
 
 def grid_nodes(choices: Mapping[str, Any], knobs: Mapping[str, float]) -> Array:
-    """The nodes t_0 < ... < t_N of a recipe, written independently of :mod:`cmbound.grids`."""
+    """The nodes t_0 < ... < t_N of a recipe, written independently of :mod:`cmbound.theory.grids`."""
     low = 10.0 ** knobs["log_delta"]
     high = low + 10.0 ** knobs["log_span"]
     count, kind = int(choices["N"]), choices["grid"]

@@ -19,11 +19,10 @@ from cmbound.distances import MAX_TRANSPORT, sliced_w2, w2_samples
 from cmbound.distances.scaling import norm, rms
 from cmbound.errors import DomainError, InputError, UnknownNameError
 from cmbound.frozen import FrozenDict, Record
-from cmbound.notation import COUNT, Domain
-from cmbound.profiles import profile as profile_of
-from cmbound.records import Evaluation
-from cmbound.sampling import CLOCKS, STARTS, overdamped, sample_every_step, smooth
-from cmbound.sampling import underdamped as underdamped_samples
+from cmbound.sampling import CLOCKS, STARTS, overdamped, sample_every_step, smooth, underdamped as underdamped_samples
+from cmbound.theory.notation import COUNT, Domain
+from cmbound.theory.profiles import profile as profile_of
+from cmbound.theory.records import Evaluation
 from cmbound.verification.affine import Affine, Law, Pipeline, composed, exact_score, flow, teacher_steps, underdamped
 from cmbound.verification.instances import SkippedError, Truth
 from cmbound.verification.request import COUNT_OF_STEPS, ends, in_clock, later_times, number_in, parse_corrector, run_nodes

@@ -1,0 +1,1 @@
+"""Exact numbers, code generation, float64 and ball arithmetic."""

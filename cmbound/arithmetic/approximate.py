@@ -1,0 +1,222 @@
+"""The float64 tier: expressions become vectorised numpy functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from functools import lru_cache, reduce
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import sympy
+
+from cmbound.arithmetic import certified
+from cmbound.arithmetic.codegen import Dialect, function as generate
+from cmbound.arithmetic.integrals import extract
+from cmbound.errors import DomainError, UndecidedError
+from cmbound.theory.functions import Named
+
+Array = npt.NDArray[np.float64]
+
+
+def _series(coefficients: Sequence[float], x: Array) -> Array:
+    total = np.full_like(x, coefficients[-1])
+    for value in coefficients[-2::-1]:
+        total *= x
+        total += value
+    return np.asarray(total)
+
+
+def _with_series(x: Any, bound: float, coefficients: Sequence[float], closed: Callable[[Array], Array]) -> Array:
+    """The power series where abs(x) <= bound, the closed form elsewhere."""
+    x = np.asarray(x, dtype=np.float64)
+    small: npt.NDArray[np.bool_] = np.abs(x) <= bound
+    if small.all():
+        return _series(coefficients, x)
+    if not small.any():
+        return closed(x)
+    out: Array = np.empty_like(x)
+    out[small] = _series(coefficients, x[small])
+    out[~small] = closed(x[~small])
+    return out
+
+
+def _taylor(term: Callable[[int], sympy.Rational], first: int, last: int) -> tuple[float, ...]:
+    return tuple(float(term(n)) for n in range(first, last))
+
+
+_factorial = sympy.factorial
+_G = (0.0, *_taylor(lambda n: 1 / _factorial(n + 1), 1, 17))
+_KAPPA = (0.0, *_taylor(lambda n: (sympy.Integer(2) ** (n + 2) - 4) / _factorial(n + 2) / 2, 1, 24))
+_SINH = _taylor(lambda n: sympy.Integer(2) / _factorial(2 * n + 3), 0, 11)
+
+
+def g(h: Any) -> Array:
+    """(e^h - 1 - h)/h."""
+    return _with_series(h, 0.5, _G, lambda x: (np.expm1(x) - x) / x)
+
+
+def kappa_h(h: Any) -> Array:
+    """((e^{2h} - 4 e^h + 3 + 2h)/(2h))^{1/2}."""
+
+    def closed(x: Array) -> Array:
+        return np.asarray(np.sqrt((np.expm1(2 * x) - 4 * np.expm1(x) + 2 * x) / (2 * x)))
+
+    def series(x: Array) -> Array:
+        return x * np.sqrt(_series(_KAPPA[1:], x))
+
+    x = np.asarray(h, dtype=np.float64)
+    return np.asarray(np.where(x <= 0.5, series(np.minimum(x, 0.5)), closed(np.maximum(x, 0.5))))
+
+
+def rho_squared(x: Any) -> Array:
+    """(e^x - e^{-x} - 2x)/(e^x - 1)."""
+    x = np.asarray(x, dtype=np.float64)
+    low, high = np.minimum(x, 1.0), np.maximum(x, 1.0)
+    with np.errstate(invalid="ignore"):
+        ratio = np.where(low > 0, low / np.expm1(np.where(low > 0, low, 1.0)), 1.0)
+    small = _series(_SINH, low * low) * low * low * ratio
+    large = (np.expm1(high) - np.expm1(-high) - 2 * high) / np.expm1(high)
+    return np.asarray(np.where(x <= 1.0, small, large))
+
+
+def geometric_sum(x: Any, n: Any) -> Array:
+    """1 + x + ... + x^(n-1) for x >= 0."""
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        logx = np.log(np.asarray(x, dtype=np.float64))
+        n = np.asarray(n, dtype=np.float64)
+        value = np.expm1(n * logx) / np.expm1(logx)
+    return np.asarray(np.where(n == 0, 0.0, np.where(logx == 0, n, value)))
+
+
+def _power(base: str, p: int, q: int) -> str:
+    """Small powers as products and roots, which numpy computes faster than ``**``."""
+    root = {1: base, 2: f"sqrt({base})", 4: f"sqrt(sqrt({base}))"}.get(q)
+    if root is None or p > 8:
+        return f"{base}**{p / q!r}"
+    return {1: root, 2: f"square({root})", 3: f"cube({root})", 4: f"square(square({root}))", 6: f"square(cube({root}))"}.get(
+        p, f"{base}**{p / q!r}"
+    )
+
+
+def _cube(x: Any) -> Any:
+    return x * x * x
+
+
+def _nested(function: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+    return lambda *xs: reduce(function, xs)
+
+
+def _erf(x: Any) -> Any:
+    from scipy.special import erf
+
+    return erf(x)
+
+
+_COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
+    "<": np.less,
+    "<=": np.less_equal,
+    ">": np.greater,
+    ">=": np.greater_equal,
+    "==": np.equal,
+    "!=": np.not_equal,
+}
+
+FLOAT64 = Dialect(
+    stable=True,
+    kernels=("g", "kappa_h", "rho_squared", "geometric_sum"),
+    rational=lambda p, q: repr(float(Fraction(p, q))),
+    power=_power,
+    namespace={
+        **{name: getattr(np, name) for name in ("exp", "log", "expm1", "log1p", "sqrt", "square", "power")},
+        "atan": np.arctan,
+        "atan2": np.arctan2,
+        "cube": _cube,
+        "maximum": _nested(np.maximum),
+        "minimum": _nested(np.minimum),
+        "pi": lambda: np.pi,
+        **{name: getattr(np, name) for name in ("sin", "cos", "sinh", "cosh", "tanh")},
+        "erf": _erf,
+        "absolute": np.abs,
+        "compare": lambda op, x, y: _COMPARISONS[op](x, y),
+        "choice": np.where,
+        "and_": _nested(np.logical_and),
+        "or_": _nested(np.logical_or),
+        "not_": np.logical_not,
+        "not_a_number": lambda: np.nan,
+        "g": g,
+        "kappa_h": kappa_h,
+        "rho_squared": rho_squared,
+        "geometric_sum": geometric_sum,
+    },
+)
+
+
+def _called(cls: Any, *values: Any) -> Any:
+    """What ``sympy.lambdify`` calls where a named function stands: its float64 form, which does not cancel."""
+    symbols = tuple(sympy.Symbol(f"x{i}", real=True) for i in range(len(values)))
+    return compile((cls(*symbols),), symbols)(*values)[0]
+
+
+Named._imp_ = classmethod(_called)
+
+_PRECISIONS = (128, 256, 512, 1024)
+_ENOUGH = 52
+"""Bits to which an integral must be known to be a float64 number."""
+_MOST_FAILURES = 5
+
+
+def _integral(integral: Any, symbols: tuple[Any, ...]) -> Callable[..., Array]:
+    """An integral as a function of ``symbols`` (numbers or arrays): the middle of an enclosure, NaN where there is none.
+
+    No rule with fixed nodes sees every peak and every corner, and the functions are a user's: so each row is enclosed.
+    """
+    used = [i for i, x in enumerate(symbols) if x in integral.free_symbols]
+    names = tuple(symbols[i] for i in used)
+    at = lru_cache(maxsize=1 << 16)(lambda row: _enclosed(integral, names, row))
+
+    def function(*given: Any) -> Array:
+        columns = np.broadcast_arrays(*(np.asarray(given[i], dtype=np.float64) for i in used)) if used else [np.zeros(())]
+        rows, where = np.unique(np.stack([x.ravel() for x in columns], axis=1), axis=0, return_inverse=True)
+        found, failures = np.full(len(rows), np.nan), 0
+        for i, row in enumerate(rows.tolist()):
+            found[i] = at(tuple(row) if used else ())
+            failures += int(np.isnan(found[i]))
+            if failures > _MOST_FAILURES:  # each takes long, and one is enough for an error
+                break
+        return np.asarray(found[where.ravel()].reshape(columns[0].shape))
+
+    return function
+
+
+def _enclosed(integral: Any, names: tuple[Any, ...], row: tuple[float, ...]) -> float:
+    if not np.isfinite(row).all():
+        return np.nan
+    for bits in _PRECISIONS:
+        try:
+            with certified.precision(bits), certified.integrals_to(bits):
+                ball = certified.compile((integral,), names)(*(certified.number(Fraction(x)) for x in row))[0]
+        except (DomainError, UndecidedError):
+            if bits >= certified.SINGULAR_BITS:
+                return np.nan
+            continue
+        if ball.is_finite() and (ball.is_zero() or ball.rel_accuracy_bits() >= _ENOUGH):
+            return float(ball.mid())
+    return np.nan
+
+
+@lru_cache(maxsize=512)
+def compile(exprs: tuple[Any, ...], symbols: tuple[Any, ...]) -> Callable[..., list[Any]]:
+    """A numpy function of ``symbols`` (arrays that broadcast) returning the list of values of ``exprs``."""
+    bare, integrals = extract(exprs)
+    main = generate(bare, (*symbols, *(i.name for i in integrals)), FLOAT64)
+    parts = [_integral(sympy.Integral(i.body, (i.variable, i.low, i.high)), symbols) for i in integrals]
+
+    def function(*given: Any) -> list[Any]:
+        values = [np.float64(x) if isinstance(x, int | float) else x for x in given]  # a Python float raises where it overflows
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore", under="ignore"):
+            extra = [integral(*values) for integral in parts]
+            return main(*values, *extra)
+
+    return function

@@ -1,0 +1,108 @@
+"""The two arithmetics behind one interface, so that a sum over a grid is written once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any, Protocol
+
+import numpy as np
+
+from cmbound.arithmetic import approximate, certified
+
+
+class Backend(Protocol):
+    """What a sum over a grid needs of an arithmetic."""
+
+    def number(self, value: Any) -> Any:
+        """An exact number in this arithmetic."""
+
+    def column(self, values: Sequence[Any]) -> Any:
+        """Exact numbers as a column."""
+
+    def each(self, expr: Any, columns: dict[Any, Any], scalars: dict[Any, Any]) -> Any:
+        """The column of values of ``expr``, row by row."""
+
+    def value(self, expr: Any, scalars: dict[Any, Any]) -> Any:
+        """The value of ``expr``."""
+
+    def total(self, column: Any) -> Any:
+        """The sum of a column."""
+
+    def largest(self, column: Any) -> Any:
+        """The largest entry of a column."""
+
+    def product(self, left: Any, right: Any) -> Any:
+        """Entrywise product of two columns."""
+
+
+class Floats:
+    """float64: a column is a numpy array."""
+
+    def number(self, value: Any) -> Any:
+        if isinstance(value, Fraction):
+            return float(value)
+        with certified.precision(128):
+            return float(certified.number(value).mid())
+
+    def column(self, values: Sequence[Any]) -> Any:
+        return np.array([self.number(x) for x in values], dtype=np.float64)
+
+    def each(self, expr: Any, columns: dict[Any, Any], scalars: dict[Any, Any]) -> Any:
+        size = len(next(iter(columns.values())))
+        return np.broadcast_to(self.value(expr, {**scalars, **columns}), (size,))
+
+    def value(self, expr: Any, scalars: dict[Any, Any]) -> Any:
+        symbols = ordered_symbols(expr)
+        return approximate.compile((expr,), symbols)(*(scalars[x] for x in symbols))[0]
+
+    def total(self, column: Any) -> Any:
+        return float(np.sum(column))
+
+    def largest(self, column: Any) -> Any:
+        return float(np.max(column))
+
+    def product(self, left: Any, right: Any) -> Any:
+        return np.asarray(left) * np.asarray(right)
+
+
+class Balls:
+    """Arb enclosures at the current precision: a column is a list."""
+
+    def number(self, value: Any) -> Any:
+        return certified.number(value)
+
+    def column(self, values: Sequence[Any]) -> Any:
+        return [certified.number(x) for x in values]
+
+    def each(self, expr: Any, columns: dict[Any, Any], scalars: dict[Any, Any]) -> Any:
+        symbols = ordered_symbols(expr)
+        function: Callable[..., list[Any]] = certified.compile((expr,), symbols)
+        size = len(next(iter(columns.values())))
+        rows = zip(*(columns[x] if x in columns else [scalars[x]] * size for x in symbols), strict=True)
+        if not symbols:
+            return function() * size
+        return [function(*row)[0] for row in rows]
+
+    def value(self, expr: Any, scalars: dict[Any, Any]) -> Any:
+        symbols = ordered_symbols(expr)
+        return certified.compile((expr,), symbols)(*(scalars[x] for x in symbols))[0]
+
+    def total(self, column: Any) -> Any:
+        return sum(column, certified.number(0))
+
+    def largest(self, column: Any) -> Any:
+        result = column[0]
+        for x in column[1:]:
+            result = result.max(x)
+        return result
+
+    def product(self, left: Any, right: Any) -> Any:
+        return [x * y for x, y in zip(left, right, strict=True)]
+
+
+@lru_cache(maxsize=1024)
+def ordered_symbols(expr: Any) -> tuple[Any, ...]:
+    """The symbols of ``expr`` in a fixed order."""
+    return tuple(sorted(expr.free_symbols, key=lambda x: x.name))

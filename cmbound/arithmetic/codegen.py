@@ -1,0 +1,184 @@
+"""From expressions to Python source: one line for each distinct subexpression.
+
+Named functions are unfolded on the way, so that a definition used twice is computed once and no unfolded expression is
+ever built. A :class:`Dialect` says how an arithmetic writes numbers, powers and functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sympy
+from sympy.codegen.cfunctions import expm1, log1p
+
+from cmbound.errors import InputError
+from cmbound.frozen import Record
+from cmbound.theory.functions import Named, Rearranged
+from cmbound.threads import alone
+
+_FLOAT64_ONLY = (expm1, log1p, sympy.atan2)
+"""Functions of stable forms; a stable form without them serves every arithmetic (1 - s_T cancels 1.4 T bits of a ball too)."""
+FUNCTIONS = ("exp", "log", "atan", "atan2", "expm1", "log1p", "sin", "cos", "sinh", "cosh", "tanh", "erf")
+WRITABLE = "exp, log, sqrt, powers, atan, sin, cos, sinh, cosh, tanh, erf, Abs, sign, Max, Min, Heaviside and Piecewise"
+
+
+@dataclass(frozen=True, eq=False)
+class Dialect(Record):
+    """How one arithmetic writes things.
+
+    Attributes:
+        stable: use the second form of rearranged expressions and the kernels (float64), or the definitions.
+        kernels: names of the named functions it computes by a function of its own.
+        rational: writes the number p/q.
+        power: writes a power with a rational exponent p/q, given the source of the base.
+        namespace: what the source refers to.
+    """
+
+    stable: bool
+    kernels: tuple[str, ...]
+    rational: Callable[[int, int], str]
+    power: Callable[[str, int, int], str]
+    namespace: dict[str, Any]
+
+
+class _Writer:
+    def __init__(self, dialect: Dialect, names: dict[Any, str]) -> None:
+        self.dialect = dialect
+        self.known = dict(names)
+        self.lines: list[str] = []
+
+    def source(self, expr: Any) -> str:
+        """The variable or literal that holds ``expr``."""
+        if expr in self.known:
+            return str(self.known[expr])
+        text = self._write(expr)
+        if not expr.is_Rational and not text.isidentifier():
+            name = f"x{len(self.lines)}"
+            self.lines.append(f"{name} = {text}")
+            text = name
+        self.known[expr] = text
+        return text
+
+    def _write(self, expr: Any) -> str:
+        if expr.is_Rational:
+            return self.dialect.rational(int(expr.p), int(expr.q))
+        if expr is sympy.nan:  # where no branch of a Piecewise applies
+            return "not_a_number()"
+        if expr.is_Add:
+            return " + ".join(self.source(x) for x in expr.args)
+        if expr.is_Mul:
+            return self._product(expr)
+        if isinstance(expr, Rearranged):
+            return self.source(expr.args[1 if self.dialect.stable or not expr.args[1].has(*_FLOAT64_ONLY) else 0])
+        if isinstance(expr, Named):
+            if type(expr).__name__ in self.dialect.kernels:
+                return self._call(type(expr).__name__, expr.args)
+            return self.source(type(expr).definition(*expr.args))
+        if isinstance(expr, sympy.Max | sympy.Min):
+            return self._call("maximum" if isinstance(expr, sympy.Max) else "minimum", expr.args)
+        if isinstance(expr, sympy.Abs):
+            return self._call("absolute", expr.args)
+        if isinstance(expr, sympy.Piecewise):
+            return self._piecewise(expr)
+        if isinstance(expr, sympy.exp):
+            return self._call("exp", expr.args)
+        if expr.is_Pow:
+            return self._power(expr)
+        name = type(expr).__name__
+        if name in FUNCTIONS:
+            return self._call(name, expr.args)
+        if expr in (sympy.pi, sympy.E):
+            return "pi()" if expr == sympy.pi else self._call("exp", (sympy.S.One,))
+        if isinstance(expr, sympy.tan):
+            return self.source(sympy.sin(expr.args[0]) / sympy.cos(expr.args[0]))
+        if expr.is_Function and (other := _rewritten(expr)) != expr:
+            return self.source(other)
+        raise InputError(f"cannot compute {expr}: write it with {WRITABLE}")
+
+    def _piecewise(self, expr: Any) -> str:
+        """The first branch whose condition holds; a number beyond the last one is not a number."""
+        result = "not_a_number()"
+        for value, condition in reversed(expr.args):
+            holds = self._condition(condition)
+            result = self.source(value) if holds == "True" else f"choice({holds}, {self.source(value)}, {result})"
+        return result
+
+    def _condition(self, condition: Any) -> str:
+        if condition in (sympy.true, sympy.false):
+            return str(bool(condition))
+        if isinstance(condition, sympy.And | sympy.Or | sympy.Not):
+            parts = ", ".join(self._condition(x) for x in condition.args)
+            return f"{type(condition).__name__.lower()}_({parts})"
+        if not isinstance(condition, sympy.core.relational.Relational):
+            raise InputError(f"cannot decide {condition}: a condition of Piecewise compares two expressions")
+        return f"compare({condition.rel_op!r}, {self.source(condition.lhs)}, {self.source(condition.rhs)})"
+
+    def _call(self, name: str, args: Sequence[Any]) -> str:
+        return f"{name}({', '.join(self.source(x) for x in args)})"
+
+    def _product(self, expr: Any) -> str:
+        above, below = [], []
+        for x in _joined_roots(expr.args):
+            if x.is_Pow and not isinstance(x, sympy.exp) and x.exp.is_Rational and x.exp < 0:
+                below.append(self.source(sympy.Pow(x.base, -x.exp)))
+            elif x == -1:
+                above.append("-1")
+            else:
+                above.append(self.source(x))
+        if above and above[0] == "-1":
+            above = [f"(-{above[1]})", *above[2:]] if len(above) > 1 else ["-1"]
+        top = "*".join(above) or "1"
+        return f"{top}/({'*'.join(below)})" if below else top
+
+    def _power(self, expr: Any) -> str:
+        base, exponent = expr.base, expr.exp
+        if not exponent.is_Rational:
+            return f"power({self.source(base)}, {self.source(exponent)})"
+        if exponent < 0:
+            return f"1/{self.source(sympy.Pow(base, -exponent))}"
+        return self.dialect.power(self.source(base), int(exponent.p), int(exponent.q))
+
+
+def _rewritten(expr: Any) -> Any:
+    """A function in terms of those that are written; itself if there is no such form over the reals."""
+    if isinstance(expr, sympy.Heaviside | sympy.sign):
+        return expr.rewrite(sympy.Piecewise)
+    for target in (sympy.exp, sympy.log, sympy.erf):
+        other = expr.rewrite(target)
+        if other != expr and not other.has(sympy.I):
+            return other
+    return expr
+
+
+def _joined_roots(factors: Sequence[Any]) -> list[Any]:
+    """Third, sixth and twelfth roots in a product (which SymPy splits) as one root of a product."""
+    rare = [x for x in factors if x.is_Pow and x.exp.is_Rational and x.exp.q in (3, 6, 12) and x.exp > 0]
+    if len(rare) < 2:
+        return list(factors)
+    q = max(int(x.exp.q) for x in rare)
+    inside = sympy.Mul(*(x.base ** (x.exp * q) for x in rare))
+    return [*(x for x in factors if x not in rare), sympy.Pow(inside, sympy.Rational(1, q), evaluate=False)]
+
+
+def require_computable(expr: Any) -> None:
+    """Raise InputError if ``expr`` contains something no arithmetic computes."""
+    names = {symbol: f"v{i}" for i, symbol in enumerate(expr.free_symbols)}
+    bare = Dialect(False, (), lambda p, q: "1", lambda base, p, q: base, {})
+    _Writer(bare, names).source(expr)
+
+
+@alone
+def function(exprs: Sequence[Any], symbols: Sequence[Any], dialect: Dialect) -> Callable[..., list[Any]]:
+    """A function of ``symbols`` (by position) returning the list of values of ``exprs``."""
+    names = {symbol: f"v{i}" for i, symbol in enumerate(symbols)}
+    writer = _Writer(dialect, names)
+    results = [writer.source(expr) for expr in exprs]
+    body = "".join(f"    {line}\n" for line in writer.lines)
+    source = f"def generated({', '.join(names.values())}):\n{body}    return [{', '.join(results)}]\n"
+    scope = dict(dialect.namespace)
+    exec(compile(source, "<cmbound>", "exec"), scope)
+    result: Callable[..., list[Any]] = scope["generated"]
+    result.__doc__ = source
+    return result

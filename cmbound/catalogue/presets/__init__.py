@@ -1,0 +1,97 @@
+"""Presets: settings of published or measured models, with the source of every number (``presets.toml``)."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from cmbound.checks import checked_name, checked_text
+from cmbound.errors import DomainError, InputError, UnknownNameError
+from cmbound.frozen import Record
+from cmbound.numbers import parse
+from cmbound.theory.notation import PUBLIC, TABLE
+
+PROVENANCES = ("published", "measured", "assumed")
+OPTIONS = ("grid", "teacher", "to", "start", "clock", "profile")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """How a number of a preset is known: ``published``, ``measured`` or ``assumed``, and the source."""
+
+    how: str
+    source: str
+
+    def __post_init__(self) -> None:
+        checked_name("provenance of a number", self.how, PROVENANCES)
+        checked_text("the source of a number", self.source)
+
+
+@dataclass(frozen=True, eq=False)
+class Preset(Record):
+    """A setting with its sources.
+
+    Attributes:
+        name: its name on the command line.
+        title: what it is.
+        source: where it comes from.
+        parameters: exact numbers, as text.
+        options: grid, teacher, start, clock.
+        origins: how each parameter is known.
+    """
+
+    name: str
+    title: str
+    source: str
+    parameters: Mapping[str, str]
+    options: Mapping[str, str]
+    origins: Mapping[str, Origin]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        here = f"preset {checked_text('the name of a preset', self.name)!r}"
+        for name, value in self.parameters.items():
+            checked_name(f"parameter of {here}", name, PUBLIC)
+            if parse(name, checked_text(f"{name} of {here}", value)) not in TABLE[name].domain:
+                raise DomainError(f"{name} of {here} must be {TABLE[name].domain}, got {value}")
+        for name, choice in self.options.items():
+            checked_text(f"{checked_name(f'option of {here}', name, OPTIONS)} of {here}", choice)
+        if set(self.origins) != set(self.parameters):
+            raise InputError(f"{here} must say of each of its parameters, and of no other, how it is known")
+
+
+@cache
+def _table() -> dict[str, Preset]:
+    text = resources.files(__name__).joinpath("presets.toml").read_text(encoding="utf-8")
+    return {name: _read(name, row) for name, row in tomllib.loads(text).items()}
+
+
+def _read(name: str, row: Mapping[str, Any]) -> Preset:
+    parameters, origins = {}, {}
+    measured = resources.files(__name__).joinpath(f"{name}.json")
+    constants = json.loads(measured.read_text(encoding="utf-8")) if measured.is_file() else {}
+    for key, entry in row["parameters"].items():
+        parameters[key] = entry["value"] if "value" in entry else constants[key]
+        origins[key] = Origin(entry["how"], entry["source"])
+    return Preset(name, row["title"], row["source"], parameters, row.get("options", {}), origins)
+
+
+def names() -> tuple[str, ...]:
+    """The names of the presets, in their order."""
+    return tuple(_table())
+
+
+def preset(name: str) -> Preset:
+    """The preset called ``name``.
+
+    Raises:
+        UnknownNameError: there is none; the message names the nearest one.
+    """
+    if not isinstance(name, str) or name not in _table():
+        raise UnknownNameError("preset", name, names())
+    return _table()[name]

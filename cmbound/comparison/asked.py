@@ -1,0 +1,221 @@
+"""What a comparison is asked for: the statements, checked numbers and options, and the parameters each statement gets."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+
+from cmbound.arithmetic.backend import Floats
+from cmbound.catalogue import catalogue
+from cmbound.catalogue.presets import preset
+from cmbound.comparison.readings import derived_numbers, is_reading
+from cmbound.errors import CmboundError, DomainError, InputError, UnknownNameError
+from cmbound.evaluation.setting import resolve
+from cmbound.evaluation.sums import nodes as nodes_of
+from cmbound.frozen import Record
+from cmbound.numbers import exact, text_of
+from cmbound.theory.formulas import ALIASES, accepts, required
+from cmbound.theory.grids import KINDS
+from cmbound.theory.notation import PUBLIC, TABLE, Domain
+from cmbound.theory.profiles import profile as profile_of
+from cmbound.theory.records import Theorem
+from cmbound.theory.variants import CLOCKS, STARTS, TARGETS, TEACHERS, choose
+
+_LISTED = Domain(low=0, low_open=True)
+
+
+def selected(statements: Iterable[str] | None, metric: str | None) -> tuple[Theorem, ...]:
+    """The statements to compare, in the order of the catalogue.
+
+    Raises:
+        InputError: an unknown id or metric, or nothing left.
+    """
+    if isinstance(statements, str):
+        statements = (statements,)
+    wanted = None if statements is None else {catalogue[x].id for x in statements}
+    found = tuple(x for x in catalogue if wanted is None or x.id in wanted)
+    if metric is not None:
+        known = tuple(dict.fromkeys(x.metric for x in found))
+        if metric not in known:
+            raise UnknownNameError("metric", metric, known)
+        found = tuple(x for x in found if x.metric == metric)
+    if not found:
+        raise InputError("no statement to compare")
+    return found
+
+
+def checked_readings(assume: Sequence[str]) -> None:
+    """Raise UnknownNameError for a reading no statement has."""
+    known = sorted({x.id for theorem in catalogue for x in theorem.statement_assumptions if is_reading(x.id)})
+    for name in assume:
+        if name not in known:
+            raise UnknownNameError("assumption", name, known)
+
+
+def checked_options(options: dict[str, Any]) -> dict[str, Any]:
+    """The options, each checked by itself; raises InputError."""
+    allowed = {"teacher": TEACHERS, "to": TARGETS, "start": tuple(STARTS), "clock": tuple(CLOCKS)}
+    for name, names in allowed.items():
+        if name in options:
+            choose(name if name != "to" else "value of to", options[name], names)
+    if isinstance(options.get("profile"), str) and options["profile"] != "auto":
+        profile_of(options["profile"])
+    if isinstance(options.get("grid"), str):
+        choose("grid", options["grid"], KINDS)
+    if "preset" in options:
+        preset(options["preset"])
+    return dict(options)
+
+
+def check_steps(numbers: Mapping[str, Any], options: Mapping[str, Any]) -> None:
+    """Raise InputError where a grid is described twice."""
+    if {"h", "N"} <= set(numbers) and ("grid" in options or "preset" in options):
+        raise InputError("give h or N, not both, with a grid: its largest step is taken where a statement asks for h")
+
+
+def checked_numbers(numbers: Mapping[str, Any]) -> dict[str, Fraction]:
+    """The single numbers, exact.
+
+    Raises:
+        InputError: a name no statement has, two names for one number, or something malformed.
+        DomainError: outside its domain.
+    """
+    known = tuple(name for name in PUBLIC if any(accepts(x, name) for x in catalogue))
+    found = {}
+    for name, value in numbers.items():
+        if name not in known and name in PUBLIC:
+            raise InputError(f"no statement has a parameter {name!r}; they take {', '.join(known)}")
+        if name not in known:
+            raise UnknownNameError("parameter", name, known)
+        if isinstance(value, str) and value.strip() == "delta" and name == "t_star":
+            continue
+        many = isinstance(value, str) and "," in value
+        if many or (not isinstance(value, str) and (isinstance(value, Sequence) or getattr(value, "ndim", 0) > 0)):
+            _check_list(name, value.split(",") if isinstance(value, str) else list(value))
+        else:
+            found[name] = _inside(name, value, TABLE[name].domain)
+    for alias, name in ALIASES.items():
+        if alias in numbers and name in numbers:
+            raise InputError(f"give {alias} or {name}, not both")
+    return found
+
+
+def _check_list(name: str, values: Sequence[Any]) -> None:
+    if not TABLE[name].per_step:
+        raise InputError(f"{name} must be one number, got a list")
+    for i, x in enumerate(values):
+        _inside(f"{name}[{i}]", x, _LISTED if name == "L_f" else TABLE[name].domain)
+
+
+def _inside(name: str, value: Any, domain: Domain) -> Fraction:
+    number = exact(name, value)
+    if number not in domain:
+        raise DomainError(f"{name} must be {domain}, got {text_of(value)}")
+    return number
+
+
+def shown_text(value: Any) -> Any:
+    """A parameter as it is reported."""
+    if isinstance(value, str):
+        return value.strip()
+    many = isinstance(value, Sequence) or getattr(value, "ndim", 0) > 0
+    return [text_of(x) for x in value] if many else text_of(value)
+
+
+def shown_numbers(numbers: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """The numbers of the preset and those given, as text; what is given in the other clock replaces the preset's."""
+    replaced = {name for pair in ALIASES.items() if set(pair) & set(numbers) for name in pair}
+    replaced |= {"h", "N"} if {"h", "N"} & set(numbers) else set()
+    kept = {name: x for name, x in preset_numbers(options).items() if name not in replaced}
+    return kept | {name: shown_text(x) for name, x in numbers.items()}
+
+
+def preset_numbers(options: Mapping[str, Any]) -> dict[str, str]:
+    """The parameters of the preset that was chosen."""
+    return dict(preset(options["preset"]).parameters) if "preset" in options else {}
+
+
+class Source(Protocol):
+    """Where the parameters of each statement come from."""
+
+    @property
+    def step(self) -> float | None:
+        """The largest step of the grid, for statements that ask for h (None: no grid)."""
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """The options that were given."""
+
+    def __call__(self, theorem: Theorem) -> dict[str, Any]:
+        """Parameters and options of the statement."""
+
+    def derived(self, theorem: Theorem) -> dict[str, Any]:
+        """Those of its parameters that follow from others (see :data:`cmbound.comparison.readings.DERIVED`)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Given(Record):
+    """The parameters each statement gets, from what the user gave."""
+
+    numbers: Mapping[str, Any]
+    options: Mapping[str, Any]
+
+    def __call__(self, theorem: Theorem) -> dict[str, Any]:
+        numbers = dict(self.numbers)
+        grid = self.options.get("grid")
+        if grid is not None and not isinstance(grid, str) and not theorem.uses_profile:
+            ends = ("sigma_min", "sigma_max") if self.options.get("clock") == "ve" else ("delta", "T")
+            nodes = list(getattr(grid, "values", grid))
+            numbers = dict(zip(ends, (nodes[0], nodes[-1]), strict=True)) | numbers
+        if wants_step(theorem) and self.step is not None:
+            numbers = {"h": math.nextafter(self.step, math.inf)} | numbers
+        found = _accepted(theorem, numbers)
+        return found | self.derived(theorem) | fitting_options(theorem, self.options)
+
+    def derived(self, theorem: Theorem) -> dict[str, Any]:
+        """Parameters that follow from others."""
+        numbers: dict[str, Any] = {**preset_numbers(self.options), **self.numbers}
+        return derived_numbers(theorem, numbers)
+
+    @cached_property
+    def step(self) -> float | None:
+        """The largest step of the grid (None: no grid, or one that lacks something)."""
+        for theorem in catalogue:
+            if theorem.uses_profile:
+                numbers = _accepted(theorem, self.numbers)
+                with suppress(CmboundError):
+                    setting = resolve(theorem, numbers | fitting_options(theorem, self.options))
+                    return None if setting.grid is None else float(np.max(np.diff(nodes_of(setting, Floats()))))
+        return None
+
+
+def _accepted(theorem: Theorem, numbers: Mapping[str, Any]) -> dict[str, Any]:
+    """The numbers the statement has; of h and N, where both were given, h describes the grid."""
+    both = {"N"} if theorem.uses_profile and {"h", "N"} <= set(numbers) else set()
+    return {name: x for name, x in numbers.items() if accepts(theorem, name) and name not in both}
+
+
+def wants_step(theorem: Theorem) -> bool:
+    """Whether the statement asks for h but not for a grid."""
+    return "h" in required(theorem) and not theorem.uses_profile
+
+
+def fitting_options(theorem: Theorem, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that mean something for the statement (a clock it is not stated in is left in, and is the reason)."""
+    left_out = set()
+    if not theorem.uses_profile:
+        left_out |= {"profile", "grid", "teacher"}
+    if not theorem.has_target:
+        left_out.add("to")
+    if not theorem.uses_start:
+        left_out.add("start")
+    if theorem.clock != "ou":
+        left_out.add("clock")  # its parameters are those of its own clock
+    return {name: x for name, x in options.items() if name not in left_out}

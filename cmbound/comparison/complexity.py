@@ -1,0 +1,281 @@
+"""Numbers of steps for an accuracy, side by side: exponents in each parameter, and an honest verdict.
+
+The number of steps of a statement is the one recorded with it and the one its recipes imply: a corollary that gives the bound
+order eps, with N = T/h. Where both exist they must agree. Exponents are leading orders in each parameter alone (logarithms
+apart), from :func:`cmbound.analysis.orders.order`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sympy import Integer, S
+
+from cmbound.analysis.corollaries import corollaries, substituted
+from cmbound.analysis.orders import order
+from cmbound.catalogue import catalogue
+from cmbound.catalogue.corollaries import HORIZON, STOPPED
+from cmbound.comparison.comparison import column, target_of
+from cmbound.frozen import Record
+from cmbound.theory.notation import N, R, T, delta, eps, h
+from cmbound.theory.records import Theorem
+from cmbound.threads import alone
+
+OWN = ("lyu2023", "cmbound")
+"""Sources whose complexities are those of consistency models; the others are compared with them."""
+PAPER, FIRST = "lyu2023", "lyu2023-cor4"
+"""The paper whose complexities get verdicts, and its main statement."""
+NAMES = ("eps", "d", "L_s", "L_f", "R", "m2", "L_map")
+PINSKER, ON_A_BALL = "Pinsker's inequality", "W2^2 <= 4 R^2 TV on a ball of radius R"
+
+_CONVERSIONS: dict[tuple[str, str], tuple[Any, str]] = {
+    ("KL^(1/2)", "TV"): (eps, PINSKER),
+    ("TV", "W2"): (eps**2 / R**2, ON_A_BALL),
+    ("KL^(1/2)", "W2"): (eps**2 / R**2, f"{PINSKER} and {ON_A_BALL}"),
+}
+"""Their metric and ours: the accuracy in theirs that gives eps in ours, up to a constant, and the inequality."""
+
+
+@dataclass(frozen=True, eq=False)
+class Complexity(Record):
+    """A number of steps for accuracy eps.
+
+    Attributes:
+        theorem: the statement.
+        metric: in which eps is measured.
+        target: the law the distance is to (empty: another one).
+        expression: the number of steps, up to a constant.
+        recorded: whether it is recorded with the statement (else it is that of a recipe).
+        recipe: the corollary that implies it (empty: none does).
+        exponents: powers by parameter (of 1/eps for eps), each alone; smaller is better.
+        logs: powers of logarithms that were seen (a recorded complexity leaves them out).
+        through: the inequality through which it was brought to this metric (empty: as stated).
+    """
+
+    theorem: Theorem
+    metric: str
+    target: str
+    expression: Any
+    recorded: bool
+    recipe: str
+    exponents: Mapping[str, Any]
+    logs: Mapping[str, Any]
+    through: str = ""
+
+    def __repr__(self) -> str:
+        return f"<Complexity of {self.theorem.id}: {self.expression}>"
+
+    @property
+    def id(self) -> str:
+        """Id of the statement."""
+        return self.theorem.id
+
+    @property
+    def column(self) -> str:
+        """Metric and law."""
+        return column(self.metric, self.target)
+
+    @property
+    def own(self) -> bool:
+        """Whether it is one of a consistency model in this package's sources."""
+        return self.theorem.reference.key in OWN
+
+    def power(self, name: str) -> str:
+        """The exponent of a parameter as text: 0 where it does not matter, ``log`` where it does so through a logarithm only."""
+        power = self.exponents.get(name, S.Zero)
+        return "log" if power == 0 and self.logs.get(name, 0) != 0 else str(power)
+
+    @property
+    def unconfirmed(self) -> bool:
+        """Whether its form is not confirmed."""
+        return self.theorem.status == "unconfirmed" or self.theorem.known == "memory"
+
+
+@dataclass(frozen=True, eq=False)
+class Against(Record):
+    """One complexity against another.
+
+    Attributes:
+        ours, theirs: the two (``theirs`` possibly brought to our metric).
+        comparable: whether eps means the same in both: one metric, to one law.
+        better, same, worse: parameters in which ours has the smaller, the same, the larger exponent.
+    """
+
+    ours: Complexity
+    theirs: Complexity
+    comparable: bool
+    better: tuple[str, ...]
+    same: tuple[str, ...]
+    worse: tuple[str, ...]
+
+    @property
+    def verdict(self) -> str:
+        """``matches``, or what it is better and worse in."""
+        parts = [f"{word} in {', '.join(map(self._pair, names))}" for word, names in self._words() if names]
+        text = "; ".join(parts) if self.better or self.worse else f"matches in {', '.join(map(self._pair, self.same))}"
+        present = {x.name for x in self.theirs.expression.free_symbols}
+        extra = [x for x in self.worse if x not in present]
+        if extra:
+            text += f" (not in theirs: {', '.join(extra)})"
+        return (
+            text
+            if self.comparable
+            else f"not the same accuracy ({self.ours.column} against {self.theirs.column}): as numbers {text}"
+        )
+
+    def _words(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        return ("better", self.better), ("matches", self.same), ("worse", self.worse)
+
+    def _pair(self, name: str) -> str:
+        return f"{label(name)} ({self.ours.power(name)} against {self.theirs.power(name)})"
+
+
+NOTES = (
+    "N of a consistency model is the number of steps of the grid it is trained on, and a sample takes one evaluation (k in "
+    "multistep sampling); N of a score-based sampler is the number of evaluations for every sample",
+    "L_f, the Lipschitz constant of the consistency model, has no counterpart for score-based models: it is one more assumption, "
+    "and for data that are only bounded the known bound on that of the exact map is exponential in R^2",
+    "every exponent is that of one parameter alone; verdicts leave out constants and logarithms, such as T^2 = log(M L_f/eps)^2; "
+    "recorded complexities of other papers leave out all logarithms",
+    "M = max(d^(1/2), m2): where m2 is of order d^(1/2), a power of m2 is another of d^(1/2)",
+)
+
+
+def label(name: str) -> str:
+    """How a parameter is called in a table of exponents."""
+    return "1/eps" if name == "eps" else name
+
+
+# --- the table --------------------------------------------------------------------------------------------------------
+
+
+@alone
+def complexities(statements: Iterable[Theorem] | None = None) -> tuple[Complexity, ...]:
+    """The complexities of the catalogue: recorded ones, and those of recipes, each expression of a statement once.
+
+    Args:
+        statements: statements to look at, possibly with other ``complexity`` than the catalogue's; default all.
+    """
+    found: list[Complexity] = []
+    for theorem in catalogue if statements is None else statements:
+        own = [] if theorem.complexity is None else [complexity_of(theorem, theorem.complexity, recorded=True)]
+        for x in corollaries():
+            steps = _steps(x) if x.statement == theorem.id else None
+            if steps is None:
+                continue
+            new = complexity_of(theorem, steps, recipe=x.id)
+            same = next((i for i, y in enumerate(own) if y.exponents == new.exponents), None)
+            if same is None:
+                own.append(new)
+            elif not own[same].recipe:
+                own[same] = replace(own[same], recipe=x.id)
+        found += own
+    return _without_doubles(found)
+
+
+def _without_doubles(found: list[Complexity]) -> tuple[Complexity, ...]:
+    """A recipe of one statement that another one of the same source records is shown there."""
+    kept: list[Complexity] = []
+    for x in found:
+        twin = next((y for y in found if y is not x and _twins(x, y)), None)
+        if twin is None:
+            kept.append(x)
+        elif x.recorded:
+            kept.append(replace(x, recipe=x.recipe or twin.recipe))
+    return tuple(kept)
+
+
+def _twins(x: Complexity, y: Complexity) -> bool:
+    """Whether one records what the recipe of the other implies."""
+    same = x.column == y.column and x.exponents == y.exponents and x.theorem.reference.key == y.theorem.reference.key
+    return same and x.recorded != y.recorded and {x.id, y.id} != {x.id} and "R" in x.exponents
+
+
+def complexity_of(theorem: Theorem, expression: Any, *, recorded: bool = False, recipe: str = "") -> Complexity:
+    """A record with its exponents derived (the horizon is that of the recipe, early stopping of order eps)."""
+    metric = theorem.complexity_metric or theorem.metric
+    exponents, logs = exponents_of(expression.subs(T, HORIZON).subs(delta, STOPPED))
+    return Complexity(theorem, metric, target_of(theorem, {}), expression, recorded, recipe, exponents, logs)
+
+
+def exponents_of(expression: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Powers by parameter (of 1/eps for eps), and powers of logarithms."""
+    powers, logs = {}, {}
+    present = {x.name for x in expression.free_symbols}
+    for name in (*(x for x in NAMES if x in present), *sorted(present - set(NAMES))):
+        found = order(expression, name)
+        power = -found.exponent if name == "eps" else found.exponent
+        if power != 0:
+            powers[name] = power
+        if found.logs != 0:
+            logs[name] = found.logs
+    return powers, logs
+
+
+def _steps(x: Any) -> Any:
+    """The number of steps a corollary is about, with its recipe put in: N, or T/h, for an accuracy of order eps."""
+    if N in x.substitution:
+        return substituted(N, x.substitution)
+    elif x.claim == eps and h in x.substitution:
+        return substituted(T / h, {name: y for name, y in x.substitution.items() if name != T})
+    elif not isinstance(x.quantity, str) and x.quantity == T / h:
+        return x.claim
+    return None
+
+
+# --- verdicts ---------------------------------------------------------------------------------------------------------
+
+
+def against(ours: Complexity, theirs: Complexity) -> Against:
+    """Exponents compared, parameter by parameter; a parameter that does not occur has exponent 0."""
+    names = [x for x in NAMES if x in ours.exponents or x in theirs.exponents]
+    names += sorted({*ours.exponents, *theirs.exponents} - set(names))
+    gaps = {x: ours.exponents.get(x, Integer(0)) - theirs.exponents.get(x, Integer(0)) for x in names}
+    comparable = ours.metric == theirs.metric and ours.target == theirs.target != ""
+    return Against(
+        ours,
+        theirs,
+        comparable,
+        better=tuple(x for x in names if gaps[x] < 0),
+        same=tuple(x for x in names if gaps[x] == 0),
+        worse=tuple(x for x in names if gaps[x] > 0),
+    )
+
+
+def converted(theirs: Complexity, metric: str) -> Complexity | None:
+    """A complexity brought to another metric, where an inequality allows it (on a ball: only of distances to the data law)."""
+    if theirs.metric == metric or (theirs.metric, metric) not in _CONVERSIONS:
+        return None
+    accuracy, through = _CONVERSIONS[theirs.metric, metric]
+    if metric == "W2" and theirs.target != "p_data":
+        return None
+    expression = theirs.expression.subs(eps, accuracy)
+    exponents, logs = exponents_of(expression)
+    return replace(theirs, metric=metric, expression=expression, exponents=exponents, logs=logs, through=through)
+
+
+@alone
+def verdicts(found: Iterable[Complexity] | None = None) -> tuple[Against, ...]:
+    """Every complexity of the paper against every one of another source.
+
+    Where the metrics differ the numbers are set side by side as they are, said not to be comparable, and compared once more
+    through an inequality where there is one.
+    """
+    rows = complexities() if found is None else tuple(found)
+    mine: list[Complexity] = []
+    for x in rows:
+        if x.theorem.reference.key == PAPER and all(x.exponents != y.exponents or x.column != y.column for y in mine):
+            mine.append(x)
+    result = []
+    for ours in mine:
+        for theirs in (x for x in rows if not x.own):
+            if ("R" in ours.exponents) != ("R" in theirs.exponents):
+                continue  # data that are bounded against data with Lipschitz scores
+            direct, brought = against(ours, theirs), converted(theirs, ours.metric)
+            if direct.comparable or ours.id == FIRST:
+                result.append(direct)
+            if brought is not None and brought.target == ours.target:
+                result.append(against(ours, brought))
+    return tuple(result)

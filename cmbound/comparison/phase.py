@@ -1,0 +1,349 @@
+"""Which statement gives the smallest bound where, over one or two parameters, and the borders between them (float64)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cmbound.catalogue import catalogue
+from cmbound.comparison.asked import Given, check_steps, checked_numbers, checked_options, preset_numbers
+from cmbound.comparison.comparison import NOT_ERRORS, column, target_of
+from cmbound.comparison.readings import DERIVED, denied
+from cmbound.errors import CmboundError, DomainError, InputError, UnknownNameError
+from cmbound.evaluation.sweeps import axis
+from cmbound.frozen import Record
+from cmbound.numbers import exact
+from cmbound.theory.formulas import OPTIONS, accepts
+from cmbound.theory.notation import TABLE
+from cmbound.theory.records import Theorem
+from cmbound.threads import alone
+
+Array = npt.NDArray[np.float64]
+Whole = npt.NDArray[np.int64]
+Evaluate = Callable[[Mapping[str, Array]], Array]
+
+DEFAULT_PAIR = ("explicit-multistep", "chen2025-multistep")
+"""Linear in the errors, but with a Lipschitz constant of the model; without one, but with a fourth root."""
+NONE = -1
+MAX_POINTS = 10**6
+TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True)
+class Border:
+    """A point where the best statement changes, on a line along one axis.
+
+    Attributes:
+        x, y: the point (``y`` is 0 where there is one axis).
+        along: name of the parameter that moves across the border.
+        below: id of the best statement before it (empty: none applies).
+        above: id of the best one behind it.
+    """
+
+    x: float
+    y: float
+    along: str
+    below: str
+    above: str
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Phase(Record):
+    """Winners over one or two parameters.
+
+    Attributes:
+        x_name: the first parameter.
+        y_name: the second (empty where there is one).
+        x: its values (nx,).
+        y: its values (ny,), or (0,) where there is none.
+        names: ids of the statements.
+        values: by id (ny, nx), nan where a statement does not apply.
+        winners: number of the best statement in ``names`` (ny, nx), -1 where none applies.
+        borders: where the winner changes, refined to a relative 1e-9 along each line of the grid of values.
+        column: the metric, and the law the distance is to.
+        constant: C as text, where an order form is among the statements.
+        notes: what a reader must be told.
+    """
+
+    x_name: str
+    y_name: str
+    x: Array
+    y: Array
+    names: tuple[str, ...]
+    values: Mapping[str, Array]
+    winners: Whole
+    borders: tuple[Border, ...]
+    column: str
+    constant: str | None = None
+    notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        axes = f"({self.x_name}, {self.y_name})" if self.y_name else self.x_name
+        return f"<Phase of {', '.join(self.names)} over {axes}: {len(self.borders)} border points>"
+
+    def shares(self) -> dict[str, float]:
+        """The share of the points that each statement wins."""
+        return {name: float(np.mean(self.winners == i)) for i, name in enumerate(self.names)}
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """One row a point, x varying fastest: the parameters, every value and the id of the winner (empty for none)."""
+        x, y = np.meshgrid(self.x, self.y)
+        axes = {self.x_name: x.ravel()} | ({self.y_name: y.ravel()} if self.y_name else {})
+        values = {name: self.values[name].ravel() for name in self.names}
+        return {**axes, **values, "winner": [self.name(int(i)) for i in self.winners.ravel()]}
+
+    def csv(self) -> str:
+        """The columns with a header line; nothing where a number does not exist."""
+        lines = [",".join(self.columns)]
+        for row in zip(*self.columns.values(), strict=True):
+            shown = [z if isinstance(z, str) else "" if np.isnan(z) else repr(float(z)).removesuffix(".0") for z in row]
+            lines.append(",".join(shown))
+        return "\n".join(lines) + "\n"
+
+    def name(self, number: int) -> str:
+        """The id of a winner, empty for none."""
+        return "" if number == NONE else self.names[number]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready data."""
+        from cmbound.output.phase import phase_data
+
+        return phase_data(self)
+
+
+@alone
+def phase(
+    statements: Sequence[str] | None,
+    x: Mapping[str, Any],
+    y: Mapping[str, Any] | None = None,
+    *,
+    assume: Sequence[str] | None = None,
+    **params: Any,
+) -> Phase:
+    """Evaluate statements over one or two parameters and find where the best one changes.
+
+    Args:
+        statements: ids, about one quantity; None for ``explicit-multistep`` and ``chen2025-multistep``.
+        x: the first parameter and its increasing values: a sequence, or text ``LOW:HIGH:log|linear:COUNT``.
+        y: the second, likewise.
+        assume: readings of an assumption that are granted, as in :func:`cmbound.comparison.comparison.compare`; None grants all
+            that the statements need, which ``notes`` then says.
+        params: the other numbers and options.
+
+    Raises:
+        InputError: statements about different quantities, unconfirmed ones, a name given twice or known to none of them.
+        DomainError: an order form without C, or a statement that applies nowhere.
+    """
+    chosen = tuple(catalogue[name] for name in statements or DEFAULT_PAIR)
+    axes = dict([_axis(one) for one in ([x] if y is None else [x, y])])
+    if y is not None and len(axes) == 1:
+        raise InputError(f"both axes are {next(iter(axes))}")
+    sizes = [len(values) for values in axes.values()]
+    if int(np.prod(sizes)) > MAX_POINTS:
+        raise DomainError(f"the plane has {int(np.prod(sizes))} points; at most {MAX_POINTS} are allowed")
+    options = checked_options({name: z for name, z in params.items() if name in OPTIONS and z is not None})
+    numbers = {name: z for name, z in params.items() if name not in OPTIONS and z is not None}
+    for name in axes:
+        if name in numbers:
+            raise InputError(f"{name} varies; leave it out of the parameters")
+    checked_numbers({**numbers, **{name: values[0] for name, values in axes.items()}})
+    check_steps({**numbers, **axes}, options)
+    where = _checked(chosen, options, numbers)
+    for name in axes:
+        if not any(accepts(z, name) or any(accepts(z, a) and name in b for a, b in DERIVED.items()) for z in chosen):
+            raise InputError(f"{name} varies, but {', '.join(z.id for z in chosen)} do not depend on it")
+    notes, functions = [], {}
+    for statement in chosen:
+        given = _Plane(statement, numbers, options, axes)
+        refused = denied(statement, options, given.derived, assume or ())
+        if refused and assume is not None:
+            raise InputError(f"{statement.id}: {refused}")
+        if refused:
+            notes.append(f"{statement.id}: taken as granted: {refused.split(': ', 1)[1].split(' (--assume')[0]}")
+        if given.derived:
+            notes.append(f"{statement.id}: {', '.join(f'{a} = {b} {c}' for a, (b, c) in DERIVED.items())}")
+        functions[statement.id] = given
+    shape = (sizes[1] if y is not None else 1, sizes[0])
+    grid = np.meshgrid(*axes.values()) if y is not None else [next(iter(axes.values()))]
+    points = dict(zip(axes, (z.ravel() for z in grid), strict=True))
+    values = {name: f(points).reshape(shape) for name, f in functions.items()}
+    winners = winner_of(list(values.values()))
+    names = tuple(values)
+    x_name, y_name = (*axes, "")[:2]
+    ys = axes[y_name] if y_name else np.zeros(1)
+    borders = _all_borders(functions, names, (x_name, y_name), (axes[x_name], ys), winners)
+    constant = str(params["C"]) if any(z.kind == "order" for z in chosen) else None
+    return Phase(x_name, y_name, axes[x_name], ys, names, values, winners, borders, where, constant, tuple(notes))
+
+
+def winner_of(values: Iterable[Array]) -> Whole:
+    """Number of the smallest array at each place, the first where several are equal; -1 where all are nan."""
+    stack = np.stack([np.where(np.isnan(x), np.inf, x) for x in values])
+    return np.where(np.isinf(stack.min(axis=0)), NONE, np.argmin(stack, axis=0))
+
+
+# --- what is asked ----------------------------------------------------------------------------------------------------
+
+
+def _axis(one: Mapping[str, Any]) -> tuple[str, Array]:
+    if len(one) != 1:
+        raise InputError(f"an axis is one parameter with its values, got {len(one)}")
+    ((name, given),) = one.items()
+    if name not in TABLE:
+        raise UnknownNameError("parameter", name, TABLE)
+    if isinstance(given, str):
+        values = axis(name, given)
+        if values is None:
+            raise InputError(f"{name} is {given!r}; an axis is LOW:HIGH:log:COUNT, LOW:HIGH:linear:COUNT or a list")
+    else:
+        values = np.array([float(exact(name, x)) for x in given])
+    if len(values) < 2 or np.any(np.diff(values) <= 0):
+        raise InputError(f"the values of {name} must increase, and be two or more")
+    return name, values
+
+
+def _checked(chosen: Sequence[Theorem], options: Mapping[str, Any], numbers: Mapping[str, Any]) -> str:
+    """The one column the statements are compared in."""
+    if len({x.id for x in chosen}) < 2:
+        raise InputError("a phase diagram needs two statements or more")
+    for x in chosen:
+        if x.status == "unconfirmed" or x.known == "memory":
+            raise InputError(f"{x.id} is not confirmed: it never wins a comparison")
+        if not x.evaluable:
+            raise InputError(f"{x.id} has no formula to evaluate")
+        if x.kind == "order" and "C" not in numbers:
+            raise DomainError(f"{x.id} is an order-form statement with an unspecified constant: give C to compare it")
+        if x.metric in NOT_ERRORS:
+            raise InputError(f"{x.id} bounds a {x.metric}: smaller is not better")
+    where = {x.id: column(x.metric, target_of(x, options)) for x in chosen}
+    if len(set(where.values())) > 1:
+        raise InputError("the statements bound different quantities: " + "; ".join(f"{a}: {b}" for a, b in where.items()))
+    return next(iter(where.values()))
+
+
+class _Plane:
+    """One statement as a function of the parameters that vary."""
+
+    def __init__(
+        self, theorem: Theorem, numbers: Mapping[str, Any], options: Mapping[str, Any], axes: Mapping[str, Array]
+    ) -> None:
+        self.theorem = theorem
+        first = {**numbers, **{name: float(x[0]) for name, x in axes.items()}}
+        given = Given(first, options)
+        known = {**preset_numbers(options), **first}
+        self.derived = given.derived(theorem)
+        self.rates = {name: DERIVED[name] for name in self.derived if name in DERIVED}
+        self.spacing = float(exact("dtau", self.derived["dtau"])) if self.rates else 0.0
+        self.fixed = {name: x for name, x in given(theorem).items() if name not in axes}
+        self.known = {name: known[rate] for name, (rate, _) in self.rates.items()}
+        self.anywhere = False
+
+    def __call__(self, points: Mapping[str, Array]) -> Array:
+        """Values at points (n,), nan where the statement does not apply."""
+        moving = {name: x for name, x in points.items() if accepts(self.theorem, name)}
+        fixed = dict(self.fixed)
+        for name, (rate, step) in self.rates.items():
+            size = len(next(iter(points.values())))
+            width = points.get(step, np.full(size, self.spacing))
+            moving[name] = points.get(rate, np.full(size, float(exact(rate, self.known[name])))) * width
+            fixed.pop(name, None)
+        size = len(next(iter(points.values())))
+        if not moving:
+            return np.full(size, self.theorem.approximate(**fixed).total)
+        found = np.full(size, np.nan)
+        failures: list[CmboundError] = []
+        self._fill(found, fixed, moving, 0, size, failures)
+        if failures and np.isnan(found).all() and not self.anywhere:
+            raise failures[0]
+        self.anywhere = True
+        return found
+
+    def _fill(
+        self, found: Array, fixed: Mapping[str, Any], moving: Mapping[str, Array], a: int, b: int, failures: list[CmboundError]
+    ) -> None:
+        """Evaluate the points a..b-1, halving where one of them lies outside."""
+        try:
+            if set(self.theorem.free) - set(fixed) - set(moving):  # the best value is chosen at one point at a time
+                for i in range(a, b):
+                    self._one(found, fixed, {name: float(x[i]) for name, x in moving.items()}, i, failures)
+            else:
+                found[a:b] = self.theorem.approximate(**fixed, **{name: x[a:b] for name, x in moving.items()}).total
+        except DomainError as error:
+            if b - a == 1:
+                failures.append(error)
+                return
+            middle = (a + b) // 2
+            self._fill(found, fixed, moving, a, middle, failures)
+            self._fill(found, fixed, moving, middle, b, failures)
+
+    def _one(self, found: Array, fixed: Mapping[str, Any], at: Mapping[str, float], i: int, failures: list[CmboundError]) -> None:
+        try:
+            found[i] = self.theorem.approximate(**fixed, **at).total
+        except DomainError as error:
+            failures.append(error)
+
+
+# --- borders ----------------------------------------------------------------------------------------------------------
+
+
+def _all_borders(
+    functions: Mapping[str, Evaluate],
+    names: tuple[str, ...],
+    axes: tuple[str, str],
+    values: tuple[Array, Array],
+    winners: Whole,
+) -> tuple[Border, ...]:
+    def best(points: Mapping[str, Array]) -> Whole:
+        return winner_of([functions[name](points) for name in names])
+
+    found = []
+    for along, across, table in ((0, 1, winners), (1, 0, winners.T)):
+        if not axes[along] or len(values[along]) < 2:
+            continue
+        rows, places = np.nonzero(table[:, 1:] != table[:, :-1])
+        other = values[across][rows]
+        low, high = values[along][places], values[along][places + 1]
+        ends = table[rows, places], table[rows, places + 1]
+        for place, side, below, above in _refined(best, axes[along], axes[across], other, low, high, *ends):
+            x, y = (place, side) if along == 0 else (side, place)
+            below_id, above_id = ("" if i == NONE else names[i] for i in (below, above))
+            found.append(Border(x, y, axes[along], below_id, above_id))
+    return tuple(found)
+
+
+def _refined(
+    best: Callable[[Mapping[str, Array]], Whole],
+    name: str,
+    other_name: str,
+    other: Array,
+    low: Array,
+    high: Array,
+    first: Whole,
+    last: Whole,
+) -> list[tuple[float, float, int, int]]:
+    """Every border between neighbouring values, by bisection on all of them at once: place, side, winner below, winner above."""
+    integer = TABLE[name].domain.integer
+    found: list[tuple[float, float, int, int]] = []
+    while len(low):
+        a, b, above = low.copy(), high.copy(), last.copy()
+        for _ in range(200):
+            middle = np.rint((a + b) / 2) if integer else np.where(a > 0, np.sqrt(np.abs(a * b)), (a + b) / 2)
+            wide = (b - a > (1 if integer else TOLERANCE * np.abs(b))) & (a < middle) & (middle < b)
+            if not wide.any():
+                break
+            points = {name: middle[wide]} | ({other_name: other[wide]} if other_name else {})
+            here = best(points)
+            same = here == first[wide]
+            where = np.flatnonzero(wide)
+            a[where[same]] = middle[wide][same]
+            b[where[~same]] = middle[wide][~same]
+            above[where[~same]] = here[~same]
+        found += [(float(p), float(q), int(i), int(j)) for p, q, i, j in zip(b, other, first, above, strict=True)]
+        more = above != last  # a third statement wins in between
+        low, high, other, first, last = b[more], high[more], other[more], above[more], last[more]
+    return found

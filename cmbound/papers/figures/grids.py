@@ -1,0 +1,161 @@
+"""A bound against the number of steps, for each kind of time grid (float64)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from cmbound.arithmetic.exact import rational_near
+from cmbound.catalogue import theorem as find
+from cmbound.errors import DomainError, InputError
+from cmbound.evaluation.point import evaluate
+from cmbound.evaluation.setting import resolve
+from cmbound.frozen import Record
+from cmbound.papers.figures.data import Array, FigureData, with_formula
+from cmbound.papers.figures.style import (
+    GREY,
+    MARKERS,
+    bounded,
+    in_paper_style,
+    legend,
+    look,
+    new_figure,
+    scale_of,
+    tidy,
+    yardstick,
+)
+from cmbound.papers.figures.terms import range_of
+from cmbound.theory.grids import KINDS, MAX_STEPS, two_stage
+
+_FINE = 1e-5
+"""Relative accuracy of the step of a two-stage grid: at the very smallest step two of its nodes coincide."""
+_MOST_MARKERS = 10
+
+
+@dataclass(frozen=True, eq=False)
+class GridsData(FigureData, Record):
+    """A bound on several grids (float64).
+
+    Attributes:
+        theorem: id of the statement.
+        N: numbers of steps asked for (n,).
+        bounds: by kind of grid, each (n,); nan where no grid of this kind has so few steps.
+        steps: numbers of steps of the two-stage grids, whose step size decides it: the most that do not exceed ``N``.
+        trivial: what always answering 0 achieves (None: no such yardstick).
+        to: ``p_data`` or ``p_delta``.
+    """
+
+    theorem: str
+    N: Array
+    bounds: Mapping[str, Array]
+    steps: Array
+    trivial: float | None
+    to: str
+
+    @property
+    def columns(self) -> Mapping[str, Sequence[Any] | Array]:
+        """The number of steps, the bound for each kind of grid, the steps of the two-stage grid, and the yardstick."""
+        last = {} if self.trivial is None else {"trivial": [self.trivial] * len(self.N)}
+        bounds = {name.replace("-", "_"): x for name, x in self.bounds.items()}
+        return {"N": self.N, **bounds, "two_stage_steps": self.steps, **last}
+
+
+def finest_step(delta: Fraction, T: Fraction, steps: int) -> Fraction | None:
+    """The step size of the finest two-stage grid with at most so many steps (None: every two-stage grid has more)."""
+    high = T - delta
+    if _count(delta, T, high) > steps:
+        return None
+    low = high / (2 * steps)
+    while high - low > _FINE * high:
+        middle = Fraction(float((low + high) / 2))
+        low, high = (low, middle) if _count(delta, T, middle) <= steps else (middle, high)
+    return high
+
+
+def _count(delta: Fraction, T: Fraction, h: Fraction) -> int:
+    return two_stage(delta, T, h).N
+
+
+def grids_data(id: str, over: str = "N=10:10000:log:25", /, **params: Any) -> GridsData:
+    """Evaluate a statement on the four kinds of grid.
+
+    Args:
+        id: a statement with a teacher.
+        over: ``N=LOW:HIGH:log|linear:COUNT`` or ``N=10,100``.
+        params: the other parameters and the options, as for :meth:`Theorem.approximate`, without grid, h and N.
+
+    Raises:
+        CmboundError: as there, a statement without a grid, or a malformed range.
+    """
+    statement = with_formula(id)
+    if not statement.uses_profile:
+        raise InputError(f"{id} has no grid: no teacher enters it")
+    name, counts = range_of(over, statement)
+    if name != "N":
+        raise InputError(f"grids are compared over N, not over {name}")
+    if counts[0] < 1 or counts[-1] > MAX_STEPS:
+        raise DomainError(f"N must be from 1 to {MAX_STEPS}, got {counts[0]:g} to {counts[-1]:g}")
+    for other in ("grid", "h", "N"):
+        if other in params:
+            raise InputError(f"{other} is chosen here; leave it out")
+    rho = params.get("rho")
+    given = {x: y for x, y in params.items() if x != "rho"}
+    ends = resolve(statement, {**given, "grid": "uniform", "N": 2}).values
+    delta, T = (rational_near(ends[x]) for x in ("delta", "T"))
+    bounds: dict[str, list[float]] = {kind: [] for kind in KINDS}
+    steps: list[float] = []
+    trivial = None
+    to = "p_data"
+    for count in (int(x) for x in counts):
+        for kind in KINDS:
+            point = {**given, "grid": kind, "N": count, **({"rho": rho} if kind == "edm" and rho is not None else {})}
+            if kind == "two-stage":
+                step = finest_step(delta, T, count)
+                steps.append(float("nan") if step is None else _count(delta, T, step))
+                if step is None:
+                    bounds[kind].append(float("nan"))
+                    continue
+                del point["N"]
+                point["h"] = step
+            found = evaluate(statement, point, "approximate")
+            bounds[kind].append(found.value)
+            trivial, to = found.trivial, found.target or "p_data"
+    return GridsData(id, counts, {kind: np.array(x) for kind, x in bounds.items()}, np.array(steps), trivial, to)
+
+
+@in_paper_style
+def grids_figure(data: GridsData, *, width: str = "column", title: str | None = None) -> Figure:
+    """Draw the bound on each kind of grid against the number of its steps.
+
+    Args:
+        data: what to draw.
+        width: ``column`` or ``page``.
+        title: above the legend.
+
+    Raises:
+        UnknownNameError: another width.
+    """
+    figure = new_figure(width, 2.6)
+    axes = figure.subplots()
+    every = max(1, -(-len(data.N) // _MOST_MARKERS))
+    for i, kind in enumerate(data.bounds):
+        x = data.steps if kind == "two-stage" else data.N
+        name = "EDM" if kind == "edm" else kind
+        axes.plot(x, data.bounds[kind], marker=MARKERS[i], markevery=every, label=name, **look(i))
+    if data.trivial is not None and data.trivial > 0:
+        axes.axhline(
+            data.trivial, color=GREY, linewidth=0.7, linestyle=(0, (6, 3)), label=yardstick(find(data.theorem)), zorder=1
+        )
+    axes.set_xscale(scale_of(data.N))
+    axes.set_yscale(scale_of(np.concatenate([line.get_ydata() for line in axes.lines])))
+    axes.set_xlabel("number of steps $N$")
+    axes.set_ylabel(bounded(find(data.theorem), data.to))
+    tidy(axes.xaxis)
+    tidy(axes.yaxis)
+    legend(figure, axes, title, 3 if width == "column" else 5)
+    return figure

@@ -1,0 +1,201 @@
+"""What all figures share: the style sheet, sizes, colours that also work in black and white, labels, and saving."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import wraps
+from io import BytesIO
+from pathlib import Path
+from typing import Any, ParamSpec
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+
+from cmbound.errors import InputError, UnknownNameError
+from cmbound.files import writing
+from cmbound.frozen import FrozenDict
+from cmbound.theory.notation import TABLE
+from cmbound.theory.records import Theorem
+from cmbound.threads import LOCK
+
+SHEET = Path(__file__).with_name("paper.mplstyle")
+WIDTHS = FrozenDict({"column": 3.25, "page": 6.5})
+"""Inches: one column, and the width of the text, of a paper with two columns."""
+SUFFIXES = (".png", ".pdf", ".svg")
+
+BLACK, GREY = "#000000", "#777777"
+BLUE, VERMILLION, GREEN, PINK, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
+COLOURS = (BLUE, VERMILLION, GREEN, PINK, ORANGE, SKY)
+"""The palette of Okabe and Ito, in the order of the style sheet (yellow is too light for a line)."""
+DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 2.5)))
+ORDER_DASHES = (0, (2, 1.2))
+MARKERS = ("o", "s", "^", "D", "v", "P")
+HATCHES = ("", "////", "....", "\\\\\\\\", "xxxx", "++++")
+REGIONS = ("#7FB8D8", "#F7F1A0", "#E5E5E5", "#E6BCD3", "#7FCEB9", "#EAAE7F")
+"""Fills of regions, light enough for black lines and text on them."""
+TERMS = ("initialisation", "discretisation", "score", "consistency", "early_stopping", "smoothing")
+"""Terms that keep their look in every figure."""
+
+
+Arguments = ParamSpec("Arguments")
+
+
+@contextmanager
+def paper_style() -> Iterator[None]:
+    """The style sheet while the block runs, whatever the user's own settings are."""
+    with LOCK, matplotlib.rc_context(fname=SHEET):
+        yield
+
+
+def in_paper_style(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
+    """Decorator of a function that makes a figure: all of it, ticks included, is made in the style of the sheet."""
+
+    @wraps(draw)
+    def styled(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Figure:
+        with paper_style():
+            figure = draw(*args, **kwargs)
+            figure.draw_without_rendering()
+        return figure
+
+    return styled
+
+
+def new_figure(width: str, height: float) -> Figure:
+    """An empty figure as wide as a ``column`` or a ``page``.
+
+    Raises:
+        UnknownNameError: another width.
+    """
+    if width not in WIDTHS:
+        raise UnknownNameError("width", width, WIDTHS)
+    return Figure(figsize=(WIDTHS[width], height), layout="constrained")
+
+
+def check_suffix(path: str | Path) -> str:
+    """The kind of figure a file name asks for.
+
+    Raises:
+        InputError: not .png, .pdf or .svg.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in SUFFIXES:
+        raise InputError(f"{path}: the name of a figure must end in {', '.join(SUFFIXES)}")
+    return suffix[1:]
+
+
+def save_figure(figure: Figure, path: str | Path) -> None:
+    """Write a figure; the name's ending decides the kind; no date is written, so that the same figure is the same file.
+
+    Raises:
+        InputError: another ending, or the file cannot be written.
+    """
+    content = rendered(figure, check_suffix(path))
+    with writing(path) as stream:
+        stream.write(content)
+
+
+def rendered(figure: Figure, kind: str) -> bytes:
+    """The file of a figure, of kind ``png``, ``pdf`` or ``svg``."""
+    undated: dict[str, Any] = {"png": {}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}[kind]
+    buffer = BytesIO()
+    with paper_style():
+        figure.savefig(buffer, format=kind, dpi=300, metadata=undated)
+    return buffer.getvalue()
+
+
+# --- looks ----------------------------------------------------------------------------------------------------------
+
+
+def look(number: int) -> dict[str, Any]:
+    """Colour and dashes of line number 0, 1, ..."""
+    return {"color": COLOURS[number % len(COLOURS)], "linestyle": DASHES[number % len(DASHES)]}
+
+
+def dashes(theorem: Theorem, number: int) -> Any:
+    """The dashes of a statement: short ones for an order form, which is no bound."""
+    return ORDER_DASHES if theorem.kind == "order" else DASHES[number % len(DASHES)]
+
+
+def term_numbers(names: Sequence[str]) -> dict[str, int]:
+    """The number of the look of each term: a known term always has the same; others take what is free, in order."""
+    free = [i for i, name in enumerate(TERMS) if name not in names] + list(range(len(TERMS)))
+    return {name: TERMS.index(name) if name in TERMS else free.pop(0) for name in names}
+
+
+# --- labels ---------------------------------------------------------------------------------------------------------
+
+
+def symbol(name: str) -> str:
+    """A parameter in the paper's notation; another name as it is."""
+    return f"${TABLE[name].latex}$" if name in TABLE else name
+
+
+def words(name: str) -> str:
+    """The name of a term as words."""
+    return name.replace("_", " ")
+
+
+def quantity(theorem: Theorem, to: str | None = None) -> str:
+    """What a statement bounds, in the paper's notation."""
+    target = r"p_\delta" if to == "p_delta" else r"p_{\mathrm{data}}"
+    return f"${theorem.quantity_latex.replace('@', target)}$"
+
+
+def bounded(theorem: Theorem, to: str | None = None, constant: str | None = None) -> str:
+    """The label of an axis that shows a statement's value; that of an order form says that it is not a bound."""
+    if theorem.kind == "order":
+        return "order form" + (f" at $C = {constant}$" if constant else "") + ", no bound"
+    return f"bound on {quantity(theorem, to)}"
+
+
+def yardstick(theorem: Theorem) -> str:
+    """What the trivial value of a statement's quantity is achieved by."""
+    return "any law" if theorem.metric == "TV" else "answering 0"
+
+
+def called(theorem: Theorem) -> str:
+    """A statement in a legend; an order form carries the value of its constant at which it is shown."""
+    return f"{theorem.id} ($C = 1$, no bound)" if theorem.kind == "order" else theorem.id
+
+
+# --- axes -----------------------------------------------------------------------------------------------------------
+
+
+def scale_of(values: Any) -> str:
+    """Logarithmic where positive values spread over more than a decade."""
+    finite = np.asarray(values, dtype=np.float64)
+    finite = finite[np.isfinite(finite)]
+    return "log" if len(finite) and finite.min() > 0 and finite.max() / finite.min() > 10 else "linear"
+
+
+def tidy(axis: Any) -> None:
+    """Few and short labels on a logarithmic axis whose limits are set: powers of ten, or 1, 2, 5 where those are too few."""
+    low, high = sorted(axis.get_view_interval())
+    if axis.get_scale() != "log" or low <= 0:
+        return
+    axis.set_minor_formatter(NullFormatter())
+    if high / low >= 100:
+        if high / low > 1e6:
+            axis.set_minor_locator(NullLocator())
+        return
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(FuncFormatter(lambda x, _: short(x)))
+
+
+def short(x: float) -> str:
+    """A number of one or two digits, in plain notation from 0.001 to 5000."""
+    if 1e-3 <= x < 1e4:
+        return f"{x:g}"
+    mantissa, exponent = f"{x:.0e}".split("e")
+    power = f"10^{{{int(exponent)}}}"
+    return f"${power}$" if mantissa == "1" else rf"${mantissa} \times {power}$"
+
+
+def legend(figure: Figure, axes: Any, title: str | None, columns: int, **options: Any) -> None:
+    """The legend of some axes (or of ``handles``) above all axes, where nothing is drawn, under the title."""
+    handles, labels = axes.get_legend_handles_labels()
+    options = {"handles": handles, "labels": labels, **options}
+    figure.legend(loc="outside upper center", ncols=columns, title=title, **options)

@@ -1,0 +1,367 @@
+"""From a statement with place-holders to closed expressions, LaTeX and lists of parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+import sympy
+from sympy import IndexedBase, Sum
+from sympy.printing.latex import LatexPrinter
+
+from cmbound.errors import InputError, UnknownNameError
+from cmbound.frozen import FrozenDict
+from cmbound.theory.functions import plain, v
+from cmbound.theory.notation import PUBLIC, TABLE, T, a, b, delta, eps_cm, h, latex_names, t, t_hat, t_switch, t_switch_hat
+from cmbound.theory.profiles import Profile, profile
+from cmbound.theory.records import Term, Theorem
+from cmbound.theory.variants import (
+    CLOCKS,
+    OU,
+    STARTS,
+    TARGETS,
+    TEACHERS,
+    Clock,
+    ConsistencySum,
+    EarlyStoppingGap,
+    LastTime,
+    LipschitzAt,
+    LocalErrorSum,
+    Placeholder,
+    ScheduleSum,
+    ScoreSum,
+    StartGap,
+    Teacher,
+    choose,
+    visible_symbols,
+)
+from cmbound.threads import alone
+
+ALIASES: Mapping[str, str] = FrozenDict(
+    {
+        "sigma_min": "delta",
+        "sigma_max": "T",
+        "sigma": "t",
+        "sigma_hat": "t_hat",
+        "sigmas": "times",
+    }
+)
+"""Noise levels that may be given instead of times."""
+
+UNKNOWN = r"\;?"
+"""LaTeX of a formula that is not known."""
+
+CONSISTENCY_STEP = eps_cm * (b - a)
+"""Consistency error of the step from b to a (Assumption 4)."""
+
+_L_f = TABLE["L_f"].symbol
+_eps_sc = TABLE["eps_sc"].symbol
+_L_s = TABLE["L_s"].symbol
+
+
+def checked_options(theorem: Theorem, to: str | None, start: str | None, clock: str | None) -> tuple[str, str, Clock]:
+    """The target, start and clock, with defaults; raises InputError where the statement has no such choice."""
+    if to is not None and choose("value of to", to, TARGETS) != "p_data" and not theorem.has_target:
+        raise InputError(f"{theorem.id} has no target {to!r}: it bounds {theorem.quantity}")
+    if start is not None and choose("start", start, tuple(STARTS)) != "standard" and not theorem.uses_start:
+        raise InputError(f"{theorem.id} does not depend on start")
+    chosen: Clock = choose("clock", "ou" if clock is None else clock, CLOCKS)
+    if theorem.ve_factor is None:
+        own = theorem.clock if theorem.clock in CLOCKS else "ou"
+        if clock not in (None, own):
+            raise InputError(f"{theorem.id} is stated in the {own} clock only")
+        chosen = CLOCKS["ou"]  # nothing is converted
+    return to or "p_data", start or "standard", chosen
+
+
+def put(expr: Any, kind: type[Placeholder], rule: Callable[[Any], Any]) -> Any:
+    """``expr`` with ``rule(time)`` in the place of every place-holder of one kind."""
+    return expr.xreplace({x: x.filled(rule(x.args[0])) for x in expr.atoms(kind)})
+
+
+def require_formula(theorem: Theorem) -> None:
+    """Raise InputError if the statement cannot be evaluated."""
+    if not theorem.evaluable:
+        raise InputError(f"{theorem.id} cannot be evaluated: its formula is not known in full ({theorem.provenance})")
+
+
+def require_profile(theorem: Theorem, option: str) -> None:
+    """Raise InputError if no teacher, profile or grid enters the statement."""
+    if not theorem.uses_profile:
+        raise InputError(f"{theorem.id} has no {option}: no teacher enters it")
+
+
+@lru_cache(maxsize=512)
+@alone
+def outer_terms(theorem: Theorem, target: str, start: str, clock: Clock, terms: tuple[Term, ...]) -> tuple[Term, ...]:
+    """The terms with start, early stopping and clock chosen; sums over the grid stay place-holders."""
+    result = []
+    for term in terms:
+        if term.name == "early_stopping" and target == "p_delta" and theorem.has_target:
+            continue
+        expr = put(term.expression, StartGap, lambda x: STARTS[start].xreplace({T: x}))
+        stopped = expr.has(EarlyStoppingGap)
+        expr = put(expr, EarlyStoppingGap, lambda x: clock.early_stopping)
+        if clock.name == "ve" and not stopped:
+            expr = expr * theorem.ve_factor
+        result.append(Term(term.name, expr))
+    return tuple(result)
+
+
+def convert(expr: Any, clock: Clock, score_time: Any, lipschitz_time: Any) -> Any:
+    """``expr`` with each constant replaced by its OU value, taken at the given times."""
+    if clock.name == "ou":
+        return expr
+    values = {
+        _L_f: clock.L_f.xreplace({a: lipschitz_time}),
+        _eps_sc: clock.eps_sc.xreplace({a: score_time}),
+        eps_cm: clock.eps_cm,
+        _L_s: clock.L_s.xreplace({a: score_time}),
+    }
+    return expr.subs(values, simultaneous=True)
+
+
+def _closed_local(p: Profile | None, teacher: Teacher, end: Any) -> Any:
+    """L_f times the profile's bound on [delta, end]; with two rules the time of the change stays a symbol (one for each end).
+
+    The change is at the first node from that time on: the early rule pays up to one step later.
+    """
+    if p is None:
+        return LocalErrorSum(end)
+    if teacher.name not in p.rules:
+        raise InputError(f"profile {p.name!r} does not cover the {teacher.name} teacher")
+    rules = p.rules[teacher.name]
+    change = t_switch_hat if end == t_hat else t_switch
+    stretches = [(delta, end)] if len(rules) == 1 else [(delta, sympy.Min(change + h, end)), (change, end)]
+    bounds = [rule.bound.subs({a: x, b: y}, simultaneous=True) for rule, (x, y) in zip(rules, stretches, strict=True)]
+    return _L_f * sympy.Add(*bounds)
+
+
+def without_waiting(expr: Any) -> Any:
+    """A closed form in which the rules of a profile change at the time of change itself, not at the next node."""
+    steps = {sympy.Min(change + h, end): change for change, end in ((t_switch, T), (t_switch, t), (t_switch_hat, t_hat))}
+    return expr.xreplace(steps)
+
+
+@alone
+def resolve_closed(expr: Any, teacher: Teacher, p: Profile | None, clock: Clock) -> Any:
+    """Put the closed form in the largest step h in the place of every place-holder."""
+
+    def lipschitz(x: Any) -> Any:
+        return convert(_L_f, clock, x, x)
+
+    def consistency(x: Any) -> Any:
+        return convert(CONSISTENCY_STEP.subs({a: delta, b: x}, simultaneous=True), clock, x, x)
+
+    def score(x: Any) -> Any:
+        return convert((_L_f * teacher.score).subs({a: delta, b: x}, simultaneous=True), clock, x, x)
+
+    def local(x: Any) -> Any:
+        return convert(_closed_local(p, teacher, x), clock, x, x)
+
+    for kind, rule in ((LipschitzAt, lipschitz), (ConsistencySum, consistency), (ScoreSum, score), (LocalErrorSum, local)):
+        if kind is LocalErrorSum and p is None:
+            continue
+        expr = put(expr, kind, rule)
+    return _at_fixed_time(expr)
+
+
+def _at_fixed_time(expr: Any) -> Any:
+    """The closed form of sums over the evaluations, all but the first at t_hat."""
+    return expr.replace(lambda e: isinstance(e, ScheduleSum | LastTime), lambda e: e.at_fixed_time())
+
+
+@alone
+def on_a_grid(expr: Any, teacher: Teacher, p: Profile | None, clock: Clock = OU) -> Any:
+    """Put sums over the steps of a grid t_0 < ... < t_N in the place of every place-holder (to read, not to compute).
+
+    A sum up to another time than T ends at the node t_n that is that time.
+    """
+    time, index = IndexedBase("t", real=True), sympy.Symbol("j", integer=True)
+
+    def total(step: Any, end: Any) -> Any:
+        step = plain(convert(step, clock, b, a)).subs({h: time[index + 1] - time[index]})
+        step = step.subs({a: time[index], b: time[index + 1]}, simultaneous=True)
+        return Sum(step, (index, 0, (TABLE["N"].symbol if end == T else sympy.Symbol("n", integer=True)) - 1))
+
+    def local(x: Any) -> Any:
+        if p is None:
+            return LocalErrorSum(x)
+        if teacher.name not in p.rules:
+            raise InputError(f"profile {p.name!r} does not cover the {teacher.name} teacher")
+        rules = p.rules[teacher.name]
+        return total(_L_f * teacher.weight * rules[0].bound, x) if len(rules) == 1 and rules[0].stepwise else LocalErrorSum(x)
+
+    expr = put(expr, LipschitzAt, lambda x: convert(_L_f, clock, x, x))
+    expr = put(expr, ConsistencySum, lambda x: total(CONSISTENCY_STEP, x))
+    expr = put(expr, ScoreSum, lambda x: total(_L_f * teacher.score, x))
+    return put(expr, LocalErrorSum, local)
+
+
+@alone
+def closed_terms(
+    theorem: Theorem,
+    profile: str | Profile | None = None,
+    teacher: str = "exponential-integrator",
+    to: str | None = None,
+    start: str | None = None,
+    clock: str | None = None,
+) -> tuple[Term, ...]:
+    """See :meth:`cmbound.theory.records.Theorem.formula`."""
+    return tuple(Term(x.name, plain(x.expression)) for x in computable_terms(theorem, profile, teacher, to, start, clock))
+
+
+@lru_cache(maxsize=512)
+@alone
+def computable_terms(
+    theorem: Theorem,
+    profile: str | Profile | None,
+    teacher: str,
+    to: str | None,
+    start: str | None,
+    clock: str | None,
+) -> tuple[Term, ...]:
+    """As :func:`closed_terms`, with the forms float64 needs still inside."""
+    target, begin, chosen = checked_options(theorem, to, start, clock)
+    if profile not in (None, "auto") or teacher != "exponential-integrator":
+        require_profile(theorem, "profile or teacher")
+    who: Teacher = choose("teacher", teacher, TEACHERS)
+    which = _profile(profile)
+    terms = outer_terms(theorem, target, begin, chosen, theorem.sources)
+    if who.needs_grid and theorem.uses_profile:
+        return tuple(Term(x.name, on_a_grid(x.expression, who, which, chosen)) for x in terms)
+    return tuple(Term(x.name, resolve_closed(x.expression, who, which, chosen)) for x in terms)
+
+
+def _profile(given: str | Profile | None) -> Profile | None:
+    if isinstance(given, Profile):
+        return given
+    return None if given in (None, "auto") else profile(str(given))
+
+
+# --- parameters -----------------------------------------------------------------------------------------------------
+
+_PROFILE_PARAMETERS = ("d", "m2", "L_s", "t_star", "R", "tau", "sd2", "n_atoms", "weights", "d_eff")
+
+
+@lru_cache(maxsize=128)
+@alone
+def required(theorem: Theorem) -> tuple[str, ...]:
+    """Names of the parameters that must be given, in the order of the table."""
+    ei, ou = TEACHERS["exponential-integrator"], CLOCKS["ou"]
+    symbols: set[str] = set()
+    for term in outer_terms(theorem, "p_data", "standard", ou, theorem.sources):
+        symbols |= {x.name for x in visible_symbols(resolve_closed(term.expression, ei, None, ou))}
+    if theorem.uses_profile:
+        symbols |= {"d", "h"}
+    return tuple(name for name in PUBLIC if name in symbols - {"tau"})
+
+
+@lru_cache(maxsize=128)
+@alone
+def optional(theorem: Theorem) -> tuple[str, ...]:
+    """Names of the parameters that may be given besides, in the order of the table."""
+    needed = set(required(theorem))
+    names: set[str] = {alias for alias, name in ALIASES.items() if name in needed}
+    if any(TABLE["tau"].symbol in visible_symbols(term.expression) for term in theorem.sources):
+        names.add("tau")
+    if theorem.uses_profile:
+        names |= {*_PROFILE_PARAMETERS, "N", "rho", "delta", "T", "sigma_min", "sigma_max"}
+    if "t" in needed:
+        names |= {"T", "sigma_max"}
+    if theorem.uses_schedule:
+        names |= {"times", "sigmas"}
+    return tuple(name for name in PUBLIC if name in names - needed)
+
+
+def accepts(theorem: Theorem, name: str) -> bool:
+    """Whether ``name`` is a parameter of the statement."""
+    return name in required(theorem) or name in optional(theorem)
+
+
+# --- substitution and LaTeX -----------------------------------------------------------------------------------------
+
+OPTIONS = ("profile", "grid", "teacher", "to", "start", "clock", "preset", "digits")
+
+
+@alone
+def substituted(theorem: Theorem, params: Mapping[str, Any]) -> Any:
+    """See :meth:`cmbound.theory.records.Theorem.substitute`."""
+    require_formula(theorem)
+    options = {name: params[name] for name in ("profile", "teacher", "to", "start", "clock") if name in params}
+    numbers = {name: value for name, value in params.items() if name not in options}
+    for name in numbers:
+        if name in OPTIONS:
+            raise InputError(f"substitute takes no {name}")
+    expr = sympy.Add(*(term.expression for term in closed_terms(theorem, **options)))
+    return expr.subs(numbers_in(theorem, numbers), simultaneous=True)
+
+
+def numbers_in(theorem: Theorem, numbers: Mapping[str, Any]) -> dict[Any, Any]:
+    """Exact numbers by symbol; noise levels become times."""
+    from cmbound.evaluation.setting import exact_scalars
+
+    values: dict[Any, Any] = {}
+    for name, value in exact_scalars(theorem, numbers).items():
+        number = sympy.Rational(value.numerator, value.denominator)
+        if name in ALIASES:
+            name, number = ALIASES[name], sympy.log(1 + number**2) / 2
+        values[TABLE[name].symbol] = number
+    return values
+
+
+class _Latex(LatexPrinter):
+    """Sums begin with a positive term: T - delta, not -delta + T."""
+
+    def _as_ordered_terms(self, expr: Any, order: Any = None) -> list[Any]:
+        return sorted(super()._as_ordered_terms(expr, order), key=lambda x: bool(x.could_extract_minus_sign()))
+
+
+@alone
+def latex(expr: Any) -> str:
+    """LaTeX of an expression in the notation of the table of symbols."""
+    shown, names = without_width(plain(expr))
+    return str(_Latex({"symbol_names": {**latex_names(), **names}}).doprint(shown))
+
+
+def without_width(expr: Any) -> tuple[Any, dict[Any, str]]:
+    """To print: v at tau = 0 is s^2 (v alone means tau^2 c^2 + s^2). The expression, and the LaTeX of what stands for s in it."""
+    roots = {x: sympy.Dummy(f"s{i}", positive=True) for i, x in enumerate(sorted(_widthless(expr), key=str))}
+    names = {root: f"s_{{{latex(x.args[1])}}}" for x, root in roots.items()}
+    return expr.xreplace({x: root**2 for x, root in roots.items()}), names
+
+
+def _widthless(expr: Any) -> set[Any]:
+    return {x for x in expr.atoms(v) if x.args[0] == 0}
+
+
+@alone
+def statement_parts(theorem: Theorem, **options: Any) -> tuple[str, list[str]]:
+    """LaTeX of a statement: ``quantity \\leq`` and the terms that follow."""
+    relation = r"\lesssim" if theorem.kind == "order" else r"\leq"
+    target = r"p_{\mathrm{data}}" if options.get("to", "p_data") == "p_data" else r"p_\delta"
+    terms = closed_terms(theorem, **options)
+    if theorem.kind == "order":
+        terms = tuple(Term(x.name, x.expression.xreplace({TABLE["C"].symbol: sympy.S.One})) for x in terms)
+    shown = [_bracketed(latex(x.expression)) for x in terms if x.expression != 0]
+    return f"{theorem.quantity_latex.replace('@', target)} {relation}", shown if theorem.evaluable else [UNKNOWN]
+
+
+@alone
+def latex_statement(theorem: Theorem, **options: Any) -> str:
+    """See :meth:`cmbound.theory.records.Theorem.latex`."""
+    left, terms = statement_parts(theorem, **options)
+    return f"{left} {' + '.join(terms)}"
+
+
+def _bracketed(text: str) -> str:
+    return rf"\left({text}\right)" if text.startswith("-") else text
+
+
+def unknown_parameter(theorem: Theorem, name: str) -> Exception:
+    """The error for a parameter the statement does not have."""
+    names = [*required(theorem), *optional(theorem)]
+    if name in PUBLIC:
+        return InputError(f"{theorem.id} has no parameter {name!r}; it takes {', '.join(names)}")
+    return UnknownNameError("parameter", name, names)

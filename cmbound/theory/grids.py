@@ -1,0 +1,174 @@
+"""Time grids delta = t_0 < t_1 < ... < t_N = T.
+
+A regular grid is a formula for its node number j, written once; the two-stage grid follows the recipe of the paper's
+Assumption 6; any other grid is a list of exact numbers, as times or as noise levels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from typing import Any
+
+import sympy
+from sympy import Integer, log
+
+from cmbound.checks import checked_name
+from cmbound.errors import DomainError, InputError
+from cmbound.frozen import FrozenDict, Record
+from cmbound.theory.functions import lam, rearranged
+from cmbound.theory.notation import N, T, delta, rho
+
+MAX_STEPS = 10**6
+"""Longest grid that is summed step by step."""
+
+j = sympy.Symbol("j", integer=True, nonnegative=True)
+
+
+def time_of(sigma: Any) -> Any:
+    """t = (1/2) log(1 + sigma^2), the time at which the noise level is sigma."""
+    return rearranged(log(1 + sigma**2) / 2, sympy.codegen.cfunctions.log1p(sigma**2) / 2)
+
+
+def _edm(power: Any) -> Any:
+    low, high = lam(delta) ** power, lam(T) ** power
+    return time_of((low + j / N * (high - low)) ** (1 / power))
+
+
+FORMULAS: Mapping[str, Any] = FrozenDict(
+    {
+        "uniform": delta + j / N * (T - delta),
+        "geometric": time_of(lam(delta) * (lam(T) / lam(delta)) ** (j / N)),
+        "edm": _edm(Integer(1) / rho),
+    }
+)
+"""Node j of N: equal steps in t; constant ratio of noise levels; Karras et al. 2022, eq. 5."""
+
+KINDS: tuple[str, ...] = ("uniform", "two-stage", "geometric", "edm")
+LISTED = ("times", "noise-levels")
+"""Kinds whose nodes are given one by one."""
+
+
+@dataclass(frozen=True, eq=False)
+class Grid(Record):
+    """A grid of N steps on [delta, T].
+
+    Attributes:
+        kind: ``uniform``, ``two-stage``, ``geometric``, ``edm``, ``times`` or ``noise-levels``.
+        N: number of steps.
+        values: for ``times`` and ``noise-levels`` the exact nodes; for ``two-stage`` the pair (number of full
+            steps h, number of halvings).
+    """
+
+    kind: str
+    N: int
+    values: tuple[Fraction, ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        checked_name("kind of grid", self.kind, (*KINDS, *LISTED))
+        if isinstance(self.N, bool) or not isinstance(self.N, int) or self.N < 1:
+            raise DomainError(f"a grid has a number of steps N >= 1, got {self.N!r}")
+        wanted = self.N + 1 if self.kind in LISTED else 2 if self.kind == "two-stage" else 0
+        if len(self.values) != wanted or not all(isinstance(x, Fraction) for x in self.values):
+            shown = f"{len(self.values)} values" if len(self.values) != wanted else repr(self.values)
+            raise InputError(f"a grid of kind {self.kind!r} with N = {self.N} needs {wanted} fractions, got {shown}")
+        if self.kind in LISTED:
+            _check_increasing(self.values)
+        if self.kind != "uniform" and self.N > MAX_STEPS:
+            raise DomainError(f"the grid has N = {self.N} steps; at most {MAX_STEPS} are allowed")
+
+    @classmethod
+    def from_times(cls, times: Sequence[Any]) -> Grid:
+        """A grid from increasing times t_0 < ... < t_N (OU clock); t_0 is delta and t_N is T.
+
+        Raises:
+            DomainError: fewer than two nodes, a node that is not positive and finite, or nodes that do not increase.
+        """
+        return cls("times", len(times) - 1, _exact(times))
+
+    @classmethod
+    def from_noise_levels(cls, sigmas: Sequence[Any]) -> Grid:
+        """A grid from increasing noise levels sigma_0 < ... < sigma_N.
+
+        Raises:
+            DomainError: as for :meth:`from_times`.
+        """
+        return cls("noise-levels", len(sigmas) - 1, _exact(sigmas))
+
+
+def _exact(nodes: Sequence[Any]) -> tuple[Fraction, ...]:
+    from cmbound.numbers import exact
+
+    values = tuple(exact("grid", x) for x in nodes)
+    if len(values) < 2:
+        raise DomainError(f"grid has {len(values)} node{'s' * (len(values) != 1)}; at least 2 are needed")
+    return values
+
+
+def _shown(node: Fraction) -> str:
+    """A node in a message: decimal where that is exact and short."""
+    text = f"{float(node):.15g}"
+    return text if Fraction(text) == node else str(node)
+
+
+def _check_increasing(nodes: Sequence[Fraction]) -> None:
+    if nodes[0] <= 0:
+        raise DomainError(f"grid node 0 is {_shown(nodes[0])}; nodes must be > 0")
+    for i, (x, y) in enumerate(pairwise(nodes)):
+        if y <= x:
+            raise DomainError(f"grid is not increasing: node {i + 1} is {_shown(y)}, node {i} is {_shown(x)}")
+
+
+def two_stage(delta: Fraction, T: Fraction, h: Fraction) -> Grid:
+    """The paper's Assumption 6: from T downwards steps min(h, t/2), the last node is delta."""
+    full = max(0, min(_ceil((T - delta) / h) - 1, _floor((T - 2 * h) / h) + 1))
+    if full > MAX_STEPS:
+        raise DomainError(f"the grid has more than {MAX_STEPS} steps; give a larger h (got {float(h):g})")
+    t, halvings = T - full * h, 0
+    while t - min(h, t / 2) > delta:
+        t -= min(h, t / 2)
+        halvings += 1
+    return Grid("two-stage", full + halvings + 1, (Fraction(full), Fraction(halvings)))
+
+
+def two_stage_nodes(grid: Grid, delta: Any, T: Any, h: Any) -> list[Any]:
+    """The nodes of a two-stage grid, in whatever arithmetic ``delta``, ``T`` and ``h`` are given."""
+    full, halvings = (int(x) for x in grid.values)
+    last = T - full * h
+    down = [T - i * h for i in range(full + 1)] + [last / 2**i for i in range(1, halvings + 1)]
+    return [delta, *reversed(down)]
+
+
+def uniform_steps(delta: Fraction, T: Fraction, h: Fraction) -> int:
+    """Number of equal steps, none larger than h."""
+    return _ceil((T - delta) / h)
+
+
+def _ceil(x: Fraction) -> int:
+    return -((-x.numerator) // x.denominator)
+
+
+def _floor(x: Fraction) -> int:
+    return x.numerator // x.denominator
+
+
+def require(kind: str, given: frozenset[str]) -> None:
+    """Check that exactly the parameters this kind of grid needs were given.
+
+    Raises:
+        InputError: naming the missing or superfluous one.
+    """
+    if kind == "uniform":
+        if {"h", "N"} <= given:
+            raise InputError("grid 'uniform' takes h or N, not both")
+        if not {"h", "N"} & given:
+            raise InputError("grid 'uniform' needs the largest step h or the number of steps N")
+    allowed = {"uniform": {"h", "N"}, "two-stage": {"h"}, "geometric": {"N"}, "edm": {"N", "rho"}}.get(kind, set())
+    needed = {"two-stage": {"h"}, "geometric": {"N"}, "edm": {"N"}}.get(kind, set())
+    for name in sorted(needed - given):
+        raise InputError(f"grid {kind!r} needs {name}")
+    for name in sorted(({"h", "N", "rho"} & given) - allowed):
+        raise InputError(f"grid {kind!r} takes no {name}" + (" (its nodes are given)" if not allowed else ""))

@@ -1,0 +1,200 @@
+"""The constants of a comparison, measured on a law whose truth is known instead of given.
+
+The teacher and the student are those of :func:`cmbound.verification.simulation.simulate`. In the Gaussian world every constant is
+exact; on a mixture or a data set those of the law are exact and L_f and eps_cm are measured along exact trajectories.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from cmbound.comparison.asked import shown_text, wants_step
+from cmbound.comparison.readings import derived_numbers
+from cmbound.errors import InputError
+from cmbound.frozen import FrozenDict
+from cmbound.numbers import measured_constant
+from cmbound.theory.formulas import accepts, required
+from cmbound.theory.notation import TABLE
+from cmbound.theory.records import Theorem
+from cmbound.theory.variants import visible_symbols
+from cmbound.verification.affine import Affine, Pipeline, composed, exact_score, flow, teacher_steps
+from cmbound.verification.instances import SkippedError
+from cmbound.verification.settings import parameters
+from cmbound.verification.simulation import CHOICES, simulate
+from cmbound.worlds.gaussian import Gaussian
+
+EXACT_READING = "A4-exact"
+RUN = FrozenDict(
+    {
+        "delta": "delta",
+        "T": "horizon",
+        "N": "grid_steps",
+        "k": "steps",
+        "times": "times",
+        "eps_sc": "eps_sc",
+        "eps_cm": "eps_cm",
+    }
+)
+"""Parameters that shape the run, and what :func:`simulate` calls them."""
+_LAW = ("d", "m2", "sd2", "d_eff", "L_s", "R", "tau", "n_atoms", "weights", "t_star")
+_SAMPLES = 20
+
+
+class Measured:
+    """Where the parameters of each statement come from when a world is given.
+
+    Args:
+        world: a Gaussian, a Mixture or Atoms.
+        numbers: delta, T, N (steps of the grid), k or times or t_hat, eps_sc and eps_cm shape the run (the sizes of the teacher's
+            and of the student's error); everything else is assumed and passed on.
+        options: grid, teacher, start, to and profile.
+
+    Raises:
+        InputError: a number that is measured here was given, or an option the run does not have.
+        DomainError: a number outside its domain.
+    """
+
+    def __init__(self, world: Any, numbers: Mapping[str, Any], options: Mapping[str, Any]) -> None:
+        for name in ("preset", "clock"):
+            if options.get(name) not in (None, "ou"):
+                raise InputError(f"{name} does not go with a world: its constants are measured in the ou clock")
+        if not isinstance(options.get("grid", ""), str):
+            raise InputError("grid is a list; with a world a kind of grid is needed")
+        for name in numbers:
+            if name in (*_LAW, "L_f", "h") or name.startswith("sigma_m"):
+                what = "is measured from the world; leave it out" if name in (*_LAW, "L_f") else "does not go with a world"
+                raise InputError(f"{name} {what} (delta, T, N, k, times, eps_sc and eps_cm shape the run)")
+        self.options = {name: x for name, x in options.items() if name not in ("preset", "clock")}
+        self.numbers = dict(numbers)
+        run = {RUN[name]: x for name, x in numbers.items() if name in RUN}
+        if isinstance(run.get("times"), str):
+            run["times"] = run["times"].split(",")
+        if "t_hat" in numbers:
+            run["times"] = [numbers["t_hat"]] * (int(run.pop("steps", 2)) - 1) or None
+        chosen = {name: x for name, x in self.options.items() if name in ("grid", "teacher", "start", "to", "profile")}
+        count = None if isinstance(world, Gaussian) else _SAMPLES
+        self._simulation = simulate(world, n=count or 1, **run, **chosen)
+        self._run = self._simulation.run
+        self.options |= {"start": self._run.start}
+        self.law: dict[str, Any] = dict(world.constants(self._run.low, float(self._run.nodes[-1])))
+        self.law["sd2"] = min(self.law["sd2"], self.law["m2"])
+
+    @property
+    def step(self) -> float:
+        """The largest step of the grid."""
+        return float(np.max(np.diff(self._run.nodes)))
+
+    @property
+    def exact(self) -> bool:
+        """Whether every constant is exact."""
+        return self._simulation.exact
+
+    @cached_property
+    def _pipeline(self) -> Pipeline | None:
+        """In the Gaussian world, all maps of the run."""
+        run, nodes = self._run, self._run.nodes
+        if not isinstance(run.world, Gaussian):
+            return None
+        shape = (len(nodes), run.world.d, run.world.d)
+        score = exact_score(run.world, nodes) + Affine(np.zeros(shape), np.broadcast_to(run.push, shape[:2]))
+        exactly = run.student == "exact"
+        student = flow(run.world, nodes, nodes[0]) if exactly else composed(teacher_steps(nodes, run.teacher, score))
+        drift = Affine(np.zeros(shape), (nodes - run.low)[:, None] * run.drift)
+        return Pipeline(run.world, nodes, run.teacher, score, student + drift)
+
+    @property
+    def readings(self) -> tuple[str, ...]:
+        """Other readings of eps_cm that were measured too."""
+        return () if self._pipeline is None else (EXACT_READING,)
+
+    def derived(self, theorem: Theorem) -> dict[str, Any]:
+        """The consistency error of one interval, from the one along exact trajectories where that was measured."""
+        if self._pipeline is None:
+            return derived_numbers(theorem, {**self.numbers, "eps_cm": 0})
+        numbers = {**self.numbers, "eps_cm": float(np.max(self._pipeline.trajectory_error))}
+        return derived_numbers(theorem, numbers)
+
+    def __call__(self, theorem: Theorem) -> dict[str, Any]:
+        run, found = self._run, self._simulation.parameters
+        count = len(run.nodes) - 1
+        lists = theorem.uses_profile and not any(TABLE["eps_sc"].symbol in visible_symbols(x.expression) for x in theorem.sources)
+        choices: dict[str, Any] = {name: getattr(run, name) for name in CHOICES}
+        choices |= {"constants": "lists" if lists else "single", "t_star": "0", "at": 1.0}
+        choices |= {"profile": self.options.get("profile", "auto"), "times": [i / count for i in run.indices]}
+        rate = found["eps_cm"]
+        if self._pipeline is not None and any(x.id == EXACT_READING for x in theorem.statement_assumptions):
+            rate = self._pipeline.trajectory_error
+        try:
+            params = parameters(theorem, choices, run.nodes, self.law, found["L_f"], found["eps_sc"], rate)
+        except SkippedError as error:
+            raise InputError(str(error)) from None
+        if not run.indices and (theorem.recursion or "k" in required(theorem)):
+            params = {name: x for name, x in params.items() if name not in ("times", "t_hat")} | {"k": 1}
+        if not lists and isinstance(choices["grid"], str) and theorem.uses_profile:
+            params["grid"] = [float(x) for x in run.nodes]
+            params = {name: x for name, x in params.items() if name not in ("N", "delta", "T", "h")}
+        if theorem.kind == "order":
+            params.pop("C", None)
+        assumed = {name: x for name, x in self.numbers.items() if name not in (*RUN, "t_hat") and accepts(theorem, name)}
+        params = {**self._more(theorem), **params, **assumed, **self.derived(theorem)}
+        return params | {name: x for name, x in self.options.items() if name == "digits"}
+
+    def _more(self, theorem: Theorem) -> dict[str, Any]:
+        """What only some statements ask for."""
+        run = self._run
+        found: dict[str, Any] = dict(self._entropies)
+        later = [float(run.nodes[i]) for i in run.indices]
+        if self._pipeline is not None:
+            found["L_phi"] = float(np.atleast_1d(self._pipeline.score[:1].lipschitz())[0])
+        if not theorem.uses_profile:
+            found |= {"delta": run.low, "T": float(run.nodes[-1]), "k": len(later) + 1, "N": len(run.nodes) - 1}
+            found |= {"h": math.nextafter(self.step, math.inf)} if wants_step(theorem) else {}
+            found |= {"t_hat": later[0]} if len(set(later)) == 1 else {}
+            if len(set(later)) > 1 and accepts(theorem, "times"):
+                found["times"] = later
+        return {name: x for name, x in found.items() if name in required(theorem) or name == "times"}
+
+    @cached_property
+    def _entropies(self) -> dict[str, float]:
+        """Relative entropy and Fisher information of a Gaussian data law to N(0, I), where they are finite."""
+        world = self._run.world
+        variances = world.variances(np.zeros(1))[0] if isinstance(world, Gaussian) else np.zeros(1)
+        if not np.all(variances > 0):
+            return {}
+        shift = float(np.sum(world.mean**2))
+        entropy = (shift + float(np.sum(variances - 1 - np.log(variances)))) / 2
+        return {"KL": max(entropy, 0.0), "FI": max(shift + float(np.sum(variances - 2 + 1 / variances)), 0.0)}
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        """A summary: lists by their largest entry."""
+        run, found = self._run, self._simulation.parameters
+        numbers: dict[str, Any] = {name: x for name, x in self.law.items() if name != "weights"}
+        numbers |= {name: max(found[name]) for name in ("L_f", "eps_sc", "eps_cm")}
+        numbers |= {"delta": run.low, "T": float(run.nodes[-1]), "N": len(run.nodes) - 1, "k": len(run.indices) + 1}
+        numbers |= self._entropies
+        given = {name: shown_text(x) for name, x in self.numbers.items() if name not in numbers}
+        return {name: x if isinstance(x, str) else measured_constant(name, x, 8) for name, x in numbers.items()} | given
+
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """Names of the parameters measured; the others are assumed."""
+        names = [*self.law, "L_f", "eps_sc", "eps_cm"]
+        return (*names, *(("L_phi",) if self._pipeline is not None else ()), *self._entropies)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """How the constants are known."""
+        run = self._run
+        first = f"{run.student} student of the {run.teacher} teacher, {run.grid} grid of {len(run.nodes) - 1} steps"
+        if self.exact:
+            last = self._simulation.steps[-1]
+            w2 = f"true W2(q_{last.k}, {run.to}) = {last.w2.value:.6g}"
+            return (f"{first}: every constant is exact; {w2}",)
+        text = "L_f and eps_cm are L2 constants along a sample of exact trajectories, and rare jumps between points may be missed"
+        return (f"{first}: {text}",)
