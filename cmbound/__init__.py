@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from cmbound import catalogue as catalogue
+
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
         elasticities as elasticities,
         elasticity as elasticity,
     )
-    from cmbound.catalogue import catalogue as catalogue, theorem as theorem
     from cmbound.catalogue.presets import preset as preset
     from cmbound.comparison.comparison import Comparison as Comparison, compare as compare
     from cmbound.comparison.complexity import complexities as complexities, verdicts as verdicts
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
         UndecidedError as UndecidedError,
         UnknownNameError as UnknownNameError,
     )
+    from cmbound.evaluation.records import Approximation as Approximation, Evaluation as Evaluation
+    from cmbound.evaluation.statement import Statement as Statement, theorem as theorem
     from cmbound.evaluation.sweeps import sweep as sweep
     from cmbound.papers.tables import table as table
     from cmbound.planning.budget import Budget as Budget, solve as solve
@@ -45,9 +48,7 @@ if TYPE_CHECKING:
     from cmbound.theory.grids import Grid as Grid
     from cmbound.theory.profiles import PROFILES as PROFILES, Profile as Profile
     from cmbound.theory.records import (
-        Approximation as Approximation,
         Assumption as Assumption,
-        Evaluation as Evaluation,
         Reference as Reference,
         Term as Term,
         Theorem as Theorem,
@@ -66,7 +67,8 @@ _HOMES = {
     "comparison.phase": ("phase",),
     "analysis.records": ("Corollary",),
     "analysis.sensitivity": ("dominance", "dominating", "elasticities", "elasticity"),
-    "catalogue": ("catalogue", "theorem"),
+    "evaluation.records": ("Approximation", "Evaluation"),
+    "evaluation.statement": ("Statement", "theorem"),
     "errors": (
         "CmboundError",
         "DomainError",
@@ -81,7 +83,7 @@ _HOMES = {
     "planning.schedule": ("Schedule", "schedule"),
     "catalogue.presets": ("preset",),
     "theory.profiles": ("PROFILES", "Profile"),
-    "theory.records": ("Approximation", "Assumption", "Evaluation", "Reference", "Term", "Theorem"),
+    "theory.records": ("Assumption", "Reference", "Term", "Theorem"),
     "evaluation.sweeps": ("sweep",),
     "papers.tables": ("table",),
     "verification.campaign": ("check",),
@@ -92,7 +94,7 @@ _HOMES = {
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
-__all__ = ["__version__", *sorted(_HOME)]
+__all__ = ["__version__", *sorted((*_HOME, "catalogue"))]
 
 
 def __getattr__(name: str) -> Any:
@@ -104,6 +106,13 @@ def __getattr__(name: str) -> Any:
     value = getattr(importlib.import_module(f"cmbound.{_HOME[name]}"), name)
     globals()[name] = value
     return value
+
+
+def _statement(record: Any) -> Any:
+    return __getattr__("theorem")(record)
+
+
+catalogue.present = _statement  # type: ignore[attr-defined]
 
 
 def __dir__() -> list[str]:

@@ -14,7 +14,6 @@ from numbers import Integral, Rational, Real
 from typing import Any
 
 from cmbound.errors import DomainError, InputError
-from cmbound.theory.notation import UPPER_BOUNDS
 
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?(/[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?)?")
 _LONGEST = 1000
@@ -132,11 +131,6 @@ def apart(*values: Decimal | Fraction | float, digits: int = 6) -> tuple[str, ..
     return tuple(str(Fraction(x)) for x in values)
 
 
-def measured_constant(name: str, value: Any, digits: int = 5) -> str:
-    """A measured parameter as text that may be typed back: an upper bound rounded up, anything else in full."""
-    return rounded(float(value), digits) if name in UPPER_BOUNDS else repr(float(value)).removesuffix(".0")
-
-
 def text_up(value: float, upper: Decimal | None = None) -> str:
     """A double as text that is not below ``upper`` (default: the double itself), its shortest one where that will do."""
     least = Decimal.from_float(value) if upper is None else upper
@@ -152,3 +146,9 @@ def plain_decimal(x: Decimal) -> str:
     text = "".join(map(str, digits)).rstrip("0")
     x = Decimal((sign, tuple(map(int, text)), int(exponent) + len(digits) - len(text)))
     return f"{x:f}" if -6 <= x.adjusted() < 21 else f"{x:e}".replace("e+", "e")
+
+
+def latex_number(text: str) -> str:
+    """A number as LaTeX math: 1.5e-07 becomes 1.5 \\times 10^{-7}."""
+    mantissa, _, exponent = text.partition("e")
+    return rf"{mantissa} \times 10^{{{int(exponent)}}}" if exponent else mantissa

@@ -9,9 +9,9 @@ from typing import Any
 import sympy
 
 from cmbound.catalogue import catalogue
-from cmbound.output.numbers import latex_number
+from cmbound.numbers import latex_number
 from cmbound.papers.tables.words import prose
-from cmbound.reports.table import escape_latex
+from cmbound.reports.cells import escape_latex
 from cmbound.theory import functions
 from cmbound.theory.formulas import latex, statement_parts
 from cmbound.theory.functions import Named, plain

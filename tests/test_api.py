@@ -16,8 +16,8 @@ import sympy
 
 import cmbound
 from cmbound.catalogue.presets import PROVENANCES, digits, names
-from cmbound.output.data import schema
-from cmbound.theory.records import Evaluation
+from cmbound.evaluation.records import Evaluation
+from cmbound.evaluation.records import schema
 from tests.settings import EI, draw, for_profile, for_theorem
 
 ONE_STEP = cmbound.theorem("explicit-one-step")

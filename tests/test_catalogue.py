@@ -15,7 +15,7 @@ from matplotlib.mathtext import MathTextParser
 
 import cmbound
 from cmbound.catalogue import ids
-from cmbound.output.bibtex import entries
+from cmbound.catalogue.bibtex import entries
 from cmbound.theory.formulas import computable_terms, latex
 from cmbound.theory.functions import Rearranged, elementary, is_exact
 from cmbound.theory.notation import PARAMETERS, TABLE

@@ -28,9 +28,9 @@ import pytest
 
 import cmbound
 from cmbound.catalogue import ids, presets
+from cmbound.catalogue.bibtex import entries
 from cmbound.cli import main
-from cmbound.output.bibtex import entries
-from cmbound.output.data import schema
+from cmbound.evaluation.records import schema
 from cmbound.theory import grids, profiles, variants
 from cmbound.theory.notation import PUBLIC
 

@@ -11,9 +11,8 @@ import pytest
 from cmbound import tables
 from cmbound.catalogue import catalogue
 from cmbound.errors import InputError
-from cmbound.output import data as output_data
-from cmbound.output.data import theorem_data
-from cmbound.output.tables import statement_document
+from cmbound.evaluation import shown
+from cmbound.evaluation.shown import statement_data
 from cmbound.theory.formulas import latex
 from cmbound.theory.functions import Named, plain, v
 from cmbound.theory.notation import PARAMETERS, SIGNS, delta
@@ -56,8 +55,8 @@ def heads(where: list[dict[str, str]]) -> dict[str, str]:
 
 def undefined(theorem: Theorem, options: dict[str, Any]) -> list[str]:
     """The signs of the printed LaTeX that nothing defines."""
-    found = theorem_data(theorem, **options)
-    document = statement_document(found, "latex")
+    found = statement_data(theorem, **options)
+    document = theorem.report(**options).render("latex")
     visible = "\n".join(x for x in document.split("\n") if not x.startswith("%"))
     assert all(x["latex"] in visible for x in (*found["where"], *found["signs"]))
     text = " ".join([*found["latex_lines"], *(x["latex"] for x in found["where"])])
@@ -85,13 +84,13 @@ def test_everything_printed_is_defined(id: str) -> None:
 
 @pytest.mark.parametrize("name", ["tv_drift", "steering", "corrector_information"])
 def test_a_function_without_definition_is_noticed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = output_data.definitions
-    monkeypatch.setattr(output_data, "definitions", lambda e: [x for x in whole(e) if type(x[0]).__name__ != name])
+    whole = shown.definitions
+    monkeypatch.setattr(shown, "definitions", lambda e: [x for x in whole(e) if type(x[0]).__name__ != name])
     assert undefined(catalogue["explicit-tv-underdamped"], {})
 
 
 def test_a_place_holder_without_meaning_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(output_data, "PLACEHOLDERS", {})
+    monkeypatch.setattr(shown, "PLACEHOLDERS", {})
     assert undefined(catalogue["explicit-one-step"], {})
 
 
@@ -130,4 +129,4 @@ def test_the_table_of_statements_defines_its_signs(profile: str | None) -> None:
 def test_place_holders_and_unknown_options() -> None:
     assert all(x.latex_name and meaning for x, meaning in PLACEHOLDERS.items())
     with pytest.raises(InputError):
-        theorem_data(catalogue["explicit-training"], profile="bounded")
+        statement_data(catalogue["explicit-training"], profile="bounded")

@@ -19,9 +19,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 import cmbound
-from cmbound.catalogue import catalogue, ids, theorem
+from cmbound.catalogue import catalogue, ids
 from cmbound.comparison.phase import Phase
 from cmbound.errors import DomainError, InputError
+from cmbound.evaluation.statement import theorem
 from cmbound.papers.figures import style
 from cmbound.papers.figures.data import FigureData
 from cmbound.papers.figures.grids import GridsData, finest_step, grids_data, grids_figure

@@ -23,7 +23,7 @@ import click
 import pytest
 
 from cmbound.cli import cli, main
-from cmbound.cli.common import OutputFile
+from cmbound.cli.files import OutputFile
 from cmbound.errors import InputError
 from cmbound.files import Output, check_writable, read_text, write_files, writing
 from tests.test_cli import call

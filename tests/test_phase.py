@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cmbound.catalogue import theorem
 from cmbound.comparison.phase import NONE, Phase, winner_of
 from cmbound.errors import DomainError
+from cmbound.evaluation.statement import theorem
 from cmbound.papers.figures.phase import phase_data, phase_figure
 from tests.test_figures import ONE, TWO, column, legend, panels, phase
 

@@ -16,14 +16,14 @@ from hypothesis import given, settings, strategies as st
 from scipy.optimize import minimize_scalar
 
 import cmbound
-from cmbound.catalogue import theorem
 from cmbound.errors import CmboundError, DomainError, InputError, MissingParameterError, UnknownNameError
+from cmbound.evaluation.records import Evaluation
+from cmbound.evaluation.statement import theorem
 from cmbound.papers.figures.multistep import multistep_figure, planned
 from cmbound.planning.budget import Budget, solve
 from cmbound.planning.problem import TERM_OF, rounded, stepped
 from cmbound.planning.roots import Missed, fewest, largest, smallest
 from cmbound.planning.schedule import schedule
-from cmbound.theory.records import Evaluation
 from tests.test_cli import FORMATS, call, check_format, fine, flags, strict
 
 LAW: dict[str, Any] = {"L_f": "1.05", "d": 2, "m2": "1.2"}

@@ -17,14 +17,13 @@ import pytest
 import cmbound
 from cmbound.arithmetic.certified import float_up
 from cmbound.comparison.comparison import compare
-from cmbound.numbers import apart, measured_constant, rounded, text_up
+from cmbound.numbers import apart, rounded, text_up
 from cmbound.output.comparison import comparison_document, comparison_page
 from cmbound.output.planning import budget_page, within
 from cmbound.output.simulation import simulation_document, simulation_page
-from cmbound.output.tables import evaluation_document
-from cmbound.output.text import evaluation_page
 from cmbound.planning.budget import solve
 from cmbound.theory.notation import UPPER_BOUNDS
+from cmbound.verification.request import measured_constant
 from cmbound.verification.simulation import simulate
 from cmbound.worlds import Atoms
 from tests.settings import EI, draw, for_profile, for_theorem, one_law
@@ -120,14 +119,14 @@ def test_an_evaluation_in_every_form(seed: int, tier: str) -> None:
         value = float(row["value"])  # JSON numbers are doubles; in the approximate tier upper is its shortest text
         assert Fraction(value) >= rows[name] if tier == "certified" else value == float(row["upper"])
 
-    table = csv.DictReader(io.StringIO(evaluation_document(found, "csv")))
+    table = csv.DictReader(io.StringIO(found.report().render("csv")))
     for row in table:
         upper = rows[row["term"].replace("_", " ")]
         assert Fraction(row["value"]) >= upper == Fraction(row["upper"])
         assert Fraction(row["lower"]) <= upper
 
     for form, mark in (("latex", r"& \$?{}\$? *&"), ("markdown", r"\| +{} \|")):
-        text = evaluation_document(found, form)
+        text = found.report().render(form)
         stated = re.search(r"\\leq (.+?)(?: \\\]|\$)", text)
         assert stated is not None
         assert latex_decimal(stated[1]) >= rows["total"]

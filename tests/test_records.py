@@ -35,6 +35,7 @@ from cmbound.comparison.implied import Implied
 from cmbound.comparison.phase import Border
 from cmbound.distances import w2_samples
 from cmbound.errors import CmboundError, DomainError, InputError, UnknownNameError
+from cmbound.evaluation.records import Terms, TermValue
 from cmbound.evaluation.setting import Setting, resolve
 from cmbound.evaluation.sums import Piece
 from cmbound.evaluation.sweeps import Sweep, chunks
@@ -44,7 +45,8 @@ from cmbound.papers.tables import NAMES
 from cmbound.planning.candidates import Candidate
 from cmbound.planning.problem import Problem
 from cmbound.planning.roots import Missed
-from cmbound.reports.table import Cell, Table, number
+from cmbound.reports.cells import Cell, number
+from cmbound.reports.table import Table
 from cmbound.sampling.accumulate import Interval, Moments
 from cmbound.sampling.kernels import Coefficients, Overdamped, Underdamped
 from cmbound.sampling.run import checked_run
@@ -52,7 +54,7 @@ from cmbound.theory.formulas import ALIASES
 from cmbound.theory.grids import FORMULAS
 from cmbound.theory.notation import TABLE, L_f, T, a, b, d, delta, eps_cm, q, t, y
 from cmbound.theory.profiles import EI, PROFILES, Profile, Rule
-from cmbound.theory.records import Assumption, Reference, Term, Terms, TermValue, Theorem
+from cmbound.theory.records import Assumption, Reference, Term, Theorem
 from cmbound.theory.variants import CLOCKS, STARTS, TEACHERS, ConsistencySum
 from cmbound.verification import campaign, gaussian, runner
 from cmbound.verification.mutations import weakened

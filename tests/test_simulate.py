@@ -16,11 +16,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 
 import cmbound
-from cmbound.cli.simulate import build_world
+from cmbound.cli.laws import build_world
 from cmbound.distances import sliced_w2
 from cmbound.errors import DomainError, InputError
-from cmbound.output import plots
-from cmbound.output.plots import simulation_figure
+from cmbound.papers.figures import runs as plots
+from cmbound.papers.figures.runs import simulation_figure
 from cmbound.output.simulation import simulation_document, simulation_page
 from cmbound.papers.figures import style
 from cmbound.papers.figures.style import save_figure

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import cmbound
-from cmbound.cli.common import number_of_steps, progress_bar, range_end, range_size
+from cmbound.cli.progress import number_of_steps, progress_bar, range_end, range_size
 from cmbound.errors import DomainError
 from cmbound.verification import simulation
 from cmbound.worlds import Atoms, Gaussian

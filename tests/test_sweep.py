@@ -15,7 +15,7 @@ import pytest
 import cmbound
 from cmbound.errors import CmboundError, DomainError, InputError
 from cmbound.evaluation.sweeps import axis, chunks, sweep, table
-from cmbound.output.sweep import sweep_figure
+from cmbound.papers.figures.sweeps import sweep_figure
 from cmbound.parallel import mapped
 from cmbound.verification.campaign import check
 from tests.test_cli import call, fine

@@ -18,19 +18,19 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from cmbound.reports.cells import mathml
 
 import cmbound
 import cmbound.theory.notation
 from cmbound.errors import CmboundError, DomainError, InputError, UnknownNameError
-from cmbound.output.numbers import rounded
-from cmbound.output.text import table_page
+from cmbound.numbers import rounded
 from cmbound.papers.tables import NAMES, table
 from cmbound.papers.tables.compact import compact
 from cmbound.papers.tables.settings import comparison_table
 from cmbound.papers.tables.statements import PAIRS
 from cmbound.papers.tables.words import prose
-from cmbound.reports.mathml import mathml
-from cmbound.reports.table import FORMATS, Cell, Table, dollars, escape_latex, math, mixed, number
+from cmbound.reports.cells import Cell, dollars, escape_latex, math, mixed, number
+from cmbound.reports.table import FORMATS, Table
 from tests.test_cli import call, fine
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -491,7 +491,7 @@ def test_comparison_reads_the_record() -> None:
 
 def test_narrow_terminals() -> None:
     for name in QUICK:
-        assert all(len(x) <= 60 for x in table_page(quick(name), 60).splitlines())
+        assert all(len(x) <= 60 for x in quick(name), 60.text().splitlines())
 
 
 # --- a user's own -----------------------------------------------------------------------------------------------------

@@ -10,9 +10,10 @@ from sympy import Add, Max, Min, Pow
 
 from cmbound.analysis.expressions import ball
 from cmbound.analysis.minimum import Places
-from cmbound.analysis.orders import analysed_terms, least_order, order, positive, sample, statement, times_of_change
+from cmbound.analysis.orders import analysed_terms, least_order, order, positive, sample, times_of_change
 from cmbound.analysis.records import Corollary, Verdict
 from cmbound.errors import InputError, UnknownNameError
+from cmbound.evaluation.statement import theorem as find
 from cmbound.theory.notation import TABLE
 from cmbound.threads import alone
 
@@ -91,7 +92,7 @@ def _times_of_change(x: Corollary) -> Places:
     """The times of change an evaluation would choose best, after the substitution (one that it fixes is fixed)."""
     if not isinstance(x.quantity, str):
         return {}
-    where = times_of_change(statement(x.statement), x.options)
+    where = times_of_change(find(x.statement), x.options)
     free = {y: ends for y, ends in where.items() if y not in x.substitution}
     return {y: (substituted(low, x.substitution), substituted(high, x.substitution)) for y, (low, high) in free.items()}
 
@@ -107,7 +108,7 @@ def quantity(x: Corollary) -> Any:
     if not isinstance(x.quantity, str):
         return x.quantity
     keeps_tau = TABLE["tau"].symbol in x.substitution
-    terms = analysed_terms(statement(x.statement), x.options, {"tau": 1} if keeps_tau else {})
+    terms = analysed_terms(find(x.statement), x.options, {"tau": 1} if keeps_tau else {})
     if x.quantity == "total":
         return Add(*terms.values())
     names = x.quantity.split("+")

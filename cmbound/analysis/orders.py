@@ -17,6 +17,7 @@ from cmbound.analysis.series import leading
 from cmbound.arithmetic.exact import rational_near, time_from_sigma
 from cmbound.errors import DomainError, InputError
 from cmbound.evaluation.setting import exact_scalars
+from cmbound.evaluation.statement import theorem as find
 from cmbound.frozen import FrozenDict
 from cmbound.theory.formulas import ALIASES, closed_terms, require_formula, without_waiting
 from cmbound.theory.functions import geometric_sum
@@ -226,7 +227,7 @@ def orders(theorem: Theorem | str, **params: Any) -> Orders:
     Raises:
         CmboundError: as for :meth:`cmbound.theory.records.Theorem.formula`.
     """
-    theorem = statement(theorem)
+    theorem = find(theorem)
     options, numbers = split(params)
     point = exact_point(theorem, numbers)
     terms = analysed_terms(theorem, options, point)
@@ -299,13 +300,6 @@ def _on_uniform_grid(expr: Any) -> Any:
 def _analysed(exprs: Iterable[Any]) -> list[str]:
     present = {x.name for e in exprs for x in unfolded(e.replace(geometric_sum, lambda x, n: x**n)).free_symbols}
     return [name for name in TABLE if name in LIMITS and name in present]
-
-
-def statement(theorem: Theorem | str) -> Theorem:
-    """A statement by its id, or itself."""
-    from cmbound.catalogue import theorem as find
-
-    return theorem if isinstance(theorem, Theorem) else find(theorem)
 
 
 def verdict(found: Orders) -> str:

@@ -10,12 +10,13 @@ import numpy as np
 import sympy
 from sympy import Add, Heaviside, Max
 
-from cmbound.analysis.orders import DEFAULT_PROFILE, LIMITS, analysed_terms, exact_point, split, statement, times_of_change
+from cmbound.analysis.orders import DEFAULT_PROFILE, LIMITS, analysed_terms, exact_point, split, times_of_change
 from cmbound.analysis.records import Dominance, Elasticities, Interval
 from cmbound.arithmetic import approximate as floats, certified
 from cmbound.arithmetic.exact import as_expr
 from cmbound.errors import DomainError, InputError, UndecidedError
 from cmbound.evaluation.expressions import by_name
+from cmbound.evaluation.statement import theorem as find
 from cmbound.numbers import exact
 from cmbound.theory.functions import Q, geometric_sum, plain
 from cmbound.theory.notation import TABLE
@@ -42,7 +43,7 @@ def elasticity(theorem: Theorem | str, parameter: str, **params: Any) -> Any:
     Raises:
         InputError: the parameter or the term does not occur.
     """
-    theorem, term = statement(theorem), params.pop("term", None)
+    theorem, term = find(theorem), params.pop("term", None)
     options, numbers = split(params)
     terms = analysed_terms(theorem, options, exact_point(theorem, numbers))
     if term is not None and term not in terms:
@@ -82,7 +83,7 @@ def elasticities(theorem: Theorem | str, **params: Any) -> Elasticities:
         CmboundError: as for :meth:`cmbound.theory.records.Theorem.evaluate`.
         UndecidedError: the bound has a kink at the point.
     """
-    theorem = statement(theorem)
+    theorem = find(theorem)
     options, numbers = split(params)
     terms = analysed_terms(theorem, options, _fixed(theorem, numbers), to_leading_order=False)
     bound = Add(*terms.values())
@@ -216,7 +217,7 @@ def _step(x: Any, at: Mapping[Any, Any]) -> Any:
 @alone
 def dominating(theorem: Theorem | str, **params: Any) -> str | None:
     """Name of the largest term at a point (``params`` as for :meth:`cmbound.theory.records.Theorem.evaluate`)."""
-    theorem = statement(theorem)
+    theorem = find(theorem)
     return theorem.evaluate(**{**_default(theorem), **params}).dominating_term
 
 
@@ -239,7 +240,7 @@ def dominance(theorem: Theorem | str, parameter: str, low: Any, high: Any, **par
         InputError: the parameter is given twice, or low is not below high.
         CmboundError: as for :meth:`cmbound.theory.records.Theorem.approximate`.
     """
-    theorem = statement(theorem)
+    theorem = find(theorem)
     ends = [float(exact(parameter, x)) for x in (low, high)]
     if parameter in params:
         raise InputError(f"{parameter} moves from {ends[0]:g} to {ends[1]:g}: it takes no other value")

@@ -85,3 +85,8 @@ def noise_level(time: float) -> float:
     """The float64 noise level at a time."""
     symbol = TABLE["t"].symbol
     return float(approximate.compile((lam(symbol),), (symbol,))(time)[0])
+
+
+def in_clock(t: float, clock: str) -> float:
+    """A time as it is reported: t itself, or its noise level in the variance-exploding clock."""
+    return noise_level(t) if clock == "ve" else t

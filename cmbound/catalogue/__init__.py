@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import ModuleType
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from cmbound.errors import UnknownNameError
 
@@ -23,40 +23,47 @@ SOURCES: tuple[str, ...] = ("lyu2023", "explicit", "related")
 class Catalogue(ModuleType):
     """The statements in a fixed order: iterate, ask for one by id, or count them.
 
-    The package itself is the catalogue (``for theorem in cmbound.catalogue``), whichever way it was imported.
+    The package itself is the catalogue (``for statement in cmbound.catalogue``), whichever way it was imported. What it hands
+    out is made by ``present``, which the top of the package sets: the records themselves know no verbs.
     """
 
-    def __iter__(self) -> Iterator[Theorem]:
+    present: Callable[[Theorem], Any] = staticmethod(lambda x: x)
+
+    def theorems(self) -> Iterator[Theorem]:
+        """The records, in order."""
         for source in SOURCES:
             yield from importlib.import_module(f"{__name__}.{source}").STATEMENTS
 
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
+    def known(self, id: str) -> str:
+        """The id, which must be that of a statement.
 
-    def __getitem__(self, id: str) -> Theorem:
-        for theorem in self:
-            if theorem.id == id:
-                return theorem
-        raise UnknownNameError("statement", id, (x.id for x in self))
+        Raises:
+            UnknownNameError: there is none; the message names the nearest one.
+        """
+        names = [x.id for x in self.theorems()]
+        if id not in names:
+            raise UnknownNameError("statement", id, names)
+        return id
+
+    def __iter__(self) -> Iterator[Any]:
+        return map(self.present, self.theorems())
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self.theorems())
+
+    def __getitem__(self, id: str) -> Any:
+        wanted = self.known(id)
+        return next(self.present(x) for x in self.theorems() if x.id == wanted)
 
     def __contains__(self, id: object) -> bool:
-        return any(theorem.id == id for theorem in self)
+        return any(theorem.id == id for theorem in self.theorems())
 
     def __repr__(self) -> str:
-        return f"<catalogue of {len(self)} statements: {', '.join(x.id for x in self)}>"
+        return f"<catalogue of {len(self)} statements: {', '.join(x.id for x in self.theorems())}>"
 
 
 sys.modules[__name__].__class__ = Catalogue
 catalogue: Catalogue = cast(Catalogue, sys.modules[__name__])
-
-
-def theorem(id: str) -> Theorem:
-    """The statement with this id.
-
-    Raises:
-        UnknownNameError: there is none; the message names the nearest one.
-    """
-    return catalogue[id]
 
 
 def ids() -> tuple[str, ...]:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from cmbound.cli import CONTEXT
-from cmbound.cli.common import cluster_option, completer, format_option, output_option, progress_bar, read, theorem_ids, write
+from cmbound.cli.files import emit, read
+from cmbound.cli.options import Command, cluster_option, completer, report_options, theorem_ids
+from cmbound.cli.progress import progress_bar
 from cmbound.errors import InputError
 from cmbound.files import json_of
+
+if TYPE_CHECKING:
+    from cmbound.reports.report import Report
 
 WORLD_NAMES = ("gaussian", "mixture", "atoms")
 FALSIFY_SECONDS = 60.0
@@ -18,7 +23,7 @@ LONG_INSTANCES = 1000
 """Instances that take some seconds."""
 
 
-@click.command("check", context_settings=CONTEXT, short_help="Check statements against truth; try to break them.")
+@click.command("check", cls=Command, context_settings=CONTEXT, short_help="Check statements against truth; try to break them.")
 @click.argument("ids", metavar="[ID]...", nargs=-1, shell_complete=completer(theorem_ids))
 @click.option(
     "--all", "everything", is_flag=True, help="All statements with known instances (with --planted: all explicit ones)."
@@ -41,8 +46,7 @@ LONG_INSTANCES = 1000
 @click.option(
     "--replay", metavar="FILE", type=click.Path(allow_dash=True), help="Judge the worst instance of a JSON report again."
 )
-@format_option("text", "json", "csv", "latex", "markdown")
-@output_option
+@report_options
 def check_command(
     ids: tuple[str, ...],
     everything: bool,
@@ -89,86 +93,58 @@ def check_command(
     elif not ids and not everything and not planted:
         raise InputError("give the id of a statement, or --all")
     if replay is not None:
-        text, failed = _replay(replay, form)
+        report, failed = _replay(replay)
     elif planted:
-        text, failed = _planted(ids, seed, known, jobs, cluster, form), False
+        report, failed = _planted(ids, seed, known, jobs, cluster), False
     elif falsify:
-        text, failed = _falsify(_chosen(ids), budget, seed, world, form)
+        report, failed = _falsify(_chosen(ids), budget, seed, world)
     else:
-        text, failed = _check(_chosen(ids), 500 if instances is None else instances, seed, world, jobs, cluster, form)
-    write(text, output)
+        report, failed = _check(_chosen(ids), 500 if instances is None else instances, seed, world, jobs, cluster)
+    emit(report, form, output)
     if failed:
         raise SystemExit(1)
 
 
 def _chosen(ids: Sequence[str]) -> list[str]:
-    from cmbound.catalogue import catalogue, theorem
+    from cmbound.evaluation.statement import statements, theorem
     from cmbound.verification.campaign import has_instances, require_instances
 
     for x in ids:
         require_instances(theorem(x))
-    return [theorem(x).id for x in ids] or [x.id for x in catalogue if has_instances(x)]
+    return [theorem(x).id for x in ids] or [x.id for x in statements() if has_instances(x)]
 
 
-def _check(
-    ids: list[str], instances: int, seed: int, world: str | None, jobs: int, cluster: str | None, form: str
-) -> tuple[str, bool]:
-    from cmbound.output.verification import check_page, summary_table
-    from cmbound.verification.campaign import check
+def _check(ids: list[str], instances: int, seed: int, world: str | None, jobs: int, cluster: str | None) -> tuple[Report, bool]:
+    from cmbound.verification.campaign import check, check_report
 
     total = len(ids) * instances
     title = f"checking {len(ids)} statement{'s' * (len(ids) > 1)} on {instances} instance{'s' * (instances > 1)} each"
     with progress_bar(title, total, long=total > LONG_INSTANCES) as advance:
-        reports = [
-            check(x, instances=instances, seed=seed, world=world, jobs=jobs, cluster=cluster, progress=advance) for x in ids
-        ]
-    failed = any(x.violations for x in reports)
-    if form == "json":
-        return _json([x.to_dict() for x in reports]), failed
-    return (check_page(reports) if form == "text" else summary_table(reports).render(form)), failed
+        found = [check(x, instances=instances, seed=seed, world=world, jobs=jobs, cluster=cluster, progress=advance) for x in ids]
+    return check_report(found), any(x.violations for x in found)
 
 
-def _falsify(ids: list[str], budget: float | None, seed: int, world: str | None, form: str) -> tuple[str, bool]:
-    from cmbound.output.verification import falsify_page, falsify_table
-    from cmbound.verification.falsify import falsify
+def _falsify(ids: list[str], budget: float | None, seed: int, world: str | None) -> tuple[Report, bool]:
+    from cmbound.verification.falsify import falsify, falsify_report
 
     seconds = FALSIFY_SECONDS if budget is None else budget
     title = f"searching for counterexamples to {len(ids)} statement{'s' * (len(ids) > 1)}, {seconds:g} seconds each"
     with progress_bar(title, None, long=len(ids) * seconds > 10) as advance:
         found = [falsify(x, budget=seconds, seed=seed, world=world, progress=advance) for x in ids]
-    failed = any(x.violations for x in found)
-    if form == "json":
-        return _json([x.to_dict() for x in found]), failed
-    return (falsify_page(found) if form == "text" else falsify_table(found).render(form)), failed
+    return falsify_report(found), any(x.violations for x in found)
 
 
-def _planted(ids: Sequence[str], seed: int, known: str | None, jobs: int, cluster: str | None, form: str) -> str:
-    from cmbound.output.data import to_json
-    from cmbound.output.verification import planted_page, planted_table
+def _planted(ids: Sequence[str], seed: int, known: str | None, jobs: int, cluster: str | None) -> Report:
     from cmbound.verification.planted import planted
 
     earlier = None if known is None else json_of(read(known), known)
     title = f"planting mistakes in {len(ids) or 'all explicit'} statement{'s' * (len(ids) != 1)}"
     with progress_bar(title, None, long=True) as advance:
-        report = planted(ids or None, seed=seed, known=earlier, jobs=jobs, cluster=cluster, progress=advance)
-    if form == "json":
-        return to_json(report.to_dict())
-    return planted_page(report) if form == "text" else planted_table(report.verdicts).render(form)
+        return planted(ids or None, seed=seed, known=earlier, jobs=jobs, cluster=cluster, progress=advance).report()
 
 
-def _replay(path: str, form: str) -> tuple[str, bool]:
-    from cmbound.output.data import to_json
-    from cmbound.output.verification import replay_page
+def _replay(path: str) -> tuple[Report, bool]:
     from cmbound.verification.campaign import replay
 
-    if form not in ("text", "json"):
-        raise InputError(f"--replay prints text or json, not {form}")
     outcome = replay(json_of(read(path), path))
-    text = to_json(outcome.to_dict()) if form == "json" else replay_page(outcome)
-    return text, outcome.status == "violation"
-
-
-def _json(rows: list[dict[str, Any]]) -> str:
-    from cmbound.output.data import to_json
-
-    return to_json(rows[0] if len(rows) == 1 else rows)
+    return outcome.report(), outcome.status == "violation"

@@ -9,65 +9,50 @@ import click
 
 from cmbound.cli import CONTEXT, Group
 from cmbound.cli.check import LONG_INSTANCES, WORLD_NAMES
-from cmbound.cli.common import (
+from cmbound.cli.files import OutputFile, figure_bytes, read, write_all
+from cmbound.cli.laws import build_world
+from cmbound.cli.options import (
     FIGURE,
-    OutputFile,
-    at_work,
+    Command,
     cluster_option,
     completer,
-    figure_bytes,
-    progress_bar,
-    range_end,
-    range_size,
-    read,
-    size_of,
+    id_argument,
+    refuse,
+    setting_options,
     theorem_ids,
-    write_all,
+    together,
 )
-from cmbound.cli.simulate import build_world
-from cmbound.cli.solve import read_given, statement_options
+from cmbound.cli.progress import at_work, progress_bar, range_end, range_size, size_of
 from cmbound.errors import InputError
 
 WIDTH_NAMES = ("column", "page")
 _OVER = "LOW:HIGH:log|linear:COUNT (1e-4:1e-1:log:60)"
 
 
-def figure_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Where the figure and its data go, its width and title."""
-    choices = [
-        click.option(
-            "-o",
-            "--output",
-            metavar="FILE",
-            type=FIGURE,
-            required=True,
-            help="The figure: .pdf, .svg or .png; - is SVG on standard output.",
-        ),
-        click.option("--data", metavar="FILE", type=OutputFile(".csv"), help="Write the data behind the figure as CSV."),
-        click.option("--width", type=click.Choice(WIDTH_NAMES), default="column", show_default=True, help="3.25 or 6.5 inches."),
-        click.option("--title", metavar="TEXT", help="A title above the legend."),
-    ]
-    for choice in reversed(choices):
-        command = choice(command)
-    return command
+figure_options = together(
+    click.option(
+        "-o",
+        "--output",
+        metavar="FILE",
+        type=FIGURE,
+        required=True,
+        help="The figure: .pdf, .svg or .png; - is SVG on standard output.",
+    ),
+    click.option("--data", metavar="FILE", type=OutputFile(".csv"), help="Write the data behind the figure as CSV."),
+    click.option("--width", type=click.Choice(WIDTH_NAMES), default="column", show_default=True, help="3.25 or 6.5 inches."),
+    click.option("--title", metavar="TEXT", help="A title above the legend."),
+)
+"""Where the figure and its data go, its width and title."""
 
 
 def instance_options(count: int, what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """How many instances are drawn, from which seed and where."""
-
-    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
-        command = cluster_option(command)
-        for option in (
-            click.option("--jobs", metavar="N", type=int, default=1, show_default=True, help="Worker processes."),
-            click.option("--seed", metavar="N", type=int, default=0, show_default=True, help="Seed of the campaign."),
-            click.option(
-                "--instances", metavar="N", type=int, default=count, show_default=True, help=f"Instances for each {what}."
-            ),
-        ):
-            command = option(command)
-        return command
-
-    return decorate
+    return together(
+        click.option("--instances", metavar="N", type=int, default=count, show_default=True, help=f"Instances for each {what}."),
+        click.option("--seed", metavar="N", type=int, default=0, show_default=True, help="Seed of the campaign."),
+        click.option("--jobs", metavar="N", type=int, default=1, show_default=True, help="Worker processes."),
+        cluster_option,
+    )
 
 
 def save(figure: Any, output: str, data: Any, path: str | None) -> None:
@@ -76,17 +61,6 @@ def save(figure: Any, output: str, data: Any, path: str | None) -> None:
     if path is not None:
         contents.append((data.csv(), path))
     write_all(*contents)
-
-
-def given_for(
-    pairs: tuple[str, ...], params: str | None, grid: str | None, options: dict[str, Any], reserved: tuple[str, ...] = ()
-) -> dict[str, Any]:
-    """Parameters and options of a statement; the names of other options are no parameters."""
-    given = read_given(pairs, params, grid, options)
-    for name in reserved:
-        if name in given:
-            raise InputError(f"{name} is no parameter")
-    return given
 
 
 @click.group("plot", cls=Group, context_settings=CONTEXT, short_help="Figures for a paper, with the data behind them.")
@@ -98,10 +72,10 @@ def plot_command() -> None:
     """
 
 
-@plot_command.command("terms", context_settings=CONTEXT, short_help="The terms of a bound against a parameter.")
-@click.argument("id", shell_complete=completer(theorem_ids))
+@plot_command.command("terms", cls=Command, context_settings=CONTEXT, short_help="The terms of a bound against a parameter.")
+@id_argument
 @click.option("--over", required=True, metavar="NAME=RANGE", help=f"The parameter that varies: {_OVER} or a list 1,2,5.")
-@statement_options
+@setting_options()
 @click.option("--lines", "view", flag_value="lines", help="Lines on a logarithmic scale.  [default]")
 @click.option("--stacked", "view", flag_value="stacked", help="Stacked on a linear scale, where heights add up.")
 @click.option("--shares", "view", flag_value="shares", help="Stacked as shares of the total.")
@@ -109,15 +83,12 @@ def plot_command() -> None:
 def terms_command(
     id: str,
     over: str,
-    pairs: tuple[str, ...],
-    params: str | None,
-    grid: str | None,
+    given: dict[str, Any],
     view: str | None,
     output: str,
     data: str | None,
     width: str,
     title: str | None,
-    **options: Any,
 ) -> None:
     """The terms of the statement ID and their total against one parameter.
 
@@ -127,13 +98,13 @@ def terms_command(
     """
     from cmbound.papers.figures.terms import terms_data, terms_figure
 
-    given, points = given_for(pairs, params, grid, options), range_size(over)
+    points = range_size(over)
     with at_work(f"drawing {id} at {points} points", given, times=points / 1000):
         found = terms_data(id, over, **given)
     save(terms_figure(found, view=view or "lines", width=width, title=title), output, found, data)
 
 
-@plot_command.command("ratios", context_settings=CONTEXT, short_help="True error beside bound on random instances.")
+@plot_command.command("ratios", cls=Command, context_settings=CONTEXT, short_help="True error beside bound on random instances.")
 @click.argument("ids", metavar="[ID]...", nargs=-1, shell_complete=completer(theorem_ids))
 @instance_options(500, "statement")
 @click.option("--world", metavar="NAME", shell_complete=completer(lambda: WORLD_NAMES), help="gaussian, mixture or atoms.")
@@ -178,9 +149,9 @@ def ratios_command(
         raise SystemExit(1)
 
 
-@plot_command.command("multistep", context_settings=CONTEXT, short_help="The bound after each evaluation.")
+@plot_command.command("multistep", cls=Command, context_settings=CONTEXT, short_help="The bound after each evaluation.")
 @click.option("--steps", metavar="K", default="8", show_default=True, help="Number of evaluations, the first at T included.")
-@statement_options
+@setting_options()
 @click.option(
     "--cov", metavar="NUMBERS|FILE", help="Run the sampler on a Gaussian law too: its covariance, as for cmbound simulate."
 )
@@ -189,9 +160,7 @@ def ratios_command(
 @figure_options
 def multistep_command(
     steps: str,
-    pairs: tuple[str, ...],
-    params: str | None,
-    grid: str | None,
+    given: dict[str, Any],
     cov: str | None,
     mean: str | None,
     student: str | None,
@@ -199,7 +168,6 @@ def multistep_command(
     data: str | None,
     width: str,
     title: str | None,
-    **options: Any,
 ) -> None:
     """The certified bound after each evaluation: best times, best fixed time, the fixed time of Cor 6, and the limit.
 
@@ -212,7 +180,7 @@ def multistep_command(
     """
     if cov is None and (mean is not None or student is not None):
         raise InputError("--mean and --student belong to --cov")
-    given = given_for(pairs, params, grid, options, ("steps", "world", "student"))
+    refuse(given, steps="--steps", world="--cov", student="--student")
     if student is not None:
         given["student"] = student
     from cmbound.papers.figures.multistep import multistep_data, multistep_figure
@@ -223,24 +191,21 @@ def multistep_command(
     save(multistep_figure(found, width=width, title=title), output, found, data)
 
 
-@plot_command.command("phase", context_settings=CONTEXT, short_help="Which statement is the smallest where.")
+@plot_command.command("phase", cls=Command, context_settings=CONTEXT, short_help="Which statement is the smallest where.")
 @click.argument("ids", metavar="[ID]...", nargs=-1, shell_complete=completer(theorem_ids))
 @click.option("-x", required=True, metavar="NAME=RANGE", help=f"The parameter across: {_OVER}.")
 @click.option("-y", required=True, metavar="NAME=RANGE", help="The parameter up.")
-@statement_options
+@setting_options()
 @figure_options
 def phase_command(
     ids: tuple[str, ...],
     x: str,
     y: str,
-    pairs: tuple[str, ...],
-    params: str | None,
-    grid: str | None,
+    given: dict[str, Any],
     output: str,
     data: str | None,
     width: str,
     title: str | None,
-    **options: Any,
 ) -> None:
     """Which of several statements about one quantity is the smallest, over a plane of two parameters, with the border.
 
@@ -254,7 +219,7 @@ def phase_command(
     cmbound plot phase explicit-one-step explicit-multistep --preset gaussian-2d -p k=3 -p t_hat=1.5 \\
         -x L_f=1:20:log:60 -y T=2:10:linear:60 -o phase.pdf
     """
-    given = given_for(pairs, params, grid, options, ("assume",))
+    refuse(given, assume="cmbound compare --assume")
     from cmbound.papers.figures.phase import phase_data, phase_figure
 
     points = range_size(x) * range_size(y)
@@ -263,7 +228,7 @@ def phase_command(
     save(phase_figure(found, width=width, title=title), output, found, data)
 
 
-@plot_command.command("tightness", context_settings=CONTEXT, short_help="True error over bound by dimension.")
+@plot_command.command("tightness", cls=Command, context_settings=CONTEXT, short_help="True error over bound by dimension.")
 @click.argument("ids", metavar="ID...", nargs=-1, required=True, shell_complete=completer(theorem_ids))
 @click.option("--dimensions", metavar="LIST", default="1,2,4,8,16,32", show_default=True, help="Dimensions, 1 to 512.")
 @instance_options(200, "statement and dimension")
@@ -307,22 +272,19 @@ def _dimension(text: str) -> int:
         raise InputError(f"a dimension must be an integer, got {text!r}") from None
 
 
-@plot_command.command("grids", context_settings=CONTEXT, short_help="A bound against N for each kind of grid.")
-@click.argument("id", shell_complete=completer(theorem_ids))
+@plot_command.command("grids", cls=Command, context_settings=CONTEXT, short_help="A bound against N for each kind of grid.")
+@id_argument
 @click.option("--over", metavar="N=RANGE", default="N=10:10000:log:25", show_default=True, help="Numbers of steps.")
-@statement_options
+@setting_options()
 @figure_options
 def grids_command(
     id: str,
     over: str,
-    pairs: tuple[str, ...],
-    params: str | None,
-    grid: str | None,
+    given: dict[str, Any],
     output: str,
     data: str | None,
     width: str,
     title: str | None,
-    **options: Any,
 ) -> None:
     """The statement ID against the number of steps on uniform, two-stage, geometric and EDM grids.
 
@@ -333,7 +295,7 @@ def grids_command(
     """
     from cmbound.papers.figures.grids import grids_data, grids_figure
 
-    given, most, points = given_for(pairs, params, grid, options), range_end(over), range_size(over)
+    most, points = range_end(over), range_size(over)
     with at_work(f"drawing {id} on {points} grids of each kind", {**given, "N": most}, times=points / 20):
         found = grids_data(id, over, **given)
     save(grids_figure(found, width=width, title=title), output, found, data)

@@ -4,47 +4,35 @@ from __future__ import annotations
 
 import click
 
+from cmbound import names as offered
 from cmbound.cli import CONTEXT
-from cmbound.cli.common import completer, format_option, output_option, preset_names, write
-from cmbound.cli.evaluate import PROFILE_NAMES
+from cmbound.cli.files import emit
+from cmbound.cli.options import Command, completer, preset_names, report_options
 
 
-@click.command("presets", context_settings=CONTEXT, short_help="List or show presets, with sources.")
+@click.command("presets", cls=Command, context_settings=CONTEXT, short_help="List or show presets, with sources.")
 @click.argument("name", required=False, shell_complete=completer(preset_names))
-@format_option("text", "json")
-@output_option
+@report_options
 def presets_command(name: str | None, form: str, output: str) -> None:
     """List the presets, or show the preset NAME with the source of every number."""
     from cmbound.catalogue.presets import names, preset
-    from cmbound.output.data import preset_data, to_json
-    from cmbound.output.text import preset_page, titles_page
+    from cmbound.reports.report import titles
 
-    chosen = [preset(x) for x in ([name] if name else names())]
-    if form == "json":
-        text = to_json(preset_data(chosen[0]) if name else [preset_data(x) for x in chosen])
-    elif name:
-        text = preset_page(chosen[0])
-    else:
-        text = titles_page([(x.name, x.title) for x in chosen])
-    write(text, output)
+    rows = [preset(x) for x in names()]
+    listed = titles("presets", [(x.name, x.title) for x in rows], lambda: [x.to_dict() for x in rows])
+    emit(preset(name).report() if name else listed, form, output)
 
 
-@click.command("profiles", context_settings=CONTEXT, short_help="List or show regularity profiles.")
-@click.argument("name", required=False, shell_complete=completer(lambda: PROFILE_NAMES[1:]))
-@format_option("text", "json")
-@output_option
+@click.command("profiles", cls=Command, context_settings=CONTEXT, short_help="List or show regularity profiles.")
+@click.argument("name", required=False, shell_complete=completer(lambda: offered.PROFILES))
+@report_options
 def profiles_command(name: str | None, form: str, output: str) -> None:
     """List the regularity profiles, or show the profile NAME with its bound for each teacher."""
-    from cmbound.output.data import profile_data, to_json
-    from cmbound.output.text import profile_page, titles_page
+    from cmbound.evaluation.shown import profile_data, profile_report
+    from cmbound.reports.report import titles
     from cmbound.theory.profiles import PROFILES
     from cmbound.theory.variants import choose
 
-    chosen = [choose("profile", name, PROFILES)] if name else list(PROFILES.values())
-    if form == "json":
-        text = to_json(profile_data(chosen[0]) if name else [profile_data(x) for x in chosen])
-    elif name:
-        text = profile_page(profile_data(chosen[0]))
-    else:
-        text = titles_page([(x.name, x.title) for x in chosen])
-    write(text, output)
+    rows = PROFILES.values()
+    listed = titles("profiles", [(x.name, x.title) for x in rows], lambda: [profile_data(x) for x in rows])
+    emit(profile_report(choose("profile", name, PROFILES)) if name else listed, form, output)

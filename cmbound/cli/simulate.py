@@ -3,56 +3,20 @@
 from __future__ import annotations
 
 import io
-import os
 from typing import Any
 
 import click
 
+from cmbound import names
 from cmbound.cli import CONTEXT
-from cmbound.cli.common import FIGURE, OutputFile, completer, figure_bytes, format_option, output_option, progress_bar, write_all
-from cmbound.cli.evaluate import GRID_KINDS, PROFILE_NAMES, TEACHER_NAMES
-from cmbound.errors import InputError
+from cmbound.cli.files import OutputFile, emit, figure_bytes
+from cmbound.cli.laws import build_world, law_options
+from cmbound.cli.options import FIGURE, Command, completer, report_options
+from cmbound.cli.progress import progress_bar
 
 LONG = 1e10
 """Multiplications that take some seconds."""
 CORRECTOR_NAMES = ("smoothing:", "overdamped:", "underdamped:")
-
-
-def parse_list(name: str, text: str) -> list[float]:
-    """Numbers separated by commas."""
-    from cmbound.numbers import parse
-
-    return [float(parse(name, x)) for x in text.split(",")]
-
-
-def parse_covariance(text: str) -> Any:
-    """Variances, rows separated by semicolons, or a file with rows (one row: variances)."""
-    from cmbound.worlds import read_data
-
-    if os.path.exists(text) or text.lower().endswith((".npy", ".csv", ".npz")):
-        table = read_data(text)
-        return table[0] if len(table) == 1 else table
-    rows = [parse_list("cov", x) for x in text.split(";")]
-    if len({len(x) for x in rows}) > 1:
-        raise InputError(f"cov is {text!r}; its rows differ in length")
-    return rows[0] if len(rows) == 1 else rows
-
-
-def build_world(world: str | None, mean: str | None, cov: str | None, data: str | None) -> Any:
-    """The law the options ask for."""
-    from cmbound.worlds import Atoms, Gaussian, read_data
-
-    if (world is None) == (data is None):
-        raise InputError("give one of --world gaussian (with --cov) and --data FILE")
-    if data is not None:
-        if mean is not None or cov is not None:
-            raise InputError("--mean and --cov belong to --world gaussian, not to --data")
-        return Atoms(read_data(data))
-    if cov is None:
-        raise InputError("--world gaussian needs --cov")
-    covariance = parse_covariance(cov)
-    centre = [0.0] * len(covariance) if mean is None else parse_list("mean", mean)
-    return Gaussian(centre, covariance[0] if len(covariance) == 1 and not isinstance(covariance[0], list) else covariance)
 
 
 def arrays_bytes(simulation: Any) -> bytes:
@@ -80,11 +44,10 @@ def arrays_bytes(simulation: Any) -> bytes:
     return buffer.getvalue()
 
 
-@click.command("simulate", context_settings=CONTEXT, short_help="Run the sampler on a known law: W2 beside the bound.")
-@click.option("--world", type=click.Choice(["gaussian"]), help="A Gaussian law (--cov, --mean), where everything is exact.")
-@click.option("--mean", metavar="NUMBERS", help='Mean, for instance "0,1".  [default: 0]')
-@click.option("--cov", metavar="NUMBERS|FILE", help='Variances "1,0.25", rows "1,0.3;0.3,2", or a .npy or .csv file of rows.')
-@click.option("--data", metavar="FILE", help="A data set, one point a row (.npy or .csv): its empirical law.")
+@click.command(
+    "simulate", cls=Command, context_settings=CONTEXT, short_help="Run the sampler on a known law: W2 beside the bound."
+)
+@law_options
 @click.option("--steps", metavar="K", help="Number of evaluations.  [default: 1, or one more than --times]")
 @click.option("--times", metavar="NUMBERS", help="Of the evaluations after the first.  [default: geometric, from T to t = 1/2]")
 @click.option("--delta", metavar="X", help="Early stopping.  [default: t = 1e-3]")
@@ -94,7 +57,7 @@ def arrays_bytes(simulation: Any) -> bytes:
     metavar="KIND",
     default="geometric",
     show_default=True,
-    shell_complete=completer(lambda: GRID_KINDS),
+    shell_complete=completer(lambda: names.GRIDS),
     help="uniform, geometric, edm or two-stage.",
 )
 @click.option("--grid-steps", metavar="N", default="50", show_default=True, help="Steps of the grid; the times are added.")
@@ -103,7 +66,7 @@ def arrays_bytes(simulation: Any) -> bytes:
     metavar="NAME",
     default="ddim",
     show_default=True,
-    shell_complete=completer(lambda: TEACHER_NAMES),
+    shell_complete=completer(lambda: names.TEACHERS),
     help="exponential-integrator or ddim.",
 )
 @click.option(
@@ -113,19 +76,15 @@ def arrays_bytes(simulation: Any) -> bytes:
     show_default=True,
     help="The teacher run down to delta, or the exact consistency function.",
 )
-@click.option(
-    "--start", type=click.Choice(["standard", "matched"]), default="standard", show_default=True, help="N(0, I) or N(0, s_T^2 I)."
-)
+@click.option("--start", type=click.Choice(names.STARTS), default="standard", show_default=True, help="N(0, I) or N(0, s_T^2 I).")
 @click.option(
     "--clock",
-    type=click.Choice(["ou", "ve"]),
+    type=click.Choice(names.CLOCKS),
     default="ou",
     show_default=True,
     help="With ve, --delta, -T and --times are noise levels, and W2 and samples in VE units.",
 )
-@click.option(
-    "--to", type=click.Choice(["p_data", "p_delta"]), default="p_data", show_default=True, help="Distance to which law."
-)
+@click.option("--to", type=click.Choice(names.TARGETS), default="p_data", show_default=True, help="Distance to which law.")
 @click.option(
     "--eps-sc", metavar="E", default="0", show_default=True, help="Size of a constant error of the teacher's score (OU units)."
 )
@@ -143,14 +102,13 @@ def arrays_bytes(simulation: Any) -> bytes:
     metavar="NAME",
     default="auto",
     show_default=True,
-    shell_complete=completer(lambda: PROFILE_NAMES),
+    shell_complete=completer(lambda: ("auto", *names.PROFILES)),
     help="Regularity profile of the bound.",
 )
 @click.option("--workers", metavar="N", default="1", show_default=True, help="Threads of the sampler.")
 @click.option("--save", metavar="FILE", type=OutputFile(), help="Write samples, truth, times, W2 and bounds to an .npz file.")
 @click.option("--plot", metavar="FILE", type=FIGURE, help="Draw samples and errors (.png, .pdf or .svg).")
-@format_option("text", "json", "csv", "latex", "markdown")
-@output_option
+@report_options
 def simulate_command(
     world: str | None,
     mean: str | None,
@@ -172,9 +130,9 @@ def simulate_command(
     cmbound simulate --world gaussian --cov 1,0.25 --steps 2 --plot run.pdf
     cmbound simulate --data points.csv --times 0.8,0.3 --corrector smoothing:u=0.01
     """
-    law = build_world(world, mean, cov, data)
     from cmbound.verification.simulation import carried_out, planned
 
+    law = build_world(world, mean, cov, data)
     run = planned(law, times=None if times is None else times.split(","), **options)
     atoms = f", {len(law.means)} data points" if data is not None else ""
     title = (
@@ -183,21 +141,13 @@ def simulate_command(
     )
     with progress_bar(title, None, long=run.operations > LONG) as advance:
         result = carried_out(run, profile=options["profile"], progress=advance)
-    contents: list[tuple[str | bytes, str]] = []
+    others: list[tuple[str | bytes, str]] = []
     if save is not None:
-        contents.append((arrays_bytes(result), save))
+        others.append((arrays_bytes(result), save))
     if plot is not None:
-        from cmbound.output.plots import simulation_figure
+        from cmbound.papers.figures.runs import simulation_figure
 
-        contents.append((figure_bytes(simulation_figure(result), plot), plot))
-    if form == "json":
-        from cmbound.output.data import to_json
-
-        text = to_json(result.to_dict())
-    else:
-        from cmbound.output.simulation import simulation_document, simulation_page
-
-        text = simulation_page(result) if form == "text" else simulation_document(result, form)
-    write_all(*contents, (text, output))
+        others.append((figure_bytes(simulation_figure(result), plot), plot))
+    emit(result.report(), form, output, *others)
     if result.violations:
         raise SystemExit(1)

@@ -9,22 +9,9 @@ from typing import Any
 import click
 
 from cmbound.cli import CONTEXT
-from cmbound.cli.common import (
-    FIGURE,
-    cluster_option,
-    completer,
-    figure_bytes,
-    number_of_steps,
-    open_bytes,
-    output_option,
-    parameter_names,
-    preset_names,
-    progress_bar,
-    theorem_ids,
-    write_all,
-    write_stream,
-)
-from cmbound.cli.evaluate import GRID_KINDS, PROFILE_NAMES, TEACHER_NAMES, parse_grid, parse_pairs, parse_params
+from cmbound.cli.files import figure_bytes, open_bytes, write_all, write_stream
+from cmbound.cli.options import FIGURE, Command, cluster_option, id_argument, output_option, setting_options
+from cmbound.cli.progress import number_of_steps, progress_bar
 from cmbound.errors import DomainError
 
 LONG_POINTS = 5000
@@ -33,24 +20,11 @@ MOST_DRAWN = 10**7
 """Points that are kept in memory for a figure."""
 
 
-@click.command("sweep", context_settings=CONTEXT, short_help="Evaluate a statement over ranges of parameters, float64.")
-@click.argument("id", shell_complete=completer(theorem_ids))
-@click.option(
-    "-p",
-    "pairs",
-    multiple=True,
-    metavar="NAME=VALUES",
-    shell_complete=completer(parameter_names),
-    help="A number, a list (2,8,32) or a range LOW:HIGH:log|linear:COUNT (1e-4:1e-1:log:50). Repeatable.",
+@click.command(
+    "sweep", cls=Command, context_settings=CONTEXT, short_help="Evaluate a statement over ranges of parameters, float64."
 )
-@click.option("--params", metavar="FILE", type=click.Path(allow_dash=True), help="TOML or JSON table of parameters and options.")
-@click.option("--preset", metavar="NAME", shell_complete=completer(preset_names), help="Start from a preset.")
-@click.option("--profile", metavar="NAME", shell_complete=completer(lambda: PROFILE_NAMES), help="Regularity profile.")
-@click.option("--grid", metavar="KIND|FILE", shell_complete=completer(lambda: GRID_KINDS), help="Time grid.")
-@click.option("--teacher", metavar="NAME", shell_complete=completer(lambda: TEACHER_NAMES), help="Teacher.")
-@click.option("--to", type=click.Choice(["p_data", "p_delta"]), help="Distance to which law.")
-@click.option("--start", type=click.Choice(["standard", "matched"]), help="Law sampling starts from.")
-@click.option("--clock", type=click.Choice(["ou", "ve"]), help="Clock the constants are given in.")
+@id_argument
+@setting_options("NAME=VALUES", "A number, a list (2,8,32) or a range LOW:HIGH:log|linear:COUNT (1e-4:1e-1:log:50). Repeatable.")
 @click.option("--jobs", metavar="N", type=int, default=1, show_default=True, help="Worker processes.")
 @cluster_option
 @click.option("--plot", metavar="FILE", type=FIGURE, help="Draw one or two axes (png, pdf, svg).")
@@ -58,15 +32,12 @@ MOST_DRAWN = 10**7
 @output_option
 def sweep_command(
     id: str,
-    pairs: tuple[str, ...],
-    params: str | None,
-    grid: str | None,
+    given: dict[str, Any],
     jobs: int,
     cluster: str | None,
     plot: str | None,
     form: str | None,
     output: str,
-    **options: Any,
 ) -> None:
     """Evaluate the statement ID at every combination of the values given, the last parameter varying fastest.
 
@@ -76,16 +47,14 @@ def sweep_command(
     cmbound sweep explicit-one-step --preset gaussian-2d -p h=1e-5:1e-1:log:200 -o h.csv
     cmbound sweep explicit-one-step --preset gaussian-2d -p d=2,8,32 -p h=1e-4:1e-1:log:50 --plot map.png
     """
+    from cmbound.evaluation.sweep_files import csv_lines, json_lines, write_npz
     from cmbound.evaluation.sweeps import Chunk, chunks, sweep
-    from cmbound.output.sweep import check_axes, csv_lines, json_lines, notes, sweep_figure, write_npz
 
-    given: dict[str, Any] = {} if params is None else parse_params(params)
-    given = {**given, **parse_pairs(pairs), **{name: value for name, value in options.items() if value is not None}}
-    if grid is not None or isinstance(given.get("grid"), str):
-        given["grid"] = parse_grid(grid if grid is not None else given["grid"])
     what = sweep(id, **given)
     kind = form or {".json": "json", ".npz": "npz"}.get(os.path.splitext(output)[1].lower(), "csv")
     if plot is not None:
+        from cmbound.papers.figures.sweeps import check_axes, sweep_figure
+
         check_axes(what)
         if len(what) > MOST_DRAWN:
             raise DomainError(f"the sweep has {len(what)} points; at most {MOST_DRAWN} can be drawn: leave out --plot")
@@ -98,7 +67,7 @@ def sweep_command(
             yield chunk
 
     if kind != "json":
-        for note in notes(what):
+        for note in what.notes:
             click.echo(f"cmbound: note: {note}", err=True)
     steps = number_of_steps({**given, **{name: str(x.max()) for name, x in what.axes.items()}})
     title = f"sweeping {len(what)} points" + f" on grids of up to {steps:.0f} steps" * bool(steps)

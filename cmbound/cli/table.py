@@ -7,8 +7,9 @@ from typing import Any
 import click
 
 from cmbound.cli import CONTEXT
-from cmbound.cli.common import completer, format_option, output_option, parameter_names, preset_names, progress_bar, write
-from cmbound.cli.evaluate import parse_pairs
+from cmbound.cli.files import emit, write
+from cmbound.cli.options import Command, completer, pairs_option, parse_pairs, preset_names, preset_option, report_options
+from cmbound.cli.progress import progress_bar
 from cmbound.errors import InputError
 
 
@@ -37,7 +38,7 @@ def _size(name: str, given: dict[str, Any]) -> tuple[str, bool]:
     return f"table {name}", False
 
 
-@click.command("table", context_settings=CONTEXT, short_help="Tables for papers.")
+@click.command("table", cls=Command, context_settings=CONTEXT, short_help="Tables for papers.")
 @click.argument("name", required=False, shell_complete=completer(_names))
 @click.option("--spec", metavar="FILE", type=click.Path(), help="custom: the TOML file that describes the table.")
 @click.option("--statements", metavar="ID,...", help="Only these statements (all: the whole catalogue).")
@@ -51,10 +52,8 @@ def _size(name: str, given: dict[str, Any]) -> tuple[str, bool]:
     help="budgets, presets: which presets. Budgets of gaussian-2d (the default there) take seconds, of digits a minute, "
     "of the others longer.",
 )
-@click.option("--preset", metavar="NAME", shell_complete=completer(preset_names), help="comparison: where to compare.")
-@click.option(
-    "-p", "pairs", multiple=True, metavar="NAME=VALUE", shell_complete=completer(parameter_names), help="comparison: a parameter."
-)
+@preset_option
+@pairs_option(help="comparison: a parameter.")
 @click.option("--metric", metavar="NAME", help="comparison: only statements in this metric.")
 @click.option("--instances", metavar="N", type=int, help="Instances for each statement and world.  [default: 100]")
 @click.option("--seed", metavar="N", type=int, help="Seed of the campaign.  [default: 0]")
@@ -69,8 +68,7 @@ def _size(name: str, given: dict[str, Any]) -> tuple[str, bool]:
 @click.option("--label", metavar="NAME", default="", help="LaTeX label.")
 @click.option("--digits", metavar="N", type=int, default=4, show_default=True, help="Significant digits; bounds are rounded up.")
 @click.option("--siunitx/--no-siunitx", default=False, help="LaTeX with S columns, which align decimal points.")
-@format_option("text", "latex", "markdown", "csv", "json", "html")
-@output_option
+@report_options
 def table_command(
     name: str | None,
     pairs: tuple[str, ...],
@@ -100,11 +98,12 @@ def table_command(
     if siunitx and form != "latex":
         raise InputError(f"--siunitx belongs to --format latex, not {form}")
     if name is None:
-        if given or pairs or preset is not None or caption or label or form != "text":
+        if given or pairs or preset is not None or caption or label:
             raise InputError(f"give the name of a table: {', '.join(NAMES)}")
-        from cmbound.output.text import titles_page
+        from cmbound.reports.report import titles
 
-        write(titles_page([(x, entry.title) for x, entry in NAMES.items()]), output)
+        rows = [(x, entry.title) for x, entry in NAMES.items()]
+        emit(titles("tables", rows, lambda: [{"name": x, "title": title} for x, title in rows]), form, output)
         return
     if pairs or preset is not None:
         given["params"] = {**({} if preset is None else {"preset": preset}), **parse_pairs(pairs)}
@@ -116,9 +115,4 @@ def table_command(
     with progress_bar(title, None, long=long) as advance:
         progress = {"progress": advance} if name in NAMES and "progress" in NAMES[name].options else {}
         found = table(name, caption=caption, label=label, digits=digits, **given, **progress)
-    if form == "text":
-        from cmbound.output.text import table_page
-
-        write(table_page(found), output)
-        return
     write(found.render(form, siunitx), output)

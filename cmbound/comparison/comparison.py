@@ -31,10 +31,11 @@ from cmbound.comparison.readings import DERIVED, denied, meanings
 from cmbound.errors import CmboundError, InputError, UnknownNameError
 from cmbound.evaluation import law
 from cmbound.evaluation.point import evaluate
+from cmbound.evaluation.records import Evaluation
 from cmbound.frozen import Record
 from cmbound.numbers import exact, rounded, text_of
 from cmbound.theory.formulas import OPTIONS, accepts
-from cmbound.theory.records import Evaluation, Theorem
+from cmbound.theory.records import Theorem
 from cmbound.theory.variants import TIERS, choose
 from cmbound.threads import alone
 

@@ -14,6 +14,7 @@ from cmbound.comparison.asked import Given, check_steps, checked_numbers, checke
 from cmbound.comparison.comparison import NOT_ERRORS, column, target_of
 from cmbound.comparison.readings import DERIVED, denied
 from cmbound.errors import CmboundError, DomainError, InputError, UnknownNameError
+from cmbound.evaluation.statement import Statement
 from cmbound.evaluation.sweeps import axis
 from cmbound.frozen import Record
 from cmbound.numbers import exact
@@ -230,7 +231,7 @@ class _Plane:
     """One statement as a function of the parameters that vary."""
 
     def __init__(
-        self, theorem: Theorem, numbers: Mapping[str, Any], options: Mapping[str, Any], axes: Mapping[str, Array]
+        self, theorem: Statement, numbers: Mapping[str, Any], options: Mapping[str, Any], axes: Mapping[str, Array]
     ) -> None:
         self.theorem = theorem
         first = {**numbers, **{name: float(x[0]) for name, x in axes.items()}}

@@ -20,13 +20,14 @@ from cmbound.evaluation.free import left_out
 from cmbound.evaluation.own import doubtful_rows
 from cmbound.evaluation.paths import closed_choice
 from cmbound.evaluation.point import evaluate
+from cmbound.evaluation.records import Approximation, Evaluation
 from cmbound.evaluation.setting import Setting, resolve, with_preset
 from cmbound.evaluation.unused import unused
 from cmbound.numbers import exact
 from cmbound.theory.formulas import ALIASES, OPTIONS, accepts, computable_terms, require_formula, unknown_parameter
 from cmbound.theory.notation import TABLE, a
 from cmbound.theory.profiles import Profile, Rule
-from cmbound.theory.records import Approximation, Evaluation, Term, Theorem
+from cmbound.theory.records import Term, Theorem
 from cmbound.theory.variants import LocalErrorSum, Placeholder
 from cmbound.threads import alone
 

@@ -13,13 +13,15 @@ from sympy import Add, Mul
 from cmbound.arithmetic import approximate
 from cmbound.checks import checked_distinct
 from cmbound.errors import InputError, UnknownNameError
+from cmbound.evaluation import arrays
+from cmbound.evaluation.setting import exact_scalars
 from cmbound.theory.formulas import (
+    ALIASES,
+    OPTIONS as ALL_OPTIONS,
     accepts,
     closed_terms,
     computable_terms,
-    numbers_in,
     require_formula,
-    substituted,
     unknown_parameter,
 )
 from cmbound.theory.notation import TABLE
@@ -268,7 +270,8 @@ def function(theorem: Theorem, names: tuple[Any, ...], params: Mapping[str, Any]
             raise InputError(f"the bound of {theorem.id} is a function of {', '.join(chosen)}, each given once")
         if own:  # what it must satisfy depends on the numbers
             absent = {x: y for x, y in _ANY.items() if x not in {*params, *given} and accepts(theorem, x)}
-            return theorem.approximate(**absent, **params, **{x: _number_or_array(y) for x, y in given.items()}).total
+            values = {**absent, **params, **{x: _number_or_array(y) for x, y in given.items()}}
+            return arrays.approximate(theorem, values).total
         return compiled(*(given[x] for x in chosen))[0]
 
     bound_at.__doc__ = f"The bound of {theorem.id} in float64, as a function of {', '.join(chosen)} (numbers or arrays)."
@@ -291,3 +294,27 @@ def _closed(theorem: Theorem, profile: Any, teacher: Any, to: Any, start: Any, c
     if expr.has(Placeholder):
         raise InputError(f"the bound of {theorem.id} depends on the profile: {_WANTED_PROFILE}")
     return expr
+
+
+@alone
+def substituted(theorem: Theorem, params: Mapping[str, Any]) -> Any:
+    """See :meth:`cmbound.theory.records.Theorem.substitute`."""
+    require_formula(theorem)
+    options = {name: params[name] for name in ("profile", "teacher", "to", "start", "clock") if name in params}
+    numbers = {name: value for name, value in params.items() if name not in options}
+    for name in numbers:
+        if name in ALL_OPTIONS:
+            raise InputError(f"substitute takes no {name}")
+    expr = sympy.Add(*(term.expression for term in closed_terms(theorem, **options)))
+    return expr.subs(numbers_in(theorem, numbers), simultaneous=True)
+
+
+def numbers_in(theorem: Theorem, numbers: Mapping[str, Any]) -> dict[Any, Any]:
+    """Exact numbers by symbol; noise levels become times."""
+    values: dict[Any, Any] = {}
+    for name, value in exact_scalars(theorem, numbers).items():
+        number = sympy.Rational(value.numerator, value.denominator)
+        if name in ALIASES:
+            name, number = ALIASES[name], sympy.log(1 + number**2) / 2
+        values[TABLE[name].symbol] = number
+    return values

@@ -20,6 +20,7 @@ from cmbound.errors import DomainError, InputError, UndecidedError
 from cmbound.evaluation.free import best
 from cmbound.evaluation.own import check_stretches
 from cmbound.evaluation.paths import choose_pieces
+from cmbound.evaluation.records import CheckedAssumption, Enclosed, Evaluation, Step, Stretch, Terms, TermValue
 from cmbound.evaluation.setting import Setting, resolve
 from cmbound.evaluation.sums import Piece, Sums, node, node_index, nodes
 from cmbound.evaluation.unused import unused
@@ -27,17 +28,7 @@ from cmbound.numbers import exact
 from cmbound.theory.formulas import ALIASES, outer_terms
 from cmbound.theory.functions import c, lam, plain, s
 from cmbound.theory.notation import TABLE, W_prev, d, delta, m2
-from cmbound.theory.records import (
-    CheckedAssumption,
-    Enclosed,
-    Evaluation,
-    Step,
-    Stretch,
-    Term,
-    Terms,
-    TermValue,
-    Theorem,
-)
+from cmbound.theory.records import Term, Theorem
 from cmbound.theory.variants import ConsistencySum, LipschitzAt, LocalErrorSum, Placeholder, ScheduleSum, ScoreSum
 from cmbound.threads import alone
 

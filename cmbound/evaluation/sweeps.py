@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cmbound.catalogue import theorem as find
 from cmbound.checks import shown
 from cmbound.errors import DomainError, InputError
+from cmbound.evaluation.records import unused_note
 from cmbound.evaluation.setting import resolve
+from cmbound.evaluation.statement import theorem as find
 from cmbound.evaluation.unused import unused
 from cmbound.frozen import Record
 from cmbound.numbers import exact
@@ -65,6 +66,12 @@ class Sweep(Record):
         """The names that were given and that nothing depends on, with the reason (all profiles to choose from count)."""
         first = {name: float(x[0]) for name, x in self.axes.items()}
         return unused(resolve(find(self.theorem), {**self.fixed, **first}))
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader must be told besides the numbers."""
+        found = self.unused
+        return [unused_note(found)] if found else []
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from cmbound.analysis.records import Dominance, Elasticities, Order, Orders, Verdict
-from cmbound.output.notes import unused_note
-from cmbound.output.numbers import rounded
-from cmbound.output.text import Page
-from cmbound.reports.table import Cell, Table, math, number
+from cmbound.evaluation.records import unused_note
+from cmbound.numbers import rounded
+from cmbound.reports.cells import Cell, math, number
+from cmbound.reports.page import Page
+from cmbound.reports.table import Table
 from cmbound.theory.formulas import latex
 from cmbound.theory.functions import plain
 

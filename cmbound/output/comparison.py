@@ -7,8 +7,9 @@ from typing import Any
 from cmbound.comparison.comparison import NOT_APPLICABLE, NOT_EVALUABLE, ORDER, RANKED, UNCONFIRMED, Comparison, Row
 from cmbound.frozen import thawed
 from cmbound.numbers import plain_decimal, rounded, text_up
-from cmbound.output.text import Page
-from cmbound.reports.table import Cell, Table, number
+from cmbound.reports.cells import Cell, number
+from cmbound.reports.page import Page
+from cmbound.reports.table import Table
 
 
 def row_data(row: Row) -> dict[str, Any]:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from cmbound.comparison.complexity import NAMES, NOTES, Against, Complexity, label
-from cmbound.output.text import Page
-from cmbound.reports.table import Cell, Table, math
+from cmbound.reports.cells import Cell, math
+from cmbound.reports.page import Page
+from cmbound.reports.table import Table
 from cmbound.theory.formulas import latex
 
 

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from cmbound.comparison.phase import Border, Phase
-from cmbound.output.numbers import rounded
-from cmbound.output.text import Page
-from cmbound.reports.table import Cell, Table, number
+from cmbound.numbers import rounded
+from cmbound.reports.cells import Cell, number
+from cmbound.reports.page import Page
+from cmbound.reports.table import Table
 
 _SHOWN = 30
 

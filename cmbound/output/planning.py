@@ -7,21 +7,22 @@ from math import isfinite
 from typing import Any
 
 from cmbound.arithmetic.certified import float_up
+from cmbound.arithmetic.exact import in_clock
+from cmbound.evaluation.records import SCHEMA_VERSION, Evaluation
 from cmbound.frozen import thawed
-from cmbound.output.data import SCHEMA_VERSION, evaluation_data, in_clock
-from cmbound.output.numbers import plain_decimal, rounded
-from cmbound.output.text import Page
+from cmbound.numbers import plain_decimal, rounded
 from cmbound.planning.budget import Budget
 from cmbound.planning.schedule import LONGEST, Schedule
-from cmbound.reports.table import Cell, Table, number
-from cmbound.theory.records import Evaluation
+from cmbound.reports.cells import Cell, number
+from cmbound.reports.page import Page
+from cmbound.reports.table import Table
 
 # --- budgets --------------------------------------------------------------------------------------------------------
 
 
 def budget_data(budget: Budget) -> dict[str, Any]:
     """A budget as JSON-ready data."""
-    achieved = evaluation_data(budget.achieved)
+    achieved = budget.achieved.to_dict()
     kept = ("value", "lower", "upper", "terms", "guarantee", "trivial_bound", "vacuous", "profile", "notes", "assumptions")
     return {
         "schema_version": SCHEMA_VERSION,
@@ -147,7 +148,7 @@ def budget_document(budget: Budget, form: str) -> str:
 
 def schedule_data(schedule: Schedule) -> dict[str, Any]:
     """A schedule as JSON-ready data; an infinite limit is null. Times are those of the OU clock, as ``times`` takes them."""
-    optimal = evaluation_data(schedule.optimal)
+    optimal = schedule.optimal.to_dict()
     kept = ("quantity", "teacher", "grid", "clock", "start", "to", "parameters", "assumptions", "trivial_bound", "notes")
     return {
         "schema_version": SCHEMA_VERSION,

@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 
 from cmbound.distances import MAX_TRANSPORT
+from cmbound.evaluation.records import terms_table
 from cmbound.frozen import FrozenDict, thawed
-from cmbound.numbers import apart, measured_constant, rounded, text_up
-from cmbound.output.tables import terms_table
-from cmbound.output.text import Page
-from cmbound.reports.table import Cell, Table, number
+from cmbound.numbers import apart, rounded, text_up
+from cmbound.reports.cells import Cell, number
+from cmbound.reports.page import Page
+from cmbound.reports.table import Table
 from cmbound.verification.instances import Truth
-from cmbound.verification.request import in_clock
+from cmbound.verification.request import in_clock, measured_constant
 from cmbound.verification.simulation import CHOICES, Run, Simulation, trajectories
 from cmbound.worlds.gaussian import Gaussian
 

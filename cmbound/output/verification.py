@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cmbound.numbers import apart, rounded
-from cmbound.output.text import Page
-from cmbound.reports.table import Cell, Table, number
+from cmbound.reports.cells import Cell, number
+from cmbound.reports.page import Page
+from cmbound.reports.table import Table
 from cmbound.verification.campaign import Report
 from cmbound.verification.falsify import Falsification
 from cmbound.verification.instances import Outcome

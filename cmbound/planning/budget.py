@@ -11,8 +11,9 @@ from typing import Any
 
 from scipy.optimize import minimize_scalar
 
-from cmbound.catalogue import theorem as find
 from cmbound.errors import DomainError, InputError
+from cmbound.evaluation.records import Evaluation
+from cmbound.evaluation.statement import theorem as find
 from cmbound.frozen import Record
 from cmbound.numbers import apart, exact, text_of
 from cmbound.planning.problem import (
@@ -31,7 +32,7 @@ from cmbound.planning.problem import (
 )
 from cmbound.planning.roots import Missed, fewest, largest, smallest
 from cmbound.planning.split import read_split
-from cmbound.theory.records import Evaluation, Theorem
+from cmbound.theory.records import Theorem
 from cmbound.threads import alone
 
 Values = dict[str, str]

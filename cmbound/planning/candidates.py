@@ -13,11 +13,11 @@ import numpy.typing as npt
 from scipy.optimize import minimize_scalar
 
 from cmbound.arithmetic.exact import float_below
-from cmbound.catalogue import theorem
 from cmbound.errors import DomainError, InputError
 from cmbound.evaluation.paths import choose_pieces
 from cmbound.evaluation.point import evaluate
 from cmbound.evaluation.setting import Setting, resolve
+from cmbound.evaluation.statement import theorem
 from cmbound.evaluation.sums import FLOATS, Sums, node_index, nodes
 from cmbound.numbers import exact
 from cmbound.planning.problem import rounded

@@ -17,17 +17,17 @@ from cmbound.arithmetic.exact import float_below, rational_near, time_from_sigma
 from cmbound.errors import DomainError, InputError, MissingParameterError
 from cmbound.evaluation.free import best as best_values, smallest
 from cmbound.evaluation.point import evaluate
+from cmbound.evaluation.records import Evaluation
 from cmbound.evaluation.setting import LONGEST_HORIZON, SAME_TIME, resolve, with_preset
 from cmbound.evaluation.sums import nodes
 from cmbound.frozen import FrozenDict, Record
-from cmbound.numbers import exact, text_of
-from cmbound.output.numbers import plain_decimal
+from cmbound.numbers import exact, plain_decimal, text_of
 from cmbound.theory.formulas import ALIASES, OPTIONS, accepts, unknown_parameter
 from cmbound.theory.functions import steering
 from cmbound.theory.grids import MAX_STEPS
 from cmbound.theory.notation import TABLE
 from cmbound.theory.profiles import EI, Profile, Rule
-from cmbound.theory.records import Evaluation, Theorem
+from cmbound.theory.records import Theorem
 
 BUDGET: Mapping[str, tuple[str, ...]] = FrozenDict(
     {

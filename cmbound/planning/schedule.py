@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from cmbound.catalogue import theorem
 from cmbound.errors import DomainError
+from cmbound.evaluation.records import Evaluation
+from cmbound.evaluation.statement import theorem
 from cmbound.frozen import Record
 from cmbound.numbers import exact, rounded
 from cmbound.planning.candidates import Candidates
-from cmbound.theory.records import Evaluation
 from cmbound.threads import alone
 
 DEFAULT_STEPS = 8

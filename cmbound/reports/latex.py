@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from cmbound.reports.table import DECIMAL, Cell, Table, dollars
+from cmbound.reports.cells import DECIMAL, Cell, Cells, dollars
 
 _PADDED = 40
 """Columns of source wider than this are not lined up."""
@@ -15,12 +15,12 @@ _SHORT = 10
 """Characters of a number that is short without an exponent."""
 
 
-def latex_table(table: Table, siunitx: bool = False) -> str:
+def latex_table(table: Cells, siunitx: bool = False) -> str:
     """The tabular and below it the notes; with a caption or a label a complete table environment."""
     body = _tabular(table, siunitx)
     setup = [f"\\{table.size}"] if table.size else []
     setup += [r"\setlength{\tabcolsep}{3pt}"] if table.tight else []
-    needs = _packages([*body, *_notes(table)])
+    needs = packages([*body, *_notes(table)])
     first = f"% needs {', '.join(needs)}"
     if not (table.caption or table.label):
         if setup:
@@ -31,29 +31,30 @@ def latex_table(table: Table, siunitx: bool = False) -> str:
     lines += [f"\\label{{{table.label}}}"] if table.label else []
     lines += [*setup, *body]
     lines += _notes(table)
-    return "\n".join([f"% needs {', '.join(_packages(lines))}", *lines, r"\end{table}"])
+    return "\n".join([f"% needs {', '.join(packages(lines))}", *lines, r"\end{table}"])
 
 
-def _notes(table: Table) -> list[str]:
+def _notes(table: Cells) -> list[str]:
     """The notes, printed below the table: without them its signs would be undefined."""
     if not table.notes:
         return []
     notes = r"\\ ".join(x.latex() for x in table.notes)
-    return [r"\par\vspace{2pt}", r"\noindent\begin{minipage}{\linewidth}\scriptsize\raggedright", notes, r"\end{minipage}"]
+    return [r"\par\vspace{2pt}\noindent", r"\begin{minipage}{\linewidth}\scriptsize\raggedright", notes, r"\end{minipage}"]
 
 
-def _packages(lines: Sequence[str]) -> list[str]:
+def packages(lines: Sequence[str]) -> list[str]:
     """What the source uses."""
     text = "\n".join(lines)
     marks = {
         "array": r"\\arraybackslash",
         "siunitx": r"\\begin\{tabular\}\{.*S\[|\\num\{",
+        "amsmath": r"\\begin\{align|\\operatorname|\\text\{",
         "amssymb": r"\\(checkmark|lesssim|mathfrak)\b",
     }
     return ["booktabs", *(name for name, mark in marks.items() if re.search(mark, text))]
 
 
-def _tabular(table: Table, siunitx: bool) -> list[str]:
+def _tabular(table: Cells, siunitx: bool) -> list[str]:
     if siunitx and table.aligned:
         table = replace(table, rows=_one_notation(table))
     headings = table.layout == "headings"
@@ -100,7 +101,7 @@ def _tabular(table: Table, siunitx: bool) -> list[str]:
     return [*result, r"\bottomrule", r"\end{tabular}"]
 
 
-def _one_notation(table: Table) -> tuple[tuple[Cell, ...], ...]:
+def _one_notation(table: Cells) -> tuple[tuple[Cell, ...], ...]:
     """The rows; in a column where only some numbers have an exponent and all are short without it, none has."""
     columns = [list(x) for x in zip(*table.rows, strict=True)]
     for column in columns:
@@ -112,7 +113,7 @@ def _one_notation(table: Table) -> tuple[tuple[Cell, ...], ...]:
     return tuple(zip(*columns, strict=True))
 
 
-def _column(table: Table, i: int, numeric: dict[int, str]) -> str:
+def _column(table: Cells, i: int, numeric: dict[int, str]) -> str:
     if i in numeric:
         return f"S[{numeric[i]}]"
     if i in table.widths:

@@ -13,7 +13,22 @@ from sympy.printing.latex import LatexPrinter
 from cmbound.errors import InputError, UnknownNameError
 from cmbound.frozen import FrozenDict
 from cmbound.theory.functions import plain, v
-from cmbound.theory.notation import PUBLIC, TABLE, T, a, b, delta, eps_cm, h, latex_names, t, t_hat, t_switch, t_switch_hat
+from cmbound.theory.notation import (
+    PUBLIC,
+    TABLE,
+    Parameter,
+    T,
+    a,
+    b,
+    delta,
+    eps_cm,
+    h,
+    latex_names,
+    t,
+    t_hat,
+    t_switch,
+    t_switch_hat,
+)
 from cmbound.theory.profiles import Profile, profile
 from cmbound.theory.records import Term, Theorem
 from cmbound.theory.variants import (
@@ -275,40 +290,24 @@ def optional(theorem: Theorem) -> tuple[str, ...]:
     return tuple(name for name in PUBLIC if name in names - needed)
 
 
+def required_rows(theorem: Theorem) -> tuple[Parameter, ...]:
+    """Rows of the table of symbols: the parameters that must be given."""
+    return tuple(TABLE[name] for name in required(theorem) if name not in theorem.free)
+
+
+def optional_rows(theorem: Theorem) -> tuple[Parameter, ...]:
+    """Rows of the table of symbols: those that may be given besides (profiles, grids, noise levels, free parameters)."""
+    return tuple(TABLE[name] for name in (*theorem.free, *optional(theorem)))
+
+
 def accepts(theorem: Theorem, name: str) -> bool:
     """Whether ``name`` is a parameter of the statement."""
     return name in required(theorem) or name in optional(theorem)
 
 
-# --- substitution and LaTeX -----------------------------------------------------------------------------------------
+# --- LaTeX -----------------------------------------------------------------------------------------
 
 OPTIONS = ("profile", "grid", "teacher", "to", "start", "clock", "preset", "digits")
-
-
-@alone
-def substituted(theorem: Theorem, params: Mapping[str, Any]) -> Any:
-    """See :meth:`cmbound.theory.records.Theorem.substitute`."""
-    require_formula(theorem)
-    options = {name: params[name] for name in ("profile", "teacher", "to", "start", "clock") if name in params}
-    numbers = {name: value for name, value in params.items() if name not in options}
-    for name in numbers:
-        if name in OPTIONS:
-            raise InputError(f"substitute takes no {name}")
-    expr = sympy.Add(*(term.expression for term in closed_terms(theorem, **options)))
-    return expr.subs(numbers_in(theorem, numbers), simultaneous=True)
-
-
-def numbers_in(theorem: Theorem, numbers: Mapping[str, Any]) -> dict[Any, Any]:
-    """Exact numbers by symbol; noise levels become times."""
-    from cmbound.evaluation.setting import exact_scalars
-
-    values: dict[Any, Any] = {}
-    for name, value in exact_scalars(theorem, numbers).items():
-        number = sympy.Rational(value.numerator, value.denominator)
-        if name in ALIASES:
-            name, number = ALIASES[name], sympy.log(1 + number**2) / 2
-        values[TABLE[name].symbol] = number
-    return values
 
 
 class _Latex(LatexPrinter):

@@ -18,9 +18,10 @@ from sympy import Integer, Integral, Max, Min, Rational, S, log, sqrt
 
 from cmbound.arithmetic.codegen import require_computable
 from cmbound.arithmetic.integrals import cuts, extract, in_branches
-from cmbound.checks import checked_distinct, checked_expression, checked_name, checked_text, checked_tuple
+from cmbound.checks import checked_distinct, checked_name, checked_text, checked_tuple
 from cmbound.errors import InputError, UnknownNameError
 from cmbound.frozen import FrozenDict, Record
+from cmbound.theory.expressions import checked_expression
 from cmbound.theory.functions import (
     I3,
     B,

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from cmbound.catalogue import theorem as find
 from cmbound.errors import CmboundError, DomainError, InputError, UnknownNameError
 from cmbound.evaluation.point import evaluate
+from cmbound.evaluation.statement import theorem as find
 from cmbound.frozen import FrozenDict, Record
 from cmbound.parallel import mapped
 from cmbound.theory.records import Theorem

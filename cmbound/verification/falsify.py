@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from scipy.optimize import minimize
 
-from cmbound.catalogue import theorem as find
 from cmbound.errors import DomainError, UnknownNameError
+from cmbound.evaluation.statement import theorem as find
 from cmbound.frozen import FrozenDict, Record
 from cmbound.theory.records import Theorem
 from cmbound.verification import gaussian, mixture, related

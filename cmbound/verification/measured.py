@@ -17,13 +17,13 @@ from cmbound.comparison.asked import shown_text, wants_step
 from cmbound.comparison.readings import derived_numbers
 from cmbound.errors import InputError
 from cmbound.frozen import FrozenDict
-from cmbound.numbers import measured_constant
 from cmbound.theory.formulas import accepts, required
 from cmbound.theory.notation import TABLE
 from cmbound.theory.records import Theorem
 from cmbound.theory.variants import visible_symbols
 from cmbound.verification.affine import Affine, Pipeline, composed, exact_score, flow, teacher_steps
 from cmbound.verification.instances import SkippedError
+from cmbound.verification.request import measured_constant
 from cmbound.verification.settings import parameters
 from cmbound.verification.simulation import CHOICES, simulate
 from cmbound.worlds.gaussian import Gaussian

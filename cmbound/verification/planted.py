@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from cmbound.catalogue import catalogue, theorem as find
+from cmbound.catalogue import catalogue
 from cmbound.errors import CmboundError, DomainError, InputError
 from cmbound.evaluation.point import evaluate_setting
 from cmbound.evaluation.setting import Setting, resolve
+from cmbound.evaluation.statement import theorem as find
 from cmbound.parallel import mapped
 from cmbound.theory.records import Theorem
 from cmbound.verification.campaign import BUILDERS, has_instances, judge, require_instances, whole

@@ -12,9 +12,9 @@ from typing import Any
 
 import sympy
 
-from cmbound.catalogue import theorem as find
 from cmbound.catalogue.explicit import CORRECTED, TO_TV
 from cmbound.evaluation.setting import Setting
+from cmbound.evaluation.statement import theorem as find
 from cmbound.frozen import Record
 from cmbound.theory.formulas import CONSISTENCY_STEP, put
 from cmbound.theory.functions import plain

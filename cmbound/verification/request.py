@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from cmbound.errors import DomainError, InputError, UnknownNameError
 from cmbound.frozen import FrozenDict
-from cmbound.numbers import apart, exact
-from cmbound.theory.notation import COUNT, POSITIVE, Domain
+from cmbound.numbers import apart, exact, rounded
+from cmbound.theory.notation import COUNT, POSITIVE, UPPER_BOUNDS, Domain
 from cmbound.verification.settings import grid_nodes
 from cmbound.worlds.process import noise_level, time_of
 
@@ -119,3 +119,8 @@ def parse_corrector(text: str, scale: float = 1.0) -> tuple[str, dict[str, float
     elif kind == "underdamped":
         numbers |= {"friction": numbers["friction"] * scale, "step": numbers["step"] / scale}
     return kind, numbers
+
+
+def measured_constant(name: str, value: Any, digits: int = 5) -> str:
+    """A measured parameter as text that may be typed back: an upper bound rounded up, anything else in full."""
+    return rounded(float(value), digits) if name in UPPER_BOUNDS else repr(float(value)).removesuffix(".0")

@@ -14,15 +14,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cmbound.catalogue import theorem
 from cmbound.distances import MAX_TRANSPORT, sliced_w2, w2_samples
 from cmbound.distances.scaling import norm, rms
 from cmbound.errors import DomainError, InputError, UnknownNameError
+from cmbound.evaluation.records import Evaluation
+from cmbound.evaluation.statement import theorem
 from cmbound.frozen import FrozenDict, Record
 from cmbound.sampling import CLOCKS, STARTS, overdamped, sample_every_step, smooth, underdamped as underdamped_samples
 from cmbound.theory.notation import COUNT, Domain
 from cmbound.theory.profiles import profile as profile_of
-from cmbound.theory.records import Evaluation
 from cmbound.verification.affine import Affine, Law, Pipeline, composed, exact_score, flow, teacher_steps, underdamped
 from cmbound.verification.instances import SkippedError, Truth
 from cmbound.verification.request import COUNT_OF_STEPS, ends, in_clock, later_times, number_in, parse_corrector, run_nodes

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
-from cmbound.catalogue import theorem
 from cmbound.errors import DomainError
 from cmbound.evaluation.point import evaluate
+from cmbound.evaluation.statement import theorem
 from cmbound.verification.campaign import draw, judge
 from cmbound.verification.gaussian import build
 from cmbound.verification.instances import SkippedError

@@ -14,6 +14,9 @@ from cmbound.checks import checked_name, checked_text
 from cmbound.errors import DomainError, InputError, UnknownNameError
 from cmbound.frozen import Record
 from cmbound.numbers import parse
+from cmbound.reports.cells import Cell, math, number
+from cmbound.reports.report import Body, Report, Result
+from cmbound.reports.table import Table
 from cmbound.theory.notation import PUBLIC, TABLE
 
 PROVENANCES = ("published", "measured", "assumed")
@@ -32,8 +35,8 @@ class Origin:
         checked_text("the source of a number", self.source)
 
 
-@dataclass(frozen=True, eq=False)
-class Preset(Record):
+@dataclass(frozen=True, eq=False, repr=False)
+class Preset(Result, Record):
     """A setting with its sources.
 
     Attributes:
@@ -63,6 +66,36 @@ class Preset(Record):
             checked_text(f"{checked_name(f'option of {here}', name, OPTIONS)} of {here}", choice)
         if set(self.origins) != set(self.parameters):
             raise InputError(f"{here} must say of each of its parameters, and of no other, how it is known")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The preset as JSON-ready data."""
+        return {
+            "name": self.name,
+            "title": self.title,
+            "source": self.source,
+            "options": dict(self.options),
+            "parameters": [
+                {"name": name, "value": value, "how": self.origins[name].how, "source": self.origins[name].source}
+                for name, value in self.parameters.items()
+            ],
+        }
+
+    def report(self) -> Report:
+        """The numbers, each with its source."""
+        page, document = Body(), Body()
+        page.line(f"{self.name}: {self.title}")
+        page.line(f"source: {self.source}")
+        if self.options:
+            page.line("options: " + ", ".join(f"{name} = {value}" for name, value in self.options.items()))
+        page.line()
+        rows = tuple(
+            (math(TABLE[name].latex, name), number(value), Cell(self.origins[name].how), Cell(self.origins[name].source))
+            for name, value in self.parameters.items()
+        )
+        table = Table(("parameter", "value", "known", "source"), rows, "lrll", widths={3: 0.5})
+        page.table(table, 0)
+        document.table(table)
+        return Report(f"preset {self.name}: {self.title}", page, self.to_dict, table, document)
 
 
 @cache

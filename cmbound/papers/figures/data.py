@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cmbound.catalogue import theorem as find
 from cmbound.errors import InputError
+from cmbound.evaluation.statement import theorem as find
 from cmbound.theory.records import Theorem
 
 Array = npt.NDArray[np.float64]

@@ -11,10 +11,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from cmbound.arithmetic.exact import rational_near
-from cmbound.catalogue import theorem as find
 from cmbound.errors import DomainError, InputError
 from cmbound.evaluation.point import evaluate
 from cmbound.evaluation.setting import resolve
+from cmbound.evaluation.statement import theorem as find
 from cmbound.frozen import Record
 from cmbound.papers.figures.data import Array, FigureData, with_formula
 from cmbound.papers.figures.style import (

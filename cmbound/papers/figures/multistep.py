@@ -11,9 +11,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from cmbound.arithmetic.exact import in_clock
 from cmbound.errors import InputError
+from cmbound.evaluation.records import Evaluation
 from cmbound.frozen import Record
-from cmbound.output.data import in_clock
 from cmbound.papers.figures.data import Array, FigureData
 from cmbound.papers.figures.style import (
     BLACK,
@@ -28,7 +29,6 @@ from cmbound.papers.figures.style import (
     tidy,
 )
 from cmbound.planning.schedule import Schedule, schedule
-from cmbound.theory.records import Evaluation
 from cmbound.verification.request import DEFAULT_HORIZON
 from cmbound.verification.simulation import simulate
 from cmbound.worlds.gaussian import Gaussian

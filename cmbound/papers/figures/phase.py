@@ -9,9 +9,9 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from cmbound.catalogue import theorem as find
 from cmbound.comparison.phase import DEFAULT_PAIR, NONE, Phase, phase
 from cmbound.errors import InputError
+from cmbound.evaluation.statement import theorem as find
 from cmbound.papers.figures.data import Array
 from cmbound.papers.figures.style import BLACK, REGIONS, in_paper_style, new_figure, scale_of, symbol, tidy
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from cmbound.catalogue import theorem as find
 from cmbound.errors import InputError
+from cmbound.evaluation.statement import theorem as find
 from cmbound.frozen import Record
 from cmbound.papers.figures.data import Array, FigureData, with_formula
 from cmbound.papers.figures.style import BLACK, COLOURS, GREY, MARKERS, called, dashes, in_paper_style, legend, new_figure, tidy

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from cmbound.catalogue import theorem as find
 from cmbound.errors import InputError
 from cmbound.evaluation.point import evaluate
+from cmbound.evaluation.statement import theorem as find
 from cmbound.evaluation.sweeps import Sweep, axis, table
 from cmbound.frozen import Record
 from cmbound.numbers import text_of

@@ -10,8 +10,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from cmbound.catalogue import theorem as find
 from cmbound.errors import DomainError, InputError
+from cmbound.evaluation.statement import theorem as find
 from cmbound.frozen import Record
 from cmbound.papers.figures.data import FigureData
 from cmbound.papers.figures.ratios import check_count, decided

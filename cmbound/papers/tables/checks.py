@@ -7,9 +7,10 @@ from typing import Any
 
 from cmbound.errors import InputError
 from cmbound.files import json_of, read_text
-from cmbound.output.numbers import rounded
+from cmbound.numbers import rounded
 from cmbound.papers.tables.words import DASH, chosen
-from cmbound.reports.table import Cell, Table, number
+from cmbound.reports.cells import Cell, number
+from cmbound.reports.table import Table
 from cmbound.verification.campaign import check, require_instances
 from cmbound.verification.instances import WORLDS
 from cmbound.verification.planted import explicit_ids, planted as plant

@@ -27,16 +27,17 @@ from functools import cached_property
 from os import PathLike, fspath
 from typing import Any
 
-from cmbound.catalogue import theorem as find
 from cmbound.errors import CmboundError, InputError, UnknownNameError
+from cmbound.evaluation.records import Evaluation
+from cmbound.evaluation.statement import theorem as find
 from cmbound.files import read_text
-from cmbound.numbers import text_of
-from cmbound.output.numbers import rounded
+from cmbound.numbers import rounded, text_of
 from cmbound.papers.tables.settings import as_number
 from cmbound.papers.tables.words import DASH, prose, symbol
-from cmbound.reports.table import Cell, Table, dollars, math, number
+from cmbound.reports.cells import Cell, dollars, math, number
+from cmbound.reports.table import Table
 from cmbound.theory.notation import PUBLIC, TABLE
-from cmbound.theory.records import Evaluation, Theorem
+from cmbound.theory.records import Theorem
 
 _TOP = ("caption", "label", "digits", "size", "defaults", "column", "row")
 _SIZES = ("normalsize", "small", "footnotesize", "scriptsize")

@@ -7,15 +7,15 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from cmbound.catalogue import theorem as find
 from cmbound.catalogue.presets import Preset, names as preset_names, preset as find_preset
 from cmbound.errors import CmboundError, DomainError, InputError, UndecidedError
-from cmbound.numbers import exact
-from cmbound.output.numbers import rounded
+from cmbound.evaluation.statement import theorem as find
+from cmbound.numbers import exact, rounded
 from cmbound.papers.tables.words import DASH, listed, prose, symbol
 from cmbound.planning.budget import Budget, solve
 from cmbound.planning.problem import TERM_OF
-from cmbound.reports.table import Cell, Table, math, mixed, number
+from cmbound.reports.cells import Cell, math, mixed, number
+from cmbound.reports.table import Table
 
 ONE_STEP = "explicit-one-step"
 TARGETS = ("1", "0.1", "0.01")

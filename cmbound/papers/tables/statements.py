@@ -9,13 +9,15 @@ from typing import Any
 from sympy import Dummy, simplify
 
 from cmbound.analysis.corollaries import check_corollary, corollaries
-from cmbound.catalogue import catalogue, theorem as find
+from cmbound.catalogue import catalogue
 from cmbound.catalogue.explicit import CONTRACTION, TO_TV
 from cmbound.catalogue.lyu2023 import M
 from cmbound.errors import InputError
-from cmbound.output.data import definitions
+from cmbound.evaluation.shown import definitions
+from cmbound.evaluation.statement import theorem as find
 from cmbound.papers.tables.words import CHECK, chosen, formula, joined, listed, prose
-from cmbound.reports.table import Cell, Table, math, mixed
+from cmbound.reports.cells import Cell, math, mixed
+from cmbound.reports.table import Table
 from cmbound.theory.formulas import closed_terms, put
 from cmbound.theory.functions import Named, corrector_information, geometric_sum, plain, steering, tv_drift
 from cmbound.theory.notation import TABLE, C, N, T, h

@@ -9,10 +9,11 @@ from typing import Any
 
 import sympy
 
-from cmbound.catalogue import catalogue, theorem as find
+from cmbound.catalogue import catalogue
 from cmbound.errors import InputError
+from cmbound.evaluation.statement import theorem as find
 from cmbound.papers.tables.compact import compact
-from cmbound.reports.table import Cell, math, mixed
+from cmbound.reports.cells import Cell, math, mixed
 from cmbound.theory.functions import plain
 from cmbound.theory.notation import TABLE
 from cmbound.theory.records import Theorem

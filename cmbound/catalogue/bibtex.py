@@ -1,4 +1,4 @@
-"""The bibliography of the catalogue."""
+"""The bibliography of the catalogue, as text."""
 
 from __future__ import annotations
 

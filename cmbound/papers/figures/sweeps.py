@@ -1,14 +1,9 @@
-"""A sweep as CSV, JSON or npz, written chunk by chunk, and as a figure."""
+"""The figure of a sweep: lines over one axis, a map over two."""
 
 from __future__ import annotations
 
-import json
-import tempfile
-import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
-from pathlib import Path
-from typing import IO, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,77 +11,10 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
-from cmbound.catalogue import theorem as find
 from cmbound.errors import InputError
-from cmbound.evaluation.sweeps import Chunk, Sweep
-from cmbound.output.notes import unused_note
+from cmbound.evaluation.statement import theorem as find
+from cmbound.evaluation.sweeps import Sweep
 from cmbound.papers.figures.style import in_paper_style, look, scale_of, symbol, term_numbers, words
-
-DOMINATING = "dominating"
-
-
-def notes(what: Sweep) -> list[str]:
-    """What a reader must be told besides the numbers."""
-    found = what.unused
-    return [unused_note(found)] if found else []
-
-
-def _columns(chunk: Chunk) -> dict[str, Any]:
-    return {**chunk.parameters, **chunk.terms, "total": chunk.total}
-
-
-def _rows(chunk: Chunk) -> Iterator[list[str]]:
-    """Every number in full, in plain notation, and the name of the dominating term."""
-    columns = [[repr(float(x)).removesuffix(".0") for x in column] for column in _columns(chunk).values()]
-    for *numbers, name in zip(*columns, chunk.dominating, strict=True):
-        yield [*numbers, name]
-
-
-def csv_lines(parts: Iterable[Chunk]) -> Iterator[str]:
-    """RFC 4180 with a header line, a piece of text for each chunk."""
-    for i, chunk in enumerate(parts):
-        if not i:
-            yield ",".join([*_columns(chunk), DOMINATING]) + "\n"
-        yield "".join(",".join(row) + "\n" for row in _rows(chunk))
-
-
-def json_lines(what: Sweep, parts: Iterable[Chunk]) -> Iterator[str]:
-    """One JSON object: ``theorem``, ``notes``, ``axes``, ``columns`` and ``rows``, a piece of text for each chunk."""
-    axes = {name: len(x) for name, x in what.axes.items()}
-    start = f'{{"theorem": {json.dumps(what.theorem)}, "notes": {json.dumps(notes(what))}, "axes": {json.dumps(axes)}, '
-    for i, chunk in enumerate(parts):
-        if not i:
-            yield start
-            yield f'"columns": {json.dumps([*_columns(chunk), DOMINATING])}, "rows": [\n'
-        rows = (f"[{', '.join(row[:-1])}, {json.dumps(row[-1])}]" for row in _rows(chunk))
-        yield (",\n" if i else "") + ",\n".join(rows)
-    yield "\n]}\n"
-
-
-def write_npz(what: Sweep, parts: Iterable[Chunk], opened: Callable[[], AbstractContextManager[IO[bytes]]]) -> None:
-    """Columns as arrays in an npz file, which is ``opened`` when all are there; gathered on disk, not in memory.
-
-    Raises:
-        InputError: the file cannot be written.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        files: dict[str, Any] = {}
-        start = 0
-        for chunk in parts:
-            for name, column in _columns(chunk).items():
-                if name not in files:
-                    files[name] = np.lib.format.open_memmap(
-                        str(Path(folder) / f"{name}.npy"), mode="w+", dtype=np.float64, shape=(len(what),)
-                    )
-                files[name][start : start + len(column)] = column
-            start += len(chunk.total)
-        with opened() as stream, zipfile.ZipFile(stream, "w", allowZip64=True) as archive:
-            for name, file in files.items():
-                file.flush()
-                archive.write(Path(folder) / f"{name}.npy", f"{name}.npy")
-
-
-# --- figures --------------------------------------------------------------------------------------------------------
 
 
 def check_axes(what: Sweep) -> None:

@@ -1,0 +1,137 @@
+"""The files commands read and write, and how a report is written to one."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
+from typing import IO, TYPE_CHECKING, Any, cast
+
+import click
+
+from cmbound.cli.streams import StdoutBytes
+from cmbound.errors import InputError
+from cmbound.files import Output, check_writable, decoded, read_text, same_file, write_files, writing
+
+if TYPE_CHECKING:
+    from cmbound.reports.report import Report
+
+
+class OutputFile(click.ParamType[Output]):
+    """The name of a file to write, ``-`` for standard output: refused before any work if it cannot be written.
+
+    Args:
+        suffixes: what the name may end in; everything if none is given.
+    """
+
+    name = "file"
+
+    def __init__(self, *suffixes: str) -> None:
+        self.suffixes = suffixes
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> Output:
+        target = Output(value, "" if param is None else param.opts[0])
+        if value != "-":
+            if self.suffixes and os.path.splitext(value)[1].lower() not in self.suffixes:
+                raise InputError(f"{target.option}: {value}: the name must end in {', '.join(self.suffixes)}")
+            check_writable(target)
+        place = "-" if value == "-" else same_file(target)
+        if ctx is not None and place is not None:
+            others = ctx.meta.setdefault("cmbound.outputs", {})
+            other = others.setdefault(place, target.option)
+            if other != target.option:
+                where = "standard output" if place == "-" else value
+                raise InputError(f"{other} and {target.option} both write to {where}: give one of them another file")
+        return target
+
+
+def emit(report: Report, form: str, output: str, *others: tuple[str | bytes, str]) -> None:
+    """Write a report in a format, after other things (figures, arrays).
+
+    Raises:
+        InputError: as for :func:`write_all`.
+    """
+    write_all(*others, (report.render(form), output))
+
+
+def write(text: str, output: str) -> None:
+    """Print, or write to a file.
+
+    Raises:
+        InputError: the file or standard output cannot be written.
+    """
+    write_all((text, output))
+
+
+def write_all(*contents: tuple[str | bytes, str]) -> None:
+    """Write several things: the files together, and then what goes to standard output.
+
+    Raises:
+        InputError: as for :func:`write`.
+    """
+    write_files([(target, _encoded(x if isinstance(x, bytes) else _ended(x), target)) for x, target in contents if target != "-"])
+    for x, target in contents:
+        if target == "-":
+            if isinstance(x, bytes):
+                StdoutBytes().write(x)
+            else:
+                sys.stdout.write(_ended(x))
+            sys.stdout.flush()
+
+
+def write_stream(pieces: Iterable[str], output: str) -> None:
+    """Print, or write to a file, piece by piece.
+
+    Raises:
+        InputError: as for :func:`write`.
+    """
+    if output == "-":
+        for piece in pieces:
+            sys.stdout.write(piece)
+        sys.stdout.flush()
+        return
+    with writing(output) as stream:
+        for piece in pieces:
+            stream.write(_encoded(piece, output))
+
+
+def open_bytes(output: str) -> AbstractContextManager[IO[bytes]]:
+    """A stream for the bytes of a file or of standard output."""
+    return nullcontext(cast(IO[bytes], StdoutBytes())) if output == "-" else writing(output)
+
+
+def figure_bytes(figure: Any, output: str) -> bytes:
+    """A figure as the kind of file its name asks for; SVG on standard output."""
+    from cmbound.papers.figures.style import check_suffix, rendered
+
+    return rendered(figure, "svg" if output == "-" else check_suffix(output))
+
+
+def _ended(text: str) -> str:
+    return text if text.endswith("\n") else text + "\n"
+
+
+def _encoded(text: str | bytes, output: str) -> bytes:
+    if isinstance(text, bytes):
+        return text
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"cannot write {output}: {error.object[error.start]!a} in the text is no character") from None
+
+
+def read(path: str) -> str:
+    """The text of a file, or of standard input for ``-``.
+
+    Raises:
+        InputError: the file cannot be read as UTF-8 text.
+    """
+    if path != "-":
+        return read_text(path)
+    if sys.stdin is None:
+        raise InputError("cannot read from standard input: it is closed")
+    try:
+        return decoded(sys.stdin.buffer, "standard input")
+    except OSError as error:
+        raise InputError(f"cannot read from standard input: {error.strerror}") from None

@@ -1,0 +1,458 @@
+"""What comes of evaluating a statement."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from importlib import resources
+from typing import Any
+
+from cmbound import __version__
+from cmbound.arithmetic.exact import in_clock
+from cmbound.checks import checked_distinct
+from cmbound.frozen import FrozenDict, Record, thawed
+from cmbound.numbers import latex_number, plain_decimal, rounded, text_up
+from cmbound.reports.cells import Cell, number
+from cmbound.reports.report import Body, Report, Result
+from cmbound.reports.table import Table
+from cmbound.theory.records import Theorem
+
+SCHEMA_VERSION = "1"
+_SHOWN_STEPS = 50
+"""Evaluations of a multistep sampler that a page shows; half of them from either end."""
+
+
+@dataclass(frozen=True)
+class TermValue:
+    """One term of an evaluation: ``value`` (upper end, float), the decimal enclosure, and its share of the sum."""
+
+    name: str
+    value: float
+    lower: Decimal
+    upper: Decimal
+    share: float
+
+
+class Terms(Mapping[str, TermValue]):
+    """The terms of an evaluation by name, in the order of the statement."""
+
+    def __init__(self, values: tuple[TermValue, ...]) -> None:
+        checked_distinct("the terms of an evaluation", (x.name for x in values))
+        self._values = FrozenDict({x.name: x for x in values})
+
+    def __hash__(self) -> int:
+        return hash(self._values)
+
+    def __reduce__(self) -> Any:
+        return Terms, (tuple(self._values.values()),)
+
+    def __getitem__(self, name: str) -> TermValue:
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return f"Terms({', '.join(f'{x.name}={rounded(x.upper)}' for x in self.values())})"
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A stretch [start, end] (times, OU clock) on which one profile was used, in the map error at ``at``."""
+
+    profile: str
+    start: float
+    end: float
+    at: float
+
+
+@dataclass(frozen=True)
+class Step:
+    """The bound after one evaluation of a multistep sampler: its number, its time, total and terms."""
+
+    k: int
+    t: float
+    value: float
+    lower: Decimal
+    upper: Decimal
+    terms: Terms
+
+
+@dataclass(frozen=True)
+class CheckedAssumption:
+    """An assumption of an evaluation: ``checked`` (decided from the parameters) or ``assumed``."""
+
+    id: str
+    text: str
+    status: str
+
+
+@dataclass(frozen=True)
+class Enclosed:
+    """A number that follows from the parameters, as a decimal enclosure."""
+
+    lower: Decimal
+    upper: Decimal
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Evaluation(Result, Record):
+    """A statement evaluated at one point: the enclosure [lower, upper], its terms, and everything it assumed.
+
+    ``float(evaluation)`` and ``value`` are the upper end, rounded up. In the approximate tier ``lower`` and ``upper``
+    are the float64 value itself and certify nothing. ``unused`` are the names that were given and enter nothing, with the reason.
+    """
+
+    theorem: Theorem
+    tier: str
+    value: float
+    lower: Decimal
+    upper: Decimal
+    terms: Terms
+    profile: str | None
+    stretches: tuple[Stretch, ...]
+    teacher: str | None
+    grid: Mapping[str, Any] | None
+    target: str | None
+    start: str | None
+    clock: str
+    parameters: Mapping[str, Any]
+    derived: Mapping[str, Enclosed]
+    assumptions: tuple[CheckedAssumption, ...]
+    trivial: float | None
+    steps: tuple[Step, ...] | None = None
+    unused: tuple[tuple[str, str], ...] = ()
+
+    def __float__(self) -> float:
+        return self.value
+
+    def __repr__(self) -> str:
+        return f"<Evaluation of {self.theorem.id}: {self.quantity} {rounded(self.upper)}, {self.tier}>"
+
+    @property
+    def is_guarantee(self) -> bool:
+        """Whether ``upper`` bounds the metric: certified, explicit (or exact), and read in its source or proved here."""
+        known = self.theorem.known in ("verbatim", "derived")
+        return self.theorem.kind != "order" and known and self.tier == "certified"
+
+    @property
+    def dominating_term(self) -> str | None:
+        """Name of the largest term (None if all vanish)."""
+        largest = max(self.terms.values(), key=lambda x: x.upper)
+        return largest.name if largest.upper > 0 else None
+
+    @property
+    def vacuous(self) -> bool | None:
+        """Whether always answering 0 (for TV: any law at all) has a guarantee at least as good (None: no such yardstick)."""
+        return None if self.trivial is None else self.value >= self.trivial
+
+    @property
+    def quantity(self) -> str:
+        """The left-hand side, in text."""
+        return self.theorem.quantity.format(target=self.target)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must be told besides the number."""
+        return tuple(_notes(self))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The evaluation as JSON-ready data (the shape of ``cmbound evaluate --format json``)."""
+        return _data(self)
+
+    def latex(self) -> str:
+        """The evaluation as LaTeX math, ``quantity \\le value``."""
+        target = r"p_{\mathrm{data}}" if self.target in (None, "p_data") else r"p_\delta"
+        value = latex_number(rounded(self.upper))
+        return f"{self.theorem.quantity_latex.replace('@', target)} {_relation(self)[1]} {value}"
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self.latex()}$"
+
+    def report(self) -> Report:
+        """The value, its terms, the winners, and everything it assumed."""
+        title = f"{self.theorem.id}, {self.tier}"
+        return Report(title, _page(self), self.to_dict, _exact_terms(self), _document(self))
+
+
+@dataclass(frozen=True, eq=False)
+class Approximation(Record):
+    """float64 values over arrays: ``total`` and ``terms`` (by name), all of the broadcast shape.
+
+    ``unused`` are the names that were given and enter nothing at any point, with the reason.
+    """
+
+    total: Any
+    terms: Mapping[str, Any]
+    unused: tuple[tuple[str, str], ...] = ()
+
+
+# --- what is said of an evaluation --------------------------------------------------------------------------------------
+
+
+def _notes(evaluation: Evaluation) -> list[str]:
+    """One sentence for each thing a reader could get wrong."""
+    found = []
+    if evaluation.theorem.kind == "order":
+        found.append(f"order form with C = {evaluation.parameters['C']}: not a guarantee, the paper's constant is unspecified")
+    elif evaluation.theorem.known not in ("verbatim", "derived"):
+        found.append("not a guarantee: the form of this statement is quoted by others, its source was not read")
+    if evaluation.tier == "approximate":
+        found.append("float64: an approximation of the bound, not a certified one")
+    if evaluation.vacuous:
+        term = evaluation.dominating_term
+        assert term is not None
+        assert evaluation.trivial is not None
+        known = "total variation never exceeds" if evaluation.theorem.metric == "TV" else "always answering 0 achieves"
+        found.append(
+            f"vacuous at these parameters: {known} {rounded(Decimal(repr(evaluation.trivial)))}; "
+            f"the dominating term is {term} ({evaluation.terms[term].share:.0%} of the bound)"
+        )
+    if evaluation.teacher == "ddim":
+        found.append("the teacher is Euler in the noise level (DDIM); a Heun teacher is not covered")
+    if evaluation.clock == "ve" and evaluation.theorem.has_target:
+        found.append(
+            "variance-exploding clock: L_f, eps_sc, eps_cm and L_s are those of the VE model; eps_cm and h count per unit of t"
+        )
+    if evaluation.theorem.remark:
+        found.append(evaluation.theorem.remark)
+    if evaluation.steps is not None and len(evaluation.steps) > 1:
+        best = min(evaluation.steps, key=lambda x: x.upper)
+        if best.value < evaluation.value * (1 - 1e-6):
+            found.append(f"the bound is smallest after evaluation {best.k} ({rounded(best.upper)}); stopping there is better")
+    rests_on = {x.id for x in evaluation.assumptions}
+    if "A2" in rests_on and rests_on & {"support", "atoms"} and _from_zero(evaluation):
+        found.append("no law has both its data in a ball and an L_s-Lipschitz score from t_star = 0 on: use t_star = delta")
+    if evaluation.unused:
+        found.append(unused_note(evaluation.unused))
+    return found
+
+
+def _from_zero(evaluation: Evaluation) -> bool:
+    return str(evaluation.parameters.get("t_star", "0")) in ("0", "0.0")
+
+
+def unused_note(unused: Iterable[tuple[str, str]]) -> str:
+    """What was given and enters nothing, with the reasons."""
+    names: dict[str, list[str]] = {}
+    for name, reason in unused:
+        names.setdefault(reason, []).append(name)
+    return "does not enter: " + "; ".join(f"{', '.join(x)} ({reason})" for reason, x in names.items())
+
+
+def _terms(terms: Terms) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": x.name,
+            "value": x.value,
+            "lower": plain_decimal(x.lower),
+            "upper": plain_decimal(x.upper),
+            "share": x.share,
+        }
+        for x in terms.values()
+    ]
+
+
+def _data(evaluation: Evaluation) -> dict[str, Any]:
+    """The evaluation as nested dicts, lists, numbers and text."""
+    theorem, clock = evaluation.theorem, evaluation.clock
+    data: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "version": __version__,
+        "theorem": theorem.id,
+        "metric": theorem.metric,
+        "quantity": evaluation.quantity,
+        "kind": theorem.kind,
+        "tier": evaluation.tier,
+        "guarantee": evaluation.is_guarantee,
+        "value": evaluation.value,
+        "lower": plain_decimal(evaluation.lower),
+        "upper": plain_decimal(evaluation.upper),
+        "terms": _terms(evaluation.terms),
+        "dominating_term": evaluation.dominating_term,
+        "trivial_bound": evaluation.trivial,
+        "vacuous": evaluation.vacuous,
+        "profile": {
+            "name": evaluation.profile,
+            "stretches": [
+                {
+                    "profile": x.profile,
+                    "from": in_clock(x.start, clock),
+                    "to": in_clock(x.end, clock),
+                    "at": in_clock(x.at, clock),
+                }
+                for x in evaluation.stretches
+            ],
+        },
+        "teacher": evaluation.teacher,
+        "grid": dict(evaluation.grid or {"kind": None, "N": None, "h_max": None}),
+        "clock": clock,
+        "start": evaluation.start,
+        "to": evaluation.target,
+        "parameters": thawed(evaluation.parameters),
+        "derived": {
+            name: {"lower": plain_decimal(x.lower), "upper": plain_decimal(x.upper)} for name, x in evaluation.derived.items()
+        },
+        "assumptions": [{"id": x.id, "text": x.text, "status": x.status} for x in evaluation.assumptions],
+        "notes": list(evaluation.notes),
+    }
+    if evaluation.steps is not None:
+        data["steps"] = [
+            {
+                "k": x.k,
+                "time": in_clock(x.t, clock),
+                "value": x.value,
+                "lower": plain_decimal(x.lower),
+                "upper": plain_decimal(x.upper),
+                "terms": _terms(x.terms),
+            }
+            for x in evaluation.steps
+        ]
+    return data
+
+
+def terms_table(evaluation: Evaluation, digits: int = 6) -> Table:
+    """The named terms, each rounded up, with the total."""
+    rows = [
+        (Cell(name.replace("_", " ")), number(rounded(x.upper, digits)), number(f"{100 * x.share:.1f}"))
+        for name, x in evaluation.terms.items()
+    ]
+    rows.append((Cell("total"), number(rounded(evaluation.upper, digits)), number("100.0" if evaluation.value > 0 else "0.0")))
+    return Table(("term", "bound", "share (%)"), tuple(rows), "lrr")
+
+
+def _exact_terms(evaluation: Evaluation) -> Table:
+    """The named terms with their enclosures (what CSV holds)."""
+    rows = [
+        (
+            Cell(name),
+            number(text_up(x.value, x.upper)),
+            number(plain_decimal(x.lower)),
+            number(plain_decimal(x.upper)),
+            number(repr(x.share)),
+        )
+        for name, x in evaluation.terms.items()
+    ]
+    total = (
+        Cell("total"),
+        number(text_up(evaluation.value, evaluation.upper)),
+        number(plain_decimal(evaluation.lower)),
+        number(plain_decimal(evaluation.upper)),
+        number("1.0" if evaluation.value > 0 else "0.0"),
+    )
+    return Table(("term", "value", "lower", "upper", "share"), (*rows, total), "lrrrr")
+
+
+def _steps_table(evaluation: Evaluation, digits: int = 6) -> Table:
+    """Multistep sampling: the bound after each evaluation."""
+    name = "sigma" if evaluation.clock == "ve" else "time"
+    rows = tuple(
+        (number(str(x.k)), number(rounded(in_clock(x.t, evaluation.clock), digits, "nearest")), number(rounded(x.upper, digits)))
+        for x in evaluation.steps or ()
+    )
+    return Table(("k", name, "bound"), rows, "rrr")
+
+
+def _stretches_table(evaluation: Evaluation) -> Table:
+    """Which profile was used on which stretch."""
+    clock = evaluation.clock
+    several = len({x.at for x in evaluation.stretches}) > 1
+    header = ("profile", "from", "to") + (("map error at",) if several else ())
+    rows = tuple(
+        (
+            Cell(x.profile),
+            number(rounded(in_clock(x.start, clock), 4, "nearest")),
+            number(rounded(in_clock(x.end, clock), 4, "nearest")),
+            *((number(rounded(in_clock(x.at, clock), 4, "nearest")),) if several else ()),
+        )
+        for x in evaluation.stretches
+    )
+    return Table(header, rows, "l" + "r" * (len(header) - 1))
+
+
+def _relation(evaluation: Evaluation) -> tuple[str, str]:
+    """How the value relates to the quantity, in text and in LaTeX."""
+    return ("<~", r"\lesssim") if evaluation.theorem.kind == "order" else ("<=", r"\leq")
+
+
+def _page(evaluation: Evaluation) -> Body:
+    """The value, its terms, the winners, and everything it assumed."""
+    page = Body()
+    theorem = evaluation.theorem
+    page.line(f"{theorem.id}: {theorem.title}")
+    page.line(f"{evaluation.quantity} {_relation(evaluation)[0]} {rounded(evaluation.upper)}")
+    if evaluation.tier == "certified":
+        page.line(f"certified: in [{plain_decimal(evaluation.lower)}, {plain_decimal(evaluation.upper)}]")
+    for note in evaluation.notes:
+        page.line(f"note: {note}")
+    page.line()
+    page.table(terms_table(evaluation))
+    if evaluation.steps is not None:
+        page.line()
+        page.line("after each evaluation")
+        shown = _steps_table(evaluation)
+        if len(shown.rows) > _SHOWN_STEPS:
+            half = _SHOWN_STEPS // 2
+            page.table(Table(shown.header, shown.rows[:half] + shown.rows[-half:], shown.alignment))
+            page.line(f"({len(shown.rows) - _SHOWN_STEPS} evaluations in between left out; --format json has them all)", 2)
+        else:
+            page.table(shown)
+    if evaluation.stretches:
+        page.line()
+        where = "noise levels" if evaluation.clock == "ve" else "times"
+        page.line(f"profile {evaluation.profile}, teacher {evaluation.teacher}, {_grid_text(evaluation)}; stretches in {where}")
+        page.table(_stretches_table(evaluation))
+    page.line()
+    page.line("parameters: " + ", ".join(f"{name} = {short(value)}" for name, value in evaluation.parameters.items()))
+    chosen = {"start": evaluation.start, "to": evaluation.target, "clock": evaluation.clock}
+    usual = {"start": "standard", "to": "p_data", "clock": "ou"}
+    options = [f"{name} = {value}" for name, value in chosen.items() if value not in (None, usual[name])]
+    if options:
+        page.line("options: " + ", ".join(options))
+    if evaluation.derived:
+        page.line(
+            "derived: "
+            + ", ".join(f"{name} = {rounded(x.upper, 8, 'nearest')}" for name, x in list(evaluation.derived.items())[:12])
+        )
+    page.line("assumptions")
+    for x in evaluation.assumptions:
+        page.line(f"[{x.status}] {x.id}: {x.text}", 2)
+    return page
+
+
+def _grid_text(evaluation: Evaluation) -> str:
+    grid = evaluation.grid or {}
+    if grid.get("kind") == "closed-form":
+        return f"any grid with largest step {rounded(grid['h_max'], 6, 'nearest')}"
+    return f"{grid.get('kind')} grid of {grid.get('N')} steps, largest {rounded(grid['h_max'], 4)} in t"
+
+
+def short(value: Any) -> str:
+    """A parameter on one line: of a long list the ends."""
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(value)}]" if len(value) <= 8 else f"[{value[0]}, ..., {value[-1]}] ({len(value)} values)"
+    return str(value)
+
+
+def _document(evaluation: Evaluation) -> Body:
+    document = Body()
+    document.formula(evaluation.latex())
+    document.table(terms_table(evaluation))
+    if evaluation.steps is not None:
+        document.line()
+        document.table(_steps_table(evaluation))
+    for note in evaluation.notes:
+        document.line(note)
+    return document
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of an evaluation."""
+    text = resources.files(__package__).joinpath("evaluation.schema.json").read_text(encoding="utf-8")
+    result: dict[str, Any] = json.loads(text)
+    return result

@@ -1,0 +1,282 @@
+"""What is said of a statement, a profile or the catalogue: everything known, as data and as a report."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import sympy
+
+from cmbound.reports.cells import Cell, dollars, math, mixed
+from cmbound.reports.report import Body, Report
+from cmbound.reports.table import Table
+from cmbound.theory.formulas import closed_terms, latex, latex_statement, on_a_grid, optional_rows, required_rows, statement_parts
+from cmbound.theory.functions import Named, plain, v
+from cmbound.theory.notation import SIGNS
+from cmbound.theory.profiles import PROFILES, Profile
+from cmbound.theory.records import Assumption, Theorem
+from cmbound.theory.variants import PLACEHOLDERS, TEACHERS, Placeholder
+
+
+def definitions(exprs: list[Any]) -> list[tuple[Any, Any]]:
+    """Named functions that occur, each once with its definition, the inner ones after the outer ones."""
+    found: dict[Any, Any] = {}
+    queue = list(exprs)
+    kinds: set[Any] = set()
+    while queue:
+        expr = queue.pop(0)
+        for call in sorted(expr.atoms(Named), key=lambda x: (x.count_ops(), str(x))):
+            kind = (type(call), isinstance(call, v) and call.args[0] == 0)
+            if kind in kinds:
+                continue
+            kinds.add(kind)
+            found[call] = plain(type(call).definition(*call.args))
+            queue.append(found[call])
+    return list(found.items())
+
+
+def _row(row: Any) -> dict[str, Any]:
+    return {"name": row.name, "latex": row.latex, "meaning": row.meaning, "domain": str(row.domain), "paper": row.paper}
+
+
+def _where(exprs: list[Any]) -> list[dict[str, str]]:
+    rows = []
+    for call, body in definitions(exprs):
+        left, right = latex(call), latex(body)
+        rows.append({"name": str(call), "definition": str(body), "latex": f"{left} = {right}" if left != right else ""})
+    return rows
+
+
+def _signs(text: str, expr: Any) -> list[dict[str, str]]:
+    """What the LaTeX of a statement is written in besides parameters and named functions: each sign with its meaning."""
+    found = [{"latex": sign, "meaning": meaning} for pattern, sign, meaning in SIGNS if re.search(pattern, text)]
+    for kind, meaning in PLACEHOLDERS.items():
+        if expr.has(kind):
+            found.append({"latex": kind.latex_name, "meaning": meaning})
+    if expr.atoms(sympy.Indexed):
+        found.append(
+            {"latex": r"t_0 < \dots < t_N", "meaning": "the nodes of the grid, from delta to T (t_n: where the sum ends)"}
+        )
+    return found
+
+
+def _profile_assumptions(profile: str | Profile | None) -> tuple[Assumption, ...]:
+    if isinstance(profile, Profile):
+        return profile.assumptions
+    return PROFILES[profile].assumptions if profile is not None and profile in PROFILES else ()
+
+
+def statement_data(theorem: Theorem, **options: Any) -> dict[str, Any]:
+    """A statement with everything known about it (options as for :meth:`~cmbound.evaluation.statement.Statement.formula`)."""
+    terms = closed_terms(theorem, **options)
+    left, right = statement_parts(theorem, **options)
+    expression = sympy.Add(*(x.expression for x in terms))
+    data: dict[str, Any] = {
+        "id": theorem.id,
+        "title": theorem.title,
+        "kind": theorem.kind,
+        "status": theorem.status,
+        "metric": theorem.metric,
+        "quantity": theorem.quantity.format(target=options.get("to") or "p_data"),
+        "latex": latex_statement(theorem, **options),
+        "latex_lines": [left, *right],
+        "expression": str(expression),
+        "terms": [{"name": x.name, "expression": str(x.expression), "latex": latex(x.expression)} for x in terms],
+        "where": _where([expression]),
+        "signs": _signs(left, expression),
+        "parameters": [_row(x) for x in required_rows(theorem)],
+        "optional_parameters": [_row(x) for x in optional_rows(theorem)],
+        "assumptions": [
+            {"id": x.id, "text": x.text, "predicate": None if x.predicate is None else str(x.predicate)}
+            for x in {(x.id, x.text): x for x in (*theorem.assumptions, *_profile_assumptions(options.get("profile")))}.values()
+        ],
+        "reference": {"key": theorem.reference.key, "place": theorem.reference.place},
+        "provenance": theorem.provenance,
+        "derivation": theorem.derivation,
+        "rests_on": list(theorem.rests_on),
+        "known": theorem.known,
+        "evaluable": theorem.evaluable,
+        "clock": theorem.clock,
+        "aliases": dict(theorem.aliases),
+        "complexity": _complexity(theorem),
+    }
+    if theorem.uses_profile:
+        data["profiles"] = [
+            {"name": p.name, "title": p.title, "teachers": {t: sorted(p.parameters(t)) for t in p.rules}}
+            for p in PROFILES.values()
+        ]
+        data["on_a_grid"] = (
+            {
+                name: {
+                    x.name: latex(on_a_grid(x.expression, teacher, None))
+                    for x in theorem.sources
+                    if x.expression.has(Placeholder)
+                }
+                for name, teacher in TEACHERS.items()
+            }
+            if not theorem.recursion
+            else {}
+        )
+    return data
+
+
+def _complexity(theorem: Theorem) -> dict[str, str] | None:
+    """Number of steps for accuracy eps, up to constants and logarithms."""
+    if theorem.complexity is None:
+        return None
+    metric = theorem.complexity_metric or theorem.metric
+    return {"steps": str(theorem.complexity), "latex": latex(theorem.complexity), "metric": metric}
+
+
+def statement_report(theorem: Theorem, **options: Any) -> Report:
+    """Terms, definitions, assumptions, source, derivation, and what it rests on (options as for :func:`statement_data`)."""
+    data = statement_data(theorem, **options)
+    title = f"{data['id']} ({data['kind']} form), {data['reference']['key']}, {data['reference']['place']}"
+    rows = tuple((Cell(x["name"]), Cell(x["expression"]), Cell(x["latex"])) for x in data["terms"])
+    table = Table(("term", "expression", "latex"), rows, "lll")
+    return Report(title, _statement_page(data), lambda: data, table, _statement_document(data))
+
+
+def _statement_page(data: dict[str, Any]) -> Body:
+    """One statement with its terms, definitions, assumptions, source and derivation."""
+    page = Body()
+    page.line(f"{data['id']}: {data['title']}")
+    page.line(f"{data['kind']} form, {data['status']}; {data['reference']['key']}, {data['reference']['place']}")
+    page.line(f"known: {data['known']}; clock: {data['clock']}")
+    page.line(f"provenance: {data['provenance']}", 0)
+    page.line()
+    sign = "<~" if data["kind"] == "order" else "<="
+    page.line(f"{data['quantity']} {sign} {'sum of' if data['evaluable'] else '? (not known in full: it cannot be evaluated)'}")
+    for term in data["terms"]:
+        page.line(f"{term['name']}: {term['expression']}", 2)
+    if data["where"]:
+        page.line("where")
+        for row in data["where"]:
+            page.line(f"{row['name']} = {row['definition']}", 2)
+    if "t_switch" in data["expression"]:
+        page.line("t_switch: any time between delta and the end; an evaluation takes the best one", 2)
+    if "profiles" in data:
+        page.line()
+        page.line("E_h(t), L_f times the local teacher errors up to t, is bounded by a regularity profile. What each needs:")
+        for row in data["profiles"]:
+            needs = "; ".join(f"{teacher}: {', '.join(names)}" for teacher, names in row["teachers"].items())
+            page.line(f"{row['name']} ({row['title']}): {needs}", 2)
+    if data["complexity"] is not None:
+        found = data["complexity"]
+        page.line(f"steps for accuracy eps in {found['metric']}, constants and logarithms left out: {found['steps']}", 0)
+    if data["parameters"]:
+        page.line()
+        page.line("parameters")
+    for row in data["parameters"]:
+        page.line(f"{row['name']}: {row['meaning']}; {row['domain']}", 2)
+    if data["optional_parameters"]:
+        page.line("optional: " + ", ".join(row["name"] for row in data["optional_parameters"]))
+    if data["aliases"]:
+        page.line("in the source: " + ", ".join(f"{name} is {own}" for name, own in data["aliases"].items()))
+    page.line()
+    page.line("assumptions")
+    for row in data["assumptions"]:
+        page.line(f"[{'checked' if row['predicate'] else 'assumed'}] {row['id']}: {row['text']}", 2)
+    page.line()
+    page.line(f"derivation: {data['derivation']}")
+    page.line("rests on: " + (", ".join(data["rests_on"]) or "no other statement"))
+    page.line()
+    page.line(f"LaTeX: {data['latex']}")
+    return page
+
+
+def _statement_document(data: dict[str, Any]) -> Body:
+    document = Body()
+    document.formula(*data["latex_lines"])
+    terms = tuple((Cell(x["name"].replace("_", " ")), math(x["latex"])) for x in data["terms"])
+    document.table(Table(("term", "expression"), terms, "ll"))
+    where = [x["latex"] for x in data["where"] if x["latex"]]
+    if where:
+        document.line(mixed(Cell("Where "), *_listed([math(x) for x in where], ", "), Cell(".")))
+    if data["signs"]:
+        signs = [dollars(f"${x['latex']}$: {x['meaning']}") for x in data["signs"]]
+        document.line(mixed(Cell("Signs: "), *_listed(signs, "; "), Cell(".")))
+    for x in data["assumptions"]:
+        document.line(f"assumption {x['id']}: {x['text']}")
+    document.line(f"derivation: {data['derivation']}")
+    return document
+
+
+def _listed(cells: Iterable[Cell], sign: str) -> list[Cell]:
+    return [x for cell in cells for x in (Cell(sign), cell)][1:]
+
+
+def profile_data(profile: Profile) -> dict[str, Any]:
+    """A regularity profile: what it assumes, what it needs, and its bound for each teacher."""
+    return {
+        "name": profile.name,
+        "title": profile.title,
+        "reference": profile.reference,
+        "derivation": profile.derivation,
+        "assumptions": [{"id": x.id, "text": x.text} for x in profile.assumptions],
+        "teachers": {
+            teacher: {
+                "parameters": sorted(profile.parameters(teacher)),
+                "bounds": [str(plain(rule.bound)) for rule in rules],
+                "latex": [latex(rule.bound) for rule in rules],
+            }
+            for teacher, rules in profile.rules.items()
+        },
+        "where": _where([plain(rule.bound) for rules in profile.rules.values() for rule in rules]),
+        "acceleration": None if profile.acceleration is None else str(plain(profile.acceleration)),
+    }
+
+
+def profile_report(profile: Profile) -> Report:
+    """A regularity profile: what it assumes and its bound for each teacher."""
+    data = profile_data(profile)
+    names = ("teacher", "bound")
+    rows = tuple((Cell(t), Cell(x)) for t, row in data["teachers"].items() for x in row["bounds"])
+    shown = tuple((Cell(t), math(x)) for t, row in data["teachers"].items() for x in row["latex"])
+    document = Body()
+    document.table(Table(names, shown, "ll"))
+    return Report(
+        f"profile {profile.name}: {profile.title}", _profile_page(data), lambda: data, Table(names, rows, "ll"), document
+    )
+
+
+def _profile_page(data: dict[str, Any]) -> Body:
+    """A regularity profile: what it assumes and its bound for each teacher."""
+    page = Body()
+    page.line(f"{data['name']}: {data['title']}")
+    page.line(f"source: cmbound, {data['reference']}")
+    page.line()
+    page.line("bounds the sum of the local teacher errors over a stretch [a, b] of a grid (q^2: weighted sum of step energies)")
+    for teacher, row in data["teachers"].items():
+        page.line(f"{teacher}, needs {', '.join(row['parameters'])}", 2)
+        labels = ("",) if len(row["bounds"]) == 1 else ("up to some node: ", "after it: ")
+        for label, bound in zip(labels, row["bounds"], strict=True):
+            page.line(label + bound, 4)
+    if data["where"]:
+        page.line("where")
+        for row in data["where"]:
+            page.line(f"{row['name']} = {row['definition']}", 2)
+    if data["acceleration"]:
+        page.line()
+        page.line(f"from the bound on the score acceleration A(t) = {data['acceleration']}")
+    page.line()
+    page.line("assumptions")
+    for row in data["assumptions"]:
+        page.line(f"{row['id']}: {row['text']}", 2)
+    page.line(f"derivation: {data['derivation']}")
+    return page
+
+
+def listing_report(theorems: Iterable[Theorem]) -> Report:
+    """One row for each statement."""
+    columns = ("id", "kind", "status", "metric", "title", "reference")
+    data = [{name: str(getattr(x, name)) for name in columns} for x in theorems]
+
+    def table(names: tuple[str, ...]) -> Table:
+        return Table(names, tuple(tuple(Cell(row[name]) for name in names) for row in data), "l" * len(names))
+
+    page, document = Body(), Body()
+    page.table(table(tuple(x for x in columns if x != "status")), 0)
+    document.table(table(columns))
+    return Report("the statements", page, lambda: data, table(columns), document)

@@ -1,0 +1,214 @@
+"""A statement with its verbs: what :func:`cmbound.theorem` returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from functools import cache
+from typing import Any
+
+from cmbound.catalogue import catalogue
+from cmbound.evaluation.arrays import approximate
+from cmbound.evaluation.expressions import bound, derivative, function, substituted_by_name, terms_by_name
+from cmbound.evaluation.point import evaluate
+from cmbound.evaluation.records import Approximation, Evaluation
+from cmbound.evaluation.shown import statement_report
+from cmbound.frozen import FrozenDict
+from cmbound.reports.report import Report, Result
+from cmbound.theory.formulas import latex_statement, optional_rows, required_rows
+from cmbound.theory.records import Term, Theorem
+
+
+class Statement(Result, Theorem):
+    """A :class:`~cmbound.theory.records.Theorem`, whose fields it has, that evaluates and prints itself."""
+
+    @classmethod
+    def of(cls, theorem: Theorem) -> Statement:
+        """The theorem as a statement."""
+        return theorem if isinstance(theorem, cls) else cls(**{x.name: getattr(theorem, x.name) for x in fields(theorem)})
+
+    def __repr__(self) -> str:
+        return Theorem.__repr__(self)
+
+    def report(self, **options: Any) -> Report:
+        """Everything known about the statement (options as for :meth:`formula`)."""
+        return statement_report(self, **options)
+
+    def formula(self, **options: Any) -> tuple[Term, ...]:
+        """The named terms as closed expressions.
+
+        Args:
+            options: ``profile`` (a name or a :class:`~cmbound.theory.profiles.Profile`; without one the sum of local
+                teacher errors stays a function E_h), ``teacher``, ``to``, ``start``, ``clock`` as in
+                :meth:`evaluate`.
+
+        Raises:
+            InputError: an option that does not exist or does not fit the statement.
+        """
+        return terms_by_name(self, options)
+
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """The named terms in closed form (exponential-integrator teacher, largest step h, any profile E_h)."""
+        return self.formula()
+
+    @property
+    def expression(self) -> Any:
+        """The sum of :attr:`terms`, an exact SymPy expression; ``sympy.expand_func`` unfolds the named functions.
+
+        Like :meth:`formula`, :meth:`substitute` and :meth:`diff` it finds parameters by name: ``sympy.diff(expression, "L_f")``,
+        ``expression.subs({"h": "1/1000"})``; so do the results of its own methods and operators. SymPy knows nothing of names:
+        in what its functions make of it (``sympy.exp(expression)``, ``sympy.Add(...)``), in its ``args`` and in a lone symbol,
+        ``"L_f"`` and ``Symbol("L_f")`` are other symbols, and a derivative by them is 0. There use :attr:`symbols`.
+        """
+        return bound(self, {})
+
+    @property
+    def symbols(self) -> Mapping[str, Any]:
+        """The SymPy symbols of the parameters, by name, which all of SymPy understands.
+
+        They know their domains (L_f >= 1, d an integer) and are not equal to ``Symbol("L_f")``, for which see
+        :attr:`expression`.
+
+        >>> import cmbound
+        >>> cmbound.theorem("explicit-one-step").symbols["L_f"]
+        L_f
+        """
+        return FrozenDict({x.name: x.symbol for x in (*self.parameters, *self.optional_parameters)})
+
+    def diff(self, *names: Any, **options: Any) -> Any:
+        """A derivative of the bound, exact.
+
+        Args:
+            names: parameters, as text or symbols, one after the other (``diff("L_f", "d")`` is a second derivative).
+            options: as for :meth:`formula`. Without a profile the derivative of the sum of the local teacher errors stays
+                unevaluated; with a profile of two rules the time of the change is held fixed.
+
+        Returns:
+            A SymPy expression in :attr:`symbols`.
+
+        Raises:
+            UnknownNameError: no such parameter.
+            InputError: the parameter does not occur in the bound, or an option that does not fit.
+
+        >>> import cmbound
+        >>> cmbound.theorem("explicit-one-step").diff("eps_cm")
+        T - delta
+        """
+        return derivative(self, names, options)
+
+    def lambdify(self, *names: Any, **params: Any) -> Callable[..., Any]:
+        """The bound as a float64 function of some parameters, which agrees with :meth:`approximate`.
+
+        Args:
+            names: its arguments, as text or symbols, in this order (default: all parameters left, in the order of the table).
+            params: numbers for the other parameters, and the options of :meth:`formula` (one profile by name).
+
+        Returns:
+            A function of numbers or arrays that broadcast, by position or by name; it does not check their domains (with a
+            profile given by a user it is :meth:`approximate`, which does, and raises what that raises).
+
+        Raises:
+            UnknownNameError: no such parameter.
+            InputError: a parameter that does not occur, one that is missing, or a bound without a closed form.
+
+        >>> import cmbound
+        >>> f = cmbound.theorem("explicit-one-step").lambdify(
+        ...     "h", "L_f", profile="universal", eps_sc="1e-3", eps_cm="1e-3", d=2, m2="1.2", T=5, delta="1e-4"
+        ... )
+        >>> round(float(f(1e-4, 1)), 4)
+        0.0738
+        """
+        return function(self, names, params)
+
+    @property
+    def parameters(self) -> tuple[Any, ...]:
+        """Rows of the table of symbols: the parameters that must be given."""
+        return required_rows(self)
+
+    @property
+    def optional_parameters(self) -> tuple[Any, ...]:
+        """Rows of the table of symbols: those that may be given besides (profiles, grids, noise levels, free parameters)."""
+        return optional_rows(self)
+
+    def latex(self, **options: Any) -> str:
+        """The statement as LaTeX math, ``quantity \\le expression`` (options as for :meth:`formula`)."""
+        return latex_statement(self, **options)
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self.latex()}$"
+
+    def substitute(self, **params: Any) -> Any:
+        """The expression with exact numbers put in and everything else left symbolic.
+
+        Args:
+            params: numbers (read as in :meth:`evaluate`) and the options of :meth:`formula`.
+
+        Returns:
+            A SymPy expression.
+
+        Raises:
+            CmboundError: as for :meth:`evaluate`, except that nothing is missing.
+        """
+        return substituted_by_name(self, params)
+
+    # --- numbers --------------------------------------------------------------------------------------------------
+
+    def evaluate(self, **params: Any) -> Evaluation:
+        """The certified value at one point.
+
+        Args:
+            params: the numbers, by name (:attr:`parameters`, :attr:`optional_parameters`): int, Fraction, Decimal,
+                text such as ``"1/3"``, or a float, taken as the exact binary number it is. Options:
+                ``profile`` (``"auto"``, a name, a Profile, or a sequence of them), ``grid`` (a kind, a
+                :class:`~cmbound.theory.grids.Grid` or an increasing array of times), ``teacher``, ``to``, ``start``,
+                ``clock``, ``preset`` and ``digits`` (relative accuracy of the enclosure, default 15).
+
+        Returns:
+            An :class:`Evaluation`.
+
+        Raises:
+            MissingParameterError, UnknownNameError, InputError: the question is incomplete or not understood.
+            DomainError: a number outside its domain, or a violated assumption.
+            UndecidedError: no enclosure of the wanted accuracy at the highest precision.
+        """
+        return evaluate(self, params)
+
+    def approximate(self, **params: Any) -> Approximation:
+        """The float64 value, over arrays that broadcast.
+
+        Args:
+            params: as for :meth:`evaluate` (without ``digits``), with numpy arrays of any broadcastable shapes.
+
+        Returns:
+            An :class:`Approximation` of the broadcast shape.
+
+        Raises:
+            CmboundError: as for :meth:`evaluate`; for an array the first offending value is named.
+        """
+        return approximate(self, params)
+
+
+@cache
+def _statements() -> dict[str, Statement]:
+    return {x.id: Statement.of(x) for x in catalogue.theorems()}
+
+
+def statements() -> tuple[Statement, ...]:
+    """All statements of the catalogue, in order."""
+    return tuple(_statements().values())
+
+
+def theorem(id: str | Theorem) -> Statement:
+    """The statement with this id; a statement itself is returned.
+
+    Raises:
+        UnknownNameError: there is none; the message names the nearest one.
+
+    >>> import cmbound
+    >>> cmbound.theorem("explicit-one-step").metric
+    'W2'
+    """
+    if isinstance(id, Theorem):
+        return Statement.of(id)
+    return _statements()[catalogue.known(id)]

@@ -1,0 +1,22 @@
+"""Names that are offered before anything heavy is imported: a shell completes them at once."""
+
+from __future__ import annotations
+
+PROFILES = (
+    "universal",
+    "universal-integrated",
+    "second-moment",
+    "lipschitz",
+    "lipschitz-decay",
+    "smoothed",
+    "bounded",
+    "atoms",
+)
+GRIDS = ("uniform", "two-stage", "geometric", "edm")
+TEACHERS = ("exponential-integrator", "ddim")
+TARGETS = ("p_data", "p_delta")
+STARTS = ("standard", "matched")
+CLOCKS = ("ou", "ve")
+TIERS = ("certified", "approximate")
+OPTIONS = ("profile", "grid", "teacher", "to", "start", "clock", "preset", "digits", "tier")
+"""What may be given beside the parameters of a statement."""

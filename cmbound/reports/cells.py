@@ -1,0 +1,239 @@
+"""Typed cells and what a table is made of.
+
+A cell knows what it is: text is escaped, math is LaTeX already, a number is decimal text that no locale and no ``repr``
+has touched. All formats carry the same cells.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from latex2mathml.converter import convert
+
+from cmbound.checks import checked_name, checked_tuple
+from cmbound.errors import InputError
+from cmbound.frozen import Record
+from cmbound.numbers import latex_number
+
+CELLS = ("text", "number", "math", "mixed")
+
+_LATEX_SPECIAL = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': "''",
+}
+_MARKDOWN_SPECIAL = re.compile(r"[\\`*$|<>\[\]]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+DECIMAL = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?(?:e(-?[0-9]+))?")
+_LABEL = re.compile(r"[A-Za-z0-9:._/+-]+")
+
+
+def escape_latex(text: str) -> str:
+    """Text that LaTeX prints as it is, on one line."""
+    return "".join(_LATEX_SPECIAL.get(x, x) for x in " ".join(text.split())).replace("--", "-{}-")
+
+
+def escape_markdown(text: str) -> str:
+    """Text that Markdown prints as it is, on one line."""
+    return _MARKDOWN_SPECIAL.sub(lambda x: "\\" + x.group(), " ".join(text.split()))
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A table cell.
+
+    Attributes:
+        text: the content; of math its LaTeX.
+        kind: ``text``, ``number`` (decimal text, possibly with an exponent), ``math`` or ``mixed`` (see ``parts``).
+        plain: math in plain text, such as a SymPy expression (empty: the LaTeX itself).
+        lines: text or math that LaTeX sets on several lines, together the same as ``text``.
+        parts: the cells a mixed cell is made of, printed one after the other.
+        mark: a sign after a number that a note explains, with what it means: ``("*", "assumed")``.
+    """
+
+    text: str
+    kind: str = "text"
+    plain: str = ""
+    lines: tuple[str, ...] = ()
+    parts: tuple[Cell, ...] = ()
+    mark: tuple[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        checked_name("kind of cell", self.kind, CELLS)
+
+    @property
+    def is_decimal(self) -> bool:
+        """Whether this is a number in decimal notation."""
+        return self.kind == "number" and DECIMAL.fullmatch(self.text) is not None
+
+    def string(self) -> str:
+        """The cell in plain text, as a terminal and CSV show it."""
+        return (self.plain or self.text) + (f" ({self.mark[1]})" if self.mark else "")
+
+    def latex(self) -> str:
+        """The cell in LaTeX."""
+        if self.kind == "mixed":
+            return "".join(x.latex() if x.kind != "text" else _inner(x.text, escape_latex) for x in self.parts)
+        if self.kind == "text":
+            return "--" if self.text == "-" else escape_latex(self.text)
+        if not self.text:
+            return ""
+        body = self.text if self.kind == "math" else r"\infty" if self.text == "inf" else latex_number(self.text)
+        return f"${{{body}}}^{{{self.mark[0]}}}$" if self.mark else f"${body}$"
+
+    def latex_lines(self) -> list[str]:
+        """The cell in LaTeX, one entry for each line."""
+        if not self.lines:
+            return [self.latex()]
+        return [f"${x}$" if self.kind == "math" else escape_latex(x) for x in self.lines]
+
+    def siunitx(self, aligned: bool = True) -> str:
+        """The cell in an S column: a bare number, anything else in braces; without alignment a ``\\num``."""
+        mark = rf"\textsuperscript{{{self.mark[0]}}}" if self.mark else ""
+        if self.is_decimal:
+            return (self.text if aligned else rf"\num{{{self.text}}}") + mark
+        text = self.latex()
+        return f"{{{text}}}" if text and aligned else text
+
+    def markdown(self) -> str:
+        """The cell in Markdown."""
+        if self.kind == "mixed":
+            return "".join(x.markdown() if x.kind != "text" else _inner(x.text, escape_markdown) for x in self.parts)
+        if self.kind == "math":
+            return "$" + self.text.replace(r"\|", r"\Vert ").replace("|", r"\vert ") + "$"
+        return escape_markdown(self.text) + (escape_markdown(self.mark[0]) if self.mark else "")
+
+    def html(self) -> str:
+        """The cell in HTML; math as MathML, which needs nothing else."""
+        if self.kind == "mixed":
+            return "".join(x.html() if x.kind != "text" else html.escape(x.text) for x in self.parts)
+        if self.kind == "math":
+            return mathml(self.text)
+        return html.escape(self.text) + (f"<sup>{html.escape(self.mark[0])}</sup>" if self.mark else "")
+
+    def data(self) -> dict[str, Any]:
+        """The cell as JSON-ready data: a number's ``text`` is exact, its ``value`` the nearest double."""
+        result: dict[str, Any] = {"type": self.kind, "text": self.text}
+        if self.kind == "number":
+            result["value"] = float(self.text) if self.is_decimal else None
+        elif self.kind == "math":
+            result = {"type": "math", "latex": self.text, "text": self.string()}
+        if self.mark:
+            result["mark"] = self.mark[1]
+        return result
+
+
+def _inner(text: str, escape: Callable[[str], str]) -> str:
+    """Escaped text inside a mixed cell: the spaces at its ends stay."""
+    body = escape(text)
+    return (" " if text[:1] == " " else "") + body + (" " if body and text[-1:] == " " else "")
+
+
+def mathml(latex: str) -> str:
+    """MathML of LaTeX math, which a browser shows without a script."""
+    text: str = convert(re.sub(r"\\(operatorname|mathrm)\b", r"\\text", latex))
+    return text
+
+
+def number(text: str, mark: tuple[str, str] | None = None) -> Cell:
+    """A cell with a number."""
+    return Cell(text, "number", mark=mark)
+
+
+def math(text: str, plain: str = "", lines: Sequence[str] = ()) -> Cell:
+    """A cell with LaTeX math."""
+    return Cell(text, "math", plain, tuple(lines))
+
+
+def mixed(*parts: Cell) -> Cell:
+    """A cell of text and math."""
+    return Cell("".join(x.string() for x in parts), "mixed", parts=parts)
+
+
+def dollars(text: str) -> Cell:
+    """What a user writes for a caption or a header: text, with math between dollar signs."""
+    pieces = text.split("$")
+    if len(pieces) % 2 == 0 or len(pieces) == 1:  # no math, or a dollar sign that is just that
+        return Cell(text)
+    return mixed(*(math(x) if i % 2 else Cell(x) for i, x in enumerate(pieces) if x))
+
+
+@dataclass(frozen=True, eq=False)
+class Cells(Record):
+    """What a table is made of: a header and rows of cells, one alignment (``l`` or ``r``) for each column.
+
+    Attributes:
+        header: the headers in plain text.
+        rows: the cells.
+        alignment: one letter for each column.
+        caption, label: for LaTeX (either makes a complete ``table`` environment), Markdown and HTML; math in dollars.
+        heads: the headers as cells, where one of them is not text.
+        widths: columns set as paragraphs in LaTeX, with their share of the line.
+        layout: ``groups``: rows with the same first cell belong together, it is printed once; ``headings``: in LaTeX
+            such a cell becomes a line of its own above its rows.
+        size: LaTeX size the table is meant for (``footnotesize``; empty: the size of the text).
+        tight: less space between the columns in LaTeX.
+        aligned: the numbers of a column are comparable: with siunitx their decimal points line up.
+        notes: explanations below the table.
+        name: what the table is called on the command line.
+    """
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    alignment: str
+    caption: str = ""
+    label: str = ""
+    heads: tuple[Cell, ...] = ()
+    widths: Mapping[int, float] = field(default_factory=dict)
+    layout: str = ""
+    size: str = ""
+    tight: bool = False
+    aligned: bool = True
+    notes: tuple[Cell, ...] = ()
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        checked_tuple("the headers of a table", self.header, str)
+        columns = len(self.header)
+        if not columns or len(self.alignment) != columns or set(self.alignment) - {"l", "r"}:
+            raise InputError(
+                f"a table of {columns} columns needs as many letters l or r as its alignment, got {self.alignment!r}"
+            )
+        for i, row in enumerate((self.heads, *self.rows) if self.heads else self.rows):
+            checked_tuple(f"row {i} of a table", row, Cell)
+            if len(row) != columns:
+                raise InputError(f"row {i} of a table has {len(row)} cells, its header {columns}")
+        for place in self.widths:
+            if place not in range(columns):
+                raise InputError(f"a width is given for column {place}; the columns are 0 to {columns - 1}")
+        checked_name("layout of a table", self.layout, ("", "groups", "headings"))
+        checked_tuple("the notes of a table", self.notes, Cell)
+        if self.label and not _LABEL.fullmatch(self.label):
+            raise InputError(f"label {self.label!r} is no LaTeX label: use letters, digits and : . _ / + -")
+
+    @property
+    def titles(self) -> tuple[Cell, ...]:
+        """The headers as cells."""
+        return self.heads or tuple(Cell(x) for x in self.header)
+
+    def sparse_rows(self) -> list[tuple[Cell, ...]]:
+        """The rows, with a first cell that repeats the one above left out where rows are grouped."""
+        if not self.layout:
+            return list(self.rows)
+        above = [None, *(row[0] for row in self.rows)]
+        return [(Cell("") if row[0] == x else row[0], *row[1:]) for row, x in zip(self.rows, above, strict=False)]
