@@ -39,13 +39,14 @@ if TYPE_CHECKING:
         UnknownNameError as UnknownNameError,
     )
     from cmbound.evaluation.records import Approximation as Approximation, Evaluation as Evaluation
-    from cmbound.evaluation.statement import Statement as Statement, theorem as theorem
+    from cmbound.evaluation.statement import Statement as Statement, register as register, theorem as theorem
     from cmbound.evaluation.sweeps import sweep as sweep
     from cmbound.papers.tables import table as table
     from cmbound.planning.budget import Budget as Budget, solve as solve
     from cmbound.planning.schedule import Schedule as Schedule, schedule as schedule
     from cmbound.reports.table import Table as Table
     from cmbound.theory.grids import Grid as Grid
+    from cmbound.theory.notation import symbol as symbol
     from cmbound.theory.profiles import PROFILES as PROFILES, Profile as Profile
     from cmbound.theory.records import (
         Assumption as Assumption,
@@ -68,7 +69,8 @@ _HOMES = {
     "analysis.records": ("Corollary",),
     "analysis.sensitivity": ("dominance", "dominating", "elasticities", "elasticity"),
     "evaluation.records": ("Approximation", "Evaluation"),
-    "evaluation.statement": ("Statement", "theorem"),
+    "evaluation.statement": ("Statement", "register", "theorem"),
+    "theory.notation": ("symbol",),
     "errors": (
         "CmboundError",
         "DomainError",

@@ -443,7 +443,7 @@ WRONG: list[tuple[Callable[[], Any], str]] = [
     (lambda: made.replace(PLAIN, sources=(Term("total", L_f),)), "is called 'total'"),
     (lambda: made.replace(PLAIN, sources=(Term("d", L_f),)), "is called 'd'"),
     (lambda: made.replace(PLAIN, sources=(Term("x", sympy.Symbol("Lf", positive=True)),)), "did you mean 'L_f'"),
-    (lambda: made.replace(PLAIN, sources=(Term("x", sympy.Symbol("L_f")),)), "import it from cmbound.theory.notation"),
+    (lambda: made.replace(PLAIN, sources=(Term("x", sympy.Symbol("L_f")),)), "make it with cmbound.symbol"),
     (lambda: made.replace(PLAIN, sources=(Term("x", ConsistencySum(T).subs(eps_cm, 1)),)), "put into a place-holder"),
     (lambda: made.replace(PLAIN, free=("gama",)), "unknown free parameter of statement 'mine' 'gama'"),
     (lambda: made.replace(PLAIN, free=("gamma",)), "unknown free parameter of statement 'mine' 'gamma'"),

@@ -98,7 +98,45 @@ report_options = together(format_option(*REPORT_FORMATS), output_option)
 cluster_option = click.option(
     "--cluster", metavar="ADDRESS", help="Send the work to a Dask scheduler (extra cluster), such as tcp://127.0.0.1:8786."
 )
-id_argument = click.argument("id", shell_complete=completer(theorem_ids))
+
+
+def _define(ctx: click.Context, param: click.Parameter, paths: tuple[str, ...]) -> None:
+    for path in paths:
+        from cmbound.evaluation.defining import from_file
+        from cmbound.evaluation.statement import register
+
+        for found in from_file(path):
+            register(found)
+
+
+define_option = click.option(
+    "--define",
+    metavar="FILE",
+    multiple=True,
+    type=click.Path(),
+    expose_value=False,
+    is_eager=True,
+    callback=_define,
+    help="A .py or .toml file that defines statements of your own. Repeatable.",
+)
+
+
+def id_argument(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The id of a statement, which --define may have defined."""
+    return click.argument("id", shell_complete=completer(theorem_ids))(define_option(command))
+
+
+def optional_id(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The same where the id may be left out."""
+    return click.argument("id", required=False, shell_complete=completer(theorem_ids))(define_option(command))
+
+
+def ids_argument(metavar: str = "[ID]...", required: bool = False) -> Decorator:
+    """The ids of several statements, which --define may have defined."""
+    several = click.argument("ids", metavar=metavar, nargs=-1, required=required, shell_complete=completer(theorem_ids))
+    return together(several, define_option)
+
+
 tier_option = click.option("--tier", type=click.Choice(names.TIERS), default="certified", show_default=True, help="Arithmetic.")
 digits_option = click.option("--digits", type=int, help="Relative accuracy of the enclosure, in digits.  [default: 15]")
 

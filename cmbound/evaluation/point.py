@@ -35,6 +35,8 @@ from cmbound.threads import alone
 MAX_BITS = 1 << 20
 MAX_WORK = 1 << 27
 """Limit of the work of one attempt, steps times bits (times bits/4096 where there are more): below a minute."""
+PATIENT_BITS = 4096
+"""Precision at which a term of a user's statement without a finite enclosure is taken to have none: 0 in a denominator stays."""
 WORK_OF_INTEGRAL = 50
 DEFAULT_DIGITS = 15
 MAX_DIGITS = 1000
@@ -73,6 +75,11 @@ def evaluate_setting(setting: Setting, tier: str = "certified", digits: Any = No
                 if tier == "approximate":
                     return _record(setting, paths, tier, digits, *_approximate_rows(setting, rows))
                 return _record(setting, paths, tier, digits, *_enclosed_rows(setting, rows, digits))
+        if (lost := _not_finite(rows)) and theorem.known == "own" and bits > PATIENT_BITS:
+            raise UndecidedError(
+                f"{theorem.id}: the term {lost} has no finite enclosure at these parameters: "
+                "does a denominator vanish, or a root or logarithm leave its domain?"
+            )
         bits *= 2
     size = f" of a sum of {setting.grid.N} steps" if setting.grid is not None and not setting.collapsed else ""
     raise UndecidedError(
@@ -223,6 +230,11 @@ def _scheduled_rows(setting: Setting, sums: Sums) -> list[dict[str, Any]]:
     return [dict(zip((x.name for x in terms), row, strict=True)) for row in rows]
 
 
+def _not_finite(rows: Sequence[Mapping[str, Any]]) -> str:
+    """A term without a finite enclosure (empty: there is none)."""
+    return next((name for row in rows for name, x in row.items() if not x.is_finite()), "")
+
+
 def _accurate(row: Mapping[str, Any], digits: int) -> bool:
     total = sum(row.values(), certified.number(0))
     return all(certified.relative_accuracy(x) >= digits for x in (*row.values(), total))
@@ -235,7 +247,8 @@ def _enclosed_rows(setting: Setting, rows: list[dict[str, Any]], digits: int) ->
         total = sum(row.values(), certified.number(0))
         for name, x in row.items():
             if x < 0:
-                raise DomainError(f"the term {name} is negative: profile {setting.profile_name!r} is not a bound")
+                culprit = f"profile {setting.profile_name!r}" if setting.profiles else setting.theorem.id
+                raise DomainError(f"the term {name} is negative: {culprit} is not a bound")
         if total.upper() > certified.number(Fraction(np.finfo(np.float64).max)):
             raise DomainError(f"{setting.theorem.id}: the value, about 10^{_order_of(total)}, exceeds the largest float64 number")
         terms = tuple(

@@ -17,7 +17,7 @@ from cmbound.numbers import latex_number, plain_decimal, rounded, text_up
 from cmbound.reports.cells import Cell, number
 from cmbound.reports.report import Body, Report, Result
 from cmbound.reports.table import Table
-from cmbound.theory.records import Theorem
+from cmbound.theory.records import CONFIRMED, Theorem
 
 SCHEMA_VERSION = "1"
 _SHOWN_STEPS = 50
@@ -136,8 +136,8 @@ class Evaluation(Result, Record):
 
     @property
     def is_guarantee(self) -> bool:
-        """Whether ``upper`` bounds the metric: certified, explicit (or exact), and read in its source or proved here."""
-        known = self.theorem.known in ("verbatim", "derived")
+        """Whether ``upper`` bounds the metric: certified, explicit (or exact), proved here, in its source or by its author."""
+        known = self.theorem.known in CONFIRMED
         return self.theorem.kind != "order" and known and self.tier == "certified"
 
     @property
@@ -200,7 +200,9 @@ def _notes(evaluation: Evaluation) -> list[str]:
     found = []
     if evaluation.theorem.kind == "order":
         found.append(f"order form with C = {evaluation.parameters['C']}: not a guarantee, the paper's constant is unspecified")
-    elif evaluation.theorem.known not in ("verbatim", "derived"):
+    elif evaluation.theorem.known == "own":
+        found.append("a statement of one's own: that it holds is its author's to prove")
+    elif evaluation.theorem.known not in CONFIRMED:
         found.append("not a guarantee: the form of this statement is quoted by others, its source was not read")
     if evaluation.tier == "approximate":
         found.append("float64: an approximation of the bound, not a certified one")

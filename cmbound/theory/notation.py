@@ -6,13 +6,19 @@ can complete and check names at once; :attr:`Parameter.symbol` imports it when i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import keyword
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache, cached_property
 from typing import Any
 
+from cmbound.checks import checked_text
+from cmbound.errors import InputError, UnknownNameError
 from cmbound.frozen import FrozenDict
+
+_DOMAIN = re.compile(r"(an? )?(number|integer)?( ?(?P<sign>>=?) ?(?P<low>-?[0-9]+))?( and)?( ?< ?(?P<high>-?[0-9]+))?")
 
 
 @dataclass(frozen=True)
@@ -23,6 +29,20 @@ class Domain:
     low_open: bool = False
     high: int | None = None
     integer: bool = False
+
+    @classmethod
+    def of(cls, text: str) -> Domain:
+        """The domain that a text says, such as ``>= 0``, ``> 0 and < 1``, ``an integer >= 1`` or ``a number``.
+
+        Raises:
+            InputError: the text is not of this form.
+        """
+        words = " ".join(text.split())
+        found = _DOMAIN.fullmatch(words)
+        if found is None or not words:
+            raise InputError(f"domain must be like '>= 0', '> 0 and < 1', 'integer >= 1' or 'a number', got {text!r}")
+        low, high = (None if found[x] is None else int(found[x]) for x in ("low", "high"))
+        return cls(low, found["sign"] == ">", high, "integer" in words)
 
     def __contains__(self, x: Fraction) -> bool:
         if self.integer and x.denominator != 1:
@@ -171,7 +191,89 @@ UPPER_BOUNDS: frozenset[str] = frozenset({
 The others are what they are (a time, a count, the width tau of the Gaussian part): they are printed in full."""
 
 TABLE: Mapping[str, Parameter] = FrozenDict({p.name: p for p in PARAMETERS})
-PUBLIC: tuple[str, ...] = tuple(p.name for p in PARAMETERS if not p.internal)
+"""All rows by name; :func:`symbol` adds a user's own."""
+
+
+class _Public(Sequence[str]):
+    """The names a user may give, in the order of the table."""
+
+    def _names(self) -> list[str]:
+        return [name for name, row in TABLE.items() if not row.internal]
+
+    def __getitem__(self, place: Any) -> Any:
+        return self._names()[place]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names())
+
+    def __contains__(self, name: object) -> bool:
+        return name in TABLE and not TABLE[str(name)].internal
+
+    def __len__(self) -> int:
+        return len(self._names())
+
+
+PUBLIC: Sequence[str] = _Public()
+
+
+def own(name: str) -> bool:
+    """Whether a parameter is a user's own."""
+    return name in TABLE and name not in _BUILT_IN
+
+
+def symbol(name: str, domain: str | Domain | None = None, meaning: str = "", latex: str = "") -> Any:
+    r"""The SymPy symbol of a parameter: of the table of symbols by its name alone, or a new one for a statement of your own.
+
+    Args:
+        name: ASCII name, the keyword in Python and on the command line.
+        domain: the numbers allowed: ``>= 0``, ``> 0 and < 1``, ``an integer >= 1``, ... (the ends are integers).
+        meaning: what it is, in one sentence.
+        latex: how it is written in a paper (default: the name).
+
+    Raises:
+        UnknownNameError: a name alone that is in no table.
+        InputError: no such form of domain, or a name that cannot be a keyword or means something else already.
+
+    >>> import cmbound
+    >>> kap = cmbound.symbol("kap", domain=">= 0", meaning="curvature of the data manifold", latex=r"\kappa_M")
+    >>> kap.is_nonnegative, cmbound.symbol("L_f")
+    (True, L_f)
+    """
+    checked_text("the name of a symbol", name)
+    if domain is None:
+        if name not in TABLE:
+            raise UnknownNameError("parameter", name, PUBLIC, hint=" (a symbol of your own needs a domain, such as '>= 0')")
+        return TABLE[name].symbol
+    allowed = domain if isinstance(domain, Domain) else Domain.of(checked_text(f"domain of {name}", domain))
+    row = Parameter(name, latex or r"\mathit{" + name.replace("_", r"\_") + "}", meaning or "a parameter of one's own", allowed)
+    return add(row).symbol
+
+
+def add(row: Parameter) -> Parameter:
+    """Enter a user's row in the table.
+
+    Raises:
+        InputError: a name that cannot be a keyword or means something else already.
+    """
+    name = row.name
+    if not name.isascii() or not name.isidentifier() or keyword.iskeyword(name) or name.startswith("_"):
+        raise InputError(f"a symbol cannot be called {name!r}: use letters, digits and _")
+    if name in _TAKEN or (name in TABLE and not own(name)):
+        raise InputError(f"a symbol of your own cannot be called {name!r}, which means something else here already")
+    if name in TABLE and TABLE[name].domain != row.domain:
+        raise InputError(f"{name} is {TABLE[name].domain} already; take another name for {row.domain}")
+    if TABLE.get(name) != row:
+        dict.__setitem__(TABLE, name, row)  # type: ignore[arg-type]
+        latex_names.cache_clear()
+    return TABLE[name]
+
+
+_BUILT_IN = frozenset(TABLE)
+_TAKEN = frozenset({
+    "profile", "grid", "teacher", "to", "start", "clock", "preset", "digits", "tier", "id", "target", "split", "unknown", "fix",
+    "total", "trivial", "dominating", "dominating_term", "statements", "metric", "world", "assume", "steps", "gain",
+})  # fmt: skip
+"""Names of options and columns."""
 
 
 SIGNS: tuple[tuple[str, str, str], ...] = (
@@ -204,7 +306,7 @@ SIGNS: tuple[tuple[str, str, str], ...] = (
 @cache
 def latex_names() -> dict[Any, str]:
     """LaTeX of every symbol, for SymPy's ``symbol_names``."""
-    return {p.symbol: p.latex for p in PARAMETERS}
+    return {p.symbol: p.latex for p in TABLE.values()}
 
 
 def __getattr__(name: str) -> Any:

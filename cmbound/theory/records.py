@@ -16,12 +16,14 @@ from cmbound.checks import (
 from cmbound.errors import InputError
 from cmbound.frozen import Record
 from cmbound.theory.expressions import checked_expression, checked_relation, checked_symbols
-from cmbound.theory.notation import PUBLIC, TABLE
+from cmbound.theory.notation import PUBLIC, TABLE, Parameter, add
 from cmbound.theory.variants import LastTime, LocalErrorSum, Placeholder, ScheduleSum, StartGap
 
 KINDS = ("order", "explicit", "exact")
 STATUSES = ("stated", "implied", "proved", "unconfirmed")
-KNOWN = ("verbatim", "secondary", "derived", "abstract", "memory")
+KNOWN = ("verbatim", "secondary", "derived", "abstract", "memory", "own")
+CONFIRMED = ("verbatim", "derived", "own")
+"""Forms that are bounds where their statement is explicit: read in the source, proved here, or answered for by their author."""
 RESERVED = frozenset({"total", "trivial", "dominating", "dominating_term"})
 """Names of columns beside those of the terms, which no term can have."""
 _IN_TERMS = (*PUBLIC, "t_prev")
@@ -101,7 +103,7 @@ class Theorem(Record):
         ve_factor: factor from the OU to the variance-exploding clock (None: stated in the OU clock only).
         free: parameters of the algorithm, not of the model, that an evaluation chooses best where they are left out.
         known: how sure the form is: ``verbatim`` (read in the source itself), ``secondary`` (quoted by others), ``derived``
-            (proved here), ``abstract`` (read in the abstract only) or ``memory`` (not confirmed).
+            (proved here), ``abstract`` (read in the abstract only), ``memory`` (not confirmed) or ``own`` (a user's).
         clock: ``ou``, ``ve`` or another clock the source uses, in words.
         aliases: the source's own symbols, by the name they have here.
         complexity: number of steps, or of iterations, for accuracy ``eps`` in the metric of ``complexity_metric``, up to a
@@ -109,6 +111,7 @@ class Theorem(Record):
         complexity_metric: the metric of that accuracy (empty: ``metric``).
         experiment: what can be simulated to check it, a name of :mod:`cmbound.verification.experiments` (empty: nothing).
         remark: what a reader of each evaluation must be told (empty: nothing).
+        own_parameters: rows of the table of symbols that a user added for it, entered again wherever the statement comes.
     """
 
     id: str
@@ -134,10 +137,14 @@ class Theorem(Record):
     complexity_metric: str = ""
     experiment: str = ""
     remark: str = ""
+    own_parameters: tuple[Parameter, ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
         here = f"statement {checked_text('the id of a statement', self.id)!r}"
+        checked_tuple(f"the own parameters of {here}", self.own_parameters, Parameter)
+        for row in self.own_parameters:
+            add(row)
         checked_name(f"kind of {here}", self.kind, KINDS)
         checked_name(f"status of {here}", self.status, STATUSES)
         checked_name(f"known of {here}", self.known, KNOWN)
@@ -167,7 +174,7 @@ class Theorem(Record):
             checked_tuple(f"the {what} of {here}", terms, Term)
             checked_distinct(f"the {what} of {here}", (x.name for x in terms))
             for term in terms:
-                if term.name in RESERVED or term.name in TABLE:
+                if term.name in RESERVED or term.name in PUBLIC:
                     raise InputError(f"a term of {here} is called {term.name!r}, which is the name of a parameter or of a column")
                 checked_symbols(f"term {term.name!r} of {here}", term.expression, _IN_TERMS)
                 for holder in term.expression.atoms(Placeholder):
