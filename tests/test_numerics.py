@@ -17,8 +17,9 @@ import sympy
 from sympy import atan, exp, log, pi, sqrt, tanh
 
 import cmbound
-from cmbound.arithmetic import approximate, certified, decreasing, integrals
+from cmbound.arithmetic import approximate, certified, decreasing
 from cmbound.errors import InputError
+from cmbound.theory import integrals
 from cmbound.theory.functions import elementary
 from cmbound.theory.notation import t
 from cmbound.theory.profiles import Profile

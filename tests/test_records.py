@@ -27,7 +27,6 @@ import cmbound
 from cmbound import errors
 from cmbound.analysis.monomials import Monomial, Series
 from cmbound.arithmetic.decreasing import Fact
-from cmbound.arithmetic.integrals import extract
 from cmbound.catalogue.presets import Origin, Preset, names
 from cmbound.comparison.asked import Given
 from cmbound.comparison.complexity import verdicts
@@ -52,6 +51,7 @@ from cmbound.sampling.kernels import Coefficients, Overdamped, Underdamped
 from cmbound.sampling.run import checked_run
 from cmbound.theory.formulas import ALIASES
 from cmbound.theory.grids import FORMULAS
+from cmbound.theory.integrals import extract
 from cmbound.theory.notation import TABLE, L_f, T, a, b, d, delta, eps_cm, q, t, y
 from cmbound.theory.profiles import EI, PROFILES, Profile, Rule
 from cmbound.theory.records import Assumption, Reference, Term, Theorem

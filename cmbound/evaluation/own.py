@@ -23,10 +23,10 @@ from cmbound.arithmetic import certified
 from cmbound.arithmetic.backend import Balls, ordered_symbols
 from cmbound.arithmetic.decreasing import Fact, NotReal, examine, value_at
 from cmbound.arithmetic.exact import as_expr, difference, sign
-from cmbound.arithmetic.integrals import cuts
 from cmbound.errors import DomainError, UndecidedError
 from cmbound.theory.formulas import convert
 from cmbound.theory.functions import plain
+from cmbound.theory.integrals import cuts
 from cmbound.theory.notation import TABLE, L_s, a, b, delta, h, t
 from cmbound.theory.profiles import Profile, Rule
 from cmbound.theory.records import Assumption

@@ -18,6 +18,7 @@ from sympy import Integer, log
 from cmbound.checks import checked_name
 from cmbound.errors import DomainError, InputError
 from cmbound.frozen import FrozenDict, Record
+from cmbound.numbers import exact
 from cmbound.theory.functions import lam, rearranged
 from cmbound.theory.notation import N, T, delta, rho
 
@@ -100,8 +101,6 @@ class Grid(Record):
 
 
 def _exact(nodes: Sequence[Any]) -> tuple[Fraction, ...]:
-    from cmbound.numbers import exact
-
     values = tuple(exact("grid", x) for x in nodes)
     if len(values) < 2:
         raise DomainError(f"grid has {len(values)} node{'s' * (len(values) != 1)}; at least 2 are needed")

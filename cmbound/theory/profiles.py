@@ -16,11 +16,10 @@ from typing import Any
 
 from sympy import Integer, Integral, Max, Min, Rational, S, log, sqrt
 
-from cmbound.arithmetic.codegen import require_computable
-from cmbound.arithmetic.integrals import cuts, extract, in_branches
 from cmbound.checks import checked_distinct, checked_name, checked_text, checked_tuple
 from cmbound.errors import InputError, UnknownNameError
 from cmbound.frozen import FrozenDict, Record
+from cmbound.theory.computable import require_computable
 from cmbound.theory.expressions import checked_expression
 from cmbound.theory.functions import (
     I3,
@@ -53,6 +52,7 @@ from cmbound.theory.functions import (
     v,
     w0,
 )
+from cmbound.theory.integrals import cuts, extract, in_branches
 from cmbound.theory.notation import H_2, PUBLIC, TABLE, L_s, R, a, b, d, d_eff, h, m2, n_atoms, nu, q, sd2, t, t_star, tau, y
 from cmbound.theory.records import Assumption
 from cmbound.theory.variants import TEACHERS
