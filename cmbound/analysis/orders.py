@@ -16,7 +16,7 @@ from cmbound.analysis.records import Order, Orders
 from cmbound.analysis.series import leading
 from cmbound.arithmetic.exact import rational_near, time_from_sigma
 from cmbound.errors import DomainError, InputError
-from cmbound.evaluation.setting import exact_scalars
+from cmbound.evaluation.given import exact_scalars
 from cmbound.evaluation.statement import theorem as find
 from cmbound.frozen import FrozenDict
 from cmbound.theory.formulas import ALIASES, closed_terms, require_formula, without_waiting

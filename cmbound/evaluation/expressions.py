@@ -14,7 +14,7 @@ from cmbound.arithmetic import approximate
 from cmbound.checks import checked_distinct
 from cmbound.errors import InputError, UnknownNameError
 from cmbound.evaluation import arrays
-from cmbound.evaluation.setting import exact_scalars
+from cmbound.evaluation.given import exact_scalars
 from cmbound.theory.formulas import (
     ALIASES,
     OPTIONS as ALL_OPTIONS,

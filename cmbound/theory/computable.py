@@ -17,7 +17,7 @@ FUNCTIONS: tuple[Any, ...] = (
 )  # fmt: skip
 FLOAT64_ONLY: tuple[Any, ...] = (expm1, log1p, sympy.atan2)
 """Functions of stable forms; a stable form without them serves every arithmetic (1 - s_T cancels 1.4 T bits of a ball too)."""
-_OPERATIONS: tuple[Any, ...] = (sympy.Add, sympy.Mul, sympy.Pow, sympy.Max, sympy.Min, sympy.Abs)
+_COMPUTED: tuple[Any, ...] = (sympy.Add, sympy.Mul, sympy.Pow, sympy.Max, sympy.Min, sympy.Abs, *FUNCTIONS)
 _CONSTANTS = (sympy.pi, sympy.E, sympy.nan)
 _WRITABLE = "exp, log, sqrt, powers, atan, sin, cos, sinh, cosh, tanh, erf, Abs, sign, Max, Min, Heaviside and Piecewise"
 
@@ -36,7 +36,7 @@ def _parts(expr: Any) -> tuple[Any, ...]:
         return (type(expr).definition(*expr.args),)
     if isinstance(expr, sympy.Piecewise):
         return tuple(y for value, condition in expr.args for y in (value, *_sides(condition)))
-    return tuple(expr.args) if isinstance(expr, (*_OPERATIONS, *FUNCTIONS)) else (rewritten(expr),)
+    return tuple(expr.args) if isinstance(expr, _COMPUTED) else (rewritten(expr),)
 
 
 def _sides(condition: Any) -> tuple[Any, ...]:

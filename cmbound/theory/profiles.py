@@ -249,6 +249,10 @@ class Profile(Record):
         return cls(_own(name), title or "stretch bound given by the user", {teacher: (rule,)}, (assumption,), own=True)
 
 
+Entry = tuple[Profile, tuple[Rule, ...]]
+"""A profile with its rules for the teacher at hand."""
+
+
 def _own(name: str) -> str:
     """The name of a user's profile, which must not be that of another one that is known."""
     if name in NAMES:
