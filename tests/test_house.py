@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 
 import cmbound
+from cmbound import names
+from cmbound.theory import formulas, grids, profiles, variants
 
 ROOT = Path(cmbound.__file__).parent
 GROUND = frozenset({"errors", "checks", "frozen", "threads", "files", "parallel", "numbers", "names"})
@@ -271,6 +273,21 @@ def test_the_table_is_that_of_the_house() -> None:
         assert all(order.index(x) < order.index(room) for x in below), room
     assert _allowed("papers") == set(ROOMS) - {"cli"}
     assert set(HEAVY) & set(sys.stdlib_module_names) == set()
+
+
+# --- what is listed twice, so that a shell can complete it at once ------------------------------------------------------
+
+
+def test_names_offered_are_those_of_the_theory() -> None:
+    for offered, known in (
+        (names.PROFILES, profiles.PROFILES),
+        (names.TEACHERS, variants.TEACHERS),
+        (names.STARTS, variants.STARTS),
+        (names.CLOCKS, variants.CLOCKS),
+    ):
+        assert offered == tuple(known)
+    assert {*grids.FORMULAS, "two-stage"} == set(names.GRIDS) == set(grids.TAKES)
+    assert {x for theorem in cmbound.catalogue.theorems() for x in formulas.choices(theorem)} == set(names.CHOICES)
 
 
 # --- can these tests fail? ----------------------------------------------------------------------------------------------

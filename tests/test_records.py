@@ -53,9 +53,10 @@ from cmbound.theory.formulas import ALIASES
 from cmbound.theory.grids import FORMULAS
 from cmbound.theory.integrals import extract
 from cmbound.theory.notation import TABLE, L_f, T, a, b, d, delta, eps_cm, q, t, y
-from cmbound.theory.profiles import EI, PROFILES, Profile, Rule
+from cmbound.theory.profiles import PROFILES
 from cmbound.theory.records import Assumption, Reference, Term, Theorem
-from cmbound.theory.variants import CLOCKS, STARTS, TEACHERS, ConsistencySum
+from cmbound.theory.rules import Profile, Rule
+from cmbound.theory.variants import CLOCKS, EI, STARTS, TEACHERS, ConsistencySum
 from cmbound.verification import campaign, gaussian, runner
 from cmbound.verification.mutations import weakened
 from cmbound.verification.planted import Verdict, Witness, explicit_ids
@@ -219,7 +220,8 @@ def test_records_that_differ_are_not_equal() -> None:
 
 _OTHER = """
 import pickle, sys, cmbound
-from cmbound.theory.profiles import PROFILES, Profile
+from cmbound.theory.profiles import PROFILES
+from cmbound.theory.rules import Profile
 from cmbound.theory.notation import t
 import sympy
 mine = Profile.from_acceleration("mine", 3 * sympy.exp(-t))

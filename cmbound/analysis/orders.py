@@ -22,9 +22,10 @@ from cmbound.frozen import FrozenDict
 from cmbound.theory.formulas import ALIASES, closed_terms, require_formula, without_waiting
 from cmbound.theory.functions import geometric_sum
 from cmbound.theory.notation import TABLE
-from cmbound.theory.profiles import EI, Profile, profile as find_profile
+from cmbound.theory.profiles import profile as find_profile
 from cmbound.theory.records import Theorem
-from cmbound.theory.variants import LocalErrorSum
+from cmbound.theory.rules import Profile
+from cmbound.theory.variants import EI, LocalErrorSum
 from cmbound.threads import alone
 
 DEFAULT_PROFILE = "universal-integrated"

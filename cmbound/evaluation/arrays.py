@@ -27,8 +27,8 @@ from cmbound.evaluation.unused import unused
 from cmbound.numbers import exact
 from cmbound.theory.formulas import ALIASES, OPTIONS, accepts, computable_terms, require_formula, unknown_parameter
 from cmbound.theory.notation import TABLE, L_f, L_s, a
-from cmbound.theory.profiles import Profile, Rule
 from cmbound.theory.records import Term, Theorem
+from cmbound.theory.rules import Profile, Rule
 from cmbound.threads import alone
 
 CHUNK = 1 << 14

@@ -25,8 +25,8 @@ from cmbound.theory.formulas import (
     unknown_parameter,
 )
 from cmbound.theory.notation import TABLE
-from cmbound.theory.profiles import Profile
 from cmbound.theory.records import Term, Theorem
+from cmbound.theory.rules import Profile
 from cmbound.theory.variants import Placeholder
 from cmbound.threads import alone
 

@@ -25,8 +25,8 @@ from cmbound.theory.formulas import convert
 from cmbound.theory.functions import plain
 from cmbound.theory.integrals import cuts
 from cmbound.theory.notation import TABLE, L_s, a, b, delta, t
-from cmbound.theory.profiles import Entry, Profile
 from cmbound.theory.records import Assumption, Theorem
+from cmbound.theory.rules import Entry, Profile
 from cmbound.theory.variants import Clock
 
 Shape = tuple[str, Assumption, str]

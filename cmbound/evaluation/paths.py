@@ -18,7 +18,7 @@ from cmbound.arithmetic.backend import ordered_symbols
 from cmbound.evaluation.setting import Setting
 from cmbound.evaluation.sums import FLOATS, Piece, Steps, Sums, node, node_index
 from cmbound.theory.notation import L_f, a, b, delta, h, q
-from cmbound.theory.profiles import Profile, Rule
+from cmbound.theory.rules import Profile, Rule
 
 Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.intp]

@@ -32,8 +32,9 @@ from cmbound.theory.formulas import (
 )
 from cmbound.theory.grids import Grid
 from cmbound.theory.notation import TABLE
-from cmbound.theory.profiles import PROFILES, Entry, Profile, profile, specialised, unavailable
+from cmbound.theory.profiles import PROFILES, profile, specialised, unavailable
 from cmbound.theory.records import Assumption, Theorem
+from cmbound.theory.rules import Entry, Profile
 from cmbound.theory.variants import TEACHERS, Clock, Teacher, choose, visible_symbols
 from cmbound.threads import alone
 

@@ -16,7 +16,7 @@ from cmbound.errors import DomainError, UndecidedError
 from cmbound.evaluation.setting import Setting
 from cmbound.evaluation.sums import Piece, Sums
 from cmbound.theory.notation import a, b, h
-from cmbound.theory.profiles import Rule
+from cmbound.theory.rules import Rule
 
 _PRECISIONS = (128, 512, 2048)
 

@@ -24,7 +24,7 @@ from cmbound.theory.formulas import convert
 from cmbound.theory.functions import plain
 from cmbound.theory.grids import FORMULAS, j, two_stage_nodes
 from cmbound.theory.notation import H_2, TABLE, L_f, L_s, T, a, b, delta, eps_cm, eps_sc, h, nu, q, t_hat, t_prev
-from cmbound.theory.profiles import Rule
+from cmbound.theory.rules import Rule
 
 FLOATS = Floats()
 

@@ -16,8 +16,9 @@ from cmbound.names import CHOICES
 from cmbound.theory.formulas import ALIASES, choices, outer_terms
 from cmbound.theory.grids import TAKES
 from cmbound.theory.notation import H_2, TABLE, L_f, nu
-from cmbound.theory.profiles import PROFILES, Profile, Rule, unavailable
+from cmbound.theory.profiles import PROFILES, unavailable
 from cmbound.theory.records import Term
+from cmbound.theory.rules import Profile, Rule
 from cmbound.theory.variants import ConsistencySum, LipschitzAt, LocalErrorSum, ScheduleSum, ScoreSum, visible_symbols
 
 _SUMS = (ConsistencySum, ScoreSum, LocalErrorSum)

@@ -30,8 +30,9 @@ from cmbound.theory.notation import (
     t_switch,
     t_switch_hat,
 )
-from cmbound.theory.profiles import Profile, profile
+from cmbound.theory.profiles import profile
 from cmbound.theory.records import Term, Theorem
+from cmbound.theory.rules import Profile
 from cmbound.theory.variants import (
     CLOCKS,
     OU,

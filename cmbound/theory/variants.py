@@ -216,6 +216,7 @@ DDIM = Teacher(
     needs_grid=True,
     reference="theory 3.10",
 )
+EI = EXPONENTIAL_INTEGRATOR.name
 TEACHERS = FrozenDict({x.name: x for x in (EXPONENTIAL_INTEGRATOR, DDIM)})
 
 STARTS = FrozenDict(
