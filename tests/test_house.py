@@ -15,6 +15,7 @@ import pytest
 
 import cmbound
 from cmbound import names
+from cmbound.catalogue import catalogue
 from cmbound.theory import formulas, grids, profiles, variants
 
 ROOT = Path(cmbound.__file__).parent
@@ -287,7 +288,7 @@ def test_names_offered_are_those_of_the_theory() -> None:
     ):
         assert offered == tuple(known)
     assert {*grids.FORMULAS, "two-stage"} == set(names.GRIDS) == set(grids.TAKES)
-    assert {x for theorem in cmbound.catalogue.theorems() for x in formulas.choices(theorem)} == set(names.CHOICES)
+    assert {x for theorem in catalogue.theorems() for x in formulas.choices(theorem)} == set(names.CHOICES)
 
 
 # --- can these tests fail? ----------------------------------------------------------------------------------------------
