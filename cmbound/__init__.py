@@ -47,13 +47,14 @@ if TYPE_CHECKING:
     from cmbound.reports.table import Table as Table
     from cmbound.theory.grids import Grid as Grid
     from cmbound.theory.notation import symbol as symbol
-    from cmbound.theory.profiles import PROFILES as PROFILES, Profile as Profile
+    from cmbound.theory.profiles import PROFILES as PROFILES
     from cmbound.theory.records import (
         Assumption as Assumption,
         Reference as Reference,
         Term as Term,
         Theorem as Theorem,
     )
+    from cmbound.theory.rules import Profile as Profile
     from cmbound.verification.campaign import check as check
     from cmbound.verification.falsify import falsify as falsify
     from cmbound.verification.planted import planted as planted
@@ -84,7 +85,8 @@ _HOMES = {
     "planning.budget": ("Budget", "solve"),
     "planning.schedule": ("Schedule", "schedule"),
     "catalogue.presets": ("preset",),
-    "theory.profiles": ("PROFILES", "Profile"),
+    "theory.profiles": ("PROFILES",),
+    "theory.rules": ("Profile",),
     "theory.records": ("Assumption", "Reference", "Term", "Theorem"),
     "evaluation.sweeps": ("sweep",),
     "papers.tables": ("table",),

@@ -18,5 +18,7 @@ TARGETS = ("p_data", "p_delta")
 STARTS = ("standard", "matched")
 CLOCKS = ("ou", "ve")
 TIERS = ("certified", "approximate")
-OPTIONS = ("profile", "grid", "teacher", "to", "start", "clock", "preset", "digits", "tier")
+CHOICES = ("profile", "grid", "teacher", "to", "start", "clock")
+"""What a statement may leave open."""
+OPTIONS = (*CHOICES, "preset", "digits", "tier")
 """What may be given beside the parameters of a statement."""

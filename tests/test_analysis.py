@@ -43,7 +43,9 @@ from cmbound.theory.functions import (
     s_rise,
 )
 from cmbound.theory.notation import TABLE, C, L_f, L_s, N, R, T, W_prev, d, delta, eps, eps_cm, eps_sc, h, k, m2, t_hat, t_switch
-from cmbound.theory.profiles import EI, PROFILES, Profile
+from cmbound.theory.profiles import PROFILES
+from cmbound.theory.rules import Profile
+from cmbound.theory.variants import EI
 from tests.test_cli import Outcome, call, fine, flags, strict
 
 POINT = {

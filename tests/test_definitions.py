@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from cmbound import tables
 from cmbound.catalogue import catalogue
 from cmbound.errors import InputError
 from cmbound.evaluation import shown
 from cmbound.evaluation.shown import statement_data
+from cmbound.papers import tables
 from cmbound.theory.formulas import latex
 from cmbound.theory.functions import Named, plain, v
 from cmbound.theory.notation import PARAMETERS, SIGNS, delta

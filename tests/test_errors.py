@@ -741,7 +741,7 @@ def test_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
     def stop(_: str) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("cmbound.catalogue.theorem", stop)
+    monkeypatch.setattr("cmbound.evaluation.statement.theorem", stop)
     outcome = call(*TRAINING, *flags(needed("explicit-training")))
     assert outcome.status == 130
     assert outcome.out == ""

@@ -27,7 +27,6 @@ import cmbound
 from cmbound import errors
 from cmbound.analysis.monomials import Monomial, Series
 from cmbound.arithmetic.decreasing import Fact
-from cmbound.arithmetic.integrals import extract
 from cmbound.catalogue.presets import Origin, Preset, names
 from cmbound.comparison.asked import Given
 from cmbound.comparison.complexity import verdicts
@@ -45,17 +44,19 @@ from cmbound.papers.tables import NAMES
 from cmbound.planning.candidates import Candidate
 from cmbound.planning.problem import Problem
 from cmbound.planning.roots import Missed
-from cmbound.reports.cells import Cell, number
+from cmbound.reports.cells import Cell, Cells, number
 from cmbound.reports.table import Table
 from cmbound.sampling.accumulate import Interval, Moments
 from cmbound.sampling.kernels import Coefficients, Overdamped, Underdamped
 from cmbound.sampling.run import checked_run
 from cmbound.theory.formulas import ALIASES
 from cmbound.theory.grids import FORMULAS
+from cmbound.theory.integrals import extract
 from cmbound.theory.notation import TABLE, L_f, T, a, b, d, delta, eps_cm, q, t, y
-from cmbound.theory.profiles import EI, PROFILES, Profile, Rule
+from cmbound.theory.profiles import PROFILES
 from cmbound.theory.records import Assumption, Reference, Term, Theorem
-from cmbound.theory.variants import CLOCKS, STARTS, TEACHERS, ConsistencySum
+from cmbound.theory.rules import Profile, Rule
+from cmbound.theory.variants import CLOCKS, EI, STARTS, TEACHERS, ConsistencySum
 from cmbound.verification import campaign, gaussian, runner
 from cmbound.verification.mutations import weakened
 from cmbound.verification.planted import Verdict, Witness, explicit_ids
@@ -68,7 +69,7 @@ POINT: dict[str, Any] = {"eps_sc": "0.01", "eps_cm": "0.02", "L_f": 2, "d": 3, "
 NO_STEP = {name: x for name, x in POINT.items() if name != "h"}
 ONE_STEP = cmbound.theorem("explicit-one-step")
 WORLD = cmbound.Gaussian([1.0, 0.0], [[1.0, 0.2], [0.2, 0.5]])
-HOLD_CODE = {"cmbound.arithmetic.codegen.Dialect"}
+HOLD_CODE = {"cmbound.arithmetic.codegen.Dialect", "cmbound.reports.report.Report"}
 """Frozen, but made of functions."""
 
 
@@ -134,7 +135,8 @@ def inner_records() -> Iterator[Any]:
         Interval(np.zeros(2), np.ones(2), 0.95),
         w2_samples(np.zeros((30, 1)), np.ones((30, 1))),
     ]
-    yield [Fact("increases", 0.5, 1.0)]
+    yield [Fact("increases", 0.5, 1.0), *cmbound.catalogue.theorems()]
+    yield [*ONE_STEP.report().page.parts, *ONE_STEP.report().document.parts, Cells(("a",), ((Cell("b"),),), "l")]
     yield [Overdamped(model, 0.1, 2), Underdamped(model, 1.0, 0.1, 2), Coefficients(1, 2, 3, 4, 5, 6)]
     yield checked_run(model, (1.0,), 2, 3, 0, 0.1, "ou", "standard", None, None, np.float64, 1)
     yield [
@@ -218,7 +220,8 @@ def test_records_that_differ_are_not_equal() -> None:
 
 _OTHER = """
 import pickle, sys, cmbound
-from cmbound.theory.profiles import PROFILES, Profile
+from cmbound.theory.profiles import PROFILES
+from cmbound.theory.rules import Profile
 from cmbound.theory.notation import t
 import sympy
 mine = Profile.from_acceleration("mine", 3 * sympy.exp(-t))
@@ -384,7 +387,7 @@ PLAIN = Theorem(
 
 
 def test_a_sound_statement_is_evaluated_in_full() -> None:
-    result = PLAIN.evaluate(L_f=2, d=2, delta=1)
+    result = cmbound.theorem(PLAIN).evaluate(L_f=2, d=2, delta=1)
     assert result.value == 4.0
     assert list(result.terms) == ["one", "two"]
 

@@ -28,7 +28,7 @@ from cmbound.errors import DomainError
 from cmbound.evaluation.sweeps import table
 from cmbound.papers.figures import terms
 from cmbound.theory.notation import t
-from cmbound.theory.profiles import Profile
+from cmbound.theory.rules import Profile
 from cmbound.threads import LOCK, alone
 
 POINT: dict[str, Any] = {"eps_sc": "0.01", "eps_cm": "0.02", "L_f": 2, "d": 3, "m2": "3/2", "T": 5, "delta": "1e-3", "h": "1e-3"}

@@ -20,8 +20,8 @@ from cmbound.analysis.records import Order
 from cmbound.arithmetic import certified
 from cmbound.theory.functions import plain
 from cmbound.theory.notation import delta, t_hat, t_switch, t_switch_hat
-from cmbound.theory.profiles import Profile, Rule
 from cmbound.theory.records import Theorem
+from cmbound.theory.rules import Profile, Rule
 from cmbound.theory.variants import LocalErrorSum
 
 Places = Mapping[Any, tuple[Any, Any]]

@@ -16,15 +16,16 @@ from cmbound.analysis.records import Order, Orders
 from cmbound.analysis.series import leading
 from cmbound.arithmetic.exact import rational_near, time_from_sigma
 from cmbound.errors import DomainError, InputError
-from cmbound.evaluation.setting import exact_scalars
+from cmbound.evaluation.given import exact_scalars
 from cmbound.evaluation.statement import theorem as find
 from cmbound.frozen import FrozenDict
 from cmbound.theory.formulas import ALIASES, closed_terms, require_formula, without_waiting
 from cmbound.theory.functions import geometric_sum
 from cmbound.theory.notation import TABLE
-from cmbound.theory.profiles import EI, Profile, profile as find_profile
+from cmbound.theory.profiles import profile as find_profile
 from cmbound.theory.records import Theorem
-from cmbound.theory.variants import LocalErrorSum
+from cmbound.theory.rules import Profile
+from cmbound.theory.variants import EI, LocalErrorSum
 from cmbound.threads import alone
 
 DEFAULT_PROFILE = "universal-integrated"

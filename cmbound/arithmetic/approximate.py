@@ -13,9 +13,9 @@ import sympy
 
 from cmbound.arithmetic import certified
 from cmbound.arithmetic.codegen import Dialect, function as generate
-from cmbound.arithmetic.integrals import extract
 from cmbound.errors import DomainError, UndecidedError
 from cmbound.theory.functions import Named
+from cmbound.theory.integrals import extract
 
 Array = npt.NDArray[np.float64]
 

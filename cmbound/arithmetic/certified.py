@@ -21,8 +21,8 @@ import numpy as np
 from flint import acb, arb, fmpq
 
 from cmbound.arithmetic.codegen import Dialect, function as generate
-from cmbound.arithmetic.integrals import Extracted, branch, extract
 from cmbound.errors import DomainError, UndecidedError
+from cmbound.theory.integrals import Extracted, branch, extract
 from cmbound.threads import LOCK
 
 Ball: TypeAlias = Any

@@ -9,12 +9,9 @@ import importlib
 import sys
 from collections.abc import Callable, Iterator
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from cmbound.errors import UnknownNameError
-
-if TYPE_CHECKING:
-    from cmbound.theory.records import Theorem
 
 SOURCES: tuple[str, ...] = ("lyu2023", "explicit", "related")
 """The files of the catalogue, in the order in which they are listed."""
@@ -27,10 +24,10 @@ class Catalogue(ModuleType):
     out is made by ``present``, which the top of the package sets: the records themselves know no verbs.
     """
 
-    present: Callable[[Theorem], Any] = staticmethod(lambda x: x)
+    present: Callable[[Any], Any] = staticmethod(lambda x: x)
 
-    def theorems(self) -> Iterator[Theorem]:
-        """The records, in order."""
+    def theorems(self) -> Iterator[Any]:
+        """The records, in order; their files, and SymPy with them, are loaded when they are first asked for."""
         for source in SOURCES:
             yield from importlib.import_module(f"{__name__}.{source}").STATEMENTS
 

@@ -18,7 +18,7 @@ from cmbound.arithmetic.backend import ordered_symbols
 from cmbound.evaluation.setting import Setting
 from cmbound.evaluation.sums import FLOATS, Piece, Steps, Sums, node, node_index
 from cmbound.theory.notation import L_f, a, b, delta, h, q
-from cmbound.theory.profiles import Profile, Rule
+from cmbound.theory.rules import Profile, Rule
 
 Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.intp]
@@ -170,7 +170,7 @@ class GridEdges:
             if sums is not None and rule.energy is not None:
                 cost = _value(rule.bound, {**values, q: np.sqrt(sums)})
             else:
-                values[h] = _range_max(self.grid.h, i, j)
+                values[h] = _range_max(self.grid.rows[h], i, j)
                 cost = _range_max(self.grid.weight, i, j) * _value(rule.bound, values)
         if rule.valid_from is not None:
             cost = np.where(nodes[i] >= _value(rule.valid_from, self.values), cost, np.inf)

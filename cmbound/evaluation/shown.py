@@ -14,8 +14,9 @@ from cmbound.reports.table import Table
 from cmbound.theory.formulas import closed_terms, latex, latex_statement, on_a_grid, optional_rows, required_rows, statement_parts
 from cmbound.theory.functions import Named, plain, v
 from cmbound.theory.notation import SIGNS
-from cmbound.theory.profiles import PROFILES, Profile
+from cmbound.theory.profiles import PROFILES
 from cmbound.theory.records import Assumption, Theorem
+from cmbound.theory.rules import Profile
 from cmbound.theory.variants import PLACEHOLDERS, TEACHERS, Placeholder
 
 

@@ -65,7 +65,7 @@ class Statement(Result, Theorem):
         """The named terms as closed expressions.
 
         Args:
-            options: ``profile`` (a name or a :class:`~cmbound.theory.profiles.Profile`; without one the sum of local
+            options: ``profile`` (a name or a :class:`~cmbound.theory.rules.Profile`; without one the sum of local
                 teacher errors stays a function E_h), ``teacher``, ``to``, ``start``, ``clock`` as in
                 :meth:`evaluate`.
 

@@ -26,8 +26,9 @@ from cmbound.theory.formulas import ALIASES, OPTIONS, accepts, unknown_parameter
 from cmbound.theory.functions import steering
 from cmbound.theory.grids import MAX_STEPS
 from cmbound.theory.notation import TABLE
-from cmbound.theory.profiles import EI, Profile, Rule
 from cmbound.theory.records import Theorem
+from cmbound.theory.rules import Profile, Rule
+from cmbound.theory.variants import EI
 
 BUDGET: Mapping[str, tuple[str, ...]] = FrozenDict(
     {

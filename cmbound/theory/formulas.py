@@ -12,6 +12,7 @@ from sympy.printing.latex import LatexPrinter
 
 from cmbound.errors import InputError, UnknownNameError
 from cmbound.frozen import FrozenDict
+from cmbound.names import CHOICES
 from cmbound.theory.functions import plain, v
 from cmbound.theory.notation import (
     PUBLIC,
@@ -29,8 +30,9 @@ from cmbound.theory.notation import (
     t_switch,
     t_switch_hat,
 )
-from cmbound.theory.profiles import Profile, profile
+from cmbound.theory.profiles import profile
 from cmbound.theory.records import Term, Theorem
+from cmbound.theory.rules import Profile
 from cmbound.theory.variants import (
     CLOCKS,
     OU,
@@ -70,6 +72,9 @@ UNKNOWN = r"\;?"
 CONSISTENCY_STEP = eps_cm * (b - a)
 """Consistency error of the step from b to a (Assumption 4)."""
 
+OPTIONS = (*CHOICES, "preset", "digits")
+"""What may be given beside parameters."""
+
 _L_f = TABLE["L_f"].symbol
 _eps_sc = TABLE["eps_sc"].symbol
 _L_s = TABLE["L_s"].symbol
@@ -88,6 +93,19 @@ def checked_options(theorem: Theorem, to: str | None, start: str | None, clock: 
             raise InputError(f"{theorem.id} is stated in the {own} clock only")
         chosen = CLOCKS["ou"]  # nothing is converted
     return to or "p_data", start or "standard", chosen
+
+
+def choices(theorem: Theorem) -> set[str]:
+    """The choices the statement leaves open, by the names of the options that make them."""
+    open_ = {
+        "profile": theorem.uses_profile,
+        "grid": theorem.uses_profile,
+        "teacher": theorem.uses_profile,
+        "to": theorem.has_target,
+        "start": theorem.uses_start,
+        "clock": theorem.ve_factor is not None,
+    }
+    return {name for name in CHOICES if open_[name]}
 
 
 def put(expr: Any, kind: type[Placeholder], rule: Callable[[Any], Any]) -> Any:
@@ -223,7 +241,7 @@ def closed_terms(
     start: str | None = None,
     clock: str | None = None,
 ) -> tuple[Term, ...]:
-    """See :meth:`cmbound.theory.records.Theorem.formula`."""
+    """See :meth:`cmbound.evaluation.statement.Statement.formula`."""
     return tuple(Term(x.name, plain(x.expression)) for x in computable_terms(theorem, profile, teacher, to, start, clock))
 
 
@@ -307,8 +325,6 @@ def accepts(theorem: Theorem, name: str) -> bool:
 
 # --- LaTeX -----------------------------------------------------------------------------------------
 
-OPTIONS = ("profile", "grid", "teacher", "to", "start", "clock", "preset", "digits")
-
 
 class _Latex(LatexPrinter):
     """Sums begin with a positive term: T - delta, not -delta + T."""
@@ -349,7 +365,7 @@ def statement_parts(theorem: Theorem, **options: Any) -> tuple[str, list[str]]:
 
 @alone
 def latex_statement(theorem: Theorem, **options: Any) -> str:
-    """See :meth:`cmbound.theory.records.Theorem.latex`."""
+    """See :meth:`cmbound.evaluation.statement.Statement.latex`."""
     left, terms = statement_parts(theorem, **options)
     return f"{left} {' + '.join(terms)}"
 

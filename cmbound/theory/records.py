@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from cmbound.checks import (
@@ -208,10 +209,15 @@ class Theorem(Record):
         """Whether the formula is known in full (a statement without terms is listed with its complexity only)."""
         return bool(self.sources)
 
+    @cached_property
+    def local_ends(self) -> tuple[Any, ...]:
+        """The symbols of the times up to which the local errors of the teacher are summed."""
+        return tuple(sorted({x.args[0] for term in self.sources for x in term.expression.atoms(LocalErrorSum)}, key=str))
+
     @property
     def uses_profile(self) -> bool:
         """Whether a regularity profile, a teacher and a grid enter."""
-        return any(term.expression.has(LocalErrorSum) for term in self.sources)
+        return bool(self.local_ends)
 
     @property
     def uses_schedule(self) -> bool:

@@ -13,6 +13,7 @@ from sympy import Derivative, Function, Max, Min, S, exp, sqrt
 
 from cmbound.errors import InputError, UnknownNameError
 from cmbound.frozen import FrozenDict
+from cmbound.names import TARGETS as TARGETS, TIERS as TIERS
 from cmbound.theory.functions import c, em1, lam, lam_rise, one_minus_c, one_minus_s, rearranged, s
 from cmbound.theory.notation import (
     L_f,
@@ -215,6 +216,7 @@ DDIM = Teacher(
     needs_grid=True,
     reference="theory 3.10",
 )
+EI = EXPONENTIAL_INTEGRATOR.name
 TEACHERS = FrozenDict({x.name: x for x in (EXPONENTIAL_INTEGRATOR, DDIM)})
 
 STARTS = FrozenDict(
@@ -251,8 +253,6 @@ class Clock:
 OU = Clock("ou", L_f, eps_sc, eps_cm, L_s, sqrt(one_minus_c(delta) ** 2 * m2**2 + s(delta) ** 2 * d))
 VE = Clock("ve", L_f * exp(a - delta), eps_sc * exp(a), eps_cm * exp(-delta), L_s * exp(2 * a), lam(delta) * sqrt(d))
 CLOCKS = FrozenDict({x.name: x for x in (OU, VE)})
-TARGETS = ("p_data", "p_delta")
-TIERS = ("certified", "approximate")
 
 
 def choose(what: str, given: str, allowed: Any) -> Any:

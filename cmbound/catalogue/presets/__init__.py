@@ -13,6 +13,7 @@ from typing import Any
 from cmbound.checks import checked_name, checked_text
 from cmbound.errors import DomainError, InputError, UnknownNameError
 from cmbound.frozen import Record
+from cmbound.names import CHOICES
 from cmbound.numbers import parse
 from cmbound.reports.cells import Cell, math, number
 from cmbound.reports.report import Body, Report, Result
@@ -20,7 +21,6 @@ from cmbound.reports.table import Table
 from cmbound.theory.notation import PUBLIC, TABLE
 
 PROVENANCES = ("published", "measured", "assumed")
-OPTIONS = ("grid", "teacher", "to", "start", "clock", "profile")
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Preset(Result, Record):
             if parse(name, checked_text(f"{name} of {here}", value)) not in TABLE[name].domain:
                 raise DomainError(f"{name} of {here} must be {TABLE[name].domain}, got {value}")
         for name, choice in self.options.items():
-            checked_text(f"{checked_name(f'option of {here}', name, OPTIONS)} of {here}", choice)
+            checked_text(f"{checked_name(f'option of {here}', name, CHOICES)} of {here}", choice)
         if set(self.origins) != set(self.parameters):
             raise InputError(f"{here} must say of each of its parameters, and of no other, how it is known")
 

@@ -1,6 +1,6 @@
 """Measures the constants of the ``digits`` preset from the handwritten-digits data that scikit-learn ships.
 
-``python -m cmbound.catalogue.presets.digits`` prints the table ``digits.json`` holds; ``--check`` compares instead (status 1 if
+``python -m cmbound.papers.digits`` prints the table ``digits.json`` holds; ``--check`` compares instead (status 1 if
 they differ). Needs the extra ``digits``. Pixels 0..16 are mapped to [-1, 1]; upper bounds are rounded up.
 """
 
