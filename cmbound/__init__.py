@@ -19,7 +19,6 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from cmbound.analysis.corollaries import check_corollary as check_corollary, corollaries as corollaries
     from cmbound.analysis.orders import orders as orders
-    from cmbound.analysis.records import Corollary as Corollary
     from cmbound.analysis.sensitivity import (
         dominance as dominance,
         dominating as dominating,
@@ -49,6 +48,7 @@ if TYPE_CHECKING:
     from cmbound.theory.profiles import PROFILES as PROFILES, Profile as Profile
     from cmbound.theory.records import (
         Assumption as Assumption,
+        Corollary as Corollary,
         Reference as Reference,
         Term as Term,
         Theorem as Theorem,
@@ -65,7 +65,6 @@ _HOMES = {
     "analysis.corollaries": ("check_corollary", "corollaries"),
     "analysis.orders": ("orders",),
     "comparison.phase": ("phase",),
-    "analysis.records": ("Corollary",),
     "analysis.sensitivity": ("dominance", "dominating", "elasticities", "elasticity"),
     "evaluation.records": ("Approximation", "Evaluation"),
     "evaluation.statement": ("Statement", "theorem"),
@@ -83,7 +82,7 @@ _HOMES = {
     "planning.schedule": ("Schedule", "schedule"),
     "catalogue.presets": ("preset",),
     "theory.profiles": ("PROFILES", "Profile"),
-    "theory.records": ("Assumption", "Reference", "Term", "Theorem"),
+    "theory.records": ("Assumption", "Corollary", "Reference", "Term", "Theorem"),
     "evaluation.sweeps": ("sweep",),
     "papers.tables": ("table",),
     "verification.campaign": ("check",),
