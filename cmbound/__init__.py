@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         elasticity as elasticity,
     )
     from cmbound.catalogue.presets import preset as preset
-    from cmbound.comparison.comparison import Comparison as Comparison, compare as compare
+    from cmbound.comparison.compare import Comparison as Comparison
     from cmbound.comparison.complexity import complexities as complexities, verdicts as verdicts
     from cmbound.comparison.phase import phase as phase
     from cmbound.errors import (
@@ -55,12 +55,13 @@ if TYPE_CHECKING:
     )
     from cmbound.verification.campaign import check as check
     from cmbound.verification.falsify import falsify as falsify
+    from cmbound.verification.measured import compare as compare
     from cmbound.verification.planted import planted as planted
     from cmbound.verification.simulation import simulate as simulate
     from cmbound.worlds import Atoms as Atoms, Gaussian as Gaussian, Mixture as Mixture
 
 _HOMES = {
-    "comparison.comparison": ("Comparison", "compare"),
+    "comparison.compare": ("Comparison",),
     "comparison.complexity": ("complexities", "verdicts"),
     "analysis.corollaries": ("check_corollary", "corollaries"),
     "analysis.orders": ("orders",),
@@ -87,6 +88,7 @@ _HOMES = {
     "papers.tables": ("table",),
     "verification.campaign": ("check",),
     "verification.falsify": ("falsify",),
+    "verification.measured": ("compare",),
     "verification.planted": ("planted",),
     "verification.simulation": ("simulate",),
     "worlds": ("Atoms", "Gaussian", "Mixture"),

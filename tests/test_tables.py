@@ -16,7 +16,6 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from cmbound.reports.cells import mathml
 
 import cmbound
 import cmbound.theory.notation
@@ -25,7 +24,7 @@ from cmbound.numbers import rounded
 from cmbound.papers.tables import NAMES, table
 from cmbound.papers.tables.settings import comparison_table
 from cmbound.papers.tables.statements import PAIRS
-from cmbound.reports.cells import Cell, dollars, escape_latex, math, mixed, number
+from cmbound.reports.cells import Cell, dollars, escape_latex, math, mathml, mixed, number
 from cmbound.reports.table import FORMATS, Table
 from cmbound.reports.words import prose
 from cmbound.theory.compact import compact

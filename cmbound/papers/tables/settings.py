@@ -146,7 +146,7 @@ def _why(error: CmboundError) -> str:
 
 def comparison(digits: int, statements: Any = None, metric: str | None = None, params: Mapping[str, Any] | None = None) -> Table:
     """The bounds of different papers at one point, ranked within each metric."""
-    from cmbound.comparison.comparison import compare
+    from cmbound.verification.measured import compare
 
     if not params:
         raise InputError("give the point to compare at: a preset or parameters")
