@@ -19,7 +19,6 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from cmbound.analysis.corollaries import check_corollary as check_corollary, corollaries as corollaries
     from cmbound.analysis.orders import orders as orders
-    from cmbound.analysis.records import Corollary as Corollary
     from cmbound.analysis.sensitivity import (
         dominance as dominance,
         dominating as dominating,
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
         elasticity as elasticity,
     )
     from cmbound.catalogue.presets import preset as preset
-    from cmbound.comparison.comparison import Comparison as Comparison, compare as compare
+    from cmbound.comparison.compare import Comparison as Comparison
     from cmbound.comparison.complexity import complexities as complexities, verdicts as verdicts
     from cmbound.comparison.phase import phase as phase
     from cmbound.errors import (
@@ -50,6 +49,7 @@ if TYPE_CHECKING:
     from cmbound.theory.profiles import PROFILES as PROFILES
     from cmbound.theory.records import (
         Assumption as Assumption,
+        Corollary as Corollary,
         Reference as Reference,
         Term as Term,
         Theorem as Theorem,
@@ -57,17 +57,17 @@ if TYPE_CHECKING:
     from cmbound.theory.rules import Profile as Profile
     from cmbound.verification.campaign import check as check
     from cmbound.verification.falsify import falsify as falsify
+    from cmbound.verification.measured import compare as compare
     from cmbound.verification.planted import planted as planted
     from cmbound.verification.simulation import simulate as simulate
     from cmbound.worlds import Atoms as Atoms, Gaussian as Gaussian, Mixture as Mixture
 
 _HOMES = {
-    "comparison.comparison": ("Comparison", "compare"),
+    "comparison.compare": ("Comparison",),
     "comparison.complexity": ("complexities", "verdicts"),
     "analysis.corollaries": ("check_corollary", "corollaries"),
     "analysis.orders": ("orders",),
     "comparison.phase": ("phase",),
-    "analysis.records": ("Corollary",),
     "analysis.sensitivity": ("dominance", "dominating", "elasticities", "elasticity"),
     "evaluation.records": ("Approximation", "Evaluation"),
     "evaluation.statement": ("Statement", "register", "theorem"),
@@ -87,11 +87,12 @@ _HOMES = {
     "catalogue.presets": ("preset",),
     "theory.profiles": ("PROFILES",),
     "theory.rules": ("Profile",),
-    "theory.records": ("Assumption", "Reference", "Term", "Theorem"),
+    "theory.records": ("Assumption", "Corollary", "Reference", "Term", "Theorem"),
     "evaluation.sweeps": ("sweep",),
     "papers.tables": ("table",),
     "verification.campaign": ("check",),
     "verification.falsify": ("falsify",),
+    "verification.measured": ("compare",),
     "verification.planted": ("planted",),
     "verification.simulation": ("simulate",),
     "worlds": ("Atoms", "Gaussian", "Mixture"),

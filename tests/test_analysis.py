@@ -21,7 +21,7 @@ import cmbound
 from cmbound.analysis import orders as module
 from cmbound.analysis.expressions import OrderUndecidedError, unfolded
 from cmbound.analysis.orders import LIMITS, analysed_terms, order, positive, sample
-from cmbound.analysis.records import Corollary, Order, Orders
+from cmbound.analysis.records import Order, Orders
 from cmbound.analysis.series import leading
 from cmbound.arithmetic import approximate as floats
 from cmbound.catalogue.corollaries import COROLLARIES, HORIZON, RECIPE, STOPPED
@@ -44,6 +44,7 @@ from cmbound.theory.functions import (
 )
 from cmbound.theory.notation import TABLE, C, L_f, L_s, N, R, T, W_prev, d, delta, eps, eps_cm, eps_sc, h, k, m2, t_hat, t_switch
 from cmbound.theory.profiles import PROFILES
+from cmbound.theory.records import Corollary
 from cmbound.theory.rules import Profile
 from cmbound.theory.variants import EI
 from tests.test_cli import Outcome, call, fine, flags, strict

@@ -15,10 +15,10 @@ import pytest
 from sympy import Rational, sqrt
 
 import cmbound
-from cmbound.catalogue import catalogue
+from cmbound.catalogue import PAIR, catalogue
 from cmbound.catalogue.presets import names
-from cmbound.comparison import comparison as module
-from cmbound.comparison.comparison import (
+from cmbound.comparison import compare as module
+from cmbound.comparison.compare import (
     NOT_APPLICABLE,
     NOT_EVALUABLE,
     ORDER,
@@ -26,15 +26,15 @@ from cmbound.comparison.comparison import (
     STATUSES,
     UNCONFIRMED,
     Comparison,
-    compare,
 )
 from cmbound.comparison.complexity import Complexity, against, complexities, complexity_of, converted, verdicts
 from cmbound.comparison.implied import implied
-from cmbound.comparison.phase import DEFAULT_PAIR, NONE, Phase, phase, winner_of
+from cmbound.comparison.phase import NONE, Phase, phase, winner_of
 from cmbound.errors import CmboundError, DomainError, InputError, UnknownNameError
 from cmbound.theory.formulas import accepts
 from cmbound.theory.notation import L_f, L_s, R, d, eps, m2
 from cmbound.theory.variants import TARGETS
+from cmbound.verification.measured import compare
 from cmbound.worlds import Atoms, Gaussian
 from tests.test_cli import BASE, call, fine
 from tests.test_errors import DOMAIN, USAGE, fails
@@ -299,12 +299,12 @@ def test_a_data_set() -> None:
 
 
 def test_winners_are_those_of_both_sides(plane: Phase) -> None:
-    assert plane.names == DEFAULT_PAIR
+    assert plane.names == PAIR
     assert plane.winners.shape == (6, 7)
     for j, eps_cm in enumerate(plane.y):
         for i, lipschitz in enumerate(plane.x):
             found = compare(
-                statements=DEFAULT_PAIR,
+                statements=PAIR,
                 L_f=float(lipschitz),
                 eps_cm=float(eps_cm),
                 assume=["A4-exact"],
@@ -325,7 +325,7 @@ def test_borders_separate_the_winners(plane: Phase) -> None:
         for factor in (1 - 1e-6, 1 + 1e-6):
             at: dict[str, Any] = {"L_f": x.x, "eps_cm": x.y}
             at[x.along] *= factor
-            found = compare(statements=DEFAULT_PAIR, assume=["A4-exact"], tier="approximate", **at, **PLANE)
+            found = compare(statements=PAIR, assume=["A4-exact"], tier="approximate", **at, **PLANE)
             sides.append(found.winners["W2 to p_data"])
         assert sides == [x.below, x.above]
 

@@ -16,13 +16,12 @@ import pytest
 
 import cmbound
 from cmbound.arithmetic.certified import float_up
-from cmbound.comparison.comparison import compare
 from cmbound.numbers import apart, rounded, text_up
-from cmbound.output.comparison import comparison_document, comparison_page
 from cmbound.output.planning import budget_page, within
 from cmbound.output.simulation import simulation_document, simulation_page
 from cmbound.planning.budget import solve
 from cmbound.theory.notation import UPPER_BOUNDS
+from cmbound.verification.measured import compare
 from cmbound.verification.request import measured_constant
 from cmbound.verification.simulation import simulate
 from cmbound.worlds import Atoms
@@ -104,7 +103,7 @@ def test_an_evaluation_in_every_form(seed: int, tier: str) -> None:
     exact: dict[str, Any] = {**{name.replace("_", " "): x for name, x in found.terms.items()}, "total": found}
     rows = {name: Fraction(x.upper) for name, x in exact.items()}
 
-    page = evaluation_page(found, 200)
+    page = found.text(200)
     headline = re.search(rf"p_data\) <= ({NUMBER})$", page, re.MULTILINE)
     assert headline is not None
     assert Fraction(headline[1]) >= rows["total"]
@@ -189,10 +188,10 @@ def test_constants_of_a_comparison() -> None:
     row = found["explicit-one-step"]
     assert row.evaluation is not None
     upper = Fraction(row.evaluation.upper)
-    shown = re.search(rf"explicit-one-step +explicit +({NUMBER})", comparison_page(found, 200))
+    shown = re.search(rf"explicit-one-step +explicit +({NUMBER})", found.text(200))
     assert shown is not None
     assert Fraction(shown[1]) >= upper
-    rows = {x["id"]: x for x in csv.DictReader(io.StringIO(comparison_document(found, "csv")))}
+    rows = {x["id"]: x for x in csv.DictReader(io.StringIO(found.report().render("csv")))}
     assert Fraction(rows["explicit-one-step"]["value"]) >= upper == Fraction(rows["explicit-one-step"]["upper"])
 
 

@@ -2,28 +2,147 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sympy
-from sympy import Add, Max, Min, Pow
+from sympy import Add, Max, Min, Pow, S
 
 from cmbound.analysis.expressions import ball
 from cmbound.analysis.minimum import Places
 from cmbound.analysis.orders import analysed_terms, least_order, order, positive, sample, times_of_change
-from cmbound.analysis.records import Corollary, Verdict
+from cmbound.analysis.records import Order
+from cmbound.catalogue import corollaries as catalogued
 from cmbound.errors import InputError, UnknownNameError
 from cmbound.evaluation.statement import theorem as find
+from cmbound.frozen import Record
+from cmbound.reports.cells import Cell, mixed
+from cmbound.reports.report import Body, Report, Result
+from cmbound.reports.table import Table
+from cmbound.reports.words import formula, joined, prose, symbol
+from cmbound.theory.functions import plain
 from cmbound.theory.notation import TABLE
+from cmbound.theory.records import Corollary
 from cmbound.threads import alone
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Verdict(Result, Record):
+    """What became of a corollary.
+
+    Attributes:
+        corollary: the record.
+        status: ``proved``, ``refuted`` or ``undecided``.
+        how: ``identity`` (the quantity is a constant times the claim, or equal to it) or ``orders`` (the leading
+            orders agree in each limit on its own).
+        ratio: the constant, after an identity.
+        derived: the order of the quantity in each limit.
+        claimed: the order of the claim in each limit.
+        reason: why it is refuted or undecided.
+    """
+
+    corollary: Corollary
+    status: str
+    how: str
+    ratio: Any = None
+    derived: Mapping[str, Order] = field(default_factory=dict)
+    claimed: Mapping[str, Order] = field(default_factory=dict)
+    reason: str = ""
+
+    def __repr__(self) -> str:
+        return f"<Verdict on {self.corollary.id}: {self.status}>"
+
+    @property
+    def derived_order(self) -> Any:
+        """The order that was derived, in one expression: the claim times the constant, or the product over the limits."""
+        if self.ratio is not None:
+            return self.ratio * self.corollary.claim
+        product = S.One
+        for x in self.derived.values():
+            product = product * x.expression
+        return product if self.derived and all(x.kind != "undecided" for x in self.derived.values()) else None
+
+    @property
+    def shown(self) -> Cell:
+        """What was found, in one line: the order, or why there is none."""
+        if self.status != "proved":
+            return Cell(self.reason)
+        if self.how == "identity":
+            start = (Cell("equal to "),) if self.ratio == 1 else (formula(self.ratio), Cell(" times "))
+            return mixed(*start, formula(self.corollary.claim))
+        return joined((mixed(symbol(name), Cell(": "), x.cell) for name, x in self.derived.items()), ", ")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The corollary and what became of it as JSON-ready data."""
+        x = self.corollary
+        return {
+            "id": x.id,
+            "statement": x.statement,
+            "options": dict(x.options),
+            "quantity": x.quantity if isinstance(x.quantity, str) else str(plain(x.quantity)),
+            "substitution": {str(symbol): str(plain(value)) for symbol, value in x.substitution.items()},
+            "claim": str(x.claim),
+            "exact": x.exact,
+            "limits": list(x.limits),
+            "reference": x.reference,
+            "text": x.text,
+            "status": self.status,
+            "how": self.how,
+            "ratio": None if self.ratio is None else str(self.ratio),
+            "derived": {name: y.to_dict() for name, y in self.derived.items()},
+            "claimed": {name: y.to_dict() for name, y in self.claimed.items()},
+            "reason": self.reason,
+        }
+
+    def report(self) -> Report:
+        """What is claimed, and what was derived."""
+        return replace(corollaries_report([self]), data=self.to_dict)
+
+
+def corollaries_report(verdicts: Sequence[Verdict]) -> Report:
+    """Checked corollaries with what was derived, and how many are proved."""
+    page, document = Body(), Body()
+    for x in verdicts:
+        page.line(f"{x.status:<9} {x.corollary.id}: {x.corollary.text}")
+        page.line(f"{x.corollary.statement}, {x.corollary.reference}; derived by {x.how}: {x.shown.string()}", 10)
+    counts = ", ".join(f"{sum(x.status == status for x in verdicts)} {status}" for status in ("proved", "refuted", "undecided"))
+    page.line(counts)
+    for statement in dict.fromkeys(x.corollary.statement for x in verdicts):
+        document.line(Cell(f"Corollaries of {statement}:"))
+        document.line()
+        document.table(_table([x for x in verdicts if x.corollary.statement == statement]))
+        document.line()
+    rows = tuple((Cell(x.corollary.id), Cell(x.status), Cell(x.corollary.text), Cell(x.shown.string())) for x in verdicts)
+    table = Table(("corollary", "verdict", "claim", "derived"), rows, "llll")
+    return Report(f"corollaries, {counts}", page, lambda: [x.to_dict() for x in verdicts], table, document)
+
+
+def _table(verdicts: Sequence[Verdict]) -> Table:
+    """For a paper: below the name of each corollary what it says and what was derived."""
+    rows = tuple(
+        (
+            mixed(Cell(f"{x.corollary.id} ("), prose(x.corollary.reference), Cell(f"): {x.status} by {x.how}")),
+            prose(x.corollary.text),
+            x.shown,
+        )
+        for x in verdicts
+    )
+    return Table(
+        ("corollary", "claim", "derived"),
+        rows,
+        "lll",
+        widths={1: 0.45, 2: 0.45},
+        layout="headings",
+        size="footnotesize",
+        tight=True,
+    )
 
 
 @alone
 def corollaries() -> tuple[Corollary, ...]:
     """The corollaries of the catalogue."""
-    from cmbound.catalogue.corollaries import COROLLARIES
-
-    return COROLLARIES
+    return catalogued.COROLLARIES
 
 
 def corollary(id: str) -> Corollary:

@@ -226,7 +226,7 @@ def orders(theorem: Theorem | str, **params: Any) -> Orders:
         An :class:`~cmbound.analysis.records.Orders`.
 
     Raises:
-        CmboundError: as for :meth:`cmbound.theory.records.Theorem.formula`.
+        CmboundError: as for :meth:`cmbound.Statement.formula`.
     """
     theorem = find(theorem)
     options, numbers = split(params)
@@ -301,14 +301,3 @@ def _on_uniform_grid(expr: Any) -> Any:
 def _analysed(exprs: Iterable[Any]) -> list[str]:
     present = {x.name for e in exprs for x in unfolded(e.replace(geometric_sum, lambda x, n: x**n)).free_symbols}
     return [name for name in TABLE if name in LIMITS and name in present]
-
-
-def verdict(found: Orders) -> str:
-    """See :attr:`cmbound.analysis.records.Orders.verdict`."""
-    if found.exponential:
-        shown = ", ".join(f"{name} (as {found.total[name].expression})" for name in found.exponential)
-        return f"not polynomial: exponential in {shown}"
-    powers = ", ".join(f"{name}: {x}" for name, x in found.total.items() if x.kind != "undecided")
-    if found.undecided:
-        return f"undecided in {', '.join(found.undecided)}; polynomial in the others ({powers})"
-    return f"polynomial in every parameter ({powers})"

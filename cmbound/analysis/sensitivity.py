@@ -16,6 +16,8 @@ from cmbound.arithmetic import approximate as floats, certified
 from cmbound.arithmetic.exact import as_expr
 from cmbound.errors import DomainError, InputError, UndecidedError
 from cmbound.evaluation.expressions import by_name
+from cmbound.evaluation.free import best
+from cmbound.evaluation.setting import resolve
 from cmbound.evaluation.statement import theorem as find
 from cmbound.numbers import exact
 from cmbound.theory.functions import Q, geometric_sum, plain
@@ -75,12 +77,12 @@ def elasticities(theorem: Theorem | str, **params: Any) -> Elasticities:
     Args:
         theorem: a statement or its id.
         params: options as for :func:`cmbound.analysis.orders.orders`, and the numbers of
-            :meth:`cmbound.theory.records.Theorem.evaluate` (all of them, or only ``t_star`` and ``tau``). With a profile of
+            :meth:`cmbound.Statement.evaluate` (all of them, or only ``t_star`` and ``tau``). With a profile of
             two rules the time of change, and parameters of the algorithm left out, are at their best values, as in an
             evaluation: they move with the others where a limit holds them, and inside their range it does not matter.
 
     Raises:
-        CmboundError: as for :meth:`cmbound.theory.records.Theorem.evaluate`.
+        CmboundError: as for :meth:`cmbound.Statement.evaluate`.
         UndecidedError: the bound has a kink at the point.
     """
     theorem = find(theorem)
@@ -108,9 +110,6 @@ def _fixed(theorem: Theorem, numbers: Mapping[str, Any]) -> dict[str, Any]:
 
 def _point(theorem: Theorem, options: Mapping[str, Any], numbers: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The exact values at a complete point, and the names of those that were left out and chosen best."""
-    from cmbound.evaluation.free import best
-    from cmbound.evaluation.setting import resolve
-
     given = {**numbers, **_named(theorem, options)}
     chosen = best(theorem, given) if theorem.free else {}
     setting = resolve(theorem, {**given, **chosen})
@@ -216,7 +215,7 @@ def _step(x: Any, at: Mapping[Any, Any]) -> Any:
 
 @alone
 def dominating(theorem: Theorem | str, **params: Any) -> str | None:
-    """Name of the largest term at a point (``params`` as for :meth:`cmbound.theory.records.Theorem.evaluate`)."""
+    """Name of the largest term at a point (``params`` as for :meth:`cmbound.Statement.evaluate`)."""
     theorem = find(theorem)
     return theorem.evaluate(**{**_default(theorem), **params}).dominating_term
 
@@ -234,11 +233,11 @@ def dominance(theorem: Theorem | str, parameter: str, low: Any, high: Any, **par
         parameter: the parameter that moves.
         low: its smallest value.
         high: its largest value.
-        params: the other numbers and options, as for :meth:`cmbound.theory.records.Theorem.approximate`.
+        params: the other numbers and options, as for :meth:`cmbound.Statement.approximate`.
 
     Raises:
         InputError: the parameter is given twice, or low is not below high.
-        CmboundError: as for :meth:`cmbound.theory.records.Theorem.approximate`.
+        CmboundError: as for :meth:`cmbound.Statement.approximate`.
     """
     theorem = find(theorem)
     ends = [float(exact(parameter, x)) for x in (low, high)]

@@ -15,6 +15,9 @@ from cmbound.errors import UnknownNameError
 
 SOURCES: tuple[str, ...] = ("lyu2023", "explicit", "related")
 """The files of the catalogue, in the order in which they are listed."""
+PAIR = ("explicit-multistep", "chen2025-multistep")
+"""Two bounds on one distance, which a phase diagram sets side by side unless told otherwise: linear in the errors, but with a
+Lipschitz constant of the model; without one, but with a fourth root."""
 
 
 class Catalogue(ModuleType):

@@ -11,7 +11,6 @@ from typing import Any
 
 from sympy import Integer, Max, Rational, S, exp, log, sqrt
 
-from cmbound.analysis.records import Corollary
 from cmbound.catalogue.lyu2023 import SETTLE, STEPS, M
 from cmbound.frozen import FrozenDict
 from cmbound.theory.functions import c, lam, one_minus_ratio, one_minus_s, plain, rho_squared
@@ -47,6 +46,7 @@ from cmbound.theory.notation import (
     y,
 )
 from cmbound.theory.profiles import ATOMS_PROFILE
+from cmbound.theory.records import Corollary
 
 THREE_HALVES = Rational(3, 2)
 

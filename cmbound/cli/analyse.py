@@ -94,8 +94,7 @@ def _analysis(id: str, options: dict[str, Any], numbers: dict[str, str], along: 
 
 
 def _corollaries(id: str | None, form: str, output: str) -> None:
-    from cmbound.analysis.corollaries import check_corollary, corollaries
-    from cmbound.analysis.records import corollaries_report
+    from cmbound.analysis.corollaries import check_corollary, corollaries, corollaries_report
     from cmbound.evaluation.statement import theorem
 
     wanted = [x for x in corollaries() if id is None or x.statement == theorem(id).id]

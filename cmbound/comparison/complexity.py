@@ -7,26 +7,31 @@ apart), from :func:`cmbound.analysis.orders.order`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sympy import Integer, S
+from sympy import Dummy, Integer, S
 
 from cmbound.analysis.corollaries import corollaries, substituted
 from cmbound.analysis.orders import order
-from cmbound.catalogue import catalogue
 from cmbound.catalogue.corollaries import HORIZON, STOPPED
-from cmbound.comparison.comparison import column, target_of
+from cmbound.catalogue.lyu2023 import M
+from cmbound.comparison.compare import column, target_of
+from cmbound.evaluation.statement import statements as all_statements, theorem as find
 from cmbound.frozen import Record
+from cmbound.reports.cells import Cell, math
+from cmbound.reports.report import Body, Report, Result
+from cmbound.reports.table import Table
+from cmbound.reports.words import formula, joined, prose, symbol
 from cmbound.theory.notation import N, R, T, delta, eps, h
-from cmbound.theory.records import Theorem
+from cmbound.theory.records import Corollary, Theorem
 from cmbound.threads import alone
 
 OWN = ("lyu2023", "cmbound")
 """Sources whose complexities are those of consistency models; the others are compared with them."""
-PAPER, FIRST = "lyu2023", "lyu2023-cor4"
-"""The paper whose complexities get verdicts, and its main statement."""
+PAPER = "lyu2023"
+"""The paper whose complexities get verdicts."""
 NAMES = ("eps", "d", "L_s", "L_f", "R", "m2", "L_map")
 PINSKER, ON_A_BALL = "Pinsker's inequality", "W2^2 <= 4 R^2 TV on a ball of radius R"
 
@@ -38,8 +43,8 @@ _CONVERSIONS: dict[tuple[str, str], tuple[Any, str]] = {
 """Their metric and ours: the accuracy in theirs that gives eps in ours, up to a constant, and the inequality."""
 
 
-@dataclass(frozen=True, eq=False)
-class Complexity(Record):
+@dataclass(frozen=True, eq=False, repr=False)
+class Complexity(Result, Record):
     """A number of steps for accuracy eps.
 
     Attributes:
@@ -90,11 +95,38 @@ class Complexity(Record):
     @property
     def unconfirmed(self) -> bool:
         """Whether its form is not confirmed."""
-        return self.theorem.status == "unconfirmed" or self.theorem.known == "memory"
+        return not self.theorem.confirmed
+
+    @property
+    def known(self) -> str:
+        """How it is known: from a recipe, or as its source is."""
+        if self.unconfirmed:
+            return "unconfirmed"
+        return f"recipe: {self.recipe}" if self.recipe else self.theorem.known
+
+    def to_dict(self) -> dict[str, Any]:
+        """The complexity as JSON-ready data."""
+        return {
+            **{name: getattr(self, name) for name in ("id", "metric", "target", "recorded", "recipe", "unconfirmed", "through")},
+            "steps": str(self.expression),
+            "exponents": {label(name): str(x) for name, x in self.exponents.items()},
+            "logs": {label(name): str(x) for name, x in self.logs.items()},
+            "known": self.theorem.known,
+            "reference": str(self.theorem.reference),
+        }
+
+    def report(self) -> Report:
+        """The number of steps and the exponents."""
+        page, document = Body(), Body()
+        page.line(f"steps N for accuracy eps, up to constants{f', through {self.through}' if self.through else ''}")
+        table = _exponents((self,))
+        page.table(table)
+        document.table(_for_paper((self,)))
+        return Report(f"complexity of {self.id}: {self.expression}", page, self.to_dict, table, document)
 
 
-@dataclass(frozen=True, eq=False)
-class Against(Record):
+@dataclass(frozen=True, eq=False, repr=False)
+class Against(Result, Record):
     """One complexity against another.
 
     Attributes:
@@ -131,6 +163,39 @@ class Against(Record):
     def _pair(self, name: str) -> str:
         return f"{label(name)} ({self.ours.power(name)} against {self.theirs.power(name)})"
 
+    def __repr__(self) -> str:
+        return f"<Against {self.ours.id} and {self.theirs.id}: {self.verdict}>"
+
+    @property
+    def sentence(self) -> str:
+        """The two, and the verdict, in one sentence."""
+        through = f" through {self.theirs.through}" if self.theirs.through else ""
+        word = " (unconfirmed)" if self.theirs.unconfirmed else ""
+        steps = f"N = {self.ours.expression} against {self.theirs.expression}"
+        return f"{self.ours.id} against {self.theirs.id}{word}{through}, {steps}: {self.verdict}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The verdict as JSON-ready data."""
+        return {
+            "ours": self.ours.id,
+            "theirs": self.theirs.id,
+            "steps": [str(self.ours.expression), str(self.theirs.expression)],
+            "through": self.theirs.through,
+            "comparable": self.comparable,
+            **{word: [label(x) for x in names] for word, names in self._words()},
+            "unconfirmed": self.theirs.unconfirmed,
+            "verdict": self.verdict,
+        }
+
+    def report(self) -> Report:
+        """The two side by side, and the verdict."""
+        page, document = Body(), Body()
+        page.line(self.sentence)
+        table = _exponents((self.ours, self.theirs))
+        page.table(table)
+        document.table(_verdicts_for_paper((self,)))
+        return Report(f"{self.ours.id} against {self.theirs.id}", page, self.to_dict, table, document)
+
 
 NOTES = (
     "N of a consistency model is the number of steps of the grid it is trained on, and a sample takes one evaluation (k in "
@@ -152,14 +217,14 @@ def label(name: str) -> str:
 
 
 @alone
-def complexities(statements: Iterable[Theorem] | None = None) -> tuple[Complexity, ...]:
+def complexities(statements: Iterable[str | Theorem] | None = None) -> tuple[Complexity, ...]:
     """The complexities of the catalogue: recorded ones, and those of recipes, each expression of a statement once.
 
     Args:
         statements: statements to look at, possibly with other ``complexity`` than the catalogue's; default all.
     """
     found: list[Complexity] = []
-    for theorem in catalogue if statements is None else statements:
+    for theorem in all_statements() if statements is None else map(find, statements):
         own = [] if theorem.complexity is None else [complexity_of(theorem, theorem.complexity, recorded=True)]
         for x in corollaries():
             steps = _steps(x) if x.statement == theorem.id else None
@@ -190,7 +255,7 @@ def _without_doubles(found: list[Complexity]) -> tuple[Complexity, ...]:
 def _twins(x: Complexity, y: Complexity) -> bool:
     """Whether one records what the recipe of the other implies."""
     same = x.column == y.column and x.exponents == y.exponents and x.theorem.reference.key == y.theorem.reference.key
-    return same and x.recorded != y.recorded and {x.id, y.id} != {x.id} and "R" in x.exponents
+    return same and x.recorded != y.recorded and x.id != y.id and "R" in x.exponents
 
 
 def complexity_of(theorem: Theorem, expression: Any, *, recorded: bool = False, recipe: str = "") -> Complexity:
@@ -214,13 +279,13 @@ def exponents_of(expression: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     return powers, logs
 
 
-def _steps(x: Any) -> Any:
+def _steps(x: Corollary) -> Any:
     """The number of steps a corollary is about, with its recipe put in: N, or T/h, for an accuracy of order eps."""
     if N in x.substitution:
         return substituted(N, x.substitution)
-    elif x.claim == eps and h in x.substitution:
+    if x.claim == eps and h in x.substitution:
         return substituted(T / h, {name: y for name, y in x.substitution.items() if name != T})
-    elif not isinstance(x.quantity, str) and x.quantity == T / h:
+    if not isinstance(x.quantity, str) and x.quantity == T / h:
         return x.claim
     return None
 
@@ -260,8 +325,8 @@ def converted(theirs: Complexity, metric: str) -> Complexity | None:
 def verdicts(found: Iterable[Complexity] | None = None) -> tuple[Against, ...]:
     """Every complexity of the paper against every one of another source.
 
-    Where the metrics differ the numbers are set side by side as they are, said not to be comparable, and compared once more
-    through an inequality where there is one.
+    Where the metrics differ the numbers are compared through an inequality where there is one. Those of the paper's first
+    complexity are besides set side by side as they are, and said not to be comparable.
     """
     rows = complexities() if found is None else tuple(found)
     mine: list[Complexity] = []
@@ -274,8 +339,123 @@ def verdicts(found: Iterable[Complexity] | None = None) -> tuple[Against, ...]:
             if ("R" in ours.exponents) != ("R" in theirs.exponents):
                 continue  # data that are bounded against data with Lipschitz scores
             direct, brought = against(ours, theirs), converted(theirs, ours.metric)
-            if direct.comparable or ours.id == FIRST:
+            if direct.comparable or ours is mine[0]:
                 result.append(direct)
             if brought is not None and brought.target == ours.target:
                 result.append(against(ours, brought))
     return tuple(result)
+
+
+# --- the report -------------------------------------------------------------------------------------------------------
+
+
+def complexities_report() -> Report:
+    """Every complexity with its exponents, and the verdicts; CSV holds the table alone."""
+    rows = complexities()
+    found = verdicts(rows)
+    page, document = Body(), Body()
+    page.line("steps N for accuracy eps, up to constants; exponents (of 1/eps for eps), smaller is better; log: logarithmic only")
+    table = _exponents(rows)
+    page.table(table)
+    page.line()
+    page.line("verdicts on the paper's complexities")
+    for x in found:
+        page.line(x.sentence, 2)
+    page.line()
+    for note in NOTES:
+        page.line(f"note: {note}")
+    shown = _for_paper(rows)
+    document.table(replace(shown, notes=(*shown.notes, *map(prose, NOTES))))
+    for ours in dict.fromkeys(x.ours for x in found):
+        document.line()
+        document.table(_verdicts_for_paper([x for x in found if x.ours == ours]))
+    return Report("complexities", page, lambda: _data(rows, found), table, document)
+
+
+def _data(rows: Sequence[Complexity], found: Sequence[Against]) -> dict[str, Any]:
+    return {"complexities": [x.to_dict() for x in rows], "verdicts": [x.to_dict() for x in found], "notes": list(NOTES)}
+
+
+def _present(rows: Sequence[Complexity]) -> list[str]:
+    return [x for x in NAMES if any(x in row.exponents for row in rows)]
+
+
+def _exponents(rows: Sequence[Complexity]) -> Table:
+    """One row a complexity, one column for the exponent in each parameter."""
+    present = _present(rows)
+    header = ("statement", "accuracy", "steps N", *map(label, present), "known")
+    body = tuple(
+        (Cell(x.id), Cell(x.column), formula(x.expression), *(Cell(x.power(name)) for name in present), Cell(x.known))
+        for x in rows
+    )
+    return Table(header, body, "lll" + "r" * len(present) + "l")
+
+
+def _for_paper(rows: Sequence[Complexity]) -> Table:
+    """The same below the accuracy, which has a line of its own; of what is known, only where something is missing."""
+    present = _present(rows)
+    heads = (*map(Cell, ("accuracy", "statement")), math("N", "N"), *map(_sign, present))
+    columns = dict.fromkeys(x.column for x in rows)
+    body = tuple(
+        (prose(x.column), Cell(_marked(x)), _steps_cell(x), *(_power(x.power(name)) for name in present))
+        for about in columns
+        for x in rows
+        if x.column == about
+    )
+    return Table(
+        tuple(x.string() for x in heads),
+        body,
+        "lll" + "r" * len(present),
+        heads=heads,
+        widths={1: 0.2},
+        layout="headings",
+        size="scriptsize",
+        tight=True,
+        notes=(Cell("In brackets what was neither proved here nor read in its source."),),
+    )
+
+
+def _marked(x: Complexity) -> str:
+    return x.id if x.recipe or x.known in ("verbatim", "derived") else f"{x.id} ({x.known})"
+
+
+def _steps_cell(x: Complexity) -> Cell:
+    return formula(x.expression, {M: (Dummy("M", positive=True), "M")})
+
+
+def _sign(name: str) -> Cell:
+    return math(r"1/\varepsilon", label(name)) if name == "eps" else symbol(name)
+
+
+def _power(*texts: str) -> Cell:
+    """Exponents, where there are several in brackets."""
+    text = f"({', '.join(texts)})" if len(texts) > 1 else texts[0]
+    return math(text.replace("log", r"\log"), text)
+
+
+def _verdicts_for_paper(found: Sequence[Against]) -> Table:
+    """Below a complexity those it is compared with: in which parameters its exponents are smaller, equal and larger."""
+
+    def pairs(x: Against, names: Sequence[str]) -> Cell:
+        cells = ((_sign(y), _power(x.ours.power(y), x.theirs.power(y))) for y in names)
+        return joined((math(rf"{sign.text}\,{powers.text}", f"{sign.plain} {powers.plain}") for sign, powers in cells), ", ")
+
+    rows = []
+    for x in found:
+        against = [x.theirs.id, "unconfirmed" if x.theirs.unconfirmed else "", x.theirs.through]
+        against.append("" if x.comparable else f"not the same accuracy: {x.theirs.column}")
+        steps = math(f"N = {_steps_cell(x.ours).text}", f"N = {x.ours.expression}")
+        heading = joined((Cell(x.ours.id), steps, prose(x.ours.column)), ", ")
+        rows.append(
+            (heading, prose("; ".join(filter(None, against))), *(pairs(x, names) for names in (x.better, x.same, x.worse)))
+        )
+    return Table(
+        ("ours", "against", "better", "matches", "worse"),
+        tuple(rows),
+        "lllll",
+        widths={1: 0.28, 2: 0.2, 3: 0.2, 4: 0.2},
+        layout="headings",
+        size="scriptsize",
+        tight=True,
+        notes=(Cell("In brackets the exponents: ours, theirs."),),
+    )

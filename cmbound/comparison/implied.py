@@ -7,12 +7,13 @@ moves any. The data lie in the ball; samples do once they are projected onto it,
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from decimal import ROUND_CEILING, Context, Decimal
 from fractions import Fraction
 from typing import Any
 
 from cmbound.arithmetic.certified import float_up
+from cmbound.numbers import plain_decimal
 
 _UP = Context(prec=30, rounding=ROUND_CEILING)
 ROOT = "the square root"
@@ -40,6 +41,10 @@ class Implied:
     def value(self) -> float:
         """The bound as a float, rounded up."""
         return float_up(self.upper)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The bound as JSON-ready data."""
+        return {**asdict(self), "upper": plain_decimal(self.upper), "value": self.value}
 
 
 def implied(metric: str, target: str, upper: Decimal, numbers: Mapping[str, Any], guarantee: bool) -> tuple[Implied, ...]:

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from cmbound.catalogue import catalogue
-from cmbound.comparison.asked import Given, check_steps, checked_numbers, checked_options, preset_numbers
-from cmbound.comparison.comparison import NOT_ERRORS, column, target_of
+from cmbound.catalogue import PAIR
+from cmbound.comparison.asked import Given, checked, distinct
+from cmbound.comparison.compare import NOT_ERRORS, column, target_of
 from cmbound.comparison.readings import DERIVED, denied
 from cmbound.errors import CmboundError, DomainError, InputError, UnknownNameError
 from cmbound.evaluation.statement import Statement
 from cmbound.evaluation.sweeps import axis
 from cmbound.frozen import Record
-from cmbound.numbers import exact
-from cmbound.theory.formulas import OPTIONS, accepts
+from cmbound.numbers import exact, rounded
+from cmbound.reports.cells import Cell, number
+from cmbound.reports.report import Body, Report, Result
+from cmbound.reports.table import Table
+from cmbound.reports.words import joined, prose, symbol
+from cmbound.theory.formulas import accepts
 from cmbound.theory.notation import TABLE
 from cmbound.theory.records import Theorem
 from cmbound.threads import alone
@@ -27,11 +31,11 @@ Array = npt.NDArray[np.float64]
 Whole = npt.NDArray[np.int64]
 Evaluate = Callable[[Mapping[str, Array]], Array]
 
-DEFAULT_PAIR = ("explicit-multistep", "chen2025-multistep")
-"""Linear in the errors, but with a Lipschitz constant of the model; without one, but with a fourth root."""
 NONE = -1
 MAX_POINTS = 10**6
 TOLERANCE = 1e-9
+_SHOWN = 30
+"""Borders that are printed: a terminal and a page hold no more."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ class Border:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Phase(Record):
+class Phase(Result, Record):
     """Winners over one or two parameters.
 
     Attributes:
@@ -111,15 +115,68 @@ class Phase(Record):
         return "" if number == NONE else self.names[number]
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready data."""
-        from cmbound.output.phase import phase_data
+        """The diagram as JSON-ready data."""
+        return {
+            **{name: getattr(self, name) for name in ("x_name", "y_name", "constant")},
+            "x": self.x.tolist(),
+            "y": self.y.tolist(),
+            "about": self.column,
+            "names": list(self.names),
+            "values": {name: [[None if np.isnan(z) else float(z) for z in row] for row in x] for name, x in self.values.items()},
+            "winners": self.winners.tolist(),
+            "borders": [asdict(x) for x in self.borders],
+            "shares": self.shares(),
+            "notes": list(self.notes),
+        }
 
-        return phase_data(self)
+    def report(self) -> Report:
+        """How much each statement wins, and the borders; CSV holds every point."""
+        axes = joined(map(symbol, filter(None, (self.x_name, self.y_name))), " and ")
+        smallest = prose(f"{self.column}: the smallest of {', '.join(self.names)} over ")
+        title = joined((smallest, axes, Cell(f" (float64, {self.winners.size} points)")), "")
+        granted = () if self.constant is None else (f"order forms at C = {self.constant} are among them, which are no bounds",)
+        notes = (*granted, *self.notes)
+        more = f"({len(self.borders) - _SHOWN} more; --format json has them all)" if len(self.borders) > _SHOWN else ""
+        wins = {name: f"{100 * x:.1f}" for name, x in self.shares().items()}
+        empty = float(np.mean(self.winners == NONE))
+        none = {"none applies": f"{100 * empty:.1f}"} if empty else {}
+        page, document, borders = Body(), Body(), self._borders()
+        page.line(title)
+        for note in notes:
+            page.line(f"note: {note}")
+        for name, share in {**{f"{x} wins": y for x, y in wins.items()}, **none}.items():
+            page.line(f"{name} at {share}% of the points", 2)
+        page.line()
+        page.line("borders, refined by bisection" if self.borders else "no border: the winner does not change")
+        rows = tuple((Cell(name), number(share)) for name, share in (wins | none).items())
+        said = (title, *map(prose, notes))
+        document.table(Table(("smallest", "share (%)"), rows, "lr", size="footnotesize", tight=True, notes=said))
+        if self.borders:
+            page.table(borders)
+            document.line()
+            document.table(replace(borders, size="footnotesize", tight=True, notes=(Cell(more),) if more else ()))
+        if more:
+            page.line(more, 2)
+        return Report(title.string(), page, self.to_dict, self, document)
+
+    def _borders(self) -> Table:
+        """Where the winner changes, as far as a page holds it."""
+        names = tuple(filter(None, (self.x_name, self.y_name)))
+        heads = (*map(symbol, names), *map(Cell, ("along", "best below", "best above")))
+        rows = tuple(
+            (
+                *(number(rounded(z, 8, "nearest")) for z in (x.x, x.y)[: len(names)]),
+                symbol(x.along),
+                *(Cell(z or "none applies") for z in (x.below, x.above)),
+            )
+            for x in self.borders[:_SHOWN]
+        )
+        return Table(tuple(x.string() for x in heads), rows, "r" * len(names) + "lll", heads=heads)
 
 
 @alone
 def phase(
-    statements: Sequence[str] | None,
+    statements: Sequence[str | Theorem] | None,
     x: Mapping[str, Any],
     y: Mapping[str, Any] | None = None,
     *,
@@ -129,57 +186,38 @@ def phase(
     """Evaluate statements over one or two parameters and find where the best one changes.
 
     Args:
-        statements: ids, about one quantity; None for ``explicit-multistep`` and ``chen2025-multistep``.
+        statements: ids, or statements of one's own, about one quantity; None for those of :data:`cmbound.catalogue.PAIR`.
         x: the first parameter and its increasing values: a sequence, or text ``LOW:HIGH:log|linear:COUNT``.
         y: the second, likewise.
-        assume: readings of an assumption that are granted, as in :func:`cmbound.comparison.comparison.compare`; None grants all
-            that the statements need, which ``notes`` then says.
+        assume: readings of an assumption that are granted, as in :func:`cmbound.compare`; None grants all that the statements
+            need, which ``notes`` then says.
         params: the other numbers and options.
 
     Raises:
         InputError: statements about different quantities, unconfirmed ones, a name given twice or known to none of them.
         DomainError: an order form without C, or a statement that applies nowhere.
     """
-    chosen = tuple(catalogue[name] for name in statements or DEFAULT_PAIR)
-    axes = dict([_axis(one) for one in ([x] if y is None else [x, y])])
-    if y is not None and len(axes) == 1:
-        raise InputError(f"both axes are {next(iter(axes))}")
-    sizes = [len(values) for values in axes.values()]
-    if int(np.prod(sizes)) > MAX_POINTS:
-        raise DomainError(f"the plane has {int(np.prod(sizes))} points; at most {MAX_POINTS} are allowed")
-    options = checked_options({name: z for name, z in params.items() if name in OPTIONS and z is not None})
-    numbers = {name: z for name, z in params.items() if name not in OPTIONS and z is not None}
+    chosen = distinct(statements or PAIR)
+    axes = _axes(x, y)
     for name in axes:
-        if name in numbers:
+        if params.get(name) is not None:
             raise InputError(f"{name} varies; leave it out of the parameters")
-    checked_numbers({**numbers, **{name: values[0] for name, values in axes.items()}})
-    check_steps({**numbers, **axes}, options)
+    numbers, options, _ = checked(params, chosen, {name: values[0] for name, values in axes.items()})
     where = _checked(chosen, options, numbers)
     for name in axes:
         if not any(accepts(z, name) or any(accepts(z, a) and name in b for a, b in DERIVED.items()) for z in chosen):
             raise InputError(f"{name} varies, but {', '.join(z.id for z in chosen)} do not depend on it")
-    notes, functions = [], {}
-    for statement in chosen:
-        given = _Plane(statement, numbers, options, axes)
-        refused = denied(statement, options, given.derived, assume or ())
-        if refused and assume is not None:
-            raise InputError(f"{statement.id}: {refused}")
-        if refused:
-            notes.append(f"{statement.id}: taken as granted: {refused.split(': ', 1)[1].split(' (--assume')[0]}")
-        if given.derived:
-            notes.append(f"{statement.id}: {', '.join(f'{a} = {b} {c}' for a, (b, c) in DERIVED.items())}")
-        functions[statement.id] = given
-    shape = (sizes[1] if y is not None else 1, sizes[0])
-    grid = np.meshgrid(*axes.values()) if y is not None else [next(iter(axes.values()))]
+    functions = {z.id: _Plane(z, numbers, options, axes) for z in chosen}
+    notes = tuple(note for f in functions.values() for note in f.notes(assume))
+    grid = np.meshgrid(*axes.values())
     points = dict(zip(axes, (z.ravel() for z in grid), strict=True))
-    values = {name: f(points).reshape(shape) for name, f in functions.items()}
-    winners = winner_of(list(values.values()))
-    names = tuple(values)
+    values = {name: f(points).reshape(grid[0].shape if y is not None else (1, -1)) for name, f in functions.items()}
+    winners, names = winner_of(values.values()), tuple(values)
     x_name, y_name = (*axes, "")[:2]
     ys = axes[y_name] if y_name else np.zeros(1)
     borders = _all_borders(functions, names, (x_name, y_name), (axes[x_name], ys), winners)
     constant = str(params["C"]) if any(z.kind == "order" for z in chosen) else None
-    return Phase(x_name, y_name, axes[x_name], ys, names, values, winners, borders, where, constant, tuple(notes))
+    return Phase(x_name, y_name, axes[x_name], ys, names, values, winners, borders, where, constant, notes)
 
 
 def winner_of(values: Iterable[Array]) -> Whole:
@@ -189,6 +227,19 @@ def winner_of(values: Iterable[Array]) -> Whole:
 
 
 # --- what is asked ----------------------------------------------------------------------------------------------------
+
+
+def _axes(*given: Mapping[str, Any] | None) -> dict[str, Array]:
+    found: dict[str, Array] = {}
+    for one in filter(None, given):
+        name, values = _axis(one)
+        if name in found:
+            raise InputError(f"both axes are {name}")
+        found[name] = values
+    size = int(np.prod([len(values) for values in found.values()]))
+    if size > MAX_POINTS:
+        raise DomainError(f"the plane has {size} points; at most {MAX_POINTS} are allowed")
+    return found
 
 
 def _axis(one: Mapping[str, Any]) -> tuple[str, Array]:
@@ -213,7 +264,7 @@ def _checked(chosen: Sequence[Theorem], options: Mapping[str, Any], numbers: Map
     if len({x.id for x in chosen}) < 2:
         raise InputError("a phase diagram needs two statements or more")
     for x in chosen:
-        if x.status == "unconfirmed" or x.known == "memory":
+        if not x.confirmed:
             raise InputError(f"{x.id} is not confirmed: it never wins a comparison")
         if not x.evaluable:
             raise InputError(f"{x.id} has no formula to evaluate")
@@ -233,16 +284,30 @@ class _Plane:
     def __init__(
         self, theorem: Statement, numbers: Mapping[str, Any], options: Mapping[str, Any], axes: Mapping[str, Array]
     ) -> None:
-        self.theorem = theorem
-        first = {**numbers, **{name: float(x[0]) for name, x in axes.items()}}
-        given = Given(first, options)
-        known = {**preset_numbers(options), **first}
-        self.derived = given.derived(theorem)
+        given = Given({**numbers, **{name: float(x[0]) for name, x in axes.items()}}, options)
+        known = {**given.law, **given.numbers}
+        self.theorem, self.options, self.derived = theorem, options, given.derived(theorem)
         self.rates = {name: DERIVED[name] for name in self.derived if name in DERIVED}
         self.spacing = float(exact("dtau", self.derived["dtau"])) if self.rates else 0.0
         self.fixed = {name: x for name, x in given(theorem).items() if name not in axes}
         self.known = {name: known[rate] for name, (rate, _) in self.rates.items()}
         self.anywhere = False
+
+    def notes(self, assume: Sequence[str] | None) -> list[str]:
+        """What is taken as granted, and what follows from other numbers.
+
+        Raises:
+            InputError: a reading that is not granted.
+        """
+        found = []
+        refused = denied(self.theorem, self.options, self.derived, assume or ())
+        if refused and assume is not None:
+            raise InputError(f"{self.theorem.id}: {refused}")
+        if refused:
+            found.append(f"{self.theorem.id}: taken as granted: {refused.split(': ', 1)[1].split(' (--assume')[0]}")
+        if self.derived:
+            found.append(f"{self.theorem.id}: {', '.join(f'{a} = {b} {c}' for a, (b, c) in DERIVED.items())}")
+        return found
 
     def __call__(self, points: Mapping[str, Array]) -> Array:
         """Values at points (n,), nan where the statement does not apply."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from cmbound.errors import UnknownNameError
 from cmbound.reports.cells import Cell, escape_markdown, mathml
@@ -62,6 +62,13 @@ class Body:
         self.parts.append(Formula(lines))
 
 
+class Rows(Protocol):
+    """What CSV holds."""
+
+    def csv(self) -> str:
+        """As CSV."""
+
+
 @dataclass(frozen=True)
 class Report:
     """What a result says.
@@ -70,14 +77,14 @@ class Report:
         title: one line.
         page: what a terminal and a notebook show.
         data: makes the JSON-ready data.
-        rows: the table that CSV holds.
+        rows: what CSV holds: a table, or a result that is too long for one and writes itself.
         document: what goes into a paper (LaTeX) or a file of notes (Markdown); a line becomes a comment in LaTeX.
     """
 
     title: str
     page: Body
     data: Callable[[], Any]
-    rows: Table
+    rows: Rows
     document: Body
 
     def render(self, form: str, *, siunitx: bool = False, width: int | None = None) -> str:

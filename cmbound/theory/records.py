@@ -1,4 +1,7 @@
-"""The records a statement is made of; its verbs are in :mod:`cmbound.evaluation.statement`."""
+"""The records of the catalogue: what a statement is made of, and what is claimed of its order.
+
+The verbs of a statement are in :mod:`cmbound.evaluation.statement`.
+"""
 
 from __future__ import annotations
 
@@ -215,6 +218,11 @@ class Theorem(Record):
         return tuple(sorted({x.args[0] for term in self.sources for x in term.expression.atoms(LocalErrorSum)}, key=str))
 
     @property
+    def confirmed(self) -> bool:
+        """Whether its form was read or proved: what is only remembered never wins a comparison."""
+        return self.status != "unconfirmed" and self.known != "memory"
+
+    @property
     def uses_profile(self) -> bool:
         """Whether a regularity profile, a teacher and a grid enter."""
         return bool(self.local_ends)
@@ -233,3 +241,35 @@ class Theorem(Record):
     def uses_start(self) -> bool:
         """Whether the law sampling starts from enters."""
         return any(term.expression.has(StartGap) for term in self.sources)
+
+
+@dataclass(frozen=True, eq=False)
+class Corollary(Record):
+    """A claim about the order of a statement after a substitution, which the package checks itself.
+
+    Attributes:
+        id: permanent name.
+        statement: id of the statement.
+        options: options of :meth:`cmbound.Statement.formula` (``profile``, ``to``, ``start``).
+        quantity: ``total``, the name of a term, several names joined by ``+``, or an exact expression.
+        substitution: symbols and what is put in their place, in the remaining ones; an entry may use later ones.
+        claim: the claimed order, an expression in the remaining symbols (the substitution is applied to it too).
+        limits: names of the parameters in whose limits the order is claimed, each on its own, the others fixed.
+        exact: the claim is an equality, not an order.
+        reference: where it is stated.
+        text: what it says.
+    """
+
+    id: str
+    statement: str
+    substitution: Mapping[Any, Any]
+    claim: Any
+    reference: str
+    text: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    quantity: Any = "total"
+    limits: tuple[str, ...] = ()
+    exact: bool = False
+
+    def __repr__(self) -> str:
+        return f"<Corollary {self.id}: {self.text}>"

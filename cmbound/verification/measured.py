@@ -1,4 +1,4 @@
-"""The constants of a comparison, measured on a law whose truth is known instead of given.
+"""Comparing with constants that are measured on a law whose truth is known instead of given.
 
 The teacher and the student are those of :func:`cmbound.verification.simulation.simulate`. In the Gaussian world every constant is
 exact; on a mixture or a data set those of the law are exact and L_f and eps_cm are measured along exact trajectories.
@@ -7,13 +7,14 @@ exact; on a mixture or a data set those of the law are exact and L_f and eps_cm 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from cmbound.comparison.asked import shown_text, wants_step
+from cmbound.comparison.asked import Given, shown_text, wants_step
+from cmbound.comparison.compare import Comparison, compared
 from cmbound.comparison.readings import derived_numbers
 from cmbound.errors import InputError
 from cmbound.frozen import FrozenDict
@@ -21,6 +22,7 @@ from cmbound.theory.formulas import accepts, required
 from cmbound.theory.notation import TABLE
 from cmbound.theory.records import Theorem
 from cmbound.theory.variants import visible_symbols
+from cmbound.threads import alone
 from cmbound.verification.affine import Affine, Pipeline, composed, exact_score, flow, teacher_steps
 from cmbound.verification.instances import SkippedError
 from cmbound.verification.request import measured_constant
@@ -43,6 +45,40 @@ RUN = FrozenDict(
 """Parameters that shape the run, and what :func:`simulate` calls them."""
 _LAW = ("d", "m2", "sd2", "d_eff", "L_s", "R", "tau", "n_atoms", "weights", "t_star")
 _SAMPLES = 20
+
+
+@alone
+def compare(
+    *,
+    statements: Iterable[str | Theorem] | None = None,
+    metric: str | None = None,
+    world: Any = None,
+    assume: Sequence[str] = (),
+    tier: str = "certified",
+    **params: Any,
+) -> Comparison:
+    """Evaluate every statement at one point and rank the bounds, metric by metric.
+
+    Each statement gets the parameters it has. One that cannot be evaluated stays in the comparison with the reason. Rules: an
+    order form is evaluated with C = 1 and not ranked, unless ``C`` is given; a statement whose form is unconfirmed is never
+    ranked; where eps_cm means different things (A4, A4-exact) it is read as in A4, unless ``assume`` names the other.
+    ``h`` is the largest step of the grid where a statement asks for h and a grid was given. Where ``eps_ci`` was not
+    given and A4-exact is assumed it is eps_cm times ``dtau`` (if that was not given, of any size: no value depends on it).
+
+    Args:
+        statements: ids, or statements of one's own; default all of the catalogue.
+        metric: only statements in this metric.
+        world: a law (Gaussian, Mixture, Atoms) from which constants are measured.
+        assume: ids of other readings of an assumption, such as ``A4-exact``, that hold as well.
+        tier: ``certified`` or ``approximate``.
+        params: numbers and options as for :meth:`cmbound.Statement.evaluate`.
+
+    Raises:
+        InputError: nothing to compare with, an unknown name, something malformed.
+        DomainError: a number outside its domain.
+    """
+    source = Given.at if world is None else lambda numbers, options, _: Measured(world, numbers, options)
+    return compared(source, statements, metric, assume, tier, params)
 
 
 class Measured:
@@ -88,6 +124,11 @@ class Measured:
     def step(self) -> float:
         """The largest step of the grid."""
         return float(np.max(np.diff(self._run.nodes)))
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """What does not shape the run."""
+        return tuple(name for name in self.numbers if name not in (*RUN, "t_hat"))
 
     @property
     def exact(self) -> bool:
@@ -140,7 +181,7 @@ class Measured:
             params = {name: x for name, x in params.items() if name not in ("N", "delta", "T", "h")}
         if theorem.kind == "order":
             params.pop("C", None)
-        assumed = {name: x for name, x in self.numbers.items() if name not in (*RUN, "t_hat") and accepts(theorem, name)}
+        assumed = {name: self.numbers[name] for name in self.asked if accepts(theorem, name)}
         params = {**self._more(theorem), **params, **assumed, **self.derived(theorem)}
         return params | {name: x for name, x in self.options.items() if name == "digits"}
 

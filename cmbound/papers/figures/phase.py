@@ -9,7 +9,7 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from cmbound.comparison.phase import DEFAULT_PAIR, NONE, Phase, phase
+from cmbound.comparison.phase import NONE, Phase, phase
 from cmbound.errors import InputError
 from cmbound.evaluation.statement import theorem as find
 from cmbound.papers.figures.data import Array
@@ -36,7 +36,7 @@ def phase_data(ids: tuple[str, ...] | list[str], x: str, y: str, /, **params: An
         if not name or not equals or not values:
             raise InputError(f"{text!r} is not of the form NAME=LOW:HIGH:log|linear:COUNT")
         axes.append({name: values})
-    return phase(tuple(ids) or DEFAULT_PAIR, *axes, **params)
+    return phase(tuple(ids) or None, *axes, **params)
 
 
 @in_paper_style

@@ -33,9 +33,10 @@ from cmbound.evaluation.statement import theorem as find
 from cmbound.files import read_text
 from cmbound.numbers import rounded, text_of
 from cmbound.papers.tables.settings import as_number
-from cmbound.papers.tables.words import DASH, prose, symbol
+from cmbound.papers.tables.words import DASH
 from cmbound.reports.cells import Cell, dollars, math, number
 from cmbound.reports.table import Table
+from cmbound.reports.words import prose, symbol
 from cmbound.theory.notation import PUBLIC, TABLE
 from cmbound.theory.records import Theorem
 

@@ -11,11 +11,12 @@ from cmbound.catalogue.presets import Preset, names as preset_names, preset as f
 from cmbound.errors import CmboundError, DomainError, InputError, UndecidedError
 from cmbound.evaluation.statement import theorem as find
 from cmbound.numbers import exact, rounded
-from cmbound.papers.tables.words import DASH, listed, prose, symbol
+from cmbound.papers.tables.words import DASH, listed
 from cmbound.planning.budget import Budget, solve
 from cmbound.planning.problem import TERM_OF
 from cmbound.reports.cells import Cell, math, mixed, number
 from cmbound.reports.table import Table
+from cmbound.reports.words import prose, symbol
 
 ONE_STEP = "explicit-one-step"
 TARGETS = ("1", "0.1", "0.01")
@@ -145,7 +146,7 @@ def _why(error: CmboundError) -> str:
 
 def comparison(digits: int, statements: Any = None, metric: str | None = None, params: Mapping[str, Any] | None = None) -> Table:
     """The bounds of different papers at one point, ranked within each metric."""
-    from cmbound.comparison.comparison import compare
+    from cmbound.verification.measured import compare
 
     if not params:
         raise InputError("give the point to compare at: a preset or parameters")

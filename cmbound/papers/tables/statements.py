@@ -15,9 +15,10 @@ from cmbound.catalogue.lyu2023 import M
 from cmbound.errors import InputError
 from cmbound.evaluation.shown import definitions
 from cmbound.evaluation.statement import theorem as find
-from cmbound.papers.tables.words import CHECK, chosen, formula, joined, listed, prose
+from cmbound.papers.tables.words import CHECK, chosen, listed
 from cmbound.reports.cells import Cell, math, mixed
 from cmbound.reports.table import Table
+from cmbound.reports.words import formula, joined, prose
 from cmbound.theory.formulas import closed_terms, put
 from cmbound.theory.functions import Named, corrector_information, geometric_sum, plain, steering, tv_drift
 from cmbound.theory.notation import TABLE, C, N, T, h
