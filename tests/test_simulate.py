@@ -19,10 +19,9 @@ import cmbound
 from cmbound.cli.laws import build_world
 from cmbound.distances import sliced_w2
 from cmbound.errors import DomainError, InputError
-from cmbound.papers.figures import runs as plots
-from cmbound.papers.figures.runs import simulation_figure
 from cmbound.output.simulation import simulation_document, simulation_page
-from cmbound.papers.figures import style
+from cmbound.papers.figures import runs as plots, style
+from cmbound.papers.figures.runs import simulation_figure
 from cmbound.papers.figures.style import save_figure
 from cmbound.verification import simulation as module
 from cmbound.verification.request import parse_corrector
