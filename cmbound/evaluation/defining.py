@@ -10,7 +10,7 @@ from typing import Any
 
 import sympy
 
-from cmbound.arithmetic.codegen import require_computable
+from cmbound.theory.computable import require_computable
 from cmbound.checks import checked_text, shown
 from cmbound.errors import CmboundError, InputError, UnknownNameError
 from cmbound.files import read_text
