@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cmbound import catalogue as catalogue
+from cmbound.catalogue import catalogue as catalogue
 
 __version__ = "0.1.0"
 
@@ -117,7 +117,7 @@ def _statement(record: Any) -> Any:
     return __getattr__("theorem")(record)
 
 
-catalogue.present = _statement  # type: ignore[attr-defined]
+catalogue.present = _statement
 
 
 def __dir__() -> list[str]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from cmbound.arithmetic import approximate, certified
 
 
-class Backend:
+class Backend(Protocol):
     """What a sum over a grid needs of an arithmetic."""
 
     compile: Callable[..., Callable[..., list[Any]]]
@@ -29,27 +29,21 @@ class Backend:
 
     def number(self, value: Any) -> Any:
         """An exact number in this arithmetic."""
-        raise NotImplementedError
 
     def joined(self, numbers: Sequence[Any]) -> Any:
         """Numbers of this arithmetic as a column."""
-        raise NotImplementedError
 
     def each(self, expr: Any, columns: dict[Any, Any], scalars: dict[Any, Any]) -> Any:
         """The column of values of ``expr``, row by row."""
-        raise NotImplementedError
 
     def total(self, column: Any) -> Any:
         """The sum of a column."""
-        raise NotImplementedError
 
     def largest(self, column: Any) -> Any:
         """The largest entry of a column."""
-        raise NotImplementedError
 
     def product(self, left: Any, right: Any) -> Any:
         """Entrywise product of two columns."""
-        raise NotImplementedError
 
 
 class Floats(Backend):

@@ -148,8 +148,7 @@ def _alone(theorem: Theorem, params: Mapping[str, Any], rows: Mapping[str, Any],
 
 def _vectorised(setting: Setting, params: Mapping[str, Any], flat: Mapping[str, Any], shape: tuple[int, ...]) -> Approximation:
     size = int(np.prod(shape))
-    fixed = {name: FLOATS.number(value) for name, value in setting.values.items() if name not in flat}
-    _unfix_derived(setting, fixed, flat)
+    fixed = _fixed(setting, flat)
     terms = _closed_terms(setting)
     holders, symbols, function = compiled(FLOATS, terms)
     result = {x.name: np.empty(size) for x in terms}
@@ -180,17 +179,12 @@ def _doubtful(setting: Setting, values: Mapping[Any, Any], size: int) -> Iterato
         yield from doubtful_rows(setting.profiles, here, end, size)
 
 
-def _unfix_derived(setting: Setting, fixed: dict[str, Any], flat: Mapping[str, Any]) -> None:
-    """Drop numbers that were derived from an entry of an array: they are computed for each entry."""
-    for alias, name in ALIASES.items():
-        if alias in flat:
-            fixed.pop(name, None)
-    if "t" not in setting.given and "sigma" not in setting.given and {"T", "sigma_max"} & set(flat):
-        fixed.pop("t", None)
-    if "T" not in setting.given and "sigma_max" not in setting.given and {"t", "sigma"} & set(flat):
-        fixed.pop("T", None)
-    if setting.given.get("t_star") == "delta":
-        fixed.pop("t_star", None)
+def _fixed(setting: Setting, flat: Mapping[str, Any]) -> dict[str, Any]:
+    """The numbers that are the same for all entries; what follows from others is left to be computed for each."""
+    derived = {"t", "T"} - {ALIASES.get(name, name) for name in setting.given}
+    derived |= {"t_star"} if setting.given.get("t_star") == "delta" else set()
+    derived |= {ALIASES.get(name, name) for name in flat}
+    return {name: FLOATS.number(value) for name, value in setting.values.items() if name not in derived}
 
 
 def _array_values(setting: Setting, fixed: Mapping[str, Any], rows: Mapping[str, Any]) -> dict[Any, Any]:

@@ -261,10 +261,11 @@ def _terms(terms: Terms) -> list[dict[str, Any]]:
 def _data(evaluation: Evaluation) -> dict[str, Any]:
     """The evaluation as nested dicts, lists, numbers and text."""
     theorem, clock = evaluation.theorem, evaluation.clock
-    stretches = [
-        {"profile": x.profile, **{name: in_clock(y, clock) for name, y in (("from", x.start), ("to", x.end), ("at", x.at))}}
-        for x in evaluation.stretches
-    ]
+
+    def at(t: float) -> float:
+        return in_clock(t, clock)
+
+    stretches = [{"profile": x.profile, "from": at(x.start), "to": at(x.end), "at": at(x.at)} for x in evaluation.stretches]
     data: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "version": __version__,
@@ -293,8 +294,7 @@ def _data(evaluation: Evaluation) -> dict[str, Any]:
     }
     if evaluation.steps is not None:
         data["steps"] = [
-            {"k": x.k, "time": in_clock(x.t, clock), "value": x.value, **_ends(x), "terms": _terms(x.terms)}
-            for x in evaluation.steps
+            {"k": x.k, "time": at(x.t), "value": x.value, **_ends(x), "terms": _terms(x.terms)} for x in evaluation.steps
         ]
     return data
 

@@ -17,22 +17,17 @@ from cmbound.evaluation.sweeps import Chunk, Sweep
 DOMINATING = "dominating"
 
 
-def _columns(chunk: Chunk) -> dict[str, Any]:
-    return {**chunk.parameters, **chunk.terms, "total": chunk.total}
-
-
-def _rows(chunk: Chunk) -> Iterator[list[str]]:
+def _rows(chunk: Chunk) -> Iterator[tuple[str, ...]]:
     """Every number in full, in plain notation, and the name of the dominating term."""
-    columns = [[repr(float(x)).removesuffix(".0") for x in column] for column in _columns(chunk).values()]
-    for *numbers, name in zip(*columns, chunk.dominating, strict=True):
-        yield [*numbers, name]
+    columns = [[repr(float(x)).removesuffix(".0") for x in column] for column in chunk.columns.values()]
+    return zip(*columns, chunk.dominating, strict=True)
 
 
 def csv_lines(parts: Iterable[Chunk]) -> Iterator[str]:
     """RFC 4180 with a header line, a piece of text for each chunk."""
     for i, chunk in enumerate(parts):
         if not i:
-            yield ",".join([*_columns(chunk), DOMINATING]) + "\n"
+            yield ",".join([*chunk.columns, DOMINATING]) + "\n"
         yield "".join(",".join(row) + "\n" for row in _rows(chunk))
 
 
@@ -43,7 +38,7 @@ def json_lines(what: Sweep, parts: Iterable[Chunk]) -> Iterator[str]:
     for i, chunk in enumerate(parts):
         if not i:
             yield start
-            yield f'"columns": {json.dumps([*_columns(chunk), DOMINATING])}, "rows": [\n'
+            yield f'"columns": {json.dumps([*chunk.columns, DOMINATING])}, "rows": [\n'
         rows = (f"[{', '.join(row[:-1])}, {json.dumps(row[-1])}]" for row in _rows(chunk))
         yield (",\n" if i else "") + ",\n".join(rows)
     yield "\n]}\n"
@@ -59,7 +54,7 @@ def write_npz(what: Sweep, parts: Iterable[Chunk], opened: Callable[[], Abstract
         files: dict[str, Any] = {}
         start = 0
         for chunk in parts:
-            for name, column in _columns(chunk).items():
+            for name, column in chunk.columns.items():
                 if name not in files:
                     files[name] = np.lib.format.open_memmap(
                         str(Path(folder) / f"{name}.npy"), mode="w+", dtype=np.float64, shape=(len(what),)

@@ -89,11 +89,16 @@ class Sweep(Record):
 
 @dataclass(frozen=True, eq=False)
 class Chunk(Record):
-    """Some points of a sweep: columns by name, all of one length: parameters, terms, ``total``, and the dominating term."""
+    """Some points of a sweep: columns of one length by name, and the name of the dominating term at each point."""
 
     parameters: Mapping[str, Array]
     terms: Mapping[str, Array]
     total: Array
+
+    @property
+    def columns(self) -> dict[str, Array]:
+        """All columns by name."""
+        return {**self.parameters, **self.terms, "total": self.total}
 
     @property
     def dominating(self) -> list[str]:
@@ -203,8 +208,7 @@ def chunks(
     Raises:
         DomainError: a point outside the domain of the statement; the message gives its values.
     """
-    ends = range(0, len(what), size)
-    tasks = ((what, i, min(i + size, len(what))) for i in ends)
+    tasks = ((what, i, min(i + size, len(what))) for i in range(0, len(what), size))
     for chunk in mapped(_evaluated, tasks, jobs=jobs, cluster=cluster):
         if progress is not None:
             progress(len(chunk.total))
@@ -218,8 +222,4 @@ def table(what: Sweep, **options: Any) -> dict[str, Array]:
 
 def joined(parts: Sequence[Chunk]) -> dict[str, Array]:
     """The columns of several chunks, one after the other."""
-    return {
-        **{name: np.concatenate([x.parameters[name] for x in parts]) for name in parts[0].parameters},
-        **{name: np.concatenate([x.terms[name] for x in parts]) for name in parts[0].terms},
-        "total": np.concatenate([x.total for x in parts]),
-    }
+    return {name: np.concatenate([x.columns[name] for x in parts]) for name in parts[0].columns}

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 import sympy
 from mpmath.libmp import prec_to_dps
-from sympy import Expr, Function, Integer, Max, Min, Pow, Rational, S, atan, exp, log, sqrt
+from sympy import Function, Integer, Max, Min, Pow, Rational, S, atan, exp, log, sqrt
 from sympy.codegen.cfunctions import expm1, log1p
 
 
@@ -401,8 +401,3 @@ def steering(L_phi: Any, gamma: Any, tau_c: Any, eta: Any) -> Any:
 def corrector_information(eps_sc: Any, L: Any, d: Any, gamma: Any, tau_c: Any, eta: Any) -> Any:
     r"""G: relative entropy between the discretised and the exact underdamped dynamics (theory 3.8)."""
     return tau_c / (4 * gamma) * (eps_sc**2 + eps_sc * L * sqrt(d) * eta + L**2 * d * eta**2 / 3)
-
-
-def is_exact(expr: Expr) -> bool:
-    """Whether no floating-point number occurs in ``expr``."""
-    return not expr.atoms(sympy.Float)

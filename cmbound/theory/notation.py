@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache, cached_property
+from math import inf
 from typing import Any
 
 from cmbound.checks import checked_text
@@ -53,23 +54,19 @@ class Domain:
 
     def holds(self, x: Any) -> Any:
         """Elementwise membership for a float64 array of any shape (NaN and infinities are outside)."""
-        import numpy as np
-
-        low = -np.inf if self.low is None else self.low
+        low = -inf if self.low is None else self.low
         inside = (x > low) if self.low_open or self.low is None else (x >= low)
-        inside &= x < (np.inf if self.high is None else self.high)
+        inside &= x < (inf if self.high is None else self.high)
         if self.integer:
-            inside &= np.rint(x) == x
+            inside &= x.round() == x
         return inside
 
     def holds_all(self, x: Any) -> bool:
         """Whether every entry of a non-empty float64 array is inside, in as few passes as possible."""
-        import numpy as np
-
         low, high = x.min(), x.max()  # NaN if there is one
         above = self.low is None or (low > self.low if self.low_open else low >= self.low)
-        below = high < (np.inf if self.high is None else self.high)
-        return bool(above and below and low > -np.inf and not (self.integer and (np.rint(x) != x).any()))
+        below = high < (inf if self.high is None else self.high)
+        return bool(above and below and low > -inf and not (self.integer and (x.round() != x).any()))
 
     def __str__(self) -> str:
         kind = "an integer" if self.integer else "a number"

@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 
 from sympy import Derivative, Function, Max, Min, S, exp, sqrt
 
-from cmbound.errors import InputError, UnknownNameError
+from cmbound.checks import checked_name
+from cmbound.errors import InputError
 from cmbound.frozen import FrozenDict
 from cmbound.names import TARGETS as TARGETS, TIERS as TIERS
 from cmbound.theory.functions import c, em1, lam, lam_rise, one_minus_c, one_minus_s, rearranged, s
@@ -257,8 +258,5 @@ CLOCKS = FrozenDict({x.name: x for x in (OU, VE)})
 
 def choose(what: str, given: str, allowed: Any) -> Any:
     """``allowed[given]`` (or ``given``, if ``allowed`` is a sequence); raises :class:`UnknownNameError`."""
-    if not isinstance(given, str):
-        raise InputError(f"{what} must be text, got {given!r}")
-    if given not in allowed:
-        raise UnknownNameError(what, given, allowed)
-    return allowed[given] if isinstance(allowed, dict) else given
+    name = checked_name(what, given, allowed)
+    return allowed[name] if isinstance(allowed, dict) else name
