@@ -26,9 +26,9 @@ if TYPE_CHECKING:
         elasticity as elasticity,
     )
     from cmbound.catalogue.presets import preset as preset
-    from cmbound.comparison.compare import Comparison as Comparison
     from cmbound.comparison.complexity import complexities as complexities, verdicts as verdicts
     from cmbound.comparison.phase import phase as phase
+    from cmbound.comparison.records import Comparison as Comparison
     from cmbound.errors import (
         CmboundError as CmboundError,
         DomainError as DomainError,
@@ -63,7 +63,7 @@ if TYPE_CHECKING:
     from cmbound.worlds import Atoms as Atoms, Gaussian as Gaussian, Mixture as Mixture
 
 _HOMES = {
-    "comparison.compare": ("Comparison",),
+    "comparison.records": ("Comparison",),
     "comparison.complexity": ("complexities", "verdicts"),
     "analysis.corollaries": ("check_corollary", "corollaries"),
     "analysis.orders": ("orders",),

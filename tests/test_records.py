@@ -28,7 +28,6 @@ from cmbound import errors
 from cmbound.analysis.monomials import Monomial, Series
 from cmbound.arithmetic.decreasing import Fact
 from cmbound.catalogue.presets import Origin, Preset, names
-from cmbound.comparison.asked import Given
 from cmbound.comparison.complexity import verdicts
 from cmbound.comparison.implied import Implied
 from cmbound.comparison.phase import Border
@@ -128,7 +127,7 @@ def inner_records() -> Iterator[Any]:
     recipe = campaign.draw(ONE_STEP, "gaussian", 0, 0)
     pipe, instance = gaussian.pipeline(recipe), gaussian.build(recipe, ONE_STEP)
     yield [recipe, pipe, pipe.law(0), pipe.exact, instance, runner.runner(campaign.draw(ONE_STEP, "mixture", 0, 0))]
-    yield [resolve(ONE_STEP, POINT), Witness.build(recipe, ONE_STEP), Given(POINT, {"profile": "auto"})]
+    yield [resolve(ONE_STEP, POINT), Witness.build(recipe, ONE_STEP)]
     yield [*components(ONE_STEP), *weakened(L_f * d), RulePut(0, False), Student(cmbound.Atoms([[0.0], [1.0]]), 1.0, 0.1, 0.2)]
     yield [
         Moments(2, np.zeros(2), np.eye(2)),

@@ -359,6 +359,9 @@ def test_compact_latex_is_the_same_formula(theorem: Any) -> None:
 def test_prose_has_symbols() -> None:
     assert prose("h is at most eps_cm h_n").latex() == r"$h$ is at most $\varepsilon_{cm} h_n$"
     assert prose("the data").latex() == "the data"
+    assert prose("N of order L_f d^(3/2)/eps^2").latex() == r"$N$ of order $L_f$ $d^{3/2}$/$\varepsilon^{2}$"
+    assert prose("(L_s d)^(1/2), 2^(1-k)").latex() == "($L_s$ $d$)${}^{1/2}$, $2^{1-k}$"
+    assert prose("W2^2 <= 4 R^2 TV").string() == "W2^2 <= 4 R^2 TV"
 
 
 # --- the named tables -------------------------------------------------------------------------------------------------

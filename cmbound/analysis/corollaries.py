@@ -77,22 +77,16 @@ class Verdict(Result, Record):
         """The corollary and what became of it as JSON-ready data."""
         x = self.corollary
         return {
-            "id": x.id,
-            "statement": x.statement,
+            **{name: getattr(x, name) for name in ("id", "statement", "exact", "reference", "text")},
+            **{name: getattr(self, name) for name in ("status", "how", "reason")},
             "options": dict(x.options),
             "quantity": x.quantity if isinstance(x.quantity, str) else str(plain(x.quantity)),
             "substitution": {str(symbol): str(plain(value)) for symbol, value in x.substitution.items()},
             "claim": str(x.claim),
-            "exact": x.exact,
             "limits": list(x.limits),
-            "reference": x.reference,
-            "text": x.text,
-            "status": self.status,
-            "how": self.how,
             "ratio": None if self.ratio is None else str(self.ratio),
             "derived": {name: y.to_dict() for name, y in self.derived.items()},
             "claimed": {name: y.to_dict() for name, y in self.claimed.items()},
-            "reason": self.reason,
         }
 
     def report(self) -> Report:
@@ -104,8 +98,9 @@ def corollaries_report(verdicts: Sequence[Verdict]) -> Report:
     """Checked corollaries with what was derived, and how many are proved."""
     page, document = Body(), Body()
     for x in verdicts:
-        page.line(f"{x.status:<9} {x.corollary.id}: {x.corollary.text}")
-        page.line(f"{x.corollary.statement}, {x.corollary.reference}; derived by {x.how}: {x.shown.string()}", 10)
+        page.line(joined((Cell(f"{x.status:<9} {x.corollary.id}: "), prose(x.corollary.text)), ""))
+        source = f"{x.corollary.statement}, {x.corollary.reference}; derived by {x.how}: "
+        page.line(joined((Cell(source), x.shown), ""), 10)
     counts = ", ".join(f"{sum(x.status == status for x in verdicts)} {status}" for status in ("proved", "refuted", "undecided"))
     page.line(counts)
     for statement in dict.fromkeys(x.corollary.statement for x in verdicts):
@@ -120,23 +115,12 @@ def corollaries_report(verdicts: Sequence[Verdict]) -> Report:
 
 def _table(verdicts: Sequence[Verdict]) -> Table:
     """For a paper: below the name of each corollary what it says and what was derived."""
-    rows = tuple(
-        (
-            mixed(Cell(f"{x.corollary.id} ("), prose(x.corollary.reference), Cell(f"): {x.status} by {x.how}")),
-            prose(x.corollary.text),
-            x.shown,
-        )
-        for x in verdicts
-    )
-    return Table(
-        ("corollary", "claim", "derived"),
-        rows,
-        "lll",
-        widths={1: 0.45, 2: 0.45},
-        layout="headings",
-        size="footnotesize",
-        tight=True,
-    )
+    rows = []
+    for x in verdicts:
+        name = mixed(Cell(f"{x.corollary.id} ("), prose(x.corollary.reference), Cell(f"): {x.status} by {x.how}"))
+        rows.append((name, prose(x.corollary.text), x.shown))
+    header, widths = ("corollary", "claim", "derived"), {1: 0.45, 2: 0.45}
+    return Table(header, tuple(rows), "lll", widths=widths, layout="headings", size="footnotesize", tight=True)
 
 
 @alone

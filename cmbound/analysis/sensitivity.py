@@ -10,6 +10,7 @@ import numpy as np
 import sympy
 from sympy import Add, Heaviside, Max
 
+from cmbound.analysis.expressions import ball
 from cmbound.analysis.orders import DEFAULT_PROFILE, LIMITS, analysed_terms, exact_point, split, times_of_change
 from cmbound.analysis.records import Dominance, Elasticities, Interval
 from cmbound.arithmetic import approximate as floats, certified
@@ -90,10 +91,9 @@ def elasticities(theorem: Theorem | str, **params: Any) -> Elasticities:
     terms = analysed_terms(theorem, options, _fixed(theorem, numbers), to_leading_order=False)
     bound = Add(*terms.values())
     complete = bool(set(numbers) - {"t_star", "tau"})
-    at: dict[Any, Any] = {}
+    at: dict[str, Any] = {}
     if complete:
-        found, chosen = _point(theorem, options, numbers)
-        at = {TABLE[name].symbol: value for name, value in found.items()}
+        at, chosen = _point(theorem, options, numbers)
         for symbol, (low, high) in times_of_change(theorem, options, exact_point(theorem, numbers)).items():
             bound = bound.subs(symbol, _best_time(bound, symbol, low, high, at))
         bound = _with_active(theorem, bound, at, chosen)
@@ -110,7 +110,7 @@ def _fixed(theorem: Theorem, numbers: Mapping[str, Any]) -> dict[str, Any]:
 
 def _point(theorem: Theorem, options: Mapping[str, Any], numbers: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The exact values at a complete point, and the names of those that were left out and chosen best."""
-    given = {**numbers, **_named(theorem, options)}
+    given = {**numbers, **_default(theorem), **options}
     chosen = best(theorem, given) if theorem.free else {}
     setting = resolve(theorem, {**given, **chosen})
     if setting.lists or setting.grid is not None:
@@ -118,7 +118,7 @@ def _point(theorem: Theorem, options: Mapping[str, Any], numbers: Mapping[str, A
     return {name: as_expr(x) for name, x in setting.values.items()}, tuple(chosen)
 
 
-def _best_time(bound: Any, symbol: Any, low: Any, high: Any, at: Mapping[Any, Any]) -> Any:
+def _best_time(bound: Any, symbol: Any, low: Any, high: Any, at: Mapping[str, Any]) -> Any:
     """The best time of change between two rules: a number, or one of the two ends, which moves with the parameters.
 
     At a best time inside, a small change of it does not matter; at an end it goes where the end goes.
@@ -140,7 +140,7 @@ def _best_time(bound: Any, symbol: Any, low: Any, high: Any, at: Mapping[Any, An
     return sympy.Rational(*float(found.x).as_integer_ratio())
 
 
-def _along(expr: Any, symbol: Any, at: Mapping[Any, Any]) -> Callable[[Any], Any]:
+def _along(expr: Any, symbol: Any, at: Mapping[str, Any]) -> Callable[[Any], Any]:
     """``expr`` in float64 as a function of one symbol."""
     others = tuple(sorted(expr.free_symbols - {symbol}, key=lambda x: x.name))
     fixed = [_value(x, at) for x in others]
@@ -148,7 +148,7 @@ def _along(expr: Any, symbol: Any, at: Mapping[Any, Any]) -> Callable[[Any], Any
     return lambda x: compiled(np.asarray(x), *fixed)[0]
 
 
-def _with_active(theorem: Theorem, bound: Any, at: Mapping[Any, Any], chosen: tuple[str, ...]) -> Any:
+def _with_active(theorem: Theorem, bound: Any, at: Mapping[str, Any], chosen: tuple[str, ...]) -> Any:
     """The bound with a parameter that was chosen best, but is held by an assumption, put in as the assumption has it."""
     for name in chosen:
         symbol = TABLE[name].symbol
@@ -156,12 +156,12 @@ def _with_active(theorem: Theorem, bound: Any, at: Mapping[Any, Any], chosen: tu
             if assumption.predicate is None or not assumption.predicate.has(symbol):
                 continue
             gap = sympy.expand(assumption.predicate.gts - assumption.predicate.lts)
-            if abs(_value(gap, at)) < _HELD * float(at[symbol]):
+            if abs(_value(gap, at)) < _HELD * float(at[name]):
                 bound = bound.subs(symbol, sympy.solve(gap, symbol)[0])
     return bound
 
 
-def _polished(bound: Any, at: Mapping[Any, Any], chosen: tuple[str, ...]) -> dict[Any, Any]:
+def _polished(bound: Any, at: Mapping[str, Any], chosen: tuple[str, ...]) -> dict[str, Any]:
     """Parameters that were chosen best to a few digits, to more of them.
 
     One whose best value is elsewhere (the choice has limits of its own) stays as it is.
@@ -173,41 +173,35 @@ def _polished(bound: Any, at: Mapping[Any, Any], chosen: tuple[str, ...]) -> dic
         for name in chosen:
             symbol = TABLE[name].symbol
             if bound.has(symbol):
-                function, start = _along(bound, symbol, found), float(at[symbol])
+                function, start = _along(bound, symbol, found), float(at[name])
                 span = start * (1 - _CLOSE), start * (1 + _CLOSE)
                 result = minimize_scalar(function, bounds=span, method="bounded", options={"xatol": 1e-9 * start})
                 if span[0] * 1.001 < result.x < span[1] * 0.999:
-                    found[symbol] = sympy.Rational(*float(result.x).as_integer_ratio())
+                    found[name] = sympy.Rational(*float(result.x).as_integer_ratio())
     return found
 
 
-def _named(theorem: Theorem, options: Mapping[str, Any]) -> dict[str, Any]:
-    return {"profile": DEFAULT_PROFILE, **options} if theorem.uses_profile else dict(options)
+def _default(theorem: Theorem) -> dict[str, Any]:
+    return {"profile": DEFAULT_PROFILE} if theorem.uses_profile else {}
 
 
-def _value(expr: Any, at: Mapping[Any, Any]) -> float:
+def _value(expr: Any, at: Mapping[str, Any]) -> float:
     """A certified value at a point, to about 15 digits."""
     expr = plain(expr).replace(Heaviside, lambda x, *rest: _step(x, at))
     if expr.has(sympy.nan, sympy.zoo, sympy.oo):
         raise UndecidedError("an elasticity has no value at this point: a derivative is infinite")
     for bits in (_BITS, 8 * _BITS):
-        ball = _ball(expr, at, bits)
-        if certified.relative_accuracy(ball) >= 15 or abs(ball) < 1e-30:
-            return float(ball.mid())
+        found = ball(expr, at, bits)
+        if certified.relative_accuracy(found) >= 15 or abs(found) < 1e-30:
+            return float(found.mid())
     raise UndecidedError("an elasticity has no value at this point to 2048 bits")
 
 
-def _ball(expr: Any, at: Mapping[Any, Any], bits: int) -> Any:
-    symbols = tuple(sorted(expr.free_symbols, key=lambda x: x.name))
-    with certified.precision(bits):
-        return certified.compile((expr,), symbols)(*(certified.number(at[x]) for x in symbols))[0]
-
-
-def _step(x: Any, at: Mapping[Any, Any]) -> Any:
-    ball = _ball(x, at, _BITS)
-    if ball.contains(0):
+def _step(x: Any, at: Mapping[str, Any]) -> Any:
+    found = ball(x, at, _BITS)
+    if found.contains(0):
         raise UndecidedError("the bound has a kink at this point: an elasticity has no value")
-    return sympy.Integer(1 if ball > 0 else 0)
+    return sympy.Integer(1 if found > 0 else 0)
 
 
 # --- dominating terms -------------------------------------------------------------------------------------------------
@@ -218,10 +212,6 @@ def dominating(theorem: Theorem | str, **params: Any) -> str | None:
     """Name of the largest term at a point (``params`` as for :meth:`cmbound.Statement.evaluate`)."""
     theorem = find(theorem)
     return theorem.evaluate(**{**_default(theorem), **params}).dominating_term
-
-
-def _default(theorem: Theorem) -> dict[str, Any]:
-    return {"profile": DEFAULT_PROFILE} if theorem.uses_profile else {}
 
 
 @alone

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from cmbound.catalogue import PAIR
 from cmbound.cli import CONTEXT
 from cmbound.cli.files import emit, figure_bytes
 from cmbound.cli.laws import build_world, law_options
@@ -49,7 +50,7 @@ def parse_sweep(texts: tuple[str, ...]) -> list[dict[str, str]]:
     multiple=True,
     metavar="ID",
     shell_complete=completer(theorem_ids),
-    help="Only this statement. Repeatable.  [default: all; with --sweep explicit-multistep and chen2025-multistep]",
+    help=f"Only this statement. Repeatable.  [default: all; with --sweep {' and '.join(PAIR)}]",
 )
 @click.option("--assume", multiple=True, metavar="ID", help="Another reading of a constant that holds too, such as A4-exact.")
 @law_options

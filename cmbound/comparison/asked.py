@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +20,6 @@ from cmbound.evaluation import law
 from cmbound.evaluation.setting import resolve
 from cmbound.evaluation.statement import Statement, statements as all_statements, theorem as find
 from cmbound.evaluation.sums import nodes as nodes_of
-from cmbound.frozen import Record
 from cmbound.numbers import exact, text_of
 from cmbound.theory.formulas import ALIASES, OPTIONS, accepts, required
 from cmbound.theory.grids import KINDS
@@ -149,55 +147,23 @@ def shown_text(value: Any) -> Any:
     return [text_of(x) for x in value] if _is_list(value) else text_of(value)
 
 
-class Source(Protocol):
-    """Where the parameters of each statement come from."""
+class Given:
+    """Where the parameters of each statement come from: what the user gave.
 
-    @property
-    def options(self) -> Mapping[str, Any]:
-        """The options that were given."""
+    Args:
+        numbers: numbers by name.
+        options: options by name.
+    """
 
-    @property
-    def step(self) -> float | None:
-        """The largest step of the grid, for statements that ask for h (None: no grid)."""
+    measured: tuple[str, ...] = ()
+    """Names of the parameters that were measured."""
+    readings: tuple[str, ...] = ()
+    """Other readings of an assumption that were measured too."""
+    notes: tuple[str, ...] = ()
+    """How the parameters are known."""
 
-    @property
-    def law(self) -> Mapping[str, Any]:
-        """Constants of the data law that are known besides the numbers given."""
-
-    @property
-    def shown(self) -> Mapping[str, Any]:
-        """The parameters as they are reported."""
-
-    @property
-    def asked(self) -> Sequence[str]:
-        """Names of what was given and should enter a value."""
-
-    @property
-    def measured(self) -> tuple[str, ...]:
-        """Names of the parameters that were measured."""
-
-    @property
-    def readings(self) -> tuple[str, ...]:
-        """Other readings of an assumption that were measured too."""
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """How the parameters are known."""
-
-    def __call__(self, theorem: Theorem) -> dict[str, Any]:
-        """Parameters and options of the statement."""
-
-    def derived(self, theorem: Theorem) -> dict[str, Any]:
-        """Those of its parameters that follow from others (see :data:`cmbound.comparison.readings.DERIVED`)."""
-
-
-@dataclass(frozen=True, eq=False)
-class Given(Record):
-    """The parameters each statement gets, from what the user gave."""
-
-    numbers: Mapping[str, Any]
-    options: Mapping[str, Any]
-    measured = readings = notes = ()
+    def __init__(self, numbers: Mapping[str, Any], options: Mapping[str, Any]) -> None:
+        self.numbers, self.options = dict(numbers), dict(options)
 
     @classmethod
     def at(cls, numbers: Mapping[str, Any], options: Mapping[str, Any], values: Mapping[str, Fraction]) -> Given:
@@ -215,13 +181,13 @@ class Given(Record):
         return found
 
     @property
-    def law(self) -> Mapping[str, str]:
-        """The parameters of the preset that was chosen."""
+    def law(self) -> Mapping[str, Any]:
+        """What is known besides: the parameters of the preset that was chosen."""
         return preset(self.options["preset"]).parameters if "preset" in self.options else {}
 
     @property
     def asked(self) -> tuple[str, ...]:
-        """Everything that was given."""
+        """Names of what was given and should enter a value."""
         return (*self.numbers, *self.options)
 
     @property
@@ -234,7 +200,7 @@ class Given(Record):
 
     def __call__(self, theorem: Theorem) -> dict[str, Any]:
         """Parameters and options of the statement."""
-        numbers = dict(self.numbers)
+        numbers = self.numbers
         grid = self.options.get("grid")
         if grid is not None and not isinstance(grid, str) and not theorem.uses_profile:
             ends = ("sigma_min", "sigma_max") if self.options.get("clock") == "ve" else ("delta", "T")
@@ -246,12 +212,12 @@ class Given(Record):
         return found | self.derived(theorem) | fitting_options(theorem, self.options)
 
     def derived(self, theorem: Theorem) -> dict[str, Any]:
-        """Parameters that follow from others."""
+        """Those of its parameters that follow from others (see :data:`cmbound.comparison.readings.DERIVED`)."""
         return derived_numbers(theorem, {**self.law, **self.numbers})
 
     @cached_property
     def step(self) -> float | None:
-        """The largest step of the grid (None: no grid, or one that lacks something)."""
+        """The largest step of the grid, for statements that ask for h (None: no grid, or one that lacks something)."""
         for theorem in all_statements():
             if theorem.uses_profile:
                 numbers = _accepted(theorem, self.numbers)

@@ -7,7 +7,7 @@ apart), from :func:`cmbound.analysis.orders.order`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,9 +17,9 @@ from cmbound.analysis.corollaries import corollaries, substituted
 from cmbound.analysis.orders import order
 from cmbound.catalogue.corollaries import HORIZON, STOPPED
 from cmbound.catalogue.lyu2023 import M
-from cmbound.comparison.compare import column, target_of
+from cmbound.comparison.records import column, target_of
 from cmbound.evaluation.statement import statements as all_statements, theorem as find
-from cmbound.frozen import Record
+from cmbound.frozen import FrozenDict, Record
 from cmbound.reports.cells import Cell, math
 from cmbound.reports.report import Body, Report, Result
 from cmbound.reports.table import Table
@@ -34,6 +34,11 @@ PAPER = "lyu2023"
 """The paper whose complexities get verdicts."""
 NAMES = ("eps", "d", "L_s", "L_f", "R", "m2", "L_map")
 PINSKER, ON_A_BALL = "Pinsker's inequality", "W2^2 <= 4 R^2 TV on a ball of radius R"
+
+_NARROW: Mapping[str, Any] = FrozenDict({"layout": "headings", "size": "scriptsize", "tight": True})
+"""How the tables are set in a paper."""
+_SHORT = FrozenDict({M: (Dummy("M", positive=True), "M")})
+"""What stands for a maximum in a paper (the notes say so)."""
 
 _CONVERSIONS: dict[tuple[str, str], tuple[Any, str]] = {
     ("KL^(1/2)", "TV"): (eps, PINSKER),
@@ -104,6 +109,11 @@ class Complexity(Result, Record):
             return "unconfirmed"
         return f"recipe: {self.recipe}" if self.recipe else self.theorem.known
 
+    @property
+    def marked(self) -> str:
+        """The id, with what is missing in brackets."""
+        return self.id if self.recipe or self.known in ("verbatim", "derived") else f"{self.id} ({self.known})"
+
     def to_dict(self) -> dict[str, Any]:
         """The complexity as JSON-ready data."""
         return {
@@ -117,12 +127,7 @@ class Complexity(Result, Record):
 
     def report(self) -> Report:
         """The number of steps and the exponents."""
-        page, document = Body(), Body()
-        page.line(f"steps N for accuracy eps, up to constants{f', through {self.through}' if self.through else ''}")
-        table = _exponents((self,))
-        page.table(table)
-        document.table(_for_paper((self,)))
-        return Report(f"complexity of {self.id}: {self.expression}", page, self.to_dict, table, document)
+        return _report(f"complexity of {self.id}", self.to_dict, (self,))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -189,12 +194,7 @@ class Against(Result, Record):
 
     def report(self) -> Report:
         """The two side by side, and the verdict."""
-        page, document = Body(), Body()
-        page.line(self.sentence)
-        table = _exponents((self.ours, self.theirs))
-        page.table(table)
-        document.table(_verdicts_for_paper((self,)))
-        return Report(f"{self.ours.id} against {self.theirs.id}", page, self.to_dict, table, document)
+        return _report(f"{self.ours.id} against {self.theirs.id}", self.to_dict, (self.ours, self.theirs), (self,))
 
 
 NOTES = (
@@ -353,27 +353,29 @@ def complexities_report() -> Report:
     """Every complexity with its exponents, and the verdicts; CSV holds the table alone."""
     rows = complexities()
     found = verdicts(rows)
-    page, document = Body(), Body()
+    data = {"complexities": [x.to_dict() for x in rows], "verdicts": [x.to_dict() for x in found], "notes": list(NOTES)}
+    return _report("complexities", lambda: data, rows, found, NOTES)
+
+
+def _report(
+    title: str, data: Callable[[], Any], rows: Sequence[Complexity], found: Sequence[Against] = (), notes: Sequence[str] = ()
+) -> Report:
+    page, document, table = Body(), Body(), _exponents(rows)
     page.line("steps N for accuracy eps, up to constants; exponents (of 1/eps for eps), smaller is better; log: logarithmic only")
-    table = _exponents(rows)
     page.table(table)
-    page.line()
-    page.line("verdicts on the paper's complexities")
+    if found:
+        page.line()
+        page.line("verdicts on the paper's complexities")
     for x in found:
         page.line(x.sentence, 2)
     page.line()
-    for note in NOTES:
+    for note in notes:
         page.line(f"note: {note}")
-    shown = _for_paper(rows)
-    document.table(replace(shown, notes=(*shown.notes, *map(prose, NOTES))))
+    document.table(_for_paper(rows, notes))
     for ours in dict.fromkeys(x.ours for x in found):
         document.line()
         document.table(_verdicts_for_paper([x for x in found if x.ours == ours]))
-    return Report("complexities", page, lambda: _data(rows, found), table, document)
-
-
-def _data(rows: Sequence[Complexity], found: Sequence[Against]) -> dict[str, Any]:
-    return {"complexities": [x.to_dict() for x in rows], "verdicts": [x.to_dict() for x in found], "notes": list(NOTES)}
+    return Report(title, page, data, table, document)
 
 
 def _present(rows: Sequence[Complexity]) -> list[str]:
@@ -391,36 +393,18 @@ def _exponents(rows: Sequence[Complexity]) -> Table:
     return Table(header, body, "lll" + "r" * len(present) + "l")
 
 
-def _for_paper(rows: Sequence[Complexity]) -> Table:
+def _for_paper(rows: Sequence[Complexity], notes: Sequence[str]) -> Table:
     """The same below the accuracy, which has a line of its own; of what is known, only where something is missing."""
     present = _present(rows)
-    heads = (*map(Cell, ("accuracy", "statement")), math("N", "N"), *map(_sign, present))
-    columns = dict.fromkeys(x.column for x in rows)
+    heads = (Cell("accuracy"), Cell("statement"), math("N", "N"), *map(_sign, present))
+    places = list(dict.fromkeys(x.column for x in rows))
     body = tuple(
-        (prose(x.column), Cell(_marked(x)), _steps_cell(x), *(_power(x.power(name)) for name in present))
-        for about in columns
-        for x in rows
-        if x.column == about
+        (prose(x.column), Cell(x.marked), formula(x.expression, _SHORT), *(_power(x.power(name)) for name in present))
+        for x in sorted(rows, key=lambda x: places.index(x.column))
     )
-    return Table(
-        tuple(x.string() for x in heads),
-        body,
-        "lll" + "r" * len(present),
-        heads=heads,
-        widths={1: 0.2},
-        layout="headings",
-        size="scriptsize",
-        tight=True,
-        notes=(Cell("In brackets what was neither proved here nor read in its source."),),
-    )
-
-
-def _marked(x: Complexity) -> str:
-    return x.id if x.recipe or x.known in ("verbatim", "derived") else f"{x.id} ({x.known})"
-
-
-def _steps_cell(x: Complexity) -> Cell:
-    return formula(x.expression, {M: (Dummy("M", positive=True), "M")})
+    said = (Cell("In brackets what was neither proved here nor read in its source."), *map(prose, notes))
+    header, alignment = tuple(x.string() for x in heads), "lll" + "r" * len(present)
+    return Table(header, body, alignment, heads=heads, widths={1: 0.2}, notes=said, **_NARROW)
 
 
 def _sign(name: str) -> Cell:
@@ -442,20 +426,11 @@ def _verdicts_for_paper(found: Sequence[Against]) -> Table:
 
     rows = []
     for x in found:
-        against = [x.theirs.id, "unconfirmed" if x.theirs.unconfirmed else "", x.theirs.through]
-        against.append("" if x.comparable else f"not the same accuracy: {x.theirs.column}")
-        steps = math(f"N = {_steps_cell(x.ours).text}", f"N = {x.ours.expression}")
+        against = [x.theirs.marked, x.theirs.through, "" if x.comparable else f"not the same accuracy: {x.theirs.column}"]
+        steps = math(f"N = {formula(x.ours.expression, _SHORT).text}", f"N = {x.ours.expression}")
         heading = joined((Cell(x.ours.id), steps, prose(x.ours.column)), ", ")
-        rows.append(
-            (heading, prose("; ".join(filter(None, against))), *(pairs(x, names) for names in (x.better, x.same, x.worse)))
-        )
-    return Table(
-        ("ours", "against", "better", "matches", "worse"),
-        tuple(rows),
-        "lllll",
-        widths={1: 0.28, 2: 0.2, 3: 0.2, 4: 0.2},
-        layout="headings",
-        size="scriptsize",
-        tight=True,
-        notes=(Cell("In brackets the exponents: ours, theirs."),),
-    )
+        columns = (pairs(x, names) for names in (x.better, x.same, x.worse))
+        rows.append((heading, prose("; ".join(filter(None, against))), *columns))
+    header, widths = ("ours", "against", "better", "matches", "worse"), {1: 0.28, 2: 0.2, 3: 0.2, 4: 0.2}
+    said = (Cell("In brackets the exponents: ours, theirs."),)
+    return Table(header, tuple(rows), "lllll", widths=widths, notes=said, **_NARROW)

@@ -11,8 +11,9 @@ import numpy.typing as npt
 
 from cmbound.catalogue import PAIR
 from cmbound.comparison.asked import Given, checked, distinct
-from cmbound.comparison.compare import NOT_ERRORS, column, target_of
+from cmbound.comparison.compare import NOT_ERRORS
 from cmbound.comparison.readings import DERIVED, denied
+from cmbound.comparison.records import column, target_of
 from cmbound.errors import CmboundError, DomainError, InputError, UnknownNameError
 from cmbound.evaluation.statement import Statement
 from cmbound.evaluation.sweeps import axis
@@ -72,6 +73,7 @@ class Phase(Result, Record):
         column: the metric, and the law the distance is to.
         constant: C as text, where an order form is among the statements.
         notes: what a reader must be told.
+        order_forms: ids of the order forms among the statements.
     """
 
     x_name: str
@@ -85,6 +87,7 @@ class Phase(Result, Record):
     column: str
     constant: str | None = None
     notes: tuple[str, ...] = ()
+    order_forms: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         axes = f"({self.x_name}, {self.y_name})" if self.y_name else self.x_name
@@ -216,8 +219,9 @@ def phase(
     x_name, y_name = (*axes, "")[:2]
     ys = axes[y_name] if y_name else np.zeros(1)
     borders = _all_borders(functions, names, (x_name, y_name), (axes[x_name], ys), winners)
-    constant = str(params["C"]) if any(z.kind == "order" for z in chosen) else None
-    return Phase(x_name, y_name, axes[x_name], ys, names, values, winners, borders, where, constant, notes)
+    order_forms = tuple(z.id for z in chosen if z.kind == "order")
+    constant = str(params["C"]) if order_forms else None
+    return Phase(x_name, y_name, axes[x_name], ys, names, values, winners, borders, where, constant, notes, order_forms)
 
 
 def winner_of(values: Iterable[Array]) -> Whole:
@@ -231,8 +235,7 @@ def winner_of(values: Iterable[Array]) -> Whole:
 
 def _axes(*given: Mapping[str, Any] | None) -> dict[str, Array]:
     found: dict[str, Array] = {}
-    for one in filter(None, given):
-        name, values = _axis(one)
+    for name, values in (_axis(one) for one in given if one is not None):
         if name in found:
             raise InputError(f"both axes are {name}")
         found[name] = values
@@ -290,7 +293,7 @@ class _Plane:
         self.rates = {name: DERIVED[name] for name in self.derived if name in DERIVED}
         self.spacing = float(exact("dtau", self.derived["dtau"])) if self.rates else 0.0
         self.fixed = {name: x for name, x in given(theorem).items() if name not in axes}
-        self.known = {name: known[rate] for name, (rate, _) in self.rates.items()}
+        self.known = {name: float(exact(rate, known[rate])) for name, (rate, _) in self.rates.items()}
         self.anywhere = False
 
     def notes(self, assume: Sequence[str] | None) -> list[str]:
@@ -312,13 +315,11 @@ class _Plane:
     def __call__(self, points: Mapping[str, Array]) -> Array:
         """Values at points (n,), nan where the statement does not apply."""
         moving = {name: x for name, x in points.items() if accepts(self.theorem, name)}
-        fixed = dict(self.fixed)
-        for name, (rate, step) in self.rates.items():
-            size = len(next(iter(points.values())))
-            width = points.get(step, np.full(size, self.spacing))
-            moving[name] = points.get(rate, np.full(size, float(exact(rate, self.known[name])))) * width
-            fixed.pop(name, None)
         size = len(next(iter(points.values())))
+        for name, (rate, step) in self.rates.items():
+            width = points.get(step, np.full(size, self.spacing))
+            moving[name] = points.get(rate, np.full(size, self.known[name])) * width
+        fixed = {name: x for name, x in self.fixed.items() if name not in self.rates}
         if not moving:
             return np.full(size, self.theorem.approximate(**fixed).total)
         found = np.full(size, np.nan)

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from cmbound.comparison.asked import Given, shown_text, wants_step
-from cmbound.comparison.compare import Comparison, compared
+from cmbound.comparison.compare import compared
 from cmbound.comparison.readings import derived_numbers
+from cmbound.comparison.records import Comparison
 from cmbound.errors import InputError
 from cmbound.frozen import FrozenDict
 from cmbound.theory.formulas import accepts, required
@@ -81,7 +82,7 @@ def compare(
     return compared(source, statements, metric, assume, tier, params)
 
 
-class Measured:
+class Measured(Given):
     """Where the parameters of each statement come from when a world is given.
 
     Args:
@@ -105,8 +106,7 @@ class Measured:
             if name in (*_LAW, "L_f", "h") or name.startswith("sigma_m"):
                 what = "is measured from the world; leave it out" if name in (*_LAW, "L_f") else "does not go with a world"
                 raise InputError(f"{name} {what} (delta, T, N, k, times, eps_sc and eps_cm shape the run)")
-        self.options = {name: x for name, x in options.items() if name not in ("preset", "clock")}
-        self.numbers = dict(numbers)
+        super().__init__(numbers, {name: x for name, x in options.items() if name not in ("preset", "clock")})
         run = {RUN[name]: x for name, x in numbers.items() if name in RUN}
         if isinstance(run.get("times"), str):
             run["times"] = run["times"].split(",")
@@ -117,10 +117,20 @@ class Measured:
         self._simulation = simulate(world, n=count or 1, **run, **chosen)
         self._run = self._simulation.run
         self.options |= {"start": self._run.start}
-        self.law: dict[str, Any] = dict(world.constants(self._run.low, float(self._run.nodes[-1])))
-        self.law["sd2"] = min(self.law["sd2"], self.law["m2"])
+        self.notes = (self._note(),)
+        if self._pipeline is not None:
+            self.readings = (EXACT_READING,)
+        names = (*self.law, "L_f", "eps_sc", "eps_cm")
+        self.measured = (*names, *(("L_phi",) if self._pipeline is not None else ()), *self._entropies)
 
-    @property
+    @cached_property
+    def law(self) -> Mapping[str, Any]:
+        """The constants of the data law."""
+        run = self._run
+        found = dict(run.world.constants(run.low, float(run.nodes[-1])))
+        return found | {"sd2": min(found["sd2"], found["m2"])}
+
+    @cached_property
     def step(self) -> float:
         """The largest step of the grid."""
         return float(np.max(np.diff(self._run.nodes)))
@@ -129,11 +139,6 @@ class Measured:
     def asked(self) -> tuple[str, ...]:
         """What does not shape the run."""
         return tuple(name for name in self.numbers if name not in (*RUN, "t_hat"))
-
-    @property
-    def exact(self) -> bool:
-        """Whether every constant is exact."""
-        return self._simulation.exact
 
     @cached_property
     def _pipeline(self) -> Pipeline | None:
@@ -147,11 +152,6 @@ class Measured:
         student = flow(run.world, nodes, nodes[0]) if exactly else composed(teacher_steps(nodes, run.teacher, score))
         drift = Affine(np.zeros(shape), (nodes - run.low)[:, None] * run.drift)
         return Pipeline(run.world, nodes, run.teacher, score, student + drift)
-
-    @property
-    def readings(self) -> tuple[str, ...]:
-        """Other readings of eps_cm that were measured too."""
-        return () if self._pipeline is None else (EXACT_READING,)
 
     def derived(self, theorem: Theorem) -> dict[str, Any]:
         """The consistency error of one interval, from the one along exact trajectories where that was measured."""
@@ -222,20 +222,12 @@ class Measured:
         given = {name: shown_text(x) for name, x in self.numbers.items() if name not in numbers}
         return {name: x if isinstance(x, str) else measured_constant(name, x, 8) for name, x in numbers.items()} | given
 
-    @property
-    def measured(self) -> tuple[str, ...]:
-        """Names of the parameters measured; the others are assumed."""
-        names = [*self.law, "L_f", "eps_sc", "eps_cm"]
-        return (*names, *(("L_phi",) if self._pipeline is not None else ()), *self._entropies)
-
-    @property
-    def notes(self) -> tuple[str, ...]:
+    def _note(self) -> str:
         """How the constants are known."""
         run = self._run
         first = f"{run.student} student of the {run.teacher} teacher, {run.grid} grid of {len(run.nodes) - 1} steps"
-        if self.exact:
+        if self._simulation.exact:
             last = self._simulation.steps[-1]
-            w2 = f"true W2(q_{last.k}, {run.to}) = {last.w2.value:.6g}"
-            return (f"{first}: every constant is exact; {w2}",)
+            return f"{first}: every constant is exact; true W2(q_{last.k}, {run.to}) = {last.w2.value:.6g}"
         text = "L_f and eps_cm are L2 constants along a sample of exact trajectories, and rare jumps between points may be missed"
-        return (f"{first}: {text}",)
+        return f"{first}: {text}"

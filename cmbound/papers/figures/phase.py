@@ -11,7 +11,6 @@ from matplotlib.patches import Patch
 
 from cmbound.comparison.phase import NONE, Phase, phase
 from cmbound.errors import InputError
-from cmbound.evaluation.statement import theorem as find
 from cmbound.papers.figures.data import Array
 from cmbound.papers.figures.style import BLACK, REGIONS, in_paper_style, new_figure, scale_of, symbol, tidy
 
@@ -83,7 +82,7 @@ def phase_figure(data: Phase, *, width: str = "column", title: str | None = None
 
 
 def _label(id: str, data: Phase) -> str:
-    return f"{id} ($C = {data.constant}$, no bound)" if find(id).kind == "order" else id
+    return f"{id} ($C = {data.constant}$, no bound)" if id in data.order_forms else id
 
 
 def _borders(axes: Any, data: Phase) -> None:
