@@ -42,8 +42,9 @@ if TYPE_CHECKING:
     from cmbound.evaluation.statement import Statement as Statement, theorem as theorem
     from cmbound.evaluation.sweeps import sweep as sweep
     from cmbound.papers.tables import table as table
-    from cmbound.planning.budget import Budget as Budget, solve as solve
-    from cmbound.planning.schedule import Schedule as Schedule, schedule as schedule
+    from cmbound.planning.budget import solve as solve
+    from cmbound.planning.records import Budget as Budget, Schedule as Schedule
+    from cmbound.planning.schedule import schedule as schedule
     from cmbound.reports.table import Table as Table
     from cmbound.theory.grids import Grid as Grid
     from cmbound.theory.profiles import PROFILES as PROFILES, Profile as Profile
@@ -79,8 +80,9 @@ _HOMES = {
     ),
     "theory.grids": ("Grid",),
     "reports.table": ("Table",),
-    "planning.budget": ("Budget", "solve"),
-    "planning.schedule": ("Schedule", "schedule"),
+    "planning.budget": ("solve",),
+    "planning.records": ("Budget", "Schedule"),
+    "planning.schedule": ("schedule",),
     "catalogue.presets": ("preset",),
     "theory.profiles": ("PROFILES", "Profile"),
     "theory.records": ("Assumption", "Reference", "Term", "Theorem"),

@@ -193,21 +193,40 @@ def term_rows(setting: Setting, sums: Sums, paths: Mapping[Value, tuple[Piece, .
     first = _outer(setting, tuple(Term(x.name, x.expression.subs(TABLE["k"].symbol, 1)) for x in theorem.sources))
     row = dict(zip((x.name for x in first), _evaluated(first, sums, paths, values, setting.values), strict=True))
     rows = [row]
-    known: dict[Value, list[Any]] = {}
-    module = floats if isinstance(sums.backend, Floats) else certified
-    scale = module.compile((theorem.ve_factor,), (delta,))(values[delta])[0] if setting.clock.name == "ve" else 1
+    known: dict[Value, tuple[Any, dict[str, Any]]] = {}
     for end in evaluation_times(setting):
         if end not in known:
-            here = {**values, TABLE["t_hat"].symbol: sums.backend.number(end)}
-            increments = tuple(Term(x.name, x.expression.subs(W_prev, 0)) for x in theorem.recursion)
-            slope = Term("slope", sympy.diff(theorem.recursion[0].expression, W_prev))
-            known[end] = _evaluated((slope, *increments), sums, paths, here, {**setting.values, "t_hat": end})
-        slope_value, *added = known[end]
-        row = dict(row)
-        for term, extra in zip(theorem.recursion, added, strict=True):
-            row[term.name] = slope_value * row[term.name] + scale * extra
+            known[end] = contraction(setting, sums, end), increments(setting, sums, paths, end)
+        slope, added = known[end]
+        row = row | {name: slope * row[name] + extra for name, extra in added.items()}
         rows.append(row)
     return rows
+
+
+def contraction(setting: Setting, sums: Sums, end: Value) -> Any:
+    """Multistep: the factor by which one more evaluation, at a time, multiplies every term."""
+    slope = _recursion(setting.theorem)[0]
+    return _evaluated((slope,), sums, {}, *_at_t_hat(setting, sums, end))[0]
+
+
+def increments(setting: Setting, sums: Sums, paths: Mapping[Value, tuple[Piece, ...]], end: Value) -> dict[str, Any]:
+    """Multistep: what one more evaluation, at a time, adds to every term, by name."""
+    terms = _recursion(setting.theorem)[1:]
+    scale = sums.backend.value(setting.theorem.ve_factor, sums.fixed) if setting.clock.name == "ve" else 1
+    added = _evaluated(terms, sums, paths, *_at_t_hat(setting, sums, end))
+    return {x.name: scale * y for x, y in zip(terms, added, strict=True)}
+
+
+@lru_cache(maxsize=128)
+def _recursion(theorem: Theorem) -> tuple[Term, ...]:
+    """The common slope of the recursion in W_prev, and its terms without that."""
+    slope = Term("slope", sympy.diff(theorem.recursion[0].expression, W_prev))
+    return slope, *(Term(x.name, x.expression.subs(W_prev, 0)) for x in theorem.recursion)
+
+
+def _at_t_hat(setting: Setting, sums: Sums, end: Value) -> tuple[dict[Any, Any], dict[str, Value]]:
+    """The numbers by symbol and by name, with the time of one evaluation."""
+    return {**sums.fixed, TABLE["t_hat"].symbol: sums.backend.number(end)}, {**setting.values, "t_hat": end}
 
 
 def _scheduled_rows(setting: Setting, sums: Sums) -> list[dict[str, Any]]:

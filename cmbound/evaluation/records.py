@@ -157,6 +157,11 @@ class Evaluation(Result, Record):
         return self.theorem.quantity.format(target=self.target)
 
     @property
+    def quantity_latex(self) -> str:
+        """The left-hand side, in LaTeX."""
+        return self.theorem.quantity_latex.replace("@", r"p_\delta" if self.target == "p_delta" else r"p_{\mathrm{data}}")
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What a reader must be told besides the number."""
         return tuple(_notes(self))
@@ -167,9 +172,7 @@ class Evaluation(Result, Record):
 
     def latex(self) -> str:
         """The evaluation as LaTeX math, ``quantity \\le value``."""
-        target = r"p_{\mathrm{data}}" if self.target in (None, "p_data") else r"p_\delta"
-        value = latex_number(rounded(self.upper))
-        return f"{self.theorem.quantity_latex.replace('@', target)} {_relation(self)[1]} {value}"
+        return f"{self.quantity_latex} {_relation(self)[1]} {latex_number(rounded(self.upper))}"
 
     def _repr_latex_(self) -> str:
         return f"$\\displaystyle {self.latex()}$"
