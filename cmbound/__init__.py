@@ -41,8 +41,9 @@ if TYPE_CHECKING:
     from cmbound.evaluation.statement import Statement as Statement, register as register, theorem as theorem
     from cmbound.evaluation.sweeps import sweep as sweep
     from cmbound.papers.tables import table as table
-    from cmbound.planning.budget import Budget as Budget, solve as solve
-    from cmbound.planning.schedule import Schedule as Schedule, schedule as schedule
+    from cmbound.planning.budget import solve as solve
+    from cmbound.planning.records import Budget as Budget, Schedule as Schedule
+    from cmbound.planning.schedule import schedule as schedule
     from cmbound.reports.table import Table as Table
     from cmbound.theory.grids import Grid as Grid
     from cmbound.theory.notation import symbol as symbol
@@ -82,8 +83,9 @@ _HOMES = {
     ),
     "theory.grids": ("Grid",),
     "reports.table": ("Table",),
-    "planning.budget": ("Budget", "solve"),
-    "planning.schedule": ("Schedule", "schedule"),
+    "planning.budget": ("solve",),
+    "planning.records": ("Budget", "Schedule"),
+    "planning.schedule": ("schedule",),
     "catalogue.presets": ("preset",),
     "theory.profiles": ("PROFILES",),
     "theory.rules": ("Profile",),

@@ -11,8 +11,9 @@ import pytest
 import cmbound
 from cmbound.errors import CmboundError, DomainError
 from cmbound.evaluation.point import evaluate
-from cmbound.planning.budget import Budget, solve
+from cmbound.planning.budget import solve
 from cmbound.planning.problem import TERM_OF
+from cmbound.planning.records import Budget
 
 SMOOTHING, UNDERDAMPED = "explicit-tv-smoothing", "explicit-tv-underdamped"
 CLOSE = 1e-3

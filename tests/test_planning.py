@@ -20,8 +20,9 @@ from cmbound.errors import CmboundError, DomainError, InputError, MissingParamet
 from cmbound.evaluation.records import Evaluation
 from cmbound.evaluation.statement import theorem
 from cmbound.papers.figures.multistep import multistep_figure, planned
-from cmbound.planning.budget import Budget, solve
+from cmbound.planning.budget import solve
 from cmbound.planning.problem import TERM_OF, rounded, stepped
+from cmbound.planning.records import Budget
 from cmbound.planning.roots import Missed, fewest, largest, smallest
 from cmbound.planning.schedule import schedule
 from tests.test_cli import FORMATS, call, check_format, fine, flags, strict

@@ -17,9 +17,9 @@ import pytest
 import cmbound
 from cmbound.arithmetic.certified import float_up
 from cmbound.numbers import apart, rounded, text_up
-from cmbound.output.planning import budget_page, within
 from cmbound.output.simulation import simulation_document, simulation_page
 from cmbound.planning.budget import solve
+from cmbound.planning.records import within
 from cmbound.theory.notation import UPPER_BOUNDS
 from cmbound.verification.measured import compare
 from cmbound.verification.request import measured_constant
@@ -206,7 +206,7 @@ def test_budgets(seed: int) -> None:
     fixed: dict[str, Any] = {"delta": "1e-4"} if seed % 2 else {}
     target = f"{10.0 ** rng.uniform(-2, 1):.4g}"
     found = solve("explicit-one-step", target=target, **given, **fixed)
-    page = budget_page(found, 160)
+    page = found.text(160)
     rows = re.findall(rf"^  ([a-z ]+?) +({NUMBER}|[0-9]+/[0-9]+) +({NUMBER})$", page, re.MULTILINE)
     assert len(rows) == 6
     for name, allowed, bound in rows:

@@ -13,7 +13,6 @@ from mpmath import mpf
 
 import cmbound
 from cmbound.errors import CmboundError, DomainError, InputError
-from cmbound.output.planning import budget_page
 from cmbound.verification.campaign import check
 
 SMOOTHING, UNDERDAMPED, EARLY = "explicit-tv-smoothing", "explicit-tv-underdamped", "explicit-tv-early-stopping"
@@ -168,7 +167,7 @@ def test_an_answer_tells_every_parameter_it_stands_on(
     assert data["chosen"] == list(chosen)
     for name in chosen:
         assert data["budget"][name] == data["parameters"][name] == budget.budget[name]
-        assert re.search(rf"{name} +{re.escape(budget.budget[name])} +chosen", budget_page(budget))
+        assert re.search(rf"{name} +{re.escape(budget.budget[name])} +chosen", budget.text())
 
 
 def test_the_cost_of_a_corrector_is_named() -> None:
@@ -178,7 +177,7 @@ def test_the_cost_of_a_corrector_is_named() -> None:
     count = budget.steps_of_corrector
     assert count is not None
     assert (count - 1) * eta < time <= count * eta
-    page = budget_page(budget)
+    page = budget.text()
     assert f"{count} evaluations of the score in the corrector" in page
     assert f"{budget.evaluations_of_teacher} evaluations of the teacher" in page
     assert budget.to_dict()["steps_of_corrector"] == count

@@ -164,6 +164,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         rests_on=("explicit-one-step", "explicit-map-error"),
         recursion=tuple(Term(term.name, CONTRACTION * W_prev + AT_T_HAT.get(term.name, 0)) for term in ONE_STEP),
         ve_factor=exp(delta),
+        experiment="multistep",
     ),
     Theorem(
         id="explicit-training",

@@ -8,11 +8,12 @@ import click
 
 from cmbound.cli import CONTEXT
 from cmbound.cli.files import emit, figure_bytes
-from cmbound.cli.options import FIGURE, Command, refuse, report_options, setting_options
+from cmbound.cli.options import FIGURE, Command, completer, refuse, report_options, setting_options, theorem_ids
 from cmbound.cli.progress import at_work, size_of
 
 
 @click.command("schedule", cls=Command, context_settings=CONTEXT, short_help="The best times for multistep sampling.")
+@click.argument("id", required=False, shell_complete=completer(theorem_ids))
 @setting_options()
 @click.option("--steps", metavar="K", default="8", show_default=True, help="Number of evaluations, the first at T included.")
 @click.option(
@@ -20,12 +21,14 @@ from cmbound.cli.progress import at_work, size_of
 )
 @click.option("--plot", metavar="FILE", type=FIGURE, help="Draw bounds and times (.png, .pdf or .svg).")
 @report_options
-def schedule_command(given: dict[str, Any], steps: str, gain: str | None, plot: str | None, form: str, output: str) -> None:
+def schedule_command(
+    id: str | None, given: dict[str, Any], steps: str, gain: str | None, plot: str | None, form: str, output: str
+) -> None:
     """The best times for multistep sampling, and the bound after each evaluation.
 
-    Takes the parameters of explicit-multistep but k, t_hat and times: the nodes of a grid are tried, or with a largest step h
-    all times. Beside it the fixed time of Cor 6 and the best fixed time, the limit of the bound, and the number of evaluations
-    after which another one is not worth it.
+    Takes the parameters of the multistep statement (ID, where it is another one) but k, t_hat and times: the nodes of a grid are
+    tried, or with a largest step h all times. Beside it the fixed time of Cor 6 and the best fixed time, the limit of the bound,
+    and the number of evaluations after which another one is not worth it.
 
     \b
     cmbound schedule --preset gaussian-2d --steps 5 --plot schedule.pdf
@@ -33,9 +36,9 @@ def schedule_command(given: dict[str, Any], steps: str, gain: str | None, plot: 
     """
     from cmbound.planning.schedule import schedule
 
-    refuse(given, steps="--steps", gain="--gain")
+    refuse(given, steps="--steps", gain="--gain", id="ID")
     with at_work(f"scheduling {steps} evaluations", given, times=size_of(steps)):
-        result = schedule(steps=steps, gain=gain, **given)
+        result = schedule(id, steps=steps, gain=gain, **given)
     figures = []
     if plot is not None:
         from cmbound.papers.figures.multistep import multistep_figure, planned

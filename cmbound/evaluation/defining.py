@@ -10,10 +10,10 @@ from typing import Any
 
 import sympy
 
-from cmbound.theory.computable import require_computable
 from cmbound.checks import checked_text, shown
 from cmbound.errors import CmboundError, InputError, UnknownNameError
 from cmbound.files import read_text
+from cmbound.theory.computable import require_computable
 from cmbound.theory.notation import PUBLIC, TABLE, own, symbol
 from cmbound.theory.records import Assumption, Reference, Term, Theorem
 

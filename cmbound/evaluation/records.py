@@ -159,6 +159,11 @@ class Evaluation(Result, Record):
         return self.theorem.quantity.format(target=self.target)
 
     @property
+    def quantity_latex(self) -> str:
+        """The left-hand side, in LaTeX."""
+        return self.theorem.quantity_latex.replace("@", r"p_\delta" if self.target == "p_delta" else r"p_{\mathrm{data}}")
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What a reader must be told besides the number."""
         return tuple(_notes(self))
@@ -169,9 +174,7 @@ class Evaluation(Result, Record):
 
     def latex(self) -> str:
         """The evaluation as LaTeX math, ``quantity \\le value``."""
-        target = r"p_{\mathrm{data}}" if self.target in (None, "p_data") else r"p_\delta"
-        value = latex_number(rounded(self.upper))
-        return f"{self.theorem.quantity_latex.replace('@', target)} {_relation(self)[1]} {value}"
+        return f"{self.quantity_latex} {_relation(self)[1]} {latex_number(rounded(self.upper))}"
 
     def _repr_latex_(self) -> str:
         return f"$\\displaystyle {self.latex()}$"
@@ -373,7 +376,7 @@ def _page(evaluation: Evaluation) -> Body:
         page.line(f"profile {evaluation.profile}, teacher {evaluation.teacher}, {_grid_text(evaluation)}; stretches in {where}")
         page.table(_stretches_table(evaluation))
     page.line()
-    page.line("parameters: " + ", ".join(f"{name} = {_short(value)}" for name, value in evaluation.parameters.items()))
+    page.line("parameters: " + ", ".join(f"{name} = {short(value)}" for name, value in evaluation.parameters.items()))
     chosen = {"start": evaluation.start, "to": evaluation.target, "clock": evaluation.clock}
     usual = {"start": "standard", "to": "p_data", "clock": "ou"}
     options = [f"{name} = {value}" for name, value in chosen.items() if value not in (None, usual[name])]
@@ -395,7 +398,7 @@ def _grid_text(evaluation: Evaluation) -> str:
     return f"{grid.get('kind')} grid of {grid.get('N')} steps, largest {rounded(grid['h_max'], 4)} in t"
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
     """A parameter on one line: of a long list the ends."""
     if isinstance(value, list | tuple):
         return f"[{', '.join(value)}]" if len(value) <= 8 else f"[{value[0]}, ..., {value[-1]}] ({len(value)} values)"

@@ -15,8 +15,8 @@ from cmbound.evaluation.paths import choose_pieces
 from cmbound.evaluation.setting import Setting
 from cmbound.evaluation.sums import FLOATS, Piece, Sums, node, node_index
 from cmbound.theory.formulas import outer_terms
-from cmbound.theory.notation import TABLE, W_prev, delta
-from cmbound.theory.records import Term
+from cmbound.theory.notation import TABLE, W_prev
+from cmbound.theory.records import Term, Theorem
 from cmbound.theory.variants import ConsistencySum, LipschitzAt, Placeholder, ScheduleSum, ScoreSum
 
 Paths = Mapping[Value, tuple[Piece, ...]]
@@ -62,7 +62,7 @@ def evaluation_times(setting: Setting) -> list[Value]:
 
 def term_rows(setting: Setting, sums: Sums, paths: Paths) -> list[dict[str, Any]]:
     """The terms by name after each evaluation (one row for every statement but multistep sampling)."""
-    theorem, values, backend = setting.theorem, dict(sums.fixed), sums.backend
+    theorem, values = setting.theorem, dict(sums.fixed)
     if theorem.uses_schedule and not theorem.recursion:
         return _scheduled_rows(setting, sums)
     first = theorem.sources
@@ -71,18 +71,37 @@ def term_rows(setting: Setting, sums: Sums, paths: Paths) -> list[dict[str, Any]
     rows = [_row(_outer(setting, first), sums, paths, values, setting.values)]
     if not theorem.recursion:
         return rows
-    scale = backend.compile((theorem.ve_factor,), (delta,))(values[delta])[0] if setting.clock.name == "ve" else 1
-    slope = Term("slope", sympy.diff(theorem.recursion[0].expression, W_prev))
-    terms = (slope, *(Term(x.name, x.expression.subs(W_prev, 0)) for x in theorem.recursion))
-    known: dict[Value, dict[str, Any]] = {}
+    known: dict[Value, tuple[Any, dict[str, Any]]] = {}
     for end in evaluation_times(setting):
         if end not in known:
-            here = {**values, TABLE["t_hat"].symbol: backend.number(end)}
-            known[end] = _row(terms, sums, paths, here, {**setting.values, "t_hat": end})
-        added = known[end]
-        row = {x.name: added["slope"] * rows[-1][x.name] + scale * added[x.name] for x in theorem.recursion}
-        rows.append({**rows[-1], **row})
+            known[end] = contraction(setting, sums, end), increments(setting, sums, paths, end)
+        slope, added = known[end]
+        rows.append({**rows[-1], **{name: slope * rows[-1][name] + extra for name, extra in added.items()}})
     return rows
+
+
+def contraction(setting: Setting, sums: Sums, end: Value) -> Any:
+    """Multistep: the factor by which one more evaluation, at a time, multiplies every term."""
+    return _row(_recursion(setting.theorem)[:1], sums, {}, *_at_t_hat(setting, sums, end))["slope"]
+
+
+def increments(setting: Setting, sums: Sums, paths: Paths, end: Value) -> dict[str, Any]:
+    """Multistep: what one more evaluation, at a time, adds to every term, by name."""
+    scale = sums.backend.value(setting.theorem.ve_factor, sums.fixed) if setting.clock.name == "ve" else 1
+    added = _row(_recursion(setting.theorem)[1:], sums, paths, *_at_t_hat(setting, sums, end))
+    return {name: scale * x for name, x in added.items()}
+
+
+@lru_cache(maxsize=128)
+def _recursion(theorem: Theorem) -> tuple[Term, ...]:
+    """The common slope of the recursion in W_prev, and its terms without that."""
+    slope = Term("slope", sympy.diff(theorem.recursion[0].expression, W_prev))
+    return slope, *(Term(x.name, x.expression.subs(W_prev, 0)) for x in theorem.recursion)
+
+
+def _at_t_hat(setting: Setting, sums: Sums, end: Value) -> tuple[dict[Any, Any], dict[str, Value]]:
+    """The numbers by symbol and by name, with the time of one evaluation."""
+    return {**sums.fixed, TABLE["t_hat"].symbol: sums.backend.number(end)}, {**setting.values, "t_hat": end}
 
 
 def _scheduled_rows(setting: Setting, sums: Sums) -> list[dict[str, Any]]:

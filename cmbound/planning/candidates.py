@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from math import exp, log
+from math import log
 from typing import Any
 
 import numpy as np
@@ -16,20 +16,26 @@ from cmbound.arithmetic.exact import float_below
 from cmbound.errors import DomainError, InputError
 from cmbound.evaluation.paths import choose_pieces
 from cmbound.evaluation.point import evaluate
-from cmbound.evaluation.setting import Setting, resolve
-from cmbound.evaluation.statement import theorem
-from cmbound.evaluation.sums import FLOATS, Sums, node_index, nodes
+from cmbound.evaluation.setting import resolve
+from cmbound.evaluation.sums import FLOATS, Sums, nodes
+from cmbound.evaluation.terms import contraction, increments
 from cmbound.numbers import exact
 from cmbound.planning.problem import rounded
+from cmbound.theory.records import Theorem
 
 Array = npt.NDArray[np.float64]
+Objective = Callable[[Any, Any], Any]
+"""What is to be small, a function of contraction and error."""
 ALL_NODES = 200
 """Grids of at most so many steps are searched node by node."""
 COARSE = 64
 """Candidate times otherwise, before refinement around the best one."""
 _CLOSEST = 1e-6
+"""The first candidate lies beyond delta by this part of T - delta."""
 _FINE = 2e-3
+"""Relative distance of neighbours that are not refined any more: the bound changes in second order."""
 _BETWEEN = 8
+"""Nodes tried between two neighbours, in each round."""
 _ROOF = 1e-9
 TIME_DIGITS = 6
 HALF = 0.5
@@ -44,15 +50,10 @@ class Candidate:
     error: float
 
 
-def halving_time(setting: Setting) -> float:
-    """log(2 L_f), the time beyond delta after which an evaluation halves the distance (Cor 6), for the largest L_f."""
-    return log(2 * max(float(x) for x in setting.lists.get("L_f", (setting.values.get("L_f"),))))
-
-
 class Candidates:
     """The times a multistep sampler may use, with what an evaluation at each does.
 
-    The error at a time is that of ``explicit-map-error``: sums of the consistency and score errors over the steps
+    The error at a time is that of the map: sums of the consistency and score errors over the steps
     before it, and the best path of profiles up to it, found for each time by itself, as an evaluation does (about 5 ms
     with profile auto). Therefore all nodes are tried on grids of at most 200 steps; on longer grids, and in continuous
     time, 64 log-spaced times are, and then times between the neighbours of the best one until they lie within 0.2%.
@@ -60,32 +61,27 @@ class Candidates:
     Attributes:
         end: the last time, T or the float64 number below it: as text every time here is at most T, and what is printed may be
             given back.
-        first: bound on W2(q_1, p_delta), OU clock.
-        scale: e^delta in the variance-exploding clock, else 1: distances here are those of the OU clock.
-        early: the early-stopping term, in the clock of the user.
+        first: the bound after the first evaluation, without the terms that no evaluation changes.
+        rest: those terms (early stopping).
     """
 
-    def __init__(self, params: Mapping[str, Any]) -> None:
-        statement = theorem("explicit-multistep")
+    def __init__(self, theorem: Theorem, params: Mapping[str, Any], only: float | None = None) -> None:
         for name in ("times", "sigmas", "t_hat", "sigma_hat", "k"):
             if name in params:
                 raise InputError(f"the times are chosen here; leave {name} out")
-        self.params = dict(params)
-        start = {**params, "k": 1}
-        self.setting: Setting = resolve(statement, start)
-        terms = evaluate(statement, start, "approximate").terms
+        self.setting = resolve(theorem, {**params, "k": 1})
+        terms = evaluate(theorem, {**params, "k": 1}, "approximate").terms
+        moved = {x.name for x in theorem.recursion}
+        self.first = sum(x.value for x in terms.values() if x.name in moved)
+        self.rest = sum(x.value for x in terms.values() if x.name not in moved)
         self.delta = FLOATS.number(self.setting.values["delta"])
         self.end = float_below(self.setting.values["T"])
         if not self.delta < self.end:
             raise DomainError("times are chosen in float64, in which delta and T are the same number here; give a larger T")
-        self.scale = exp(self.delta) if self.setting.clock.name == "ve" else 1.0
-        self.early = terms["early_stopping"].value if "early_stopping" in terms else 0.0
-        self.first = sum(x.value for name, x in terms.items() if name != "early_stopping") / self.scale
         self._sums = Sums(self.setting, FLOATS)
         self._known: dict[float, Candidate] = {}
-        self._table: tuple[Array, Array, Array] | None = None
-        self._refines = True
-        for time in self._coarse():
+        self._refines = only is None
+        for time in self._coarse() if only is None else [only]:
             self.at(float(time))
 
     # --- candidate times ------------------------------------------------------------------------------------------
@@ -115,61 +111,28 @@ class Candidates:
         """The candidate at a time (a node, if there is a grid)."""
         if time not in self._known:
             end = self._exact(time)
-            pieces = choose_pieces(self.setting, self._sums, end)
-            contraction = float(self._sums.lipschitz(end)) * exp(self.delta - time)
-            error = float(self._consistency_and_score(time, end) + self._sums.local(pieces, end))
-            self._known[time] = Candidate(time, contraction, error)
-            self._table = None
+            paths = {end: choose_pieces(self.setting, self._sums, end)} if self.setting.theorem.uses_profile else {}
+            error = sum(increments(self.setting, self._sums, paths, end).values())
+            self._known[time] = Candidate(time, self._contraction(time), float(error))
         return self._known[time]
 
     def _exact(self, time: float) -> Any:
         return self.setting.values["T"] if time == self.end else exact("t_hat", repr(time))
 
-    def _consistency_and_score(self, time: float, end: Any) -> float:
-        if self._running is None:
-            return float(self._sums.consistency(end) + self._sums.score(end))
-        return float(self._running[node_index(self.setting, end) - 1])
+    def _contraction(self, time: float) -> float:
+        return float(contraction(self.setting, self._sums, self._exact(time)))
 
-    @cached_property
-    def _running(self) -> Array | None:
-        """Consistency and score errors up to every node, in one pass."""
-        from cmbound.theory.notation import L_f
-
-        grid = self._sums.grid_steps
-        if grid is None:
-            return None
-        rows = grid.columns(0, len(grid.nodes) - 1)
-        each = FLOATS.each(self.setting.consistency, rows, self._sums.fixed)
-        each = each + FLOATS.each(L_f * self.setting.teacher.score, rows, self._sums.fixed)
-        return np.asarray(np.cumsum(each))
-
-    def only(self, time: float) -> None:
-        """Keep one candidate."""
-        chosen = self.at(time)
-        self._known, self._table, self._refines = {time: chosen}, None, False
-
-    @property
-    def table(self) -> tuple[Array, Array, Array]:
-        """Times, contractions and errors of all candidates, in increasing time."""
-        if self._table is None:
-            rows = [self._known[x] for x in sorted(self._known)]
-            self._table = (
-                np.array([x.time for x in rows]),
-                np.array([x.contraction for x in rows]),
-                np.array([x.error for x in rows]),
-            )
-        return self._table
-
-    def best(self, objective: Callable[[Any, Any], Any]) -> Candidate:
-        """The candidate with the smallest objective(contraction, error), refined between its neighbours."""
+    def best(self, objective: Objective) -> Candidate:
+        """The candidate at which the objective is smallest, refined between its neighbours."""
         while True:
-            times, contractions, errors = self.table
-            i = int(np.argmin(objective(contractions, errors)))
-            low, high = float(times[max(i - 1, 0)]), float(times[min(i + 1, len(times) - 1)])
-            if not self._refines or not np.isfinite(objective(contractions, errors)[i]) or not self._refine(objective, low, high):
-                return self._known[float(times[i])]
+            every = [self._known[x] for x in sorted(self._known)]
+            values = objective(*(np.array([getattr(x, name) for x in every]) for name in ("contraction", "error")))
+            i = int(np.argmin(values))
+            low, high = every[max(i - 1, 0)].time, every[min(i + 1, len(every) - 1)].time
+            if not self._refines or not np.isfinite(values[i]) or not self._refine(objective, float(values[i]), low, high):
+                return every[i]
 
-    def _refine(self, objective: Callable[[Any, Any], Any], low: float, high: float) -> bool:
+    def _refine(self, objective: Objective, least: float, low: float, high: float) -> bool:
         """Add candidates between two times; False where none is missing."""
         before = len(self._known)
         if self.nodes is not None:
@@ -177,11 +140,10 @@ class Candidates:
             for j in inside[:: max(1, len(inside) // _BETWEEN)]:
                 self.at(float(self.nodes[j]))
         elif high - low > _FINE * high:
-            roof = 1e3 * float(np.min(objective(*self.table[1:]))) + _ROOF
+            roof = 1e3 * least + _ROOF  # where nothing contracts the objective is infinite, which no search likes
 
             def value(time: float) -> float:
-                x = self.at(self._short(time))
-                return min(float(objective(np.float64(x.contraction), np.float64(x.error))), roof)
+                return min(value_of(objective, self.at(self._short(time))), roof)
 
             minimize_scalar(value, bounds=(low, high), method="bounded", options={"xatol": _FINE / 3 * high, "maxiter": 16})
         return len(self._known) > before
@@ -207,7 +169,7 @@ class Candidates:
             return fixed_bound(self.first, contraction, error, k)
 
         chosen = self.best(after)
-        return chosen.time, float(after(np.float64(chosen.contraction), np.float64(chosen.error)))
+        return chosen.time, value_of(after, chosen)
 
     def limit(self) -> tuple[float, Candidate | None]:
         """W_inf = min e(t)/(1 - contraction(t)) over the times that contract, and where (infinite: none does)."""
@@ -217,19 +179,22 @@ class Candidates:
                 return np.where(contraction < 1, error / np.maximum(1 - contraction, 0), np.inf)
 
         chosen = self.best(fixed_point)
-        value = float(fixed_point(np.float64(chosen.contraction), np.float64(chosen.error)))
+        value = value_of(fixed_point, chosen)
         return value, chosen if np.isfinite(value) else None
 
     def halving(self) -> float | None:
         """The fixed time of Cor 6: the first at which an evaluation halves the distance, log(2 L_f) + delta (None: none does)."""
-        if self.nodes is None and self.setting.clock.name == "ou":
-            time = float(rounded(self.delta + halving_time(self.setting), True, 12))
+        values = self.setting.values
+        if self.nodes is None and self.setting.clock.name == "ou" and "L_f" in values:
+            time = float(rounded(self.delta + log(2 * float(values["L_f"])), True, 12))
             return time if time <= self.end else None
-        every = self.nodes if self.nodes is not None else self.table[0]
-        for x in every:
-            if float(self._sums.lipschitz(self._exact(float(x)))) * exp(self.delta - float(x)) <= HALF:
-                return float(x)
-        return None
+        every = map(float, self.nodes) if self.nodes is not None else sorted(self._known)
+        return next((x for x in every if self._contraction(x) <= HALF), None)
+
+
+def value_of(objective: Objective, candidate: Candidate) -> float:
+    """The objective at one candidate."""
+    return float(objective(np.float64(candidate.contraction), np.float64(candidate.error)))
 
 
 def fixed_bound(first: float, contraction: Any, error: Any, k: int) -> Any:

@@ -12,152 +12,118 @@ import numpy as np
 from scipy.optimize import minimize
 
 from cmbound.errors import DomainError, InputError
-from cmbound.planning.problem import LOWEST, SMALLEST, TERM_OF, Problem, exact_number, rounded
-from cmbound.planning.roots import fewest, largest
+from cmbound.planning.problem import SMALLEST, Problem, exact_number, rounded
+from cmbound.planning.solving import Answers, Values, best, filled
 from cmbound.theory.grids import MAX_STEPS
 
 _TRIALS = 50
 """For each number that is searched."""
 _HOPELESS = 1e3
+"""In the place of the logarithm of a number of steps, where the target cannot be met."""
 _CORRECTIONS = 6
-_ACCURACY = 1e-6
-_WIDTH = 1e-2
-_ERRORS = ("score", "consistency")
+_ACCURACY = 1e-3
+"""Relative error of a step, which is corrected to first order in the number of steps."""
+_LONGEST = 6.5
+"""Largest logarithm of a time: e^-T is still a float64 number."""
 
 
-def fewest_steps(
-    problem: Problem, values: Mapping[str, str], allowed: Mapping[str, float]
-) -> tuple[Problem, dict[str, str], dict[str, float]]:
+def fewest_steps(problem: Problem, values: Values, allowed: Mapping[str, float]) -> Answers:
     """The answers with the fewest steps, started from those of another split; never more steps than there.
 
     The problem that is returned has the best time of later evaluations, where that is free.
 
-    Free errors eps_sc and eps_cm keep the allowance they have; early stopping, initialisation and discretisation divide
-    what the errors leave.
+    Early stopping, initialisation and discretisation divide what the other free terms, which keep their allowance, leave.
 
     Raises:
         InputError: the step is not an unknown.
     """
-    from cmbound.planning.budget import filled
-
-    step = problem.step
-    if step not in problem.unknowns:
+    if problem.step not in problem.unknowns:
         raise InputError("split optimal minimises the number of steps, which the given parameters fix")
-    reserve = sum(allowed[x] for x in _ERRORS if x in allowed)
-    search = _Search(problem, float(problem.target) - reserve)
-    start = [search.coordinate(name, values) for name in search.names]
-    if not start:
-        return problem, dict(values), dict(allowed)
-    if problem.offset is not None:
-        start.append(log(problem.offset))
-    simplex = np.array([start, *(np.array(start) + 0.5 * np.eye(len(start)))])
+    search = _Search(problem, values, allowed)
+    unchanged = problem, values, dict(allowed)
+    start = np.array(search.start)
+    if not len(start):
+        return unchanged
+    simplex = np.array([start, *(start + 0.5 * np.eye(len(start)))])
     options = {"initial_simplex": simplex, "maxfev": _TRIALS * len(start), "xatol": 5e-3, "fatol": 1e-4}
     found = minimize(search.steps, start, method="Nelder-Mead", options=options)
     try:
-        better = search.rounded(found.x)
+        problem, better, shares = search.rounded(found.x)
     except DomainError:
-        return problem, dict(values), dict(allowed)
-    if found.fun >= search.steps(np.array(start)):
-        return problem, dict(values), dict(allowed)
-    problem = search.at(found.x)
-    used = problem.values_of_terms(better)
-    room = {name: used[TERM_OF[name]] for name in (*search.names, step)}
-    shares = {TERM_OF[name]: x for name, x in room.items()} | {x: allowed[x] for x in _ERRORS if x in allowed}
-    errors = [name for name in problem.unknowns if TERM_OF[name] in _ERRORS]
-    if errors:
-        rest = Problem(
-            problem.theorem,
-            problem.target,
-            {**problem.given, **better},
-            tuple(errors),
-            problem.fixed,
-            problem.terms,
-            step,
-            problem.offset,
-        )
-        better |= filled(rest, shares)
+        return unchanged
+    if found.fun >= search.steps(start):
+        return unchanged
+    rest = tuple(x for x in problem.unknowns if x not in better)
+    better |= filled(replace(problem, given={**problem.given, **better}, unknowns=rest), shares) if rest else {}
     return problem, better, shares
 
 
 class _Search:
     """The number of steps as a function of log delta and log(T - delta), whichever are unknown, and of log(t_hat - delta)."""
 
-    def __init__(self, problem: Problem, room: float) -> None:
-        self.problem, self.room, self.step = problem, room, str(problem.step)
+    def __init__(self, problem: Problem, values: Values, allowed: Mapping[str, float]) -> None:
+        self.problem, self.step = problem, str(problem.step)
         self.names = [name for name in ("delta", "T") if name in problem.unknowns]
-        self.last: float | None = None
+        self.terms = {name: problem.term_of(name) for name in (*self.names, self.step)}
+        self.kept = {x: y for x, y in allowed.items() if x not in self.terms.values()}
+        self.room = float(problem.target) - sum(self.kept.values())
+        self.given = {x: y for x, y in values.items() if x in ("u", "eta")}
+        self.last = float(Fraction(values[self.step]))
+        full = {**problem.given, **values}
+        numbers = {"delta": exact_number(full, "delta"), "T": problem.width(full)}
+        self.start = [log(numbers[name]) for name in self.names]
+        if self.names and problem.offset is not None:
+            self.start.append(log(problem.offset))
 
-    def at(self, x: Any) -> Problem:
-        """The problem with t_hat at a point of the search."""
-        return self.problem if self.problem.offset is None else replace(self.problem, offset=exp(min(x[-1], 6.5)))
-
-    def coordinate(self, name: str, values: Mapping[str, str]) -> float:
-        full = {**self.problem.given, **values}
-        delta = float(exact_number(full, "delta"))
-        return log(delta) if name == "delta" else log(float(exact_number(full, "T")) - delta)
-
-    def values(self, x: Any) -> dict[str, Any]:
-        """delta and T at a point of the search."""
-        found: dict[str, Any] = {}
-        for name, u in zip(self.names, x, strict=False):
-            found[name] = exp(min(u, 6.5))
+    def at(self, x: Any) -> tuple[Problem, dict[str, Any]]:
+        """At a point of the search the problem, with t_hat, and delta and T."""
+        sizes = [exp(min(u, _LONGEST)) for u in x]
+        problem = self.problem if self.problem.offset is None else replace(self.problem, offset=sizes[-1])
+        found: dict[str, Any] = dict(zip(self.names, sizes, strict=False))
         if "T" in found:
-            found["T"] += float(exact_number({**self.problem.given, **found}, "delta"))
-        return found
+            found["T"] += float(exact_number({**problem.given, **found}, "delta"))
+        return problem, found
 
-    def total(self, values: Mapping[str, Any], step: Any) -> float:
-        """The terms but those of the free errors, whose stand-ins are 0."""
-        return sum(self.problem.values_of_terms({**values, self.step: step}).values())
+    def others(self, used: Mapping[str, float]) -> float:
+        """What the terms use that keep no allowance (those of the free errors have stand-ins)."""
+        return sum(y for x, y in used.items() if x not in self.kept)
 
     def steps(self, x: Any) -> float:
-        """log((T - delta)/h) or log N at a point; large where the target cannot be met."""
-        self.problem = self.at(x)
+        """log((T - delta)/h) or log N at a point, corrected by how far the room is used, so that it varies smoothly; large where
+        the target cannot be met.
+
+        Discretisation is about proportional to the step: a few corrections from the last answer.
+        """
+        value, step = _HOPELESS, None
         try:
-            values = self.values(x)
-            full = {**self.problem.given, **values}
-            width = float(exact_number(full, self.problem.end) - exact_number(full, "delta"))
-            if self.step == "N":
-                return self._count(values)
-            return log(width / self._largest_step(values, width))
+            problem, values = self.at(x)
+            width = float(problem.width({**problem.given, **values})) * (1 - 1e-12)
+            for _ in range(_CORRECTIONS):
+                before, step = step, round(self.last) if self.step == "N" else min(self.last, width)
+                if step == before:
+                    break
+                used = problem.values_of_terms({**self.given, **values, self.step: step})
+                share = used[self.terms[self.step]]
+                room = self.room - self.others(used) + share
+                if room <= 0:
+                    return _HOPELESS
+                ratio = max(share / room, 1e-3)
+                value = log(step if self.step == "N" else width / step) + log(ratio)
+                if abs(ratio - 1) < _ACCURACY:
+                    break
+                self.last = min(max(step * ratio, 1), MAX_STEPS) if self.step == "N" else step / ratio
         except DomainError:
             return _HOPELESS
+        return value
 
-    def _largest_step(self, values: Mapping[str, Any], width: float) -> float:
-        """Discretisation is about proportional to h: a few corrections from the last answer; if not, bracketed."""
-        if self.last is not None:
-            step = min(self.last, width)
-            outer = self.total(values, float(LOWEST))
-            if outer >= self.room:
-                raise DomainError("no room for the discretisation")
-            for _ in range(_CORRECTIONS):
-                ratio = (self.room - outer) / (self.total(values, step) - outer)
-                if abs(ratio - 1) < _ACCURACY or (ratio > 1 and step == width):
-                    self.last = step
-                    return step
-                step = min(step * ratio, width)
-        self.last = largest(lambda h: self.total(values, h), self.room, float(LOWEST), width, accuracy=_ACCURACY)
-        return self.last
+    def rounded(self, x: Any) -> Answers:
+        """The answers at a point, rounded to the safe side, and what each term is allowed there."""
+        problem, found = self.at(x)
+        values = self.given | {name: rounded(Fraction(y), up=name in SMALLEST) for name, y in found.items()}
 
-    def _count(self, values: Mapping[str, Any]) -> float:
-        """log N, corrected by how far the room is used, so that it varies smoothly; N from the last answer likewise."""
-        n = fewest(lambda n: self.total(values, n), self.room, width=_WIDTH) if self.last is None else int(self.last)
-        for _ in range(_CORRECTIONS):
-            used = self.problem.values_of_terms({**values, "N": n})
-            rest = self.room - sum(y for x, y in used.items() if x != "discretisation")
-            if rest <= 0:
-                raise DomainError("no room for the discretisation")
-            ratio = used["discretisation"] / rest
-            self.last = min(max(round(n * ratio), 1), MAX_STEPS)
-            if abs(ratio - 1) < _WIDTH or self.last == n:
-                break
-            n = int(self.last)
-        return log(n) + log(max(ratio, 1e-3))
+        def total(step: Any) -> float:
+            return self.others(problem.values_of_terms({**values, self.step: step}))
 
-    def rounded(self, x: Any) -> dict[str, str]:
-        """The answers at a point, rounded to the safe side."""
-        from cmbound.planning.budget import best
-
-        self.problem = self.at(x)
-        values = {name: rounded(Fraction(y), up=name in SMALLEST) for name, y in self.values(x).items()}
-        values[self.step] = best(self.problem, self.step, values, lambda y: self.total(values, y), self.room)
-        return values
+        values[self.step] = best(problem, self.step, values, total, self.room)
+        used = problem.values_of_terms(values)
+        return problem, values, {x: used[x] for x in self.terms.values()} | self.kept

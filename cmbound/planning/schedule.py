@@ -2,92 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
-from cmbound.errors import DomainError
+from cmbound.errors import DomainError, InputError
 from cmbound.evaluation.records import Evaluation
-from cmbound.evaluation.statement import theorem
-from cmbound.frozen import Record
-from cmbound.numbers import exact, rounded
+from cmbound.evaluation.statement import Statement, statements, theorem
+from cmbound.numbers import exact
 from cmbound.planning.candidates import Candidates
+from cmbound.planning.records import LONGEST, Schedule
+from cmbound.theory.records import Theorem
 from cmbound.threads import alone
 
 DEFAULT_STEPS = 8
 MOST_STEPS = 1000
-LONGEST = 10**4
 _GAIN = 0.01
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Schedule(Record):
-    """The best multistep schedule, with fixed-time schedules beside it.
-
-    Attributes:
-        optimal: certified evaluation at the best times.
-        fixed: certified evaluation at the fixed time of Cor 6, log(2 L_f) + delta (the first node from it on).
-        best_fixed: certified evaluation at the best fixed time for this number of evaluations.
-        times, fixed_times: times (OU clock) of the second to the last evaluation, as the parameter ``times`` takes them.
-        limit: W_inf, where the bound tends to with more and more evaluations (float64; early stopping included as in the bounds).
-            No number of evaluations brings the bound below it, unless the first evaluation is already there.
-        limit_time: the time at which it is attained (None: no time contracts, and the limit is infinite).
-        gain: what an evaluation must gain to be worth taking.
-        steps_worth_taking: the number of evaluations after which another one gains less (at most 10000).
-        halves: whether an evaluation at the fixed time halves the distance; where none does the fixed time is T.
-    """
-
-    optimal: Evaluation
-    fixed: Evaluation
-    best_fixed: Evaluation
-    times: tuple[float, ...]
-    fixed_times: tuple[float, ...]
-    limit: float
-    limit_time: float | None
-    gain: float
-    steps_worth_taking: int
-    halves: bool
-
-    def __repr__(self) -> str:
-        shown = ", ".join(f"{x:.4g}" for x in self.times)
-        bound = f"{self.optimal.quantity} <= {rounded(self.optimal.upper)}"
-        return f"<Schedule of {len(self.bounds)} evaluations at T, {shown}: {bound}>"
-
-    @property
-    def bounds(self) -> tuple[Decimal, ...]:
-        """Certified upper ends after each evaluation."""
-        return _uppers(self.optimal)
-
-    @property
-    def fixed_bounds(self) -> tuple[Decimal, ...]:
-        """Likewise for the fixed time of Cor 6."""
-        return _uppers(self.fixed)
-
-    @property
-    def best_fixed_time(self) -> float | None:
-        """The best fixed time (None: one evaluation only)."""
-        steps = self.best_fixed.steps or ()
-        return steps[1].t if len(steps) > 1 else None
-
-    def to_dict(self) -> dict[str, Any]:
-        """The schedule as JSON-ready data (the shape of ``cmbound schedule --format json``)."""
-        from cmbound.output.planning import schedule_data
-
-        return schedule_data(self)
-
-
-def _uppers(evaluation: Evaluation) -> tuple[Decimal, ...]:
-    return tuple(x.upper for x in evaluation.steps or ())
-
-
 @alone
-def schedule(*, steps: Any = DEFAULT_STEPS, gain: Any = None, **params: Any) -> Schedule:
+def schedule(id: str | Theorem | None = None, *, steps: Any = DEFAULT_STEPS, gain: Any = None, **params: Any) -> Schedule:
     """The best times for multistep sampling.
 
     Args:
+        id: a statement about the bound after one more evaluation, or its id (default: that of the catalogue).
         steps: number of evaluations, the first at T included.
         gain: what an evaluation must gain to be worth taking (a distance; default: 1% of the bound after the first).
-        params: numbers and options of ``explicit-multistep``, without k, t_hat and times. On a grid the best nodes are
+        params: numbers and options of the statement, without k, t_hat and times. On a grid the best nodes are
             chosen; with a largest step h the best times of all. L_f may be a list with one value for each step.
 
     Returns:
@@ -96,8 +35,11 @@ def schedule(*, steps: Any = DEFAULT_STEPS, gain: Any = None, **params: Any) -> 
 
     Raises:
         DomainError: steps is not an integer from 1 to 1000, or gain is negative.
-        CmboundError: as for :meth:`cmbound.theory.records.Theorem.evaluate`.
+        CmboundError: as for :meth:`cmbound.evaluation.statement.Statement.evaluate`.
     """
+    statement = _multistep() if id is None else theorem(id)
+    if not statement.recursion:
+        raise InputError(f"schedule needs a statement about one more evaluation; {statement.id} is about one sample")
     count = exact("steps", steps)
     if count.denominator != 1 or not 1 <= count <= MOST_STEPS:
         raise DomainError(f"steps must be an integer from 1 to {MOST_STEPS}, got {steps}")
@@ -105,31 +47,34 @@ def schedule(*, steps: Any = DEFAULT_STEPS, gain: Any = None, **params: Any) -> 
     if least is not None and least < 0:
         raise DomainError(f"gain must be a number >= 0, got {gain}")
     given = {name: x for name, x in params.items() if x is not None}
-    candidates = Candidates(given)
+    candidates = Candidates(statement, {name: x for name, x in given.items() if name != "digits"})
     limit, where = candidates.limit()
     k = int(count)
     chosen = candidates.greedy(k)
-    first = candidates.first * candidates.scale + candidates.early
-    smallest_gain = _GAIN * first if least is None else float(least)
+    smallest_gain = _GAIN * (candidates.first + candidates.rest) if least is None else float(least)
     halving = candidates.halving()
     fixed_time = candidates.end if halving is None else halving
+
+    def certified(times: list[float]) -> Evaluation:
+        return statement.evaluate(**given, **({"times": [repr(x) for x in times]} if times else {"k": 1}))
+
     return Schedule(
-        optimal=_certified(given, [x.time for x in chosen]),
-        fixed=_certified(given, [fixed_time] * (k - 1)),
-        best_fixed=_certified(given, [candidates.best_fixed(k)[0]] * (k - 1)),
+        optimal=certified([x.time for x in chosen]),
+        fixed=certified([fixed_time] * (k - 1)),
+        best_fixed=certified([candidates.best_fixed(k)[0]] * (k - 1)),
         times=tuple(x.time for x in chosen),
         fixed_times=(fixed_time,) * (k - 1),
-        limit=limit * candidates.scale + candidates.early,
+        limit=limit + candidates.rest,
         limit_time=None if where is None else where.time,
         gain=smallest_gain,
-        steps_worth_taking=worth_taking(candidates, limit, smallest_gain / candidates.scale),
+        steps_worth_taking=worth_taking(candidates, limit, smallest_gain),
         halves=halving is not None,
     )
 
 
-def _certified(params: dict[str, Any], times: list[float]) -> Evaluation:
-    more: dict[str, Any] = {"times": [repr(x) for x in times]} if times else {"k": 1}
-    return theorem("explicit-multistep").evaluate(**params, **more)
+def _multistep() -> Statement:
+    """The statement of the catalogue about several evaluations, one after the other."""
+    return next(x for x in statements() if x.experiment == "multistep" and x.recursion)
 
 
 def worth_taking(candidates: Candidates, limit: float, gain: float) -> int:

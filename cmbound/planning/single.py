@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
-from math import exp, log
+from math import exp, inf, log
 from typing import Any
 
 import numpy as np
@@ -13,13 +13,17 @@ from scipy.optimize import brentq, minimize_scalar
 
 from cmbound.errors import DomainError, MissingParameterError
 from cmbound.evaluation.setting import MAX_EVALUATIONS
-from cmbound.planning.budget import Budget, best, finish, impossible
-from cmbound.planning.problem import Problem, exact_number, is_given, later_times, rounded, stepped
+from cmbound.planning.candidates import Candidates
+from cmbound.planning.problem import Problem, exact_number, is_given, rounded, stepped
+from cmbound.planning.records import Budget
 from cmbound.planning.roots import Missed
+from cmbound.planning.solving import best, finish, impossible
 from cmbound.theory.formulas import accepts
 
 _POINTS = 80
+"""Of a scan, for each e-folding or so: dips are wider."""
 _STEPS = 20
+"""Last digits an answer may be away from a root that rounding has missed; then it gets more digits."""
 
 
 def solve_single(problem: Problem) -> Budget:
@@ -32,18 +36,11 @@ def solve_single(problem: Problem) -> Budget:
     name = problem.unknowns[0]
     if name == "k":
         return _evaluations(problem)
-    if name in ("delta", "T", "u"):
-        for other in {"delta", problem.end} - {name}:
-            _require(problem, other)
-        values = {name: _on_both_sides(problem, name)}
-    else:
-        values = {name: _monotone(problem, name)}
-    return finish(problem, values, {})
-
-
-def _require(problem: Problem, other: str) -> None:
-    if accepts(problem.theorem, other) and not is_given(problem.given, other):
-        raise MissingParameterError(f"{problem.theorem.id} needs {other}: only {problem.unknowns[0]} is the unknown")
+    for other in ("delta", problem.end):
+        needed = problem.step is not None or name in ("delta", "T", "u")
+        if needed and other != name and accepts(problem.theorem, other) and not is_given(problem.given, other):
+            raise MissingParameterError(f"{problem.theorem.id} needs {other}: only {name} is the unknown")
+    return finish(problem, {name: (_on_both_sides if name in ("delta", "T", "u") else _monotone)(problem, name)}, {})
 
 
 def _totals(problem: Problem, name: str) -> Callable[[Any], float]:
@@ -52,12 +49,8 @@ def _totals(problem: Problem, name: str) -> Callable[[Any], float]:
 
 def _monotone(problem: Problem, name: str) -> str:
     """h, N, eps_sc, eps_cm and L_f: the total is monotone in each."""
-    for other in ("delta", problem.end):
-        if problem.step is not None and not is_given(problem.given, other):
-            _require(problem, other)
-    total, target = _totals(problem, name), float(problem.target)
     try:
-        return best(problem, name, {}, total, target)
+        return best(problem, name, {}, _totals(problem, name), float(problem.target))
     except Missed:
         extreme = {"N": 10**6, "L_f": 1}.get(name, 0 if name.startswith("eps") else problem.ends(name, {})[0])
         raise impossible(problem, problem.values_of_terms({name: extreme})) from None
@@ -66,21 +59,19 @@ def _monotone(problem: Problem, name: str) -> str:
 def _on_both_sides(problem: Problem, name: str) -> str:
     """delta, T and u: some terms fall and others grow, so the good values are found by a scan, then by bisection."""
     total, target = _totals(problem, name), float(problem.target)
-    exact_low, exact_high = problem.ends(name, {})
-    low, high = float(exact_low), float(exact_high)
-    if name != "T":
-        cap = float(Fraction(problem.cap(name, {})))
-        points = cap * np.exp(np.linspace(-80.0, 0.0, 4 * _POINTS))[::-1]
-    else:
+    low, high = map(float, problem.ends(name, {}))
+    if name == "T":
         start = float(problem.start(problem.given))
         gap = max(low - start, 1e-6 * max(low, 1e-3))
         points = np.minimum(start + gap * (1 + 1e-9) * np.exp(np.linspace(0.0, log((high - start) / gap), _POINTS)), high)
+    else:
+        points = float(Fraction(problem.cap(name, {}))) * np.exp(np.linspace(0.0, -80.0, 4 * _POINTS))
 
     def value(x: Any) -> float:
         try:
             return total(x)
         except DomainError:  # above the float64 range, or outside an interval
-            return float("inf")
+            return inf
 
     first = _first_good(points, value, target)
     if first is None:
@@ -114,26 +105,21 @@ def _first_good(points: Any, value: Callable[[float], float], target: float) -> 
 
 def _evaluations(problem: Problem) -> Budget:
     """The smallest k: with the given t_hat, or with the best fixed time for each k."""
-    from cmbound.planning.candidates import Candidates
-
-    target = float(problem.target)
-    one = (
-        problem.values_of_terms({"k": 1}) if later_times(problem.given) else problem.with_evaluations(1, None).values_of_terms({})
-    )
+    target, one = float(problem.target), problem.values_of_terms({"k": 1})
     if sum(one.values()) <= target:
-        return _with_k(problem, 1, None)
-    candidates = Candidates({x: y for x, y in problem.given.items() if x not in ("t_hat", "sigma_hat", "k")})
-    if is_given(problem.given, "t_hat"):
-        candidates.only(float(exact_number(problem.given, "t_hat")))
-    extra = one.get("early_stopping", 0.0)
-    room = (target - extra) / candidates.scale
-    lowest, best_k = candidates.first, 1
-    best_time: float | None = None
+        return finish(_with_k(problem, 1), {}, {})
+    given = is_given(problem.given, "t_hat")
+    candidates = Candidates(
+        problem.theorem,
+        {x: y for x, y in problem.given.items() if x not in ("t_hat", "sigma_hat", "k")},
+        float(exact_number(problem.given, "t_hat")) if given else None,
+    )
+    lowest, best_k, best_time = candidates.first, 1, None
     for k in range(2, MAX_EVALUATIONS + 1):
         time, bound = candidates.best_fixed(k)
-        if bound <= room:
+        if bound <= target - candidates.rest:
             try:
-                return _with_k(problem, k, time)
+                return finish(_with_k(problem, k, time), {}, {})
             except DomainError:
                 continue
         if bound >= lowest * (1 - 1e-12):
@@ -141,15 +127,11 @@ def _evaluations(problem: Problem) -> Budget:
         lowest, best_k, best_time = bound, k, time
     if best_time is None:
         raise impossible(problem, one, "at the best k, 1, ")
-    chosen = {} if is_given(problem.given, "t_hat") else {"t_hat": repr(best_time)}
-    trial = replace(problem, given={**problem.given, "k": best_k, **chosen})
+    trial = _with_k(problem, best_k, best_time)
     raise impossible(trial, trial.values_of_terms({}), f"at the best k, {best_k}, and t_hat = {best_time:.6g}, ")
 
 
-def _with_k(problem: Problem, k: int, time: float | None) -> Budget:
-    """The certified answer."""
-    given = dict(problem.given)
-    if k > 1 and not is_given(given, "t_hat"):
-        given["t_hat"] = repr(time)
-    values = {"k": str(k)} | ({"t_hat": given["t_hat"]} if k > 1 and "t_hat" not in problem.given and "t_hat" in given else {})
-    return finish(replace(problem, given=given, unknowns=()), values, {})
+def _with_k(problem: Problem, k: int, time: float | None = None) -> Problem:
+    """The question with nothing left unknown."""
+    chosen = {} if time is None or is_given(problem.given, "t_hat") else {"t_hat": repr(time)}
+    return replace(problem, given={**problem.given, **chosen, "k": str(k)}, unknowns=())

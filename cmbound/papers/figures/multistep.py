@@ -28,7 +28,8 @@ from cmbound.papers.figures.style import (
     scale_of,
     tidy,
 )
-from cmbound.planning.schedule import Schedule, schedule
+from cmbound.planning.records import Schedule
+from cmbound.planning.schedule import schedule
 from cmbound.verification.request import DEFAULT_HORIZON
 from cmbound.verification.simulation import simulate
 from cmbound.worlds.gaussian import Gaussian

@@ -12,8 +12,9 @@ from cmbound.errors import CmboundError, DomainError, InputError, UndecidedError
 from cmbound.evaluation.statement import theorem as find
 from cmbound.numbers import exact, rounded
 from cmbound.papers.tables.words import DASH, listed
-from cmbound.planning.budget import Budget, solve
+from cmbound.planning.budget import solve
 from cmbound.planning.problem import TERM_OF
+from cmbound.planning.records import Budget
 from cmbound.reports.cells import Cell, math, mixed, number
 from cmbound.reports.table import Table
 from cmbound.reports.words import prose, symbol
