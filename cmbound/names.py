@@ -17,6 +17,7 @@ TEACHERS = ("exponential-integrator", "ddim")
 TARGETS = ("p_data", "p_delta")
 STARTS = ("standard", "matched")
 CLOCKS = ("ou", "ve")
+WORLDS = ("gaussian", "mixture", "atoms")
 TIERS = ("certified", "approximate")
 OPTIONS = ("profile", "grid", "teacher", "to", "start", "clock", "preset", "digits", "tier")
 """What may be given beside the parameters of a statement."""

@@ -49,7 +49,7 @@ from cmbound.reports.cells import Cell, number
 from cmbound.reports.table import Table
 from cmbound.sampling.accumulate import Interval, Moments
 from cmbound.sampling.kernels import Coefficients, Overdamped, Underdamped
-from cmbound.sampling.run import checked_run
+from cmbound.sampling.run import Run
 from cmbound.theory.formulas import ALIASES
 from cmbound.theory.grids import FORMULAS
 from cmbound.theory.notation import TABLE, L_f, T, a, b, d, delta, eps_cm, q, t, y
@@ -136,7 +136,7 @@ def inner_records() -> Iterator[Any]:
     ]
     yield [Fact("increases", 0.5, 1.0)]
     yield [Overdamped(model, 0.1, 2), Underdamped(model, 1.0, 0.1, 2), Coefficients(1, 2, 3, 4, 5, 6)]
-    yield checked_run(model, (1.0,), 2, 3, 0, 0.1, "ou", "standard", None, None, np.float64, 1)
+    yield Run((1.0,), 2, 3, 0, 0.1, corrector=Overdamped(model, 0.1, 2))
     yield [
         Monomial(),
         Series(((Monomial(), sympy.S.One),)),
