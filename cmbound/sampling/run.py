@@ -53,7 +53,7 @@ class Run(Record):
         InputError: an unknown clock or start, or what is not understood.
     """
 
-    times: Sequence[float]
+    times: Any
     d: int
     n: int
     seed: int
