@@ -20,7 +20,6 @@ from cmbound.comparison.comparison import compare
 from cmbound.numbers import apart, rounded, text_up
 from cmbound.output.comparison import comparison_document, comparison_page
 from cmbound.output.planning import budget_page, within
-from cmbound.output.simulation import simulation_document, simulation_page
 from cmbound.planning.budget import solve
 from cmbound.theory.notation import UPPER_BOUNDS
 from cmbound.verification.request import measured_constant
@@ -153,7 +152,7 @@ def test_constants_of_data(seed: int, tmp_path: Path) -> None:
     world = Atoms(points)
     run = simulate(world, n=20, grid_steps=5, delta=0.05, horizon=2)
     exact = {name: x for name, x in run.parameters.items() if isinstance(x, int | float)}
-    page = simulation_page(run, 400)
+    page = run.text(400)
     shown = dict(re.findall(rf"([A-Za-z_0-9]+) = ({NUMBER})", page.partition("constants: ")[2].partition("note")[0]))
     assert {"R", "m2", "sd2"} <= set(shown)
     for name, text in shown.items():
@@ -169,7 +168,7 @@ def test_constants_of_data(seed: int, tmp_path: Path) -> None:
 
     data = json.loads(json.dumps(run.to_dict()))  # JSON numbers are doubles: the constants themselves
     assert all(data["parameters"][name] == x for name, x in exact.items())
-    for row in csv.DictReader(io.StringIO(simulation_document(run, "csv"))):
+    for row in csv.DictReader(io.StringIO(run.report().render("csv"))):
         assert Fraction(row["bound"]) >= Fraction(run.evaluation.upper)
 
     file = tmp_path / "points.csv"
