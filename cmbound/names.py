@@ -17,6 +17,7 @@ TEACHERS = ("exponential-integrator", "ddim")
 TARGETS = ("p_data", "p_delta")
 STARTS = ("standard", "matched")
 CLOCKS = ("ou", "ve")
+WORLDS = ("gaussian", "mixture", "atoms")
 TIERS = ("certified", "approximate")
 CHOICES = ("profile", "grid", "teacher", "to", "start", "clock")
 """What a statement may leave open."""

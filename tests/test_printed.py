@@ -17,7 +17,6 @@ import pytest
 import cmbound
 from cmbound.arithmetic.certified import float_up
 from cmbound.numbers import apart, rounded, text_up
-from cmbound.output.simulation import simulation_document, simulation_page
 from cmbound.planning.budget import solve
 from cmbound.planning.records import within
 from cmbound.theory.notation import UPPER_BOUNDS
@@ -152,7 +151,7 @@ def test_constants_of_data(seed: int, tmp_path: Path) -> None:
     world = Atoms(points)
     run = simulate(world, n=20, grid_steps=5, delta=0.05, horizon=2)
     exact = {name: x for name, x in run.parameters.items() if isinstance(x, int | float)}
-    page = simulation_page(run, 400)
+    page = run.text(400)
     shown = dict(re.findall(rf"([A-Za-z_0-9]+) = ({NUMBER})", page.partition("constants: ")[2].partition("note")[0]))
     assert {"R", "m2", "sd2"} <= set(shown)
     for name, text in shown.items():
@@ -168,7 +167,7 @@ def test_constants_of_data(seed: int, tmp_path: Path) -> None:
 
     data = json.loads(json.dumps(run.to_dict()))  # JSON numbers are doubles: the constants themselves
     assert all(data["parameters"][name] == x for name, x in exact.items())
-    for row in csv.DictReader(io.StringIO(simulation_document(run, "csv"))):
+    for row in csv.DictReader(io.StringIO(run.report().render("csv"))):
         assert Fraction(row["bound"]) >= Fraction(run.evaluation.upper)
 
     file = tmp_path / "points.csv"

@@ -47,7 +47,7 @@ from cmbound.reports.cells import Cell, Cells, number
 from cmbound.reports.table import Table
 from cmbound.sampling.accumulate import Interval, Moments
 from cmbound.sampling.kernels import Coefficients, Overdamped, Underdamped
-from cmbound.sampling.run import checked_run
+from cmbound.sampling.run import Run
 from cmbound.theory.formulas import ALIASES
 from cmbound.theory.grids import FORMULAS
 from cmbound.theory.integrals import extract
@@ -57,11 +57,14 @@ from cmbound.theory.records import Assumption, Reference, Term, Theorem
 from cmbound.theory.rules import Profile, Rule
 from cmbound.theory.variants import CLOCKS, EI, STARTS, TEACHERS, ConsistencySum
 from cmbound.verification import campaign, gaussian, runner
+from cmbound.verification.bench import Kernel
+from cmbound.verification.carried import Measured
+from cmbound.verification.experiments import EXPERIMENTS
+from cmbound.verification.laboratories import LABORATORIES, build
 from cmbound.verification.mutations import weakened
 from cmbound.verification.planted import Verdict, Witness, explicit_ids
 from cmbound.verification.plants import RulePut, components, plants
 from cmbound.verification.related import Student
-from cmbound.verification.simulation import _Measured
 from cmbound.worlds.line import Level, Line
 
 POINT: dict[str, Any] = {"eps_sc": "0.01", "eps_cm": "0.02", "L_f": 2, "d": 3, "m2": "3/2", "T": 5, "delta": "1e-3", "h": "1e-3"}
@@ -125,8 +128,9 @@ def results() -> Iterator[Any]:
 def inner_records() -> Iterator[Any]:
     """What only the package itself makes."""
     recipe = campaign.draw(ONE_STEP, "gaussian", 0, 0)
-    pipe, instance = gaussian.pipeline(recipe), gaussian.build(recipe, ONE_STEP)
+    pipe, instance = gaussian.pipeline(recipe), build(recipe, ONE_STEP)
     yield [recipe, pipe, pipe.law(0), pipe.exact, instance, runner.runner(campaign.draw(ONE_STEP, "mixture", 0, 0))]
+    yield [Kernel(u=0.1), *EXPERIMENTS.values(), *LABORATORIES.values()]
     yield [resolve(ONE_STEP, POINT), Witness.build(recipe, ONE_STEP)]
     yield [*components(ONE_STEP), *weakened(L_f * d), RulePut(0, False), Student(cmbound.Atoms([[0.0], [1.0]]), 1.0, 0.1, 0.2)]
     yield [
@@ -137,7 +141,7 @@ def inner_records() -> Iterator[Any]:
     yield [Fact("increases", 0.5, 1.0), *cmbound.catalogue.theorems()]
     yield [*ONE_STEP.report().page.parts, *ONE_STEP.report().document.parts, Cells(("a",), ((Cell("b"),),), "l")]
     yield [Overdamped(model, 0.1, 2), Underdamped(model, 1.0, 0.1, 2), Coefficients(1, 2, 3, 4, 5, 6)]
-    yield checked_run(model, (1.0,), 2, 3, 0, 0.1, "ou", "standard", None, None, np.float64, 1)
+    yield Run((1.0,), 2, 3, 0, 0.1, corrector=Overdamped(model, 0.1, 2))
     yield [
         Monomial(),
         Series(((Monomial(), sympy.S.One),)),
@@ -148,7 +152,7 @@ def inner_records() -> Iterator[Any]:
     yield Piece("universal", PROFILES["universal"].rules[EI][0], Fraction(1), Fraction(2))
     yield [Line(np.zeros(2), np.ones(2), np.zeros(2)), Level(np.zeros(2, dtype=np.int64), np.ones(2), np.ones(2))]
     yield [Problem(ONE_STEP, Fraction(1), POINT, ("h",), {}, ("score",), "h"), cmbound.Grid.from_times([1, 2, "2.5"])]
-    yield _Measured((), "exact", np.zeros((2, 1)), np.ones((2, 1)), (np.zeros(1),) * 3)
+    yield Measured((), "exact", np.zeros((2, 1)), np.ones((2, 1)), (np.zeros(1),) * 3)
 
 
 def reached(x: Any, found: list[Any]) -> None:

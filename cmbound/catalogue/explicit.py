@@ -109,6 +109,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         "local step starts from the exact trajectory, so that no Gronwall factor appears. Variation of constants gives "
         "the local error; a non-increasing bound on the score acceleration and Chebyshev's sum inequality give g(h).",
         ve_factor=exp(delta),
+        experiment="map_error",
     ),
     Theorem(
         id="explicit-one-step",
@@ -127,6 +128,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         rests_on=("explicit-map-error",),
         ve_factor=exp(delta),
         complexity=T * L_f * d ** Rational(3, 2) / eps**2,
+        experiment="one_step",
     ),
     Theorem(
         id="explicit-multistep",
@@ -182,6 +184,8 @@ STATEMENTS: tuple[Theorem, ...] = (
         "(x_0, z), which do not lie on one trajectory: it does not measure this eps_cm.",
         rests_on=("explicit-one-step",),
         ve_factor=exp(delta),
+        remark="eps_cm compares points of one PF-ODE trajectory; the training loss used in practice compares points sharing (x_0, z)",
+        experiment="training",
     ),
     Theorem(
         id="explicit-score-lipschitz",
@@ -202,6 +206,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         statement_assumptions=(SUPPORT,),
         derivation="The eigenvalues of the Hessian of log p_t lie in [-1/v, c^2 R^2/v^2 - 1/v], and both ends shrink in t.",
         ve_factor=exp(-2 * delta),
+        experiment="score_lipschitz",
     ),
     Theorem(
         id="explicit-map-lipschitz",
@@ -230,6 +235,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         statement_assumptions=(SUPPORT, AFTER_DELTA, BEFORE_T),
         derivation="Backwards in time a perturbation grows at a rate of at most 1 - 1/v + c^2 R^2/v^2, which integrates in closed form.",
         ve_factor=exp(-(t - delta)),
+        experiment="map_lipschitz",
     ),
     Theorem(
         id="explicit-tv-early-stopping",
@@ -248,6 +254,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         ),
         derivation="The flow of p_t has velocity x + s, so TV grows at half the L1 norm of div(x + s) + (x + s).s, whose L2 norm is "
         "E tr((I + H)^2) - E (x + s).H (x + s); both are bounded by the Lipschitz constant and the second moment.",
+        experiment="tv_early_stopping",
     ),
     Theorem(
         id="explicit-tv-smoothing",
@@ -279,6 +286,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         "Gaussians; W1 is at most the W2 of one-step sampling; then TV(p_{delta+u}, p_data), linear in delta + u.",
         rests_on=("explicit-one-step", "explicit-tv-early-stopping"),
         free=("u",),
+        experiment="tv_smoothing",
     ),
     Theorem(
         id="explicit-tv-underdamped",
@@ -311,5 +319,6 @@ STATEMENTS: tuple[Theorem, ...] = (
         "against the discretised one with the learned score by Girsanov and Pinsker; then TV(p_delta, p_data).",
         rests_on=("explicit-one-step", "explicit-tv-early-stopping"),
         free=("gamma", "tau_c"),
+        experiment="tv_underdamped",
     ),
 )

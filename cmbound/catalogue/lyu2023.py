@@ -69,6 +69,7 @@ STATEMENTS: tuple[Theorem, ...] = (
             Assumption("step", "h <= t", h <= t),
         ),
         derivation="Telescope along the exact trajectory; one exponential-integrator step errs by L_s^(3/2) d^(1/2) h^2.",
+        experiment="map_error",
     ),
     Theorem(
         id="lyu2023-thm3",
@@ -84,6 +85,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         statement_assumptions=(*ALL, LONG, SHORT),
         derivation="Theorem 2 at t = T, and N(0, I) is within M e^{-T} of p_T.",
         rests_on=("lyu2023-thm2",),
+        experiment="one_step_to_p_delta",
     ),
     Theorem(
         id="lyu2023-cor4",
@@ -100,6 +102,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         derivation="Theorem 3 and W2(p_delta, p_data) of order M delta^(1/2).",
         rests_on=("lyu2023-thm3",),
         complexity=STEPS,
+        experiment="one_step",
     ),
     Theorem(
         id="lyu2023-cor5",
@@ -124,6 +127,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         ),
         derivation="Noising back from delta to t contracts W2 by e^{-(t - delta)}; then Theorem 2 at t.",
         rests_on=("lyu2023-thm2",),
+        experiment="one_more_step",
     ),
     Theorem(
         id="lyu2023-cor6",
@@ -151,6 +155,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         ),
         derivation="At t_hat = log(2 L_f) + delta the recursion of Corollary 5 halves the distance.",
         rests_on=("lyu2023-cor5", "lyu2023-thm3"),
+        experiment="settled_multistep",
     ),
     Theorem(
         id="lyu2023-lem7",
@@ -165,6 +170,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         sources=(Term("score_lipschitz", C * Max(1 / delta, R**2 / delta**2)),),
         statement_assumptions=(Assumption("support", "the data lie in a ball of radius R"),),
         derivation="The Hessian of log p_t is (Cov(z|y) - I)/s_t^2 and the posterior covariance of x_0 is at most R^2.",
+        experiment="score_lipschitz",
     ),
     Theorem(
         id="lyu2023-cor8",
@@ -189,6 +195,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         rests_on=("lyu2023-cor4", "lyu2023-lem7"),
         complexity=T**2 * L_f * R**3 * sqrt(d) * Max(R**6, d**3) / eps**7,
         complexity_metric="W2",
+        experiment="step_size",
     ),
     Theorem(
         id="lyu2023-cor9",
@@ -205,6 +212,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         derivation="Smoothing for time delta turns W2 into TV at a price delta^(-1/2); TV(p_{2 delta}, p_data) is of order eps.",
         rests_on=("lyu2023-thm3",),
         complexity=STEPS.subs(eps, eps**2 / (L_s * M)),
+        experiment="tv_smoothing_for_delta",
     ),
     Theorem(
         id="lyu2023-cor10",
@@ -226,5 +234,6 @@ STATEMENTS: tuple[Theorem, ...] = (
         derivation="The corrector turns W2 into TV at a price L_s^(1/2); Girsanov for its score error and step.",
         rests_on=("lyu2023-thm3",),
         complexity=STEPS.subs(eps, eps / sqrt(L_s)),
+        experiment="tv_short_corrector",
     ),
 )

@@ -297,6 +297,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         known="verbatim",
         clock="ve",
         aliases={"sigma_high": "sig_j", "sigma_low": "sig_{j+1}"},
+        experiment="edm_step",
     ),
     Theorem(
         id="song2023-thm1",
@@ -398,6 +399,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         "lie in a ball, where W2^2 <= 4 R^2 TV.",
         known="derived",
         aliases={"eps_ci": "eps_cm", "m2": "M2^(1/2)", "k": "N"},
+        experiment="discrete_multistep",
     ),
     Theorem(
         id="jain2025-multistep",

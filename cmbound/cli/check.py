@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
+from cmbound import names
 from cmbound.cli import CONTEXT
 from cmbound.cli.files import emit, read
 from cmbound.cli.options import Command, cluster_option, completer, report_options, theorem_ids
@@ -14,10 +15,6 @@ from cmbound.cli.progress import progress_bar
 from cmbound.errors import InputError
 from cmbound.files import json_of
 
-if TYPE_CHECKING:
-    from cmbound.reports.report import Report
-
-WORLD_NAMES = ("gaussian", "mixture", "atoms")
 FALSIFY_SECONDS = 60.0
 LONG_INSTANCES = 1000
 """Instances that take some seconds."""
@@ -30,7 +27,7 @@ LONG_INSTANCES = 1000
 )
 @click.option("--instances", metavar="N", type=int, help="Instances for each statement.  [default: 500]")
 @click.option("--seed", metavar="N", type=int, default=0, show_default=True, help="Seed of the campaign.")
-@click.option("--world", metavar="NAME", shell_complete=completer(lambda: WORLD_NAMES), help="gaussian, mixture or atoms.")
+@click.option("--world", metavar="NAME", shell_complete=completer(lambda: names.WORLDS), help="gaussian, mixture or atoms.")
 @click.option("--jobs", metavar="N", type=int, default=1, show_default=True, help="Worker processes.")
 @cluster_option
 @click.option("--falsify", is_flag=True, help="Search for a counterexample with an optimiser.")
@@ -105,45 +102,51 @@ def check_command(
         raise SystemExit(1)
 
 
-def _chosen(ids: Sequence[str]) -> list[str]:
+def _chosen(ids: Sequence[str]) -> list[Any]:
+    """The statements with these ids, or all that can be checked."""
     from cmbound.evaluation.statement import statements, theorem
-    from cmbound.verification.campaign import has_instances, require_instances
+    from cmbound.verification.experiments import experiment_of
 
     for x in ids:
-        require_instances(theorem(x))
-    return [theorem(x).id for x in ids] or [x.id for x in statements() if has_instances(x)]
+        experiment_of(theorem(x))
+    return [theorem(x) for x in ids] or [x for x in statements() if x.experiment]
 
 
-def _check(ids: list[str], instances: int, seed: int, world: str | None, jobs: int, cluster: str | None) -> tuple[Report, bool]:
+def _check(chosen: list[Any], instances: int, seed: int, world: str | None, jobs: int, cluster: str | None) -> tuple[Any, bool]:
     from cmbound.verification.campaign import check, check_report
 
-    total = len(ids) * instances
-    title = f"checking {len(ids)} statement{'s' * (len(ids) > 1)} on {instances} instance{'s' * (instances > 1)} each"
+    total = len(chosen) * instances
+    title = f"checking {_count(chosen)} on {instances} instance{'s' * (instances > 1)} each"
     with progress_bar(title, total, long=total > LONG_INSTANCES) as advance:
-        found = [check(x, instances=instances, seed=seed, world=world, jobs=jobs, cluster=cluster, progress=advance) for x in ids]
+        options: dict[str, Any] = {"seed": seed, "world": world, "jobs": jobs, "cluster": cluster, "progress": advance}
+        found = [check(x, instances=instances, **options) for x in chosen]
     return check_report(found), any(x.violations for x in found)
 
 
-def _falsify(ids: list[str], budget: float | None, seed: int, world: str | None) -> tuple[Report, bool]:
+def _falsify(chosen: list[Any], budget: float | None, seed: int, world: str | None) -> tuple[Any, bool]:
     from cmbound.verification.falsify import falsify, falsify_report
 
     seconds = FALSIFY_SECONDS if budget is None else budget
-    title = f"searching for counterexamples to {len(ids)} statement{'s' * (len(ids) > 1)}, {seconds:g} seconds each"
-    with progress_bar(title, None, long=len(ids) * seconds > 10) as advance:
-        found = [falsify(x, budget=seconds, seed=seed, world=world, progress=advance) for x in ids]
+    title = f"searching for counterexamples to {_count(chosen)}, {seconds:g} seconds each"
+    with progress_bar(title, None, long=len(chosen) * seconds > 10) as advance:
+        found = [falsify(x, budget=seconds, seed=seed, world=world, progress=advance) for x in chosen]
     return falsify_report(found), any(x.violations for x in found)
 
 
-def _planted(ids: Sequence[str], seed: int, known: str | None, jobs: int, cluster: str | None) -> Report:
+def _count(chosen: Sequence[Any]) -> str:
+    return f"{len(chosen)} statement{'s' * (len(chosen) > 1)}"
+
+
+def _planted(ids: Sequence[str], seed: int, known: str | None, jobs: int, cluster: str | None) -> Any:
     from cmbound.verification.planted import planted
 
     earlier = None if known is None else json_of(read(known), known)
-    title = f"planting mistakes in {len(ids) or 'all explicit'} statement{'s' * (len(ids) != 1)}"
+    title = f"planting mistakes in {_count(ids) if ids else 'all explicit statements'}"
     with progress_bar(title, None, long=True) as advance:
         return planted(ids or None, seed=seed, known=earlier, jobs=jobs, cluster=cluster, progress=advance).report()
 
 
-def _replay(path: str) -> tuple[Report, bool]:
+def _replay(path: str) -> tuple[Any, bool]:
     from cmbound.verification.campaign import replay
 
     outcome = replay(json_of(read(path), path))

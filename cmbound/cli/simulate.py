@@ -117,6 +117,7 @@ def simulate_command(
     times: str | None,
     save: str | None,
     plot: str | None,
+    profile: str,
     form: str,
     output: str,
     **options: Any,
@@ -130,17 +131,18 @@ def simulate_command(
     cmbound simulate --world gaussian --cov 1,0.25 --steps 2 --plot run.pdf
     cmbound simulate --data points.csv --times 0.8,0.3 --corrector smoothing:u=0.01
     """
-    from cmbound.verification.simulation import carried_out, planned
+    from cmbound.verification.request import Run
+    from cmbound.verification.simulation import simulate
 
     law = build_world(world, mean, cov, data)
-    run = planned(law, times=None if times is None else times.split(","), **options)
+    run = Run(law, times=None if times is None else times.split(","), **options)
     atoms = f", {len(law.means)} data points" if data is not None else ""
     title = (
         f"simulating {run.n} samples in {law.d} dimension{'s' * (law.d > 1)}{atoms}, {len(run.nodes) - 1} steps of the grid, "
         f"{len(run.indices) + 1} evaluation{'s' * bool(run.indices)}"
     )
     with progress_bar(title, None, long=run.operations > LONG) as advance:
-        result = carried_out(run, profile=options["profile"], progress=advance)
+        result = simulate(run, profile=profile, progress=advance)
     others: list[tuple[str | bytes, str]] = []
     if save is not None:
         others.append((arrays_bytes(result), save))

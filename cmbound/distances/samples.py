@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import stdtrit
 
-from cmbound.distances.arguments import Array, finite_array, integer, number
+from cmbound.checks import checked_count, checked_float
+from cmbound.distances.arguments import Array, finite_array
 from cmbound.distances.scaling import differences, exponent, norm, scaled, shift, unscaled
 from cmbound.errors import DomainError, InputError
 from cmbound.frozen import Record
@@ -182,7 +183,7 @@ def sliced_w2(
             of the rows, or a distance beyond float64.
     """
     a, b = _pair(x, y)
-    count, rng = integer("projections", projections, 1), np.random.default_rng(integer("seed", seed, 0))
+    count, rng = checked_count("projections", projections), np.random.default_rng(checked_count("seed", seed, least=0))
 
     def moved(a: Array, b: Array, directions: int) -> Moved:
         roots, costs = np.empty(directions), [np.zeros(len(a)), np.zeros(len(b))]
@@ -257,7 +258,7 @@ def _exponent(diameter: float | None, e: int) -> int:
     """The exponent of the numbers, raised where the square of the diameter would not fit float64 beside them."""
     if diameter is None:
         return e
-    if not 0 < number("diameter", diameter) < math.inf:
+    if not 0 < checked_float("diameter", diameter) < math.inf:
         raise DomainError(f"diameter is {diameter}; it must be > 0 and finite (None if it is not known)")
     return max(e, exponent(diameter) - 400)
 
@@ -391,5 +392,5 @@ def _pair(x: npt.ArrayLike, y: npt.ArrayLike) -> tuple[Array, Array]:
 
 
 def _check_level(level: float) -> None:
-    if not 0 < number("level", level) < 1:
+    if not 0 < checked_float("level", level) < 1:
         raise DomainError(f"level is {level}; it must lie in (0, 1)")

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import chdtri, stdtrit
 
+from cmbound.checks import checked_count
 from cmbound.errors import DomainError
 from cmbound.frozen import Record
 from cmbound.sampling.arguments import Array
-from cmbound.sampling.kernels import Corrector
-from cmbound.sampling.run import Model, Progress, checked_run, in_order
+from cmbound.sampling.run import Model, Progress, Run, in_order
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,31 +96,19 @@ def _tail(level: float) -> float:
 
 
 def moments(
-    f: Model,
-    times: Sequence[float],
-    *,
-    d: int,
-    n: int,
-    seed: int,
-    delta: float,
-    clock: str = "ou",
-    start: str = "standard",
-    smoothing: float | None = None,
-    corrector: Corrector | None = None,
-    dtype: npt.DTypeLike = np.float64,
-    workers: int = 1,
-    progress: Progress | None = None,
+    f: Model, run: Run | Sequence[float], *, workers: int = 1, progress: Progress | None = None, **options: Any
 ) -> Moments:
     """Mean and covariance of the samples that :func:`sample` would return, without holding more than ``workers`` blocks.
 
     Arguments and errors as for :func:`sample`; n >= 2, and a covariance beyond float64 is a DomainError. Blocks are
     merged in order (Chan, Golub and LeVeque 1983), in float64.
     """
-    run = checked_run(f, times, d, n, seed, delta, clock, start, smoothing, corrector, dtype, workers)
+    run = Run.of(run, options)
     if run.n < 2:
-        raise DomainError(f"n is {n}; moments need at least 2 samples")
+        raise DomainError(f"n is {run.n}; moments need at least 2 samples")
+    blocks = in_order(lambda b: _block_moments(run.block(f, b)), run.blocks, checked_count("workers", workers))
     count, mean, scatter = 0, np.zeros(run.d), np.zeros((run.d, run.d))
-    for size, block_mean, block_scatter in in_order(lambda b: _block_moments(run.block(b)), run.blocks, workers):
+    for size, block_mean, block_scatter in blocks:
         total = count + size
         with np.errstate(over="ignore", invalid="ignore"):  # refused below
             shift = block_mean - mean

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cmbound.sampling.arguments import Array, count_of, delta_of, known_clock, overwrite, positive, samples_of, time_after
+from cmbound.checks import checked_count
+from cmbound.sampling.arguments import Array, delta_of, known_clock, overwrite, positive, samples_of, time_after
 
 Score = Callable[[Array], Any]
 
@@ -55,7 +56,7 @@ class Overdamped:
 
     def __post_init__(self) -> None:
         positive("step", self.step)
-        count_of("steps", self.steps)
+        checked_count("steps", self.steps)
 
     def advance(self, x: Array, rng: np.random.Generator) -> None:
         """Run all steps on x in place."""
@@ -93,7 +94,7 @@ class Underdamped:
     def __post_init__(self) -> None:
         positive("friction", self.friction)
         positive("step", self.step)
-        count_of("steps", self.steps)
+        checked_count("steps", self.steps)
 
     def advance(self, x: Array, rng: np.random.Generator) -> None:
         """Run all steps on x in place."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache, cached_property
 from math import inf
-from typing import Any
+from typing import Any, cast
 
 from cmbound.checks import checked_text
 from cmbound.errors import InputError, UnknownNameError
@@ -260,7 +260,7 @@ def add(row: Parameter) -> Parameter:
     if name in TABLE and TABLE[name].domain != row.domain:
         raise InputError(f"{name} is {TABLE[name].domain} already; take another name for {row.domain}")
     if TABLE.get(name) != row:
-        dict.__setitem__(TABLE, name, row)  # type: ignore[arg-type]
+        dict.__setitem__(cast(dict[str, Parameter], TABLE), name, row)
         latex_names.cache_clear()
     return TABLE[name]
 

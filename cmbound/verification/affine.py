@@ -8,6 +8,7 @@ compared without cancellation.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -18,8 +19,10 @@ import numpy.typing as npt
 from cmbound.distances import gaussian_w2_factors
 from cmbound.distances.scaling import norm
 from cmbound.frozen import Record
+from cmbound.verification.instances import Truth
+from cmbound.verification.settings import teacher_step
 from cmbound.worlds.gaussian import Gaussian
-from cmbound.worlds.process import noise, noise_level, signal
+from cmbound.worlds.process import noise, signal
 
 Array = npt.NDArray[np.float64]
 
@@ -171,9 +174,35 @@ class Pipeline(Record):
         gap = float(self.nodes[index] - self.nodes[0])
         return law.noised(float(signal(gap)), float(noise(gap))).through(self.student[index])
 
+    def laws(self, start: str, later: Sequence[int]) -> list[Law]:
+        """Laws of the samples after the evaluation at t_N and each of those at the nodes ``later``."""
+        found = [self.first(start)]
+        for index in later:
+            found.append(self.again(found[-1], index))
+        return found
+
     def data(self) -> Law:
         """The data law."""
         return Law(self.world.mean, self.world.factor(0.0))
+
+    def w2(self, law: Law, to: str, scale: float, size: float) -> Truth:
+        """W2 to ``p_data`` or ``p_delta`` in the units of the clock.
+
+        Args:
+            law: of the samples, in OU units.
+            to: the target.
+            scale: a length in the units of the clock is this times that in OU units.
+            size: of the laws it was computed from, which decides its rounding error.
+        """
+        target = self.data() if to == "p_data" else self.law(0).scaled(scale)
+        return Truth.rounded(law.scaled(scale).w2(target), scale * size + target.size)
+
+
+def pipeline_of(world: Gaussian, nodes: Array, teacher: str, error: Affine, change: Affine, *, exact: bool = False) -> Pipeline:
+    """A teacher whose score is off by ``error``, and the student that runs it down to delta (or is exact) and adds ``change``."""
+    score = exact_score(world, nodes) + error
+    student = flow(world, nodes, float(nodes[0])) if exact else composed(teacher_steps(nodes, teacher, score))
+    return Pipeline(world, nodes, teacher, score, student + change)
 
 
 def exact_score(world: Gaussian, nodes: Array) -> Affine:
@@ -200,11 +229,7 @@ def teacher_steps(nodes: Array, teacher: str, score: Affine) -> Affine:
     """One teacher step from t_{n+1} to t_n, n = 0..N-1, stacked (theory 1 and 3.10)."""
     size = score.shift.shape[-1]
     low, high = nodes[:-1], nodes[1:]
-    if teacher == "ddim":
-        keep = signal(low) / signal(high)
-        push = signal(low) * (noise_level(high) - noise_level(low)) * noise(high)
-    else:
-        keep, push = np.exp(high - low), np.expm1(high - low)
+    keep, push = teacher_step(teacher, low, high)
     matrix = keep[:, None, None] * np.eye(size) + push[:, None, None] * score.matrix[1:]
     return Affine(matrix, push[:, None] * score.shift[1:])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,22 +12,20 @@ from typing import Any
 import numpy as np
 from scipy.optimize import minimize
 
-from cmbound.errors import DomainError, UnknownNameError
+from cmbound.errors import DomainError
 from cmbound.evaluation.statement import theorem as find
 from cmbound.frozen import FrozenDict, Record
+from cmbound.reports.cells import Cell, number
+from cmbound.reports.report import Body, Report, Result
+from cmbound.reports.table import Table
 from cmbound.theory.records import Theorem
-from cmbound.verification import gaussian, mixture, related
-from cmbound.verification.campaign import DRAWERS, judge, random_world, require_instances, whole
-from cmbound.verification.instances import WORLDS, Outcome, Recipe
-from cmbound.verification.settings import OFF, draw_choices
+from cmbound.verification.bench import Ranges
+from cmbound.verification.campaign import check_search, judge
+from cmbound.verification.experiments import experiment_of
+from cmbound.verification.instances import Outcome, Recipe, ratio_cell
+from cmbound.verification.laboratories import draw_choices, drawn, knob_ranges, random_world
+from cmbound.verification.settings import OFF
 
-KNOBS = FrozenDict(
-    {
-        "gaussian": {**gaussian.KNOBS, **gaussian.TV_KNOBS},
-        "mixture": {**mixture.KNOBS, **mixture.TV_KNOBS},
-        "atoms": {**mixture.KNOBS, **mixture.TV_KNOBS},
-    }
-)
 ERRORS = FrozenDict({"score": ("log_score", "log_linear"), "consistency": ("log_drift",)})
 """Which knobs make a term large; all others are put off when that term is looked at alone."""
 
@@ -43,8 +41,8 @@ _RESTARTS = 3
 _CLIMB = 150
 
 
-@dataclass(frozen=True, eq=False)
-class Falsification(Record):
+@dataclass(frozen=True, eq=False, repr=False)
+class Falsification(Result, Record):
     """What the search found.
 
     Attributes:
@@ -65,23 +63,22 @@ class Falsification(Record):
     seed: int
     seconds: float
 
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON-ready data."""
+    def report(self) -> Report:
+        """The best witness for the total and for each term."""
+        return falsify_report([self])
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The fields as JSON-ready data."""
+        witnesses = {name: None if x is None else x.to_dict() for name, x in self.best.items()}
         return {
             "theorem": self.theorem,
             "evaluations": self.evaluations,
             "violations": [x.to_dict() for x in self.violations],
-            "best": {
-                name: {"ratio": self.values[name], "witness": None if x is None else x.to_dict()} for name, x in self.best.items()
-            },
+            "best": {name: {"ratio": self.values[name], "witness": x} for name, x in witnesses.items()},
             "seed": self.seed,
             "seconds": self.seconds,
         }
-
-
-def knob_ranges(recipe: Recipe) -> Mapping[str, tuple[float, float]]:
-    """The ranges of the knobs of a recipe."""
-    return related.KNOBS if recipe.theorem in related.SHARES else KNOBS[recipe.world]
 
 
 def focused(recipe: Recipe, term: str) -> Recipe:
@@ -99,9 +96,8 @@ def focused(recipe: Recipe, term: str) -> Recipe:
     return replace(recipe, knobs=knobs, choices=choices)
 
 
-def cornered(recipe: Recipe, rng: np.random.Generator) -> Recipe:
+def cornered(recipe: Recipe, ranges: Ranges, rng: np.random.Generator) -> Recipe:
     """The recipe with about a third of the knobs that are not off at an end of their range: bounds are attained in limits."""
-    ranges = knob_ranges(recipe)
     knobs = dict(recipe.knobs)
     for name, value in knobs.items():
         low, high = ranges[name]
@@ -110,9 +106,8 @@ def cornered(recipe: Recipe, rng: np.random.Generator) -> Recipe:
     return replace(recipe, knobs=knobs)
 
 
-def near(recipe: Recipe, rng: np.random.Generator) -> Recipe:
+def near(recipe: Recipe, ranges: Ranges, rng: np.random.Generator) -> Recipe:
     """The recipe with every knob that is not off moved a little, and another seed now and then."""
-    ranges = knob_ranges(recipe)
     knobs = dict(recipe.knobs)
     for name, value in knobs.items():
         low, high = ranges[name]
@@ -122,19 +117,21 @@ def near(recipe: Recipe, rng: np.random.Generator) -> Recipe:
     return replace(recipe, knobs=knobs, seed=int(rng.integers(2**31)) if rng.random() < _NEW_SEED else recipe.seed)
 
 
-def climb(objective: Callable[[Recipe], float], start: Recipe, evaluations: int, deadline: float | None = None) -> Recipe:
+def climb(
+    objective: Callable[[Recipe], float], start: Recipe, ranges: Ranges, evaluations: int, deadline: float | None = None
+) -> Recipe:
     """Nelder-Mead on the knobs that are not off (and on the length of the mean), inside their ranges.
 
     Args:
         objective: what to maximise.
         start: where to begin.
+        ranges: of the knobs.
         evaluations: largest number of calls of ``objective``.
         deadline: ``time.perf_counter()`` at which to stop.
 
     Returns:
         The best recipe seen, ``start`` if nothing was better.
     """
-    ranges = knob_ranges(start)
     best: list[Any] = [objective(start), start]
     if "log_mean" in start.knobs and not start.choices.get("centred"):
         start = replace(start, knobs={**start.knobs, "log_mean": max(start.knobs["log_mean"], -1.0)})
@@ -182,7 +179,7 @@ def score(outcome: Outcome, target: str) -> float:
 
 
 def falsify(
-    id: str,
+    id: str | Theorem,
     *,
     budget: float,
     seed: int = 0,
@@ -192,28 +189,24 @@ def falsify(
     """Look for the instance that comes closest to refuting a statement, or refutes it.
 
     Args:
-        id: the statement.
+        id: the statement, or one of your own that names an experiment.
         budget: seconds to spend.
         seed: seed of the random part.
         world: ``gaussian``, ``mixture`` or ``atoms``; by default all three.
         progress: called with the number of instances that were just done.
 
     Raises:
-        UnknownNameError, DomainError: an argument that does not exist or is out of range.
+        UnknownNameError, InputError, DomainError: an argument that does not exist or is out of range.
     """
     theorem = find(id)
-    require_instances(theorem)
-    whole("seed", seed, 0, 2**63 - 1)
-    if world is not None and world not in WORLDS:
-        raise UnknownNameError("world", world, WORLDS)
+    experiment_of(theorem)
+    check_search(seed, world)
     if not 0 < budget < float("inf"):
         raise DomainError(f"budget must be a number of seconds > 0, got {budget}")
     begin = time.perf_counter()
-    targets = ["total", *(x.name for x in theorem.sources)]
-    if len(theorem.sources) == 1:
-        targets = ["total"]
-    pool: dict[str, list[Outcome]] = {x: [] for x in targets}
-    violations: dict[Any, Outcome] = {}
+    terms = [x.name for x in theorem.sources] if len(theorem.sources) > 1 else []
+    pool: dict[str, list[Outcome]] = {x: [] for x in ("total", *terms)}
+    violations: list[Outcome] = []
     count = 0
 
     def tried(recipe: Recipe) -> Outcome:
@@ -221,8 +214,8 @@ def falsify(
         outcome = judge(recipe, theorem)
         count += 1
         if outcome.status == "violation":
-            violations.setdefault(len(violations), outcome)
-        for target in targets:
+            violations.append(outcome)
+        for target in pool:
             pool[target] = sorted([*pool[target], outcome], key=lambda x: -score(x, target))[:_RESTARTS]
         if progress is not None:
             progress(1)
@@ -231,19 +224,19 @@ def falsify(
     def value(target: str, recipe: Recipe) -> float:
         return score(tried(recipe), target)
 
-    rng = np.random.default_rng(seed)
+    rng, targets = np.random.default_rng(seed), list(pool)
     while time.perf_counter() < begin + _RANDOM_SHARE * budget or not count:
         tried(random_recipe(theorem, rng, world, targets[count % len(targets)]))
-    for number, target in enumerate(targets):
-        share = budget * (1 - _RANDOM_SHARE) * (number + 1) / len(targets)
+    for k, target in enumerate(targets, 1):
+        deadline = begin + budget * (_RANDOM_SHARE + (1 - _RANDOM_SHARE) * k / len(targets))
         for start in list(pool[target]):
             if start.ratio is not None:
-                climb(partial(value, target), start.recipe, _CLIMB, begin + _RANDOM_SHARE * budget + share)
+                climb(partial(value, target), start.recipe, knob_ranges(theorem, start.recipe.world), _CLIMB, deadline)
     best = {x: pool[x][0] if score(pool[x][0], x) > 0 else None for x in targets}
     return Falsification(
-        theorem=id,
+        theorem=theorem.id,
         evaluations=count,
-        violations=tuple(violations.values()),
+        violations=tuple(violations),
         best=best,
         values={name: 0.0 if x is None else score(x, name) for name, x in best.items()},
         seed=seed,
@@ -259,5 +252,43 @@ def random_recipe(
     choices = {**draw_choices(theorem, rng), **(demands or {})}
     if choices["teacher"] == "ddim" and choices["constants"] == "closed":
         choices |= {"constants": "single", "grid": "geometric"}
-    recipe = DRAWERS[name](theorem, rng, choices)
+    recipe = drawn(theorem, name, rng, choices)
     return focused(recipe, target) if rng.random() < 0.7 and target != "total" else recipe
+
+
+# --- what is said ---------------------------------------------------------------------------------------------------
+
+
+def falsify_report(found: Sequence[Falsification]) -> Report:
+    """The searches for counterexamples to some statements; data of one is an object, of several a list."""
+    table = _witnesses(found)
+    page, document = Body(), Body()
+    page.table(table, 0)
+    page.line()
+    document.table(replace(table, layout="headings", widths={5: 0.35}))
+    for x in found:
+        said = f"{x.theorem}: {x.evaluations} instances in {x.seconds:.1f} s, {len(x.violations)} violations"
+        page.line(said)
+        document.line(said)
+        for outcome in x.violations[:3]:
+            outcome.say(page)
+    data = [x.data for x in found]
+    title = f"search for counterexamples to {', '.join(x.theorem for x in found)}"
+    return Report(title, page, lambda: data[0] if len(data) == 1 else data, table, document)
+
+
+def _witnesses(found: Sequence[Falsification]) -> Table:
+    """The best witness for the total and for each term."""
+    rows = tuple(
+        (
+            Cell(x.theorem),
+            Cell(name.replace("_", " ")),
+            ratio_cell(x.values[name]),
+            Cell("" if witness is None else witness.recipe.world),
+            number("" if witness is None else str(witness.recipe.choices.get("d", ""))),
+            Cell("" if witness is None or witness.profile is None else f"{witness.teacher}: {witness.profile}"),
+        )
+        for x in found
+        for name, witness in x.best.items()
+    )
+    return Table(("statement", "term", "best ratio", "world", "d", "teacher: profile"), rows, "llrlrl")

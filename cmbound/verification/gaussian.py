@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,11 @@ import numpy.typing as npt
 
 from cmbound.distances import gaussian_tv_1d, gaussian_tv_centred
 from cmbound.frozen import FrozenDict
-from cmbound.theory.formulas import required
 from cmbound.theory.records import Theorem
-from cmbound.verification.affine import Affine, Law, Pipeline, composed, exact_score, flow, teacher_steps, underdamped
-from cmbound.verification.instances import Instance, Recipe, SkippedError, Truth
-from cmbound.verification.settings import OFF, amplitude, grid_nodes, law_constants, node_number, parameters, settled
+from cmbound.verification.affine import Affine, Law, Pipeline, pipeline_of, underdamped
+from cmbound.verification.bench import Bench, Experiment, Kernel, Params
+from cmbound.verification.instances import Recipe, SkippedError, Truth
+from cmbound.verification.settings import OFF, amplitude, grid_nodes, law_constants, parameters
 from cmbound.worlds.gaussian import Gaussian
 from cmbound.worlds.process import noise, signal
 
@@ -49,15 +50,16 @@ _ROUND = 1e-12
 # --- drawing --------------------------------------------------------------------------------------------------------
 
 
-def draw(theorem: Theorem, rng: np.random.Generator, choices: Mapping[str, Any]) -> Recipe:
-    """A random recipe; ``choices`` are those already made for the statement (see :mod:`cmbound.verification.settings`)."""
+def draw(world: str, theorem: Theorem, experiment: Experiment, rng: np.random.Generator, choices: Mapping[str, Any]) -> Recipe:
+    """A random recipe; ``choices`` are those already made for the statement."""
+    explicit, total_variation = theorem.kind != "order", experiment.quantity == "TV"
     shape = str(rng.choice(["full", "diagonal", "isotropic", "point"], p=[0.5, 0.2, 0.2, 0.1]))
-    if theorem.metric.startswith("Lipschitz"):
+    if experiment.quantity == "slope":
         shape = str(rng.choice(["isotropic", "point"]))
     size = 1 if choices.get("scalar") or rng.random() < 0.25 else int(rng.choice([2, 3, 5, 8, 16, 32]))
-    if theorem.kind == "explicit" and not choices.get("scalar") and rng.random() < 0.005:
+    if explicit and not choices.get("scalar") and rng.random() < 0.005:
         size = int(rng.choice([64, 128, 256, 512]))
-    centred = theorem.metric == "TV" and theorem.kind == "explicit" and rng.random() < 0.25
+    centred = total_variation and explicit and rng.random() < 0.25
     if centred:  # total variation is known in several dimensions too
         size, shape = int(rng.choice([2, 3, 8, 32])), "isotropic"
     made = {
@@ -79,12 +81,12 @@ def draw(theorem: Theorem, rng: np.random.Generator, choices: Mapping[str, Any])
         knobs[name] = OFF if off else float(rng.uniform(-5.0 if low == OFF else low, high))
     if made["centred"]:
         knobs |= dict.fromkeys(("log_mean", "log_score", "log_linear", "log_drift", "log_noise"), OFF)
-    if theorem.metric == "TV" and theorem.kind == "explicit":
+    if total_variation and explicit:
         knobs |= {name: float(rng.uniform(*ends)) for name, ends in TV_KNOBS.items()}
         knobs["log_u"] = min(knobs["log_u"], knobs["log_span"] - 0.1)
-    if theorem.kind == "order":  # the paper assumes T >= 1/L_s
+    if not explicit:  # the paper assumes T >= 1/L_s
         knobs["log_span"] = float(rng.uniform(-0.5, KNOBS["log_span"][1]))
-    return Recipe(theorem.id, "gaussian", int(rng.integers(2**31)), made, knobs)
+    return Recipe(theorem.id, world, int(rng.integers(2**31)), made, knobs)
 
 
 # --- building -------------------------------------------------------------------------------------------------------
@@ -106,23 +108,18 @@ def pipeline(recipe: Recipe) -> Pipeline:
     if not aligned:
         slope = rng.standard_normal((size, size))
         slope /= np.linalg.norm(slope)
-    score = exact_score(world, nodes)
     roots = np.stack([world.factor(float(t)) for t in nodes])
     linear = choices["score_sign"] * amplitude(knobs["log_linear"]) * (slope @ np.linalg.inv(roots))
     centres = signal(nodes)[:, None] * world.mean
     constant = choices["score_sign"] * amplitude(knobs["log_score"]) * push
-    score = score + Affine(linear, constant - (linear @ centres[..., None])[..., 0])
-    if choices["student"] == "exact":
-        student = flow(world, nodes, float(nodes[0]))
-    else:
-        student = composed(teacher_steps(nodes, choices["teacher"], score))
     elapsed = nodes - nodes[0]
-    shift = choices["drift_sign"] * amplitude(knobs["log_drift"]) * elapsed[:, None] * drift
-    extra = np.zeros_like(student.matrix)
+    extra = np.zeros((1, 1))
     if choices["student"] == "random":
-        matrices = rng.standard_normal(student.matrix.shape) / np.sqrt(size)
+        matrices = rng.standard_normal((len(nodes), size, size)) / np.sqrt(size)
         extra = amplitude(knobs["log_noise"]) * elapsed[:, None, None] * matrices
-    return Pipeline(world, nodes, choices["teacher"], score, student + Affine(extra, shift))
+    shift = choices["drift_sign"] * amplitude(knobs["log_drift"]) * elapsed[:, None] * drift
+    error = Affine(linear, constant - (linear @ centres[..., None])[..., 0])
+    return pipeline_of(world, nodes, choices["teacher"], error, Affine(extra, shift), exact=choices["student"] == "exact")
 
 
 def _world(choices: Mapping[str, Any], knobs: Mapping[str, float], rng: np.random.Generator) -> tuple[Gaussian, Array]:
@@ -145,125 +142,63 @@ def _world(choices: Mapping[str, Any], knobs: Mapping[str, float], rng: np.rando
     return Gaussian(mean, covariance), top
 
 
-def build(recipe: Recipe, theorem: Theorem) -> Instance:
-    """The instance of a recipe: constants measured in closed form, the true error exact.
-
-    Raises:
-        SkippedError: an assumption of the statement (or of the profile asked for) cannot be met.
-    """
-    if theorem.metric.startswith("Lipschitz"):
-        return _lipschitz(recipe, theorem)
-    if theorem.metric == "step size":
-        raise SkippedError(f"{theorem.id} states a step size, not a bound on an error")
-    pipe = pipeline(recipe)
-    choices = recipe.choices
-    law = law_constants(theorem, pipe.world, pipe.nodes, choices)
-    rate = pipe.trajectory_error if theorem.id == "explicit-training" else pipe.consistency_error
-    params = parameters(theorem, choices, pipe.nodes, law, pipe.lipschitz, pipe.score_error[1:], rate)
-    if theorem.kind == "order":
-        return Instance(recipe, *_order(theorem, pipe, choices, params))
-    if theorem.metric == "TV":
-        return _total_variation(recipe, theorem, pipe, params)
-    return Instance(recipe, params, _truth(theorem, pipe, choices, params))
+# --- measuring ------------------------------------------------------------------------------------------------------
 
 
-def _truth(theorem: Theorem, pipe: Pipeline, choices: Mapping[str, Any], params: Mapping[str, Any]) -> Truth:
-    low = float(pipe.nodes[0])
-    scale = float(np.exp(low)) if choices["clock"] == "ve" else 1.0
-    count = len(pipe.nodes) - 1
-    if theorem.id == "explicit-map-error":
-        index = node_number(count, choices["at"])
-        size = float(pipe.student[index].rms(*_moments(pipe.law(index))))
-        return Truth.rounded(scale * pipe.map_error(index), scale * (size + pipe.law(0).size))
-    law = pipe.first(choices["start"])
-    size = law.size
-    if theorem.recursion:
-        for fraction in choices["times"]:
-            law = pipe.again(law, node_number(count, fraction))
-            size = max(size, law.size)
-    target = pipe.data() if choices["to"] == "p_data" else pipe.law(0).scaled(scale)
-    return Truth.rounded(law.scaled(scale).w2(target), scale * (size + target.size))
+class GaussianBench(Bench):
+    """Constants in closed form, every truth exact."""
 
+    exact = True
 
-def _total_variation(recipe: Recipe, theorem: Theorem, pipe: Pipeline, params: dict[str, Any]) -> Instance:
-    """Where the total variation of Gaussians has a closed form: in one dimension, and for centred isotropic laws."""
-    choices, knobs = recipe.choices, recipe.knobs
-    target = pipe.law(0) if theorem.has_target and choices["to"] == "p_delta" else pipe.data()
-    if not theorem.uses_profile:
-        return Instance(recipe, params, _tv(pipe.law(0), target))
-    law = pipe.first(choices["start"])
-    if "u" in required(theorem):
-        u = params["u"] = 10.0 ** knobs["log_u"]
-        return Instance(recipe, params, _tv(law.noised(float(signal(u)), float(noise(u))), target))
-    steps = int(choices["corrector_steps"])
-    params |= {"gamma": 10.0 ** knobs["log_gamma"], "tau_c": 10.0 ** knobs["log_tau_c"]}
-    params |= {"eta": params["tau_c"] / steps, "L_phi": max(float(pipe.score[0].lipschitz()), 1e-200)}
-    params["eps_sc"] = max(params["eps_sc"], float(pipe.score_error[0]))
-    with np.errstate(over="ignore", invalid="ignore"):
-        out = underdamped(law, pipe.score[0], friction=params["gamma"], step=params["eta"], steps=steps)
-    return Instance(recipe, params, _tv(out, target))
+    @cached_property
+    def pipe(self) -> Pipeline:
+        """World, grid, teacher and student."""
+        return pipeline(self.recipe)
 
+    @cached_property
+    def world(self) -> Gaussian:
+        return _world(self.choices, self.knobs, np.random.default_rng(self.recipe.seed))[0]
 
-def _moments(law: Law) -> tuple[Array, Array]:
-    return law.mean, law.factor
+    @cached_property
+    def nodes(self) -> Array:
+        return grid_nodes(self.choices, self.knobs)
 
+    @cached_property
+    def constants(self) -> tuple[Params, None]:
+        pipe = self.pipe
+        law = law_constants(self.theorem, pipe.world, pipe.nodes, self.choices)
+        rate = pipe.trajectory_error if self.experiment.exact_pairs else pipe.consistency_error
+        return parameters(self.theorem, self.choices, pipe.nodes, law, pipe.lipschitz, pipe.score_error[1:], rate), None
 
-def _lipschitz(recipe: Recipe, theorem: Theorem) -> Instance:
-    """N(mean, tau^2 I) with tau < 1 is a point smoothed by Gaussian noise: R = 0."""
-    rng = np.random.default_rng(recipe.seed)
-    world, _ = _world(recipe.choices, recipe.knobs, rng)
-    nodes = grid_nodes(recipe.choices, recipe.knobs)
-    if world.smoothing is None:
-        raise SkippedError("the law is not a bounded variable plus isotropic noise of width tau < 1")
-    radius, tau = world.smoothing
-    params: dict[str, Any] = {"R": radius, "delta": float(nodes[0])}
-    if theorem.id == "lyu2023-lem7":
-        if tau > 0:
-            raise SkippedError("the data are not in a ball")
-        return Instance(recipe, {**params, "C": 1}, Truth.rounded(world.score_lipschitz(float(nodes[-1]), float(nodes[0])), 0.0))
-    params["tau"] = tau
-    if theorem.id == "explicit-map-lipschitz":
-        params["t"] = float(nodes[-1])
-        return Instance(recipe, params, Truth.rounded(world.map_lipschitz(float(nodes[-1]), float(nodes[0])), 0.0))
-    return Instance(recipe, params, Truth.rounded(world.score_lipschitz(float(nodes[-1]), float(nodes[0])), 0.0))
+    def map_error(self, n: int) -> Truth:
+        law = self.pipe.law(n)
+        size = float(self.pipe.student[n].rms(law.mean, law.factor)) + self.pipe.law(0).size
+        return Truth.rounded(self.scale * self.pipe.map_error(n), self.scale * size)
 
+    def w2(self, later: Sequence[int], to: str) -> Truth:
+        laws = self.pipe.laws(self.start, later)
+        return self.pipe.w2(laws[-1], to, self.scale, max(x.size for x in laws))
 
-# --- order form -----------------------------------------------------------------------------------------------------
+    def tv(self, to: str, after: Kernel | None) -> Truth:
+        target = self.pipe.data() if to == "p_data" else self.pipe.law(0)
+        if after is None:
+            return _tv(self.pipe.law(0), target)
+        law = self.pipe.first(self.start)
+        if not after.steps:
+            return _tv(law.noised(float(signal(after.u)), float(noise(after.u))), target)
+        with np.errstate(over="ignore", invalid="ignore"):
+            out = underdamped(law, self.pipe.score[0], friction=after.friction, step=after.step, steps=after.steps)
+        return _tv(out, target)
 
+    def score_model(self, params: Mapping[str, Any]) -> Params:
+        error = max(params["eps_sc"], float(self.pipe.score_error[0]))
+        return {"L_phi": max(float(self.pipe.score[0].lipschitz()), 1e-200), "eps_sc": error}
 
-def _order(theorem: Theorem, pipe: Pipeline, choices: Mapping[str, Any], params: dict[str, Any]) -> tuple[dict[str, Any], Truth]:
-    """The paper's statements at C = 1: true/formula estimates the constant they hide."""
-    count = len(pipe.nodes) - 1
-    target = pipe.law(0)
-    law = pipe.first("standard")
-    if theorem.id == "lyu2023-thm2":
-        return params, Truth.rounded(pipe.map_error(count), target.size)
-    if theorem.id == "lyu2023-thm3":
-        return params, Truth.rounded(law.w2(target), target.size)
-    if theorem.id == "lyu2023-cor4":
-        return params, Truth.rounded(law.w2(pipe.data()), target.size)
-    if theorem.id == "lyu2023-cor5":
-        index = node_number(count, choices["at"])
-        params |= {"t_hat": float(pipe.nodes[index]), "W_prev": law.w2(target)}
-        return params, Truth.rounded(pipe.again(law, index).w2(target), target.size)
-    if theorem.id == "lyu2023-cor6":
-        index = settled(pipe.nodes, params["L_f"])
-        params["k"] = len(choices["times"]) + 1
-        for _ in choices["times"]:
-            law = pipe.again(law, index)
-        return params, Truth.rounded(law.w2(pipe.data()), target.size)
-    if theorem.id in ("lyu2023-cor9", "lyu2023-cor10"):
-        largest = max(np.sqrt(params["d"]), params["m2"])
-        params["eps"] = float(np.sqrt(pipe.nodes[0]) * params["L_s"] * largest)
-        if theorem.id == "lyu2023-cor9":
-            u = float(pipe.nodes[0])
-            return params, _tv(law.noised(float(signal(u)), float(noise(u))), pipe.data())
-        rate = float(np.sqrt(params["L_s"]))
-        steps = max(1, int(choices["N"]))
-        params["eta"] = 1 / rate / steps
-        out = underdamped(law, pipe.score[0], friction=2 * rate, step=params["eta"], steps=steps)
-        return params, _tv(out, pipe.data())
-    raise SkippedError(f"no instances are known for {theorem.id}")
+    def score_slope(self) -> Truth:
+        return Truth.rounded(self.world.score_lipschitz(float(self.nodes[-1]), self.low), 0.0)
+
+    def map_slope(self) -> Truth:
+        return Truth.rounded(self.world.map_lipschitz(float(self.nodes[-1]), self.low), 0.0)
 
 
 def _tv(q: Law, p: Law) -> Truth:

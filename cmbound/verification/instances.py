@@ -9,8 +9,11 @@ from typing import Any
 
 from cmbound.errors import InputError
 from cmbound.frozen import Record
-
-WORLDS: tuple[str, ...] = ("gaussian", "mixture", "atoms")
+from cmbound.names import WORLDS
+from cmbound.numbers import apart, rounded
+from cmbound.reports.cells import Cell, number
+from cmbound.reports.report import Body, Report, Result
+from cmbound.reports.table import Table
 
 
 class SkippedError(Exception):
@@ -90,6 +93,11 @@ class Truth:
         slack = relative * value + absolute * scale
         return cls(value, max(value - slack, 0.0), value + slack)
 
+    @classmethod
+    def near(cls, value: float, slack: float) -> Truth:
+        """A quadrature that is off by at most ``slack``."""
+        return cls(value, max(value - slack, 0.0), value + slack, exact=False)
+
 
 @dataclass(frozen=True, eq=False)
 class Instance(Record):
@@ -109,8 +117,8 @@ class Instance(Record):
     generous: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True, eq=False)
-class Outcome(Record):
+@dataclass(frozen=True, eq=False, repr=False)
+class Outcome(Result, Record):
     """The verdict on one instance.
 
     Attributes:
@@ -151,8 +159,39 @@ class Outcome(Record):
         """
         return max(0.0, self.share(term))
 
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON-ready data, complete enough to replay it."""
+    def report(self) -> Report:
+        """The verdict with everything that is needed to replay it."""
+        page = Body()
+        page.line(self.recipe.theorem)
+        self.say(page)
+        cells = (Cell(self.recipe.theorem), Cell(self.status), *(ratio_cell(x, 10) for x in (self.truth, self.bound, self.ratio)))
+        table = Table(("statement", "status", "true", "bound", "ratio"), (cells,), "llrrr")
+        document = Body()
+        document.table(table)
+        document.line(f"{self._law()}{self._because()}")
+        return Report(f"{self.recipe.theorem}: {self.status}{self._because()}", page, self._data, table, document)
+
+    def say(self, page: Body) -> None:
+        """The verdict in a few lines."""
+        if self.ratio is not None and self.truth is not None and self.bound is not None:
+            how = " (sampled, asymptotic)" if self.trust == "asymptotic" else ""
+            true, bound = apart(self.truth, self.bound, digits=10)
+            page.line(f"true {true}{how}, bound {bound}", 2)
+            page.line(f"ratio {rounded(self.ratio, 8, 'nearest')}, {self.status}{self._because()}", 2)
+            page.line(", ".join(f"{name} {rounded(x)}" for name, x in self.terms.items()), 2)
+        else:
+            page.line(f"{self.status}{self._because()}", 2)
+        page.line(self._law(), 2)
+        page.line(", ".join(f"{name} {x:.4g}" for name, x in self.recipe.knobs.items()), 2)
+
+    def _because(self) -> str:
+        return f" ({self.reason})" if self.reason else ""
+
+    def _law(self) -> str:
+        choices = ", ".join(f"{name} {x}" for name, x in self.recipe.choices.items() if name != "times")
+        return f"{self.recipe.world} world, seed {self.recipe.seed}; {choices}"
+
+    def _data(self) -> dict[str, Any]:
         return {
             "status": self.status,
             "reason": self.reason,
@@ -172,3 +211,10 @@ def _plain(value: Any) -> Any:
     if hasattr(value, "tolist"):
         return value.tolist()
     return list(value) if isinstance(value, tuple) else value
+
+
+def ratio_cell(x: float | None, digits: int = 4) -> Cell:
+    """A ratio of truth to bound, where there is one."""
+    if x is None:
+        return Cell("")
+    return number(rounded(x, digits, "nearest") if x != math.inf else "inf")

@@ -14,16 +14,22 @@ from typing import Any
 
 import numpy as np
 
-from cmbound.catalogue import catalogue
+from cmbound.checks import checked_whole
 from cmbound.errors import CmboundError, DomainError, InputError
 from cmbound.evaluation.point import evaluate_setting
 from cmbound.evaluation.setting import Setting, resolve
-from cmbound.evaluation.statement import theorem as find
+from cmbound.evaluation.statement import statements, theorem as find
+from cmbound.names import WORLDS
 from cmbound.parallel import mapped
+from cmbound.reports.cells import Cell, number
+from cmbound.reports.report import Body, Report, Result
+from cmbound.reports.table import Table
 from cmbound.theory.records import Theorem
-from cmbound.verification.campaign import BUILDERS, has_instances, judge, require_instances, whole
+from cmbound.verification.campaign import judge
+from cmbound.verification.experiments import experiment_of
 from cmbound.verification.falsify import climb, cornered, focused, near, random_recipe, score
-from cmbound.verification.instances import WORLDS, Outcome, Recipe, SkippedError
+from cmbound.verification.instances import Outcome, Recipe, SkippedError, ratio_cell
+from cmbound.verification.laboratories import build, knob_ranges
 from cmbound.verification.plants import Plant, plants
 
 DRAWS = 200
@@ -35,6 +41,7 @@ _CAUGHT = 1 + 1e-9
 _HOPELESS, _CLOSE = -3.0, -0.5
 _VOID = 1e-5
 """Below this ratio of truth to bound an instance says nothing about any term."""
+_STATUSES = ("caught", "not weaker", "survived")
 LEAST = -1e6
 """Margin of an instance in which the change makes no difference."""
 
@@ -69,8 +76,8 @@ class Verdict:
         }
 
 
-@dataclass(frozen=True)
-class PlantedReport:
+@dataclass(frozen=True, repr=False)
+class PlantedReport(Result):
     """The verdicts on all weakened copies of some statements."""
 
     verdicts: tuple[Verdict, ...]
@@ -81,22 +88,37 @@ class PlantedReport:
         """Those with this status."""
         return [x for x in self.verdicts if x.status == status]
 
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON-ready data: ``planted`` and ``caught`` are numbers, the lists hold each copy once."""
-        return {
+    def report(self) -> Report:
+        """Counts for each part, then the survivors; in data each copy once."""
+        lists = {status: [x.to_dict() for x in self.having(status)] for status in _STATUSES}
+        caught = len(lists["caught"])
+        data = {
             "planted": len(self.verdicts),
-            "caught": len(self.having("caught")),
-            "not_weaker": [x.to_dict() for x in self.having("not weaker")],
-            "survived": [x.to_dict() for x in self.having("survived")],
-            "witnesses": [x.to_dict() for x in self.having("caught")],
+            "caught": caught,
+            "not_weaker": lists["not weaker"],
+            "survived": lists["survived"],
+            "witnesses": lists["caught"],
             "seed": self.seed,
             "seconds": self.seconds,
         }
+        said = ", ".join(
+            [f"{len(self.verdicts)} planted", *(f"{len(lists[x])} {x}" for x in _STATUSES)],
+        )
+        table, survived = _copies(self.verdicts), self.having("survived")
+        page, document = Body(), Body()
+        for body in (page, document):
+            body.table(_counts(self.verdicts) if body is page else replace(_counts(self.verdicts), layout="headings"), 0)
+            body.line()
+            body.line(said)
+            if survived:
+                body.line("survivors, with the largest truth/(weakened bound) found")
+                body.table(_without_status(_copies(survived)))
+        return Report(f"planted mistakes: {said}", page, lambda: data, table, document)
 
 
 def explicit_ids() -> tuple[str, ...]:
     """The statements that mistakes are planted in."""
-    return tuple(x.id for x in catalogue if x.kind == "explicit" and has_instances(x))
+    return tuple(x.id for x in statements() if x.kind == "explicit" and x.experiment)
 
 
 @dataclass(frozen=True)
@@ -115,7 +137,7 @@ class Witness:
     def build(cls, recipe: Recipe, theorem: Theorem) -> Witness | None:
         """The instance of a recipe, its truth at the lower end; None if it is skipped."""
         try:
-            instance = BUILDERS[recipe.world](recipe, theorem)
+            instance = build(recipe, theorem)
             setting = resolve(theorem, instance.generous or instance.params)
             bound = evaluate_setting(setting, "approximate").value
         except (SkippedError, DomainError):
@@ -153,9 +175,9 @@ class Witness:
         return self.margin(plant) > 0 and self.ratio(plant) > _CAUGHT
 
 
-def recheck(plant: Plant, recipe: Recipe) -> float:
+def recheck(plant: Plant, recipe: Recipe, theorem: Theorem | None = None) -> float:
     """truth/(weakened bound) on the instance of a recipe, -1 if it is skipped."""
-    witness = Witness.build(recipe, find(plant.theorem))
+    witness = Witness.build(recipe, theorem or find(plant.theorem))
     return -1.0 if witness is None else witness.ratio(plant)
 
 
@@ -174,12 +196,16 @@ def _pool(theorem: Theorem, plant: Plant, seed: int, draws: int) -> list[Witness
         if 2 * i > draws and rng.random() < _NEAR:
             best = max(outcomes, key=lambda x: score(x, target), default=None)
             if best is not None and best.recipe.world == recipe.world:
-                recipe = near(best.recipe, rng)
+                recipe = near(best.recipe, knob_ranges(theorem, recipe.world), rng)
         outcome = judge(recipe, theorem)
         if outcome.ratio is not None:
             outcomes.append(outcome)
     outcomes.sort(key=lambda x: -score(x, target))
-    climbed = [climb(lambda r: score(judge(r, theorem), target), x.recipe, _CLIMB) for x in outcomes[:_STARTS]]
+
+    def value(recipe: Recipe) -> float:
+        return score(judge(recipe, theorem), target)
+
+    climbed = [climb(value, x.recipe, knob_ranges(theorem, x.recipe.world), _CLIMB) for x in outcomes[:_STARTS]]
     found = [Witness.build(x, theorem) for x in (*climbed, *(x.recipe for x in outcomes))]
     return [x for x in found if x is not None]
 
@@ -194,7 +220,7 @@ def _random(theorem: Theorem, plant: Plant, rng: np.random.Generator, number: in
     recipe = focused(random_recipe(theorem, rng, world, plant.term, demands), plant.term)
     if demands.get("N") == _LONG:
         recipe = replace(recipe, knobs={**recipe.knobs, "log_span": float(rng.uniform(0.5, 1.0))})
-    return recipe if rng.random() < 1 / 2 else cornered(recipe, rng)
+    return recipe if rng.random() < 1 / 2 else cornered(recipe, knob_ranges(theorem, recipe.world), rng)
 
 
 def _hash(text: str) -> int:
@@ -203,11 +229,10 @@ def _hash(text: str) -> int:
 
 
 def _component(
-    id: str, name: str, seed: int, draws: int, known: tuple[Recipe, ...] = ()
+    theorem: Theorem, name: str, seed: int, draws: int, known: tuple[Recipe, ...] = ()
 ) -> list[tuple[str, float | None, Recipe | None]]:
     """Status, ratio and witness for the copies of one part of a statement, in their order."""
-    theorem = find(id)
-    copies = [x for x in plants(id) if x.component == name]
+    copies = [x for x in plants(theorem) if x.component == name]
     pool = [x for x in (Witness.build(recipe, theorem) for recipe in known) if x is not None]
     found = [_caught(x, pool) for x in copies]
     if any(row is None and not x.not_weaker for x, row in zip(copies, found, strict=True)):
@@ -237,9 +262,10 @@ def _verdict(plant: Plant, theorem: Theorem, pool: list[Witness]) -> tuple[str, 
     for value, start in rated[:_STARTS]:
         if value <= _HOPELESS:
             break
-        recipe = climb(margin, start.recipe, _CLIMB)
+        ranges = knob_ranges(theorem, start.recipe.world)
+        recipe = climb(margin, start.recipe, ranges, _CLIMB)
         if margin(recipe) > _CLOSE:
-            recipe = climb(margin, recipe, 2 * _CLIMB)
+            recipe = climb(margin, recipe, ranges, 2 * _CLIMB)
         best = Witness.build(recipe, theorem)
         if best is None:
             continue
@@ -254,7 +280,7 @@ def _verdict(plant: Plant, theorem: Theorem, pool: list[Witness]) -> tuple[str, 
 
 
 def planted(
-    ids: Sequence[str] | None = None,
+    ids: Sequence[str | Theorem] | None = None,
     *,
     seed: int = 0,
     draws: int = DRAWS,
@@ -266,7 +292,7 @@ def planted(
     """Weaken statements in every way and see which mistakes are caught.
 
     Args:
-        ids: explicit statements (default all).
+        ids: explicit statements (default all), or some of your own that name an experiment.
         seed: seed of the search; the result does not depend on ``jobs``.
         draws: random instances for each part of a statement, before the optimiser takes over.
         known: an earlier report (:meth:`PlantedReport.to_dict`) whose instances are tried before others are searched for.
@@ -277,21 +303,19 @@ def planted(
         UnknownNameError, InputError, DomainError: an argument that does not exist or is out of range.
     """
     begin = time.perf_counter()
-    whole("seed", seed, 0, 2**31 - 1)
-    whole("draws", draws, 1, 10**6)
-    chosen = explicit_ids() if ids is None else tuple(ids)
-    for id in chosen:
-        require_instances(find(id))
-        if find(id).kind != "explicit":
-            raise InputError(f"{id} is an order-form statement: mistakes are planted in explicit ones")
-    parts = [(id, name) for id in chosen for name in dict.fromkeys(x.component for x in plants(id))]
+    checked_whole("seed", seed, 0, 2**31 - 1)
+    checked_whole("draws", draws, 1, 10**6)
+    theorems = [find(x) for x in (explicit_ids() if ids is None else ids)]
+    for theorem in theorems:
+        experiment_of(theorem)
+        if theorem.kind != "explicit":
+            raise InputError(f"{theorem.id} is an order-form statement: mistakes are planted in explicit ones")
+    parts = [(x, name) for x in theorems for name in dict.fromkeys(plant.component for plant in plants(x))]
     verdicts: list[Verdict] = []
     earlier = _recipes({} if known is None else known)
-    work = mapped(
-        _component, ((id, name, seed, draws, earlier.get((id, name), ())) for id, name in parts), jobs=jobs, cluster=cluster
-    )
-    for (id, name), rows in zip(parts, work, strict=True):
-        copies = [x for x in plants(id) if x.component == name]
+    tasks = ((theorem, name, seed, draws, earlier.get((theorem.id, name), ())) for theorem, name in parts)
+    for (theorem, name), rows in zip(parts, mapped(_component, tasks, jobs=jobs, cluster=cluster), strict=True):
+        copies = [x for x in plants(theorem) if x.component == name]
         verdicts += [Verdict(plant, *row) for plant, row in zip(copies, rows, strict=True)]
         if progress is not None:
             progress(len(rows))
@@ -315,3 +339,31 @@ def _recipes(report: Mapping[str, Any]) -> dict[tuple[str, str], tuple[Recipe, .
     except (AttributeError, KeyError, TypeError):
         raise InputError("the earlier report is not what check --planted --format json writes") from None
     return {part: tuple(recipes.values()) for part, recipes in found.items()}
+
+
+# --- what is said ---------------------------------------------------------------------------------------------------
+
+
+def _copies(verdicts: Sequence[Verdict]) -> Table:
+    """Weakened copies, one row each."""
+    rows = tuple(
+        (Cell(x.plant.theorem), Cell(x.plant.component), Cell(x.plant.change), Cell(x.status), ratio_cell(x.ratio))
+        for x in verdicts
+    )
+    return Table(("statement", "part", "change", "status", "best ratio"), rows, "llllr")
+
+
+def _without_status(table: Table) -> Table:
+    return Table(table.header[:3] + table.header[4:], tuple(x[:3] + x[4:] for x in table.rows), "lllr")
+
+
+def _counts(verdicts: Sequence[Verdict]) -> Table:
+    """What became of the copies of each part."""
+    parts: dict[tuple[str, str], list[str]] = {}
+    for x in verdicts:
+        parts.setdefault((x.plant.theorem, x.plant.component), []).append(x.status)
+    rows = tuple(
+        (Cell(theorem), Cell(part), number(str(len(found))), *(number(str(found.count(x))) for x in _STATUSES))
+        for (theorem, part), found in parts.items()
+    )
+    return Table(("statement", "part", "planted", *_STATUSES), rows, "llrrrr")

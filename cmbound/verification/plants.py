@@ -1,6 +1,6 @@
 """The weakened copies of a statement: its parts, each weakened in every way of :mod:`cmbound.verification.mutations`.
 
-A profile is weakened inside ``explicit-map-error``, on which the other statements rest; in those its sum enters as a whole.
+A profile is weakened inside the bound on the map error, on which the other statements rest; in those its sum enters as a whole.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def components(theorem: Theorem) -> Iterator[Component]:
         for name, teacher in TEACHERS.items():
             yield Component(f"score ({name})", "score", L_f * teacher.score, _put_score, {"teacher": name})
     if has(LocalErrorSum):
-        yield from _profile_components() if theorem.id == "explicit-map-error" else _local_components()
+        yield from _profile_components() if theorem.experiment == "map_error" else _local_components()
     if has(EarlyStoppingGap):
         for clock in CLOCKS.values():
             yield Component(
@@ -220,11 +220,12 @@ def _put(put: Callable[[Setting, Any], Setting], expr: Any, setting: Setting) ->
 
 @lru_cache(maxsize=32)
 @alone
-def plants(id: str) -> tuple[Plant, ...]:
+def plants(id: str | Theorem) -> tuple[Plant, ...]:
     """All weakened copies of a statement."""
     result: list[Plant] = []
     seen: dict[str, int] = {}
-    for part in components(find(id)):
+    theorem = find(id)
+    for part in components(theorem):
         unweighted = isinstance(part.put, RulePut) and part.put.unweighted
         changes = list(part.extra) if unweighted else [*weakened(part.expression), *part.extra]
         for change in changes:
@@ -236,7 +237,7 @@ def plants(id: str) -> tuple[Plant, ...]:
             after = part.expression / L_f if unweighted else change.expression
             result.append(
                 Plant(
-                    id,
+                    theorem.id,
                     part.name,
                     text,
                     str(plain(part.expression)),

@@ -1,4 +1,4 @@
-"""What instances of every world share: the choices a recipe makes, grids, and the parameters a statement is given."""
+"""What instances of every world share: grids, the constants of a law, and the parameters a statement is given."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cmbound.frozen import FrozenDict
 from cmbound.theory.formulas import accepts, required
 from cmbound.theory.profiles import PROFILES, unavailable
 from cmbound.theory.records import Theorem
+from cmbound.verification.bench import node_number
 from cmbound.verification.instances import SkippedError
 from cmbound.worlds.base import World
-from cmbound.worlds.process import noise_level, time_of
+from cmbound.worlds.process import noise, noise_level, signal, time_of
 
 Array = npt.NDArray[np.float64]
 
@@ -24,64 +24,11 @@ OFF = -12.0
 EDM_EXPONENT = 7.0
 SCORE_PROFILES = (None, "auto", "lipschitz", "lipschitz-decay")
 """Profiles that use the Lipschitz constant of the scores (None: the order form)."""
-PAPER_OPTIONS = FrozenDict(
-    {
-        "teacher": "exponential-integrator",
-        "start": "standard",
-        "to": "p_data",
-        "clock": "ou",
-        "constants": "single",
-        "grid": "two-stage",
-        "profile": None,
-        "t_star": "0",
-    }
-)
 
 
 def amplitude(log: float) -> float:
     """10^log, and 0 at ``OFF``."""
     return 0.0 if log <= OFF + 0.5 else float(10.0**log)
-
-
-def draw_choices(theorem: Theorem, rng: np.random.Generator) -> dict[str, Any]:
-    """Random choices that fit the statement: grid, teacher, profile, how constants are given, start, target, clock."""
-    times = sorted(rng.uniform(0.02, 1.0, int(rng.integers(1, 5))), reverse=True)
-    count = int(rng.choice([1, 2, 3, 5, 8, 13, 21, 34], p=[0.25, 0.15, 0.15, 0.15, 0.1, 0.1, 0.06, 0.04]))
-    if theorem.kind == "order":
-        scalar = {"scalar": True} if theorem.metric == "TV" else {}
-        return {**PAPER_OPTIONS, "N": count, "at": 1.0, "times": times, **scalar}
-    terms = {x.name for x in theorem.sources}
-    teacher = str(rng.choice(["exponential-integrator", "ddim"]))
-    constants = str(rng.choice(["lists", "single", "closed"], p=[0.6, 0.2, 0.2]))
-    if constants == "closed" and teacher == "ddim":
-        constants = "single"
-    if theorem.id == "explicit-training":
-        constants = "single"
-    total_variation = theorem.metric == "TV"
-    if "corrector" in terms and constants == "lists":
-        constants = "single"  # one eps_sc holds at delta too
-    kinds = ["uniform", "geometric", "edm", "two-stage"] + ["random"] * (constants != "single")
-    available = [x.name for x in PROFILES.values() if teacher in x.rules]
-    profile = "auto" if rng.random() < 0.3 else str(rng.choice(available))
-    if not theorem.uses_profile:
-        profile = available[0]  # enters nothing; the score's Lipschitz constant is then not computed
-    if rng.random() < 0.3:
-        times = [times[0]] * len(times)
-    return {
-        "N": count,
-        "grid": str(rng.choice(kinds)),
-        "teacher": teacher,
-        "constants": constants,
-        "profile": profile,
-        "start": str(rng.choice(["standard", "matched"])),
-        "to": str(rng.choice(["p_data", "p_delta"])),
-        "clock": "ou" if theorem.ve_factor is None else str(rng.choice(["ou", "ve"], p=[0.75, 0.25])),
-        "t_star": "0" if total_variation else str(rng.choice(["0", "delta"])),
-        "at": float(rng.choice([1.0, rng.uniform(0.1, 1)])),
-        "times": times,
-        "corrector_steps": int(rng.choice([1, 3, 10, 30, 100])),
-        **({"scalar": True} if total_variation else {}),
-    }
 
 
 def grid_nodes(choices: Mapping[str, Any], knobs: Mapping[str, float]) -> Array:
@@ -111,21 +58,11 @@ def grid_nodes(choices: Mapping[str, Any], knobs: Mapping[str, float]) -> Array:
     return np.asarray(inner)
 
 
-def node_number(count: int, fraction: float) -> int:
-    """The node a fraction of a grid of ``count`` steps stands for, one of t_1, ..., t_N."""
-    return max(1, min(count, round(fraction * count)))
-
-
-def settled(nodes: Array, L_f: float) -> int:
-    """The first node at or after log(2 L_f) + delta, from which on an evaluation halves the error (Corollary 6).
-
-    Raises:
-        SkippedError: the grid ends before.
-    """
-    index = int(np.searchsorted(nodes, np.log(2 * L_f) + nodes[0]))
-    if index >= len(nodes):
-        raise SkippedError("the horizon T is below log(2 L_f) + delta")
-    return index
+def teacher_step(teacher: str, low: Any, high: Any) -> tuple[Any, Any]:
+    """The step from time high to low is x -> keep x + push score(x): keep and push (theory 1 and 3.10)."""
+    if teacher == "ddim":
+        return signal(low) / signal(high), signal(low) * (noise_level(high) - noise_level(low)) * noise(high)
+    return np.exp(high - low), np.expm1(high - low)
 
 
 def law_constants(theorem: Theorem, world: World, nodes: Array, choices: Mapping[str, Any]) -> dict[str, Any]:
@@ -191,7 +128,7 @@ def parameters(
             params |= {"sigma_hat" if levels else "t_hat": times[0], "k": len(indices) + 1}
         else:
             params["sigmas" if levels else "times"] = times
-    if theorem.id == "explicit-map-error":
+    if theorem.experiment == "map_error":
         t = float(nodes[node_number(size, choices["at"])])
         params["sigma" if levels else "t"] = float(noise_level(t)) if levels else t
         if "h" in params:
@@ -199,7 +136,7 @@ def parameters(
     if "L_s" in required(theorem) and ("L_s" not in law or law.get("t_star") == "delta"):
         raise SkippedError("the score of this law has no Lipschitz constant on [0, T] (Assumption 2)")
     if theorem.kind == "order":
-        params |= {"C": 1, "t": params["T"]}
+        params["C"] = 1
     numbers = {"grid", "t_star"}
     params = {name: x for name, x in params.items() if name in numbers or accepts(theorem, name)}
     if theorem.uses_profile:

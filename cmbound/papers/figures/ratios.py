@@ -16,7 +16,8 @@ from cmbound.evaluation.statement import theorem as find
 from cmbound.frozen import Record
 from cmbound.papers.figures.data import Array, FigureData, with_formula
 from cmbound.papers.figures.style import BLACK, COLOURS, GREY, MARKERS, called, dashes, in_paper_style, legend, new_figure, tidy
-from cmbound.verification.campaign import ATTAINED, require_instances, run
+from cmbound.verification.campaign import ATTAINED, run
+from cmbound.verification.experiments import experiment_of
 from cmbound.verification.instances import Outcome
 
 MOST = len(COLOURS)
@@ -103,7 +104,7 @@ def ratios_data(
     """
     chosen = check_count(ids)
     for id in chosen:
-        require_instances(find(id))
+        experiment_of(find(id))
     rows: list[Any] = []
     left_out = {}
     for id in chosen:

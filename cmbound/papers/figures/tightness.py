@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from cmbound.checks import checked_whole
 from cmbound.errors import DomainError, InputError
 from cmbound.evaluation.statement import theorem as find
 from cmbound.frozen import Record
@@ -29,7 +30,7 @@ from cmbound.papers.figures.style import (
 )
 from cmbound.parallel import mapped
 from cmbound.theory.records import Theorem
-from cmbound.verification.campaign import draw, judge, whole
+from cmbound.verification.campaign import draw, judge
 from cmbound.verification.instances import Outcome, Recipe
 
 DIMENSIONS = (1, 2, 4, 8, 16, 32)
@@ -87,7 +88,7 @@ def check_dimensions(statements: Sequence[Theorem], dimensions: Sequence[int]) -
     Raises:
         InputError, DomainError: not integers from 1 to 512, none, or a statement that is checked in one dimension only.
     """
-    found = tuple(sorted({whole("a dimension", x, 1, LARGEST) for x in dimensions}))
+    found = tuple(sorted({checked_whole("a dimension", x, 1, LARGEST) for x in dimensions}))
     if not found:
         raise InputError("give a dimension")
     for x in statements:
@@ -119,8 +120,8 @@ def tightness_data(
     """
     chosen = check_count(ids)
     sizes = check_dimensions([find(x) for x in chosen], dimensions)
-    whole("instances", instances, 1, MOST_INSTANCES)
-    whole("seed", seed, 0, 2**63 - 1)
+    checked_whole("instances", instances, 1, MOST_INSTANCES)
+    checked_whole("seed", seed, 0, 2**63 - 1)
     starts = range(0, instances, BATCH)
     keys = [(id, d) for id in chosen for d in sizes]
     tasks = ((id, d, seed, range(i, min(i + BATCH, instances))) for id, d in keys for i in starts)

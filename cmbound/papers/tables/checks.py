@@ -7,12 +7,13 @@ from typing import Any
 
 from cmbound.errors import InputError
 from cmbound.files import json_of, read_text
+from cmbound.names import WORLDS
 from cmbound.numbers import rounded
 from cmbound.papers.tables.words import DASH, chosen
 from cmbound.reports.cells import Cell, number
 from cmbound.reports.table import Table
-from cmbound.verification.campaign import check, require_instances
-from cmbound.verification.instances import WORLDS
+from cmbound.verification.campaign import check
+from cmbound.verification.experiments import experiment_of
 from cmbound.verification.planted import explicit_ids, planted as plant
 
 INSTANCES = 100
@@ -44,7 +45,7 @@ def _reports(
         found = []
         asked = chosen(statements, explicit_ids())
         for x in asked:
-            require_instances(x)
+            experiment_of(x)
         for x in asked:
             for world in worlds:
                 report = check(x.id, instances=instances, seed=seed, world=world, jobs=jobs, progress=progress)
