@@ -18,5 +18,7 @@ TARGETS = ("p_data", "p_delta")
 STARTS = ("standard", "matched")
 CLOCKS = ("ou", "ve")
 TIERS = ("certified", "approximate")
+FORMATS = ("text", "json", "latex", "markdown", "csv", "html")
+"""What a report and a table can be printed as: each is a method or function of this name in :mod:`cmbound.reports`."""
 OPTIONS = ("profile", "grid", "teacher", "to", "start", "clock", "preset", "digits", "tier")
 """What may be given beside the parameters of a statement."""

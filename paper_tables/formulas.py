@@ -10,8 +10,8 @@ import sympy
 
 from cmbound.catalogue import catalogue
 from cmbound.numbers import latex_number
-from cmbound.papers.tables.words import prose
 from cmbound.reports.cells import escape_latex
+from cmbound.reports.words import prose
 from cmbound.theory import functions
 from cmbound.theory.formulas import latex, statement_parts
 from cmbound.theory.functions import Named, plain

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 SOURCES: tuple[str, ...] = ("lyu2023", "explicit", "related")
 """The files of the catalogue, in the order in which they are listed."""
+MAIN = "explicit-one-step"
+"""The statement that tables of numbers are about where none is named."""
 
 
 class Catalogue(ModuleType):
