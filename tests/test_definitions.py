@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cmbound import tables
+from cmbound.papers import tables
 from cmbound.catalogue import catalogue
 from cmbound.errors import InputError
 from cmbound.evaluation import shown

@@ -28,6 +28,7 @@ from cmbound import errors
 from cmbound.analysis.monomials import Monomial, Series
 from cmbound.arithmetic.decreasing import Fact
 from cmbound.arithmetic.integrals import extract
+from cmbound.catalogue.explicit import PAIRS
 from cmbound.catalogue.presets import Origin, Preset, names
 from cmbound.comparison.asked import Given
 from cmbound.comparison.complexity import verdicts
@@ -92,6 +93,7 @@ ERRORS = [x for x in _classes() if issubclass(x, Exception)]
 
 def results() -> Iterator[Any]:
     """What the public functions return."""
+    yield PAIRS
     yield ONE_STEP.evaluate(**POINT, L_s=3)
     yield ONE_STEP.evaluate(**{**NO_STEP, "eps_cm": [".1", ".2", ".3"]}, grid=["1e-3", 1, 2, 5])
     yield cmbound.theorem("explicit-multistep").evaluate(**POINT, k=3, t_hat=1)

@@ -13,7 +13,7 @@ from typing import Any
 from cmbound.checks import checked_name, checked_tuple
 from cmbound.errors import InputError
 from cmbound.files import csv_text
-from cmbound.frozen import Record
+from cmbound.frozen import FrozenDict, Record
 from cmbound.names import FORMATS
 from cmbound.reports.cells import DECIMAL, Cell, dollars
 from cmbound.reports.page import Page
@@ -200,7 +200,7 @@ def to_json(data: Any) -> str:
     return json.dumps(data, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False)
 
 
-_SIDES = {"l": "text-align:left;padding:0.1em 1em 0.1em 0", "r": "text-align:right;padding:0.1em 1em 0.1em 0"}
+_SIDES = FrozenDict({x: f"text-align:{y};padding:0.1em 1em 0.1em 0" for x, y in (("l", "left"), ("r", "right"))})
 """The style of HTML cells: a notebook would set text to the right, a browser without space between the columns."""
 
 # --- LaTeX ------------------------------------------------------------------------------------------------------------
@@ -209,12 +209,14 @@ _PADDED = 40
 """Columns of source wider than this are not lined up."""
 _SHORT = 10
 """Characters of a number that is short without an exponent."""
-_PACKAGES = {
-    "array": r"\\arraybackslash",
-    "siunitx": r"\\begin\{tabular\}\{.*S\[|\\num\{",
-    "amsmath": r"\\begin\{align|\\operatorname|\\text\{",
-    "amssymb": r"\\(checkmark|lesssim|mathfrak)\b",
-}
+_PACKAGES = FrozenDict(
+    {
+        "array": r"\\arraybackslash",
+        "siunitx": r"\\begin\{tabular\}\{.*S\[|\\num\{",
+        "amsmath": r"\\begin\{align|\\operatorname|\\text\{",
+        "amssymb": r"\\(checkmark|lesssim|mathfrak)\b",
+    }
+)
 """The packages besides booktabs, each with a pattern of the source that needs it."""
 
 

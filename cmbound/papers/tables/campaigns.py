@@ -7,6 +7,7 @@ from typing import Any
 
 from cmbound.errors import InputError
 from cmbound.files import given_or_read, json_of
+from cmbound.frozen import FrozenDict
 from cmbound.numbers import rounded
 from cmbound.papers.words import DASH, chosen
 from cmbound.reports.cells import Cell, number
@@ -20,7 +21,7 @@ INSTANCES = 100
 Progress = Callable[[int], None]
 _COUNTS = ("instances", "passed", "violations", "undecided", "skipped")
 _NEEDED = ("theorem", "kind", *_COUNTS, "max_ratio", "median_ratio", "sharpness")
-_FATES = {"caught": "witnesses", "not weaker": "not_weaker", "survived": "survived"}
+_FATES = FrozenDict({"caught": "witnesses", "not weaker": "not_weaker", "survived": "survived"})
 """What becomes of a planted mistake, and the list of a report that holds those."""
 
 

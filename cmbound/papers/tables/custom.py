@@ -21,17 +21,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from cmbound.catalogue import catalogue
 from cmbound.checks import checked_name, shown
 from cmbound.errors import CmboundError, InputError
 from cmbound.evaluation.records import Evaluation
-from cmbound.evaluation.statement import Statement, theorem as find
+from cmbound.evaluation.statement import theorem as find
 from cmbound.files import given_or_read, toml_of
+from cmbound.frozen import FrozenDict
 from cmbound.numbers import rounded, text_of
 from cmbound.papers.words import DASH, as_number, up
 from cmbound.reports.cells import Cell, dollars, math, number
@@ -43,7 +43,7 @@ _SIZES = ("", "normalsize", "small", "footnotesize", "scriptsize")
 _MOST_DIGITS = 17
 _OPTIONS = ("preset", "profile", "grid", "teacher", "to", "start", "clock")
 _ROW = ("label", "statement", *_OPTIONS, "params")
-_KINDS = {str: "text", int: f"an integer from 1 to {_MOST_DIGITS}", Mapping: "a table", list: "a list"}
+_KINDS = FrozenDict({str: "text", int: f"an integer from 1 to {_MOST_DIGITS}", Mapping: "a table"})
 
 
 def custom(digits: int, spec: Any = None) -> Table:
@@ -67,7 +67,7 @@ def custom(digits: int, spec: Any = None) -> Table:
     defaults = _get(data, "defaults", Mapping, {})
     _check_keys(defaults, _ROW, "[defaults]")
     columns = [_column(x, f"[[column]] {i}", digits) for i, x in enumerate(_tables(data, "column"), 1)]
-    rows = [_row(x, f"[[row]] {i}", defaults) for i, x in enumerate(_tables(data, "row"), 1)]
+    rows = [_Row(x, f"[[row]] {i}", defaults) for i, x in enumerate(_tables(data, "row"), 1)]
     cells = tuple(tuple(row.cell(x) for x in columns) for row in rows)
     numeric = [all(x.kind == "number" or x == DASH for x in column) for column in zip(*cells, strict=True)]
     size = checked_name("size", _get(data, "size", str, ""), _SIZES)
@@ -106,8 +106,7 @@ def _tables(data: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
     return found
 
 
-@dataclass(frozen=True)
-class _Column:
+class _Column(NamedTuple):
     """A quantity: its header, its cell in a row to so many digits, and the digits."""
 
     header: Cell
@@ -136,14 +135,20 @@ def _naming(where: str) -> Iterator[None]:
         raise
 
 
-@dataclass(frozen=True)
 class _Row:
     """A statement, and where it is evaluated."""
 
-    where: str
-    label: str
-    statement: Statement
-    given: Mapping[str, Any]
+    def __init__(self, data: Mapping[str, Any], where: str, defaults: Mapping[str, Any]) -> None:
+        _check_keys(data, _ROW, where)
+        both = {**defaults, **data}
+        self.label = _get(both, "label", str, "", where)
+        self.where = f"{where} ({self.label})" if self.label else where
+        if "statement" not in both:
+            raise InputError(f"{self.where} has no statement")
+        params = {**_get(defaults, "params", Mapping, {}, "[defaults]"), **_get(data, "params", Mapping, {}, self.where)}
+        self.given = {**{x: both[x] for x in _OPTIONS if x in both}, **params}
+        with _naming(self.where):
+            self.statement = find(both["statement"])
 
     def cell(self, column: _Column) -> Cell:
         """One quantity."""
@@ -154,18 +159,6 @@ class _Row:
     def evaluation(self) -> Evaluation:
         """The certified value."""
         return self.statement.evaluate(**self.given)
-
-
-def _row(data: Mapping[str, Any], where: str, defaults: Mapping[str, Any]) -> _Row:
-    _check_keys(data, _ROW, where)
-    both = {**defaults, **data}
-    label = _get(both, "label", str, "", where)
-    where = f"{where} ({label})" if label else where
-    if "statement" not in both:
-        raise InputError(f"{where} has no statement")
-    params = {**_get(defaults, "params", Mapping, {}, "[defaults]"), **_get(data, "params", Mapping, {}, where)}
-    with _naming(where):
-        return _Row(where, label, find(both["statement"]), {**{x: both[x] for x in _OPTIONS if x in both}, **params})
 
 
 # --- quantities -----------------------------------------------------------------------------------------------------
@@ -210,25 +203,27 @@ def _said(value: str | None) -> Cell:
     return DASH if value is None else Cell(words(value))
 
 
-QUANTITIES: Mapping[str, Callable[[_Row, int], Cell]] = {
-    "label": lambda row, digits: dollars(row.label),
-    "statement": lambda row, digits: Cell(row.statement.id),
-    "title": lambda row, digits: prose(row.statement.title),
-    "kind": lambda row, digits: Cell(row.statement.kind),
-    "known": lambda row, digits: Cell(row.statement.known),
-    "metric": lambda row, digits: prose(row.statement.metric),
-    "reference": lambda row, digits: Cell(str(row.statement.reference)),
-    "quantity": lambda row, digits: math(
-        row.statement.quantity_latex.replace("@", r"p_{\mathrm{data}}"), row.statement.quantity.format(target="p_data")
-    ),
-    "total": lambda row, digits: up(row.evaluation.upper, digits),
-    "lower": lambda row, digits: up(row.evaluation.lower, digits, "down"),
-    "dominating_term": lambda row, digits: _said(row.evaluation.dominating_term),
-    "trivial": lambda row, digits: up(row.evaluation.trivial, digits),
-    "ratio": _ratio,
-    "vacuous": lambda row, digits: _said({True: "yes", False: "no", None: None}[row.evaluation.vacuous]),
-    "profile": lambda row, digits: _said(", ".join(dict.fromkeys(x.profile for x in row.evaluation.stretches)) or None),
-    "teacher": lambda row, digits: _said(row.evaluation.teacher),
-    "grid": lambda row, digits: _said(None if row.evaluation.grid is None else str(row.evaluation.grid["kind"])),
-}
+QUANTITIES: Mapping[str, Callable[[_Row, int], Cell]] = FrozenDict(
+    {
+        "label": lambda row, digits: dollars(row.label),
+        "statement": lambda row, digits: Cell(row.statement.id),
+        "title": lambda row, digits: prose(row.statement.title),
+        "kind": lambda row, digits: Cell(row.statement.kind),
+        "known": lambda row, digits: Cell(row.statement.known),
+        "metric": lambda row, digits: prose(row.statement.metric),
+        "reference": lambda row, digits: Cell(str(row.statement.reference)),
+        "quantity": lambda row, digits: math(
+            row.statement.quantity_latex.replace("@", r"p_{\mathrm{data}}"), row.statement.quantity.format(target="p_data")
+        ),
+        "total": lambda row, digits: up(row.evaluation.upper, digits),
+        "lower": lambda row, digits: up(row.evaluation.lower, digits, "down"),
+        "dominating_term": lambda row, digits: _said(row.evaluation.dominating_term),
+        "trivial": lambda row, digits: up(row.evaluation.trivial, digits),
+        "ratio": _ratio,
+        "vacuous": lambda row, digits: _said({True: "yes", False: "no", None: None}[row.evaluation.vacuous]),
+        "profile": lambda row, digits: _said(", ".join(dict.fromkeys(x.profile for x in row.evaluation.stretches)) or None),
+        "teacher": lambda row, digits: _said(row.evaluation.teacher),
+        "grid": lambda row, digits: _said(None if row.evaluation.grid is None else str(row.evaluation.grid["kind"])),
+    }
+)
 """``trivial``: what always answering 0 achieves; ``ratio``: the total over that (below 1: not vacuous)."""
