@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any, NoReturn
 
 from cmbound.errors import InputError
+from cmbound.numbers import in_full
 
 MOST_BYTES = 2**28
 """Size of the largest text that is read (256 MB): more is a mistake, or a device that never ends."""
@@ -274,7 +275,7 @@ def csv_text(rows: Iterable[Iterable[Any]]) -> str:
 def _field(value: Any) -> str:
     if isinstance(value, str):
         return value
-    return "" if value is None or math.isnan(value) else repr(float(value)).removesuffix(".0")
+    return "" if value is None or math.isnan(value) else in_full(value)
 
 
 def csv_columns(text: str) -> dict[str, list[str]]:

@@ -16,6 +16,7 @@ from cmbound.comparison.readings import DERIVED, denied
 from cmbound.errors import CmboundError, DomainError, InputError, UnknownNameError
 from cmbound.evaluation.statement import Statement
 from cmbound.evaluation.sweeps import axis
+from cmbound.files import csv_text
 from cmbound.frozen import Record
 from cmbound.numbers import exact
 from cmbound.theory.formulas import OPTIONS, accepts
@@ -100,11 +101,7 @@ class Phase(Record):
 
     def csv(self) -> str:
         """The columns with a header line; nothing where a number does not exist."""
-        lines = [",".join(self.columns)]
-        for row in zip(*self.columns.values(), strict=True):
-            shown = [z if isinstance(z, str) else "" if np.isnan(z) else repr(float(z)).removesuffix(".0") for z in row]
-            lines.append(",".join(shown))
-        return "\n".join(lines) + "\n"
+        return csv_text([self.columns, *zip(*self.columns.values(), strict=True)])
 
     def name(self, number: int) -> str:
         """The id of a winner, empty for none."""

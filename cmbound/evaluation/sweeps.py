@@ -96,6 +96,11 @@ class Chunk(Record):
     total: Array
 
     @property
+    def columns(self) -> dict[str, Array]:
+        """All columns by name."""
+        return {**self.parameters, **self.terms, "total": self.total}
+
+    @property
     def dominating(self) -> list[str]:
         """Name of the largest term at each point."""
         names = list(self.terms)
@@ -211,15 +216,11 @@ def chunks(
         yield chunk
 
 
-def table(what: Sweep, **options: Any) -> dict[str, Array]:
+def swept(what: Sweep, **options: Any) -> dict[str, Array]:
     """All columns of a sweep as arrays of length ``len(what)`` (parameters, terms, ``total``); options as for :func:`chunks`."""
     return joined(list(chunks(what, **options)))
 
 
 def joined(parts: Sequence[Chunk]) -> dict[str, Array]:
     """The columns of several chunks, one after the other."""
-    return {
-        **{name: np.concatenate([x.parameters[name] for x in parts]) for name in parts[0].parameters},
-        **{name: np.concatenate([x.terms[name] for x in parts]) for name in parts[0].terms},
-        "total": np.concatenate([x.total for x in parts]),
-    }
+    return {name: np.concatenate([x.columns[name] for x in parts]) for name in parts[0].columns}
