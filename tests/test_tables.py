@@ -23,6 +23,7 @@ import cmbound
 import cmbound.theory.notation
 from cmbound.catalogue.explicit import PAIRS
 from cmbound.errors import CmboundError, DomainError, InputError, UnknownNameError
+from cmbound.evaluation.shown import profile_data
 from cmbound.names import FORMATS
 from cmbound.numbers import rounded
 from cmbound.papers.tables import NAMES, table
@@ -31,7 +32,8 @@ from cmbound.reports.cells import Cell, dollars, escape_latex, math, mathml, mix
 from cmbound.reports.table import Table
 from cmbound.reports.words import named, prose
 from cmbound.theory.compact import compact
-from cmbound.theory.notation import TABLE, WRITTEN
+from cmbound.theory.notation import SIGNS, TABLE, WRITTEN
+from cmbound.theory.profiles import PROFILES
 from tests.test_cli import call, fine
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -306,6 +308,16 @@ def test_statements_become_mathml(theorem: Any) -> None:
         shown = "".join(ElementTree.fromstring(text).itertext())
         assert shown
         assert "\\" not in shown, latex  # a command the library does not know is printed as it is
+
+
+def test_every_sign_becomes_mathml() -> None:
+    """Symbols, named functions with their definitions, what a left-hand side is written in, the bounds of profiles."""
+    pieces = [x.latex for x in TABLE.values()] + [sign for _, sign, _ in SIGNS]
+    pieces += [bound for x in PROFILES.values() for row in profile_data(x)["teachers"].values() for bound in row["latex"]]
+    for theorem in cmbound.catalogue:
+        pieces += [x["latex"] for x in theorem.to_dict()["where"] if x["latex"]]
+    for latex in dict.fromkeys(pieces):
+        assert "\\" not in "".join(ElementTree.fromstring(mathml(latex)).itertext()), latex
 
 
 def test_mathml_of_a_formula() -> None:
@@ -649,6 +661,44 @@ def test_on_the_command_line(tmp_path: Path) -> None:
     assert "explicit-one-step" in fine(*args)
     for name in NAMES:
         assert f"{name}: " in fine("table")
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("table", "presets", "--presets", "gaussian-2d", "--caption", "A & B"),
+        ("evaluate", "explicit-one-step", "--preset", "gaussian-2d"),
+        ("show", "explicit-tv-underdamped"),
+        ("presets", "digits"),
+        ("profiles", "bounded"),
+        ("table",),
+    ],
+)
+def test_html_is_a_complete_page(args: tuple[str, ...]) -> None:
+    """On the command line; it needs nothing else, and has the same words as the text."""
+    page = ElementTree.fromstring(fine(*args, "--format", "html"))
+    assert [x.tag for x in page] == ["head", "body"]
+    assert page.findtext("head/title")
+    assert not page.findall(".//script")
+    assert not page.findall(".//link")
+    body = page.find("body")
+    assert body is not None
+    assert len("".join(body.itertext()).split()) > 10
+
+
+def test_html_in_a_notebook_is_a_fragment_with_its_math() -> None:
+    for found, signs in (
+        (cmbound.theorem("explicit-one-step"), ("\N{GREEK SMALL LETTER DELTA}", "\N{LESS-THAN OR EQUAL TO}", "L2")),
+        (cmbound.theorem("explicit-one-step").evaluate(preset="gaussian-2d"), ("assumptions", "early stopping", "L2")),
+        (cmbound.preset("digits"), ("number of pixels",)),
+    ):
+        root = ElementTree.fromstring(found._repr_html_())
+        assert root.tag == "div"
+        text = "".join(root.itertext())
+        assert all(x in text for x in signs), text
+        assert all(x.find("{*}mrow") is not None for x in root.iter("{http://www.w3.org/1998/Math/MathML}math"))
+        assert "$" not in text
+    assert ElementTree.fromstring(quick("custom")._repr_html_()).tag == "table"
 
 
 @pytest.mark.parametrize(

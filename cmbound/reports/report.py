@@ -153,7 +153,7 @@ def _html(part: Line | Block | Formula) -> str:
 
 def html_page(title: str, fragment: str) -> str:
     """A complete HTML file around what :meth:`Report.html` or :meth:`~cmbound.reports.table.Table.html` gives."""
-    return f"""<!doctype html>
+    return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8"/>
