@@ -34,6 +34,7 @@ from cmbound.reports.words import named, prose
 from cmbound.theory.compact import compact
 from cmbound.theory.notation import SIGNS, TABLE, WRITTEN
 from cmbound.theory.profiles import PROFILES
+from cmbound.theory.prose import Prose
 from tests.test_cli import call, fine
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -328,6 +329,14 @@ def test_mathml_of_a_formula() -> None:
     assert "\\unknown" in mathml(r"\unknown")
 
 
+@pytest.mark.parametrize("latex", ["", "x_", "^", "{", "}", r"\left(", r"\frac{1", "a & b", "x^2^3", "\\", "<b>", "%", '"'])
+def test_mathml_of_what_is_no_latex(latex: str) -> None:
+    text = mathml(latex)
+    root = ElementTree.fromstring(text)
+    assert root.tag.endswith("math")
+    assert {x.tag.rpartition("}")[2] for x in root.iter()} <= {"math", "mrow", "mi", "mo", "mn", "mtext", "mfrac"}
+
+
 @pytest.mark.parametrize(
     ("expression", "latex"),
     [
@@ -393,7 +402,7 @@ def marked_texts() -> dict[str, str]:
     texts = [x.meaning for x in TABLE.values()]
     for theorem in cmbound.catalogue:
         texts += [theorem.title, theorem.metric, theorem.complexity_metric, *(x.text for x in theorem.assumptions)]
-    return {x: x.marked for x in texts}
+    return {str(x): Prose(x).marked for x in texts}
 
 
 def test_the_math_of_the_catalogue_is_marked() -> None:
@@ -437,9 +446,9 @@ def test_all_forms_carry_the_same_cells(name: str, form: str) -> None:
         root = ElementTree.fromstring(text)
         assert root.get("id") == f"tab:{name}"
         headings = found.layout == "headings"
-        rows = [x.findall("td") for x in root.findall("tbody/tr") if x.find("td") is not None]
-        assert len(rows) == len(found.rows)
-        assert {len(x) for x in rows} == {len(found.header) - headings}
+        filled = [x.findall("td") for x in root.findall("tbody/tr") if x.find("td") is not None]
+        assert len(filled) == len(found.rows)
+        assert {len(x) for x in filled} == {len(found.header) - headings}
         above = ["".join(x.itertext()) for x in root.findall("tbody/tr/th")]
         assert len(above) == (len({row[0] for row in found.rows}) if headings else 0)
         html.parser.HTMLParser().feed(text)
