@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
+import math
 import os
 import re
 import secrets
 import stat
-from collections.abc import Iterator, Sequence
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
 from cmbound.errors import InputError
+from cmbound.numbers import in_full
 
 MOST_BYTES = 2**28
 """Size of the largest text that is read (256 MB): more is a mistake, or a device that never ends."""
@@ -231,3 +235,60 @@ def json_of(text: str, name: str, **hooks: Any) -> Any:
         raise
     except (ValueError, RecursionError) as error:
         raise InputError(f"cannot read {name} as JSON: {error}") from None
+
+
+def toml_of(text: str, name: str, **hooks: Any) -> dict[str, Any]:
+    """The data in a TOML text, read from the file ``name``; ``hooks`` as for :func:`tomllib.loads`.
+
+    Raises:
+        InputError: no TOML.
+    """
+    try:
+        return tomllib.loads(text, **hooks)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"cannot read {name} as TOML: {error}") from None
+
+
+def given_or_read(given: Any, parse: Callable[[str, str], Any]) -> Any:
+    """Data themselves, or what ``parse`` makes of the text and the name of the file whose path is given.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    return parse(read_text(os.fspath(given)), os.fspath(given)) if isinstance(given, str | os.PathLike) else given
+
+
+# --- CSV ------------------------------------------------------------------------------------------------------------
+
+
+def csv_text(rows: Iterable[Iterable[Any]]) -> str:
+    """Rows as CSV (RFC 4180): text as it is, numbers in full, nothing where a number does not exist (None, NaN).
+
+    >>> csv_text([("h", "bound"), (1e-4, 2), (1.0, None)])
+    'h,bound\\n0.0001,2\\n1,\\n'
+    """
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n").writerows(map(_field, row) for row in rows)
+    return buffer.getvalue()
+
+
+def _field(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return "" if value is None or math.isnan(value) else in_full(value)
+
+
+def csv_columns(text: str) -> dict[str, list[str]]:
+    """The columns of CSV with a header line, by name.
+
+    Raises:
+        InputError: no line at all, or one with more or fewer fields than the header (the message has its number).
+    """
+    try:
+        lines = {i: x for i, x in enumerate(csv.reader(io.StringIO(text)), 1) if x}
+    except csv.Error as error:
+        raise InputError(f"the data cannot be read as CSV: {error}") from None
+    for i, row in lines.items():
+        if len(row) != len(lines[min(lines)]):
+            raise InputError(f"line {i} of the data cannot be read")
+    return {name: column for name, *column in zip(*lines.values(), strict=True)}

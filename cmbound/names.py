@@ -19,6 +19,8 @@ STARTS = ("standard", "matched")
 CLOCKS = ("ou", "ve")
 WORLDS = ("gaussian", "mixture", "atoms")
 TIERS = ("certified", "approximate")
+FORMATS = ("text", "json", "latex", "markdown", "csv", "html")
+"""What a report and a table can be printed as: each is a method or function of this name in :mod:`cmbound.reports`."""
 CHOICES = ("profile", "grid", "teacher", "to", "start", "clock")
 """What a statement may leave open."""
 OPTIONS = (*CHOICES, "preset", "digits", "tier")

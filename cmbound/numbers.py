@@ -148,6 +148,15 @@ def plain_decimal(x: Decimal) -> str:
     return f"{x:f}" if -6 <= x.adjusted() < 21 else f"{x:e}".replace("e+", "e")
 
 
+def in_full(value: float) -> str:
+    """A double with all its digits, as short as that goes.
+
+    >>> in_full(0.1), in_full(2)
+    ('0.1', '2')
+    """
+    return repr(float(value)).removesuffix(".0")
+
+
 def latex_number(text: str) -> str:
     """A number as LaTeX math: 1.5e-07 becomes 1.5 \\times 10^{-7}."""
     mantissa, _, exponent = text.partition("e")

@@ -12,7 +12,7 @@ import pytest
 
 import cmbound
 from cmbound.errors import DomainError
-from cmbound.evaluation.sweeps import sweep, table as swept
+from cmbound.evaluation.sweeps import sweep, swept
 from cmbound.numbers import rounded
 from cmbound.worlds import Atoms, Gaussian, Mixture
 from tests.test_errors import DOMAIN, fails

@@ -20,7 +20,7 @@ import cmbound
 from cmbound import DomainError, InputError, Profile, UndecidedError
 from cmbound.arithmetic import certified
 from cmbound.arithmetic.decreasing import examine
-from cmbound.evaluation.sweeps import table
+from cmbound.evaluation.sweeps import swept
 from cmbound.theory.notation import L_f, L_s, T, d, delta, eps_sc, h, m2, t
 
 ONE_STEP = cmbound.theorem("explicit-one-step")
@@ -224,7 +224,7 @@ def test_arrays_sweeps_and_solutions_look_too() -> None:
     with pytest.raises(UndecidedError, match="no finite"):
         ONE_STEP.approximate(**{**BASE, "delta": np.array([0.1, 0.05, 1 / 64])}, profile=at_delta)
     with pytest.raises(DomainError, match="negative"):
-        table(cmbound.sweep("explicit-one-step", **{**BASE, "m2": ["4", "2"]}, profile=signed))
+        swept(cmbound.sweep("explicit-one-step", **{**BASE, "m2": ["4", "2"]}, profile=signed))
     with pytest.raises(DomainError, match="increases"):
         cmbound.solve(
             "explicit-one-step",

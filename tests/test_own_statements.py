@@ -6,7 +6,7 @@ import pickle
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -104,7 +104,7 @@ def test_functions(term: Any, value: float) -> None:
 def test_it_goes_through_pickle_to_a_process_that_knows_no_such_symbol() -> None:
     text = pickle.dumps(MINE)
     row = TABLE["kap"]
-    dict.pop(TABLE, "kap")  # type: ignore[arg-type]
+    dict.pop(cast(dict[str, Any], TABLE), "kap")
     assert "kap" not in PUBLIC
     try:
         again = pickle.loads(text)
@@ -146,7 +146,7 @@ def test_terms_that_are_refused(term: Any, message: str) -> None:
     [
         lambda: cmbound.Statement.define("", {"a": 1}),
         lambda: cmbound.Statement.define("x", {}),
-        lambda: cmbound.Statement.define("x", [1]),
+        lambda: cmbound.Statement.define("x", [1]),  # type: ignore[arg-type]
         lambda: cmbound.Statement.define("x", {"total": 1}),
         lambda: cmbound.Statement.define("x", {"L_f": 1}),
         lambda: cmbound.Statement.define("x", {"a": 1}, kind="sharp"),

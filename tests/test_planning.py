@@ -46,7 +46,7 @@ def put_back(budget: Budget, **changes: Any) -> Evaluation:
     }
     kind = (achieved.grid or {}).get("kind")
     options["grid"] = None if kind in (None, "closed-form") else kind
-    return budget.theorem.evaluate(**numbers, **options)
+    return cmbound.theorem(budget.theorem).evaluate(**numbers, **options)
 
 
 def check_budget(budget: Budget, target: str) -> None:

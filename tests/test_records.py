@@ -27,6 +27,7 @@ import cmbound
 from cmbound import errors
 from cmbound.analysis.monomials import Monomial, Series
 from cmbound.arithmetic.decreasing import Fact
+from cmbound.catalogue.explicit import PAIRS
 from cmbound.catalogue.presets import Origin, Preset, names
 from cmbound.comparison.complexity import verdicts
 from cmbound.comparison.implied import Implied
@@ -43,7 +44,7 @@ from cmbound.papers.tables import NAMES
 from cmbound.planning.candidates import Candidate
 from cmbound.planning.problem import Problem
 from cmbound.planning.roots import Missed
-from cmbound.reports.cells import Cell, Cells, number
+from cmbound.reports.cells import Cell, number
 from cmbound.reports.table import Table
 from cmbound.sampling.accumulate import Interval, Moments
 from cmbound.sampling.kernels import Coefficients, Overdamped, Underdamped
@@ -95,6 +96,7 @@ ERRORS = [x for x in _classes() if issubclass(x, Exception)]
 
 def results() -> Iterator[Any]:
     """What the public functions return."""
+    yield PAIRS
     yield ONE_STEP.evaluate(**POINT, L_s=3)
     yield ONE_STEP.evaluate(**{**NO_STEP, "eps_cm": [".1", ".2", ".3"]}, grid=["1e-3", 1, 2, 5])
     yield cmbound.theorem("explicit-multistep").evaluate(**POINT, k=3, t_hat=1)
@@ -139,7 +141,7 @@ def inner_records() -> Iterator[Any]:
         w2_samples(np.zeros((30, 1)), np.ones((30, 1))),
     ]
     yield [Fact("increases", 0.5, 1.0), *cmbound.catalogue.theorems()]
-    yield [*ONE_STEP.report().page.parts, *ONE_STEP.report().document.parts, Cells(("a",), ((Cell("b"),),), "l")]
+    yield [*ONE_STEP.report().page.parts, *ONE_STEP.report().document.parts, Table(("a",), ((Cell("b"),),), "l")]
     yield [Overdamped(model, 0.1, 2), Underdamped(model, 1.0, 0.1, 2), Coefficients(1, 2, 3, 4, 5, 6)]
     yield Run((1.0,), 2, 3, 0, 0.1, corrector=Overdamped(model, 0.1, 2))
     yield [
@@ -532,7 +534,7 @@ def test_planted_mistakes_pass_the_checks() -> None:
     for id in explicit_ids():
         recipe = campaign.draw(cmbound.theorem(id), None, 0, 0)
         try:
-            params = campaign.BUILDERS[recipe.world](recipe, cmbound.theorem(id)).params
+            params = build(recipe, cmbound.theorem(id)).params
             setting: Setting = resolve(cmbound.theorem(id), params)
         except Exception:
             continue

@@ -18,6 +18,8 @@ SOURCES: tuple[str, ...] = ("lyu2023", "explicit", "related")
 PAIR = ("explicit-multistep", "chen2025-multistep")
 """Two bounds on one distance, which a phase diagram sets side by side unless told otherwise: linear in the errors, but with a
 Lipschitz constant of the model; without one, but with a fourth root."""
+MAIN = "explicit-one-step"
+"""The statement that tables of numbers are about where none is named."""
 
 
 class Catalogue(ModuleType):

@@ -352,3 +352,15 @@ TOTAL_VARIATION: tuple[Corollary, ...] = (
 )
 
 COROLLARIES: tuple[Corollary, ...] = (*PAPER, *EXPLICIT, *TOTAL_VARIATION)
+
+SETTINGS = FrozenDict(
+    {
+        "cor4-complexity": "Lipschitz score",
+        "cor8-complexity": "bounded data",
+        "cor9-complexity": "Lipschitz score, smoothing",
+        "any-law-integrated": "any data law",
+        "any-law-pointwise": "any data law, pointwise profile",
+        "atoms-free-of-dimension": "finite data set, geometric DDIM grid",
+    }
+)
+"""What a corollary about the number of steps assumes, in the few words that a table has room for (others show their text)."""

@@ -45,24 +45,26 @@ from cmbound.theory.notation import (
     tau_c,
     u,
 )
-from cmbound.theory.records import Assumption, Reference, Term, Theorem
+from cmbound.theory.records import Assumption, Pair, Reference, Term, Theorem
 from cmbound.theory.variants import ConsistencySum, EarlyStoppingGap, LipschitzAt, LocalErrorSum, ScoreSum, StartGap
 
 NOTE = "cmbound"
 PROVED = "proved with every constant (paper_tables/theory.md)"
 
-MOMENT = Assumption("A1", "the data have a finite second moment m2 (Assumption 1)")
-SCORE_ERROR = Assumption("A3", "the L2 score error is at most eps_sc at every grid time (Assumption 3)")
-CONSISTENCY_ERROR = Assumption("A4", "the L2 consistency error of step n is at most eps_cm h_n (Assumption 4)")
+MOMENT = Assumption("A1", "the data have a finite second moment $m2$ (Assumption 1)")
+SCORE_ERROR = Assumption("A3", "the $L2$ score error is at most $eps_sc$ at every grid time (Assumption 3)")
+CONSISTENCY_ERROR = Assumption("A4", "the $L2$ consistency error of step $n$ is at most $eps_cm h_n$ (Assumption 4)")
 EXACT_PAIRS = Assumption(
-    "A4-exact", "the L2 consistency error between exact points of one PF-ODE trajectory is at most eps_cm h_n"
+    "A4-exact", "the $L2$ consistency error between exact points of one PF-ODE trajectory is at most $eps_cm h_n$"
 )
-MODEL = Assumption("A5", "f_theta(., t_n) is L_f-Lipschitz for all n, and f_theta(., delta) is the identity (Assumption 5)")
-SUPPORT = Assumption("smoothed", "the data are U + tau z with z ~ N(0, I) independent of U and U in a ball of radius R")
-ORDERED = Assumption("interval", "delta < T", delta < T)
-STEP = Assumption("step", "h <= T - delta", h <= T - delta)
-AFTER_DELTA = Assumption("time", "delta < t", t > delta)
-BEFORE_T = Assumption("horizon", "t <= T", t <= T)
+MODEL = Assumption(
+    "A5", "$f_theta(., t_n)$ is $L_f$-Lipschitz for all $n$, and $f_theta(., delta)$ is the identity (Assumption 5)"
+)
+SUPPORT = Assumption("smoothed", "the data are $U + tau z$ with $z ~ N(0, I)$ independent of $U$ and $U$ in a ball of radius $R$")
+ORDERED = Assumption("interval", "$delta < T$", delta < T)
+STEP = Assumption("step", "$h <= T - delta$", h <= T - delta)
+AFTER_DELTA = Assumption("time", "$delta < t$", t > delta)
+BEFORE_T = Assumption("horizon", "$t <= T$", t <= T)
 
 CONTRACTION = LipschitzAt(t_hat) * exp(-(t_hat - delta))
 
@@ -75,18 +77,18 @@ ONE_STEP = (
 AT_T_HAT = FrozenDict({"consistency": ConsistencySum(t_hat), "score": ScoreSum(t_hat), "discretisation": LocalErrorSum(t_hat)})
 EARLY = Term("early_stopping", EarlyStoppingGap(delta))
 
-LIPSCHITZ = Assumption("A2", "the score s(., t) is L_s-Lipschitz for all t in [0, T] (Assumption 2)")
-FROM_ZERO = Assumption("from-zero", "t_star = 0: L_s holds from time 0 on", t_star <= 0)
+LIPSCHITZ = Assumption("A2", "the score $s(., t)$ is $L_s$-Lipschitz for all $t$ in $[0, T]$ (Assumption 2)")
+FROM_ZERO = Assumption("from-zero", "$t_star = 0$: $L_s$ holds from time 0 on", t_star <= 0)
 TO_TV = 1 / sqrt(2 * pi * em1(2 * u))
 CORRECTED = sqrt(steering(L_phi, gamma, tau_c, eta) / pi)
 
 STATEMENTS: tuple[Theorem, ...] = (
     Theorem(
         id="explicit-map-error",
-        title="L2 error of the learned consistency map, on any grid",
+        title="$L2$ error of the learned consistency map, on any grid",
         kind="explicit",
         status="proved",
-        metric="L2 map error",
+        metric="$L2$ map error",
         quantity="(E norm(f_theta(x_t, t) - f(x_t, t))^2)^(1/2), x_t ~ p_t",
         quantity_latex=r"\left(E_{p_{t}} \left\| f_\theta - f \right\|^2\right)^{1/2}",
         reference=Reference(NOTE, "theory 3.1, 3.10"),
@@ -103,7 +105,7 @@ STATEMENTS: tuple[Theorem, ...] = (
             MODEL,
             AFTER_DELTA,
             BEFORE_T,
-            Assumption("step", "h <= t - delta", h <= t - delta),
+            Assumption("step", "$h <= t - delta$", h <= t - delta),
         ),
         derivation="Triangle inequality through f_theta(xhat_n, t_n) and f_theta(x_{t_n}, t_n); f is constant along the PF-ODE, and every "
         "local step starts from the exact trajectory, so that no Gronwall factor appears. Variation of constants gives "
@@ -116,7 +118,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         title="One-step sampling: distance to the data law",
         kind="explicit",
         status="proved",
-        metric="W2",
+        metric="$W2$",
         quantity="W2(f_theta(., T)#start, {target})",
         quantity_latex=r"W_2\left(f_\theta(\cdot, T)_\# p_{\mathrm{start}}, @\right)",
         reference=Reference(NOTE, "theory 3.4"),
@@ -132,10 +134,10 @@ STATEMENTS: tuple[Theorem, ...] = (
     ),
     Theorem(
         id="explicit-multistep",
-        title="Multistep sampling: k evaluations, after the first at a fixed time or at given times",
+        title="Multistep sampling: $k$ evaluations, after the first at a fixed time or at given times",
         kind="explicit",
         status="proved",
-        metric="W2",
+        metric="$W2$",
         quantity="W2(q_k, {target})",
         quantity_latex=r"W_2\left(q_k, @\right)",
         reference=Reference(NOTE, "theory 3.5"),
@@ -158,8 +160,8 @@ STATEMENTS: tuple[Theorem, ...] = (
             MODEL,
             ORDERED,
             STEP,
-            Assumption("after-delta", "delta < t_hat", t_hat > delta),
-            Assumption("before-T", "t_hat <= T", t_hat <= T),
+            Assumption("after-delta", "$delta < t_hat$", t_hat > delta),
+            Assumption("before-T", "$t_hat <= T$", t_hat <= T),
         ),
         derivation="Noising back by the OU kernel from delta to t contracts W2 by e^{-(t - delta)}; then one evaluation as before. The closed "
         "form for a fixed time sums the recursion W_k <= L_f e^{-(t - delta)} W_{k-1} + e(t).",
@@ -173,7 +175,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         title="Consistency training: one-step sampling with the error measured along exact trajectories",
         kind="explicit",
         status="proved",
-        metric="W2",
+        metric="$W2$",
         quantity="W2(f_theta(., T)#start, {target})",
         quantity_latex=r"W_2\left(f_\theta(\cdot, T)_\# p_{\mathrm{start}}, @\right)",
         reference=Reference(NOTE, "theory 3.6"),
@@ -189,7 +191,7 @@ STATEMENTS: tuple[Theorem, ...] = (
     ),
     Theorem(
         id="explicit-score-lipschitz",
-        title="Lipschitz constant of the score on [delta, infinity) for bounded or smoothed data",
+        title="Lipschitz constant of the score on [$delta$, infinity) for bounded or smoothed data",
         kind="explicit",
         status="proved",
         metric="Lipschitz constant of the score",
@@ -210,7 +212,7 @@ STATEMENTS: tuple[Theorem, ...] = (
     ),
     Theorem(
         id="explicit-map-lipschitz",
-        title="Lipschitz constant of the exact consistency map for bounded or smoothed data, bounded in T",
+        title="Lipschitz constant of the exact consistency map for bounded or smoothed data, bounded in $T$",
         kind="explicit",
         status="proved",
         metric="Lipschitz constant of the consistency map",
@@ -250,7 +252,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         sources=(Term("early_stopping_tv", tv_drift(L_s, m2, d, delta)),),
         statement_assumptions=(
             MOMENT,
-            Assumption("A2", "the score s(., t) is L_s-Lipschitz for all t in [0, delta] (Assumption 2)"),
+            Assumption("A2", "the score $s(., t)$ is $L_s$-Lipschitz for all $t$ in $[0, delta]$ (Assumption 2)"),
         ),
         derivation="The flow of p_t has velocity x + s, so TV grows at half the L1 norm of div(x + s) + (x + s).s, whose L2 norm is "
         "E tr((I + H)^2) - E (x + s).H (x + s); both are bounded by the Lipschitz constant and the second moment.",
@@ -258,7 +260,7 @@ STATEMENTS: tuple[Theorem, ...] = (
     ),
     Theorem(
         id="explicit-tv-smoothing",
-        title="One-step sampling, then OU smoothing for a time u: total variation",
+        title="One-step sampling, then OU smoothing for a time $u$: total variation",
         kind="explicit",
         status="proved",
         metric="TV",
@@ -280,7 +282,7 @@ STATEMENTS: tuple[Theorem, ...] = (
             MODEL,
             ORDERED,
             STEP,
-            Assumption("smoothing", "delta + u <= T", delta + u <= T),
+            Assumption("smoothing", "$delta + u <= T$", delta + u <= T),
         ),
         derivation="The OU kernel turns W1 into total variation at the price (2 pi (e^{2u} - 1))^{-1/2}, the distance of two "
         "Gaussians; W1 is at most the W2 of one-step sampling; then TV(p_{delta+u}, p_data), linear in delta + u.",
@@ -307,13 +309,13 @@ STATEMENTS: tuple[Theorem, ...] = (
             MOMENT,
             LIPSCHITZ,
             FROM_ZERO,
-            Assumption("A3", "the L2 score error is at most eps_sc at every grid time and at delta (Assumption 3)"),
+            Assumption("A3", "the $L2$ score error is at most $eps_sc$ at every grid time and at $delta$ (Assumption 3)"),
             CONSISTENCY_ERROR,
             MODEL,
-            Assumption("score-model", "the learned score s_phi(., delta) is L_phi-Lipschitz"),
+            Assumption("score-model", "the learned score $s_phi(., delta)$ is $L_phi$-Lipschitz"),
             ORDERED,
             STEP,
-            Assumption("corrector", "eta <= tau_c", eta <= tau_c),
+            Assumption("corrector", "$eta <= tau_c$", eta <= tau_c),
         ),
         derivation="Two copies are steered together along a cubic and Girsanov pays for the control; the stationary Langevin dynamics "
         "against the discretised one with the learned score by Girsanov and Pinsker; then TV(p_delta, p_data).",
@@ -322,3 +324,14 @@ STATEMENTS: tuple[Theorem, ...] = (
         experiment="tv_underdamped",
     ),
 )
+
+PAIRS: tuple[Pair, ...] = (
+    Pair("Map error", ("lyu2023-thm2",), "explicit-map-error"),
+    Pair("One step", ("lyu2023-thm3", "lyu2023-cor4"), "explicit-one-step"),
+    Pair("One more evaluation", ("lyu2023-cor5",), "explicit-multistep"),
+    Pair("Several evaluations", ("lyu2023-cor6",), "explicit-multistep"),
+    Pair("Lipschitz constant of the score", ("lyu2023-lem7",), "explicit-score-lipschitz"),
+    Pair("TV by smoothing", ("lyu2023-cor9",), "explicit-tv-smoothing"),
+    Pair("TV by a corrector", ("lyu2023-cor10",), "explicit-tv-underdamped"),
+)
+"""The order forms of the source paper that have an explicit counterpart."""

@@ -47,12 +47,20 @@ class OutputFile(click.ParamType[Output]):
 
 
 def emit(report: Report, form: str, output: str, *others: tuple[str | bytes, str]) -> None:
-    """Write a report in a format, after other things (figures, arrays).
+    """Write a report in a format, after other things (figures, arrays); HTML as a complete page.
 
     Raises:
         InputError: as for :func:`write_all`.
     """
-    write_all(*others, (report.render(form), output))
+    write_all(*others, (rendered(report, report.title, form), output))
+
+
+def rendered(what: Any, title: str, form: str, **options: Any) -> str:
+    """A report or a table in a format; HTML as a complete page."""
+    from cmbound.reports.report import html_page
+
+    text: str = what.render(form, **options)
+    return html_page(title, text) if form == "html" else text
 
 
 def write(text: str, output: str) -> None:

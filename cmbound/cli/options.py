@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import os
 import re
-import tomllib
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
@@ -15,7 +14,7 @@ from click.shell_completion import CompletionItem
 from cmbound import names
 from cmbound.cli.files import OutputFile, read
 from cmbound.errors import InputError, UnknownNameError
-from cmbound.files import json_of
+from cmbound.files import json_of, toml_of
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
@@ -89,11 +88,10 @@ def format_option(*formats: str) -> Decorator:
     )
 
 
-REPORT_FORMATS = ("text", "json", "latex", "markdown", "csv", "html")
 output_option = click.option(
     "-o", "--output", metavar="FILE", type=OutputFile(), default="-", help="Write to FILE; - is standard output."
 )
-report_options = together(format_option(*REPORT_FORMATS), output_option)
+report_options = together(format_option(*names.FORMATS), output_option)
 """``--format`` and ``-o`` of every command that prints a report."""
 cluster_option = click.option(
     "--cluster", metavar="ADDRESS", help="Send the work to a Dask scheduler (extra cluster), such as tcp://127.0.0.1:8786."
@@ -260,10 +258,7 @@ def parse_params(path: str) -> dict[str, Any]:
     if is_json:
         data = json_of(text, path, parse_float=str, parse_int=str, parse_constant=str, object_pairs_hook=_no_duplicates)
     else:
-        try:
-            data = tomllib.loads(text, parse_float=str)
-        except (ValueError, RecursionError) as error:
-            raise InputError(f"cannot read {path} as TOML: {error}") from None
+        data = toml_of(text, path, parse_float=str)
     if not isinstance(data, dict):
         raise InputError(f"{path} must hold a table of parameters")
     for name, value in data.items():

@@ -77,6 +77,4 @@ def sweep_command(
         else:
             write_stream(csv_lines(points()) if kind == "csv" else json_lines(what, points()), output)
     if plot is not None:
-        from cmbound.evaluation.sweeps import joined
-
-        write_all((figure_bytes(sweep_figure(what, joined(kept), list(kept[0].terms)), plot), plot))
+        write_all((figure_bytes(sweep_figure(what, kept), plot), plot))

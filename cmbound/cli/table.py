@@ -6,8 +6,9 @@ from typing import Any
 
 import click
 
+from cmbound.catalogue import MAIN
 from cmbound.cli import CONTEXT
-from cmbound.cli.files import emit, write
+from cmbound.cli.files import emit, rendered, write
 from cmbound.cli.options import Command, completer, pairs_option, parse_pairs, preset_names, preset_option, report_options
 from cmbound.cli.progress import progress_bar
 from cmbound.errors import InputError
@@ -42,7 +43,7 @@ def _size(name: str, given: dict[str, Any]) -> tuple[str, bool]:
 @click.argument("name", required=False, shell_complete=completer(_names))
 @click.option("--spec", metavar="FILE", type=click.Path(), help="custom: the TOML file that describes the table.")
 @click.option("--statements", metavar="ID,...", help="Only these statements (all: the whole catalogue).")
-@click.option("--statement", metavar="ID", help="budgets, presets: the statement.  [default: explicit-one-step]")
+@click.option("--statement", metavar="ID", help=f"budgets, presets: the statement.  [default: {MAIN}]")
 @click.option("--profile", metavar="NAME", help="statements: write out the local teacher errors with this profile.")
 @click.option("--targets", metavar="EPS,...", help="budgets: the target errors.  [default: 1,0.1,0.01]")
 @click.option(
@@ -115,4 +116,4 @@ def table_command(
     with progress_bar(title, None, long=long) as advance:
         progress = {"progress": advance} if name in NAMES and "progress" in NAMES[name].options else {}
         found = table(name, caption=caption, label=label, digits=digits, **given, **progress)
-    write(found.render(form, siunitx), output)
+    write(rendered(found, found.caption or f"cmbound table {name}", form, siunitx=siunitx), output)

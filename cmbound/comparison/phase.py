@@ -17,6 +17,7 @@ from cmbound.comparison.records import column, target_of
 from cmbound.errors import CmboundError, DomainError, InputError, UnknownNameError
 from cmbound.evaluation.statement import Statement
 from cmbound.evaluation.sweeps import axis
+from cmbound.files import csv_text
 from cmbound.frozen import Record
 from cmbound.numbers import exact, rounded
 from cmbound.reports.cells import Cell, number
@@ -107,11 +108,7 @@ class Phase(Result, Record):
 
     def csv(self) -> str:
         """The columns with a header line; nothing where a number does not exist."""
-        lines = [",".join(self.columns)]
-        for row in zip(*self.columns.values(), strict=True):
-            shown = [z if isinstance(z, str) else "" if np.isnan(z) else repr(float(z)).removesuffix(".0") for z in row]
-            lines.append(",".join(shown))
-        return "\n".join(lines) + "\n"
+        return csv_text([self.columns, *zip(*self.columns.values(), strict=True)])
 
     def name(self, number: int) -> str:
         """The id of a winner, empty for none."""

@@ -14,9 +14,10 @@ from cmbound.arithmetic.exact import in_clock
 from cmbound.checks import checked_distinct
 from cmbound.frozen import FrozenDict, Record, thawed
 from cmbound.numbers import latex_number, plain_decimal, rounded, text_up
-from cmbound.reports.cells import Cell, number
+from cmbound.reports.cells import Cell, math, mixed, number
 from cmbound.reports.report import Body, Report, Result
 from cmbound.reports.table import Table
+from cmbound.reports.words import joined, prose, symbol
 from cmbound.theory.records import CONFIRMED, Theorem
 
 SCHEMA_VERSION = "1"
@@ -354,8 +355,8 @@ def _page(evaluation: Evaluation) -> Body:
     """The value, its terms, the winners, and everything it assumed."""
     page = Body()
     theorem = evaluation.theorem
-    page.line(f"{theorem.id}: {theorem.title}")
-    page.line(f"{evaluation.quantity} {_relation(evaluation)[0]} {rounded(evaluation.upper)}")
+    page.line(mixed(f"{theorem.id}: ", prose(theorem.title)))
+    page.line(math(evaluation.latex(), f"{evaluation.quantity} {_relation(evaluation)[0]} {rounded(evaluation.upper)}"))
     if evaluation.tier == "certified":
         page.line(f"certified: in [{plain_decimal(evaluation.lower)}, {plain_decimal(evaluation.upper)}]")
     for note in evaluation.notes:
@@ -376,7 +377,8 @@ def _page(evaluation: Evaluation) -> Body:
         page.line(f"profile {evaluation.profile}, teacher {evaluation.teacher}, {_grid_text(evaluation)}; stretches in {where}")
         page.table(_stretches_table(evaluation))
     page.line()
-    page.line("parameters: " + ", ".join(f"{name} = {short(value)}" for name, value in evaluation.parameters.items()))
+    given = [mixed(symbol(name), f" = {short(value)}") for name, value in evaluation.parameters.items()]
+    page.line(mixed("parameters: ", joined(given, ", ")))
     chosen = {"start": evaluation.start, "to": evaluation.target, "clock": evaluation.clock}
     usual = {"start": "standard", "to": "p_data", "clock": "ou"}
     options = [f"{name} = {value}" for name, value in chosen.items() if value not in (None, usual[name])]
@@ -387,7 +389,7 @@ def _page(evaluation: Evaluation) -> Body:
         page.line("derived: " + ", ".join(f"{name} = {rounded(x.upper, 8, 'nearest')}" for name, x in first))
     page.line("assumptions")
     for x in evaluation.assumptions:
-        page.line(f"[{x.status}] {x.id}: {x.text}", 2)
+        page.line(mixed(f"[{x.status}] {x.id}: ", prose(x.text)), 2)
     return page
 
 

@@ -11,6 +11,7 @@ import sympy
 from cmbound.reports.cells import Cell, dollars, math, mixed
 from cmbound.reports.report import Body, Report
 from cmbound.reports.table import Table
+from cmbound.reports.words import joined, prose, symbol
 from cmbound.theory.formulas import closed_terms, latex, latex_statement, on_a_grid, optional_rows, required_rows, statement_parts
 from cmbound.theory.functions import Named, plain, v
 from cmbound.theory.notation import SIGNS
@@ -142,19 +143,17 @@ def statement_report(theorem: Theorem, **options: Any) -> Report:
 def _statement_page(data: dict[str, Any]) -> Body:
     """One statement with its terms, definitions, assumptions, source and derivation."""
     page = Body()
-    page.line(f"{data['id']}: {data['title']}")
+    page.line(mixed(f"{data['id']}: ", prose(data["title"])))
     page.line(f"{data['kind']} form, {data['status']}; {data['reference']['key']}, {data['reference']['place']}")
     page.line(f"known: {data['known']}; clock: {data['clock']}")
     page.line(f"provenance: {data['provenance']}", 0)
     page.line()
     sign = "<~" if data["kind"] == "order" else "<="
-    page.line(f"{data['quantity']} {sign} {'sum of' if data['evaluable'] else '? (not known in full: it cannot be evaluated)'}")
+    left = math(data["latex_lines"][0], f"{data['quantity']} {sign}")
+    page.line(mixed(left, " sum of" if data["evaluable"] else " ? (not known in full: it cannot be evaluated)"))
     for term in data["terms"]:
-        page.line(f"{term['name']}: {term['expression']}", 2)
-    if data["where"]:
-        page.line("where")
-        for row in data["where"]:
-            page.line(f"{row['name']} = {row['definition']}", 2)
+        page.line(mixed(f"{term['name']}: ", math(term["latex"], term["expression"])), 2)
+    _say_where(page, data)
     if "t_switch" in data["expression"]:
         page.line("t_switch: any time between delta and the end; an evaluation takes the best one", 2)
     if "profiles" in data:
@@ -165,12 +164,13 @@ def _statement_page(data: dict[str, Any]) -> Body:
             page.line(f"{row['name']} ({row['title']}): {needs}", 2)
     if data["complexity"] is not None:
         found = data["complexity"]
-        page.line(f"steps for accuracy eps in {found['metric']}, constants and logarithms left out: {found['steps']}", 0)
+        about = ("steps for accuracy ", symbol("eps"), " in ", prose(found["metric"]))
+        page.line(mixed(*about, ", constants and logarithms left out: ", math(found["latex"], found["steps"])))
     if data["parameters"]:
         page.line()
         page.line("parameters")
     for row in data["parameters"]:
-        page.line(f"{row['name']}: {row['meaning']}; {row['domain']}", 2)
+        page.line(mixed(symbol(row["name"]), ": ", prose(row["meaning"]), f"; {row['domain']}"), 2)
     if data["optional_parameters"]:
         page.line("optional: " + ", ".join(row["name"] for row in data["optional_parameters"]))
     if data["aliases"]:
@@ -178,13 +178,22 @@ def _statement_page(data: dict[str, Any]) -> Body:
     page.line()
     page.line("assumptions")
     for row in data["assumptions"]:
-        page.line(f"[{'checked' if row['predicate'] else 'assumed'}] {row['id']}: {row['text']}", 2)
+        page.line(mixed(f"[{'checked' if row['predicate'] else 'assumed'}] {row['id']}: ", prose(row["text"])), 2)
     page.line()
     page.line(f"derivation: {data['derivation']}")
     page.line("rests on: " + (", ".join(data["rests_on"]) or "no other statement"))
     page.line()
     page.line(f"LaTeX: {data['latex']}")
     return page
+
+
+def _say_where(page: Body, data: dict[str, Any]) -> None:
+    """What the named functions are."""
+    if data["where"]:
+        page.line("where")
+    for row in data["where"]:
+        text = f"{row['name']} = {row['definition']}"
+        page.line(math(row["latex"], text) if row["latex"] else text, 2)
 
 
 def _statement_document(data: dict[str, Any]) -> Body:
@@ -194,18 +203,14 @@ def _statement_document(data: dict[str, Any]) -> Body:
     document.table(Table(("term", "expression"), terms, "ll"))
     where = [x["latex"] for x in data["where"] if x["latex"]]
     if where:
-        document.line(mixed(Cell("Where "), *_listed([math(x) for x in where], ", "), Cell(".")))
+        document.line(mixed("Where ", joined(map(math, where), ", "), "."))
     if data["signs"]:
         signs = [dollars(f"${x['latex']}$: {x['meaning']}") for x in data["signs"]]
-        document.line(mixed(Cell("Signs: "), *_listed(signs, "; "), Cell(".")))
+        document.line(mixed("Signs: ", joined(signs), "."))
     for x in data["assumptions"]:
         document.line(f"assumption {x['id']}: {x['text']}")
     document.line(f"derivation: {data['derivation']}")
     return document
-
-
-def _listed(cells: Iterable[Cell], sign: str) -> list[Cell]:
-    return [x for cell in cells for x in (Cell(sign), cell)][1:]
 
 
 def profile_data(profile: Profile) -> dict[str, Any]:
@@ -252,19 +257,16 @@ def _profile_page(data: dict[str, Any]) -> Body:
     for teacher, row in data["teachers"].items():
         page.line(f"{teacher}, needs {', '.join(row['parameters'])}", 2)
         labels = ("",) if len(row["bounds"]) == 1 else ("up to some node: ", "after it: ")
-        for label, bound in zip(labels, row["bounds"], strict=True):
-            page.line(label + bound, 4)
-    if data["where"]:
-        page.line("where")
-        for row in data["where"]:
-            page.line(f"{row['name']} = {row['definition']}", 2)
+        for label, bound, shown in zip(labels, row["bounds"], row["latex"], strict=True):
+            page.line(mixed(label, math(shown, bound)), 4)
+    _say_where(page, data)
     if data["acceleration"]:
         page.line()
         page.line(f"from the bound on the score acceleration A(t) = {data['acceleration']}")
     page.line()
     page.line("assumptions")
     for row in data["assumptions"]:
-        page.line(f"{row['id']}: {row['text']}", 2)
+        page.line(mixed(f"{row['id']}: ", prose(row["text"])), 2)
     page.line(f"derivation: {data['derivation']}")
     return page
 

@@ -215,7 +215,7 @@ def chunks(
         yield chunk
 
 
-def table(what: Sweep, **options: Any) -> dict[str, Array]:
+def swept(what: Sweep, **options: Any) -> dict[str, Array]:
     """All columns of a sweep as arrays of length ``len(what)`` (parameters, terms, ``total``); options as for :func:`chunks`."""
     return joined(list(chunks(what, **options)))
 

@@ -18,6 +18,7 @@ from typing import Any, cast
 from cmbound.checks import checked_text
 from cmbound.errors import InputError, UnknownNameError
 from cmbound.frozen import FrozenDict
+from cmbound.theory.prose import Prose
 
 _DOMAIN = re.compile(r"(an? )?(number|integer)?( ?(?P<sign>>=?) ?(?P<low>-?[0-9]+))?( and)?( ?< ?(?P<high>-?[0-9]+))?")
 
@@ -88,7 +89,7 @@ class Parameter:
     Attributes:
         name: ASCII name, the keyword in Python and on the command line.
         latex: how it is written in a paper.
-        meaning: what it is, in one sentence.
+        meaning: what it is, in one sentence; math may stand between dollar signs.
         domain: the numbers allowed.
         paper: where the source paper introduces it (empty: introduced by cmbound).
         per_step: whether a list with one value for each grid step is allowed.
@@ -103,6 +104,9 @@ class Parameter:
     per_step: bool = False
     internal: bool = False
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "meaning", Prose(self.meaning))
+
     @cached_property
     def symbol(self) -> Any:
         """The SymPy symbol, with the assumptions its domain implies."""
@@ -115,49 +119,49 @@ class Parameter:
 
 
 PARAMETERS: tuple[Parameter, ...] = (
-    Parameter("eps_sc", r"\varepsilon_{sc}", "L2 score error, sup over grid times", NON_NEGATIVE, "Assumption 3", True),
-    Parameter("eps_cm", r"\varepsilon_{cm}", "L2 consistency error per unit of time t", NON_NEGATIVE, "Assumption 4", True),
-    Parameter("L_s", "L_s", "Lipschitz constant of the score on [t_star, T]", AT_LEAST_ONE, "Assumption 2"),
+    Parameter("eps_sc", r"\varepsilon_{sc}", "$L2$ score error, sup over grid times", NON_NEGATIVE, "Assumption 3", True),
+    Parameter("eps_cm", r"\varepsilon_{cm}", "$L2$ consistency error per unit of time $t$", NON_NEGATIVE, "Assumption 4", True),
+    Parameter("L_s", "L_s", "Lipschitz constant of the score on $[t_star, T]$", AT_LEAST_ONE, "Assumption 2"),
     Parameter("L_f", "L_f", "Lipschitz constant of the consistency model at every grid time", AT_LEAST_ONE, "Assumption 5", True),
     Parameter("d", "d", "dimension of the data", COUNT),
     Parameter("m2", r"\mathfrak{m}_2", "root second moment (E norm(x_0)^2)^(1/2) of the data", NON_NEGATIVE, "Assumption 1"),
     Parameter("T", "T", "horizon: the time sampling starts from", POSITIVE),
     Parameter("delta", r"\delta", "early-stopping time", POSITIVE),
-    Parameter("h", "h", "largest step of the grid, in the time t", POSITIVE, "Assumption 6"),
-    Parameter("N", "N", "number of steps of the grid (N + 1 nodes)", COUNT),
+    Parameter("h", "h", "largest step of the grid, in the time $t$", POSITIVE, "Assumption 6"),
+    Parameter("N", "N", "number of steps of the grid ($N + 1$ nodes)", COUNT),
     Parameter("rho", r"\varrho", "exponent of the EDM grid", POSITIVE),
-    Parameter("t", "t", "time at which the map error or the Lipschitz constant is asked for (default T)", POSITIVE),
+    Parameter("t", "t", "time at which the map error or the Lipschitz constant is asked for (default $T$)", POSITIVE),
     Parameter("k", "k", "number of function evaluations in multistep sampling", COUNT),
     Parameter("t_hat", r"\hat t", "fixed time to which multistep sampling noises back", POSITIVE, "Corollary 6"),
-    Parameter("times", r"(t_{n_2}, \dots, t_{n_k})", "times of the second to the k-th evaluation, instead of t_hat", POSITIVE, "Corollary 5", True),
-    Parameter("R", "R", "radius of a ball holding the support (of U where tau > 0)", NON_NEGATIVE, "Lemma 7"),
-    Parameter("tau", r"\tau", "width of the Gaussian part of the data law U + tau z", Domain(low=0, high=1)),
-    Parameter("t_star", "t_*", "time from which Assumption 2 holds: 0 or delta", NON_NEGATIVE, "Assumption 2"),
-    Parameter("sd2", r"\mathfrak{s}_2", "root trace of the covariance of the data, at most m2", NON_NEGATIVE),
+    Parameter("times", r"(t_{n_2}, \dots, t_{n_k})", "times of the second to the $k$-th evaluation, instead of $t_hat$", POSITIVE, "Corollary 5", True),
+    Parameter("R", "R", "radius of a ball holding the support (of $U$ where $tau > 0$)", NON_NEGATIVE, "Lemma 7"),
+    Parameter("tau", r"\tau", "width of the Gaussian part of the data law $U + tau z$", Domain(low=0, high=1)),
+    Parameter("t_star", "t_*", "time from which Assumption 2 holds: 0 or $delta$", NON_NEGATIVE, "Assumption 2"),
+    Parameter("sd2", r"\mathfrak{s}_2", "root trace of the covariance of the data, at most $m2$", NON_NEGATIVE),
     Parameter("n_atoms", "n", "number of points of a finite data set", COUNT),
     Parameter("weights", r"(\pi_i)", "weights of the points of a finite data set (proportional; default equal)", POSITIVE, "", True),
-    Parameter("d_eff", r"d_{\mathrm{eff}}", "dimension of an affine subspace holding the data, at most d", COUNT),
-    Parameter("sigma_min", r"\sigma_{\min}", "smallest noise level, instead of delta", POSITIVE),
-    Parameter("sigma_max", r"\sigma_{\max}", "largest noise level, instead of T", POSITIVE),
-    Parameter("sigma", r"\sigma", "noise level, instead of t", POSITIVE),
-    Parameter("sigma_hat", r"\hat\sigma", "noise level, instead of t_hat", POSITIVE),
+    Parameter("d_eff", r"d_{\mathrm{eff}}", "dimension of an affine subspace holding the data, at most $d$", COUNT),
+    Parameter("sigma_min", r"\sigma_{\min}", "smallest noise level, instead of $delta$", POSITIVE),
+    Parameter("sigma_max", r"\sigma_{\max}", "largest noise level, instead of $T$", POSITIVE),
+    Parameter("sigma", r"\sigma", "noise level, instead of $t$", POSITIVE),
+    Parameter("sigma_hat", r"\hat\sigma", "noise level, instead of $t_hat$", POSITIVE),
     Parameter("sigmas", r"(\sigma_{n_2}, \dots, \sigma_{n_k})", "noise levels, instead of times", POSITIVE, "", True),
     Parameter("C", "C", "the unspecified constant of an order-form statement", POSITIVE),
     Parameter("eps", r"\varepsilon", "target accuracy of an order-form statement", POSITIVE),
     Parameter("u", "u", "time of the OU smoothing after sampling", POSITIVE, "Corollary 9"),
     Parameter("gamma", r"\gamma", "friction of the underdamped Langevin corrector", POSITIVE, "Corollary 10"),
     Parameter("tau_c", r"\tau_c", "total time of the underdamped Langevin corrector", POSITIVE, "Corollary 10"),
-    Parameter("L_phi", r"L_\varphi", "Lipschitz constant of the learned score at time delta", POSITIVE),
+    Parameter("L_phi", r"L_\varphi", "Lipschitz constant of the learned score at time $delta$", POSITIVE),
     Parameter("eta", r"\eta", "step of the underdamped Langevin corrector", POSITIVE, "Corollary 10"),
-    Parameter("KL", r"\mathrm{KL}", "relative entropy of the data law to N(0, I)", NON_NEGATIVE),
-    Parameter("FI", r"\mathrm{FI}", "relative Fisher information of the data law to N(0, I)", NON_NEGATIVE),
+    Parameter("KL", r"\mathrm{KL}", "relative entropy of the data law to $N(0, I)$", NON_NEGATIVE),
+    Parameter("FI", r"\mathrm{FI}", "relative Fisher information of the data law to $N(0, I)$", NON_NEGATIVE),
     Parameter("c_rate", r"c", "unspecified rate in the exponent of an order-form statement", POSITIVE),
-    Parameter("eps_w", r"\varepsilon_w", "step-weighted L2 score error (sum_n h_n E norm(s_phi - s)^2)^(1/2), time as in the source", NON_NEGATIVE),
+    Parameter("eps_w", r"\varepsilon_w", "step-weighted $L2$ score error (sum_n $h_n$ E norm($s_phi$ - s)^2)^(1/2), time as in the source", NON_NEGATIVE),
     Parameter("kappa", r"\kappa", "largest ratio of a step to min(1, time left)", POSITIVE),
     Parameter("hbar", r"\bar h", "largest ratio of a step to the time left", POSITIVE),
     Parameter("L_os", r"L_{os}", "one-sided Lipschitz constant of the learned score at all times", NON_NEGATIVE),
     Parameter("L_v", r"L_v", "Lipschitz constant of the learned velocity field at all times", NON_NEGATIVE),
-    Parameter("eps_v", r"\varepsilon_v", "L2 error of the learned velocity field", NON_NEGATIVE),
+    Parameter("eps_v", r"\varepsilon_v", "$L2$ error of the learned velocity field", NON_NEGATIVE),
     Parameter("eps_loss", r"\varepsilon_{\ell}", "bound on the loss of a learned flow map", NON_NEGATIVE),
     Parameter("L_map", r"L_{map}", "Lipschitz constant of the exact flow maps between any two times", AT_LEAST_ONE),
     Parameter("eps_est", r"\varepsilon_{est}", "estimation error of consistency training", NON_NEGATIVE),
@@ -165,14 +169,14 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter("p", "p", "order of the one-step solver", COUNT),
     Parameter("sigma_high", r"\sigma_{j}", "noise level a step starts from", POSITIVE),
     Parameter("sigma_low", r"\sigma_{j+1}", "noise level a step ends at", POSITIVE),
-    Parameter("eps_ci", r"\varepsilon_{ci}", "L2 consistency error of one interval of the training grid (not per unit of time)", NON_NEGATIVE),
+    Parameter("eps_ci", r"\varepsilon_{ci}", "$L2$ consistency error of one interval of the training grid (not per unit of time)", NON_NEGATIVE),
     Parameter("dtau", r"\Delta\tau", "spacing of a uniform training grid that begins at time 0", POSITIVE),
-    Parameter("W_prev", r"W_2(q_{k-1}, p_\delta)", "distance to p_delta after the previous evaluation", NON_NEGATIVE, "Corollary 5"),
+    Parameter("W_prev", r"W_2(q_{k-1}, p_\delta)", "distance to $p_delta$ after the previous evaluation", NON_NEGATIVE, "Corollary 5"),
     Parameter("a", "a", "beginning of a stretch of the grid", POSITIVE, internal=True),
     Parameter("b", "b", "end of a stretch of the grid", POSITIVE, internal=True),
     Parameter("t_switch", r"t_\circ", "time at which a profile of two rules changes from the first to the second", POSITIVE, internal=True),
-    Parameter("t_switch_hat", r"\hat t_\circ", "likewise, in the map error at t_hat", POSITIVE, internal=True),
-    Parameter("t_prev", r"t_{j-1}", "time of the evaluation before the one at t_hat", POSITIVE, internal=True),
+    Parameter("t_switch_hat", r"\hat t_\circ", "likewise, in the map error at $t_hat$", POSITIVE, internal=True),
+    Parameter("t_prev", r"t_{j-1}", "time of the evaluation before the one at $t_hat$", POSITIVE, internal=True),
     Parameter("q", "q", "weighted root sum of squares of step sizes", NON_NEGATIVE, internal=True),
     Parameter("y", "y", "free parameter of the atoms profile", POSITIVE, internal=True),
     Parameter("nu", r"\nu", "(sum of the root weights)^2 of a finite data set", POSITIVE, internal=True),
@@ -298,6 +302,31 @@ SIGNS: tuple[tuple[str, str, str], ...] = (
     (r"\\mathrm\{DDIM\}", r"\mathrm{DDIM}", "one DDIM step with the exact score"),
 )
 """What a statement's left-hand side is written in, beyond parameters: a pattern of its LaTeX, the sign, its meaning."""
+
+
+WRITTEN: Mapping[str, str] = FrozenDict(
+    {
+        "f_theta": r"f_\theta", "s_phi": r"s_\phi", "p_data": r"p_{\mathrm{data}}", "p_delta": r"p_\delta", "W1": "W_1", "W2": "W_2",
+        "L2": "L^2", "log": r"\log", "~": r"\sim", ".": r"\cdot", "<=": r"\leq", ">=": r"\geq",
+    }
+)  # fmt: skip
+"""LaTeX of what marked math has besides parameters."""
+_TOKEN = re.compile(r"[A-Za-z]\w*|\^\((.*?)\)|[<>]=|~|(?<=\()\.")
+
+
+def typeset(marked: str) -> str:
+    r"""LaTeX of math in the names of the table, as it is marked in a :class:`~cmbound.theory.prose.Prose`.
+
+    >>> print(typeset("s(., t) <= L_s^(-1/2)"))
+    s(\cdot, t) \leq L_s^{-1/2}
+    """
+
+    def token(found: re.Match[str]) -> str:
+        if found[1]:
+            return f"^{{{typeset(found[1])}}}"
+        return TABLE[found[0]].latex if found[0] in TABLE else WRITTEN.get(found[0], found[0])
+
+    return _TOKEN.sub(token, marked)
 
 
 @cache

@@ -21,6 +21,7 @@ from cmbound.errors import InputError
 from cmbound.frozen import Record
 from cmbound.theory.expressions import checked_expression, checked_relation, checked_symbols
 from cmbound.theory.notation import PUBLIC, TABLE, Parameter, add
+from cmbound.theory.prose import Prose
 from cmbound.theory.variants import LastTime, LocalErrorSum, Placeholder, ScheduleSum, StartGap
 
 KINDS = ("order", "explicit", "exact")
@@ -39,7 +40,7 @@ class Assumption:
 
     Attributes:
         id: short name, unique within a statement.
-        text: what is assumed.
+        text: what is assumed; math may stand between dollar signs (:class:`~cmbound.theory.prose.Prose`).
         predicate: a SymPy relation over parameters (checked at evaluation), or None (reported as assumed).
     """
 
@@ -49,7 +50,7 @@ class Assumption:
 
     def __post_init__(self) -> None:
         checked_text("the id of an assumption", self.id)
-        checked_text(f"the text of assumption {self.id!r}", self.text)
+        object.__setattr__(self, "text", Prose(checked_text(f"the text of assumption {self.id!r}", self.text)))
         checked_relation(f"the predicate of assumption {self.id!r}", self.predicate, PUBLIC)
 
 
@@ -85,13 +86,28 @@ class Term:
         checked_expression(f"term {self.name!r}", self.expression)
 
 
+@dataclass(frozen=True)
+class Pair:
+    """An explicit statement beside the order forms of the same quantity, of which the last one is printed.
+
+    Attributes:
+        title: the quantity in a few words.
+        order: ids of the order forms.
+        explicit: id of the explicit statement.
+    """
+
+    title: str
+    order: tuple[str, ...]
+    explicit: str
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Theorem(Record):
     """A statement: metric <= sum of named terms, under assumptions.
 
     Attributes:
         id: permanent name.
-        title: one line.
+        title: one line; math may stand between dollar signs, here and in ``metric`` (:class:`~cmbound.theory.prose.Prose`).
         kind: ``order`` (hidden constant C, not a bound), ``explicit`` (a bound) or ``exact`` (an equality).
         status: ``stated`` or ``implied`` (order form, see theory 2), ``proved`` (explicit form).
         metric: what is bounded, in words (``W2``, ``TV``, ...).
@@ -157,6 +173,8 @@ class Theorem(Record):
         checked_kind(f"the reference of {here}", self.reference, Reference)
         checked_tuple(f"the assumptions of {here}", self.statement_assumptions, Assumption)
         checked_distinct(f"the assumptions of {here}", (x.id for x in self.statement_assumptions))
+        for name in ("title", "metric", "complexity_metric"):
+            object.__setattr__(self, name, Prose(getattr(self, name)))
         self._check_quantity(here)
         self._check_terms(here)
         for name in ("ve_factor", "complexity"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -12,6 +11,7 @@ from typing import Any
 
 from cmbound.checks import checked_name, checked_text
 from cmbound.errors import DomainError, InputError, UnknownNameError
+from cmbound.files import toml_of
 from cmbound.frozen import Record
 from cmbound.names import CHOICES
 from cmbound.numbers import parse
@@ -99,9 +99,9 @@ class Preset(Result, Record):
 
 
 @cache
-def _table() -> dict[str, Preset]:
+def _presets() -> dict[str, Preset]:
     text = resources.files(__name__).joinpath("presets.toml").read_text(encoding="utf-8")
-    return {name: _read(name, row) for name, row in tomllib.loads(text).items()}
+    return {name: _read(name, row) for name, row in toml_of(text, "presets.toml").items()}
 
 
 def _read(name: str, row: Mapping[str, Any]) -> Preset:
@@ -116,7 +116,7 @@ def _read(name: str, row: Mapping[str, Any]) -> Preset:
 
 def names() -> tuple[str, ...]:
     """The names of the presets, in their order."""
-    return tuple(_table())
+    return tuple(_presets())
 
 
 def preset(name: str) -> Preset:
@@ -125,6 +125,6 @@ def preset(name: str) -> Preset:
     Raises:
         UnknownNameError: there is none; the message names the nearest one.
     """
-    if not isinstance(name, str) or name not in _table():
+    if not isinstance(name, str) or name not in _presets():
         raise UnknownNameError("preset", name, names())
-    return _table()[name]
+    return _presets()[name]

@@ -13,20 +13,20 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from cmbound.checks import checked_whole
 from cmbound.errors import DomainError, InputError
 from cmbound.evaluation.statement import theorem as find
-from cmbound.frozen import Record
 from cmbound.papers.figures.data import FigureData
 from cmbound.papers.figures.ratios import check_count, decided
 from cmbound.papers.figures.style import (
     BLACK,
     COLOURS,
-    GREY,
     MARKERS,
     ORDER_DASHES,
     called,
     in_paper_style,
+    label,
     legend,
+    level,
     new_figure,
-    tidy,
+    short,
 )
 from cmbound.parallel import mapped
 from cmbound.theory.records import Theorem
@@ -43,7 +43,7 @@ _LOWEST = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
-class TightnessData(FigureData, Record):
+class TightnessData(FigureData):
     """Ratios true/bound by dimension.
 
     Attributes:
@@ -150,42 +150,38 @@ def tightness_data(
 def tightness_figure(data: TightnessData, *, width: str = "column", title: str | None = None) -> Figure:
     """Draw the largest (filled marks) and the median ratio (open marks) against the dimension.
 
-    Args:
-        data: what to draw.
-        width: ``column`` or ``page``.
-        title: above the legend.
+    The arguments are as for :func:`.terms.terms_figure`.
 
     Raises:
         InputError: no instance, or another width.
     """
     if not any(any(x) for x in data.decided.values()):
         raise InputError("no instance was decided: nothing to draw")
-    figure = new_figure(width, 2.6)
-    axes = figure.subplots()
+    figure, (axes,) = new_figure(width, 2.6)
     lowest, highest = 1.0, 1.0
     for i, id in enumerate(data.statements):
         order = find(id).kind == "order"
         style: dict[str, Any] = {"color": COLOURS[i], "marker": MARKERS[i], "markersize": 5.5 - 0.7 * i, "zorder": 3 + i / 10}
-        for rows, label, line, face in (
-            (data.largest, called(find(id)), ORDER_DASHES if order else "-", COLOURS[i]),
-            (data.median, None, ORDER_DASHES if order else ":", "white"),
+        for rows, name, line, face in (
+            (data.largest, called(find(id)), "-", COLOURS[i]),
+            (data.median, None, ":", "white"),
         ):
-            values = np.array([np.nan if x is None else x for x in rows[id]], dtype=np.float64)
-            axes.plot(data.dimensions, values, linestyle=line, markerfacecolor=face, label=label, **style)
+            values = np.array(rows[id], dtype=np.float64)  # None becomes nan
+            axes.plot(
+                data.dimensions, values, linestyle=ORDER_DASHES if order else line, markerfacecolor=face, label=name, **style
+            )
             seen = values[values > 0]
             lowest, highest = min([lowest, *seen]), max([highest, *seen])
-    axes.axhline(1.0, color=GREY, linewidth=0.7, linestyle=(0, (6, 3)), zorder=1)
+    level(axes, 1.0)
     axes.set_yscale("log", nonpositive="mask")
     axes.set_ylim(max(lowest, _LOWEST) / 1.5, highest * 1.5)
-    tidy(axes.yaxis)
+    label(axes, "dimension $d$", "true error / bound")
     if len(data.dimensions) > 1 and data.dimensions[-1] > 4:
         axes.set_xscale("log", base=2)
     axes.xaxis.set_major_locator(FixedLocator(data.dimensions))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-    axes.set_xlabel("dimension $d$")
-    axes.set_ylabel("true error / bound")
-    for label, line, face in (("largest", "-", BLACK), ("median", ":", "white")):
-        axes.plot([], [], color=BLACK, marker="o", linestyle=line, markerfacecolor=face, label=label)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: short(x)))
+    for name, line, face in (("largest", "-", BLACK), ("median", ":", "white")):
+        axes.plot([], [], color=BLACK, marker="o", linestyle=line, markerfacecolor=face, label=name)
     legend(figure, axes, title, 2 if width == "column" else 4)
     return figure

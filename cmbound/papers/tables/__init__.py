@@ -1,16 +1,20 @@
 """Tables for papers: one small function for each, which returns a :class:`~cmbound.reports.table.Table`.
 
-Adding a table means adding a function to one of the files here and a line to :data:`NAMES`.
+Adding a table means adding a public function to one of the files here. Its first argument is ``digits``, the others are the
+options of the table; the first line of its docstring is the table's title.
 """
 
 from __future__ import annotations
 
+import ast
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
-from cmbound.errors import DomainError, InputError, UnknownNameError
+from cmbound.checks import checked_name
+from cmbound.errors import DomainError, InputError
 from cmbound.frozen import FrozenDict
 from cmbound.reports.table import Table
 from cmbound.threads import alone
@@ -25,25 +29,23 @@ class Entry:
 
     title: str
     module: str
-    options: tuple[str, ...] = ()
+    options: tuple[str, ...]
 
 
-_CAMPAIGN = ("statements", "instances", "seed", "jobs", "saved", "progress")
+def _entries() -> dict[str, Entry]:
+    """The tables, read off the source files: nothing heavy is imported, so that a shell can complete them at once."""
+    found = {}
+    for path in Path(__file__).parent.glob("*.py"):
+        functions = (x for x in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(x, ast.FunctionDef))
+        for x in functions:
+            arguments = [y.arg for y in x.args.args]
+            if arguments[:1] == ["digits"] and not x.name.startswith("_"):
+                title = (ast.get_docstring(x) or "").partition("\n")[0].rstrip(".")
+                found[x.name] = Entry(title[:1].lower() + title[1:], path.stem, tuple(arguments[1:]))
+    return dict(sorted(found.items()))
 
-NAMES: Mapping[str, Entry] = FrozenDict(
-    {
-        "statements": Entry("the order form of the paper beside the explicit form", "statements", ("statements", "profile")),
-        "assumptions": Entry("which statement assumes what", "statements", ("statements",)),
-        "complexity": Entry("number of steps for an error of eps", "statements"),
-        "budgets": Entry("what a target error needs, for presets", "settings", ("statement", "targets", "presets", "progress")),
-        "verification": Entry("comparison with the truth", "checks", (*_CAMPAIGN, "world")),
-        "planted": Entry("planted mistakes that were caught", "checks", ("statements", "seed", "jobs", "saved", "progress")),
-        "sharpness": Entry("how much of each term is needed", "checks", (*_CAMPAIGN, "world")),
-        "presets": Entry("parameters and bounds of the presets", "settings", ("presets", "statement")),
-        "comparison": Entry("bounds of different papers at one point", "settings", ("statements", "metric", "params")),
-        "custom": Entry("a table of your own", "custom", ("spec",)),
-    }
-)
+
+NAMES: Mapping[str, Entry] = FrozenDict(_entries())
 
 
 @alone
@@ -65,9 +67,7 @@ def table(name: str, *, caption: str = "", label: str = "", digits: int = DIGITS
         UnknownNameError: no such table, or an option it does not have.
         CmboundError: as for what the table shows.
     """
-    if not isinstance(name, str) or name not in NAMES:
-        raise UnknownNameError("table", name, NAMES)
-    entry = NAMES[name]
+    entry = NAMES[checked_name("table", name, NAMES)]
     for key in options:
         if key not in entry.options:
             known = f"it takes {', '.join(x for x in entry.options if x != 'progress')}" if entry.options else "it takes none"
