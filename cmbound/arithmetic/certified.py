@@ -166,6 +166,8 @@ INTEGRAL_EVALUATIONS = 50_000
 """Most values of an integrand that one integral may take."""
 SHAPE_BITS = 256
 """Precision at which the shape of a user's function is decided."""
+PRECISIONS = (128, 512, 2048)
+"""Precisions tried one after the other until something about a user's function is settled."""
 SINGULAR_BITS = 1 << 8
 """Precision at which an integral is given up that has no finite enclosure, or takes too many values and is still not known."""
 _ENOUGH = 4

@@ -10,11 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from cmbound.arithmetic.approximate import compile
-from cmbound.arithmetic.backend import ordered_symbols
 from cmbound.catalogue.presets import preset
 from cmbound.errors import DomainError
 from cmbound.evaluation.setting import resolve
+from cmbound.evaluation.sums import FLOATS
 from cmbound.evaluation.terms import prepared, term_rows
 from cmbound.theory.notation import TABLE
 from cmbound.theory.records import Theorem
@@ -56,9 +55,7 @@ def best(theorem: Theorem, params: Mapping[str, Any]) -> dict[str, str]:
         with np.errstate(all="ignore"):
             total = sum(y for x, y in term_rows(setting, sums, paths)[-1].items() if x in moved)
             for limit in limits:
-                order = ordered_symbols(limit)
-                room = compile((limit.gts - limit.lts,), order)(*(sums.fixed[x] for x in order))[0]
-                total = np.where(room >= 0, total, np.inf)
+                total = np.where(FLOATS.value(limit.gts - limit.lts, sums.fixed) >= 0, total, np.inf)
         return np.where(np.isnan(total), np.inf, total)
 
     return _allowed(theorem, params, names, smallest(value, len(names)))

@@ -31,7 +31,6 @@ from cmbound.theory.variants import Clock
 
 Shape = tuple[str, Assumption, str]
 """A profile's name, what it must satisfy, and ``checked`` or ``assumed``."""
-_PRECISIONS = (128, 512, 2048)
 _ADVICE = (
     "bound the sum over the steps of the integral of (e^(u - t_n) - 1) A(u), or take (e^h - 1) times the integral of A, "
     "and give that by Profile.from_stretch"
@@ -178,7 +177,7 @@ def _integral(name: str, acceleration: Any, symbols: tuple[Any, ...], exact: Map
     expr = Integral(acceleration, (t, a, b))
     given = {**exact, **ends}
     order = tuple(sorted(given, key=lambda x: x.name))
-    for bits in _PRECISIONS:
+    for bits in certified.PRECISIONS:
         with certified.precision(bits):
             ball = certified.compile((expr,), order)(*(certified.number(given[x]) for x in order))[0]
             if ball.is_finite() and ball.rel_accuracy_bits() > 20:

@@ -12,11 +12,20 @@ from cmbound.reports.cells import Cell, dollars, math, mixed
 from cmbound.reports.report import Body, Report
 from cmbound.reports.table import Table
 from cmbound.reports.words import joined, prose, symbol
-from cmbound.theory.formulas import closed_terms, latex, latex_statement, on_a_grid, optional_rows, required_rows, statement_parts
+from cmbound.theory.formulas import (
+    closed_terms,
+    latex,
+    latex_statement,
+    on_a_grid,
+    one_profile,
+    optional_rows,
+    required_rows,
+    statement_parts,
+)
 from cmbound.theory.functions import Named, plain, v
 from cmbound.theory.notation import SIGNS
 from cmbound.theory.profiles import PROFILES
-from cmbound.theory.records import Assumption, Theorem
+from cmbound.theory.records import Theorem
 from cmbound.theory.rules import Profile
 from cmbound.theory.variants import PLACEHOLDERS, TEACHERS, Placeholder
 
@@ -63,17 +72,13 @@ def _signs(text: str, expr: Any) -> list[dict[str, str]]:
     return found
 
 
-def _profile_assumptions(profile: str | Profile | None) -> tuple[Assumption, ...]:
-    if isinstance(profile, Profile):
-        return profile.assumptions
-    return PROFILES[profile].assumptions if profile is not None and profile in PROFILES else ()
-
-
 def statement_data(theorem: Theorem, **options: Any) -> dict[str, Any]:
     """A statement with everything known about it (options as for :meth:`~cmbound.evaluation.statement.Statement.formula`)."""
     terms = closed_terms(theorem, **options)
     left, right = statement_parts(theorem, **options)
     expression = sympy.Add(*(x.expression for x in terms))
+    profile = one_profile(options.get("profile"))
+    assumptions = (*theorem.assumptions, *(() if profile is None else profile.assumptions))
     data: dict[str, Any] = {
         "id": theorem.id,
         "title": theorem.title,
@@ -91,7 +96,7 @@ def statement_data(theorem: Theorem, **options: Any) -> dict[str, Any]:
         "optional_parameters": [_row(x) for x in optional_rows(theorem)],
         "assumptions": [
             {"id": x.id, "text": x.text, "predicate": None if x.predicate is None else str(x.predicate)}
-            for x in {(x.id, x.text): x for x in (*theorem.assumptions, *_profile_assumptions(options.get("profile")))}.values()
+            for x in {(x.id, x.text): x for x in assumptions}.values()
         ],
         "reference": {"key": theorem.reference.key, "place": theorem.reference.place},
         "provenance": theorem.provenance,
@@ -108,18 +113,11 @@ def statement_data(theorem: Theorem, **options: Any) -> dict[str, Any]:
             {"name": p.name, "title": p.title, "teachers": {t: sorted(p.parameters(t)) for t in p.rules}}
             for p in PROFILES.values()
         ]
-        data["on_a_grid"] = (
-            {
-                name: {
-                    x.name: latex(on_a_grid(x.expression, teacher, None))
-                    for x in theorem.sources
-                    if x.expression.has(Placeholder)
-                }
-                for name, teacher in TEACHERS.items()
-            }
-            if not theorem.recursion
-            else {}
-        )
+        summed = [] if theorem.recursion else [x for x in theorem.sources if x.expression.has(Placeholder)]
+        data["on_a_grid"] = {
+            name: {x.name: latex(on_a_grid(x.expression, teacher, None)) for x in summed}
+            for name, teacher in (TEACHERS.items() if summed else ())
+        }
     return data
 
 
@@ -146,7 +144,7 @@ def _statement_page(data: dict[str, Any]) -> Body:
     page.line(mixed(f"{data['id']}: ", prose(data["title"])))
     page.line(f"{data['kind']} form, {data['status']}; {data['reference']['key']}, {data['reference']['place']}")
     page.line(f"known: {data['known']}; clock: {data['clock']}")
-    page.line(f"provenance: {data['provenance']}", 0)
+    page.line(f"provenance: {data['provenance']}")
     page.line()
     sign = "<~" if data["kind"] == "order" else "<="
     left = math(data["latex_lines"][0], f"{data['quantity']} {sign}")

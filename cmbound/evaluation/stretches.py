@@ -18,8 +18,6 @@ from cmbound.evaluation.sums import Piece, Sums
 from cmbound.theory.notation import a, b, h
 from cmbound.theory.rules import Rule
 
-_PRECISIONS = (128, 512, 2048)
-
 
 def check_stretches(setting: Setting, paths: Mapping[Any, tuple[Piece, ...]]) -> None:
     """Check the values a path takes of stretch functions given by a user, in balls.
@@ -36,11 +34,11 @@ def check_stretches(setting: Setting, paths: Mapping[Any, tuple[Piece, ...]]) ->
     left: list[tuple[Any, Piece, dict[int, bool] | None]] = [
         (end, piece, None) for end, pieces in paths.items() for piece in pieces if piece.profile in own
     ]
-    for bits in _PRECISIONS:
+    for bits in certified.PRECISIONS:
         if left:
             with certified.precision(bits):
                 sums = Sums(setting, Balls())
-                left = [(*x[:2], rows) for x in left if (rows := _unsettled(sums, *x, last=bits == _PRECISIONS[-1]))]
+                left = [(*x[:2], rows) for x in left if (rows := _unsettled(sums, *x, last=bits == certified.PRECISIONS[-1]))]
 
 
 def _unsettled(sums: Sums, end: Any, piece: Piece, rows: dict[int, bool] | None, last: bool) -> dict[int, bool]:

@@ -248,14 +248,15 @@ def computable_terms(
     if profile not in (None, "auto") or teacher != "exponential-integrator":
         require_profile(theorem, "profile or teacher")
     who: Teacher = choose("teacher", teacher, TEACHERS)
-    which = _profile(profile)
+    which = one_profile(profile)
     terms = outer_terms(theorem, target, begin, chosen, theorem.sources)
     if who.needs_grid and theorem.uses_profile:
         return tuple(Term(x.name, on_a_grid(x.expression, who, which, chosen)) for x in terms)
     return tuple(Term(x.name, resolve_closed(x.expression, who, which, chosen)) for x in terms)
 
 
-def _profile(given: str | Profile | None) -> Profile | None:
+def one_profile(given: str | Profile | None) -> Profile | None:
+    """The profile asked for; None where all may be used."""
     if isinstance(given, Profile):
         return given
     return None if given in (None, "auto") else profile(str(given))
