@@ -272,7 +272,9 @@ def _pointwise(phi: Any, additive: bool = True, **kwargs: Any) -> Rule:
 SECOND_MOMENT = Assumption("A1", "the data have a finite second moment $m2$ (Assumption 1)")
 LIPSCHITZ = Assumption("A2", "the score $s(., t)$ is $L_s$-Lipschitz for all $t$ in $[t_star, T]$ (Assumption 2)")
 BOUNDED = Assumption("support", "the data lie in a ball of radius $R$ (any centre)")
-SMOOTHED = Assumption("smoothed", "the data are $U + tau z$ with $z ~ N(0, I)$ independent of $U$ and $U$ in a ball of radius $R$")
+SMOOTHED = Assumption(
+    "smoothed", "the data are $U + tau z$ with $z ~ N(0, I)$ independent of $U$ and $U$ in a ball of radius $R$"
+)
 ATOMS = Assumption("atoms", "the data are the law of $n_atoms$ points (with the given weights) in a ball of radius $R$")
 
 # --- (a), (f): any law ----------------------------------------------------------------------------------------------
