@@ -68,7 +68,7 @@ CALLS: list[Callable[[], Any]] = [
     lambda: ONE_STEP.latex(profile="lipschitz"),
     lambda: str(ONE_STEP.substitute(profile="lipschitz", L_s=3)),
     lambda: str(ONE_STEP.diff("L_f", profile="universal")),
-    lambda: cmbound.swept("presets").markdown(),
+    lambda: cmbound.table("presets").markdown(),
     _drawn,
 ]
 

@@ -307,7 +307,8 @@ SIGNS: tuple[tuple[str, str, str], ...] = (
 WRITTEN: Mapping[str, str] = FrozenDict(
     {
         "f_theta": r"f_\theta", "s_phi": r"s_\phi", "p_data": r"p_{\mathrm{data}}", "p_delta": r"p_\delta", "W1": "W_1", "W2": "W_2",
-        "L2": "L^2", "log": r"\log", "~": r"\sim", ".": r"\cdot", "<=": r"\leq", ">=": r"\geq",
+        "L2": "L^2", "TV": r"\mathrm{TV}", "lam_T": r"\lambda_T", "lam_delta": r"\lambda_\delta", "log": r"\log", "max": r"\max",
+        "~": r"\sim", ".": r"\cdot", "<=": r"\leq", ">=": r"\geq",
     }
 )  # fmt: skip
 """LaTeX of what marked math has besides parameters."""

@@ -275,7 +275,7 @@ class Corollary(Record):
         limits: names of the parameters in whose limits the order is claimed, each on its own, the others fixed.
         exact: the claim is an equality, not an order.
         reference: where it is stated.
-        text: what it says.
+        text: what it says; math may stand between dollar signs (:class:`~cmbound.theory.prose.Prose`).
     """
 
     id: str
@@ -288,6 +288,10 @@ class Corollary(Record):
     quantity: Any = "total"
     limits: tuple[str, ...] = ()
     exact: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "text", Prose(self.text))
 
     def __repr__(self) -> str:
         return f"<Corollary {self.id}: {self.text}>"
