@@ -117,7 +117,7 @@ def _table(verdicts: Sequence[Verdict]) -> Table:
     """For a paper: below the name of each corollary what it says and what was derived."""
     rows = []
     for x in verdicts:
-        name = mixed(Cell(f"{x.corollary.id} ("), prose(x.corollary.reference), Cell(f"): {x.status} by {x.how}"))
+        name = mixed(Cell(f"{x.corollary.id} ("), Cell(x.corollary.reference), Cell(f"): {x.status} by {x.how}"))
         rows.append((name, prose(x.corollary.text), x.shown))
     header, widths = ("corollary", "claim", "derived"), {1: 0.45, 2: 0.45}
     return Table(header, tuple(rows), "lll", widths=widths, layout="headings", size="footnotesize", tight=True)

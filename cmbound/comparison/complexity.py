@@ -23,7 +23,7 @@ from cmbound.frozen import FrozenDict, Record
 from cmbound.reports.cells import Cell, math
 from cmbound.reports.report import Body, Report, Result
 from cmbound.reports.table import Table
-from cmbound.reports.words import formula, joined, prose, symbol
+from cmbound.reports.words import formula, joined, named, symbol
 from cmbound.theory.notation import N, R, T, delta, eps, h
 from cmbound.theory.records import Corollary, Theorem
 from cmbound.threads import alone
@@ -399,10 +399,10 @@ def _for_paper(rows: Sequence[Complexity], notes: Sequence[str]) -> Table:
     heads = (Cell("accuracy"), Cell("statement"), math("N", "N"), *map(_sign, present))
     places = list(dict.fromkeys(x.column for x in rows))
     body = tuple(
-        (prose(x.column), Cell(x.marked), formula(x.expression, _SHORT), *(_power(x.power(name)) for name in present))
+        (named(x.column), Cell(x.marked), formula(x.expression, _SHORT), *(_power(x.power(name)) for name in present))
         for x in sorted(rows, key=lambda x: places.index(x.column))
     )
-    said = (Cell("In brackets what was neither proved here nor read in its source."), *map(prose, notes))
+    said = (Cell("In brackets what was neither proved here nor read in its source."), *map(named, notes))
     header, alignment = tuple(x.string() for x in heads), "lll" + "r" * len(present)
     return Table(header, body, alignment, heads=heads, widths={1: 0.2}, notes=said, **_NARROW)
 
@@ -428,9 +428,9 @@ def _verdicts_for_paper(found: Sequence[Against]) -> Table:
     for x in found:
         against = [x.theirs.marked, x.theirs.through, "" if x.comparable else f"not the same accuracy: {x.theirs.column}"]
         steps = math(f"N = {formula(x.ours.expression, _SHORT).text}", f"N = {x.ours.expression}")
-        heading = joined((Cell(x.ours.id), steps, prose(x.ours.column)), ", ")
+        heading = joined((Cell(x.ours.id), steps, named(x.ours.column)), ", ")
         columns = (pairs(x, names) for names in (x.better, x.same, x.worse))
-        rows.append((heading, prose("; ".join(filter(None, against))), *columns))
+        rows.append((heading, named("; ".join(filter(None, against))), *columns))
     header, widths = ("ours", "against", "better", "matches", "worse"), {1: 0.28, 2: 0.2, 3: 0.2, 4: 0.2}
     said = (Cell("In brackets the exponents: ours, theirs."),)
     return Table(header, tuple(rows), "lllll", widths=widths, notes=said, **_NARROW)

@@ -23,7 +23,7 @@ from cmbound.numbers import exact, rounded
 from cmbound.reports.cells import Cell, number
 from cmbound.reports.report import Body, Report, Result
 from cmbound.reports.table import Table
-from cmbound.reports.words import joined, prose, symbol
+from cmbound.reports.words import joined, named, symbol
 from cmbound.theory.formulas import accepts
 from cmbound.theory.notation import TABLE
 from cmbound.theory.records import Theorem
@@ -132,7 +132,7 @@ class Phase(Result, Record):
     def report(self) -> Report:
         """How much each statement wins, and the borders; CSV holds every point."""
         axes = joined(map(symbol, filter(None, (self.x_name, self.y_name))), " and ")
-        smallest = prose(f"{self.column}: the smallest of {', '.join(self.names)} over ")
+        smallest = named(f"{self.column}: the smallest of {', '.join(self.names)} over ")
         title = joined((smallest, axes, Cell(f" (float64, {self.winners.size} points)")), "")
         granted = () if self.constant is None else (f"order forms at C = {self.constant} are among them, which are no bounds",)
         notes = (*granted, *self.notes)
@@ -149,7 +149,7 @@ class Phase(Result, Record):
         page.line()
         page.line("borders, refined by bisection" if self.borders else "no border: the winner does not change")
         rows = tuple((Cell(name), number(share)) for name, share in (wins | none).items())
-        said = (title, *map(prose, notes))
+        said = (title, *map(named, notes))
         document.table(Table(("smallest", "share (%)"), rows, "lr", size="footnotesize", tight=True, notes=said))
         if self.borders:
             page.table(borders)

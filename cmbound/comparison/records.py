@@ -15,7 +15,7 @@ from cmbound.numbers import latex_number, plain_decimal, rounded, text_up
 from cmbound.reports.cells import Cell, math, number
 from cmbound.reports.report import Body, Report, Result
 from cmbound.reports.table import Table
-from cmbound.reports.words import joined, prose
+from cmbound.reports.words import joined, named
 from cmbound.theory.notation import TABLE
 from cmbound.theory.records import Theorem
 
@@ -280,7 +280,7 @@ def _given(comparison: Comparison) -> list[Cell]:
 def _equal(name: str, text: str) -> Cell:
     plain = f"{name} = {text}"
     if name not in TABLE or not _NUMBER.fullmatch(text):
-        return prose(plain)
+        return named(plain)
     return math(f"{TABLE[name].latex} = {latex_number(text)}", plain)
 
 
@@ -301,7 +301,7 @@ def _in_full(comparison: Comparison) -> Table:
 def _document(comparison: Comparison) -> Body:
     """For a paper: rankings, then what stands apart, then for each reason what does not apply."""
     tier = (_APPROXIMATE,) if comparison.tier == "approximate" else ()
-    said = (*map(prose, (*tier, *comparison.notes, *_implied(comparison))), *_given(comparison))
+    said = (*map(named, (*tier, *comparison.notes, *_implied(comparison))), *_given(comparison))
     document = Body()
     for table in (_ranked_table(comparison), _apart_table(comparison), _reasons_table(comparison)):
         if table.rows:
@@ -312,7 +312,7 @@ def _document(comparison: Comparison) -> Body:
 
 def _ranked_table(comparison: Comparison) -> Table:
     rows = tuple(
-        (prose(name), number(str(x.rank)), Cell(x.id), x.bound, prose(f"mostly {x.term}; {x.remarks}".removesuffix("; ")))
+        (named(name), number(str(x.rank)), Cell(x.id), x.bound, named(f"mostly {x.term}; {x.remarks}".removesuffix("; ")))
         for name in comparison.winners
         for x in comparison.ranking(name)
     )
@@ -321,7 +321,7 @@ def _ranked_table(comparison: Comparison) -> Table:
 
 def _apart_table(comparison: Comparison) -> Table:
     rows = tuple(
-        (prose(name), Cell(x.id), x.bound, prose(x.reason))
+        (named(name), Cell(x.id), x.bound, named(x.reason))
         for name in comparison.columns
         for x in comparison.rows
         if x.column == name and x.status in (ORDER, UNCONFIRMED)
@@ -333,5 +333,5 @@ def _reasons_table(comparison: Comparison) -> Table:
     reasons: dict[str, list[str]] = {}
     for x in _inapplicable(comparison):
         reasons.setdefault(x.reason, []).append(x.id)
-    rows = tuple((Cell(", ".join(ids)), prose(reason)) for reason, ids in reasons.items())
+    rows = tuple((Cell(", ".join(ids)), named(reason)) for reason, ids in reasons.items())
     return Table(("not applicable", "reason"), rows, "ll", widths={0: 0.35, 1: 0.55})
