@@ -33,6 +33,7 @@ from cmbound.theory.records import Term, Theorem
 from cmbound.verification import campaign, falsify as search, gaussian, mixture
 from cmbound.verification.affine import Affine, Law, underdamped
 from cmbound.verification.campaign import check, draw, judge, replay, run
+from cmbound.verification.experiments import EXPERIMENTS
 from cmbound.verification.falsify import falsify
 from cmbound.verification.instances import Instance, Outcome, Recipe, SkippedError, Truth
 from cmbound.verification.laboratories import LABORATORIES, build, draw_choices
@@ -567,16 +568,18 @@ def test_the_search_finds_attained_terms() -> None:
 
 def test_climbing_improves_and_stays_in_range() -> None:
     start = recipe("explicit-map-error", log_score=-3.0)
-    best = search.climb(lambda x: x.knobs["log_score"] - abs(x.knobs["log_delta"] + 2), start, gaussian.KNOBS, 400)
+    best = search.climb(
+        lambda x: x.knobs["log_score"] - abs(x.knobs["log_delta"] + 2), start, cmbound.theorem("explicit-map-error"), 400
+    )
     low, high = gaussian.KNOBS["log_score"]
     assert low <= best.knobs["log_score"] <= high
     assert best.knobs["log_score"] > 1.5
     assert best.knobs["log_delta"] == pytest.approx(-2, abs=0.2)
     assert best.choices == start.choices
-    lowest = search.climb(lambda x: -x.knobs["log_score"], start, gaussian.KNOBS, 300)
+    lowest = search.climb(lambda x: -x.knobs["log_score"], start, cmbound.theorem("explicit-map-error"), 300)
     assert lowest.knobs["log_score"] == pytest.approx(-6, abs=0.1)  # not down to where it is off
     assert lowest.knobs["log_score"] >= -6
-    assert search.climb(lambda x: 0.0, start, gaussian.KNOBS, 20) == start
+    assert search.climb(lambda x: 0.0, start, cmbound.theorem("explicit-map-error"), 20) == start
 
 
 # --- planted mistakes -----------------------------------------------------------------------------------------------
@@ -765,3 +768,81 @@ def test_the_process_in_numpy_is_that_of_the_theory() -> None:
         exact = [float(sympy.N(elementary(f(sympy.Rational(at))), 40)) for f in (c, s)]
         assert [float(signal(at)), float(noise(at))] == pytest.approx(exact, rel=1e-14)
         assert float(noise_level(at)) == pytest.approx(exact[1] / exact[0], rel=1e-13)
+
+
+# --- statements of one's own ------------------------------------------------------------------------------------------
+
+
+def own(id: str = "explicit-one-step", **changes: Any) -> Theorem:
+    """A statement that is in no catalogue, every term written out for the exponential integrator."""
+    statement = cmbound.theorem(id)
+    terms = statement.formula(**({"profile": "universal"} if statement.uses_profile else {}))
+    plain: dict[str, Any] = {"id": "mine", "sources": terms, "rests_on": (), "ve_factor": None, **changes}
+    return replace(statement, **plain)
+
+
+def test_a_statement_of_ones_own_is_checked() -> None:
+    """It goes to other processes with its terms; the teacher and the start are those its formula is for."""
+    report = check(own(), instances=30, seed=2, jobs=2)
+    assert (report.theorem, report.violations) == ("mine", 0)
+    assert report.passed > 15
+    wrong = halved(own(), "initialisation")
+    outcomes = [judge(draw(wrong, None, 2, n), wrong) for n in range(60)]
+    assert {x.recipe.choices["teacher"] for x in outcomes} == {"exponential-integrator"}
+    worst = next(x for x in outcomes if x.status == "violation")
+    assert replay(worst.to_dict(), wrong).to_dict() == worst.to_dict()
+    assert replay(worst.to_dict(), own()).status == "passed"
+
+
+def test_mistakes_are_planted_in_a_statement_of_ones_own() -> None:
+    report = planted([own("explicit-score-lipschitz")], draws=3)
+    known = planted(["explicit-score-lipschitz"], draws=3)
+    assert {x.plant.theorem for x in report.verdicts} == {"mine"}
+    assert [x.status for x in report.verdicts] == [x.status for x in known.verdicts]
+    verdict = report.having("caught")[0]
+    assert verdict.witness is not None
+    assert recheck(verdict.plant, verdict.witness, own("explicit-score-lipschitz")) > 1
+
+
+def test_a_simulation_is_set_beside_a_statement_of_ones_own() -> None:
+    world = cmbound.Gaussian([0.0, 1.0], [1.0, 0.5])
+    found = cmbound.simulate(world, statement=own(), n=10, teacher="exponential-integrator")
+    assert found.evaluation.theorem.id == found.to_dict()["theorem"] == "mine"
+    assert found.steps[0].bound == own_value(found.parameters)
+    assert found.violations == ()
+    with pytest.raises(InputError, match="mine is about one evaluation: leave out steps and times"):
+        cmbound.simulate(world, statement=own(), n=10, steps=2)
+    with pytest.raises(InputError, match="mine cannot be set beside a simulation: that takes an explicit statement"):
+        cmbound.simulate(world, statement=own("explicit-map-error"), n=10)
+
+
+def own_value(params: Any) -> float:
+    return cmbound.theorem(own()).evaluate(**params).value
+
+
+def test_a_statement_without_an_experiment_is_refused_in_one_line() -> None:
+    for wrong, kind, words in (
+        (own(experiment=""), InputError, "^mine cannot be checked: it names no experiment, so that no instances are known"),
+        (own(experiment="one_stpe"), UnknownNameError, "^unknown experiment of mine 'one_stpe'; did you mean 'one_step'"),
+    ):
+        for call in (lambda x: check(x, instances=2), lambda x: falsify(x, budget=1), lambda x: planted([x], draws=1)):
+            with pytest.raises(kind, match=words) as caught:
+                call(wrong)
+            assert "\n" not in str(caught.value)
+
+
+def test_every_experiment_checks_a_statement() -> None:
+    """The table holds no name that nothing uses, and the catalogue none that is not in the table."""
+    assert {x.experiment for x in catalogue if x.experiment} == set(EXPERIMENTS)
+
+
+@pytest.mark.parametrize(
+    "made", [lambda: check("explicit-map-lipschitz", instances=4), lambda: falsify("explicit-map-lipschitz", budget=0.01)]
+)
+def test_results_say_themselves(made: Any) -> None:
+    found = made()
+    assert len(repr(found)) < 120
+    assert str(found) == found.text()
+    assert json.loads(found.report().render("json")) == found.to_dict()
+    assert "explicit-map-lipschitz" in found.latex()
+    assert "<table>" in found._repr_html_()

@@ -11,12 +11,17 @@ from cmbound import names
 from cmbound.cli import CONTEXT
 from cmbound.cli.files import OutputFile, emit, figure_bytes
 from cmbound.cli.laws import build_world, law_options
-from cmbound.cli.options import FIGURE, Command, completer, report_options
+from cmbound.cli.options import FIGURE, Command, completer, named, report_options
 from cmbound.cli.progress import progress_bar
 
 LONG = 1e10
 """Multiplications that take some seconds."""
 CORRECTOR_NAMES = ("smoothing:", "overdamped:", "underdamped:")
+
+
+def choice(flag: str, offered: tuple[str, ...], help: str) -> Any:
+    """An option with a few values, the first being the default."""
+    return click.option(flag, type=click.Choice(offered), default=offered[0], show_default=True, help=help)
 
 
 def arrays_bytes(simulation: Any) -> bytes:
@@ -52,39 +57,13 @@ def arrays_bytes(simulation: Any) -> bytes:
 @click.option("--times", metavar="NUMBERS", help="Of the evaluations after the first.  [default: geometric, from T to t = 1/2]")
 @click.option("--delta", metavar="X", help="Early stopping.  [default: t = 1e-3]")
 @click.option("-T", "--horizon", metavar="X", help="Time of the first evaluation.  [default: t = 4]")
-@click.option(
-    "--grid",
-    metavar="KIND",
-    default="geometric",
-    show_default=True,
-    shell_complete=completer(lambda: names.GRIDS),
-    help="uniform, geometric, edm or two-stage.",
-)
+@named("--grid", lambda: names.GRIDS, "uniform, geometric, edm or two-stage.", default="geometric", show_default=True)
 @click.option("--grid-steps", metavar="N", default="50", show_default=True, help="Steps of the grid; the times are added.")
-@click.option(
-    "--teacher",
-    metavar="NAME",
-    default="ddim",
-    show_default=True,
-    shell_complete=completer(lambda: names.TEACHERS),
-    help="exponential-integrator or ddim.",
-)
-@click.option(
-    "--student",
-    type=click.Choice(["distilled", "exact"]),
-    default="distilled",
-    show_default=True,
-    help="The teacher run down to delta, or the exact consistency function.",
-)
-@click.option("--start", type=click.Choice(names.STARTS), default="standard", show_default=True, help="N(0, I) or N(0, s_T^2 I).")
-@click.option(
-    "--clock",
-    type=click.Choice(names.CLOCKS),
-    default="ou",
-    show_default=True,
-    help="With ve, --delta, -T and --times are noise levels, and W2 and samples in VE units.",
-)
-@click.option("--to", type=click.Choice(names.TARGETS), default="p_data", show_default=True, help="Distance to which law.")
+@named("--teacher", lambda: names.TEACHERS, "exponential-integrator or ddim.", default="ddim", show_default=True)
+@choice("--student", ("distilled", "exact"), "The teacher run down to delta, or the exact consistency function.")
+@choice("--start", names.STARTS, "N(0, I) or N(0, s_T^2 I).")
+@choice("--clock", names.CLOCKS, "With ve, --delta, -T and --times are noise levels, and W2 and samples in VE units.")
+@choice("--to", names.TARGETS, "Distance to which law.")
 @click.option(
     "--eps-sc", metavar="E", default="0", show_default=True, help="Size of a constant error of the teacher's score (OU units)."
 )
@@ -97,14 +76,7 @@ def arrays_bytes(simulation: Any) -> bytes:
 )
 @click.option("-n", "n", metavar="N", help="Number of samples.  [default: 10000, with --data 2000]")
 @click.option("--seed", metavar="N", default="0", show_default=True, help="Seed of everything random.")
-@click.option(
-    "--profile",
-    metavar="NAME",
-    default="auto",
-    show_default=True,
-    shell_complete=completer(lambda: ("auto", *names.PROFILES)),
-    help="Regularity profile of the bound.",
-)
+@named("--profile", lambda: ("auto", *names.PROFILES), "Regularity profile of the bound.", default="auto", show_default=True)
 @click.option("--workers", metavar="N", default="1", show_default=True, help="Threads of the sampler.")
 @click.option("--save", metavar="FILE", type=OutputFile(), help="Write samples, truth, times, W2 and bounds to an .npz file.")
 @click.option("--plot", metavar="FILE", type=FIGURE, help="Draw samples and errors (.png, .pdf or .svg).")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -218,15 +219,11 @@ def check_search(seed: int, world: str | None) -> None:
 
 def summarise(theorem: Theorem, outcomes: Sequence[Outcome], seed: int, seconds: float) -> Check:
     """Counts, ratios and sharpness of the outcomes of one statement."""
-    count = {status: sum(x.status == status for x in outcomes) for status in ("passed", "violation", "undecided", "skipped")}
+    count = Counter(x.status for x in outcomes)
     decided = [x for x in outcomes if x.ratio is not None and (x.status != "undecided" or x.reason == ATTAINED)]
     ratios = np.array([x.ratio for x in decided], dtype=np.float64)
-    reasons: dict[str, int] = {}
     profiles: dict[str, dict[str, float]] = {}
     sharpness: dict[str, float] = {}
-    for x in outcomes:
-        if x.reason:
-            reasons[x.reason] = reasons.get(x.reason, 0) + 1
     for x in decided:
         if x.profile is not None:
             row = profiles.setdefault(f"{x.teacher}: {x.profile}", {"instances": 0, "max_ratio": 0.0})
@@ -243,7 +240,7 @@ def summarise(theorem: Theorem, outcomes: Sequence[Outcome], seed: int, seconds:
         undecided=count["undecided"],
         skipped=count["skipped"],
         sampled=sum(x.trust == "asymptotic" and x.status != "skipped" for x in outcomes),
-        reasons=dict(sorted(reasons.items(), key=lambda x: -x[1])),
+        reasons=dict(Counter(x.reason for x in outcomes if x.reason).most_common()),
         max_ratio=float(ratios.max()) if len(ratios) else None,
         median_ratio=float(np.median(ratios)) if len(ratios) else None,
         sharpness=sharpness,
@@ -287,9 +284,9 @@ def replay(data: Any, theorem: Theorem | None = None) -> Outcome:
 def check_report(reports: Sequence[Check]) -> Report:
     """Campaigns on some statements; data of one is an object, of several a list."""
     summary, sharp = _summary(reports), _sharpness(reports)
-    title = f"check of {', '.join(x.theorem for x in reports)}"
-    data = [x.data for x in reports]
-    return Report(title, _page(reports, summary, sharp), lambda: data[0] if len(data) == 1 else data, summary, _document(reports))
+    title = "; ".join(f"{x.theorem}: {x.instances} instances, {x.violations} violations" for x in reports)
+    page, document = _page(reports, summary, sharp), _document(reports, summary, sharp)
+    return Report(title, page, lambda: reports[0].data if len(reports) == 1 else [x.data for x in reports], summary, document)
 
 
 def _summary(reports: Sequence[Check]) -> Table:
@@ -371,9 +368,9 @@ def _page(reports: Sequence[Check], summary: Table, sharp: Table) -> Body:
     return page
 
 
-def _document(reports: Sequence[Check]) -> Body:
-    document, sharp = Body(), _sharpness(reports)
-    document.table(replace(_summary(reports), layout="headings", size="footnotesize", tight=True))
+def _document(reports: Sequence[Check], summary: Table, sharp: Table) -> Body:
+    document = Body()
+    document.table(replace(summary, layout="headings", size="footnotesize", tight=True))
     if sharp.rows:
         document.line(_SHARPNESS)
         document.table(replace(sharp, layout="groups"))

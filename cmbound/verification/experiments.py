@@ -150,7 +150,10 @@ def experiment_of(theorem: Theorem) -> Experiment:
         InputError: it names none, or one that does not exist.
     """
     if not theorem.experiment:
-        raise InputError(f"{theorem.id} cannot be checked: no instances are known where its truth is; check --all leaves it out")
+        raise InputError(
+            f"{theorem.id} cannot be checked: it names no experiment, so that no instances are known where its truth is; "
+            "check --all leaves it out"
+        )
     if theorem.experiment not in EXPERIMENTS:
         raise UnknownNameError(f"experiment of {theorem.id}", theorem.experiment, EXPERIMENTS)
     return EXPERIMENTS[theorem.experiment]

@@ -19,7 +19,6 @@ from cmbound.reports.cells import Cell, number
 from cmbound.reports.report import Body, Report, Result
 from cmbound.reports.table import Table
 from cmbound.theory.records import Theorem
-from cmbound.verification.bench import Ranges
 from cmbound.verification.campaign import check_search, judge
 from cmbound.verification.experiments import experiment_of
 from cmbound.verification.instances import Outcome, Recipe, ratio_cell
@@ -96,9 +95,9 @@ def focused(recipe: Recipe, term: str) -> Recipe:
     return replace(recipe, knobs=knobs, choices=choices)
 
 
-def cornered(recipe: Recipe, ranges: Ranges, rng: np.random.Generator) -> Recipe:
+def cornered(recipe: Recipe, theorem: Theorem, rng: np.random.Generator) -> Recipe:
     """The recipe with about a third of the knobs that are not off at an end of their range: bounds are attained in limits."""
-    knobs = dict(recipe.knobs)
+    ranges, knobs = knob_ranges(theorem, recipe.world), dict(recipe.knobs)
     for name, value in knobs.items():
         low, high = ranges[name]
         if value > OFF and rng.random() < _CORNERED:
@@ -106,9 +105,9 @@ def cornered(recipe: Recipe, ranges: Ranges, rng: np.random.Generator) -> Recipe
     return replace(recipe, knobs=knobs)
 
 
-def near(recipe: Recipe, ranges: Ranges, rng: np.random.Generator) -> Recipe:
+def near(recipe: Recipe, theorem: Theorem, rng: np.random.Generator) -> Recipe:
     """The recipe with every knob that is not off moved a little, and another seed now and then."""
-    knobs = dict(recipe.knobs)
+    ranges, knobs = knob_ranges(theorem, recipe.world), dict(recipe.knobs)
     for name, value in knobs.items():
         low, high = ranges[name]
         if value > OFF:
@@ -118,14 +117,14 @@ def near(recipe: Recipe, ranges: Ranges, rng: np.random.Generator) -> Recipe:
 
 
 def climb(
-    objective: Callable[[Recipe], float], start: Recipe, ranges: Ranges, evaluations: int, deadline: float | None = None
+    objective: Callable[[Recipe], float], start: Recipe, theorem: Theorem, evaluations: int, deadline: float | None = None
 ) -> Recipe:
     """Nelder-Mead on the knobs that are not off (and on the length of the mean), inside their ranges.
 
     Args:
         objective: what to maximise.
         start: where to begin.
-        ranges: of the knobs.
+        theorem: the statement, whose experiment gives the ranges.
         evaluations: largest number of calls of ``objective``.
         deadline: ``time.perf_counter()`` at which to stop.
 
@@ -133,6 +132,7 @@ def climb(
         The best recipe seen, ``start`` if nothing was better.
     """
     best: list[Any] = [objective(start), start]
+    ranges = knob_ranges(theorem, start.world)
     if "log_mean" in start.knobs and not start.choices.get("centred"):
         start = replace(start, knobs={**start.knobs, "log_mean": max(start.knobs["log_mean"], -1.0)})
     names = [x for x in start.knobs if start.knobs[x] > OFF]
@@ -149,12 +149,8 @@ def climb(
         return -value
 
     x = np.clip(np.array([start.knobs[name] for name in names]), low, high)
-    corners = [x]
-    for i in range(len(names)):
-        corner = x.copy()
-        step = _STEP * (high[i] - low[i])
-        corner[i] += step if corner[i] + step <= high[i] else -step
-        corners.append(corner)
+    step = _STEP * (high - low)
+    corners = [x, *(x + np.diag(np.where(x + step <= high, step, -step)))]
     with suppress(StopIteration):
         minimize(
             cost,
@@ -231,7 +227,7 @@ def falsify(
         deadline = begin + budget * (_RANDOM_SHARE + (1 - _RANDOM_SHARE) * k / len(targets))
         for start in list(pool[target]):
             if start.ratio is not None:
-                climb(partial(value, target), start.recipe, knob_ranges(theorem, start.recipe.world), _CLIMB, deadline)
+                climb(partial(value, target), start.recipe, theorem, _CLIMB, deadline)
     best = {x: pool[x][0] if score(pool[x][0], x) > 0 else None for x in targets}
     return Falsification(
         theorem=theorem.id,
@@ -272,9 +268,8 @@ def falsify_report(found: Sequence[Falsification]) -> Report:
         document.line(said)
         for outcome in x.violations[:3]:
             outcome.say(page)
-    data = [x.data for x in found]
-    title = f"search for counterexamples to {', '.join(x.theorem for x in found)}"
-    return Report(title, page, lambda: data[0] if len(data) == 1 else data, table, document)
+    title = "; ".join(f"{x.theorem}: {x.evaluations} instances, {len(x.violations)} violations" for x in found)
+    return Report(title, page, lambda: found[0].data if len(found) == 1 else [x.data for x in found], table, document)
 
 
 def _witnesses(found: Sequence[Falsification]) -> Table:

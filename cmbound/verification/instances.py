@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cmbound.errors import InputError
-from cmbound.frozen import Record
+from cmbound.frozen import Record, thawed
 from cmbound.names import WORLDS
 from cmbound.numbers import apart, rounded
 from cmbound.reports.cells import Cell, number
@@ -44,7 +44,7 @@ class Recipe(Record):
             "theorem": self.theorem,
             "world": self.world,
             "seed": self.seed,
-            "choices": dict(self.choices),
+            "choices": thawed(self.choices),
             "knobs": {name: float(x) for name, x in self.knobs.items()},
         }
 
@@ -105,7 +105,7 @@ class Instance(Record):
 
     Attributes:
         recipe: what it was built from.
-        params: what :meth:`cmbound.theory.records.Theorem.evaluate` takes.
+        params: what :meth:`cmbound.evaluation.statement.Statement.evaluate` takes.
         truth: the true value of what the statement bounds.
         generous: parameters with constants that are certainly large enough, where those in ``params`` are measured:
             a truth above the bound at ``params`` is a violation only if it is above the bound at these too.
@@ -164,7 +164,8 @@ class Outcome(Result, Record):
         page = Body()
         page.line(self.recipe.theorem)
         self.say(page)
-        cells = (Cell(self.recipe.theorem), Cell(self.status), *(ratio_cell(x, 10) for x in (self.truth, self.bound, self.ratio)))
+        digits = ("" if x is None or x == math.inf else repr(float(x)) for x in (self.truth, self.bound, self.ratio))
+        cells = (Cell(self.recipe.theorem), Cell(self.status), *map(number, digits))
         table = Table(("statement", "status", "true", "bound", "ratio"), (cells,), "llrrr")
         document = Body()
         document.table(table)
@@ -213,8 +214,6 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def ratio_cell(x: float | None, digits: int = 4) -> Cell:
+def ratio_cell(x: float | None) -> Cell:
     """A ratio of truth to bound, where there is one."""
-    if x is None:
-        return Cell("")
-    return number(rounded(x, digits, "nearest") if x != math.inf else "inf")
+    return Cell("") if x is None else number(rounded(x, 4, "nearest") if x != math.inf else "inf")

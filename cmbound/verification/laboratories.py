@@ -89,8 +89,8 @@ def draw_choices(theorem: Theorem, rng: np.random.Generator) -> dict[str, Any]:
         "corrector_steps": int(rng.choice([1, 3, 10, 30, 100])),
         **scalar,
     }
-    if "h" in required(theorem) and not theorem.uses_profile:  # written out for the teacher all formulas in h are for
-        choices |= {"constants": "closed", "teacher": "exponential-integrator"}
+    if "h" in required(theorem) and not theorem.uses_profile:  # formulas in h are those of this teacher
+        choices["teacher"] = "exponential-integrator"
     return choices
 
 

@@ -29,7 +29,7 @@ from cmbound.verification.campaign import judge
 from cmbound.verification.experiments import experiment_of
 from cmbound.verification.falsify import climb, cornered, focused, near, random_recipe, score
 from cmbound.verification.instances import Outcome, Recipe, SkippedError, ratio_cell
-from cmbound.verification.laboratories import build, knob_ranges
+from cmbound.verification.laboratories import build
 from cmbound.verification.plants import Plant, plants
 
 DRAWS = 200
@@ -90,30 +90,24 @@ class PlantedReport(Result):
 
     def report(self) -> Report:
         """Counts for each part, then the survivors; in data each copy once."""
-        lists = {status: [x.to_dict() for x in self.having(status)] for status in _STATUSES}
-        caught = len(lists["caught"])
-        data = {
-            "planted": len(self.verdicts),
-            "caught": caught,
-            "not_weaker": lists["not weaker"],
-            "survived": lists["survived"],
-            "witnesses": lists["caught"],
-            "seed": self.seed,
-            "seconds": self.seconds,
-        }
-        said = ", ".join(
-            [f"{len(self.verdicts)} planted", *(f"{len(lists[x])} {x}" for x in _STATUSES)],
-        )
-        table, survived = _copies(self.verdicts), self.having("survived")
+        said = ", ".join([f"{len(self.verdicts)} planted", *(f"{len(self.having(x))} {x}" for x in _STATUSES)])
+        counts, survived = _counts(self.verdicts), self.having("survived")
         page, document = Body(), Body()
+        page.table(counts, 0)
+        page.line()
+        document.table(replace(counts, layout="headings"))
         for body in (page, document):
-            body.table(_counts(self.verdicts) if body is page else replace(_counts(self.verdicts), layout="headings"), 0)
-            body.line()
             body.line(said)
             if survived:
                 body.line("survivors, with the largest truth/(weakened bound) found")
-                body.table(_without_status(_copies(survived)))
-        return Report(f"planted mistakes: {said}", page, lambda: data, table, document)
+                table = _copies(survived, status=False)
+                body.table(table if body is page else replace(table, layout="headings", widths={1: 0.4, 2: 0.4}))
+        return Report(f"planted mistakes: {said}", page, self._data, _copies(self.verdicts), document)
+
+    def _data(self) -> dict[str, Any]:
+        caught, not_weaker, survived = ([x.to_dict() for x in self.having(status)] for status in _STATUSES)
+        counts = {"planted": len(self.verdicts), "caught": len(caught), "seed": self.seed, "seconds": self.seconds}
+        return {**counts, "not_weaker": not_weaker, "survived": survived, "witnesses": caught}
 
 
 def explicit_ids() -> tuple[str, ...]:
@@ -186,7 +180,7 @@ def _pool(theorem: Theorem, plant: Plant, seed: int, draws: int) -> list[Witness
 
     The second half of the draws are mostly near the best instance so far; from the best ones an optimiser goes on.
     """
-    rng = np.random.default_rng([seed, _hash(plant.component)])
+    rng = np.random.default_rng([seed, zlib.crc32(plant.component.encode())])
     target = "total" if len(theorem.sources) == 1 else plant.term
     outcomes: list[Outcome] = []
     if not theorem.uses_profile:
@@ -196,7 +190,7 @@ def _pool(theorem: Theorem, plant: Plant, seed: int, draws: int) -> list[Witness
         if 2 * i > draws and rng.random() < _NEAR:
             best = max(outcomes, key=lambda x: score(x, target), default=None)
             if best is not None and best.recipe.world == recipe.world:
-                recipe = near(best.recipe, knob_ranges(theorem, recipe.world), rng)
+                recipe = near(best.recipe, theorem, rng)
         outcome = judge(recipe, theorem)
         if outcome.ratio is not None:
             outcomes.append(outcome)
@@ -205,7 +199,7 @@ def _pool(theorem: Theorem, plant: Plant, seed: int, draws: int) -> list[Witness
     def value(recipe: Recipe) -> float:
         return score(judge(recipe, theorem), target)
 
-    climbed = [climb(value, x.recipe, knob_ranges(theorem, x.recipe.world), _CLIMB) for x in outcomes[:_STARTS]]
+    climbed = [climb(value, x.recipe, theorem, _CLIMB) for x in outcomes[:_STARTS]]
     found = [Witness.build(x, theorem) for x in (*climbed, *(x.recipe for x in outcomes))]
     return [x for x in found if x is not None]
 
@@ -220,38 +214,32 @@ def _random(theorem: Theorem, plant: Plant, rng: np.random.Generator, number: in
     recipe = focused(random_recipe(theorem, rng, world, plant.term, demands), plant.term)
     if demands.get("N") == _LONG:
         recipe = replace(recipe, knobs={**recipe.knobs, "log_span": float(rng.uniform(0.5, 1.0))})
-    return recipe if rng.random() < 1 / 2 else cornered(recipe, knob_ranges(theorem, recipe.world), rng)
+    return recipe if rng.random() < 1 / 2 else cornered(recipe, theorem, rng)
 
 
-def _hash(text: str) -> int:
-    """A hash that is the same in every process."""
-    return zlib.crc32(text.encode())
+Row = tuple[str, float | None, Recipe | None]
+"""Status, ratio and witness of a copy."""
 
 
-def _component(
-    theorem: Theorem, name: str, seed: int, draws: int, known: tuple[Recipe, ...] = ()
-) -> list[tuple[str, float | None, Recipe | None]]:
-    """Status, ratio and witness for the copies of one part of a statement, in their order."""
+def _component(theorem: Theorem, name: str, seed: int, draws: int, known: tuple[Recipe, ...]) -> list[Row]:
+    """What became of the copies of one part of a statement, in their order."""
     copies = [x for x in plants(theorem) if x.component == name]
     pool = [x for x in (Witness.build(recipe, theorem) for recipe in known) if x is not None]
     found = [_caught(x, pool) for x in copies]
-    if any(row is None and not x.not_weaker for x, row in zip(copies, found, strict=True)):
+    if None in found:
         pool += _pool(theorem, copies[0], seed, draws)
     return [row or _verdict(x, theorem, pool) for x, row in zip(copies, found, strict=True)]
 
 
-def _caught(plant: Plant, pool: list[Witness]) -> tuple[str, float | None, Recipe | None] | None:
-    """The verdict on a copy that one of the instances refutes."""
+def _caught(plant: Plant, pool: list[Witness]) -> Row | None:
+    """The verdict on a copy that is proved not to be weaker, or that one of the instances refutes."""
     if plant.not_weaker:
-        return None
+        return "not weaker", None, None
     return next((("caught", x.ratio(plant), x.recipe) for x in pool if x.refutes(plant)), None)
 
 
-def _verdict(plant: Plant, theorem: Theorem, pool: list[Witness]) -> tuple[str, float | None, Recipe | None]:
-    if plant.not_weaker:
-        return "not weaker", None, None
-    caught = _caught(plant, pool)
-    if caught is not None:
+def _verdict(plant: Plant, theorem: Theorem, pool: list[Witness]) -> Row:
+    if caught := _caught(plant, pool):
         return caught
     rated = sorted(((x.margin(plant), x) for x in pool), key=lambda x: -x[0])
 
@@ -262,10 +250,9 @@ def _verdict(plant: Plant, theorem: Theorem, pool: list[Witness]) -> tuple[str, 
     for value, start in rated[:_STARTS]:
         if value <= _HOPELESS:
             break
-        ranges = knob_ranges(theorem, start.recipe.world)
-        recipe = climb(margin, start.recipe, ranges, _CLIMB)
+        recipe = climb(margin, start.recipe, theorem, _CLIMB)
         if margin(recipe) > _CLOSE:
-            recipe = climb(margin, recipe, ranges, 2 * _CLIMB)
+            recipe = climb(margin, recipe, theorem, 2 * _CLIMB)
         best = Witness.build(recipe, theorem)
         if best is None:
             continue
@@ -344,17 +331,14 @@ def _recipes(report: Mapping[str, Any]) -> dict[tuple[str, str], tuple[Recipe, .
 # --- what is said ---------------------------------------------------------------------------------------------------
 
 
-def _copies(verdicts: Sequence[Verdict]) -> Table:
+def _copies(verdicts: Sequence[Verdict], status: bool = True) -> Table:
     """Weakened copies, one row each."""
+    said = ("status",) if status else ()
     rows = tuple(
-        (Cell(x.plant.theorem), Cell(x.plant.component), Cell(x.plant.change), Cell(x.status), ratio_cell(x.ratio))
+        (*map(Cell, (x.plant.theorem, x.plant.component, x.plant.change, *(x.status for _ in said))), ratio_cell(x.ratio))
         for x in verdicts
     )
-    return Table(("statement", "part", "change", "status", "best ratio"), rows, "llllr")
-
-
-def _without_status(table: Table) -> Table:
-    return Table(table.header[:3] + table.header[4:], tuple(x[:3] + x[4:] for x in table.rows), "lllr")
+    return Table(("statement", "part", "change", *said, "best ratio"), rows, "lll" + "l" * status + "r")
 
 
 def _counts(verdicts: Sequence[Verdict]) -> Table:

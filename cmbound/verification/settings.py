@@ -114,7 +114,8 @@ def parameters(
         params |= {name: float(np.max(column)) for name, column in per_step.items()}
         params["L_f"] = max(params["L_f"], 1.0)
         params |= {"delta": float(nodes[0]), "T": float(nodes[-1])}
-        if choices["constants"] == "closed" or theorem.kind == "order":
+        written_out = "h" in required(theorem) and not theorem.uses_profile
+        if choices["constants"] == "closed" or theorem.kind == "order" or written_out:
             params["h"] = float(np.nextafter(np.max(np.diff(nodes)), 0))
         elif choices["grid"] == "two-stage":
             step = (float(nodes[-1]) - float(nodes[0])) / int(choices["N"])
