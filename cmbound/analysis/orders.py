@@ -21,7 +21,7 @@ from cmbound.evaluation.statement import theorem as find
 from cmbound.frozen import FrozenDict
 from cmbound.theory.formulas import ALIASES, closed_terms, require_formula, without_waiting
 from cmbound.theory.functions import geometric_sum
-from cmbound.theory.notation import TABLE
+from cmbound.theory.notation import TABLE, own
 from cmbound.theory.profiles import profile as find_profile
 from cmbound.theory.records import Theorem
 from cmbound.theory.rules import Profile
@@ -42,6 +42,13 @@ LIMITS: Mapping[str, str] = FrozenDict(
     }
 )
 """Where each parameter goes."""
+
+
+def limit_of(parameter: str) -> str:
+    """Where a parameter goes (empty: nowhere of interest); one of a user's own that is not bounded goes to infinity."""
+    free = own(parameter) and TABLE[parameter].domain.high is None
+    return LIMITS.get(parameter, "oo" if free else "")
+
 
 _OPTIONS = ("profile", "to", "start", "clock")
 _SCALES = {True: (200, 2000), False: (10**20, 10**40)}
@@ -112,9 +119,9 @@ def order(expr: Any, parameter: str, given: Mapping[str, Fraction] | None = None
     Raises:
         InputError: a parameter without a limit.
     """
-    if parameter not in LIMITS:
+    if not limit_of(parameter):
         raise InputError(f"no order in {parameter}: it goes to no limit of interest")
-    limit, points = LIMITS[parameter], sample(given or {})
+    limit, points = limit_of(parameter), sample(given or {})
     x = sympy.Symbol("X", positive=True)
     symbol = sympy.Symbol(parameter, positive=True, integer=True if TABLE[parameter].symbol.is_integer else None)
     inner = positive(expr)
@@ -282,7 +289,7 @@ def least_order(expr: Any, name: str, where: Places, given: Mapping[str, Fractio
             numbers = tuple(sorted((given or {}).items()))
             expr = at_best_times(expr, name, where, lambda e: _order(e, name, numbers), sample(given or {}))
     except OrderUndecidedError as error:
-        return Order(name, LIMITS[name], "undecided", reason=str(error))
+        return Order(name, limit_of(name), "undecided", reason=str(error))
     return order(expr, name, given)
 
 
@@ -300,4 +307,4 @@ def _on_uniform_grid(expr: Any) -> Any:
 
 def _analysed(exprs: Iterable[Any]) -> list[str]:
     present = {x.name for e in exprs for x in unfolded(e.replace(geometric_sum, lambda x, n: x**n)).free_symbols}
-    return [name for name in TABLE if name in LIMITS and name in present]
+    return [name for name in TABLE if limit_of(name) and name in present]

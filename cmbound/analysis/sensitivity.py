@@ -11,7 +11,7 @@ import sympy
 from sympy import Add, Heaviside, Max
 
 from cmbound.analysis.expressions import ball
-from cmbound.analysis.orders import DEFAULT_PROFILE, LIMITS, analysed_terms, exact_point, split, times_of_change
+from cmbound.analysis.orders import DEFAULT_PROFILE, analysed_terms, exact_point, limit_of, split, times_of_change
 from cmbound.analysis.records import Dominance, Elasticities, Interval
 from cmbound.arithmetic import approximate as floats, certified
 from cmbound.arithmetic.exact import as_expr
@@ -59,7 +59,7 @@ def elasticity(theorem: Theorem | str, parameter: str, **params: Any) -> Any:
 
 def _varying(bound: Any) -> list[str]:
     present = {x.name for x in bound.free_symbols}
-    return [name for name in TABLE if name in present and (name in LIMITS or name == "tau")]
+    return [name for name in TABLE if name in present and (limit_of(name) or name == "tau")]
 
 
 @lru_cache(maxsize=256)

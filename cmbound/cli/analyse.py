@@ -11,13 +11,12 @@ from cmbound.cli import CONTEXT
 from cmbound.cli.files import emit
 from cmbound.cli.options import (
     Command,
-    completer,
     named,
+    optional_id,
     pairs_option,
     parse_pairs,
     report_options,
     start_option,
-    theorem_ids,
     to_option,
 )
 from cmbound.errors import InputError
@@ -41,7 +40,7 @@ def parse_along(text: str) -> tuple[str, str, str]:
 @click.command(
     "analyse", cls=Command, context_settings=CONTEXT, short_help="Orders, elasticities, dominating terms, corollaries."
 )
-@click.argument("id", required=False, shell_complete=completer(theorem_ids))
+@optional_id
 @named("--profile", lambda: names.PROFILES, "Regularity profile.  [default: universal-integrated]")
 @to_option
 @start_option

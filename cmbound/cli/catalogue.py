@@ -11,14 +11,13 @@ from cmbound.cli.files import emit, write
 from cmbound.cli.options import (
     Command,
     clock_option,
-    completer,
     id_argument,
+    optional_id,
     output_option,
     profile_option,
     report_options,
     start_option,
     teacher_option,
-    theorem_ids,
     to_option,
 )
 
@@ -50,7 +49,7 @@ def show_command(id: str, form: str, output: str, **options: Any) -> None:
 
 
 @click.command("cite", cls=Command, context_settings=CONTEXT, short_help="Print BibTeX.")
-@click.argument("id", required=False, shell_complete=completer(theorem_ids))
+@optional_id
 @output_option
 def cite_command(id: str | None, output: str) -> None:
     """Print BibTeX: of cmbound and the source paper, or of where the statement ID comes from (or of a key)."""

@@ -10,7 +10,7 @@ import click
 from cmbound import names
 from cmbound.cli import CONTEXT
 from cmbound.cli.files import emit, read
-from cmbound.cli.options import Command, cluster_option, completer, report_options, theorem_ids
+from cmbound.cli.options import Command, cluster_option, completer, ids_argument, report_options
 from cmbound.cli.progress import progress_bar
 from cmbound.errors import InputError
 from cmbound.files import json_of
@@ -21,7 +21,7 @@ LONG_INSTANCES = 1000
 
 
 @click.command("check", cls=Command, context_settings=CONTEXT, short_help="Check statements against truth; try to break them.")
-@click.argument("ids", metavar="[ID]...", nargs=-1, shell_complete=completer(theorem_ids))
+@ids_argument()
 @click.option(
     "--all", "everything", is_flag=True, help="All statements with known instances (with --planted: all explicit ones)."
 )

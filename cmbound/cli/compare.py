@@ -15,6 +15,7 @@ from cmbound.cli.options import (
     FIGURE,
     Command,
     completer,
+    define_option,
     digits_option,
     refuse,
     report_options,
@@ -52,6 +53,7 @@ def parse_sweep(texts: tuple[str, ...]) -> list[dict[str, str]]:
     shell_complete=completer(theorem_ids),
     help=f"Only this statement. Repeatable.  [default: all; with --sweep {' and '.join(PAIR)}]",
 )
+@define_option
 @click.option("--assume", multiple=True, metavar="ID", help="Another reading of a constant that holds too, such as A4-exact.")
 @law_options
 @click.option(

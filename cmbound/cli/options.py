@@ -191,27 +191,8 @@ def setting_options(metavar: str = "NAME=VALUE", help: str = "") -> Decorator:
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(command)
-        def run(
-            pairs: tuple[str, ...],
-            params: str | None,
-            preset: str | None,
-            profile: str | None,
-            grid: str | None,
-            teacher: str | None,
-            to: str | None,
-            start: str | None,
-            clock: str | None,
-            **rest: Any,
-        ) -> Any:
-            chosen = {
-                "preset": preset,
-                "profile": profile,
-                "grid": grid,
-                "teacher": teacher,
-                "to": to,
-                "start": start,
-                "clock": clock,
-            }
+        def run(pairs: tuple[str, ...], params: str | None, **rest: Any) -> Any:
+            chosen = {name: rest.pop(name) for name in ("preset", "profile", "teacher", "to", "start", "clock", "grid")}
             given: dict[str, Any] = {} if params is None else parse_params(params)
             given |= parse_pairs(pairs) | {name: value for name, value in chosen.items() if value is not None}
             if isinstance(given.get("grid"), str):

@@ -20,9 +20,9 @@ from cmbound.cli.options import (
     cluster_option,
     completer,
     id_argument,
+    ids_argument,
     refuse,
     setting_options,
-    theorem_ids,
     together,
 )
 from cmbound.cli.progress import at_work, progress_bar, range_end, range_size, size_of
@@ -121,7 +121,7 @@ def terms_command(id: str, over: str, given: dict[str, Any], view: str | None, d
 
 
 @plot_command.command("ratios", cls=Command, context_settings=CONTEXT, short_help="True error beside bound on random instances.")
-@click.argument("ids", metavar="[ID]...", nargs=-1, shell_complete=completer(theorem_ids))
+@ids_argument()
 @campaign_options(500, "statement")
 @click.option("--world", metavar="NAME", shell_complete=completer(lambda: names.WORLDS), help="gaussian, mixture or atoms.")
 @click.option(
@@ -198,7 +198,7 @@ def multistep_command(
 
 
 @plot_command.command("phase", cls=Command, context_settings=CONTEXT, short_help="Which statement is the smallest where.")
-@click.argument("ids", metavar="[ID]...", nargs=-1, shell_complete=completer(theorem_ids))
+@ids_argument()
 @click.option("-x", required=True, metavar="NAME=RANGE", help=f"The parameter across: {_OVER}.")
 @click.option("-y", required=True, metavar="NAME=RANGE", help="The parameter up.")
 @setting_options()
@@ -226,7 +226,7 @@ def phase_command(ids: tuple[str, ...], x: str, y: str, given: dict[str, Any], d
 
 
 @plot_command.command("tightness", cls=Command, context_settings=CONTEXT, short_help="True error over bound by dimension.")
-@click.argument("ids", metavar="ID...", nargs=-1, required=True, shell_complete=completer(theorem_ids))
+@ids_argument("ID...", required=True)
 @click.option("--dimensions", metavar="LIST", default="1,2,4,8,16,32", show_default=True, help="Dimensions, 1 to 512.")
 @campaign_options(200, "statement and dimension")
 @drawing_options

@@ -11,7 +11,7 @@ from cmbound import names
 from cmbound.cli import CONTEXT
 from cmbound.cli.files import OutputFile, emit, figure_bytes
 from cmbound.cli.laws import build_world, law_options
-from cmbound.cli.options import FIGURE, Command, completer, named, report_options
+from cmbound.cli.options import FIGURE, Command, Decorator, completer, named, report_options
 from cmbound.cli.progress import progress_bar
 
 LONG = 1e10
@@ -19,7 +19,7 @@ LONG = 1e10
 CORRECTOR_NAMES = ("smoothing:", "overdamped:", "underdamped:")
 
 
-def choice(flag: str, offered: tuple[str, ...], help: str) -> Any:
+def choice(flag: str, offered: tuple[str, ...], help: str) -> Decorator:
     """An option with a few values, the first being the default."""
     return click.option(flag, type=click.Choice(offered), default=offered[0], show_default=True, help=help)
 

@@ -9,7 +9,16 @@ import click
 from cmbound.catalogue import MAIN
 from cmbound.cli import CONTEXT
 from cmbound.cli.files import emit, rendered, write
-from cmbound.cli.options import Command, completer, pairs_option, parse_pairs, preset_names, preset_option, report_options
+from cmbound.cli.options import (
+    Command,
+    completer,
+    define_option,
+    pairs_option,
+    parse_pairs,
+    preset_names,
+    preset_option,
+    report_options,
+)
 from cmbound.cli.progress import progress_bar
 from cmbound.errors import InputError
 
@@ -53,6 +62,7 @@ def _size(name: str, given: dict[str, Any]) -> tuple[str, bool]:
     help="budgets, presets: which presets. Budgets of gaussian-2d (the default there) take seconds, of digits a minute, "
     "of the others longer.",
 )
+@define_option
 @preset_option
 @pairs_option(help="comparison: a parameter.")
 @click.option("--metric", metavar="NAME", help="comparison: only statements in this metric.")

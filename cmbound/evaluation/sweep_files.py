@@ -34,7 +34,7 @@ def csv_lines(parts: Iterable[Chunk]) -> Iterator[str]:
 def json_lines(what: Sweep, parts: Iterable[Chunk]) -> Iterator[str]:
     """One JSON object: ``theorem``, ``notes``, ``axes``, ``columns`` and ``rows``, a piece of text for each chunk."""
     axes = {name: len(x) for name, x in what.axes.items()}
-    start = f'{{"theorem": {json.dumps(what.theorem)}, "notes": {json.dumps(what.notes)}, "axes": {json.dumps(axes)}, '
+    start = f'{{"theorem": {json.dumps(what.theorem.id)}, "notes": {json.dumps(what.notes)}, "axes": {json.dumps(axes)}, '
     for i, chunk in enumerate(parts):
         columns = _columns(chunk)
         if not i:

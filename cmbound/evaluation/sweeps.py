@@ -21,6 +21,7 @@ from cmbound.numbers import exact
 from cmbound.parallel import mapped
 from cmbound.theory.formulas import OPTIONS, accepts, unknown_parameter
 from cmbound.theory.notation import TABLE
+from cmbound.theory.records import Theorem
 
 Array = npt.NDArray[np.float64]
 
@@ -36,18 +37,19 @@ class Sweep(Record):
     """What is swept: the statement, the axes in order, and everything that stays fixed.
 
     Attributes:
-        theorem: id.
+        theorem: the statement; its id becomes the statement.
         axes: name and values (n,) of every parameter that varies; the last varies fastest.
         fixed: the other parameters and the options.
     """
 
-    theorem: str
+    theorem: Any
     axes: Mapping[str, Array]
     fixed: Mapping[str, Any]
 
     def __post_init__(self) -> None:
         super().__post_init__()
         statement = find(self.theorem)
+        object.__setattr__(self, "theorem", statement)
         for name in (*self.axes, *self.fixed):
             if name not in OPTIONS and not accepts(statement, name):
                 raise unknown_parameter(statement, name)
@@ -65,7 +67,7 @@ class Sweep(Record):
     def unused(self) -> tuple[tuple[str, str], ...]:
         """The names that were given and that nothing depends on, with the reason (all profiles to choose from count)."""
         first = {name: float(x[0]) for name, x in self.axes.items()}
-        return unused(resolve(find(self.theorem), {**self.fixed, **first}))
+        return unused(resolve(self.theorem, {**self.fixed, **first}))
 
     @property
     def notes(self) -> list[str]:
@@ -132,11 +134,11 @@ def axis(name: str, text: str) -> Array | None:
     return None
 
 
-def sweep(id: str, **params: Any) -> Sweep:
+def sweep(id: str | Theorem, **params: Any) -> Sweep:
     """A sweep over everything in ``params`` that is a range, a comma-separated list or an array.
 
     Args:
-        id: the statement.
+        id: the statement, or its id.
         params: as for :meth:`Theorem.approximate`; text may be a range ``1e-4:1e-1:log:50``, a list ``2,8,32`` or
             a number; a sequence or array (n,) of numbers is an axis too.
 
@@ -166,7 +168,7 @@ def _first_bad(what: Sweep, start: int, stop: int) -> int:
     while high - low > 1:
         middle = (low + high) // 2
         try:
-            find(what.theorem).approximate(**{**what.fixed, **what.columns(start, middle)})
+            what.theorem.approximate(**{**what.fixed, **what.columns(start, middle)})
             low = middle
         except DomainError:
             high = middle
@@ -176,7 +178,7 @@ def _first_bad(what: Sweep, start: int, stop: int) -> int:
 def _evaluated(what: Sweep, start: int, stop: int) -> Chunk:
     columns = what.columns(start, stop)
     try:
-        found = find(what.theorem).approximate(**{**what.fixed, **columns})
+        found = what.theorem.approximate(**{**what.fixed, **columns})
     except DomainError as error:
         place = _first_bad(what, start, stop)
         where = ", ".join(f"{name} = {x[0]:.6g}" for name, x in what.columns(place, place + 1).items())

@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from cmbound.errors import InputError
-from cmbound.evaluation.statement import theorem as find
 from cmbound.evaluation.sweeps import Chunk, Sweep, joined
 from cmbound.papers.figures.style import bounded, compared, in_paper_style, legend_above, look, scale_of, term_numbers
 from cmbound.reports.words import symbol, words
@@ -51,7 +50,7 @@ def sweep_figure(what: Sweep, parts: Sequence[Chunk]) -> Figure:
 
 def _lines(axes: Axes, what: Sweep, columns: Mapping[str, Any], terms: Sequence[str]) -> None:
     ((name, values),) = what.axes.items()
-    statement = find(what.theorem)
+    statement = what.theorem
     numbers = term_numbers(terms)
     for term in terms:
         if np.any(columns[term] > 0):
@@ -82,4 +81,4 @@ def _map(axes: Any, what: Sweep, columns: Mapping[str, Any], terms: Sequence[str
     axes.set_yscale(scale_of(y))
     axes.set_xlabel(symbol(second).latex())
     axes.set_ylabel(symbol(first).latex())
-    axes.figure.colorbar(mesh, ax=axes).set_label(f"{bounded(find(what.theorem))}\nregions: dominating term")
+    axes.figure.colorbar(mesh, ax=axes).set_label(f"{bounded(what.theorem)}\nregions: dominating term")
