@@ -14,12 +14,13 @@ from cmbound.numbers import rounded
 from cmbound.reports.cells import Cell, math, mixed, number
 from cmbound.reports.report import Body, Report, Result
 from cmbound.reports.table import Table
-from cmbound.reports.words import formula, joined, symbol
+from cmbound.reports.words import formula, joined, prose, symbol
 from cmbound.theory.functions import plain
 from cmbound.theory.notation import TABLE
 from cmbound.theory.records import Theorem
 
 UNIFORM = mixed(symbol("N"), Cell(": with a uniform grid, "), math(r"h = (T - \delta)/N", "h = (T - delta)/N"))
+_HIDDEN = "order form: with the unspecified constant C"
 _ENDS = {"0": "0", "oo": r"\infty"}
 
 
@@ -172,7 +173,7 @@ class Orders(Result, Record):
         options = ", ".join(f"{name} {getattr(x, 'name', x)}" for name, x in self.options.items())
         page.line(f"leading orders, each parameter on its own, the others fixed{f' ({options})' if options else ''}")
         if self.theorem.kind == "order":
-            page.line("order form: with the unspecified constant C")
+            page.line(_HIDDEN)
         page.table(self._matrix())
         for note in self._conditions():
             page.line(note, 2)
@@ -214,7 +215,8 @@ class Orders(Result, Record):
             for name, x in self.total.items()
         )
         said = "; terms that are not named tend to a constant" if many else ""
-        notes = (Cell(f"Leading orders, each parameter on its own, the others fixed{said}."), *self._conditions())
+        hidden = (prose(_HIDDEN),) if self.theorem.kind == "order" else ()
+        notes = (Cell(f"Leading orders, each parameter on its own, the others fixed{said}."), *hidden, *self._conditions())
         return Table(
             ("limit", "total", "terms") if many else ("limit", "order"),
             rows,
