@@ -22,6 +22,8 @@ NO_EXAMPLE = {"__version__", "catalogue", "PROFILES"}
 
 def signature(value: Any) -> str:
     """Names, kinds and defaults of the arguments; annotations are for type checkers."""
+    if inspect.isclass(value) and issubclass(value, Exception):
+        return ""
     found = inspect.signature(value)
     bare = [x.replace(annotation=inspect.Parameter.empty) for x in found.parameters.values()]
     return str(found.replace(parameters=bare, return_annotation=inspect.Signature.empty))

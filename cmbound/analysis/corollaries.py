@@ -125,7 +125,12 @@ def _table(verdicts: Sequence[Verdict]) -> Table:
 
 @alone
 def corollaries() -> tuple[Corollary, ...]:
-    """The corollaries of the catalogue."""
+    """The corollaries of the catalogue.
+
+    >>> import cmbound
+    >>> cmbound.corollaries()[0].id
+    'cor4-recipe'
+    """
     return catalogued.COROLLARIES
 
 
@@ -146,6 +151,10 @@ def check_corollary(claimed: Corollary | str) -> Verdict:
 
     Raises:
         InputError: the quantity or a limit of the record does not exist.
+
+    >>> import cmbound
+    >>> cmbound.check_corollary(cmbound.corollaries()[0]).status
+    'proved'
     """
     x = corollary(claimed) if isinstance(claimed, str) else claimed
     derived = substituted(quantity(x), x.substitution)

@@ -234,6 +234,11 @@ def orders(theorem: Theorem | str, **params: Any) -> Orders:
 
     Raises:
         CmboundError: as for :meth:`cmbound.Statement.formula`.
+
+    >>> import cmbound
+    >>> found = cmbound.orders("explicit-one-step", profile="universal")
+    >>> print(found.total["h"])
+    1
     """
     theorem = find(theorem)
     options, numbers = split(params)

@@ -45,6 +45,10 @@ def elasticity(theorem: Theorem | str, parameter: str, **params: Any) -> Any:
 
     Raises:
         InputError: the parameter or the term does not occur.
+
+    >>> import cmbound
+    >>> cmbound.elasticity("explicit-score-lipschitz", "R").free_symbols == {cmbound.symbol("R"), cmbound.symbol("delta")}
+    True
     """
     theorem, term = find(theorem), params.pop("term", None)
     options, numbers = split(params)
@@ -85,6 +89,11 @@ def elasticities(theorem: Theorem | str, **params: Any) -> Elasticities:
     Raises:
         CmboundError: as for :meth:`cmbound.Statement.evaluate`.
         UndecidedError: the bound has a kink at the point.
+
+    >>> import cmbound
+    >>> slopes = cmbound.elasticities("explicit-score-lipschitz", delta="0.01", R=1)
+    >>> sorted(slopes.values)
+    ['R', 'delta']
     """
     theorem = find(theorem)
     options, numbers = split(params)
@@ -209,7 +218,12 @@ def _step(x: Any, at: Mapping[str, Any]) -> Any:
 
 @alone
 def dominating(theorem: Theorem | str, **params: Any) -> str | None:
-    """Name of the largest term at a point (``params`` as for :meth:`cmbound.Statement.evaluate`)."""
+    """Name of the largest term at a point (``params`` as for :meth:`cmbound.Statement.evaluate`).
+
+    >>> import cmbound
+    >>> cmbound.dominating("explicit-one-step", eps_sc="1e-3", eps_cm="1e-3", L_f=1, d=2, m2="1.2", T=5, delta="1e-4", h="1e-4")
+    'discretisation'
+    """
     theorem = find(theorem)
     return theorem.evaluate(**{**_default(theorem), **params}).dominating_term
 
@@ -228,6 +242,11 @@ def dominance(theorem: Theorem | str, parameter: str, low: Any, high: Any, **par
     Raises:
         InputError: the parameter is given twice, or low is not below high.
         CmboundError: as for :meth:`cmbound.Statement.approximate`.
+
+    >>> import cmbound
+    >>> point = {"eps_sc": "1e-3", "eps_cm": "1e-3", "L_f": 1, "d": 2, "m2": "1.2", "T": 5, "delta": "1e-4"}
+    >>> [x.term for x in cmbound.dominance("explicit-one-step", "h", "1e-6", "1e-1", **point).intervals]
+    ['early_stopping', 'discretisation']
     """
     theorem = find(theorem)
     ends = [float(exact(parameter, x)) for x in (low, high)]

@@ -222,6 +222,11 @@ def complexities(statements: Iterable[str | Theorem] | None = None) -> tuple[Com
 
     Args:
         statements: statements to look at, possibly with other ``complexity`` than the catalogue's; default all.
+
+    >>> import cmbound
+    >>> rows = cmbound.complexities()
+    >>> next(str(x.expression) for x in rows if x.id == "lyu2023-cor4")
+    'L_f*L_s**(3/2)*T**2*sqrt(d)/eps'
     """
     found: list[Complexity] = []
     for theorem in all_statements() if statements is None else map(find, statements):
@@ -327,6 +332,10 @@ def verdicts(found: Iterable[Complexity] | None = None) -> tuple[Against, ...]:
 
     Where the metrics differ the numbers are compared through an inequality where there is one. Those of the paper's first
     complexity are besides set side by side as they are, and said not to be comparable.
+
+    >>> import cmbound
+    >>> cmbound.verdicts()[0].comparable
+    False
     """
     rows = complexities() if found is None else tuple(found)
     mine: list[Complexity] = []

@@ -196,6 +196,12 @@ def phase(
     Raises:
         InputError: statements about different quantities, unconfirmed ones, a name given twice or known to none of them.
         DomainError: an order form without C, or a statement that applies nowhere.
+
+    >>> import cmbound
+    >>> pair = ["explicit-one-step", "explicit-multistep"]
+    >>> found = cmbound.phase(pair, {"L_f": "1:10:log:5"}, preset="gaussian-2d", k=2, t_hat=1)
+    >>> found.names
+    ('explicit-one-step', 'explicit-multistep')
     """
     chosen = distinct(statements or PAIR)
     axes = _axes(x, y)

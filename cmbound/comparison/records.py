@@ -128,6 +128,11 @@ class Comparison(Result, Record):
         rows: every statement compared, exactly once, in the order of the catalogue.
         measured: the parameters measured from a world or a data set; the others are assumed.
         notes: what a reader must be told besides.
+
+    >>> import cmbound
+    >>> found = cmbound.compare(preset="gaussian-2d", k=2, t_hat=1, metric="W2")
+    >>> found.winners
+    {'W2 to p_data': 'explicit-multistep'}
     """
 
     parameters: Mapping[str, Any]

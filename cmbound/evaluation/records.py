@@ -109,6 +109,13 @@ class Evaluation(Result, Record):
 
     ``float(evaluation)`` and ``value`` are the upper end, rounded up. In the approximate tier ``lower`` and ``upper``
     are the float64 value itself and certify nothing. ``unused`` are the names that were given and enter nothing, with the reason.
+
+    >>> import cmbound
+    >>> found = cmbound.theorem("explicit-one-step").evaluate(preset="gaussian-2d")
+    >>> found
+    <Evaluation of explicit-one-step: W2(f_theta(., T)#start, p_data) ...>
+    >>> found.is_guarantee, found.dominating_term
+    (True, 'early_stopping')
     """
 
     theorem: Theorem
@@ -191,6 +198,12 @@ class Approximation(Record):
     """float64 values over arrays: ``total`` and ``terms`` (by name), all of the broadcast shape.
 
     ``unused`` are the names that were given and enter nothing at any point, with the reason.
+
+    >>> import cmbound
+    >>> import numpy as np
+    >>> found = cmbound.theorem("explicit-one-step").approximate(preset="gaussian-2d", L_f=np.array([1.0, 2.0]))
+    >>> found.total.shape, list(found.terms)[0]
+    ((2,), 'initialisation')
     """
 
     total: Any

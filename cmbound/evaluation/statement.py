@@ -232,6 +232,11 @@ def register(statement: Theorem) -> Statement:
 
     Raises:
         InputError: the id is that of another statement.
+
+    >>> import cmbound
+    >>> mine = cmbound.register(cmbound.Statement.define("my-bound", {"score": "L_f*eps_sc"}))
+    >>> cmbound.theorem("my-bound") == mine
+    True
     """
     found = Statement.of(statement)
     if _statements().setdefault(found.id, found) != found:

@@ -144,6 +144,11 @@ def sweep(id: str | Theorem, **params: Any) -> Sweep:
 
     Raises:
         CmboundError: something not understood, or more than 10^10 points.
+
+    >>> import cmbound
+    >>> what = cmbound.sweep("explicit-one-step", preset="gaussian-2d", h="1e-4:1e-2:log:3")
+    >>> what.shape
+    (3,)
     """
     axes: dict[str, Array] = {}
     fixed: dict[str, Any] = {}

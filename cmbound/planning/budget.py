@@ -65,6 +65,11 @@ def solve(
     Raises:
         DomainError: the target cannot be met; the message names the term and by how much it misses.
         CmboundError: as for :meth:`cmbound.evaluation.statement.Statement.evaluate`.
+
+    >>> import cmbound
+    >>> found = cmbound.solve("explicit-one-step", target="0.5", L_f="1.05", d=2, m2="1.2")
+    >>> float(found.achieved) <= 0.5, found.solved
+    (True, ('delta', 'T', 'h', 'eps_sc', 'eps_cm'))
     """
     statement = theorem(id)
     problem = read_problem(statement, target, fix or {}, params, unknown)

@@ -51,6 +51,11 @@ class Budget(Result, Record):
         achieved: the certified evaluation at the budget; its upper end is at most the target.
         evaluations_of_teacher: one for each step of the grid (None: no teacher enters).
         steps_of_corrector: tau_c/eta rounded up, each with one evaluation of the score (None: no corrector enters).
+
+    >>> import cmbound
+    >>> found = cmbound.solve("explicit-one-step", target="0.5", preset="gaussian-2d", unknown="h")
+    >>> found.solved
+    ('h',)
     """
 
     theorem: Theorem
@@ -193,6 +198,10 @@ class Schedule(Result, Record):
         gain: what an evaluation must gain to be worth taking.
         steps_worth_taking: the number of evaluations after which another one gains less (at most 10000).
         halves: whether an evaluation at the fixed time halves the distance; where none does the fixed time is T.
+
+    >>> import cmbound
+    >>> cmbound.schedule(steps=2, preset="gaussian-2d").steps_worth_taking
+    3
     """
 
     optimal: Evaluation

@@ -36,6 +36,11 @@ def schedule(id: str | Theorem | None = None, *, steps: Any = DEFAULT_STEPS, gai
     Raises:
         DomainError: steps is not an integer from 1 to 1000, or gain is negative.
         CmboundError: as for :meth:`cmbound.evaluation.statement.Statement.evaluate`.
+
+    >>> import cmbound
+    >>> found = cmbound.schedule(steps=3, preset="gaussian-2d")
+    >>> len(found.times), found.bounds[-1] <= found.bounds[0]
+    (2, True)
     """
     statement = _multistep() if id is None else theorem(id)
     if not statement.recursion:

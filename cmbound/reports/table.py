@@ -39,6 +39,11 @@ class Table(Record):
         aligned: the numbers of a column are comparable: with siunitx their decimal points line up.
         notes: explanations below the table.
         name: what the table is called on the command line.
+
+    >>> import cmbound
+    >>> table = cmbound.table("complexity")
+    >>> table.header
+    ('statement', 'setting', 'metric', 'N', 'known')
     """
 
     header: tuple[str, ...]

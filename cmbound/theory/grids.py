@@ -64,6 +64,11 @@ class Grid(Record):
         N: number of steps.
         values: for ``times`` and ``noise-levels`` the exact nodes; for ``two-stage`` the pair (number of full
             steps h, number of halvings).
+
+    >>> import cmbound
+    >>> grid = cmbound.Grid.from_noise_levels([0.1, 1, 80])
+    >>> grid.N, grid.kind
+    (2, 'noise-levels')
     """
 
     kind: str

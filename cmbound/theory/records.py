@@ -42,6 +42,10 @@ class Assumption:
         id: short name, unique within a statement.
         text: what is assumed; math may stand between dollar signs (:class:`~cmbound.theory.prose.Prose`).
         predicate: a SymPy relation over parameters (checked at evaluation), or None (reported as assumed).
+
+    >>> import cmbound
+    >>> cmbound.Assumption("A1", "the data have a finite second moment m2").predicate is None
+    True
     """
 
     id: str
@@ -56,7 +60,12 @@ class Assumption:
 
 @dataclass(frozen=True)
 class Reference:
-    """Where a statement is found: a key of ``references.bib`` and a place in that work."""
+    """Where a statement is found: a key of ``references.bib`` and a place in that work.
+
+    >>> import cmbound
+    >>> print(cmbound.Reference("lyu2023", "Theorem 3"))
+    lyu2023, Theorem 3
+    """
 
     key: str
     place: str
@@ -76,6 +85,11 @@ class Term:
     Attributes:
         name: ``initialisation``, ``consistency``, ``score``, ``discretisation``, ``early_stopping``, ...
         expression: an exact SymPy expression.
+
+    >>> import cmbound
+    >>> L_f, m2 = cmbound.symbol("L_f"), cmbound.symbol("m2")
+    >>> cmbound.Term("initialisation", L_f * m2)
+    Term(name='initialisation', expression=L_f*m2)
     """
 
     name: str
@@ -132,6 +146,11 @@ class Theorem(Record):
         experiment: what can be simulated to check it, a name of :mod:`cmbound.verification.experiments` (empty: nothing).
         remark: what a reader of each evaluation must be told (empty: nothing).
         own_parameters: rows of the table of symbols that a user added for it, entered again wherever the statement comes.
+
+    >>> import cmbound
+    >>> statement = cmbound.theorem("lyu2023-thm3")
+    >>> isinstance(statement, cmbound.Theorem), statement.kind, str(statement.reference)
+    (True, 'order', 'lyu2023, Theorem 3')
     """
 
     id: str
@@ -276,6 +295,11 @@ class Corollary(Record):
         exact: the claim is an equality, not an order.
         reference: where it is stated.
         text: what it says; math may stand between dollar signs (:class:`~cmbound.theory.prose.Prose`).
+
+    >>> import cmbound
+    >>> corollary = cmbound.corollaries()[0]
+    >>> corollary.statement, corollary.reference
+    ('lyu2023-cor4', 'lyu2023, Corollary 4')
     """
 
     id: str

@@ -101,6 +101,13 @@ class Profile(Record):
         subspace: with the DDIM teacher ``d_eff`` may replace ``d``.
         no_tau: not available when tau > 0 is given (the radius R is then that of U, not of the data).
         own: given by a user: its shape or its values are looked at in every evaluation (:mod:`cmbound.evaluation.own`).
+
+    >>> import cmbound
+    >>> from cmbound.theory.notation import t
+    >>> from sympy import exp
+    >>> mine = cmbound.Profile.from_acceleration("mine", 3 * exp(-t))
+    >>> round(float(cmbound.theorem("explicit-one-step").evaluate(preset="gaussian-2d", profile=mine)), 4)
+    0.0368
     """
 
     name: str
@@ -171,9 +178,10 @@ class Profile(Record):
         it is not finite or its integral has no enclosure within the limit of work (an integrable singularity at delta is not
         supported).
 
+        >>> import cmbound
         >>> from sympy import exp
         >>> from cmbound.theory.notation import t
-        >>> Profile.from_acceleration("mine", 3 * exp(-t))
+        >>> cmbound.Profile.from_acceleration("mine", 3 * exp(-t))
         <Profile mine: pointwise bound given by the user>
         """
         expr = in_branches(_checked(acceleration, PUBLIC, "acceleration"))

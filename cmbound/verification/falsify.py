@@ -193,6 +193,11 @@ def falsify(
 
     Raises:
         UnknownNameError, InputError, DomainError: an argument that does not exist or is out of range.
+
+    >>> import cmbound
+    >>> found = cmbound.falsify("explicit-score-lipschitz", budget=0.2, seed=1)
+    >>> found.violations
+    ()
     """
     theorem = find(id)
     experiment_of(theorem)

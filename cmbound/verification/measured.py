@@ -77,6 +77,11 @@ def compare(
     Raises:
         InputError: nothing to compare with, an unknown name, something malformed.
         DomainError: a number outside its domain.
+
+    >>> import cmbound
+    >>> found = cmbound.compare(statements=["explicit-one-step", "lyu2023-thm3"], preset="gaussian-2d")
+    >>> [(row.id, row.status) for row in found.rows]
+    [('lyu2023-thm3', 'order form'), ('explicit-one-step', 'ranked')]
     """
     source = Given.at if world is None else lambda numbers, options, _: Measured(world, numbers, options)
     return compared(source, statements, metric, assume, tier, params)

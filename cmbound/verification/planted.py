@@ -288,6 +288,10 @@ def planted(
 
     Raises:
         UnknownNameError, InputError, DomainError: an argument that does not exist or is out of range.
+
+    >>> import cmbound
+    >>> found = cmbound.planted(["explicit-tv-early-stopping"], seed=0)  # doctest: +SKIP
+    >>> len(found.having("survived"))  # doctest: +SKIP
     """
     begin = time.perf_counter()
     checked_whole("seed", seed, 0, 2**31 - 1)

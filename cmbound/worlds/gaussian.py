@@ -55,6 +55,11 @@ class Gaussian(World):
         d, mean: see :class:`World`.
         eigenvalues: of the covariance, shape (d,); in the order of the coordinates if it is diagonal, else increasing.
         eigenvectors: in columns, shape (d, d); None if the covariance is diagonal.
+
+    >>> import cmbound
+    >>> law = cmbound.Gaussian([0, 0], [1, 0.25])
+    >>> law.d, round(law.m2, 4)
+    (2, 1.118)
     """
 
     eigenvalues: Array

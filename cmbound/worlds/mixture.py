@@ -38,6 +38,11 @@ class Mixture(World):
         means: shape (K, d).
         weights: shape (K,), positive with sum 1.
         component_covariance: the number tau^2, or shape (d, d), or shape (K, d, d).
+
+    >>> import cmbound
+    >>> law = cmbound.Mixture([[-1.0], [1.0]], covariance=0.1)
+    >>> law.d
+    1
     """
 
     means: Array

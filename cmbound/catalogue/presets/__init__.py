@@ -124,6 +124,10 @@ def preset(name: str) -> Preset:
 
     Raises:
         UnknownNameError: there is none; the message names the nearest one.
+
+    >>> import cmbound
+    >>> cmbound.preset("gaussian-2d").parameters["d"]
+    '2'
     """
     if not isinstance(name, str) or name not in _presets():
         raise UnknownNameError("preset", name, names())

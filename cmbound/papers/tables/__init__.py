@@ -66,6 +66,10 @@ def table(name: str, *, caption: str = "", label: str = "", digits: int = DIGITS
     Raises:
         UnknownNameError: no such table, or an option it does not have.
         CmboundError: as for what the table shows.
+
+    >>> import cmbound
+    >>> print(cmbound.table("presets", presets="gaussian-2d").csv().splitlines()[1])
+    d,2
     """
     entry = NAMES[checked_name("table", name, NAMES)]
     for key in options:

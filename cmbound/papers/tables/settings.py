@@ -7,7 +7,7 @@ from typing import Any
 
 from cmbound.catalogue import MAIN
 from cmbound.catalogue.presets import Preset, names as preset_names, preset as find_preset
-from cmbound.comparison.comparison import Comparison, compare
+from cmbound.comparison.records import Comparison
 from cmbound.errors import CmboundError, DomainError, InputError, UndecidedError
 from cmbound.evaluation.statement import theorem as find
 from cmbound.numbers import exact
@@ -18,6 +18,7 @@ from cmbound.planning.records import Budget
 from cmbound.reports.cells import Cell, math, mixed, number
 from cmbound.reports.table import Table
 from cmbound.reports.words import named, prose, symbol, words
+from cmbound.verification.measured import compare
 
 TARGETS = ("1", "0.1", "0.01")
 QUICK_PRESETS = ("gaussian-2d",)
