@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
+from cmbound import names
 from cmbound.cli import CONTEXT, Group
-from cmbound.cli.check import LONG_INSTANCES, WORLD_NAMES
+from cmbound.cli.check import LONG_INSTANCES
 from cmbound.cli.files import OutputFile, figure_bytes, read, write_all
 from cmbound.cli.laws import build_world
 from cmbound.cli.options import (
@@ -107,7 +108,7 @@ def terms_command(
 @plot_command.command("ratios", cls=Command, context_settings=CONTEXT, short_help="True error beside bound on random instances.")
 @click.argument("ids", metavar="[ID]...", nargs=-1, shell_complete=completer(theorem_ids))
 @instance_options(500, "statement")
-@click.option("--world", metavar="NAME", shell_complete=completer(lambda: WORLD_NAMES), help="gaussian, mixture or atoms.")
+@click.option("--world", metavar="NAME", shell_complete=completer(lambda: names.WORLDS), help="gaussian, mixture or atoms.")
 @click.option(
     "--from", "source", metavar="FILE", type=click.Path(allow_dash=True), help="Draw the --data of an earlier figure again."
 )
