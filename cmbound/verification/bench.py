@@ -118,7 +118,7 @@ class Kernel:
     steps: int = 0
 
 
-Run = Callable[[Bench, Mapping[str, Any]], tuple[Truth, Params]]
+Measure = Callable[[Bench, Mapping[str, Any]], tuple[Truth, Params]]
 Draw = Callable[[str, Theorem, np.random.Generator, Mapping[str, Any]], Recipe]
 
 
@@ -128,9 +128,9 @@ class Experiment(Record):
 
     Attributes:
         title: what is measured, in one line.
-        run: measures it: from the bench and the constants of its recipe to the truth and further parameters of the statement.
+        measure: from the bench and the constants of its recipe to the truth and further parameters of the statement.
         quantity: ``W2``, ``map error``, ``TV`` or ``slope``; decides which laws are drawn.
-        constants: whether the statement is evaluated at the measured constants of a run (else ``run`` gives all parameters).
+        constants: whether the statement is evaluated at the measured constants of a run (else ``measure`` gives all parameters).
         exact_pairs: the error of the student is that along the exact trajectory.
         on_the_line: where nothing is in closed form it is carried out in one dimension only.
         closed: it is carried out only where every law is in closed form.
@@ -140,7 +140,7 @@ class Experiment(Record):
     """
 
     title: str
-    run: Run
+    measure: Measure
     quantity: str = "W2"
     constants: bool = True
     exact_pairs: bool = False

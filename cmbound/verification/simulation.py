@@ -19,7 +19,7 @@ from cmbound.evaluation.records import Evaluation, terms_table
 from cmbound.evaluation.statement import Statement, statements, theorem as find
 from cmbound.frozen import FrozenDict, Record, thawed
 from cmbound.numbers import apart, rounded, text_up
-from cmbound.reports.cells import Cell, math, number
+from cmbound.reports.cells import Cell, math, mixed, number
 from cmbound.reports.report import Body, Report, Result
 from cmbound.reports.table import Table
 from cmbound.theory.profiles import profile as profile_of
@@ -295,7 +295,7 @@ def _table(simulation: Simulation) -> Table:
     interval = "interval" if simulation.exact else "95% interval (asymptotic)"
     header = ("k", _time_name(simulation), "measured W2", interval, "bound", "ratio")
     time = math(r"\sigma", "sigma") if simulation.run.clock == "ve" else math("t", "time")
-    heads = (math("k", "k"), time, math("W_2", "measured W2"), *(Cell(x) for x in header[3:]))
+    heads = (math("k"), time, mixed(Cell("measured "), math("W_2")), *(Cell(x) for x in header[3:]))
     return Table(header, tuple(rows), "rrrlrr", heads=heads)
 
 

@@ -314,6 +314,19 @@ class World(ABC):
         """The exact consistency function f(x, t) = flow(x, t, delta). Shape (..., d)."""
         return self.flow(x, t, delta)
 
+    # --- one dimension ---
+
+    def cdf(self, x: npt.ArrayLike, t: npt.ArrayLike) -> Array:
+        """P(x_t <= x) for numbers x (any shape, broadcast against t); relatively accurate in the lower tail; d = 1 only."""
+        return self._probability(x, t, 1.0)
+
+    def survival(self, x: npt.ArrayLike, t: npt.ArrayLike) -> Array:
+        """P(x_t > x) for numbers x (any shape, broadcast against t); relatively accurate in the upper tail; d = 1 only."""
+        return self._probability(x, t, -1.0)
+
+    @abstractmethod
+    def _probability(self, x: npt.ArrayLike, t: npt.ArrayLike, sign: float) -> Array: ...
+
     # --- constants ---
 
     @abstractmethod

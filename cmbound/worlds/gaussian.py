@@ -212,14 +212,6 @@ class Gaussian(World):
         at = times("t", t, self._no_density)
         return signal(at) * self.mean[0], np.sqrt(self._variances(at)[..., 0])
 
-    def cdf(self, x: npt.ArrayLike, t: npt.ArrayLike) -> Array:
-        """P(x_t <= x) for numbers x (any shape, broadcast against t); d = 1 only."""
-        return self._probability(x, t, 1.0)
-
-    def survival(self, x: npt.ArrayLike, t: npt.ArrayLike) -> Array:
-        """P(x_t > x) for numbers x (any shape, broadcast against t), accurate in the upper tail; d = 1 only."""
-        return self._probability(x, t, -1.0)
-
     def _probability(self, x: npt.ArrayLike, t: npt.ArrayLike, sign: float) -> Array:
         mean, deviation = self._standard(t)
         y = real("x", x)
