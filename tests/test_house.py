@@ -325,3 +325,31 @@ def test_what_is_planted_is_found(name: str, tmp_path: Path) -> None:
     place, line, finding = PLANTED[name]
     found: set[Any] = _built(tmp_path, {**SOUND, place: SOUND.get(place, "") + line}).findings()
     assert any(finding in x for x in found), found
+
+
+def test_every_threshold_says_why() -> None:
+    """A number at the top of a module has a comment on its line or a docstring below it."""
+    bare = []
+    for path in ROOT.rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        lines, body = text.split("\n"), ast.parse(text).body
+        for node, below in zip(body, [*body[1:], None], strict=True):
+            if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None and _is_threshold(node.value):
+                said = isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)
+                if not said and "#" not in lines[node.end_lineno - 1 if node.end_lineno else 0]:
+                    bare.append(f"{path.relative_to(ROOT)}: {lines[node.lineno - 1]}")
+    assert bare == []
+
+
+def _is_threshold(value: ast.expr) -> bool:
+    parts = list(ast.walk(value))
+    numbers = [
+        x for x in parts if isinstance(x, ast.Constant) and isinstance(x.value, int | float) and not isinstance(x.value, bool)
+    ]
+    allowed = ast.Constant | ast.BinOp | ast.UnaryOp | ast.Tuple | ast.operator | ast.unaryop | ast.expr_context
+    return bool(numbers) and all(isinstance(x, allowed) and not isinstance(getattr(x, "value", 0), str) for x in parts)
+
+
+def test_a_threshold_is_recognised() -> None:
+    assert all(_is_threshold(ast.parse(x, mode="eval").body) for x in ("1e-3", "10**6", "(1, 2.5)", "-4", "1 << 20"))
+    assert not any(_is_threshold(ast.parse(x, mode="eval").body) for x in ("'a'", "True", "f(3)", "('a', 1)", "x"))

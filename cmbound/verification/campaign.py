@@ -28,9 +28,9 @@ from cmbound.verification.laboratories import build, draw_choices, drawn, random
 
 ATTAINED = "attained: truth and bound agree to within the error of the truth"
 WIDE = "the error of the truth is too large to tell it from the bound"
-_AGREE = 1 + 1e-6
-BATCH = 25
-MAX_INSTANCES = 10**7
+_AGREE = 1 + 1e-6  # rounding of the sum of a truth and a bound
+BATCH = 25  # instances of one task: about a second
+MAX_INSTANCES = 10**7  # days of work
 
 
 @dataclass(frozen=True, eq=False, repr=False)

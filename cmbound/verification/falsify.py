@@ -31,13 +31,13 @@ ERRORS = FrozenDict({"score": ("log_score", "log_linear"), "consistency": ("log_
 SKIPPED = -1e6
 """The score of an instance that cannot be built."""
 
-_CORNERED = 0.35
-_NEIGHBOUR, _NEW_SEED = 0.15, 0.2
-_LEAST_CORNER = -6.0
-_STEP = 0.12
-_RANDOM_SHARE = 0.4
-_RESTARTS = 3
-_CLIMB = 150
+_CORNERED = 0.35  # witnesses lie at the ends of their ranges
+_NEIGHBOUR, _NEW_SEED = 0.15, 0.2  # of a range, and how often the random part changes too
+_LEAST_CORNER = -6.0  # 10^-6: below it a constant is as good as absent
+_STEP = 0.12  # of a range, at the start of a climb
+_RANDOM_SHARE = 0.4  # of the time: enough to find a slope to climb
+_RESTARTS = 3  # climbs from different places, for a local maximum
+_CLIMB = 150  # trials after which a climb has stalled
 
 
 @dataclass(frozen=True, eq=False, repr=False)

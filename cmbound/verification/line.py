@@ -24,8 +24,8 @@ from cmbound.worlds.process import noise, signal
 
 Array = npt.NDArray[np.float64]
 
-POINTS = 1001
-_REACH = 8.0
+POINTS = 1001  # quadrature nodes; twice as many bound the error
+_REACH = 8.0  # standard deviations: what lies beyond is below rounding
 
 
 class LineBench(RunnerBench):

@@ -32,13 +32,13 @@ from cmbound.verification.instances import Outcome, Recipe, SkippedError, ratio_
 from cmbound.verification.laboratories import build
 from cmbound.verification.plants import Plant, plants
 
-DRAWS = 200
-_STARTS = 3
-_CLIMB = 100
-_FINE, _LONG = 21, 34
-_NEAR, _MORE = 0.7, 4
-_CAUGHT = 1 + 1e-9
-_HOPELESS, _CLOSE = -3.0, -0.5
+DRAWS = 200  # instances in which a plain mistake is found
+_STARTS = 3  # climbs, for a local maximum
+_CLIMB = 100  # trials after which a climb has stalled
+_FINE, _LONG = 21, 34  # steps of a grid that hides local errors, and of one that shows them
+_NEAR, _MORE = 0.7, 4  # share of later draws near the best so far; draws where there is no grid
+_CAUGHT = 1 + 1e-9  # beyond rounding
+_HOPELESS, _CLOSE = -3.0, -0.5  # logarithms of truth over bound: left alone, climbed further
 _VOID = 1e-5
 """Below this ratio of truth to bound an instance says nothing about any term."""
 _STATUSES = ("caught", "not weaker", "survived")

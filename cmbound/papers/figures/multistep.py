@@ -45,7 +45,7 @@ _LOOKS = FrozenDict(
         "best_fixed": ("best fixed time", GREEN, "^", "-."),
     }
 )
-_MOST_MARKERS = 12
+_MOST_MARKERS = 12  # more hide the line
 
 
 @dataclass(frozen=True, eq=False)

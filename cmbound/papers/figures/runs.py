@@ -25,10 +25,10 @@ from cmbound.verification.simulation import Simulation
 
 Array = npt.NDArray[np.float64]
 
-BINS = 60
+BINS = 60  # of the histogram
 MOST_POINTS = 2000
 """Points of a scatter plot; more only blur it."""
-_NAMED_TICKS = 6
+_NAMED_TICKS = 6  # more run into each other
 
 
 @in_paper_style

@@ -35,7 +35,7 @@ from cmbound.reports.words import symbol, words
 from cmbound.theory.records import Theorem
 
 VIEWS = ("lines", "stacked", "shares")
-_HEIGHT = 2.55
+_HEIGHT = 2.55  # inches, with the legend above
 
 
 @dataclass(frozen=True, eq=False)
