@@ -372,6 +372,7 @@ def _document(reports: Sequence[Check], summary: Table, sharp: Table) -> Body:
     document = Body()
     document.table(replace(summary, layout="headings", size="footnotesize", tight=True))
     if sharp.rows:
+        document.line()  # tables stand below each other
         document.line(_SHARPNESS)
         document.table(replace(sharp, layout="groups"))
     for remark in _remarks(reports):

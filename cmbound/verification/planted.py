@@ -42,6 +42,8 @@ _HOPELESS, _CLOSE = -3.0, -0.5
 _VOID = 1e-5
 """Below this ratio of truth to bound an instance says nothing about any term."""
 _STATUSES = ("caught", "not weaker", "survived")
+_ROWS = 12
+"""Survivors in a table of a document: more need not fit a page."""
 LEAST = -1e6
 """Margin of an instance in which the change makes no difference."""
 
@@ -95,13 +97,17 @@ class PlantedReport(Result):
         page, document = Body(), Body()
         page.table(counts, 0)
         page.line()
-        document.table(replace(counts, layout="headings"))
+        document.table(replace(counts, layout="headings", widths={1: 0.45}, size="footnotesize", tight=True))
         for body in (page, document):
             body.line(said)
             if survived:
                 body.line("survivors, with the largest truth/(weakened bound) found")
-                table = _copies(survived, status=False)
-                body.table(table if body is page else replace(table, layout="headings", widths={1: 0.4, 2: 0.4}))
+        if survived:
+            page.table(_copies(survived, status=False))
+        for i in range(0, len(survived), _ROWS):
+            table = _copies(survived[i : i + _ROWS], status=False)
+            document.line()
+            document.table(replace(table, layout="headings", widths={1: 0.3, 2: 0.48}, size="footnotesize", tight=True))
         return Report(f"planted mistakes: {said}", page, self._data, _copies(self.verdicts), document)
 
     def _data(self) -> dict[str, Any]:

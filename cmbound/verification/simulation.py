@@ -355,7 +355,7 @@ def _page(simulation: Simulation) -> Body:
 
 def _document(simulation: Simulation) -> Body:
     document = Body()
-    document.table(_table(simulation))
+    document.table(replace(_table(simulation), tight=True))
     for line in (*_summary(simulation), *(f"note: {x}" for x in simulation.notes)):
         document.line(line)
     return document
