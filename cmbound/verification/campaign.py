@@ -79,9 +79,7 @@ class Check(Result, Record):
         """Counts, ratios, sharpness, and the worst instance."""
         return check_report([self])
 
-    @property
-    def data(self) -> dict[str, Any]:
-        """The fields as JSON-ready data."""
+    def _data(self) -> dict[str, Any]:
         found = {name: thawed(getattr(self, name)) for name in self._names() if name != "worst"}
         worst = None if self.worst is None else self.worst.to_dict()
         return found | {"hidden_constant": self.hidden_constant, "worst": worst}
@@ -282,11 +280,17 @@ def replay(data: Any, theorem: Theorem | None = None) -> Outcome:
 
 
 def check_report(reports: Sequence[Check]) -> Report:
-    """Campaigns on some statements; data of one is an object, of several a list."""
+    """Campaigns on some statements."""
     summary, sharp = _summary(reports), _sharpness(reports)
-    title = "; ".join(f"{x.theorem}: {x.instances} instances, {x.violations} violations" for x in reports)
+    said = [f"{x.theorem}: {x.instances} instances, {x.violations} violations" for x in reports]
+    title = said[0] if len(said) == 1 else f"checks of {len(said)} statements"
     page, document = _page(reports, summary, sharp), _document(reports, summary, sharp)
-    return Report(title, page, lambda: reports[0].data if len(reports) == 1 else [x.data for x in reports], summary, document)
+    return Report(title, page, lambda: one_or_all([x._data() for x in reports]), summary, document)
+
+
+def one_or_all(data: list[Any]) -> Any:
+    """Data of one thing are an object, of several a list."""
+    return data[0] if len(data) == 1 else data
 
 
 def _summary(reports: Sequence[Check]) -> Table:
