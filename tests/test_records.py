@@ -530,7 +530,7 @@ def test_planted_mistakes_pass_the_checks() -> None:
     for id in explicit_ids():
         recipe = campaign.draw(cmbound.theorem(id), None, 0, 0)
         try:
-            params = campaign.BUILDERS[recipe.world](recipe, cmbound.theorem(id)).params
+            params = build(recipe, cmbound.theorem(id)).params
             setting: Setting = resolve(cmbound.theorem(id), params)
         except Exception:
             continue

@@ -857,6 +857,7 @@ def test_reports_fit_the_page_of_a_paper(tmp_path: Path) -> None:
     verdicts = [Verdict(x, "survived", 0.5, None) for id in ("explicit-map-error", "explicit-tv-underdamped") for x in plants(id)]
     found = [
         check_report(reports).render("latex"),
+        reports[0].latex(),
         worst.latex(),
         falsify("explicit-one-step", budget=0.5).latex(),
         PlantedReport(tuple(verdicts[::7]), 0, 1.0).latex(),

@@ -256,19 +256,16 @@ def random_recipe(
 def falsify_report(found: Sequence[Falsification]) -> Report:
     """The searches for counterexamples to some statements."""
     table = _witnesses(found)
-    page, document = Body(), Body()
+    page = Body()
     page.table(table, 0)
     page.line()
-    document.table(replace(table, layout="headings", widths={5: 0.35}))
     for x in found:
-        said = f"{x.theorem}: {x.evaluations} instances in {x.seconds:.1f} s, {len(x.violations)} violations"
-        page.line(said)
-        document.line(said)
+        page.line(f"{x.theorem}: {x.evaluations} instances in {x.seconds:.1f} s, {len(x.violations)} violations")
         for outcome in x.violations[:3]:
             outcome.say(page)
     said = [f"{x.theorem}: {x.evaluations} instances, {len(x.violations)} violations" for x in found]
     title = said[0] if len(said) == 1 else f"searches for counterexamples to {len(said)} statements"
-    return Report(title, page, lambda: one_or_all([x._data() for x in found]), table, document)
+    return Report(title, page, lambda: one_or_all([x._data() for x in found]), table, page)
 
 
 def _witnesses(found: Sequence[Falsification]) -> Table:
@@ -285,4 +282,5 @@ def _witnesses(found: Sequence[Falsification]) -> Table:
         for x in found
         for name, witness in x.best.items()
     )
-    return Table(("statement", "term", "best ratio", "world", "d", "teacher: profile"), rows, "llrlrl")
+    header = ("statement", "term", "best ratio", "world", "d", "teacher: profile")
+    return Table(header, rows, "llrlrl", widths={5: 0.3}, size="footnotesize", tight=True)

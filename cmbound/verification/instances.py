@@ -193,16 +193,11 @@ class Outcome(Result, Record):
         return f"{self.recipe.world} world, seed {self.recipe.seed}; {choices}"
 
     def _data(self) -> dict[str, Any]:
+        plain = ("status", "reason", "trust", "bound", "ratio", "profile", "teacher")
         return {
-            "status": self.status,
-            "reason": self.reason,
+            **{name: getattr(self, name) for name in plain},
             "true": self.truth,
-            "trust": self.trust,
-            "bound": self.bound,
-            "ratio": self.ratio,
             "terms": dict(self.terms),
-            "profile": self.profile,
-            "teacher": self.teacher,
             "parameters": {name: _plain(x) for name, x in self.params.items()},
             "recipe": self.recipe.to_dict(),
         }

@@ -66,12 +66,9 @@ class Verdict:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON-ready data."""
+        copied = {name: getattr(self.plant, name) for name in ("theorem", "component", "change", "before", "after")}
         return {
-            "theorem": self.plant.theorem,
-            "component": self.plant.component,
-            "change": self.plant.change,
-            "before": self.plant.before,
-            "after": self.plant.after,
+            **copied,
             "reason": self.plant.not_weaker,
             "ratio": self.ratio if self.ratio is None or np.isfinite(self.ratio) else "inf",
             "witness": None if self.witness is None else self.witness.to_dict(),
