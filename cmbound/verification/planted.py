@@ -42,6 +42,8 @@ _HOPELESS, _CLOSE = -3.0, -0.5  # logarithms of truth over bound: left alone, cl
 _VOID = 1e-5
 """Below this ratio of truth to bound an instance says nothing about any term."""
 _STATUSES = ("caught", "not weaker", "survived")
+_ROWS = 12
+"""Survivors in a table of a document: more need not fit a page."""
 LEAST = -1e6
 """Margin of an instance in which the change makes no difference."""
 
@@ -64,12 +66,9 @@ class Verdict:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON-ready data."""
+        copied = {name: getattr(self.plant, name) for name in ("theorem", "component", "change", "before", "after")}
         return {
-            "theorem": self.plant.theorem,
-            "component": self.plant.component,
-            "change": self.plant.change,
-            "before": self.plant.before,
-            "after": self.plant.after,
+            **copied,
             "reason": self.plant.not_weaker,
             "ratio": self.ratio if self.ratio is None or np.isfinite(self.ratio) else "inf",
             "witness": None if self.witness is None else self.witness.to_dict(),
@@ -95,13 +94,17 @@ class PlantedReport(Result):
         page, document = Body(), Body()
         page.table(counts, 0)
         page.line()
-        document.table(replace(counts, layout="headings"))
+        document.table(replace(counts, layout="headings", widths={1: 0.45}, size="footnotesize", tight=True))
         for body in (page, document):
             body.line(said)
             if survived:
                 body.line("survivors, with the largest truth/(weakened bound) found")
-                table = _copies(survived, status=False)
-                body.table(table if body is page else replace(table, layout="headings", widths={1: 0.4, 2: 0.4}))
+        if survived:
+            page.table(_copies(survived, status=False))
+        for i in range(0, len(survived), _ROWS):
+            table = _copies(survived[i : i + _ROWS], status=False)
+            document.line()
+            document.table(replace(table, layout="headings", widths={1: 0.3, 2: 0.48}, size="footnotesize", tight=True))
         return Report(f"planted mistakes: {said}", page, self._data, _copies(self.verdicts), document)
 
     def _data(self) -> dict[str, Any]:

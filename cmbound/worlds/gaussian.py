@@ -244,12 +244,7 @@ class Gaussian(World):
 
 
 def probabilities(name: str, u: Any) -> Array:
-    """``u`` as a float64 array with entries in [0, 1].
-
-    Raises:
-        InputError: not real and finite.
-        DomainError: an entry outside [0, 1].
-    """
+    """``u`` as a float64 array with entries in [0, 1]; raises InputError or DomainError."""
     level = real(name, u)
     if level.size and not (level.min() >= 0 and level.max() <= 1):
         raise DomainError(f"{name} must be in [0, 1], got {level.min() if level.min() < 0 else level.max():g}")

@@ -306,12 +306,7 @@ class Mixture(World):
 
 
 def normalised_weights(weights: npt.ArrayLike | None, count: int) -> Array:
-    """Weights with sum 1, equal if None.
-
-    Raises:
-        InputError: not ``count`` finite numbers.
-        DomainError: a negative weight, or all are 0.
-    """
+    """``count`` weights with sum 1, equal if None; raises InputError or DomainError."""
     if weights is None:
         return np.full(count, 1 / count)
     mass = numbers("weights", weights, 1)
