@@ -173,6 +173,7 @@ class House:
         return []
 
 
+@cache
 def _allowed(room: str) -> set[str]:
     """The room, what it may import, and what those may."""
     return {room}.union(*(_allowed(x) for x in ROOMS[room]))
