@@ -238,7 +238,7 @@ def check_format(text: str, form: str) -> None:
     elif form == "csv":
         check_csv(text)
     elif form == "html":
-        assert ElementTree.fromstring(text).tag == "div"
+        assert ElementTree.fromstring(text).tag == "html"
     else:
         assert all(line == line.rstrip() and len(line) <= 120 for line in text.splitlines())
 
