@@ -53,14 +53,7 @@ THREE_HALVES = Rational(3, 2)
 # --- the paper ------------------------------------------------------------------------------------------------------
 
 H_RECIPE = eps / (T * L_f * L_s**THREE_HALVES * sqrt(d))
-RECIPE = FrozenDict(
-    {
-        delta: eps**2 / M**2,
-        eps_cm: eps / T,
-        eps_sc: eps / (T * L_f),
-        h: H_RECIPE,
-    }
-)
+RECIPE = FrozenDict({delta: eps**2 / M**2, eps_cm: eps / T, eps_sc: eps / (T * L_f), h: H_RECIPE})
 """Corollary 4, for a target eps; the horizon stays a symbol."""
 HORIZON = log(M * L_f / eps)
 

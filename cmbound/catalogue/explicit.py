@@ -11,17 +11,7 @@ from __future__ import annotations
 from sympy import Integer, Max, Rational, exp, pi, sqrt
 
 from cmbound.frozen import FrozenDict
-from cmbound.theory.functions import (
-    c,
-    c_drop,
-    corrector_information,
-    em1,
-    geometric_sum,
-    rearranged,
-    steering,
-    tv_drift,
-    v,
-)
+from cmbound.theory.functions import c, c_drop, corrector_information, em1, geometric_sum, rearranged, steering, tv_drift, v
 from cmbound.theory.notation import (
     L_f,
     L_phi,
@@ -93,11 +83,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         quantity_latex=r"\left(E_{p_{t}} \left\| f_\theta - f \right\|^2\right)^{1/2}",
         reference=Reference(NOTE, "theory 3.1, 3.10"),
         provenance=PROVED,
-        sources=(
-            Term("consistency", ConsistencySum(t)),
-            Term("score", ScoreSum(t)),
-            Term("discretisation", LocalErrorSum(t)),
-        ),
+        sources=(Term("consistency", ConsistencySum(t)), Term("score", ScoreSum(t)), Term("discretisation", LocalErrorSum(t))),
         statement_assumptions=(
             MOMENT,
             SCORE_ERROR,
@@ -199,12 +185,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         quantity_latex=r"L_s",
         reference=Reference(NOTE, "theory 3.3"),
         provenance=PROVED,
-        sources=(
-            Term(
-                "score_lipschitz",
-                Max(1 / v(tau, delta), c(delta) ** 2 * R**2 / v(tau, delta) ** 2 - 1 / v(tau, delta)),
-            ),
-        ),
+        sources=(Term("score_lipschitz", Max(1 / v(tau, delta), c(delta) ** 2 * R**2 / v(tau, delta) ** 2 - 1 / v(tau, delta))),),
         statement_assumptions=(SUPPORT,),
         derivation="The eigenvalues of the Hessian of log p_t lie in [-1/v, c^2 R^2/v^2 - 1/v], and both ends shrink in t.",
         ve_factor=exp(-2 * delta),

@@ -9,16 +9,7 @@ import click
 from cmbound import names
 from cmbound.cli import CONTEXT
 from cmbound.cli.files import emit
-from cmbound.cli.options import (
-    Command,
-    named,
-    optional_id,
-    pairs_option,
-    parse_pairs,
-    report_options,
-    start_option,
-    to_option,
-)
+from cmbound.cli.options import Command, named, optional_id, pairs_option, parse_pairs, report_options, start_option, to_option
 from cmbound.errors import InputError
 
 if TYPE_CHECKING:

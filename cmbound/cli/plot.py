@@ -129,11 +129,7 @@ def terms_command(id: str, over: str, given: dict[str, Any], view: str | None, d
 )
 @drawing_options
 def ratios_command(
-    ids: tuple[str, ...],
-    campaign: dict[str, Any],
-    world: str | None,
-    source: str | None,
-    drawing: Drawing,
+    ids: tuple[str, ...], campaign: dict[str, Any], world: str | None, source: str | None, drawing: Drawing
 ) -> None:
     """The true error beside the bound on random instances, as cmbound check draws them, and the histogram of true/bound.
 
@@ -168,12 +164,7 @@ def ratios_command(
 @click.option("--student", type=click.Choice(["distilled", "exact"]), help="The model of that run.  [default: distilled]")
 @drawing_options
 def multistep_command(
-    steps: str,
-    given: dict[str, Any],
-    cov: str | None,
-    mean: str | None,
-    student: str | None,
-    drawing: Drawing,
+    steps: str, given: dict[str, Any], cov: str | None, mean: str | None, student: str | None, drawing: Drawing
 ) -> None:
     """The certified bound after each evaluation: best times, best fixed time, the fixed time of Cor 6, and the limit.
 

@@ -31,13 +31,7 @@ MOST_DRAWN = 10**7
 @click.option("--format", "form", type=click.Choice(["csv", "json", "npz"]), help="Default: csv, or what -o ends in.")
 @output_option
 def sweep_command(
-    id: str,
-    given: dict[str, Any],
-    jobs: int,
-    cluster: str | None,
-    plot: str | None,
-    form: str | None,
-    output: str,
+    id: str, given: dict[str, Any], jobs: int, cluster: str | None, plot: str | None, form: str | None, output: str
 ) -> None:
     """Evaluate the statement ID at every combination of the values given, the last parameter varying fastest.
 

@@ -10,17 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from cmbound.errors import DomainError
-from cmbound.papers.figures.style import (
-    BLACK,
-    BLUE,
-    ORANGE,
-    VERMILLION,
-    in_paper_style,
-    law,
-    legend_above,
-    level,
-    new_figure,
-)
+from cmbound.papers.figures.style import BLACK, BLUE, ORANGE, VERMILLION, in_paper_style, law, legend_above, level, new_figure
 from cmbound.verification.simulation import Simulation
 
 Array = npt.NDArray[np.float64]

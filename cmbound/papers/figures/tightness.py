@@ -162,10 +162,7 @@ def tightness_figure(data: TightnessData, *, width: str = "column", title: str |
     for i, id in enumerate(data.statements):
         order = find(id).kind == "order"
         style: dict[str, Any] = {"color": COLOURS[i], "marker": MARKERS[i], "markersize": 5.5 - 0.7 * i, "zorder": 3 + i / 10}
-        for rows, name, line, face in (
-            (data.largest, called(find(id)), "-", COLOURS[i]),
-            (data.median, None, ":", "white"),
-        ):
+        for rows, name, line, face in ((data.largest, called(find(id)), "-", COLOURS[i]), (data.median, None, ":", "white")):
             values = np.array(rows[id], dtype=np.float64)  # None becomes nan
             axes.plot(
                 data.dimensions, values, linestyle=ORDER_DASHES if order else line, markerfacecolor=face, label=name, **style
