@@ -14,39 +14,13 @@ from sympy import Integer, Max, Rational, S, exp, log, sqrt
 from cmbound.catalogue.lyu2023 import SETTLE, STEPS, M
 from cmbound.frozen import FrozenDict
 from cmbound.theory.functions import c, lam, one_minus_ratio, one_minus_s, plain, rho_squared
-from cmbound.theory.notation import (
-    H_2,
-    C,
-    L_f,
-    L_phi,
-    L_s,
-    N,
-    R,
-    T,
-    W_prev,
-    a,
-    b,
-    d,
-    delta,
-    eps,
-    eps_cm,
-    eps_sc,
-    eta,
-    gamma,
-    h,
-    k,
-    m2,
-    n_atoms,
-    nu,
-    q,
-    t_hat,
-    t_switch,
-    tau_c,
-    u,
-    y,
-)
 from cmbound.theory.profiles import ATOMS_PROFILE
 from cmbound.theory.records import Corollary
+
+from cmbound.theory.notation import (  # isort: skip
+    H_2, C, L_f, L_phi, L_s, N, R, T, W_prev, a, b, d, delta, eps, eps_cm, eps_sc, eta, gamma, h, k, m2, n_atoms, nu, q, t_hat,
+    t_switch, tau_c, u, y,
+)  # fmt: skip
 
 THREE_HALVES = Rational(3, 2)
 

@@ -12,31 +12,12 @@ from sympy import Integer, Max, Rational, exp, pi, sqrt
 
 from cmbound.frozen import FrozenDict
 from cmbound.theory.functions import c, c_drop, corrector_information, em1, geometric_sum, rearranged, steering, tv_drift, v
-from cmbound.theory.notation import (
-    L_f,
-    L_phi,
-    L_s,
-    R,
-    T,
-    W_prev,
-    d,
-    delta,
-    eps,
-    eps_sc,
-    eta,
-    gamma,
-    h,
-    k,
-    m2,
-    t,
-    t_hat,
-    t_star,
-    tau,
-    tau_c,
-    u,
-)
 from cmbound.theory.records import Assumption, Pair, Reference, Term, Theorem
 from cmbound.theory.variants import ConsistencySum, EarlyStoppingGap, LipschitzAt, LocalErrorSum, ScoreSum, StartGap
+
+from cmbound.theory.notation import (  # isort: skip
+    L_f, L_phi, L_s, R, T, W_prev, d, delta, eps, eps_sc, eta, gamma, h, k, m2, t, t_hat, t_star, tau, tau_c, u,
+)  # fmt: skip
 
 NOTE = "cmbound"
 PROVED = "proved with every constant (paper_tables/theory.md)"

@@ -10,41 +10,13 @@ from sympy import Integer, Max, Rational, exp, log, sqrt
 from sympy.codegen.cfunctions import log1p
 
 from cmbound.theory.functions import c, em1, g, lam, rearranged, s
-from cmbound.theory.notation import (
-    FI,
-    KL,
-    C,
-    L_map,
-    L_os,
-    L_s,
-    L_v,
-    N,
-    R,
-    T,
-    c_rate,
-    d,
-    delta,
-    dtau,
-    eps,
-    eps_ci,
-    eps_est,
-    eps_F,
-    eps_loss,
-    eps_sc,
-    eps_v,
-    eps_w,
-    h,
-    hbar,
-    kappa,
-    m2,
-    p,
-    sigma_high,
-    sigma_low,
-    t_hat,
-    t_prev,
-)
 from cmbound.theory.records import Assumption, Reference, Term, Theorem
 from cmbound.theory.variants import LastTime, ScheduleSum, StartGap
+
+from cmbound.theory.notation import (  # isort: skip
+    FI, KL, C, L_map, L_os, L_s, L_v, N, R, T, c_rate, d, delta, dtau, eps, eps_ci, eps_est, eps_F, eps_loss, eps_sc, eps_v,
+    eps_w, h, hbar, kappa, m2, p, sigma_high, sigma_low, t_hat, t_prev,
+)  # fmt: skip
 
 LIPSCHITZ = Assumption("A2", "the score $s(., t)$ is $L_s$-Lipschitz for all $t$ in $[0, T]$")
 MOMENT = Assumption("A1", "the data have a finite second moment $m2$")

@@ -16,20 +16,8 @@ from cmbound.evaluation.point import evaluate
 from cmbound.evaluation.records import Evaluation
 from cmbound.evaluation.setting import resolve
 from cmbound.evaluation.statement import theorem as find
+from cmbound.papers.figures import style
 from cmbound.papers.figures.data import Array, FigureData, range_of, with_formula
-from cmbound.papers.figures.style import (
-    MARKERS,
-    bounded,
-    fit_scale,
-    in_paper_style,
-    label,
-    legend,
-    level,
-    look,
-    new_figure,
-    scale_of,
-    yardstick,
-)
 from cmbound.theory.grids import KINDS, MAX_STEPS, two_stage
 
 _FINE = 1e-5
@@ -120,19 +108,19 @@ def grids_data(id: str, over: str = "N=10:10000:log:25", /, **params: Any) -> Gr
     return GridsData(statement.id, counts, {kind: bounds[kind] for kind in KINDS}, steps, one.trivial, one.target or "p_data")
 
 
-@in_paper_style
+@style.in_paper_style
 def grids_figure(data: GridsData, *, width: str = "column", title: str | None = None) -> Figure:
     """Draw the bound on each kind of grid against the number of its steps (arguments as for :func:`.terms.terms_figure`)."""
-    figure, (axes,) = new_figure(width, 2.6)
+    figure, (axes,) = style.new_figure(width, 2.6)
     statement = find(data.theorem)
     every = max(1, -(-len(data.N) // _MOST_MARKERS))
     for i, (kind, bounds) in enumerate(data.bounds.items()):
         name, x = "EDM" if kind == "edm" else kind, data.steps if kind == "two-stage" else data.N
-        axes.plot(x, bounds, marker=MARKERS[i], markevery=every, label=name, **look(i))
+        axes.plot(x, bounds, marker=style.MARKERS[i], markevery=every, label=name, **style.look(i))
     if data.trivial is not None and data.trivial > 0:
-        level(axes, data.trivial, yardstick(statement))
-    axes.set_xscale(scale_of(data.N))
-    fit_scale(axes)
-    label(axes, "number of steps $N$", bounded(statement, data.to))
-    legend(figure, axes, title, 3 if width == "column" else 5)
+        style.level(axes, data.trivial, style.yardstick(statement))
+    axes.set_xscale(style.scale_of(data.N))
+    style.fit_scale(axes)
+    style.label(axes, "number of steps $N$", style.bounded(statement, data.to))
+    style.legend(figure, axes, title, 3 if width == "column" else 5)
     return figure
