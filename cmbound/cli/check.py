@@ -60,25 +60,21 @@ def check_command(
     cmbound check --planted --from planted.json --format json -o planted.json
     """
     modes = [name for name, given in (("--falsify", falsify), ("--planted", planted), ("--replay", replay is not None)) if given]
-    if len(modes) > 1:
-        raise InputError(f"give one of {' and '.join(modes)}, not both")
-    if budget is not None and not falsify:
-        raise InputError("--budget belongs to --falsify")
-    if instances is not None and modes:
-        raise InputError(f"--instances does not go with {modes[0]}")
-    if known is not None and not planted:
-        raise InputError("--from belongs to --planted")
-    if planted and world is not None:
-        raise InputError("--world does not go with --planted: a mistake may need any of the worlds")
-    if falsify and (jobs != 1 or cluster is not None):
-        raise InputError("--jobs and --cluster do not go with --falsify: its budget is spent by one process")
-    if replay is not None:
-        if ids or everything:
-            raise InputError("--replay takes the statement from the file: leave out the id")
-    elif everything and ids:
-        raise InputError("give ids or --all, not both")
-    elif not ids and not everything and not planted:
-        raise InputError("give the id of a statement, or --all")
+    mistakes = {
+        f"give one of {' and '.join(modes)}, not both": len(modes) > 1,
+        "--budget belongs to --falsify": budget is not None and not falsify,
+        f"--instances does not go with {''.join(modes[:1])}": instances is not None and bool(modes),
+        "--from belongs to --planted": known is not None and not planted,
+        "--world does not go with --planted: a mistake may need any of the worlds": planted and world is not None,
+        "--jobs and --cluster do not go with --falsify: its budget is spent by one process": falsify
+        and (jobs != 1 or cluster is not None),
+        "--replay takes the statement from the file: leave out the id": replay is not None and bool(ids or everything),
+        "give ids or --all, not both": everything and bool(ids),
+        "give the id of a statement, or --all": not (ids or everything or planted or replay is not None),
+    }
+    for message, made in mistakes.items():
+        if made:
+            raise InputError(message)
     if replay is not None:
         report, failed = _replay(replay)
     elif planted:

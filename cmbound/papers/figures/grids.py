@@ -56,17 +56,13 @@ class GridsData(FigureData):
 def finest_step(delta: Fraction, T: Fraction, steps: int) -> Fraction | None:
     """The step size of the finest two-stage grid with at most so many steps (None: every two-stage grid has more)."""
     high = T - delta
-    if _count(delta, T, high) > steps:
+    if steps < two_stage(delta, T, high).N:
         return None
     low = high / (2 * steps)
     while high - low > _FINE * high:
         middle = Fraction(float((low + high) / 2))
-        low, high = (low, middle) if _count(delta, T, middle) <= steps else (middle, high)
+        low, high = (low, middle) if steps >= two_stage(delta, T, middle).N else (middle, high)
     return high
-
-
-def _count(delta: Fraction, T: Fraction, h: Fraction) -> int:
-    return two_stage(delta, T, h).N
 
 
 def grids_data(id: str, over: str = "N=10:10000:log:25", /, **params: Any) -> GridsData:
@@ -103,7 +99,7 @@ def grids_data(id: str, over: str = "N=10:10000:log:25", /, **params: Any) -> Gr
 
     bounds = {kind: np.array([at(kind, N=int(x)).value for x in counts]) for kind in KINDS if kind != "two-stage"}
     bounds["two-stage"] = np.array([np.nan if x is None else at("two-stage", h=x).value for x in sizes])
-    steps = np.array([np.nan if x is None else _count(delta, T, x) for x in sizes])
+    steps = np.array([np.nan if x is None else two_stage(delta, T, x).N for x in sizes])
     one = at("uniform", N=int(counts[0]))
     return GridsData(statement.id, counts, {kind: bounds[kind] for kind in KINDS}, steps, one.trivial, one.target or "p_data")
 

@@ -20,7 +20,6 @@ from cmbound.reports.words import symbol, words
 from cmbound.theory.records import Theorem
 
 VIEWS = ("lines", "stacked", "shares")
-_HEIGHT = 2.55
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +104,7 @@ def terms_figure(data: TermsData, *, view: str = "lines", width: str = "column",
     """
     if view not in VIEWS:
         raise InputError(f"view is {view!r}; it is one of {', '.join(VIEWS)}")
-    figure, (axes,) = style.new_figure(width, _HEIGHT)
+    figure, (axes,) = style.new_figure(width, 2.55)
     axes.set_xscale(style.scale_of(data.values))
     axes.set_xlim(data.values[0], data.values[-1])
     statement = find(data.theorem)

@@ -155,10 +155,8 @@ def tightness_figure(data: TightnessData, *, width: str = "column", title: str |
             "markersize": 5.5 - 0.7 * i,
             "zorder": 3 + i / 10,
         }
-        for rows, name, line, face in (
-            (data.largest, style.called(find(id)), "-", style.COLOURS[i]),
-            (data.median, None, ":", "white"),
-        ):
+        both = ((data.largest, style.called(find(id)), "-", style.COLOURS[i]), (data.median, None, ":", "white"))
+        for rows, name, line, face in both:
             values = np.array(rows[id], dtype=np.float64)  # None becomes nan
             axes.plot(
                 data.dimensions,
