@@ -67,7 +67,7 @@ def check_command(
         "--from belongs to --planted": known is not None and not planted,
         "--world does not go with --planted: a mistake may need any of the worlds": planted and world is not None,
         "--jobs and --cluster do not go with --falsify: its budget is spent by one process": falsify
-        and (jobs != 1 or cluster is not None),
+        and (jobs, cluster) != (1, None),
         "--replay takes the statement from the file: leave out the id": replay is not None and bool(ids or everything),
         "give ids or --all, not both": everything and bool(ids),
         "give the id of a statement, or --all": not (ids or everything or planted or replay is not None),
