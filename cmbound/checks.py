@@ -9,7 +9,7 @@ from typing import Any
 
 from cmbound.errors import DomainError, InputError, UnknownNameError
 
-_LONGEST = 100
+_LONGEST = 100  # characters of what was given: a message is one line
 
 
 def shown(given: Any) -> str:

@@ -16,8 +16,8 @@ from typing import Any
 from cmbound.errors import DomainError, InputError
 
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?(/[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?)?")
-_LONGEST = 1000
-_SMALLEST, _LARGEST = Fraction(1, 10**300), Fraction(10**300)
+_LONGEST = 1000  # characters; reading more takes time that grows with their square
+_SMALLEST, _LARGEST = Fraction(1, 10**300), Fraction(10**300)  # a double holds the rest, with room for a square root
 
 
 def parse(name: str, text: str) -> Fraction:
@@ -91,7 +91,7 @@ def text_of(value: Any) -> str:
 # --- as text ----------------------------------------------------------------------------------------------------------
 
 _ROUNDING = {"up": ROUND_CEILING, "down": ROUND_FLOOR, "nearest": ROUND_HALF_EVEN}
-_MOST_DIGITS = 60
+_MOST_DIGITS = 60  # more are told apart as fractions
 
 
 def rounded(x: Decimal | Fraction | float, digits: int = 6, direction: str = "up") -> str:

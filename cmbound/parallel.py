@@ -9,8 +9,8 @@ from cmbound.checks import checked_whole
 from cmbound.errors import InputError
 
 Result = TypeVar("Result")
-CONNECT_SECONDS = 10
-MAX_JOBS = 1024
+CONNECT_SECONDS = 10  # a scheduler that is there answers at once
+MAX_JOBS = 1024  # more processes than machines have cores
 
 
 def mapped(

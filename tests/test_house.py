@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Iterator
 from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -67,27 +68,27 @@ _ID = re.compile(r"""['"](explicit|lyu2023|chen2025|brosse2026)-[a-z0-9-]+['"]""
 
 
 class Module:
-    """One file: its name with dots, its room, its text and its tree."""
+    """One file: its name with dots, its room, its syntax tree and its imports."""
 
     def __init__(self, root: Path, path: Path) -> None:
         parts = (root.name, *path.relative_to(root).with_suffix("").parts)
         self.name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
         self.room = parts[1] if len(parts) > 2 else ""
         """Empty for a module that stands beside the rooms."""
-        self.text = path.read_text(encoding="utf-8")
-        self.tree = ast.parse(self.text)
-        self.top = {id(x) for x in self.tree.body}
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        self.nodes = tuple(ast.walk(tree))
+        self.imports = tuple(self._imports({id(x) for x in tree.body}))
 
-    def imports(self) -> Iterator[tuple[str, str, bool]]:
+    def _imports(self, top: set[int]) -> Iterator[tuple[str, str, bool]]:
         """What every import names: a module, a name in it (empty: none), and whether it stands at the top."""
         package = self.name.split(".")[0]
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if isinstance(node, ast.Import):
-                yield from ((x.name, "", id(node) in self.top) for x in node.names)
+                yield from ((x.name, "", id(node) in top) for x in node.names)
             if isinstance(node, ast.ImportFrom):
                 assert not node.level, f"{self.name}: an import is written in full"
-                yield from ((str(node.module), x.name, id(node) in self.top) for x in node.names)
-            if isinstance(node, ast.Call) and "import_module" in ast.unparse(node.func) and node.args:
+                yield from ((str(node.module), x.name, id(node) in top) for x in node.names)
+            if isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) == "import_module":
                 yield ast.literal_eval(named) if isinstance(named := node.args[0], ast.Constant) else f"{package}.*", "", False
 
 
@@ -101,7 +102,7 @@ class House:
     def arrows(self) -> Iterator[tuple[Module, Module, bool]]:
         """Importing and imported module, and whether the import stands at the top of its file."""
         for module in self.modules.values():
-            for name, inner, top in module.imports():
+            for name, inner, top in module.imports:
                 found = self.modules.get(f"{name}.{inner}") or self.modules.get(name)
                 if found is not None and found is not module:
                     yield module, found, top
@@ -115,45 +116,27 @@ class House:
                 found.add(f"{arrow}: not in the table")
             if not top and not _lazy(module):
                 found.add(f"{arrow}: inside a function")
-        found |= {f"circle: {', '.join(x)}" for x in self.circles()}
+        found |= {f"circle: {', '.join(x)}" for x in [self.circle()] if x}
         for module in self.modules.values():
             found |= {
                 f"{module.name}: {x}" for x in (*_third_party(module), *_made_up(module), *_texts(module), *_prints(module))
             }
         return found
 
-    def circles(self) -> list[list[str]]:
-        """Modules that import each other, the names of each circle in order (Tarjan's algorithm)."""
+    def circle(self) -> list[str]:
+        """The first modules found that import each other (empty: there are none)."""
         edges: dict[str, set[str]] = {x: set() for x in self.modules if x != self.package}
         for module, other, _ in self.arrows():
             if self.package not in (module.name, other.name):
                 edges[module.name].add(other.name)
-        number: dict[str, int] = {}
-        low: dict[str, int] = {}
-        stack: list[str] = []
-        found = []
-
-        def visit(v: str) -> None:
-            number[v] = low[v] = len(number)
-            stack.append(v)
-            for w in sorted(edges[v]):
-                if w not in number:
-                    visit(w)
-                if w in stack:
-                    low[v] = min(low[v], low[w])
-            if low[v] == number[v]:
-                at = stack.index(v)
-                circle = sorted(stack[at:])
-                del stack[at:]
-                if len(circle) > 1:
-                    found.append(circle)
-
-        for v in edges:
-            if v not in number:
-                visit(v)
-        return found
+        try:
+            TopologicalSorter(edges).prepare()
+        except CycleError as error:
+            return sorted(set(error.args[1]))
+        return []
 
 
+@cache
 def _allowed(room: str) -> set[str]:
     """The room, what it may import, and what those may."""
     return {room}.union(*(_allowed(x) for x in ROOMS[room]))
@@ -173,7 +156,7 @@ def _lazy(module: Module) -> bool:
 
 
 def _third_party(module: Module) -> Iterator[str]:
-    for name, _, top in module.imports():
+    for name, _, top in module.imports:
         package = name.split(".")[0]
         if package in HEAVY and top and module.room not in HEAVY[package]:
             yield f"imports {package} at the top"
@@ -181,27 +164,27 @@ def _third_party(module: Module) -> Iterator[str]:
 
 def _made_up(module: Module) -> Iterator[str]:
     if not _lazy(module):
-        yield from ("imports by a name it makes up" for name, _, _ in module.imports() if name.endswith(".*"))
+        yield from ("imports by a name it makes up" for name, _, _ in module.imports if name.endswith(".*"))
 
 
-def _docstrings(tree: ast.Module) -> set[int]:
+def _docstrings(nodes: tuple[ast.AST, ...]) -> set[int]:
     owners = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-    bodies = [x.body for x in ast.walk(tree) if isinstance(x, owners)]
+    bodies = [x.body for x in nodes if isinstance(x, owners)]
     return {id(y.value) for body in bodies for y in body if isinstance(y, ast.Expr) and isinstance(y.value, ast.Constant)}
 
 
 def _texts(module: Module) -> Iterator[str]:
     """Ids of statements in the code: what code must know of a statement is a field of its record."""
     if module.room != "catalogue":
-        documented = _docstrings(module.tree)
-        for node in ast.walk(module.tree):
+        documented = _docstrings(module.nodes)
+        for node in module.nodes:
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documented:
                 yield from (f"names {x.group(0)[1:-1]}" for x in _ID.finditer(repr(node.value)))
 
 
 def _prints(module: Module) -> Iterator[str]:
     if module.room != "cli":
-        calls = (x for x in ast.walk(module.tree) if isinstance(x, ast.Call))
+        calls = (x for x in module.nodes if isinstance(x, ast.Call))
         yield from ("prints" for x in calls if isinstance(x.func, ast.Name) and x.func.id == "print")
 
 
@@ -220,7 +203,7 @@ def test_the_house() -> None:
 def test_who_is_lazy_has_to_be() -> None:
     house = ours()
     lazy = {module.name for module, _, top in house.arrows() if not top} | {
-        module.name for module in house.modules.values() if any(name.endswith(".*") for name, _, _ in module.imports())
+        module.name for module in house.modules.values() if any(name.endswith(".*") for name, _, _ in module.imports)
     }
     assert set(LAZY) <= lazy
 
@@ -325,3 +308,31 @@ def test_what_is_planted_is_found(name: str, tmp_path: Path) -> None:
     place, line, finding = PLANTED[name]
     found: set[Any] = _built(tmp_path, {**SOUND, place: SOUND.get(place, "") + line}).findings()
     assert any(finding in x for x in found), found
+
+
+def test_every_threshold_says_why() -> None:
+    """A number at the top of a module has a comment on its line or a docstring below it."""
+    bare = []
+    for path in ROOT.rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        lines, body = text.split("\n"), ast.parse(text).body
+        for node, below in zip(body, [*body[1:], None], strict=True):
+            if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None and _is_threshold(node.value):
+                said = isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)
+                if not said and "#" not in lines[node.end_lineno - 1 if node.end_lineno else 0]:
+                    bare.append(f"{path.relative_to(ROOT)}: {lines[node.lineno - 1]}")
+    assert bare == []
+
+
+def _is_threshold(value: ast.expr) -> bool:
+    parts = list(ast.walk(value))
+    numbers = [
+        x for x in parts if isinstance(x, ast.Constant) and isinstance(x.value, int | float) and not isinstance(x.value, bool)
+    ]
+    allowed = ast.Constant | ast.BinOp | ast.UnaryOp | ast.Tuple | ast.operator | ast.unaryop | ast.expr_context
+    return bool(numbers) and all(isinstance(x, allowed) and not isinstance(getattr(x, "value", 0), str) for x in parts)
+
+
+def test_a_threshold_is_recognised() -> None:
+    assert all(_is_threshold(ast.parse(x, mode="eval").body) for x in ("1e-3", "10**6", "(1, 2.5)", "-4", "1 << 20"))
+    assert not any(_is_threshold(ast.parse(x, mode="eval").body) for x in ("'a'", "True", "f(3)", "('a', 1)", "x"))

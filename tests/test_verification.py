@@ -32,18 +32,19 @@ from cmbound.theory.notation import L_f, d, eps_sc, h, m2, t
 from cmbound.theory.records import Term, Theorem
 from cmbound.verification import campaign, falsify as search, gaussian, mixture
 from cmbound.verification.affine import Affine, Law, underdamped
-from cmbound.verification.campaign import check, draw, judge, replay, run
+from cmbound.verification.campaign import check, check_report, draw, judge, replay, run
 from cmbound.verification.experiments import EXPERIMENTS
 from cmbound.verification.falsify import falsify
 from cmbound.verification.instances import Instance, Outcome, Recipe, SkippedError, Truth
 from cmbound.verification.laboratories import LABORATORIES, build, draw_choices
 from cmbound.verification.line import quadrature
 from cmbound.verification.mutations import weakened
-from cmbound.verification.planted import PlantedReport, explicit_ids, planted, recheck
+from cmbound.verification.planted import PlantedReport, Verdict, explicit_ids, planted, recheck
 from cmbound.verification.plants import Component, RulePut, components, plants
 from cmbound.verification.runner import runner
 from cmbound.verification.settings import OFF, grid_nodes
 from cmbound.worlds.process import noise, noise_level, signal
+from tests.latex import compiled, missing_tex
 
 Array = npt.NDArray[np.float64]
 EXPLICIT = [x.id for x in catalogue if x.kind == "explicit" and x.reference.key == "cmbound"]
@@ -846,3 +847,20 @@ def test_results_say_themselves(made: Any) -> None:
     assert json.loads(found.report().render("json")) == found.to_dict()
     assert "explicit-map-lipschitz" in found.latex()
     assert "<table>" in found._repr_html_()
+
+
+@pytest.mark.skipif(bool(missing_tex()), reason=missing_tex() or "pdflatex is here")
+def test_reports_fit_the_page_of_a_paper(tmp_path: Path) -> None:
+    reports = [check("explicit-multistep", instances=20, seed=1), check("lyu2023-thm3", instances=5)]
+    worst = reports[0].worst
+    assert worst is not None
+    verdicts = [Verdict(x, "survived", 0.5, None) for id in ("explicit-map-error", "explicit-tv-underdamped") for x in plants(id)]
+    found = [
+        check_report(reports).render("latex"),
+        reports[0].latex(),
+        worst.latex(),
+        falsify("explicit-one-step", budget=0.5).latex(),
+        PlantedReport(tuple(verdicts[::7]), 0, 1.0).latex(),
+        cmbound.simulate(cmbound.Atoms([[0.0], [1.0]]), n=50, steps=2, grid_steps=5, corrector="smoothing:u=0.1").latex(),
+    ]
+    assert compiled("\n\n\\clearpage\n".join(found), tmp_path) == []

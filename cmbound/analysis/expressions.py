@@ -18,7 +18,7 @@ TIMES = ("t_star", "delta", "t_switch_hat", "t_switch", "t_hat", "t", "T")
 """Times in rising order."""
 KERNELS = (g, kappa_h, rho_squared)
 """Functions whose definitions cancel near 0: there they have their Taylor series."""
-_BITS = 400
+_BITS = 400  # beyond the cancellation of the widest expression at a sample point
 
 Point = Mapping[str, Fraction]
 

@@ -26,9 +26,9 @@ from cmbound.theory.variants import LocalErrorSum
 
 Places = Mapping[Any, tuple[Any, Any]]
 """For each symbol of a time of change the earliest and the latest time it may be."""
-_BITS = 700
-_SCALES = (10**30, 10**60)
-_TIMES = 25
+_BITS = 700  # powers of the scales below, and what cancels between them
+_SCALES = (10**30, 10**60)  # two sizes so far apart that an exponent is read off to three digits
+_TIMES = 25  # decades in which the best time is looked for
 
 
 def earliest(rule: Rule) -> Any:

@@ -53,7 +53,7 @@ def limit_of(parameter: str) -> str:
 _OPTIONS = ("profile", "to", "start", "clock")
 _SCALES = {True: (200, 2000), False: (10**20, 10**40)}
 _SLOW = {True: Fraction(1, 5), False: Fraction(3, 5)}
-_BITS = 13000
+_BITS = 13000  # what cancels at the farthest sample points
 
 _SAMPLES: tuple[dict[str, str], ...] = (
     {"d": "5", "m2": "6/5", "R": "7/5", "L_s": "7/2", "L_f": "3/2", "eps": "1/10", "k": "37", "tau": "1/3", "n_atoms": "7"},
@@ -61,7 +61,7 @@ _SAMPLES: tuple[dict[str, str], ...] = (
     {"d": "2", "m2": "31", "R": "1/3", "L_s": "8/7", "L_f": "9/8", "eps": "1/3", "k": "6", "tau": "4/5", "n_atoms": "2"},
 )
 _DEPENDENT = {"T", "t", "delta", "t_hat", "t_switch", "t_switch_hat", "sd2"}
-_ANY = Fraction(3, 5)
+_ANY = Fraction(3, 5)  # a number with no meaning of its own: not 0, 1/2 or 1
 _USUAL = {
     "eps_sc": "1/500",
     "eps_cm": "1/300",

@@ -30,8 +30,8 @@ POINTS = 401
 """Values along a parameter before the borders are refined."""
 _HELD = 1e-4
 """Relative distance to a limit at which a parameter that was chosen best is taken to be held by it."""
-_CLOSE = 0.02
-_BITS = 256
+_CLOSE = 0.02  # a border read off a float64 curve lies within this share
+_BITS = 256  # enough for all but a far horizon, which gets eight times as many
 
 
 @alone

@@ -324,7 +324,7 @@ def relative_accuracy(x: Ball) -> float:
 
 MOST_EXPONENT = 900_000
 """Decimal exponents stay within this, where every decimal context computes with them."""
-_EXACT_EXPONENT = 2000
+_EXACT_EXPONENT = 2000  # digits before or after the point that precision is spent on
 
 
 def _exponent(x: Ball) -> int:

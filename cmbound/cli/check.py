@@ -13,7 +13,7 @@ from cmbound.cli.progress import progress_bar
 from cmbound.errors import InputError
 from cmbound.files import json_of
 
-FALSIFY_SECONDS = 60.0
+FALSIFY_SECONDS = 60.0  # what the help says
 LONG_INSTANCES = 1000
 """Instances that take some seconds."""
 

@@ -33,9 +33,9 @@ Array = npt.NDArray[np.float64]
 Whole = npt.NDArray[np.int64]
 Evaluate = Callable[[Mapping[str, Array]], Array]
 
-NONE = -1
-MAX_POINTS = 10**6
-TOLERANCE = 1e-9
+NONE = -1  # no statement applies at this point
+MAX_POINTS = 10**6  # a plane of a thousand squared; a page shows no more
+TOLERANCE = 1e-9  # of a border, as a share of its place
 _SHOWN = 30
 """Borders that are printed: a terminal and a page hold no more."""
 

@@ -31,8 +31,8 @@ from cmbound.theory.records import Term, Theorem
 from cmbound.theory.rules import Profile, Rule
 from cmbound.threads import alone
 
-CHUNK = 1 << 14
-SHORT = 256
+CHUNK = 1 << 14  # points at once: intermediate arrays stay in the cache
+SHORT = 256  # up to so many points a user's function is integrated point by point, exactly
 
 
 @alone

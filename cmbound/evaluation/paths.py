@@ -20,9 +20,9 @@ from cmbound.theory.rules import Entry, Rule
 
 Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.intp]
-CANDIDATES = 64
-_REFINEMENT = 15
-_TIE = 1e-12
+CANDIDATES = 64  # spaced evenly in log t; the shortest path costs their square
+_REFINEMENT = 15  # times between two candidates around a change of rules
+_TIE = 1e-12  # rounding alone must not split a stretch
 
 
 class Edges(Protocol):

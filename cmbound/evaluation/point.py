@@ -30,14 +30,14 @@ from cmbound.theory.notation import d, delta, h, m2
 from cmbound.theory.records import Theorem
 from cmbound.threads import alone
 
-MAX_BITS = 1 << 20
+MAX_BITS = 1 << 20  # with MAX_WORK the end of the search for an enclosure
 MAX_WORK = 1 << 27
 """Limit of the work of one attempt, steps times bits (times bits/4096 where there are more): below a minute."""
 PATIENT_BITS = 4096
 """Precision at which a term of a user's statement without a finite enclosure is taken to have none: 0 in a denominator stays."""
-WORK_OF_INTEGRAL = 50
-DEFAULT_DIGITS = 15
-MAX_DIGITS = 1000
+WORK_OF_INTEGRAL = 50  # steps that one integral takes as long as
+DEFAULT_DIGITS = 15  # what a double holds
+MAX_DIGITS = 1000  # well below a second; a longer number is of no use
 
 
 # --- one point ------------------------------------------------------------------------------------------------------

@@ -38,7 +38,7 @@ from cmbound.theory.rules import Entry, Profile
 from cmbound.theory.variants import TEACHERS, Clock, Teacher, choose, visible_symbols
 from cmbound.threads import alone
 
-MAX_EVALUATIONS = 10**4
+MAX_EVALUATIONS = 10**4  # k that a record lists one by one
 LONGEST_HORIZON = 350
 """Largest T on a grid or in the variance-exploding clock: beyond it squares of noise levels leave the float64 range."""
 SAME_TIME = 1e-9
@@ -209,7 +209,7 @@ def with_preset(theorem: Theorem, numbers: dict[str, Any], options: dict[str, An
     return {**kept, **numbers}, options
 
 
-_SIGMA_LIMITS = (Fraction(1, 10**150), Fraction(10**150))
+_SIGMA_LIMITS = (Fraction(1, 10**150), Fraction(10**150))  # their squares are within the range of exact input
 
 
 def _time(name: str, sigma: Fraction) -> Value:

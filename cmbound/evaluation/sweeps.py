@@ -27,8 +27,8 @@ Array = npt.NDArray[np.float64]
 
 CHUNK = 5000
 """Points evaluated at once: some seconds of work."""
-MAX_POINTS = 10**10
-MAX_AXIS = 10**7
+MAX_POINTS = 10**10  # days of work
+MAX_AXIS = 10**7  # an axis is held in memory
 _RANGE = re.compile(r"([^:]+):([^:]+):(log|linear):([0-9]+)")
 
 

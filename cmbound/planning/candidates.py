@@ -36,9 +36,9 @@ _FINE = 2e-3
 """Relative distance of neighbours that are not refined any more: the bound changes in second order."""
 _BETWEEN = 8
 """Nodes tried between two neighbours, in each round."""
-_ROOF = 1e-9
-TIME_DIGITS = 6
-HALF = 0.5
+_ROOF = 1e-9  # a finite stand-in where the least is 0
+TIME_DIGITS = 6  # digits of a time that is printed and typed back
+HALF = 0.5  # Cor 6 asks that an evaluation halves the distance
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ _TRIALS = 50
 """For each number that is searched."""
 _HOPELESS = 1e3
 """In the place of the logarithm of a number of steps, where the target cannot be met."""
-_CORRECTIONS = 6
+_CORRECTIONS = 6  # of N for the rounding of the shares
 _ACCURACY = 1e-3
 """Relative error of a step, which is corrected to first order in the number of steps."""
 _LONGEST = 6.5

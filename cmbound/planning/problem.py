@@ -48,10 +48,10 @@ SMALLEST = frozenset({"T", "N", "k"})
 """Unknowns of which the smallest value is wanted; of the others it is the largest."""
 DIGITS = 5
 """Significant digits of an answer."""
-TIME_DIGITS = 6
+TIME_DIGITS = 6  # digits of a time that is printed and typed back
 _BEYOND = 1 + Fraction(1, 2**100)
 """A stand-in for T lies beyond a time that is known to 200 bits."""
-LOWEST, HIGHEST = Fraction(1, 10**100), Fraction(10**100)
+LOWEST, HIGHEST = Fraction(1, 10**100), Fraction(10**100)  # within the range of exact input, far outside any answer
 LARGEST_DELTA = Fraction(10)
 """Largest early-stopping time tried where no horizon caps it: the early-stopping term no longer grows."""
 LARGEST_T = Fraction(690)

@@ -11,7 +11,7 @@ from cmbound.errors import DomainError
 from cmbound.theory.grids import MAX_STEPS
 
 Function = Callable[[float], float]
-_TINY, _FAR = 1e-300, 1e3
+_TINY, _FAR = 1e-300, 1e3  # in the place of 0 and of infinity, whose logarithm no search likes
 _WHOLE = 1e-4
 """Relative width to which a number of steps is found: exact up to 10^4, beyond that rounded up."""
 _PREDICTIONS = 40

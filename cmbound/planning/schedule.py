@@ -13,9 +13,9 @@ from cmbound.planning.records import LONGEST, Schedule
 from cmbound.theory.records import Theorem
 from cmbound.threads import alone
 
-DEFAULT_STEPS = 8
-MOST_STEPS = 1000
-_GAIN = 0.01
+DEFAULT_STEPS = 8  # what the help says; the gain is gone long before
+MOST_STEPS = 1000  # evaluations a schedule is made for
+_GAIN = 0.01  # of the first bound: what nobody would pay an evaluation for
 
 
 @alone

@@ -19,12 +19,12 @@ Answers = tuple[Problem, Values, dict[str, float]]
 """A problem, the values of its unknowns, and what each free term was allowed."""
 _SHRINK = (*[2e-4] * 20, *(2e-4 * 2**i for i in range(1, 13)))
 """By how much the room for the free terms falls from trial to trial: fast in the end, where the fixed terms follow it closely."""
-_ROUNDS = 20
+_ROUNDS = 20  # in which the shares settle
 _SAME = Fraction(10001, 10000)
 """A corrector's step that grows by less is not solved for again."""
 _PROPORTIONAL = 1e-9
 """Relative error of a root found from two values, below which it is one."""
-_WIDER = 4.0
+_WIDER = 4.0  # two steps more span a decade
 _CORRECTIONS = 40
 """Last digits that rounding may cost; one or two do."""
 

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from cmbound.distances import gaussian_w2_factors
 from cmbound.distances.scaling import norm
 from cmbound.frozen import Record
+from cmbound.sampling import underdamped_coefficients
 from cmbound.verification.instances import Truth
 from cmbound.verification.settings import teacher_step
 from cmbound.worlds.gaussian import Gaussian
@@ -251,20 +252,13 @@ def underdamped(law: Law, score: Affine, *, friction: float, step: float, steps:
         score: the affine score at delta.
         friction, step, steps: gamma, eta and the number of steps.
     """
-    size = len(law.mean)
-    eye, x = np.eye(size), friction * step
-    decay, drop = np.exp(-x), -np.expm1(-x) / friction
-    lag = (step - drop) / friction
-    drift = np.block([[eye + lag * score.matrix, drop * eye], [drop * score.matrix, decay * eye]])
-    push = np.concatenate([lag * score.shift, drop * score.shift])
-    both = np.expm1(-x) ** 2 / friction
-    spread = 2 / friction * (step - 2 * drop - np.expm1(-2 * x) / (2 * friction))
-    values, vectors = np.linalg.eigh(np.array([[spread, both], [both, -np.expm1(-2 * x)]]))
-    root = np.kron(vectors * np.sqrt(np.maximum(values, 0)), eye)
+    size, k = len(law.mean), underdamped_coefficients(friction, step)
+    eye, none = np.eye(size), np.zeros((size, size))
+    drift = np.block([[eye + k.x_s * score.matrix, k.x_v * eye], [k.x_v * score.matrix, k.v_v * eye]])
+    push = np.concatenate([k.x_s * score.shift, k.x_v * score.shift])
+    root = np.block([[k.x_noise_v * eye, k.x_noise * eye], [k.v_noise * eye, none]])
     mean = np.concatenate([law.mean, np.zeros(size)])
-    factor = np.zeros((2 * size, law.factor.shape[1] + size))
-    factor[:size, : law.factor.shape[1]] = law.factor
-    factor[size:, law.factor.shape[1] :] = eye
+    factor = np.block([[law.factor, none], [np.zeros_like(law.factor), eye]])
     for _ in range(steps):
         mean = drift @ mean + push
         factor = _triangle(np.concatenate([drift @ factor, root], axis=1).T)

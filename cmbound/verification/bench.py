@@ -83,13 +83,13 @@ class Bench(ABC):
         """The node a fraction of the grid stands for, one of t_1, ..., t_N."""
         return node_number(len(self.nodes) - 1, fraction)
 
+    @abstractmethod
     def map_error(self, n: int) -> Truth:
         """L2 distance of f_theta(., t_n) to the exact consistency function under p_{t_n}."""
-        raise SkippedError("map errors are not measured in this world")
 
+    @abstractmethod
     def w2(self, later: Sequence[int], to: str) -> Truth:
         """W2 between the samples after the evaluations at t_N and at the nodes ``later``, and ``to``."""
-        raise SkippedError("W2 is not measured in this world")
 
     def tv(self, to: str, after: Kernel | None) -> Truth:
         """Total variation between p_delta, or the sample of one evaluation sent through ``after``, and ``to``."""
@@ -99,13 +99,13 @@ class Bench(ABC):
         """What a corrector is told of the learned score at delta: its Lipschitz constant, and its error where that changes."""
         return {"L_phi": params["L_s"]}
 
+    @abstractmethod
     def score_slope(self) -> Truth:
         """The Lipschitz constant of the scores on [delta, T], or the largest slope found."""
-        raise SkippedError("slopes are not measured in this world")
 
+    @abstractmethod
     def map_slope(self) -> Truth:
         """The Lipschitz constant of the exact consistency function at T, or the largest slope found."""
-        raise SkippedError("slopes are not measured in this world")
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class Kernel:
     steps: int = 0
 
 
-Run = Callable[[Bench, Mapping[str, Any]], tuple[Truth, Params]]
+Measure = Callable[[Bench, Mapping[str, Any]], tuple[Truth, Params]]
 Draw = Callable[[str, Theorem, np.random.Generator, Mapping[str, Any]], Recipe]
 
 
@@ -128,9 +128,9 @@ class Experiment(Record):
 
     Attributes:
         title: what is measured, in one line.
-        run: measures it: from the bench and the constants of its recipe to the truth and further parameters of the statement.
+        measure: from the bench and the constants of its recipe to the truth and further parameters of the statement.
         quantity: ``W2``, ``map error``, ``TV`` or ``slope``; decides which laws are drawn.
-        constants: whether the statement is evaluated at the measured constants of a run (else ``run`` gives all parameters).
+        constants: whether the statement is evaluated at the measured constants of a run (else ``measure`` gives all parameters).
         exact_pairs: the error of the student is that along the exact trajectory.
         on_the_line: where nothing is in closed form it is carried out in one dimension only.
         closed: it is carried out only where every law is in closed form.
@@ -140,7 +140,7 @@ class Experiment(Record):
     """
 
     title: str
-    run: Run
+    measure: Measure
     quantity: str = "W2"
     constants: bool = True
     exact_pairs: bool = False

@@ -28,9 +28,9 @@ from cmbound.verification.laboratories import build, draw_choices, drawn, random
 
 ATTAINED = "attained: truth and bound agree to within the error of the truth"
 WIDE = "the error of the truth is too large to tell it from the bound"
-_AGREE = 1 + 1e-6
-BATCH = 25
-MAX_INSTANCES = 10**7
+_AGREE = 1 + 1e-6  # rounding of the sum of a truth and a bound
+BATCH = 25  # instances of one task: about a second
+MAX_INSTANCES = 10**7  # days of work
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -79,9 +79,7 @@ class Check(Result, Record):
         """Counts, ratios, sharpness, and the worst instance."""
         return check_report([self])
 
-    @property
-    def data(self) -> dict[str, Any]:
-        """The fields as JSON-ready data."""
+    def _data(self) -> dict[str, Any]:
         found = {name: thawed(getattr(self, name)) for name in self._names() if name != "worst"}
         worst = None if self.worst is None else self.worst.to_dict()
         return found | {"hidden_constant": self.hidden_constant, "worst": worst}
@@ -282,11 +280,17 @@ def replay(data: Any, theorem: Theorem | None = None) -> Outcome:
 
 
 def check_report(reports: Sequence[Check]) -> Report:
-    """Campaigns on some statements; data of one is an object, of several a list."""
-    summary, sharp = _summary(reports), _sharpness(reports)
-    title = "; ".join(f"{x.theorem}: {x.instances} instances, {x.violations} violations" for x in reports)
-    page, document = _page(reports, summary, sharp), _document(reports, summary, sharp)
-    return Report(title, page, lambda: reports[0].data if len(reports) == 1 else [x.data for x in reports], summary, document)
+    """Campaigns on some statements."""
+    summary = _summary(reports)
+    said = [f"{x.theorem}: {x.instances} instances, {x.violations} violations" for x in reports]
+    title = said[0] if len(said) == 1 else f"checks of {len(said)} statements"
+    page = _page(reports, summary)
+    return Report(title, page, lambda: one_or_all([x._data() for x in reports]), summary, page)
+
+
+def one_or_all(data: list[Any]) -> Any:
+    """Data of one thing are an object, of several a list."""
+    return data[0] if len(data) == 1 else data
 
 
 def _summary(reports: Sequence[Check]) -> Table:
@@ -301,7 +305,8 @@ def _summary(reports: Sequence[Check]) -> Table:
         )
         for x in reports
     )
-    return Table(("statement", *counts, "max ratio", "median ratio"), rows, "l" + "r" * 7)
+    header = ("statement", *counts, "max ratio", "median ratio")
+    return Table(header, rows, "l" + "r" * 7, layout="headings", size="footnotesize", tight=True)
 
 
 def _sharpness(reports: Sequence[Check]) -> Table:
@@ -322,10 +327,7 @@ def _profiles(reports: Sequence[Check]) -> Table:
         for x in reports
         for name, row in x.profiles.items()
     )
-    return Table(("statement", "teacher: profile", "instances", "max ratio"), rows, "llrr")
-
-
-_SHARPNESS = "sharpness: the largest share of a term that some instance needs (1: attained; below 1/2: halving it survives)"
+    return Table(("statement", "teacher: profile", "instances", "max ratio"), rows, "llrr", size="footnotesize", tight=True)
 
 
 def _remarks(reports: Sequence[Check]) -> list[str]:
@@ -341,12 +343,12 @@ def _remarks(reports: Sequence[Check]) -> list[str]:
     return found
 
 
-def _page(reports: Sequence[Check], summary: Table, sharp: Table) -> Body:
-    page, alone = Body(), reports[0] if len(reports) == 1 else None
+def _page(reports: Sequence[Check], summary: Table) -> Body:
+    page, sharp, alone = Body(), _sharpness(reports), reports[0] if len(reports) == 1 else None
     page.table(summary, 0)
     if sharp.rows:
         page.line()
-        page.line(_SHARPNESS)
+        page.line("sharpness: the largest share of a term that some instance needs (1: attained; below 1/2: halving it survives)")
         page.table(sharp)
     if alone is not None and alone.profiles:
         page.line()
@@ -366,14 +368,3 @@ def _page(reports: Sequence[Check], summary: Table, sharp: Table) -> Body:
             page.line(f"{'VIOLATION' if x.violations else 'largest ratio'}, {x.theorem}:")
             x.worst.say(page)
     return page
-
-
-def _document(reports: Sequence[Check], summary: Table, sharp: Table) -> Body:
-    document = Body()
-    document.table(replace(summary, layout="headings", size="footnotesize", tight=True))
-    if sharp.rows:
-        document.line(_SHARPNESS)
-        document.table(replace(sharp, layout="groups"))
-    for remark in _remarks(reports):
-        document.line(remark)
-    return document

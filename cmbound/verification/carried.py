@@ -27,7 +27,7 @@ Progress = Callable[[int], object]
 Map = Callable[[Array, int], Array]
 Score = Callable[[Array], Array]
 
-PROJECTIONS = 100
+PROJECTIONS = 100  # random directions of the sliced distance
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,33 +15,33 @@ from cmbound.verification import related
 from cmbound.verification.bench import Bench, Experiment, Kernel, Params
 from cmbound.verification.instances import SkippedError, Truth
 
-Measured = tuple[Truth, Params]
+Found = tuple[Truth, Params]
 Given = Mapping[str, Any]
 
 
-def _map_error(bench: Bench, params: Given) -> Measured:
+def _map_error(bench: Bench, params: Given) -> Found:
     return bench.map_error(bench.node(bench.choices["at"])), {}
 
 
-def _one_step(bench: Bench, params: Given) -> Measured:
+def _one_step(bench: Bench, params: Given) -> Found:
     return bench.w2((), bench.target), {}
 
 
-def _one_step_to_p_delta(bench: Bench, params: Given) -> Measured:
+def _one_step_to_p_delta(bench: Bench, params: Given) -> Found:
     return bench.w2((), "p_delta"), {}
 
 
-def _multistep(bench: Bench, params: Given) -> Measured:
+def _multistep(bench: Bench, params: Given) -> Found:
     return bench.w2([bench.node(x) for x in bench.choices["times"]], bench.target), {}
 
 
-def _one_more(bench: Bench, params: Given) -> Measured:
+def _one_more(bench: Bench, params: Given) -> Found:
     n = bench.node(bench.choices["at"])
     added = {"t_hat": float(bench.nodes[n]), "W_prev": bench.w2((), "p_delta").value}
     return bench.w2((n,), "p_delta"), added
 
 
-def _settled(bench: Bench, params: Given) -> Measured:
+def _settled(bench: Bench, params: Given) -> Found:
     """At the first node at or after log(2 L_f) + delta, from which on an evaluation halves the error."""
     index = int(np.searchsorted(bench.nodes, np.log(2 * params["L_f"]) + bench.low))
     if index >= len(bench.nodes):
@@ -50,16 +50,16 @@ def _settled(bench: Bench, params: Given) -> Measured:
     return bench.w2([index] * rounds, "p_data"), {"k": rounds + 1}
 
 
-def _early_stopping(bench: Bench, params: Given) -> Measured:
+def _early_stopping(bench: Bench, params: Given) -> Found:
     return bench.tv(bench.target, None), {}
 
 
-def _smoothing(bench: Bench, params: Given) -> Measured:
+def _smoothing(bench: Bench, params: Given) -> Found:
     u = 10.0 ** bench.knobs["log_u"]
     return bench.tv(bench.target, Kernel(u=u)), {"u": u}
 
 
-def _corrector(bench: Bench, params: Given) -> Measured:
+def _corrector(bench: Bench, params: Given) -> Found:
     friction, total, steps = 10.0 ** bench.knobs["log_gamma"], 10.0 ** bench.knobs["log_tau_c"], bench.choices["corrector_steps"]
     kernel = Kernel(friction=friction, step=total / steps, steps=int(steps))
     return bench.tv(bench.target, kernel), {"gamma": friction, "tau_c": total, "eta": kernel.step, **bench.score_model(params)}
@@ -70,11 +70,11 @@ def _accuracy(bench: Bench, params: Given) -> float:
     return float(np.sqrt(bench.low) * params["L_s"] * max(np.sqrt(params["d"]), params["m2"]))
 
 
-def _smoothing_for_delta(bench: Bench, params: Given) -> Measured:
+def _smoothing_for_delta(bench: Bench, params: Given) -> Found:
     return bench.tv("p_data", Kernel(u=bench.low)), {"eps": _accuracy(bench, params)}
 
 
-def _short_corrector(bench: Bench, params: Given) -> Measured:
+def _short_corrector(bench: Bench, params: Given) -> Found:
     rate, steps = float(np.sqrt(params["L_s"])), max(1, int(bench.choices["N"]))
     kernel = Kernel(friction=2 * rate, step=1 / rate / steps, steps=steps)
     return bench.tv("p_data", kernel), {"eps": _accuracy(bench, params), "eta": kernel.step}
@@ -93,17 +93,17 @@ def _slope_constants(bench: Bench) -> Params:
     return params | ({"C": 1} if bench.theorem.kind == "order" else {})
 
 
-def _score_slope(bench: Bench, params: Given) -> Measured:
+def _score_slope(bench: Bench, params: Given) -> Found:
     added = _slope_constants(bench)
     return bench.score_slope(), added
 
 
-def _map_slope(bench: Bench, params: Given) -> Measured:
+def _map_slope(bench: Bench, params: Given) -> Found:
     added = _slope_constants(bench)
     return bench.map_slope(), {**added, "t": float(bench.nodes[-1])}
 
 
-def _step_size(bench: Bench, params: Given) -> Measured:
+def _step_size(bench: Bench, params: Given) -> Found:
     raise SkippedError(f"{bench.theorem.id} states a step size, not a bound on an error")
 
 

@@ -19,7 +19,7 @@ from cmbound.reports.cells import Cell, number
 from cmbound.reports.report import Body, Report, Result
 from cmbound.reports.table import Table
 from cmbound.theory.records import Theorem
-from cmbound.verification.campaign import check_search, judge
+from cmbound.verification.campaign import check_search, judge, one_or_all
 from cmbound.verification.experiments import experiment_of
 from cmbound.verification.instances import Outcome, Recipe, ratio_cell
 from cmbound.verification.laboratories import draw_choices, drawn, knob_ranges, random_world
@@ -31,13 +31,13 @@ ERRORS = FrozenDict({"score": ("log_score", "log_linear"), "consistency": ("log_
 SKIPPED = -1e6
 """The score of an instance that cannot be built."""
 
-_CORNERED = 0.35
-_NEIGHBOUR, _NEW_SEED = 0.15, 0.2
-_LEAST_CORNER = -6.0
-_STEP = 0.12
-_RANDOM_SHARE = 0.4
-_RESTARTS = 3
-_CLIMB = 150
+_CORNERED = 0.35  # witnesses lie at the ends of their ranges
+_NEIGHBOUR, _NEW_SEED = 0.15, 0.2  # of a range, and how often the random part changes too
+_LEAST_CORNER = -6.0  # 10^-6: below it a constant is as good as absent
+_STEP = 0.12  # of a range, at the start of a climb
+_RANDOM_SHARE = 0.4  # of the time: enough to find a slope to climb
+_RESTARTS = 3  # climbs from different places, for a local maximum
+_CLIMB = 150  # trials after which a climb has stalled
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -66,9 +66,7 @@ class Falsification(Result, Record):
         """The best witness for the total and for each term."""
         return falsify_report([self])
 
-    @property
-    def data(self) -> dict[str, Any]:
-        """The fields as JSON-ready data."""
+    def _data(self) -> dict[str, Any]:
         witnesses = {name: None if x is None else x.to_dict() for name, x in self.best.items()}
         return {
             "theorem": self.theorem,
@@ -261,20 +259,18 @@ def random_recipe(
 
 
 def falsify_report(found: Sequence[Falsification]) -> Report:
-    """The searches for counterexamples to some statements; data of one is an object, of several a list."""
+    """The searches for counterexamples to some statements."""
     table = _witnesses(found)
-    page, document = Body(), Body()
+    page = Body()
     page.table(table, 0)
     page.line()
-    document.table(replace(table, layout="headings", widths={5: 0.35}))
     for x in found:
-        said = f"{x.theorem}: {x.evaluations} instances in {x.seconds:.1f} s, {len(x.violations)} violations"
-        page.line(said)
-        document.line(said)
+        page.line(f"{x.theorem}: {x.evaluations} instances in {x.seconds:.1f} s, {len(x.violations)} violations")
         for outcome in x.violations[:3]:
             outcome.say(page)
-    title = "; ".join(f"{x.theorem}: {x.evaluations} instances, {len(x.violations)} violations" for x in found)
-    return Report(title, page, lambda: found[0].data if len(found) == 1 else [x.data for x in found], table, document)
+    said = [f"{x.theorem}: {x.evaluations} instances, {len(x.violations)} violations" for x in found]
+    title = said[0] if len(said) == 1 else f"searches for counterexamples to {len(said)} statements"
+    return Report(title, page, lambda: one_or_all([x._data() for x in found]), table, page)
 
 
 def _witnesses(found: Sequence[Falsification]) -> Table:
@@ -291,4 +287,5 @@ def _witnesses(found: Sequence[Falsification]) -> Table:
         for x in found
         for name, witness in x.best.items()
     )
-    return Table(("statement", "term", "best ratio", "world", "d", "teacher: profile"), rows, "llrlrl")
+    header = ("statement", "term", "best ratio", "world", "d", "teacher: profile")
+    return Table(header, rows, "llrlrl", widths={5: 0.3}, size="footnotesize", tight=True)

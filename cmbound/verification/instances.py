@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cmbound.errors import InputError
@@ -168,7 +168,7 @@ class Outcome(Result, Record):
         cells = (Cell(self.recipe.theorem), Cell(self.status), *map(number, digits))
         table = Table(("statement", "status", "true", "bound", "ratio"), (cells,), "llrrr")
         document = Body()
-        document.table(table)
+        document.table(replace(table, layout="headings", size="footnotesize", tight=True))
         document.line(f"{self._law()}{self._because()}")
         return Report(f"{self.recipe.theorem}: {self.status}{self._because()}", page, self._data, table, document)
 
@@ -193,16 +193,11 @@ class Outcome(Result, Record):
         return f"{self.recipe.world} world, seed {self.recipe.seed}; {choices}"
 
     def _data(self) -> dict[str, Any]:
+        plain = ("status", "reason", "trust", "bound", "ratio", "profile", "teacher")
         return {
-            "status": self.status,
-            "reason": self.reason,
+            **{name: getattr(self, name) for name in plain},
             "true": self.truth,
-            "trust": self.trust,
-            "bound": self.bound,
-            "ratio": self.ratio,
             "terms": dict(self.terms),
-            "profile": self.profile,
-            "teacher": self.teacher,
             "parameters": {name: _plain(x) for name, x in self.params.items()},
             "recipe": self.recipe.to_dict(),
         }

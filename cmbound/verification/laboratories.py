@@ -127,5 +127,5 @@ def build(recipe: Recipe, theorem: Theorem) -> Instance:
     if experiment.closed and not bench.exact:
         raise SkippedError("this total variation is checked in the Gaussian world")
     params, generous = bench.constants if experiment.constants else ({}, None)
-    truth, added = experiment.run(bench, params)
+    truth, added = experiment.measure(bench, params)
     return Instance(recipe, {**params, **added}, truth, None if generous is None else {**generous, **added})

@@ -45,7 +45,7 @@ RUN = FrozenDict(
 )
 """Parameters that shape the run, and what :func:`simulate` calls them."""
 _LAW = ("d", "m2", "sd2", "d_eff", "L_s", "R", "tau", "n_atoms", "weights", "t_star")
-_SAMPLES = 20
+_SAMPLES = 20  # exact trajectories along which constants are measured
 
 
 @alone

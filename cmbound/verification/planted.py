@@ -32,16 +32,18 @@ from cmbound.verification.instances import Outcome, Recipe, SkippedError, ratio_
 from cmbound.verification.laboratories import build
 from cmbound.verification.plants import Plant, plants
 
-DRAWS = 200
-_STARTS = 3
-_CLIMB = 100
-_FINE, _LONG = 21, 34
-_NEAR, _MORE = 0.7, 4
-_CAUGHT = 1 + 1e-9
-_HOPELESS, _CLOSE = -3.0, -0.5
+DRAWS = 200  # instances in which a plain mistake is found
+_STARTS = 3  # climbs, for a local maximum
+_CLIMB = 100  # trials after which a climb has stalled
+_FINE, _LONG = 21, 34  # steps of a grid that hides local errors, and of one that shows them
+_NEAR, _MORE = 0.7, 4  # share of later draws near the best so far; draws where there is no grid
+_CAUGHT = 1 + 1e-9  # beyond rounding
+_HOPELESS, _CLOSE = -3.0, -0.5  # logarithms of truth over bound: left alone, climbed further
 _VOID = 1e-5
 """Below this ratio of truth to bound an instance says nothing about any term."""
 _STATUSES = ("caught", "not weaker", "survived")
+_ROWS = 12
+"""Survivors in a table of a document: more need not fit a page."""
 LEAST = -1e6
 """Margin of an instance in which the change makes no difference."""
 
@@ -64,12 +66,9 @@ class Verdict:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON-ready data."""
+        copied = {name: getattr(self.plant, name) for name in ("theorem", "component", "change", "before", "after")}
         return {
-            "theorem": self.plant.theorem,
-            "component": self.plant.component,
-            "change": self.plant.change,
-            "before": self.plant.before,
-            "after": self.plant.after,
+            **copied,
             "reason": self.plant.not_weaker,
             "ratio": self.ratio if self.ratio is None or np.isfinite(self.ratio) else "inf",
             "witness": None if self.witness is None else self.witness.to_dict(),
@@ -95,13 +94,17 @@ class PlantedReport(Result):
         page, document = Body(), Body()
         page.table(counts, 0)
         page.line()
-        document.table(replace(counts, layout="headings"))
+        document.table(replace(counts, layout="headings", widths={1: 0.45}, size="footnotesize", tight=True))
         for body in (page, document):
             body.line(said)
             if survived:
                 body.line("survivors, with the largest truth/(weakened bound) found")
-                table = _copies(survived, status=False)
-                body.table(table if body is page else replace(table, layout="headings", widths={1: 0.4, 2: 0.4}))
+        if survived:
+            page.table(_copies(survived, status=False))
+        for i in range(0, len(survived), _ROWS):
+            table = _copies(survived[i : i + _ROWS], status=False)
+            document.line()
+            document.table(replace(table, layout="headings", widths={1: 0.3, 2: 0.48}, size="footnotesize", tight=True))
         return Report(f"planted mistakes: {said}", page, self._data, _copies(self.verdicts), document)
 
     def _data(self) -> dict[str, Any]:

@@ -52,8 +52,8 @@ KNOBS: Mapping[str, tuple[float, float]] = FrozenDict(
 smallest weight, distance of the centre from 0, R minus the radius of the data, T, drift of the student at time 1, its shift of
 the quantile at T, largest variance and its ratio to the smallest, sigma_low, sigma_high/sigma_low - 1."""
 
-POINTS = 2001
-_REACH = 8.0
+POINTS = 2001  # quadrature nodes of a smooth integrand
+_REACH = 8.0  # standard deviations: what lies beyond is below rounding
 _ROUNDING = 1e-14
 """Of a probability, which is what the squared distance of two finite sums is known to."""
 

@@ -46,7 +46,7 @@ CORRECTORS: Mapping[str, tuple[str, ...]] = FrozenDict(
 """What each corrector is given."""
 DEFAULT_DELTA, DEFAULT_HORIZON, LAST_TIME = 1e-3, 4.0, 0.5
 """OU times; ``LAST_TIME`` is where the default evaluations end."""
-DEFAULT_N, DEFAULT_N_SAMPLED = 10_000, 2000
+DEFAULT_N, DEFAULT_N_SAMPLED = 10_000, 2000  # samples in a second: exact ones, and transported ones
 TRAJECTORIES = (128, 1000)
 """Exact trajectories the L2 constants are measured on: fewest (1000 points or more), most (128 or fewer)."""
 MOST_STORED, MOST_OPERATIONS = 5 * 10**8, 1e15
@@ -58,8 +58,8 @@ _FLOW, _MATRICES, _EXPONENTIAL, _TRANSPORT = 35, 40, 30, 2000
 behind a pair of points in optimal transport. Measured, for :attr:`Run.operations`."""
 _COUNT_OF_STEPS = Domain(low=1, high=10_001, integer=True)
 _ERROR = Domain(low=0, high=10**6)
-_SHORTEST, _LONGEST = 1e-12, 350.0
-_SAME = 1e-9
+_SHORTEST, _LONGEST = 1e-12, 350.0  # times whose noise level is a double with all its digits
+_SAME = 1e-9  # a time that was printed and typed back
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,7 +23,7 @@ Array = npt.NDArray[np.float64]
 
 LARGE = 1e100
 """Stands for a Lipschitz constant that is not known or leaves the float64 range."""
-_ROUNDS, _WATCHED = 16, 6
+_ROUNDS, _WATCHED = 16, 6  # refinements of the steepest secants, each half as long
 
 
 def law(recipe: Recipe) -> Mixture:

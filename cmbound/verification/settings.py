@@ -21,7 +21,7 @@ Array = npt.NDArray[np.float64]
 OFF = -12.0
 """A decimal logarithm that stands for zero."""
 
-EDM_EXPONENT = 7.0
+EDM_EXPONENT = 7.0  # Karras et al. 2022
 SCORE_PROFILES = (None, "auto", "lipschitz", "lipschitz-decay")
 """Profiles that use the Lipschitz constant of the scores (None: the order form)."""
 

@@ -19,7 +19,7 @@ from cmbound.evaluation.records import Evaluation, terms_table
 from cmbound.evaluation.statement import Statement, statements, theorem as find
 from cmbound.frozen import FrozenDict, Record, thawed
 from cmbound.numbers import apart, rounded, text_up
-from cmbound.reports.cells import Cell, math, number
+from cmbound.reports.cells import Cell, math, mixed, number
 from cmbound.reports.report import Body, Report, Result
 from cmbound.reports.table import Table
 from cmbound.theory.profiles import profile as profile_of
@@ -217,7 +217,7 @@ def _world_name(run: Run) -> str:
 
 
 def _truth(x: Truth) -> dict[str, Any]:
-    return {"value": x.value, "lower": x.lower, "upper": x.upper, "exact": x.exact, "trust": x.trust}
+    return {name: getattr(x, name) for name in ("value", "lower", "upper", "exact", "trust")}
 
 
 def _data(simulation: Simulation) -> dict[str, Any]:
@@ -227,16 +227,9 @@ def _data(simulation: Simulation) -> dict[str, Any]:
     if run.correction is not None and simulation.corrected is not None:
         name, numbers = run.correction
         corrector = {"name": name, "numbers": dict(numbers), "w2": _truth(simulation.corrected)}
+    plain = ("k", "bound", "ratio", "violated")
     steps = [
-        {
-            "k": x.k,
-            "time": float(x.time),
-            "w2": _truth(x.w2),
-            "bound": x.bound,
-            "ratio": x.ratio,
-            "violated": x.violated,
-            "terms": dict(x.terms),
-        }
+        {**{name: getattr(x, name) for name in plain}, "time": float(x.time), "w2": _truth(x.w2), "terms": dict(x.terms)}
         for x in simulation.steps
     ]
     return {
@@ -295,7 +288,7 @@ def _table(simulation: Simulation) -> Table:
     interval = "interval" if simulation.exact else "95% interval (asymptotic)"
     header = ("k", _time_name(simulation), "measured W2", interval, "bound", "ratio")
     time = math(r"\sigma", "sigma") if simulation.run.clock == "ve" else math("t", "time")
-    heads = (math("k", "k"), time, math("W_2", "measured W2"), *(Cell(x) for x in header[3:]))
+    heads = (math("k"), time, mixed(Cell("measured "), math("W_2")), *(Cell(x) for x in header[3:]))
     return Table(header, tuple(rows), "rrrlrr", heads=heads)
 
 
@@ -355,7 +348,7 @@ def _page(simulation: Simulation) -> Body:
 
 def _document(simulation: Simulation) -> Body:
     document = Body()
-    document.table(_table(simulation))
+    document.table(replace(_table(simulation), tight=True))
     for line in (*_summary(simulation), *(f"note: {x}" for x in simulation.notes)):
         document.line(line)
     return document

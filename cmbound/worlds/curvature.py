@@ -20,8 +20,8 @@ from cmbound.worlds.process import noise, signal
 
 TOLERANCE = 1e-4
 """Relative amount by which numerically maximised constants are inflated."""
-_BUDGET = 3_000_000
-_AT_ONCE = 256
+_BUDGET = 3_000_000  # boxes times points: some seconds
+_AT_ONCE = 256  # boxes in one array operation
 _FARTHEST = 1e11
 """Largest b (m_K - m_1)^2 of :func:`on_the_line`: its rounding error in a logit stays below the tolerance."""
 MOST_SCANNED = 32

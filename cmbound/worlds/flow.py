@@ -22,9 +22,9 @@ ATOL = 1e-10
 """Local error allowed in a step, relative to the scale of the data plus the noise level."""
 LONGEST = 350.0
 """Largest time: the square of the noise level stays inside float64."""
-MAX_STEPS = 10_000
-_FIRST_STEP = 0.1
-_SAFETY, _SHRINK, _GROW = 0.9, 0.2, 10.0
+MAX_STEPS = 10_000  # a flow takes tens; more means that the tolerance cannot be met
+_FIRST_STEP = 0.1  # of log sigma: the controller corrects it at once
+_SAFETY, _SHRINK, _GROW = 0.9, 0.2, 10.0  # the usual controller of an order-8 method
 
 
 def integrate(score: Callable[[Array, Array], Array], x: Array, t_from: Array, t_to: Array, scale: float) -> Array:

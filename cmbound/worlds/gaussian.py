@@ -212,14 +212,6 @@ class Gaussian(World):
         at = times("t", t, self._no_density)
         return signal(at) * self.mean[0], np.sqrt(self._variances(at)[..., 0])
 
-    def cdf(self, x: npt.ArrayLike, t: npt.ArrayLike) -> Array:
-        """P(x_t <= x) for numbers x (any shape, broadcast against t); d = 1 only."""
-        return self._probability(x, t, 1.0)
-
-    def survival(self, x: npt.ArrayLike, t: npt.ArrayLike) -> Array:
-        """P(x_t > x) for numbers x (any shape, broadcast against t), accurate in the upper tail; d = 1 only."""
-        return self._probability(x, t, -1.0)
-
     def _probability(self, x: npt.ArrayLike, t: npt.ArrayLike, sign: float) -> Array:
         mean, deviation = self._standard(t)
         y = real("x", x)
@@ -252,12 +244,7 @@ class Gaussian(World):
 
 
 def probabilities(name: str, u: Any) -> Array:
-    """``u`` as a float64 array with entries in [0, 1].
-
-    Raises:
-        InputError: not real and finite.
-        DomainError: an entry outside [0, 1].
-    """
+    """``u`` as a float64 array with entries in [0, 1]; raises InputError or DomainError."""
     level = real(name, u)
     if level.size and not (level.min() >= 0 and level.max() <= 1):
         raise DomainError(f"{name} must be in [0, 1], got {level.min() if level.min() < 0 else level.max():g}")

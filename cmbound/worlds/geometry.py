@@ -8,8 +8,8 @@ import numpy.typing as npt
 from cmbound.distances.scaling import norm
 from cmbound.worlds.base import Array, numbers
 
-_ROUNDING = 1e-12
-_MAX_CYCLES = 5000
+_ROUNDING = 1e-12  # of distances, as a share
+_MAX_CYCLES = 5000  # it ends in tens; this guards against cycling
 
 
 def enclosing_ball(points: npt.ArrayLike) -> tuple[Array, float]:

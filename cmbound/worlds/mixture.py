@@ -253,14 +253,6 @@ class Mixture(World):
             raise DomainError(f"this needs d = 1, and the law has d = {self.d}")
         return times(name, t, self._no_density)
 
-    def cdf(self, x: npt.ArrayLike, t: npt.ArrayLike) -> Array:
-        """P(x_t <= x) for numbers x (any shape, broadcast against t); relatively accurate in the lower tail; d = 1 only."""
-        return self._probability(x, t, 1.0)
-
-    def survival(self, x: npt.ArrayLike, t: npt.ArrayLike) -> Array:
-        """P(x_t > x) for numbers x (any shape, broadcast against t); relatively accurate in the upper tail; d = 1 only."""
-        return self._probability(x, t, -1.0)
-
     def _probability(self, x: npt.ArrayLike, t: npt.ArrayLike, sign: float) -> Array:
         at = self._line_time("t", t)
         flat, (when,), batch = self._on_line("x", real("x", x), at)
@@ -314,12 +306,7 @@ class Mixture(World):
 
 
 def normalised_weights(weights: npt.ArrayLike | None, count: int) -> Array:
-    """Weights with sum 1, equal if None.
-
-    Raises:
-        InputError: not ``count`` finite numbers.
-        DomainError: a negative weight, or all are 0.
-    """
+    """``count`` weights with sum 1, equal if None; raises InputError or DomainError."""
     if weights is None:
         return np.full(count, 1 / count)
     mass = numbers("weights", weights, 1)

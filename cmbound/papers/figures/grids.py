@@ -22,7 +22,7 @@ from cmbound.theory.grids import KINDS, MAX_STEPS, two_stage
 
 _FINE = 1e-5
 """Relative accuracy of the step of a two-stage grid: at the very smallest step two of its nodes coincide."""
-_MOST_MARKERS = 10
+_MOST_MARKERS = 10  # more hide the line
 
 
 @dataclass(frozen=True, eq=False)

@@ -33,7 +33,7 @@ _LOOKS = FrozenDict(
         "best_fixed": ("best fixed time", style.GREEN, "^", "-."),
     }
 )
-_MOST_MARKERS = 12
+_MOST_MARKERS = 12  # more hide the line
 
 
 @dataclass(frozen=True, eq=False)

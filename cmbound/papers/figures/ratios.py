@@ -24,7 +24,7 @@ MOST = len(COLOURS)
 """Statements one figure can tell apart."""
 LOWEST = 1e-4
 """Smaller ratios are counted in the first bin."""
-PER_DECADE = 6
+PER_DECADE = 6  # bars wide enough to see in one column
 MARGIN = 0.02
 """Share of the instances that may lie beyond each end of an axis."""
 _COLUMNS = ("statement", "world", "d", "status", "true", "bound", "ratio")

@@ -13,10 +13,10 @@ from cmbound.papers.figures.data import Array
 from cmbound.papers.figures.style import BLACK, BLUE, ORANGE, VERMILLION, in_paper_style, law, legend_above, level, new_figure
 from cmbound.verification.simulation import Simulation
 
-BINS = 60
+BINS = 60  # of the histogram
 MOST_POINTS = 2000
 """Points of a scatter plot; more only blur it."""
-_NAMED_TICKS = 6
+_NAMED_TICKS = 6  # more run into each other
 
 
 @in_paper_style

@@ -32,7 +32,7 @@ BLUE, VERMILLION, GREEN, PINK, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#
 COLOURS = (BLUE, VERMILLION, GREEN, PINK, ORANGE, SKY)
 """The palette of Okabe and Ito, in the order of the style sheet (yellow is too light for a line)."""
 DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 2.5)))
-ORDER_DASHES = (0, (2, 1.2))
+ORDER_DASHES = (0, (2, 1.2))  # unlike any line of a bound
 MARKERS = ("o", "s", "^", "D", "v", "P")
 HATCHES = ("", "////", "....", "\\\\\\\\", "xxxx", "++++")
 REGIONS = ("#7FB8D8", "#F7F1A0", "#E5E5E5", "#E6BCD3", "#7FCEB9", "#EAAE7F")

@@ -20,6 +20,7 @@ from cmbound.reports.words import symbol, words
 from cmbound.theory.records import Theorem
 
 VIEWS = ("lines", "stacked", "shares")
+_HEIGHT = 2.55  # inches, with the legend above
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +105,7 @@ def terms_figure(data: TermsData, *, view: str = "lines", width: str = "column",
     """
     if view not in VIEWS:
         raise InputError(f"view is {view!r}; it is one of {', '.join(VIEWS)}")
-    figure, (axes,) = style.new_figure(width, 2.55)
+    figure, (axes,) = style.new_figure(width, _HEIGHT)
     axes.set_xscale(style.scale_of(data.values))
     axes.set_xlim(data.values[0], data.values[-1])
     statement = find(data.theorem)

@@ -21,13 +21,13 @@ from cmbound.theory.records import Theorem
 from cmbound.verification.campaign import draw, judge
 from cmbound.verification.instances import Outcome, Recipe
 
-DIMENSIONS = (1, 2, 4, 8, 16, 32)
-LARGEST = 512
-BATCH = 25
-MOST_INSTANCES = 10**6
+DIMENSIONS = (1, 2, 4, 8, 16, 32)  # doublings that take seconds
+LARGEST = 512  # larger covariances take seconds each
+BATCH = 25  # instances of one task: about a second
+MOST_INSTANCES = 10**6  # hours
 SHORT_GRIDS = 64
 """From this dimension on grids have at most four steps, as in a campaign."""
-_LOWEST = 1e-6
+_LOWEST = 1e-6  # ratios below it are all the same to the eye
 
 
 @dataclass(frozen=True, eq=False)

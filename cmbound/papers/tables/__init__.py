@@ -19,8 +19,8 @@ from cmbound.frozen import FrozenDict
 from cmbound.reports.table import Table
 from cmbound.threads import alone
 
-DIGITS = 4
-MOST_DIGITS = 17
+DIGITS = 4  # what a column of a paper has room for
+MOST_DIGITS = 17  # what a double holds
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from cmbound.verification.campaign import check
 from cmbound.verification.experiments import experiment_of
 from cmbound.verification.planted import explicit_ids, planted as plant
 
-INSTANCES = 100
+INSTANCES = 100  # a table in about a minute
 Progress = Callable[[int], None]
 _COUNTS = ("instances", "passed", "violations", "undecided", "skipped")
 _NEEDED = ("theorem", "kind", *_COUNTS, "max_ratio", "median_ratio", "sharpness")

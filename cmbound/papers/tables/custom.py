@@ -40,7 +40,7 @@ from cmbound.reports.words import prose, symbol, words
 from cmbound.theory.notation import PUBLIC
 
 _SIZES = ("", "normalsize", "small", "footnotesize", "scriptsize")
-_MOST_DIGITS = 17
+_MOST_DIGITS = 17  # what a double holds
 _OPTIONS = ("preset", "profile", "grid", "teacher", "to", "start", "clock")
 _ROW = ("label", "statement", *_OPTIONS, "params")
 _KINDS = FrozenDict({str: "text", int: f"an integer from 1 to {_MOST_DIGITS}", Mapping: "a table"})
