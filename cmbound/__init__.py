@@ -10,6 +10,9 @@ True
 
 from __future__ import annotations
 
+import ast
+import importlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cmbound.catalogue import catalogue as catalogue
@@ -63,54 +66,18 @@ if TYPE_CHECKING:
     from cmbound.verification.simulation import simulate as simulate
     from cmbound.worlds import Atoms as Atoms, Gaussian as Gaussian, Mixture as Mixture
 
-_HOMES = {
-    "comparison.records": ("Comparison",),
-    "comparison.complexity": ("complexities", "verdicts"),
-    "analysis.corollaries": ("check_corollary", "corollaries"),
-    "analysis.orders": ("orders",),
-    "comparison.phase": ("phase",),
-    "analysis.sensitivity": ("dominance", "dominating", "elasticities", "elasticity"),
-    "evaluation.records": ("Approximation", "Evaluation"),
-    "evaluation.statement": ("Statement", "register", "theorem"),
-    "theory.notation": ("symbol",),
-    "errors": (
-        "CmboundError",
-        "DomainError",
-        "InputError",
-        "MissingParameterError",
-        "UndecidedError",
-        "UnknownNameError",
-    ),
-    "theory.grids": ("Grid",),
-    "reports.table": ("Table",),
-    "planning.budget": ("solve",),
-    "planning.records": ("Budget", "Schedule"),
-    "planning.schedule": ("schedule",),
-    "catalogue.presets": ("preset",),
-    "theory.profiles": ("PROFILES",),
-    "theory.rules": ("Profile",),
-    "theory.records": ("Assumption", "Corollary", "Reference", "Term", "Theorem"),
-    "evaluation.sweeps": ("sweep",),
-    "papers.tables": ("table",),
-    "verification.campaign": ("check",),
-    "verification.falsify": ("falsify",),
-    "verification.measured": ("compare",),
-    "verification.planted": ("planted",),
-    "verification.simulation": ("simulate",),
-    "worlds": ("Atoms", "Gaussian", "Mixture"),
-}
-_HOME = {name: module for module, names in _HOMES.items() for name in names}
+_TREE = ast.parse(Path(__file__).read_text(encoding="utf-8"))
+_HOME = {x.name: str(node.module) for node in ast.walk(_TREE) if isinstance(node, ast.ImportFrom) for x in node.names if x.asname}
+"""The public names, each with the module it is in: read off the imports above, so that they are listed once."""
 
-__all__ = ["__version__", *sorted((*_HOME, "catalogue"))]
+__all__ = ["__version__", *sorted(_HOME)]
 
 
 def __getattr__(name: str) -> Any:
     """Load a public name when it is first used: ``import cmbound`` alone imports no numerical library."""
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import importlib
-
-    value = getattr(importlib.import_module(f"cmbound.{_HOME[name]}"), name)
+    value = getattr(importlib.import_module(_HOME[name]), name)
     globals()[name] = value
     return value
 

@@ -40,9 +40,6 @@ def _refuse(path: str | Path, reason: object) -> NoReturn:
     raise InputError(f"{option}{': ' * bool(option)}cannot write {path}: {reason}") from None
 
 
-# --- writing --------------------------------------------------------------------------------------------------------
-
-
 @contextmanager
 def writing(path: str | Path) -> Iterator[IO[bytes]]:
     """A stream for the bytes of a file, which takes the place of an old one only when the block ends without an exception.
@@ -90,11 +87,7 @@ def writing(path: str | Path) -> Iterator[IO[bytes]]:
 
 
 def write_files(contents: Sequence[tuple[str | Path, bytes]]) -> None:
-    """Write several files: none takes the place of an old one before all are written.
-
-    Raises:
-        InputError, BrokenPipeError: as for :func:`writing`.
-    """
+    """Write several files (as :func:`writing` does): none takes the place of an old one before all are written."""
     with ExitStack() as stack:
         for path, content in contents:
             stack.enter_context(writing(path)).write(content)
@@ -124,10 +117,10 @@ def check_writable(path: str | Path) -> None:
 
 def same_file(path: str | Path) -> str | None:
     """What two names of one regular file have in common; None for a device or a pipe, which may be written twice."""
-    status = None if _descriptor(path) is not None else _status(path)
-    if _descriptor(path) is not None or (status is not None and not stat.S_ISREG(status.st_mode)):
+    if _descriptor(path) is not None:
         return None
-    return os.path.realpath(path)
+    status = _status(path)
+    return os.path.realpath(path) if status is None or stat.S_ISREG(status.st_mode) else None
 
 
 def _descriptor(path: str | Path) -> int | None:
@@ -185,9 +178,6 @@ def _stream(path: str | Path, opened: Any) -> Iterator[IO[bytes]]:
         raw.close()
 
 
-# --- reading --------------------------------------------------------------------------------------------------------
-
-
 def read_text(path: str | Path) -> str:
     """The text of a file: UTF-8, a byte order mark and the carriage returns at the ends of lines dropped.
 
@@ -207,11 +197,7 @@ def read_text(path: str | Path) -> str:
 
 
 def decoded(stream: IO[bytes], name: str) -> str:
-    """The text of a stream, as for :func:`read_text`; ``name`` is for messages.
-
-    Raises:
-        InputError: no UTF-8 text, or more than 256 MB.
-    """
+    """The text of a stream, as for :func:`read_text`, and refused likewise; ``name`` is for messages."""
     data = stream.read(MOST_BYTES + 1)
     if len(data) > MOST_BYTES:
         raise InputError(f"cannot read {name}: it holds more than {MOST_BYTES // 2**20} MB")
@@ -222,11 +208,7 @@ def decoded(stream: IO[bytes], name: str) -> str:
 
 
 def json_of(text: str, name: str, **hooks: Any) -> Any:
-    """The data in a JSON text, read from the file ``name``; ``hooks`` as for :func:`json.loads`.
-
-    Raises:
-        InputError: no JSON.
-    """
+    """The data in a JSON text, read from the file ``name``, else InputError; ``hooks`` as for :func:`json.loads`."""
     if not text.strip():
         raise InputError(f"cannot read {name} as JSON: it is empty")
     try:
@@ -238,11 +220,7 @@ def json_of(text: str, name: str, **hooks: Any) -> Any:
 
 
 def toml_of(text: str, name: str, **hooks: Any) -> dict[str, Any]:
-    """The data in a TOML text, read from the file ``name``; ``hooks`` as for :func:`tomllib.loads`.
-
-    Raises:
-        InputError: no TOML.
-    """
+    """The data in a TOML text, read from the file ``name``, else InputError; ``hooks`` as for :func:`tomllib.loads`."""
     try:
         return tomllib.loads(text, **hooks)
     except (ValueError, RecursionError) as error:
@@ -250,15 +228,8 @@ def toml_of(text: str, name: str, **hooks: Any) -> dict[str, Any]:
 
 
 def given_or_read(given: Any, parse: Callable[[str, str], Any]) -> Any:
-    """Data themselves, or what ``parse`` makes of the text and the name of the file whose path is given.
-
-    Raises:
-        InputError: the file cannot be read.
-    """
+    """Data themselves, or what ``parse`` makes of the text (as for :func:`read_text`) and the name of the file at a path."""
     return parse(read_text(os.fspath(given)), os.fspath(given)) if isinstance(given, str | os.PathLike) else given
-
-
-# --- CSV ------------------------------------------------------------------------------------------------------------
 
 
 def csv_text(rows: Iterable[Iterable[Any]]) -> str:

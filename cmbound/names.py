@@ -2,16 +2,7 @@
 
 from __future__ import annotations
 
-PROFILES = (
-    "universal",
-    "universal-integrated",
-    "second-moment",
-    "lipschitz",
-    "lipschitz-decay",
-    "smoothed",
-    "bounded",
-    "atoms",
-)
+PROFILES = ("universal", "universal-integrated", "second-moment", "lipschitz", "lipschitz-decay", "smoothed", "bounded", "atoms")
 GRIDS = ("uniform", "two-stage", "geometric", "edm")
 TEACHERS = ("exponential-integrator", "ddim")
 TARGETS = ("p_data", "p_delta")

@@ -78,7 +78,5 @@ def ids() -> tuple[str, ...]:
         tree = ast.parse(resources.files(__name__).joinpath(f"{source}.py").read_text(encoding="utf-8"))
         for call in ast.walk(tree):
             if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "Theorem":
-                found += [
-                    (call.lineno, k.value.value) for k in call.keywords if k.arg == "id" and isinstance(k.value, ast.Constant)
-                ]
-    return tuple(str(name) for _, name in found)
+                found += [str(x.value.value) for x in call.keywords if x.arg == "id" and isinstance(x.value, ast.Constant)]
+    return tuple(found)

@@ -14,53 +14,20 @@ from sympy import Integer, Max, Rational, S, exp, log, sqrt
 from cmbound.catalogue.lyu2023 import SETTLE, STEPS, M
 from cmbound.frozen import FrozenDict
 from cmbound.theory.functions import c, lam, one_minus_ratio, one_minus_s, plain, rho_squared
-from cmbound.theory.notation import (
-    H_2,
-    C,
-    L_f,
-    L_phi,
-    L_s,
-    N,
-    R,
-    T,
-    W_prev,
-    a,
-    b,
-    d,
-    delta,
-    eps,
-    eps_cm,
-    eps_sc,
-    eta,
-    gamma,
-    h,
-    k,
-    m2,
-    n_atoms,
-    nu,
-    q,
-    t_hat,
-    t_switch,
-    tau_c,
-    u,
-    y,
-)
 from cmbound.theory.profiles import ATOMS_PROFILE
 from cmbound.theory.records import Corollary
+
+from cmbound.theory.notation import (  # isort: skip
+    H_2, C, L_f, L_phi, L_s, N, R, T, W_prev, a, b, d, delta, eps, eps_cm, eps_sc, eta, gamma, h, k, m2, n_atoms, nu, q, t_hat,
+    t_switch, tau_c, u, y,
+)  # fmt: skip
 
 THREE_HALVES = Rational(3, 2)
 
 # --- the paper ------------------------------------------------------------------------------------------------------
 
 H_RECIPE = eps / (T * L_f * L_s**THREE_HALVES * sqrt(d))
-RECIPE = FrozenDict(
-    {
-        delta: eps**2 / M**2,
-        eps_cm: eps / T,
-        eps_sc: eps / (T * L_f),
-        h: H_RECIPE,
-    }
-)
+RECIPE = FrozenDict({delta: eps**2 / M**2, eps_cm: eps / T, eps_sc: eps / (T * L_f), h: H_RECIPE})
 """Corollary 4, for a target eps; the horizon stays a symbol."""
 HORIZON = log(M * L_f / eps)
 

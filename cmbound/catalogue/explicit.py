@@ -11,42 +11,13 @@ from __future__ import annotations
 from sympy import Integer, Max, Rational, exp, pi, sqrt
 
 from cmbound.frozen import FrozenDict
-from cmbound.theory.functions import (
-    c,
-    c_drop,
-    corrector_information,
-    em1,
-    geometric_sum,
-    rearranged,
-    steering,
-    tv_drift,
-    v,
-)
-from cmbound.theory.notation import (
-    L_f,
-    L_phi,
-    L_s,
-    R,
-    T,
-    W_prev,
-    d,
-    delta,
-    eps,
-    eps_sc,
-    eta,
-    gamma,
-    h,
-    k,
-    m2,
-    t,
-    t_hat,
-    t_star,
-    tau,
-    tau_c,
-    u,
-)
+from cmbound.theory.functions import c, c_drop, corrector_information, em1, geometric_sum, rearranged, steering, tv_drift, v
 from cmbound.theory.records import Assumption, Pair, Reference, Term, Theorem
 from cmbound.theory.variants import ConsistencySum, EarlyStoppingGap, LipschitzAt, LocalErrorSum, ScoreSum, StartGap
+
+from cmbound.theory.notation import (  # isort: skip
+    L_f, L_phi, L_s, R, T, W_prev, d, delta, eps, eps_sc, eta, gamma, h, k, m2, t, t_hat, t_star, tau, tau_c, u,
+)  # fmt: skip
 
 NOTE = "cmbound"
 PROVED = "proved with every constant (paper_tables/theory.md)"
@@ -63,8 +34,10 @@ MODEL = Assumption(
 SUPPORT = Assumption("smoothed", "the data are $U + tau z$ with $z ~ N(0, I)$ independent of $U$ and $U$ in a ball of radius $R$")
 ORDERED = Assumption("interval", "$delta < T$", delta < T)
 STEP = Assumption("step", "$h <= T - delta$", h <= T - delta)
+TRAINED = (MOMENT, SCORE_ERROR, CONSISTENCY_ERROR, MODEL)
 AFTER_DELTA = Assumption("time", "$delta < t$", t > delta)
 BEFORE_T = Assumption("horizon", "$t <= T$", t <= T)
+AGAIN = (Assumption("after-delta", "$delta < t_hat$", t_hat > delta), Assumption("before-T", "$t_hat <= T$", t_hat <= T))
 
 CONTRACTION = LipschitzAt(t_hat) * exp(-(t_hat - delta))
 
@@ -79,6 +52,11 @@ EARLY = Term("early_stopping", EarlyStoppingGap(delta))
 
 LIPSCHITZ = Assumption("A2", "the score $s(., t)$ is $L_s$-Lipschitz for all $t$ in $[0, T]$ (Assumption 2)")
 FROM_ZERO = Assumption("from-zero", "$t_star = 0$: $L_s$ holds from time 0 on", t_star <= 0)
+SMOOTH = (MOMENT, LIPSCHITZ, FROM_ZERO)
+SMOOTHING = Assumption("smoothing", "$delta + u <= T$", delta + u <= T)
+SCORE_AT_DELTA = Assumption("A3", "the $L2$ score error is at most $eps_sc$ at every grid time and at $delta$ (Assumption 3)")
+SCORE_MODEL = Assumption("score-model", "the learned score $s_phi(., delta)$ is $L_phi$-Lipschitz")
+CORRECTOR = Assumption("corrector", "$eta <= tau_c$", eta <= tau_c)
 TO_TV = 1 / sqrt(2 * pi * em1(2 * u))
 CORRECTED = sqrt(steering(L_phi, gamma, tau_c, eta) / pi)
 
@@ -93,20 +71,8 @@ STATEMENTS: tuple[Theorem, ...] = (
         quantity_latex=r"\left(E_{p_{t}} \left\| f_\theta - f \right\|^2\right)^{1/2}",
         reference=Reference(NOTE, "theory 3.1, 3.10"),
         provenance=PROVED,
-        sources=(
-            Term("consistency", ConsistencySum(t)),
-            Term("score", ScoreSum(t)),
-            Term("discretisation", LocalErrorSum(t)),
-        ),
-        statement_assumptions=(
-            MOMENT,
-            SCORE_ERROR,
-            CONSISTENCY_ERROR,
-            MODEL,
-            AFTER_DELTA,
-            BEFORE_T,
-            Assumption("step", "$h <= t - delta$", h <= t - delta),
-        ),
+        sources=(Term("consistency", ConsistencySum(t)), Term("score", ScoreSum(t)), Term("discretisation", LocalErrorSum(t))),
+        statement_assumptions=(*TRAINED, AFTER_DELTA, BEFORE_T, Assumption("step", "$h <= t - delta$", h <= t - delta)),
         derivation="Triangle inequality through f_theta(xhat_n, t_n) and f_theta(x_{t_n}, t_n); f is constant along the PF-ODE, and every "
         "local step starts from the exact trajectory, so that no Gronwall factor appears. Variation of constants gives "
         "the local error; a non-increasing bound on the score acceleration and Chebyshev's sum inequality give g(h).",
@@ -124,7 +90,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         reference=Reference(NOTE, "theory 3.4"),
         provenance=PROVED,
         sources=(*ONE_STEP, EARLY),
-        statement_assumptions=(MOMENT, SCORE_ERROR, CONSISTENCY_ERROR, MODEL, ORDERED, STEP),
+        statement_assumptions=(*TRAINED, ORDERED, STEP),
         derivation="Synchronous coupling of x_T = c_T x_0 + s_T z with the start, pushed through the L_f-Lipschitz map; the map error "
         "at T; and the coupling of x_delta with x_0 for early stopping.",
         rests_on=("explicit-map-error",),
@@ -153,16 +119,7 @@ STATEMENTS: tuple[Theorem, ...] = (
             ),
             EARLY,
         ),
-        statement_assumptions=(
-            MOMENT,
-            SCORE_ERROR,
-            CONSISTENCY_ERROR,
-            MODEL,
-            ORDERED,
-            STEP,
-            Assumption("after-delta", "$delta < t_hat$", t_hat > delta),
-            Assumption("before-T", "$t_hat <= T$", t_hat <= T),
-        ),
+        statement_assumptions=(*TRAINED, ORDERED, STEP, *AGAIN),
         derivation="Noising back by the OU kernel from delta to t contracts W2 by e^{-(t - delta)}; then one evaluation as before. The closed "
         "form for a fixed time sums the recursion W_k <= L_f e^{-(t - delta)} W_{k-1} + e(t).",
         rests_on=("explicit-one-step", "explicit-map-error"),
@@ -199,12 +156,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         quantity_latex=r"L_s",
         reference=Reference(NOTE, "theory 3.3"),
         provenance=PROVED,
-        sources=(
-            Term(
-                "score_lipschitz",
-                Max(1 / v(tau, delta), c(delta) ** 2 * R**2 / v(tau, delta) ** 2 - 1 / v(tau, delta)),
-            ),
-        ),
+        sources=(Term("score_lipschitz", Max(1 / v(tau, delta), c(delta) ** 2 * R**2 / v(tau, delta) ** 2 - 1 / v(tau, delta))),),
         statement_assumptions=(SUPPORT,),
         derivation="The eigenvalues of the Hessian of log p_t lie in [-1/v, c^2 R^2/v^2 - 1/v], and both ends shrink in t.",
         ve_factor=exp(-2 * delta),
@@ -273,17 +225,7 @@ STATEMENTS: tuple[Theorem, ...] = (
             Term("smoothing", tv_drift(L_s, m2, d, u)),
             Term("early_stopping", tv_drift(L_s, m2, d, delta)),
         ),
-        statement_assumptions=(
-            MOMENT,
-            LIPSCHITZ,
-            FROM_ZERO,
-            SCORE_ERROR,
-            CONSISTENCY_ERROR,
-            MODEL,
-            ORDERED,
-            STEP,
-            Assumption("smoothing", "$delta + u <= T$", delta + u <= T),
-        ),
+        statement_assumptions=(*SMOOTH, SCORE_ERROR, CONSISTENCY_ERROR, MODEL, ORDERED, STEP, SMOOTHING),
         derivation="The OU kernel turns W1 into total variation at the price (2 pi (e^{2u} - 1))^{-1/2}, the distance of two "
         "Gaussians; W1 is at most the W2 of one-step sampling; then TV(p_{delta+u}, p_data), linear in delta + u.",
         rests_on=("explicit-one-step", "explicit-tv-early-stopping"),
@@ -305,18 +247,7 @@ STATEMENTS: tuple[Theorem, ...] = (
             Term("corrector", sqrt(corrector_information(eps_sc, L_s, d, gamma, tau_c, eta) / 2)),
             Term("early_stopping", tv_drift(L_s, m2, d, delta)),
         ),
-        statement_assumptions=(
-            MOMENT,
-            LIPSCHITZ,
-            FROM_ZERO,
-            Assumption("A3", "the $L2$ score error is at most $eps_sc$ at every grid time and at $delta$ (Assumption 3)"),
-            CONSISTENCY_ERROR,
-            MODEL,
-            Assumption("score-model", "the learned score $s_phi(., delta)$ is $L_phi$-Lipschitz"),
-            ORDERED,
-            STEP,
-            Assumption("corrector", "$eta <= tau_c$", eta <= tau_c),
-        ),
+        statement_assumptions=(*SMOOTH, SCORE_AT_DELTA, CONSISTENCY_ERROR, MODEL, SCORE_MODEL, ORDERED, STEP, CORRECTOR),
         derivation="Two copies are steered together along a cubic and Girsanov pays for the control; the stationary Langevin dynamics "
         "against the discretised one with the learned score by Girsanov and Pinsker; then TV(p_delta, p_data).",
         rests_on=("explicit-one-step", "explicit-tv-early-stopping"),

@@ -64,10 +64,7 @@ STATEMENTS: tuple[Theorem, ...] = (
             Term("score", C * t * SCORE),
             Term("discretisation", C * (t * DISCRETISATION + sqrt(t) * L_f * L_s * sqrt(d) * h)),
         ),
-        statement_assumptions=(
-            *ALL,
-            Assumption("step", "$h <= t$", h <= t),
-        ),
+        statement_assumptions=(*ALL, Assumption("step", "$h <= t$", h <= t)),
         derivation="Telescope along the exact trajectory; one exponential-integrator step errs by L_s^(3/2) d^(1/2) h^2.",
         experiment="map_error",
     ),

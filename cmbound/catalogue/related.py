@@ -10,41 +10,13 @@ from sympy import Integer, Max, Rational, exp, log, sqrt
 from sympy.codegen.cfunctions import log1p
 
 from cmbound.theory.functions import c, em1, g, lam, rearranged, s
-from cmbound.theory.notation import (
-    FI,
-    KL,
-    C,
-    L_map,
-    L_os,
-    L_s,
-    L_v,
-    N,
-    R,
-    T,
-    c_rate,
-    d,
-    delta,
-    dtau,
-    eps,
-    eps_ci,
-    eps_est,
-    eps_F,
-    eps_loss,
-    eps_sc,
-    eps_v,
-    eps_w,
-    h,
-    hbar,
-    kappa,
-    m2,
-    p,
-    sigma_high,
-    sigma_low,
-    t_hat,
-    t_prev,
-)
 from cmbound.theory.records import Assumption, Reference, Term, Theorem
 from cmbound.theory.variants import LastTime, ScheduleSum, StartGap
+
+from cmbound.theory.notation import (  # isort: skip
+    FI, KL, C, L_map, L_os, L_s, L_v, N, R, T, c_rate, d, delta, dtau, eps, eps_ci, eps_est, eps_F, eps_loss, eps_sc, eps_v,
+    eps_w, h, hbar, kappa, m2, p, sigma_high, sigma_low, t_hat, t_prev,
+)  # fmt: skip
 
 LIPSCHITZ = Assumption("A2", "the score $s(., t)$ is $L_s$-Lipschitz for all $t$ in $[0, T]$")
 MOMENT = Assumption("A1", "the data have a finite second moment $m2$")
@@ -54,20 +26,14 @@ SMALL_STEP = Assumption("step", "$h$ is at most of order $1/L_s$")
 ORDERED = Assumption("interval", "$delta < T$", delta < T)
 VELOCITY = Assumption("velocity", "the velocity field is $L_v$-Lipschitz at all times in $[0, 1]$")
 
-PATH_ERRORS = (
-    Term("score", C * sqrt(T) * eps_sc),
-    Term("discretisation", C * sqrt(T) * (L_s * sqrt(d * h) + L_s * m2 * h)),
-)
+PATH_ERRORS = (Term("score", C * sqrt(T) * eps_sc), Term("discretisation", C * sqrt(T) * (L_s * sqrt(d * h) + L_s * m2 * h)))
 """What the score error and the steps cost along the whole path (chen2022, both samplers)."""
 
 GROWTH = 1 + 2 * L_os
 """L_f + L_s g^2 of kwon2022 for the OU process: its drift -x is 1-Lipschitz and g^2 = 2."""
 
 _LOG_RATIO = log1p((sigma_high - sigma_low) / sigma_low)
-LEVEL_GAP = rearranged(
-    sigma_high - sigma_low - sigma_low * log(sigma_high / sigma_low),
-    sigma_low * _LOG_RATIO * g(_LOG_RATIO),
-)
+LEVEL_GAP = rearranged(sigma_high - sigma_low - sigma_low * log(sigma_high / sigma_low), sigma_low * _LOG_RATIO * g(_LOG_RATIO))
 
 DRIFT_INFORMATION = c(T) ** 2 * m2**2 / (4 * s(T) ** 2)
 """Half the relative entropy of p_T to N(0, s_T^2 I), at most."""
@@ -143,11 +109,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         reference=Reference("chen2023", "DPUM"),
         provenance="complexity quoted by other papers; the bound itself is known from memory only and left out",
         sources=(),
-        statement_assumptions=(
-            LIPSCHITZ,
-            Assumption("score-model", "the learned score is Lipschitz too"),
-            SCORE_ERROR,
-        ),
+        statement_assumptions=(LIPSCHITZ, Assumption("score-model", "the learned score is Lipschitz too"), SCORE_ERROR),
         derivation="Predictor steps of the ODE alternate with a corrector that turns W2 into TV. With an overdamped corrector (DPOM) "
         "the number of steps is of order L_s^3 d/eps^2.",
         known="memory",
@@ -225,10 +187,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         reference=Reference("kwon2022", "Theorem 1"),
         provenance="quoted by others; here for the OU process (drift -x, g^2 = 2) with constants that do not depend on t, where its "
         "integrals are elementary, and with W2(p_T, start) at the coupling bound of theory 3.4; no time discretisation",
-        sources=(
-            Term("initialisation", exp(GROWTH * T) * StartGap(T)),
-            Term("score", 2 * eps_sc * em1(GROWTH * T) / GROWTH),
-        ),
+        sources=(Term("initialisation", exp(GROWTH * T) * StartGap(T)), Term("score", 2 * eps_sc * em1(GROWTH * T) / GROWTH)),
         statement_assumptions=(
             MOMENT,
             Assumption("A3", "the $L2$ score error is at most $eps_sc$ at every time in $[0, T]$"),
@@ -288,10 +247,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         reference=Reference("brosse2026", "Lemma 3"),
         provenance="read in the paper; also implied by the universal profile of cmbound, whose constant U_d is smaller",
         sources=(Term("discretisation", 4 * sqrt(d) * (d + 3) * LEVEL_GAP),),
-        statement_assumptions=(
-            MOMENT,
-            Assumption("levels", "$sigma_low < sigma_high$", sigma_low < sigma_high),
-        ),
+        statement_assumptions=(MOMENT, Assumption("levels", "$sigma_low < sigma_high$", sigma_low < sigma_high)),
         derivation="Theory 3.10: the L2 distance to the exact trajectory is at most the integral of (lam - sigma_low) b(lam) over the step, with "
         "b <= U_d/lam for every law and U_d <= 4 d^(1/2) (d + 3).",
         known="verbatim",
@@ -429,10 +385,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         reference=Reference("boffi2025", "Proposition 2.4"),
         provenance="assumptions read in the paper, formulas quoted by others",
         sources=(Term("loss", Integer(4) * exp(1 + 2 * L_v) * eps_loss),),
-        statement_assumptions=(
-            Assumption("loss", "the Lagrangian loss of the flow map is at most $eps_loss$"),
-            VELOCITY,
-        ),
+        statement_assumptions=(Assumption("loss", "the Lagrangian loss of the flow map is at most $eps_loss$"), VELOCITY),
         derivation="Gronwall along the learned velocity. For the Eulerian loss the bound is 2 e (1 + e^(2 L_v)) eps_loss.",
         known="secondary",
         clock="unit interval",

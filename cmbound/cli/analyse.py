@@ -7,18 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cmbound import names
-from cmbound.cli import CONTEXT
 from cmbound.cli.files import emit
-from cmbound.cli.options import (
-    Command,
-    named,
-    optional_id,
-    pairs_option,
-    parse_pairs,
-    report_options,
-    start_option,
-    to_option,
-)
+from cmbound.cli.options import Command, named, optional_id, pairs_option, parse_pairs, report_options, start_option, to_option
 from cmbound.errors import InputError
 
 if TYPE_CHECKING:
@@ -37,9 +27,7 @@ def parse_along(text: str) -> tuple[str, str, str]:
     return name.strip(), low.strip(), high.strip()
 
 
-@click.command(
-    "analyse", cls=Command, context_settings=CONTEXT, short_help="Orders, elasticities, dominating terms, corollaries."
-)
+@click.command("analyse", cls=Command, short_help="Orders, elasticities, dominating terms, corollaries.")
 @optional_id
 @named("--profile", lambda: names.PROFILES, "Regularity profile.  [default: universal-integrated]")
 @to_option

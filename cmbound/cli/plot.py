@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
 import click
 
-from cmbound import names
-from cmbound.cli import CONTEXT, Group
+from cmbound.cli import Group, options
 from cmbound.cli.check import LONG_INSTANCES
 from cmbound.cli.files import OutputFile, figure_bytes, read, write_all
 from cmbound.cli.laws import build_world
-from cmbound.cli.options import (
-    FIGURE,
-    Command,
-    cluster_option,
-    completer,
-    id_argument,
-    ids_argument,
-    refuse,
-    setting_options,
-    together,
-)
 from cmbound.cli.progress import at_work, progress_bar, range_end, range_size, size_of
 from cmbound.errors import InputError
 
-WIDTH_NAMES = ("column", "page")
 _OVER = "LOW:HIGH:log|linear:COUNT (1e-4:1e-1:log:60)"
 
 
@@ -40,47 +26,32 @@ class Drawing(NamedTuple):
     width: str
     title: str | None
 
-    def save(self, found: Any, draw: Callable[..., Any], **options: Any) -> None:
+    def save(self, found: Any, draw: Callable[..., Any], **how: Any) -> None:
         """Draw what was found; write the figure, and the data behind it if they are wanted."""
-        figure = draw(found, width=self.width, title=self.title, **options)
+        figure = draw(found, width=self.width, title=self.title, **how)
         contents: list[tuple[str | bytes, str]] = [(figure_bytes(figure, self.output), self.output)]
         write_all(*contents, *([] if self.data is None else [(found.csv(), self.data)]))
 
 
-def drawing_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that a :class:`Drawing` is made of, which the command receives as ``drawing``."""
-    output = "The figure: .pdf, .svg or .png; - is SVG on standard output."
-    options = together(
-        click.option("-o", "--output", metavar="FILE", type=FIGURE, required=True, help=output),
-        click.option("--data", metavar="FILE", type=OutputFile(".csv"), help="Write the data behind the figure as CSV."),
-        click.option("--width", type=click.Choice(WIDTH_NAMES), default="column", show_default=True, help="3.25 or 6.5 inches."),
-        click.option("--title", metavar="TEXT", help="A title above the legend."),
-    )
-
-    @functools.wraps(command)
-    def run(output: str, data: str | None, width: str, title: str | None, **rest: Any) -> Any:
-        return command(drawing=Drawing(output, data, width, title), **rest)
-
-    return options(run)
+_FIGURE = "The figure: .pdf, .svg or .png; - is SVG on standard output."
+drawing_options = options.gathered(
+    "drawing",
+    Drawing._fields,
+    Drawing,
+    click.option("-o", "--output", metavar="FILE", type=options.FIGURE, required=True, help=_FIGURE),
+    click.option("--data", metavar="FILE", type=OutputFile(".csv"), help="Write the data behind the figure as CSV."),
+    options.choice("--width", ("column", "page"), "3.25 or 6.5 inches."),
+    click.option("--title", metavar="TEXT", help="A title above the legend."),
+)
 
 
-def campaign_options(count: int, what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def campaign_options(count: int, what: str) -> options.Decorator:
     """How many instances are drawn, from which seed and where; the command receives them as one dict, ``campaign``."""
-    options = together(
-        click.option("--instances", metavar="N", type=int, default=count, show_default=True, help=f"Instances for each {what}."),
-        click.option("--seed", metavar="N", type=int, default=0, show_default=True, help="Seed of the campaign."),
-        click.option("--jobs", metavar="N", type=int, default=1, show_default=True, help="Worker processes."),
-        cluster_option,
+    count_option = options.integer("--instances", count, f"Instances for each {what}.")
+    names = ("instances", "seed", "jobs", "cluster")
+    return options.gathered(
+        "campaign", names, dict, count_option, options.seed_option, options.jobs_option, options.cluster_option
     )
-
-    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(command)
-        def run(instances: int, seed: int, jobs: int, cluster: str | None, **rest: Any) -> Any:
-            return command(campaign={"instances": instances, "seed": seed, "jobs": jobs, "cluster": cluster}, **rest)
-
-        return options(run)
-
-    return decorate
 
 
 def _checking(statements: int, instances: int) -> AbstractContextManager[Callable[[int], None]]:
@@ -88,7 +59,11 @@ def _checking(statements: int, instances: int) -> AbstractContextManager[Callabl
     return progress_bar(title, instances, long=instances > LONG_INSTANCES)
 
 
-@click.group("plot", cls=Group, context_settings=CONTEXT, short_help="Figures for a paper, with the data behind them.")
+class _Figures(Group):
+    command_class = options.Command
+
+
+@click.group("plot", cls=_Figures, short_help="Figures for a paper, with the data behind them.")
 def plot_command() -> None:
     """Figures for a paper: one column or one page wide, legible in black and white, with the data behind them as CSV.
 
@@ -97,10 +72,10 @@ def plot_command() -> None:
     """
 
 
-@plot_command.command("terms", cls=Command, context_settings=CONTEXT, short_help="The terms of a bound against a parameter.")
-@id_argument
+@plot_command.command("terms", short_help="The terms of a bound against a parameter.")
+@options.id_argument
 @click.option("--over", required=True, metavar="NAME=RANGE", help=f"The parameter that varies: {_OVER} or a list 1,2,5.")
-@setting_options()
+@options.setting_options()
 @click.option("--lines", "view", flag_value="lines", help="Lines on a logarithmic scale.  [default]")
 @click.option("--stacked", "view", flag_value="stacked", help="Stacked on a linear scale, where heights add up.")
 @click.option("--shares", "view", flag_value="shares", help="Stacked as shares of the total.")
@@ -120,20 +95,14 @@ def terms_command(id: str, over: str, given: dict[str, Any], view: str | None, d
     drawing.save(found, terms_figure, view=view or "lines")
 
 
-@plot_command.command("ratios", cls=Command, context_settings=CONTEXT, short_help="True error beside bound on random instances.")
-@ids_argument()
+@plot_command.command("ratios", short_help="True error beside bound on random instances.")
+@options.ids_argument()
 @campaign_options(500, "statement")
-@click.option("--world", metavar="NAME", shell_complete=completer(lambda: names.WORLDS), help="gaussian, mixture or atoms.")
-@click.option(
-    "--from", "source", metavar="FILE", type=click.Path(allow_dash=True), help="Draw the --data of an earlier figure again."
-)
+@options.world_option
+@options.source("--from", "source", help="Draw the --data of an earlier figure again.")
 @drawing_options
 def ratios_command(
-    ids: tuple[str, ...],
-    campaign: dict[str, Any],
-    world: str | None,
-    source: str | None,
-    drawing: Drawing,
+    ids: tuple[str, ...], campaign: dict[str, Any], world: str | None, source: str | None, drawing: Drawing
 ) -> None:
     """The true error beside the bound on random instances, as cmbound check draws them, and the histogram of true/bound.
 
@@ -158,9 +127,9 @@ def ratios_command(
         raise SystemExit(1)
 
 
-@plot_command.command("multistep", cls=Command, context_settings=CONTEXT, short_help="The bound after each evaluation.")
+@plot_command.command("multistep", short_help="The bound after each evaluation.")
 @click.option("--steps", metavar="K", default="8", show_default=True, help="Number of evaluations, the first at T included.")
-@setting_options()
+@options.setting_options()
 @click.option(
     "--cov", metavar="NUMBERS|FILE", help="Run the sampler on a Gaussian law too: its covariance, as for cmbound simulate."
 )
@@ -168,12 +137,7 @@ def ratios_command(
 @click.option("--student", type=click.Choice(["distilled", "exact"]), help="The model of that run.  [default: distilled]")
 @drawing_options
 def multistep_command(
-    steps: str,
-    given: dict[str, Any],
-    cov: str | None,
-    mean: str | None,
-    student: str | None,
-    drawing: Drawing,
+    steps: str, given: dict[str, Any], cov: str | None, mean: str | None, student: str | None, drawing: Drawing
 ) -> None:
     """The certified bound after each evaluation: best times, best fixed time, the fixed time of Cor 6, and the limit.
 
@@ -186,22 +150,22 @@ def multistep_command(
     """
     if cov is None and (mean is not None or student is not None):
         raise InputError("--mean and --student belong to --cov")
-    refuse(given, steps="--steps", world="--cov", student="--student")
+    options.refuse(given, steps="--steps", world="--cov", student="--student")
     if student is not None:
         given["student"] = student
     from cmbound.papers.figures.multistep import multistep_data, multistep_figure
 
-    world = None if cov is None else build_world("gaussian", mean, cov, None)
+    world = None if cov is None else build_world("gaussian", mean, cov)
     with at_work(f"drawing {steps} evaluations", given, times=size_of(steps)):
         found = multistep_data(steps=steps, world=world, **given)
     drawing.save(found, multistep_figure)
 
 
-@plot_command.command("phase", cls=Command, context_settings=CONTEXT, short_help="Which statement is the smallest where.")
-@ids_argument()
+@plot_command.command("phase", short_help="Which statement is the smallest where.")
+@options.ids_argument()
 @click.option("-x", required=True, metavar="NAME=RANGE", help=f"The parameter across: {_OVER}.")
 @click.option("-y", required=True, metavar="NAME=RANGE", help="The parameter up.")
-@setting_options()
+@options.setting_options()
 @drawing_options
 def phase_command(ids: tuple[str, ...], x: str, y: str, given: dict[str, Any], drawing: Drawing) -> None:
     """Which of several statements about one quantity is the smallest, over a plane of two parameters, with the border.
@@ -216,7 +180,7 @@ def phase_command(ids: tuple[str, ...], x: str, y: str, given: dict[str, Any], d
     cmbound plot phase explicit-one-step explicit-multistep --preset gaussian-2d -p k=3 -p t_hat=1.5 \\
         -x L_f=1:20:log:60 -y T=2:10:linear:60 -o phase.pdf
     """
-    refuse(given, assume="cmbound compare --assume")
+    options.refuse(given, assume="cmbound compare --assume")
     from cmbound.papers.figures.phase import phase_data, phase_figure
 
     points = range_size(x) * range_size(y)
@@ -225,8 +189,8 @@ def phase_command(ids: tuple[str, ...], x: str, y: str, given: dict[str, Any], d
     drawing.save(found, phase_figure)
 
 
-@plot_command.command("tightness", cls=Command, context_settings=CONTEXT, short_help="True error over bound by dimension.")
-@ids_argument("ID...", required=True)
+@plot_command.command("tightness", short_help="True error over bound by dimension.")
+@options.ids_argument("ID...", required=True)
 @click.option("--dimensions", metavar="LIST", default="1,2,4,8,16,32", show_default=True, help="Dimensions, 1 to 512.")
 @campaign_options(200, "statement and dimension")
 @drawing_options
@@ -255,10 +219,10 @@ def _dimension(text: str) -> int:
         raise InputError(f"a dimension must be an integer, got {text!r}") from None
 
 
-@plot_command.command("grids", cls=Command, context_settings=CONTEXT, short_help="A bound against N for each kind of grid.")
-@id_argument
+@plot_command.command("grids", short_help="A bound against N for each kind of grid.")
+@options.id_argument
 @click.option("--over", metavar="N=RANGE", default="N=10:10000:log:25", show_default=True, help="Numbers of steps.")
-@setting_options()
+@options.setting_options()
 @drawing_options
 def grids_command(id: str, over: str, given: dict[str, Any], drawing: Drawing) -> None:
     """The statement ID against the number of steps on uniform, two-stage, geometric and EDM grids.

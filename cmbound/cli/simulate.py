@@ -8,20 +8,14 @@ from typing import Any
 import click
 
 from cmbound import names
-from cmbound.cli import CONTEXT
 from cmbound.cli.files import OutputFile, emit, figure_bytes
 from cmbound.cli.laws import build_world, law_options
-from cmbound.cli.options import FIGURE, Command, Decorator, completer, named, report_options
+from cmbound.cli.options import FIGURE, Command, choice, completer, named, report_options
 from cmbound.cli.progress import progress_bar
 
 LONG = 1e10
 """Multiplications that take some seconds."""
 CORRECTOR_NAMES = ("smoothing:", "overdamped:", "underdamped:")
-
-
-def choice(flag: str, offered: tuple[str, ...], help: str) -> Decorator:
-    """An option with a few values, the first being the default."""
-    return click.option(flag, type=click.Choice(offered), default=offered[0], show_default=True, help=help)
 
 
 def arrays_bytes(simulation: Any) -> bytes:
@@ -49,9 +43,7 @@ def arrays_bytes(simulation: Any) -> bytes:
     return buffer.getvalue()
 
 
-@click.command(
-    "simulate", cls=Command, context_settings=CONTEXT, short_help="Run the sampler on a known law: W2 beside the bound."
-)
+@click.command("simulate", cls=Command, short_help="Run the sampler on a known law: W2 beside the bound.")
 @law_options
 @click.option("--steps", metavar="K", help="Number of evaluations.  [default: 1, or one more than --times]")
 @click.option("--times", metavar="NUMBERS", help="Of the evaluations after the first.  [default: geometric, from T to t = 1/2]")
@@ -82,10 +74,7 @@ def arrays_bytes(simulation: Any) -> bytes:
 @click.option("--plot", metavar="FILE", type=FIGURE, help="Draw samples and errors (.png, .pdf or .svg).")
 @report_options
 def simulate_command(
-    world: str | None,
-    mean: str | None,
-    cov: str | None,
-    data: str | None,
+    law: dict[str, str | None],
     times: str | None,
     save: str | None,
     plot: str | None,
@@ -106,11 +95,11 @@ def simulate_command(
     from cmbound.verification.request import Run
     from cmbound.verification.simulation import simulate
 
-    law = build_world(world, mean, cov, data)
-    run = Run(law, times=None if times is None else times.split(","), **options)
-    atoms = f", {len(law.means)} data points" if data is not None else ""
+    world = build_world(**law)
+    run = Run(world, times=None if times is None else times.split(","), **options)
+    atoms = f", {len(world.means)} data points" if law["data"] is not None else ""
     title = (
-        f"simulating {run.n} samples in {law.d} dimension{'s' * (law.d > 1)}{atoms}, {len(run.nodes) - 1} steps of the grid, "
+        f"simulating {run.n} samples in {world.d} dimension{'s' * (world.d > 1)}{atoms}, {len(run.nodes) - 1} steps of the grid, "
         f"{len(run.indices) + 1} evaluation{'s' * bool(run.indices)}"
     )
     with progress_bar(title, None, long=run.operations > LONG) as advance:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -74,10 +74,7 @@ class Preset(Result, Record):
             "title": self.title,
             "source": self.source,
             "options": dict(self.options),
-            "parameters": [
-                {"name": name, "value": value, "how": self.origins[name].how, "source": self.origins[name].source}
-                for name, value in self.parameters.items()
-            ],
+            "parameters": [{"name": x, "value": value, **asdict(self.origins[x])} for x, value in self.parameters.items()],
         }
 
     def report(self) -> Report:

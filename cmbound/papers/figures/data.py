@@ -39,11 +39,7 @@ def number(text: str) -> float:
 
 
 def with_formula(id: str) -> Statement:
-    """The statement with this id.
-
-    Raises:
-        InputError: there is none, or only its complexity is known.
-    """
+    """The statement with this id; InputError if there is none, or only its complexity is known."""
     statement = find(id)
     if not statement.evaluable:
         raise InputError(f"{statement.id} gives a complexity only, no formula to draw")
@@ -51,11 +47,7 @@ def with_formula(id: str) -> Statement:
 
 
 def split_range(text: str) -> tuple[str, str]:
-    """Name and values of ``NAME=VALUES``.
-
-    Raises:
-        InputError: not of this form.
-    """
+    """Name and values of ``NAME=VALUES``; InputError if it is not of this form."""
     name, equals, values = (x.strip() for x in text.partition("="))
     if not name or not equals or not values:
         raise InputError(f"{text!r} is not of the form NAME=LOW:HIGH:log|linear:COUNT")

@@ -16,20 +16,8 @@ from cmbound.evaluation.point import evaluate
 from cmbound.evaluation.records import Evaluation
 from cmbound.evaluation.setting import resolve
 from cmbound.evaluation.statement import theorem as find
+from cmbound.papers.figures import style
 from cmbound.papers.figures.data import Array, FigureData, range_of, with_formula
-from cmbound.papers.figures.style import (
-    MARKERS,
-    bounded,
-    fit_scale,
-    in_paper_style,
-    label,
-    legend,
-    level,
-    look,
-    new_figure,
-    scale_of,
-    yardstick,
-)
 from cmbound.theory.grids import KINDS, MAX_STEPS, two_stage
 
 _FINE = 1e-5
@@ -68,17 +56,13 @@ class GridsData(FigureData):
 def finest_step(delta: Fraction, T: Fraction, steps: int) -> Fraction | None:
     """The step size of the finest two-stage grid with at most so many steps (None: every two-stage grid has more)."""
     high = T - delta
-    if _count(delta, T, high) > steps:
+    if steps < two_stage(delta, T, high).N:
         return None
     low = high / (2 * steps)
     while high - low > _FINE * high:
         middle = Fraction(float((low + high) / 2))
-        low, high = (low, middle) if _count(delta, T, middle) <= steps else (middle, high)
+        low, high = (low, middle) if steps >= two_stage(delta, T, middle).N else (middle, high)
     return high
-
-
-def _count(delta: Fraction, T: Fraction, h: Fraction) -> int:
-    return two_stage(delta, T, h).N
 
 
 def grids_data(id: str, over: str = "N=10:10000:log:25", /, **params: Any) -> GridsData:
@@ -115,24 +99,24 @@ def grids_data(id: str, over: str = "N=10:10000:log:25", /, **params: Any) -> Gr
 
     bounds = {kind: np.array([at(kind, N=int(x)).value for x in counts]) for kind in KINDS if kind != "two-stage"}
     bounds["two-stage"] = np.array([np.nan if x is None else at("two-stage", h=x).value for x in sizes])
-    steps = np.array([np.nan if x is None else _count(delta, T, x) for x in sizes])
+    steps = np.array([np.nan if x is None else two_stage(delta, T, x).N for x in sizes])
     one = at("uniform", N=int(counts[0]))
     return GridsData(statement.id, counts, {kind: bounds[kind] for kind in KINDS}, steps, one.trivial, one.target or "p_data")
 
 
-@in_paper_style
+@style.in_paper_style
 def grids_figure(data: GridsData, *, width: str = "column", title: str | None = None) -> Figure:
     """Draw the bound on each kind of grid against the number of its steps (arguments as for :func:`.terms.terms_figure`)."""
-    figure, (axes,) = new_figure(width, 2.6)
+    figure, (axes,) = style.new_figure(width, 2.6)
     statement = find(data.theorem)
     every = max(1, -(-len(data.N) // _MOST_MARKERS))
     for i, (kind, bounds) in enumerate(data.bounds.items()):
         name, x = "EDM" if kind == "edm" else kind, data.steps if kind == "two-stage" else data.N
-        axes.plot(x, bounds, marker=MARKERS[i], markevery=every, label=name, **look(i))
+        axes.plot(x, bounds, marker=style.MARKERS[i], markevery=every, label=name, **style.look(i))
     if data.trivial is not None and data.trivial > 0:
-        level(axes, data.trivial, yardstick(statement))
-    axes.set_xscale(scale_of(data.N))
-    fit_scale(axes)
-    label(axes, "number of steps $N$", bounded(statement, data.to))
-    legend(figure, axes, title, 3 if width == "column" else 5)
+        style.level(axes, data.trivial, style.yardstick(statement))
+    axes.set_xscale(style.scale_of(data.N))
+    style.fit_scale(axes)
+    style.label(axes, "number of steps $N$", style.bounded(statement, data.to))
+    style.legend(figure, axes, title, 3 if width == "column" else 5)
     return figure

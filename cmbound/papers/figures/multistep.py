@@ -15,20 +15,8 @@ from cmbound.arithmetic.exact import in_clock
 from cmbound.errors import InputError
 from cmbound.evaluation.records import Evaluation
 from cmbound.frozen import FrozenDict
+from cmbound.papers.figures import style
 from cmbound.papers.figures.data import Array, FigureData
-from cmbound.papers.figures.style import (
-    BLACK,
-    BLUE,
-    GREEN,
-    VERMILLION,
-    fit_scale,
-    in_paper_style,
-    label,
-    law,
-    legend,
-    level,
-    new_figure,
-)
 from cmbound.planning.records import Schedule
 from cmbound.planning.schedule import schedule
 from cmbound.verification.request import DEFAULT_HORIZON
@@ -40,9 +28,9 @@ SCHEDULES = ("best", "fixed", "best_fixed")
 """Best times; the fixed time of Cor 6; the best fixed time."""
 _LOOKS = FrozenDict(
     {
-        "best": ("best times", BLUE, "o", "-"),
-        "fixed": ("fixed time (Cor. 6)", VERMILLION, "s", "--"),
-        "best_fixed": ("best fixed time", GREEN, "^", "-."),
+        "best": ("best times", style.BLUE, "o", "-"),
+        "fixed": ("fixed time (Cor. 6)", style.VERMILLION, "s", "--"),
+        "best_fixed": ("best fixed time", style.GREEN, "^", "-."),
     }
 )
 _MOST_MARKERS = 12  # more hide the line
@@ -148,34 +136,34 @@ def _start(run: Mapping[str, Any]) -> Any:
     return run.get("horizon", noise_level(DEFAULT_HORIZON) if run.get("clock") == "ve" else DEFAULT_HORIZON)
 
 
-@in_paper_style
+@style.in_paper_style
 def multistep_figure(data: MultistepData, *, width: str = "column", title: str | None = None) -> Figure:
     """Draw bounds and limit against the number of evaluations; a page shows the times beside.
 
     Open marks show the measured W2 of the run with the best times (arguments as for :func:`.terms.terms_figure`).
     """
     page = width == "page"
-    figure, panels = new_figure(width, 2.4 if page else 2.6, columns=1 + page)
+    figure, panels = style.new_figure(width, 2.4 if page else 2.6, columns=1 + page)
     every = max(1, -(-len(data.k) // _MOST_MARKERS))
     for name, (label_of, colour, marker, line) in _LOOKS.items():
-        style: dict[str, Any] = {"color": colour, "marker": marker, "linestyle": line, "label": label_of, "markevery": every}
+        looks: dict[str, Any] = {"color": colour, "marker": marker, "linestyle": line, "label": label_of, "markevery": every}
         for axes, values in zip(panels, (data.bounds, data.times), strict=False):
-            axes.plot(data.k, values[name], zorder=3 if name == "best" else 2, **style)
+            axes.plot(data.k, values[name], zorder=3 if name == "best" else 2, **looks)
     if isfinite(data.limit):
-        level(panels[0], data.limit, "limit")
+        style.level(panels[0], data.limit, "limit")
     if "best" in data.measured and np.any(data.measured["best"] > 0):
         panels[0].plot(
-            data.k, data.measured["best"], color=BLACK, marker="o", markerfacecolor="white", linestyle=":", linewidth=0.8,
+            data.k, data.measured["best"], color=style.BLACK, marker="o", markerfacecolor="white", linestyle=":", linewidth=0.8,
             label="measured $W_2$ (best times)", markevery=every,
         )  # fmt: skip
-    both = f"$W_2(q_k, {law(data.to)})$"
+    both = f"$W_2(q_k, {style.law(data.to)})$"
     names = (
         both if data.measured else f"bound on {both}",
         r"noise level $\sigma_{n_k}$" if data.clock == "ve" else "time $t_{n_k}$",
     )
     for axes, name in zip(panels, names, strict=False):
-        fit_scale(axes)
+        style.fit_scale(axes)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        label(axes, "number of evaluations $k$", name)
-    legend(figure, panels[0], title, 5 if page else 2)
+        style.label(axes, "number of evaluations $k$", name)
+    style.legend(figure, panels[0], title, 5 if page else 2)
     return figure

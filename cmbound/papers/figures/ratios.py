@@ -145,8 +145,7 @@ def bins(data: RatiosData) -> tuple[Array, list[Array]]:
         ratios = data.of(id)[2]
         exceeds = np.array([x[3] == "violation" for x in data.rows if x[0] == id]) | (find(id).kind == "order")
         each.append(np.where(exceeds, np.maximum(ratios, LOWEST), np.clip(ratios, LOWEST, 1.0)))
-    largest = max((float(x.max()) for x in each if len(x)), default=1.0)
-    largest = min(largest, 1e6)
+    largest = min(max((float(x.max()) for x in each if len(x)), default=1.0), 1e6)
     decades = np.log10(1 / LOWEST) + max(0.0, np.ceil(np.log10(largest) * PER_DECADE - 1e-9) / PER_DECADE)
     edges = LOWEST * 10.0 ** (np.arange(round(decades * PER_DECADE) + 1) / PER_DECADE)
     edges[round(np.log10(1 / LOWEST) * PER_DECADE)] = 1.0
@@ -230,6 +229,6 @@ def _histogram(axes: Any, data: RatiosData) -> None:
     axes.set_xlim(edges[0], edges[-1] if edges[-1] > 1 else 1.25)
     axes.set_ylim(0, None)
     label(axes, "true error / bound (marks: medians)", "instances")
-    names = {1e-4: r"$\leq 10^{-4}$"}
+    names = {1e-4: r"$\leq 10^{-4}$", 1.0: "1"}
     ticks = 10.0 ** np.arange(round(np.log10(LOWEST)), np.floor(np.log10(edges[-1]) + 1e-9) + 1)
-    axes.set_xticks(ticks, [names.get(x, f"$10^{{{round(np.log10(x))}}}$") if x != 1 else "1" for x in ticks])
+    axes.set_xticks(ticks, [names.get(x, f"$10^{{{round(np.log10(x))}}}$") for x in ticks])

@@ -5,25 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from cmbound.errors import DomainError
-from cmbound.papers.figures.style import (
-    BLACK,
-    BLUE,
-    ORANGE,
-    VERMILLION,
-    in_paper_style,
-    law,
-    legend_above,
-    level,
-    new_figure,
-)
+from cmbound.papers.figures.data import Array
+from cmbound.papers.figures.style import BLACK, BLUE, ORANGE, VERMILLION, in_paper_style, law, legend_above, level, new_figure
 from cmbound.verification.simulation import Simulation
-
-Array = npt.NDArray[np.float64]
 
 BINS = 60  # of the histogram
 MOST_POINTS = 2000
@@ -103,7 +91,8 @@ def _errors(axes: Any, simulation: Simulation) -> None:
     measured = r"measured $W_2$" if simulation.exact else r"measured $W_2$ (asymptotic 95%)"
     k = [x.k for x in steps]
     points = {x.k: x.w2 for x in steps}
-    names = [f"{x.k}\n$t={float(t):.3g}$" for x, t in zip(steps, _times(simulation), strict=True)]
+    times = [float(simulation.run.nodes[i]) for i in (-1, *simulation.run.indices)]
+    names = [f"{x.k}\n$t={t:.3g}$" for x, t in zip(steps, times, strict=True)]
     axes.set_yscale("log", nonpositive="clip")
     axes.plot(k, [x.bound for x in steps], color=VERMILLION, marker="s", markersize=4, linewidth=1.2, label=f"bound ({how})")
     axes.plot(k, [x.w2.value for x in steps], color=BLUE, marker="o", markersize=4, linewidth=0.8, label=measured)
@@ -128,7 +117,3 @@ def _errors(axes: Any, simulation: Simulation) -> None:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("evaluation $k$" + " (last: corrector)" * (corrected is not None and not named))
     axes.set_ylabel(f"$W_2(q_k, {law(simulation.run.to)})$")
-
-
-def _times(simulation: Simulation) -> list[float]:
-    return [float(simulation.run.nodes[i]) for i in (-1, *simulation.run.indices)]

@@ -16,7 +16,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLoca
 
 from cmbound.checks import checked_name
 from cmbound.errors import InputError
-from cmbound.files import writing
+from cmbound.files import write_files
 from cmbound.frozen import FrozenDict
 from cmbound.theory.notation import typeset
 from cmbound.theory.records import Theorem
@@ -66,21 +66,13 @@ def in_paper_style(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Fig
 
 
 def new_figure(width: str, height: float, columns: int = 1, rows: int = 1) -> tuple[Figure, list[Any]]:
-    """An empty figure as wide as a ``column`` or a ``page``, and its panels.
-
-    Raises:
-        UnknownNameError: another width.
-    """
+    """An empty figure as wide as a ``column`` or a ``page`` (else UnknownNameError), and its panels."""
     figure = Figure(figsize=(WIDTHS[checked_name("width", width, WIDTHS)], height), layout="constrained")
     return figure, list(figure.subplots(rows, columns, squeeze=False).flat)
 
 
 def check_suffix(path: str | Path) -> str:
-    """The kind of figure a file name asks for.
-
-    Raises:
-        InputError: not .png, .pdf or .svg.
-    """
+    """The kind of figure a file name asks for; InputError if it is not .png, .pdf or .svg."""
     suffix = Path(path).suffix.lower()
     if suffix not in SUFFIXES:
         raise InputError(f"{path}: the name of a figure must end in {', '.join(SUFFIXES)}")
@@ -93,21 +85,15 @@ def save_figure(figure: Figure, path: str | Path) -> None:
     Raises:
         InputError: another ending, or the file cannot be written.
     """
-    content = rendered(figure, check_suffix(path))
-    with writing(path) as stream:
-        stream.write(content)
+    write_files([(path, rendered(figure, check_suffix(path)))])
 
 
 def rendered(figure: Figure, kind: str) -> bytes:
     """The file of a figure, of kind ``png``, ``pdf`` or ``svg``."""
     undated: dict[str, Any] = {"png": {}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}[kind]
-    buffer = BytesIO()
-    with paper_style():
+    with paper_style(), BytesIO() as buffer:
         figure.savefig(buffer, format=kind, dpi=300, metadata=undated)
-    return buffer.getvalue()
-
-
-# --- looks ----------------------------------------------------------------------------------------------------------
+        return buffer.getvalue()
 
 
 def look(number: int) -> dict[str, Any]:
@@ -124,9 +110,6 @@ def term_numbers(names: Sequence[str]) -> dict[str, int]:
     """The number of the look of each term: a known term always has the same; others take what is free, in order."""
     free = [i for i, name in enumerate(TERMS) if name not in names] + list(range(len(TERMS)))
     return {name: TERMS.index(name) if name in TERMS else free.pop(0) for name in names}
-
-
-# --- labels ---------------------------------------------------------------------------------------------------------
 
 
 def law(to: str | None) -> str:
@@ -159,9 +142,6 @@ def called(theorem: Theorem) -> str:
 def compared(theorem: Theorem) -> dict[str, Any]:
     """The look of the total of a statement: dashed where it is no bound."""
     return {"color": BLACK, "label": "total", **({"linestyle": "--"} if theorem.kind == "order" else {})}
-
-
-# --- axes -----------------------------------------------------------------------------------------------------------
 
 
 def scale_of(values: Any) -> str:

@@ -21,11 +21,7 @@ SIZE = (4.4, 3.1)
 
 
 def check_axes(what: Sweep) -> None:
-    """Whether a figure of a sweep can be drawn.
-
-    Raises:
-        InputError: three axes or more.
-    """
+    """Raise InputError where a sweep has three axes or more: no figure can show it."""
     if len(what.axes) > 2:
         raise InputError(f"a figure shows one or two axes, the sweep has {len(what.axes)}: {', '.join(what.axes)}")
 

@@ -14,23 +14,8 @@ from cmbound.evaluation.point import evaluate
 from cmbound.evaluation.statement import theorem as find
 from cmbound.evaluation.sweeps import Sweep, swept
 from cmbound.numbers import text_of
+from cmbound.papers.figures import style
 from cmbound.papers.figures.data import Array, FigureData, range_of, with_formula
-from cmbound.papers.figures.style import (
-    BLACK,
-    HATCHES,
-    REGIONS,
-    YARDSTICK,
-    bounded,
-    compared,
-    in_paper_style,
-    label,
-    legend,
-    look,
-    new_figure,
-    scale_of,
-    term_numbers,
-    yardstick,
-)
 from cmbound.reports.words import symbol, words
 from cmbound.theory.records import Theorem
 
@@ -105,7 +90,7 @@ def _trivial(id: str, name: str, values: Array, params: Mapping[str, Any]) -> Ar
     return np.array([at(x) for x in values], dtype=np.float64)
 
 
-@in_paper_style
+@style.in_paper_style
 def terms_figure(data: TermsData, *, view: str = "lines", width: str = "column", title: str | None = None) -> Figure:
     """Draw the terms.
 
@@ -120,32 +105,32 @@ def terms_figure(data: TermsData, *, view: str = "lines", width: str = "column",
     """
     if view not in VIEWS:
         raise InputError(f"view is {view!r}; it is one of {', '.join(VIEWS)}")
-    figure, (axes,) = new_figure(width, _HEIGHT)
-    axes.set_xscale(scale_of(data.values))
+    figure, (axes,) = style.new_figure(width, _HEIGHT)
+    axes.set_xscale(style.scale_of(data.values))
     axes.set_xlim(data.values[0], data.values[-1])
     statement = find(data.theorem)
     present = [name for name, x in data.terms.items() if np.any(x > 0)]
-    shown = bounded(statement, data.to, data.constant)
+    shown = style.bounded(statement, data.to, data.constant)
     if view == "lines":
         _lines(axes, data, statement, present)
     else:
         _stack(axes, data, statement, present, view == "shares")
     if view == "shares":
         shown = "share of the " + ("order form" if statement.kind == "order" else "bound")
-    label(axes, symbol(data.name).latex(), shown)
-    legend(figure, axes, title, 3 if width == "column" else 7)
+    style.label(axes, symbol(data.name).latex(), shown)
+    style.legend(figure, axes, title, 3 if width == "column" else 7)
     return figure
 
 
 def _lines(axes: Any, data: TermsData, statement: Theorem, present: list[str]) -> None:
-    numbers = term_numbers(list(data.terms))
+    numbers = style.term_numbers(list(data.terms))
     for name in present:
-        axes.plot(data.values, data.terms[name], label=words(name), **look(numbers[name]))
-    axes.plot(data.values, data.total, linewidth=1.6, zorder=1.9, **compared(statement))
+        axes.plot(data.values, data.terms[name], label=words(name), **style.look(numbers[name]))
+    axes.plot(data.values, data.total, linewidth=1.6, zorder=1.9, **style.compared(statement))
     axes.set_yscale("log", nonpositive="clip")
     top = float(np.max(data.total))
     if data.trivial is not None and np.any(data.trivial > 0):
-        axes.plot(data.values, data.trivial, label=yardstick(statement), zorder=1.8, **YARDSTICK)
+        axes.plot(data.values, data.trivial, label=style.yardstick(statement), zorder=1.8, **style.YARDSTICK)
         top = max(top, float(np.max(data.trivial)))
     positive = [x[x > 0] for x in (data.total, *(data.terms[name] for name in present))]
     lowest = min((float(x.min()) for x in positive if len(x)), default=1.0)
@@ -154,15 +139,15 @@ def _lines(axes: Any, data: TermsData, statement: Theorem, present: list[str]) -
 
 
 def _stack(axes: Any, data: TermsData, statement: Theorem, present: list[str], shares: bool) -> None:
-    numbers = term_numbers(list(data.terms))
+    numbers = style.term_numbers(list(data.terms))
     whole = np.where(data.total > 0, data.total, 1.0) if shares else np.ones(len(data.total))
     low = np.zeros(len(data.values))
     for name in present:
         high = low + data.terms[name] / whole
-        i = numbers[name] % len(REGIONS)
-        look_of = {"facecolor": REGIONS[i], "hatch": HATCHES[i], "edgecolor": BLACK, "linewidth": 0.4}
+        i = numbers[name] % len(style.REGIONS)
+        look_of = {"facecolor": style.REGIONS[i], "hatch": style.HATCHES[i], "edgecolor": style.BLACK, "linewidth": 0.4}
         axes.fill_between(data.values, low, high, label=words(name), **look_of)
         low = high
     if not shares:
-        axes.plot(data.values, data.total, **compared(statement))
+        axes.plot(data.values, data.total, **style.compared(statement))
     axes.set_ylim(0, 1 if shares else None)

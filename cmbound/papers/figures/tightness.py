@@ -13,21 +13,9 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from cmbound.checks import checked_whole
 from cmbound.errors import DomainError, InputError
 from cmbound.evaluation.statement import theorem as find
+from cmbound.papers.figures import style
 from cmbound.papers.figures.data import FigureData
 from cmbound.papers.figures.ratios import check_count, decided
-from cmbound.papers.figures.style import (
-    BLACK,
-    COLOURS,
-    MARKERS,
-    ORDER_DASHES,
-    called,
-    in_paper_style,
-    label,
-    legend,
-    level,
-    new_figure,
-    short,
-)
 from cmbound.parallel import mapped
 from cmbound.theory.records import Theorem
 from cmbound.verification.campaign import draw, judge
@@ -146,7 +134,7 @@ def tightness_data(
     )
 
 
-@in_paper_style
+@style.in_paper_style
 def tightness_figure(data: TightnessData, *, width: str = "column", title: str | None = None) -> Figure:
     """Draw the largest (filled marks) and the median ratio (open marks) against the dimension.
 
@@ -157,31 +145,39 @@ def tightness_figure(data: TightnessData, *, width: str = "column", title: str |
     """
     if not any(any(x) for x in data.decided.values()):
         raise InputError("no instance was decided: nothing to draw")
-    figure, (axes,) = new_figure(width, 2.6)
+    figure, (axes,) = style.new_figure(width, 2.6)
     lowest, highest = 1.0, 1.0
     for i, id in enumerate(data.statements):
         order = find(id).kind == "order"
-        style: dict[str, Any] = {"color": COLOURS[i], "marker": MARKERS[i], "markersize": 5.5 - 0.7 * i, "zorder": 3 + i / 10}
-        for rows, name, line, face in (
-            (data.largest, called(find(id)), "-", COLOURS[i]),
-            (data.median, None, ":", "white"),
-        ):
+        marks: dict[str, Any] = {
+            "color": style.COLOURS[i],
+            "marker": style.MARKERS[i],
+            "markersize": 5.5 - 0.7 * i,
+            "zorder": 3 + i / 10,
+        }
+        both = ((data.largest, style.called(find(id)), "-", style.COLOURS[i]), (data.median, None, ":", "white"))
+        for rows, name, line, face in both:
             values = np.array(rows[id], dtype=np.float64)  # None becomes nan
             axes.plot(
-                data.dimensions, values, linestyle=ORDER_DASHES if order else line, markerfacecolor=face, label=name, **style
+                data.dimensions,
+                values,
+                linestyle=style.ORDER_DASHES if order else line,
+                markerfacecolor=face,
+                label=name,
+                **marks,
             )
             seen = values[values > 0]
             lowest, highest = min([lowest, *seen]), max([highest, *seen])
-    level(axes, 1.0)
+    style.level(axes, 1.0)
     axes.set_yscale("log", nonpositive="mask")
     axes.set_ylim(max(lowest, _LOWEST) / 1.5, highest * 1.5)
-    label(axes, "dimension $d$", "true error / bound")
+    style.label(axes, "dimension $d$", "true error / bound")
     if len(data.dimensions) > 1 and data.dimensions[-1] > 4:
         axes.set_xscale("log", base=2)
     axes.xaxis.set_major_locator(FixedLocator(data.dimensions))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: short(x)))
-    for name, line, face in (("largest", "-", BLACK), ("median", ":", "white")):
-        axes.plot([], [], color=BLACK, marker="o", linestyle=line, markerfacecolor=face, label=name)
-    legend(figure, axes, title, 2 if width == "column" else 4)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: style.short(x)))
+    for name, line, face in (("largest", "-", style.BLACK), ("median", ":", "white")):
+        axes.plot([], [], color=style.BLACK, marker="o", linestyle=line, markerfacecolor=face, label=name)
+    style.legend(figure, axes, title, 2 if width == "column" else 4)
     return figure

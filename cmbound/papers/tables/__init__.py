@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cmbound.checks import checked_name
-from cmbound.errors import DomainError, InputError
+from cmbound.checks import checked_name, checked_whole
+from cmbound.errors import InputError
 from cmbound.frozen import FrozenDict
 from cmbound.reports.table import Table
 from cmbound.threads import alone
@@ -36,8 +36,7 @@ def _entries() -> dict[str, Entry]:
     """The tables, read off the source files: nothing heavy is imported, so that a shell can complete them at once."""
     found = {}
     for path in Path(__file__).parent.glob("*.py"):
-        functions = (x for x in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(x, ast.FunctionDef))
-        for x in functions:
+        for x in (y for y in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(y, ast.FunctionDef)):
             arguments = [y.arg for y in x.args.args]
             if arguments[:1] == ["digits"] and not x.name.startswith("_"):
                 title = (ast.get_docstring(x) or "").partition("\n")[0].rstrip(".")
@@ -76,10 +75,7 @@ def table(name: str, *, caption: str = "", label: str = "", digits: int = DIGITS
         if key not in entry.options:
             known = f"it takes {', '.join(x for x in entry.options if x != 'progress')}" if entry.options else "it takes none"
             raise InputError(f"table {name!r} has no option {key!r}: {known}")
-    if isinstance(digits, bool) or not isinstance(digits, int):
-        raise InputError(f"digits must be an integer, got {digits!r}")
-    if not 1 <= digits <= MOST_DIGITS:
-        raise DomainError(f"digits must be an integer from 1 to {MOST_DIGITS}, got {digits}")
+    digits = checked_whole("digits", digits, 1, MOST_DIGITS)
     if not isinstance(caption, str) or not isinstance(label, str):
         raise InputError("caption and label are text")
     build = getattr(importlib.import_module(f"{__name__}.{entry.module}"), name)

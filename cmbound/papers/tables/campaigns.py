@@ -101,12 +101,7 @@ def sharpness(
 
 
 def planted(
-    digits: int,
-    statements: Any = None,
-    seed: int = 0,
-    jobs: int = 1,
-    saved: Any = None,
-    progress: Progress | None = None,
+    digits: int, statements: Any = None, seed: int = 0, jobs: int = 1, saved: Any = None, progress: Progress | None = None
 ) -> Table:
     """Planted mistakes that were caught."""
     names = None if statements is None else [x.id for x in chosen(statements, ())]

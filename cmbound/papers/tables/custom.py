@@ -71,19 +71,10 @@ def custom(digits: int, spec: Any = None) -> Table:
     cells = tuple(tuple(row.cell(x) for x in columns) for row in rows)
     numeric = [all(x.kind == "number" or x == DASH for x in column) for column in zip(*cells, strict=True)]
     size = checked_name("size", _get(data, "size", str, ""), _SIZES)
-    return Table(
-        tuple(x.header.string() for x in columns),
-        cells,
-        "".join("r" if x else "l" for x in numeric),
-        caption=_get(data, "caption", str, ""),
-        label=_get(data, "label", str, ""),
-        heads=tuple(x.header for x in columns),
-        size=size,
-        tight=bool(size),
-    )
-
-
-# --- reading --------------------------------------------------------------------------------------------------------
+    heads = tuple(x.header for x in columns)
+    texts = {key: _get(data, key, str, "") for key in ("caption", "label")}
+    alignment = "".join("r" if x else "l" for x in numeric)
+    return Table(tuple(x.string() for x in heads), cells, alignment, heads=heads, size=size, tight=bool(size), **texts)
 
 
 def _check_keys(data: Iterable[str], allowed: tuple[str, ...], where: str) -> None:
@@ -159,9 +150,6 @@ class _Row:
     def evaluation(self) -> Evaluation:
         """The certified value."""
         return self.statement.evaluate(**self.given)
-
-
-# --- quantities -----------------------------------------------------------------------------------------------------
 
 
 def _term(row: _Row, digits: int, name: str) -> Cell:

@@ -28,9 +28,6 @@ _LONG_NAME = 12
 """Characters of the name of a preset that fits over its column."""
 
 
-# --- presets --------------------------------------------------------------------------------------------------------
-
-
 def presets(digits: int, presets: Any = None, statement: Any = MAIN) -> Table:
     """Parameters and bounds of the presets."""
     chosen = [find_preset(x) for x in (listed("presets", presets) if presets is not None else preset_names())]
@@ -46,16 +43,10 @@ def presets(digits: int, presets: Any = None, statement: Any = MAIN) -> Table:
     notes = [Cell(f"Bounds: {theorem.id}, rounded up.")]
     if any(cell.mark for row in rows for cell in row):
         notes.insert(0, mixed(math("{}^{*}", "*"), " assumed, neither published nor measured."))
-    return Table(
-        ("parameter", *(x.name for x in chosen)),
-        tuple(rows),
-        "l" + "r" * len(chosen),
-        size="footnotesize",
-        tight=True,
-        aligned=False,
-        heads=(Cell("parameter"), *(Cell(x.name, lines=_two_lines(x.name)) for x in chosen)),
-        notes=tuple(notes),
-    )
+    header = ("parameter", *(x.name for x in chosen))
+    heads = (Cell("parameter"), *(Cell(x.name, lines=_two_lines(x.name)) for x in chosen))
+    looks: dict[str, Any] = {"size": "footnotesize", "tight": True, "aligned": False}
+    return Table(header, tuple(rows), "l" + "r" * len(chosen), heads=heads, notes=tuple(notes), **looks)
 
 
 def _two_lines(name: str) -> tuple[str, ...]:
@@ -69,8 +60,6 @@ def _parameter(preset: Preset, name: str) -> Cell:
         return DASH
     return as_number(preset.parameters[name], ASSUMED if preset.origins[name].how == "assumed" else None)
 
-
-# --- budgets --------------------------------------------------------------------------------------------------------
 
 _COLUMNS = ("N", "T", "delta", "h", "eps_sc", "eps_cm")
 
@@ -100,22 +89,15 @@ def budgets(
             if progress is not None:
                 progress(1)
     note = Cell(f"{theorem.id}; equal shares of the target for each term, answers rounded to the safe side, bounds certified.")
-    return Table(
-        ("preset", "eps", *_COLUMNS, "largest term"),
-        tuple(rows),
-        "l" + "r" * 7 + "l",
-        heads=(Cell("preset"), symbol("eps"), *map(symbol, _COLUMNS), Cell("largest term")),
-        widths={8: 0.2},
-        layout="headings",
-        size="footnotesize",
-        tight=True,
-        notes=(note,),
-    )
+    header = ("preset", "eps", *_COLUMNS, "largest term")
+    heads = (Cell("preset"), symbol("eps"), *map(symbol, _COLUMNS), Cell("largest term"))
+    looks: dict[str, Any] = {"layout": "headings", "size": "footnotesize", "tight": True}
+    return Table(header, tuple(rows), "l" + "r" * 7 + "l", heads=heads, widths={8: 0.2}, notes=(note,), **looks)
 
 
 def _budget_cells(found: Budget) -> tuple[Cell, ...]:
-    values = [found.budget.get(name) for name in _COLUMNS]
-    return (*(DASH if x is None else as_number(x) for x in values), Cell(words(found.achieved.dominating_term)))
+    cells = (as_number(found.budget[x]) if found.budget.get(x) is not None else DASH for x in _COLUMNS)
+    return (*cells, Cell(words(found.achieved.dominating_term)))
 
 
 def _why(error: CmboundError) -> str:
@@ -124,9 +106,6 @@ def _why(error: CmboundError) -> str:
         return "undecided"
     where = {place: x for x in TERM_OF.values() if (place := str(error).find(x)) >= 0}
     return f"not reachable: {words(where[min(where)])}" if where else "not reachable"
-
-
-# --- comparison -----------------------------------------------------------------------------------------------------
 
 
 def comparison(digits: int, statements: Any = None, metric: str | None = None, params: Mapping[str, Any] | None = None) -> Table:
@@ -142,16 +121,13 @@ def comparison_table(found: Comparison, digits: int) -> Table:
     """A comparison, ranked within each metric."""
     rows = []
     for x in sorted(found.rows, key=lambda x: x.column):
-        metric = x.theorem.metric
-        rows.append(
-            (
-                mixed(prose(metric), named(x.column.removeprefix(metric))) if x.column != metric else prose(metric),
-                *(Cell(x.id), Cell(x.theorem.kind), Cell(x.theorem.known)),
-                up(None if x.evaluation is None else x.evaluation.upper, digits),
-                DASH if x.rank is None else number(str(x.rank)),
-                named(x.reason.partition(":")[0]),
-            )
-        )
+        metric = prose(x.theorem.metric)
+        if x.column != x.theorem.metric:
+            metric = mixed(metric, named(x.column.removeprefix(x.theorem.metric)))
+        value = up(None if x.evaluation is None else x.evaluation.upper, digits)
+        rank = DASH if x.rank is None else number(str(x.rank))
+        names = (Cell(x.id), Cell(x.theorem.kind), Cell(x.theorem.known))
+        rows.append((metric, *names, value, rank, named(x.reason.partition(":")[0])))
     header = ("metric", "statement", "form", "known", "value", "rank", "remark")
     note = Cell("Values rounded up. With C = 1 the constant is unspecified: not a bound, and not ranked.")
     return Table(

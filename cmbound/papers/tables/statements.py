@@ -33,9 +33,6 @@ _LONG_NAME = 16
 """Characters of the name of a term that fits on one line."""
 
 
-# --- the two forms --------------------------------------------------------------------------------------------------
-
-
 def statements(digits: int, statements: Any = None, profile: str | None = None) -> Table:
     """The order form of the paper beside the explicit form."""
     pairs = PAIRS if statements is None else _pairs_of([x.id for x in chosen(statements, ())])
@@ -104,22 +101,12 @@ def _where(expressions: Sequence[Any], short: Mapping[Any, tuple[Any, str]]) -> 
         notes.append(prose("$E_h$: $L_f$ times the sum of the local errors of the teacher, bounded by a regularity profile. "))
     found = [x for x in definitions([plain(x) for x in expressions]) if not isinstance(x[0], geometric_sum)]
     if found:
-        signs = [
-            (math(text, text), formula(x))
-            for x, (_, text) in short.items()
-            if not isinstance(x, Named) and _occurs(x, expressions)
-        ]
+        used = [x for x in short if not isinstance(x, Named) and any(plain(y).subs(x, Dummy()) != plain(y) for y in expressions)]
+        signs = [(math(short[x][1], short[x][1]), formula(x)) for x in used]
         calls = [(formula(call, short), formula(body, {x: y for x, y in short.items() if x != call})) for call, body in found]
         cells = [math(f"{x.text} = {y.text}", f"{x.string()} = {y.string()}") for x, y in (*signs, *calls) if x.text != y.text]
         notes += ["Where ", joined(cells, ", "), "."]
     return (mixed(*notes),) if notes else ()
-
-
-def _occurs(x: Any, expressions: Sequence[Any]) -> bool:
-    return any(plain(y).subs(x, Dummy()) != plain(y) for y in expressions)
-
-
-# --- assumptions ----------------------------------------------------------------------------------------------------
 
 
 def assumptions(digits: int, statements: Any = None) -> Table:
@@ -140,18 +127,9 @@ def assumptions(digits: int, statements: Any = None) -> Table:
         rows.append((Cell(theorem.id), *(core.get(x, Cell("")) for x in _CORE), joined(others)))
     used = [i for i, x in enumerate(_CORE, 1) if any(row[i].text for row in rows)]
     notes = tuple(prose(f"{name}: {text}.") for name, text in sorted(texts.items()))
-    return Table(
-        ("statement", *(_CORE[i - 1] for i in used), "besides"),
-        tuple((row[0], *(row[i] for i in used), row[-1]) for row in rows),
-        "l" * (len(used) + 2),
-        widths={len(used) + 1: 0.33},
-        size="footnotesize",
-        tight=True,
-        notes=notes,
-    )
-
-
-# --- complexity -----------------------------------------------------------------------------------------------------
+    header = ("statement", *(_CORE[i - 1] for i in used), "besides")
+    cells = tuple((row[0], *(row[i] for i in used), row[-1]) for row in rows)
+    return Table(header, cells, "l" * len(header), widths={len(used) + 1: 0.33}, size="footnotesize", tight=True, notes=notes)
 
 
 def complexity(digits: int) -> Table:
