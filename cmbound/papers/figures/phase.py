@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from cmbound.comparison.phase import NONE, Phase, phase
-from cmbound.evaluation.statement import theorem as find
 from cmbound.papers.figures.data import Array, split_range
 from cmbound.papers.figures.style import BLACK, REGIONS, in_paper_style, label, new_figure, scale_of
 from cmbound.reports.words import symbol
@@ -59,7 +58,7 @@ def phase_figure(data: Phase, *, width: str = "column", title: str | None = None
 
 
 def _label(id: str, data: Phase) -> str:
-    return f"{id} ($C = {data.constant}$, no bound)" if find(id).kind == "order" else id
+    return f"{id} ($C = {data.constant}$, no bound)" if id in data.order_forms else id
 
 
 def _borders(axes: Any, data: Phase) -> None:
