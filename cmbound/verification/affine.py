@@ -14,17 +14,14 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from cmbound.distances import gaussian_w2_factors
-from cmbound.distances.scaling import norm
+from cmbound.distances.scaling import Array, norm
 from cmbound.frozen import Record
 from cmbound.verification.instances import Truth
 from cmbound.verification.settings import teacher_step
 from cmbound.worlds.gaussian import Gaussian
 from cmbound.worlds.process import noise, signal
-
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

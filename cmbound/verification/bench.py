@@ -8,14 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
+from cmbound.distances.scaling import Array
 from cmbound.frozen import FrozenDict, Record
 from cmbound.theory.records import Theorem
 from cmbound.verification.instances import Recipe, SkippedError, Truth
 from cmbound.worlds.base import World
 
-Array = npt.NDArray[np.float64]
 Ranges = Mapping[str, tuple[float, float]]
 """Of the knobs of a recipe, by name."""
 Params = dict[str, Any]

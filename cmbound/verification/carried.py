@@ -8,10 +8,9 @@ from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from cmbound.distances import MAX_TRANSPORT, sliced_w2, w2_samples
-from cmbound.distances.scaling import norm, rms
+from cmbound.distances.scaling import Array, norm, rms
 from cmbound.errors import DomainError
 from cmbound.frozen import Record
 from cmbound.sampling import overdamped, sample_every_step, smooth, underdamped as underdamped_samples
@@ -22,7 +21,6 @@ from cmbound.verification.runner import quotient
 from cmbound.worlds.gaussian import Gaussian
 from cmbound.worlds.process import noise, signal
 
-Array = npt.NDArray[np.float64]
 Progress = Callable[[int], object]
 Map = Callable[[Array, int], Array]
 Score = Callable[[Array], Array]
@@ -85,9 +83,6 @@ def _truth(run: Run) -> Array:
     return run.scale * run.world.sample(run.n, run.low, seed=rng)
 
 
-# --- the Gaussian world ---------------------------------------------------------------------------------------------
-
-
 def _gaussian(run: Run, advance: Progress) -> Measured:
     pipe = run.pipeline
     outputs = _outputs(run, lambda x, i: _image(pipe.student[i], x), lambda x: _image(pipe.score[0], x))
@@ -107,9 +102,6 @@ def _gaussian(run: Run, advance: Progress) -> Measured:
 def _image(f: Affine, x: Array) -> Array:
     """Rows (n, d) through one affine map."""
     return np.asarray(x @ f.matrix.T + f.shift)
-
-
-# --- any other world ------------------------------------------------------------------------------------------------
 
 
 def _sampled(run: Run, advance: Progress) -> Measured:
@@ -167,9 +159,6 @@ def _constants(run: Run) -> tuple[Array, Array, Array]:
         lipschitz[i - 1] = max(lipschitz[i - 1], quotient(image - runner.student(x, i), y, x))
         x, y = world.flow(x, nodes[i], nodes[0]), image
     return lipschitz, np.full(count, norm(run.push)), consistency
-
-
-# --- correctors -----------------------------------------------------------------------------------------------------
 
 
 def _corrected_samples(run: Run, x: Array, score: Score) -> Array:

@@ -175,12 +175,7 @@ def score(outcome: Outcome, target: str) -> float:
 
 
 def falsify(
-    id: str | Theorem,
-    *,
-    budget: float,
-    seed: int = 0,
-    world: str | None = None,
-    progress: Callable[[int], None] | None = None,
+    id: str | Theorem, *, budget: float, seed: int = 0, world: str | None = None, progress: Callable[[int], None] | None = None
 ) -> Falsification:
     """Look for the instance that comes closest to refuting a statement, or refutes it.
 
@@ -255,9 +250,6 @@ def random_recipe(
         choices |= {"constants": "single", "grid": "geometric"}
     recipe = drawn(theorem, name, rng, choices)
     return focused(recipe, target) if rng.random() < 0.7 and target != "total" else recipe
-
-
-# --- what is said ---------------------------------------------------------------------------------------------------
 
 
 def falsify_report(found: Sequence[Falsification]) -> Report:

@@ -7,9 +7,9 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from cmbound.distances import gaussian_tv_1d, gaussian_tv_centred
+from cmbound.distances.scaling import Array
 from cmbound.frozen import FrozenDict
 from cmbound.theory.records import Theorem
 from cmbound.verification.affine import Affine, Law, Pipeline, pipeline_of, underdamped
@@ -18,8 +18,6 @@ from cmbound.verification.instances import Recipe, SkippedError, Truth
 from cmbound.verification.settings import OFF, amplitude, grid_nodes, law_constants, parameters
 from cmbound.worlds.gaussian import Gaussian
 from cmbound.worlds.process import noise, signal
-
-Array = npt.NDArray[np.float64]
 
 KNOBS: Mapping[str, tuple[float, float]] = FrozenDict(
     {
@@ -45,9 +43,6 @@ TV_KNOBS: Mapping[str, tuple[float, float]] = FrozenDict(
 
 _ROUND = 1e-12
 """Largest relative distance of a covariance from a multiple of the identity that counts as rounding."""
-
-
-# --- drawing --------------------------------------------------------------------------------------------------------
 
 
 def draw(world: str, theorem: Theorem, experiment: Experiment, rng: np.random.Generator, choices: Mapping[str, Any]) -> Recipe:
@@ -87,9 +82,6 @@ def draw(world: str, theorem: Theorem, experiment: Experiment, rng: np.random.Ge
     if not explicit:  # the paper assumes T >= 1/L_s
         knobs["log_span"] = float(rng.uniform(-0.5, KNOBS["log_span"][1]))
     return Recipe(theorem.id, world, int(rng.integers(2**31)), made, knobs)
-
-
-# --- building -------------------------------------------------------------------------------------------------------
 
 
 def pipeline(recipe: Recipe) -> Pipeline:
@@ -140,9 +132,6 @@ def _world(choices: Mapping[str, Any], knobs: Mapping[str, float], rng: np.rando
     else:
         covariance = np.diag(variances)
     return Gaussian(mean, covariance), top
-
-
-# --- measuring ------------------------------------------------------------------------------------------------------
 
 
 class GaussianBench(Bench):

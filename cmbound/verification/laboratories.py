@@ -50,9 +50,6 @@ LABORATORIES: Mapping[str, Laboratory] = FrozenDict(
 )
 
 
-# --- drawing --------------------------------------------------------------------------------------------------------
-
-
 def draw_choices(theorem: Theorem, rng: np.random.Generator) -> dict[str, Any]:
     """Random choices that fit the statement: grid, teacher, profile, how constants are given, start, target, clock."""
     experiment = experiment_of(theorem)
@@ -111,9 +108,6 @@ def drawn(theorem: Theorem, world: str, rng: np.random.Generator, choices: Mappi
 def knob_ranges(theorem: Theorem, world: str) -> Ranges:
     """The ranges of the knobs of a recipe in this world."""
     return experiment_of(theorem).knobs or LABORATORIES[world].knobs
-
-
-# --- building -------------------------------------------------------------------------------------------------------
 
 
 def build(recipe: Recipe, theorem: Theorem) -> Instance:

@@ -9,19 +9,16 @@ from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 from scipy.interpolate import PchipInterpolator
 from scipy.special import ndtr
 
-from cmbound.distances.scaling import exponent, scaled
+from cmbound.distances.scaling import Array, exponent, scaled
 from cmbound.verification.bench import Kernel, Params
 from cmbound.verification.instances import SkippedError, Truth
 from cmbound.verification.runner import RunnerBench
 from cmbound.worlds.atoms import Atoms
 from cmbound.worlds.mixture import Mixture
 from cmbound.worlds.process import noise, signal
-
-Array = npt.NDArray[np.float64]
 
 POINTS = 1001
 _REACH = 8.0

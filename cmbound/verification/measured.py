@@ -33,15 +33,7 @@ from cmbound.worlds.gaussian import Gaussian
 
 EXACT_READING = "A4-exact"
 RUN = FrozenDict(
-    {
-        "delta": "delta",
-        "T": "horizon",
-        "N": "grid_steps",
-        "k": "steps",
-        "times": "times",
-        "eps_sc": "eps_sc",
-        "eps_cm": "eps_cm",
-    }
+    {"delta": "delta", "T": "horizon", "N": "grid_steps", "k": "steps", "times": "times", "eps_sc": "eps_sc", "eps_cm": "eps_cm"}
 )
 """Parameters that shape the run, and what :func:`simulate` calls them."""
 _LAW = ("d", "m2", "sd2", "d_eff", "L_s", "R", "tau", "n_atoms", "weights", "t_star")

@@ -13,10 +13,9 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from cmbound.distances import coupling_w2, gaussian_w2
-from cmbound.distances.scaling import norm, rms
+from cmbound.distances.scaling import Array, norm, rms
 from cmbound.frozen import FrozenDict
 from cmbound.theory.records import Theorem
 from cmbound.verification.bench import Bench, Experiment, Params
@@ -24,8 +23,6 @@ from cmbound.verification.instances import Recipe, SkippedError, Truth
 from cmbound.verification.line import LineBench
 from cmbound.verification.runner import RunnerBench, quotient
 from cmbound.verification.settings import OFF
-
-Array = npt.NDArray[np.float64]
 
 KNOBS: Mapping[str, tuple[float, float]] = FrozenDict(
     {
@@ -51,9 +48,6 @@ SAMPLE = 500
 LEVEL = 0.99994
 """Confidence of the intervals of what is sampled: four standard errors to either side."""
 _SIGMAS, _ROUNDING = 4.0, 1e-13
-
-
-# --- drawing --------------------------------------------------------------------------------------------------------
 
 
 def draw(world: str, theorem: Theorem, experiment: Experiment, rng: np.random.Generator, choices: Mapping[str, Any]) -> Recipe:
@@ -85,9 +79,6 @@ def draw(world: str, theorem: Theorem, experiment: Experiment, rng: np.random.Ge
     if theorem.kind == "order":  # the paper assumes T >= 1/L_s
         knobs["log_span"] = float(rng.uniform(-0.5, KNOBS["log_span"][1]))
     return Recipe(theorem.id, world, int(rng.integers(2**31)), made, knobs)
-
-
-# --- measuring ------------------------------------------------------------------------------------------------------
 
 
 def bench(recipe: Recipe, theorem: Theorem, experiment: Experiment) -> Bench:

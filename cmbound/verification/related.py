@@ -15,10 +15,10 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import ndtr, ndtri
 
 from cmbound.distances import w2_samples_1d
+from cmbound.distances.scaling import Array
 from cmbound.frozen import FrozenDict
 from cmbound.theory.records import Theorem
 from cmbound.verification.bench import Bench, Experiment, Params, node_number
@@ -29,8 +29,6 @@ from cmbound.verification.settings import OFF, amplitude
 from cmbound.worlds.atoms import Atoms
 from cmbound.worlds.mixture import Mixture
 from cmbound.worlds.process import noise, signal, time_of
-
-Array = npt.NDArray[np.float64]
 
 KNOBS: Mapping[str, tuple[float, float]] = FrozenDict(
     {
@@ -75,9 +73,6 @@ def _drawn(needed: tuple[str, ...], world: str, theorem: Theorem, rng: np.random
         off = low == OFF and rng.random() < 0.6
         knobs[name] = OFF if off else float(rng.uniform(-5.0 if low == OFF else low, high))
     return Recipe(theorem.id, world, int(rng.integers(2**31)), made, knobs)
-
-
-# --- multistep sampling of a discrete student -------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -160,9 +155,6 @@ def _multistep(bench: Bench, params: Mapping[str, Any]) -> tuple[Truth, Params]:
         mass = student.law(t, float(signal(t)) * values, mass, float(noise(t)))
         values = student.values(t)
     return finite_w2(values, mass, points, weights), {**constants, **schedule}
-
-
-# --- one step in the EDM clock ----------------------------------------------------------------------------------------
 
 
 def _local_error(bench: Bench, params: Mapping[str, Any]) -> tuple[Truth, Params]:

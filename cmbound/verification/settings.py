@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from cmbound.distances.scaling import Array
 from cmbound.theory.formulas import accepts, required
 from cmbound.theory.profiles import PROFILES, unavailable
 from cmbound.theory.records import Theorem
@@ -15,8 +15,6 @@ from cmbound.verification.bench import node_number
 from cmbound.verification.instances import SkippedError
 from cmbound.worlds.base import World
 from cmbound.worlds.process import noise, noise_level, signal, time_of
-
-Array = npt.NDArray[np.float64]
 
 OFF = -12.0
 """A decimal logarithm that stands for zero."""

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from cmbound.distances import MAX_TRANSPORT
+from cmbound.distances.scaling import Array
 from cmbound.errors import DomainError, InputError
 from cmbound.evaluation.records import Evaluation, terms_table
 from cmbound.evaluation.statement import Statement, statements, theorem as find
@@ -31,7 +31,6 @@ from cmbound.verification.settings import law_constants, parameters
 from cmbound.worlds.gaussian import Gaussian
 from cmbound.worlds.mixture import Mixture
 
-Array = npt.NDArray[np.float64]
 Progress = Callable[[int], object]
 
 _TWO_SAMPLES = (

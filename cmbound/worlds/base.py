@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cmbound.distances.scaling import norm
+from cmbound.distances.scaling import Array as Array, norm
 from cmbound.errors import DomainError, InputError
 from cmbound.frozen import content
 from cmbound.numbers import apart
 from cmbound.worlds.process import noise, signal
 
-Array = npt.NDArray[np.float64]
 Seed = int | np.random.Generator
 
 LARGEST = 1e50
