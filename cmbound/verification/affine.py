@@ -95,14 +95,9 @@ def _triangle(wide: Array) -> Array:
 
 @dataclass(frozen=True, eq=False)
 class Pipeline(Record):
-    """A Gaussian world, a grid, a teacher with an affine score and an affine student.
+    """A Gaussian world, a grid of OU times t_0 < ... < t_N, a teacher with an affine score and an affine student.
 
-    Attributes:
-        world: the data law.
-        nodes: t_0 < ... < t_N, OU times.
-        teacher: ``exponential-integrator`` or ``ddim``.
-        score: s_phi(., t_n) for n = 0..N, stacked (s_phi at t_0 enters only a corrector).
-        student: f_theta(., t_n) for n = 0..N, stacked; the first is the identity.
+    ``score`` is s_phi(., t_n) and ``student`` f_theta(., t_n), n = 0..N, stacked (s_phi at t_0 enters only a corrector).
     """
 
     world: Gaussian
@@ -110,11 +105,6 @@ class Pipeline(Record):
     teacher: str
     score: Affine
     student: Affine
-
-    @property
-    def steps(self) -> Array:
-        """h_n, shape (N,)."""
-        return np.diff(self.nodes)
 
     def law(self, index: int) -> Law:
         """p_{t_n}."""
@@ -148,7 +138,7 @@ class Pipeline(Record):
 
     def _consistency(self, steps: Affine) -> Array:
         mean, factor = self._laws
-        return (self.student[1:] - self.student[:-1] @ steps).rms(mean[1:], factor[1:]) / self.steps
+        return (self.student[1:] - self.student[:-1] @ steps).rms(mean[1:], factor[1:]) / np.diff(self.nodes)
 
     @cached_property
     def lipschitz(self) -> Array:
@@ -183,13 +173,9 @@ class Pipeline(Record):
         return Law(self.world.mean, self.world.factor(0.0))
 
     def w2(self, law: Law, to: str, scale: float, size: float) -> Truth:
-        """W2 to ``p_data`` or ``p_delta`` in the units of the clock.
+        """W2 of the law of samples (OU units) to ``p_data`` or ``p_delta`` in the units of the clock, ``scale`` times OU units.
 
-        Args:
-            law: of the samples, in OU units.
-            to: the target.
-            scale: a length in the units of the clock is this times that in OU units.
-            size: of the laws it was computed from, which decides its rounding error.
+        ``size`` is that of the laws it was computed from, which decides its rounding error.
         """
         target = self.data() if to == "p_data" else self.law(0).scaled(scale)
         return Truth.rounded(law.scaled(scale).w2(target), scale * size + target.size)
@@ -241,13 +227,7 @@ def composed(steps: Affine) -> Affine:
 
 
 def underdamped(law: Law, score: Affine, *, friction: float, step: float, steps: int) -> Law:
-    """Law of x after the underdamped Langevin corrector with frozen score (theory 3.8), started from v ~ N(0, I).
-
-    Args:
-        law: law of x at the beginning.
-        score: the affine score at delta.
-        friction, step, steps: gamma, eta and the number of steps.
-    """
+    """Law of x after ``steps`` steps of the underdamped Langevin corrector with frozen score (theory 3.8), v_0 ~ N(0, I)."""
     size = len(law.mean)
     eye, x = np.eye(size), friction * step
     decay, drop = np.exp(-x), -np.expm1(-x) / friction

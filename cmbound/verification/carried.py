@@ -30,13 +30,10 @@ PROJECTIONS = 100
 
 @dataclass(frozen=True, eq=False)
 class Measured(Record):
-    """What was measured of a run.
+    """What was measured of a run: W2 after each evaluation (and the corrector), in the units of the clock, and how (``method``).
 
-    Attributes:
-        w2: after each evaluation (and the corrector), in the units of the clock.
-        method: how.
-        samples, truth: the last samples in OU units, and samples of the target in the units of the clock, each (n, d).
-        constants: L_f, eps_sc and eps_cm of every step (N,).
+    ``samples`` (n, d) are the last ones in OU units, ``truth`` (n, d) samples of the target in the units of the clock,
+    ``constants`` L_f, eps_sc and eps_cm of every step (N,).
     """
 
     w2: tuple[Truth, ...]
@@ -49,8 +46,7 @@ class Measured(Record):
 def measured(run: Run, advance: Progress) -> Measured:
     """Carry out a run; ``advance`` is called with 1 after each part of the work.
 
-    Raises:
-        DomainError: it does not fit float64 or the memory.
+    Raises DomainError where it does not fit float64 or the memory.
     """
     try:
         with np.errstate(all="ignore"):
@@ -107,19 +103,15 @@ def _image(f: Affine, x: Array) -> Array:
 def _sampled(run: Run, advance: Progress) -> Measured:
     outputs = _outputs(run, run.runner.student, lambda x: run.world.score(x, run.low) + run.push)
     advance(1)
-    truth, method, w2 = _truth(run), _method(run), []
+    transport = run.n <= MAX_TRANSPORT and find_spec("ot") is not None
+    method = "samples" if run.world.d == 1 else "transport" if transport else "sliced"
+    truth, w2 = _truth(run), []
     for x in outputs:
         w2.append(_distance(run.scale * x, truth, run.seed, method))
         advance(1)
     constants = _constants(run)
     advance(1)
     return Measured(tuple(w2), method, outputs[-1], truth, constants)
-
-
-def _method(run: Run) -> str:
-    if run.world.d == 1:
-        return "samples"
-    return "transport" if run.n <= MAX_TRANSPORT and find_spec("ot") is not None else "sliced"
 
 
 def _distance(x: Array, truth: Array, seed: int, method: str) -> Truth:

@@ -113,8 +113,7 @@ def knob_ranges(theorem: Theorem, world: str) -> Ranges:
 def build(recipe: Recipe, theorem: Theorem) -> Instance:
     """The instance of a recipe: constants measured, the truth known.
 
-    Raises:
-        SkippedError: an assumption of the statement (or of the profile asked for) cannot be met, or this world cannot do it.
+    Raises SkippedError where an assumption of the statement or of its profile cannot be met, or this world cannot do it.
     """
     experiment = experiment_of(theorem)
     bench = LABORATORIES[recipe.world].bench(recipe, theorem, experiment)

@@ -33,8 +33,7 @@ from cmbound.verification.laboratories import build
 from cmbound.verification.plants import Plant, plants
 
 DRAWS = 200
-_STARTS = 3
-_CLIMB = 100
+_STARTS, _CLIMB = 3, 100
 _FINE, _LONG = 21, 34
 _NEAR, _MORE = 0.7, 4
 _CAUGHT = 1 + 1e-9
@@ -48,13 +47,10 @@ LEAST = -1e6
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a weakened copy.
+    """What became of a weakened copy: ``caught``, ``not weaker`` or ``survived``.
 
-    Attributes:
-        plant: the copy.
-        status: ``caught``, ``not weaker`` or ``survived``.
-        ratio: the largest truth/(weakened bound) found (None if not looked for; infinite against a bound of 0).
-        witness: the recipe of that instance.
+    ``ratio`` is the largest truth/(weakened bound) found (None if not looked for; infinite against a bound of 0), ``witness`` the
+    recipe of that instance.
     """
 
     plant: Plant
@@ -65,11 +61,7 @@ class Verdict:
     def to_dict(self) -> dict[str, Any]:
         """As JSON-ready data."""
         return {
-            "theorem": self.plant.theorem,
-            "component": self.plant.component,
-            "change": self.plant.change,
-            "before": self.plant.before,
-            "after": self.plant.after,
+            **{name: getattr(self.plant, name) for name in ("theorem", "component", "change", "before", "after")},
             "reason": self.plant.not_weaker,
             "ratio": self.ratio if self.ratio is None or np.isfinite(self.ratio) else "inf",
             "witness": None if self.witness is None else self.witness.to_dict(),
@@ -195,11 +187,7 @@ def _pool(theorem: Theorem, plant: Plant, seed: int, draws: int) -> list[Witness
         if outcome.ratio is not None:
             outcomes.append(outcome)
     outcomes.sort(key=lambda x: -score(x, target))
-
-    def value(recipe: Recipe) -> float:
-        return score(judge(recipe, theorem), target)
-
-    climbed = [climb(value, x.recipe, theorem, _CLIMB) for x in outcomes[:_STARTS]]
+    climbed = [climb(lambda x: score(judge(x, theorem), target), x.recipe, theorem, _CLIMB) for x in outcomes[:_STARTS]]
     found = [Witness.build(x, theorem) for x in (*climbed, *(x.recipe for x in outcomes))]
     return [x for x in found if x is not None]
 
@@ -314,11 +302,7 @@ def planted(
 
 
 def _recipes(report: Mapping[str, Any]) -> dict[tuple[str, str], tuple[Recipe, ...]]:
-    """The instances of an earlier report, by statement and part, each once.
-
-    Raises:
-        InputError: the report is of another form.
-    """
+    """The instances of an earlier report, by statement and part, each once; raises InputError for another form."""
     found: dict[tuple[str, str], dict[str, Recipe]] = {}
     if not isinstance(report, Mapping):
         raise InputError("the earlier report is not what check --planted --format json writes")

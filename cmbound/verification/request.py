@@ -27,9 +27,7 @@ from cmbound.worlds.process import noise_level, time_of
 CHOICES: Mapping[str, tuple[str, ...]] = FrozenDict(
     {"grid": GRIDS, "teacher": TEACHERS, "student": ("distilled", "exact"), "start": STARTS, "clock": CLOCKS, "to": TARGETS}
 )
-CORRECTORS: Mapping[str, tuple[str, ...]] = FrozenDict(
-    {"smoothing": ("u",), "overdamped": ("step", "steps"), "underdamped": ("friction", "step", "steps")}
-)
+CORRECTORS = FrozenDict({"smoothing": ("u",), "overdamped": ("step", "steps"), "underdamped": ("friction", "step", "steps")})
 """What each corrector is given."""
 DEFAULT_DELTA, DEFAULT_HORIZON, LAST_TIME = 1e-3, 4.0, 0.5
 """OU times; ``LAST_TIME`` is where the default evaluations end."""
@@ -286,9 +284,7 @@ def run_nodes(kind: str, count: int, low: float, high: float, times: Sequence[fl
 def parse_corrector(text: str, scale: float = 1.0) -> tuple[str, dict[str, float]]:
     """Name and numbers in OU units of ``name:number=...,...``; ``scale`` is e^delta in the ve clock.
 
-    Raises:
-        InputError: an unknown corrector, or other numbers than it takes.
-        DomainError: a number outside its domain.
+    Raises InputError for an unknown corrector or other numbers than it takes, DomainError for one outside its domain.
     """
     kind, _, rest = text.partition(":")
     if kind not in CORRECTORS:

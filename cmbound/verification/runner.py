@@ -117,8 +117,7 @@ class Runner(Record):
             moved, slope = self.step(values[k:, :, None], k, slopes[k:])
             assert slope is not None
             values[k:], slopes[k:] = moved[..., 0], slope
-        values += self.shifts[1:]
-        return values, slopes
+        return values + self.shifts[1:], slopes
 
     def steepest_found(self, x: Array) -> Array:
         """The largest derivatives of f_theta(., t_n), n = 1..N, near numbers x (N, m) in increasing order, shape (N,).

@@ -18,11 +18,8 @@ from cmbound.worlds.process import noise, signal
 def eigensystem(name: str, matrix: Array) -> tuple[Array, Array | None]:
     """Eigenvalues (d,) >= 0 and eigenvectors (d, d) in columns (None if the matrix is diagonal) of a covariance (d, d).
 
-    Of a matrix that is not diagonal, eigenvalues below the rounding error of the largest are taken as 0.
-
-    Raises:
-        InputError: not square or not symmetric.
-        DomainError: an eigenvalue below -1e-12 times the trace.
+    Of a matrix that is not diagonal, eigenvalues below the rounding error of the largest are taken as 0. Raises InputError unless
+    it is square and symmetric, DomainError for an eigenvalue below -1e-12 times the trace.
     """
     size = len(matrix)
     if matrix.shape != (size, size):
@@ -73,9 +70,8 @@ class Gaussian(World):
             raise InputError(f"covariance has shape {given.shape}; ({self.d}, {self.d}) is needed for this mean")
         if given.ndim == 2:
             self.eigenvalues, self.eigenvectors = eigensystem("covariance", given)
-            self._close()
-            return
-        self.eigenvalues, self.eigenvectors = np.broadcast_to(given, (self.d,)).copy(), None
+        else:
+            self.eigenvalues, self.eigenvectors = np.broadcast_to(given, (self.d,)).copy(), None
         if self.eigenvalues.min() < 0:
             raise DomainError(f"covariance has the eigenvalue {self.eigenvalues.min():.3g}; it must be positive semi-definite")
         self._close()
@@ -242,12 +238,7 @@ class Gaussian(World):
 
 
 def probabilities(name: str, u: Any) -> Array:
-    """``u`` as a float64 array with entries in [0, 1].
-
-    Raises:
-        InputError: not real and finite.
-        DomainError: an entry outside [0, 1].
-    """
+    """``u`` as a float64 array; raises InputError unless it is finite, DomainError outside [0, 1]."""
     level = real(name, u)
     if level.size and not (level.min() >= 0 and level.max() <= 1):
         raise DomainError(f"{name} must be in [0, 1], got {level.min() if level.min() < 0 else level.max():g}")
