@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from cmbound.distances.scaling import Array as Array
 from cmbound.errors import DomainError, InputError
-
-Array = npt.NDArray[np.float64]
 
 
 def finite_array(name: str, values: npt.ArrayLike, dimensions: int) -> Array:

@@ -30,10 +30,8 @@ def gaussian_w2(mean1: npt.ArrayLike, cov1: npt.ArrayLike, mean2: npt.ArrayLike,
     covariance is rounded to float64, and no method can undo that: where that matters, give factors.
 
     Args:
-        mean1: shape (d,).
-        cov1: shape (d, d), symmetric and positive semi-definite up to rounding.
-        mean2: shape (d,).
-        cov2: shape (d, d), likewise.
+        mean1, mean2: shape (d,).
+        cov1, cov2: shape (d, d), symmetric and positive semi-definite up to rounding.
 
     Raises:
         InputError: shapes that do not fit, or entries that are not finite.
@@ -58,10 +56,8 @@ def gaussian_w2_factors(mean1: npt.ArrayLike, A: npt.ArrayLike, mean2: npt.Array
     B^T A = V S W^T (A and B padded with zero columns to the same width; Bhatia, Jain and Lim 2019, theorem 1).
 
     Args:
-        mean1: shape (d,).
-        A: shape (d, p).
-        mean2: shape (d,).
-        B: shape (d, q).
+        mean1, mean2: shape (d,).
+        A, B: shapes (d, p) and (d, q).
 
     Raises:
         InputError: shapes that do not fit, or entries that are not finite.
@@ -119,17 +115,10 @@ def _by_trace(C1: Array, C2: Array) -> float | None:
     return math.sqrt(square) if noise < 2e-12 * square else None
 
 
-def _finite(name: str, value: float, also: str = "") -> float:
+def _finite(name: str, value: float, *, positive: bool = False) -> float:
     number = checked_float(name, value)
-    if not math.isfinite(number):
-        raise DomainError(f"{name} is {number:g}; it must be finite{also}")
-    return number
-
-
-def _deviation(name: str, value: float) -> float:
-    number = _finite(name, value, " and > 0")
-    if number <= 0:
-        raise DomainError(f"{name} is {number:g}; it must be finite and > 0")
+    if not math.isfinite(number) or (positive and number <= 0):
+        raise DomainError(f"{name} is {number:g}; it must be finite{' and > 0' * positive}")
     return number
 
 
@@ -140,16 +129,14 @@ def gaussian_tv_1d(m1: float, s1: float, m2: float, s2: float) -> float:
     accuracy is about 1e-14 for nearly equal laws too.
 
     Args:
-        m1: mean, finite.
-        s1: standard deviation > 0.
-        m2: mean, finite.
-        s2: standard deviation > 0.
+        m1, m2: means, finite.
+        s1, s2: standard deviations > 0.
 
     Raises:
         DomainError: a mean or standard deviation outside its domain.
     """
     m1, m2 = _finite("m1", m1), _finite("m2", m2)
-    s1, s2 = _deviation("s1", s1), _deviation("s2", s2)
+    s1, s2 = _finite("s1", s1, positive=True), _finite("s2", s2, positive=True)
     narrow, wide = sorted((s1, s2))
     # in units of the narrow law N(0, 1); the wide one is N(m, r^2) with m >= 0 and r = 1 + excess
     m, excess = abs(m1 - m2) / narrow, (wide - narrow) / narrow
@@ -179,7 +166,7 @@ def gaussian_tv_centred(d: int, s1: float, s2: float) -> float:
     Raises:
         DomainError: an argument outside its domain.
     """
-    d, s1, s2 = checked_count("d", d), _deviation("s1", s1), _deviation("s2", s2)
+    d, s1, s2 = checked_count("d", d), _finite("s1", s1, positive=True), _finite("s2", s2, positive=True)
     narrow, wide = sorted((s1, s2))
     excess = (wide - narrow) / narrow * (1 + wide / narrow)  # ratio of the variances minus 1
     if excess == 0:

@@ -21,10 +21,8 @@ def w2_samples_1d(
     It is the distance of the two sets; as an estimate of the distance of the laws they were drawn from it is biased upwards.
 
     Args:
-        x: points, shape (n,).
-        y: points, shape (m,).
-        weights_x: shape (n,), >= 0, scaled to sum 1; equal weights if None.
-        weights_y: shape (m,), likewise.
+        x, y: points, shapes (n,) and (m,).
+        weights_x, weights_y: of the points, >= 0, scaled to sum 1; equal weights if None.
 
     Raises:
         InputError: shapes that do not fit, or entries that are not finite.

@@ -41,8 +41,7 @@ class Estimate(Record):
 
     Attributes:
         value: the estimate.
-        lower: lower end of the interval.
-        upper: upper end.
+        lower, upper: ends of the interval.
         level: confidence level.
         n: number of samples behind it (the smaller one, if two sizes are).
         trust: ``guaranteed``: the level holds for every n and every law in a set of the diameter stated; or ``asymptotic``:
@@ -78,8 +77,7 @@ def w2_samples(x: npt.ArrayLike, y: npt.ArrayLike, *, level: float = 0.95, diame
     bias is, in many dimensions; its lower end may then be 0.
 
     Args:
-        x: independent rows, shape (n, d), 20 <= n <= 2000.
-        y: independent rows, independent of x, shape (m, d), likewise.
+        x, y: independent rows, independent of each other, shapes (n, d) and (m, d), 20 to 2000 of them.
         level: confidence level in (0, 1).
         diameter: of a set that holds both laws, > 0, in the units of x; None if there is none or it is not known.
 
@@ -170,8 +168,7 @@ def sliced_w2(
     tenth of the directions, fresh ones; with ``diameter`` each direction is one more number that moves the result little.
 
     Args:
-        x: independent rows, shape (n, d), n >= 20.
-        y: independent rows, independent of x, shape (m, d), m >= 20.
+        x, y: independent rows, independent of each other, shapes (n, d) and (m, d), at least 20 of them.
         projections: number of directions >= 1, rounded up to a multiple of ten.
         seed: integer >= 0, of the directions.
         level: confidence level in (0, 1).

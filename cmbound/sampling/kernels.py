@@ -32,11 +32,6 @@ def noising(t: float, delta: float, clock: str) -> tuple[float, float]:
     return math.exp(delta - t), math.sqrt(-math.expm1(2 * (delta - t)))
 
 
-def smoothing_kernel(u: float) -> tuple[float, float]:
-    """Factor and standard deviation of the OU kernel over a time u."""
-    return math.exp(-u), math.sqrt(-math.expm1(-2 * u))
-
-
 @dataclass(frozen=True)
 class Overdamped:
     """Overdamped Langevin steps x <- x + step s(x) + (2 step)^(1/2) z.
@@ -210,7 +205,7 @@ def smooth(x: npt.ArrayLike, u: float, rng: np.random.Generator) -> Array:
         InputError: x of another shape.
     """
     out = samples_of(x)
-    blend(out, *smoothing_kernel(positive("u", u)), rng)
+    blend(out, *noising(positive("u", u), 0.0, "ou"), rng)
     return out
 
 

@@ -16,7 +16,7 @@ from cmbound.errors import InputError, UnknownNameError
 from cmbound.frozen import Record
 from cmbound.names import STARTS
 from cmbound.sampling.arguments import Array, delta_of, known_clock, overwrite, positive, time_after
-from cmbound.sampling.kernels import Corrector, Overdamped, Underdamped, blend, noising, smoothing_kernel
+from cmbound.sampling.kernels import Corrector, Overdamped, Underdamped, blend, noising
 
 Model = Callable[[Array, float], Any]
 Progress = Callable[[int], object]
@@ -87,7 +87,7 @@ class Run(Record):
             object.__setattr__(self, name, value)
 
     @classmethod
-    def of(cls, run: Run | Sequence[float], options: dict[str, Any]) -> Run:
+    def of(cls, run: Times, options: dict[str, Any]) -> Run:
         """The run itself, or the one of these times and options."""
         if not isinstance(run, Run):
             return cls(run, **options)
@@ -129,9 +129,13 @@ class Run(Record):
             self.corrector.advance(x, rng)
             overwrite(x, x, "the corrector", first)
         if self.smoothing is not None:
-            factor, spread = smoothing_kernel(self.smoothing)
+            factor, spread = noising(self.smoothing, 0.0, "ou")
             blend(x, factor, spread * (math.hypot(1, self.delta) if self.clock == "ve" else 1), rng)
         return x
+
+
+Times = Run | Sequence[float]
+"""A run, or the times of one whose rest is given beside them."""
 
 
 def _listed(times: Any) -> list[Any]:
@@ -172,13 +176,7 @@ def _written(task: Callable[[int], Any], run: Run, workers: int, progress: Progr
 
 
 def sample(
-    f: Model,
-    run: Run | Sequence[float],
-    *,
-    workers: int = 1,
-    progress: Progress | None = None,
-    out: Array | None = None,
-    **options: Any,
+    f: Model, run: Times, *, workers: int = 1, progress: Progress | None = None, out: Array | None = None, **options: Any
 ) -> Array:
     """Multistep consistency sampling (one step: a single time); Song et al. 2023, algorithm 1.
 
@@ -207,9 +205,7 @@ def sample(
     return result
 
 
-def sample_every_step(
-    f: Model, run: Run | Sequence[float], *, workers: int = 1, progress: Progress | None = None, **options: Any
-) -> Array:
+def sample_every_step(f: Model, run: Times, *, workers: int = 1, progress: Progress | None = None, **options: Any) -> Array:
     """The samples after each of the k steps, shape (k, n, d): entry i is ``sample(f, times[: i + 1], ...)``, bit for bit.
 
     Arguments and errors as for :func:`sample`; no corrector and no smoothing.
@@ -223,13 +219,7 @@ def sample_every_step(
 
 
 def stream(
-    f: Model,
-    run: Run | Sequence[float],
-    *,
-    chunk: int | None = None,
-    workers: int = 1,
-    progress: Progress | None = None,
-    **options: Any,
+    f: Model, run: Times, *, chunk: int | None = None, workers: int = 1, progress: Progress | None = None, **options: Any
 ) -> Iterator[Array]:
     """The rows of :func:`sample`, the same bits, as arrays (chunk, d) of which the last may be shorter.
 

@@ -14,18 +14,15 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from cmbound.distances import gaussian_w2_factors
-from cmbound.distances.scaling import norm
+from cmbound.distances.scaling import Array, norm
 from cmbound.frozen import Record
 from cmbound.sampling import underdamped_coefficients
 from cmbound.verification.instances import Truth
 from cmbound.verification.settings import teacher_step
 from cmbound.worlds.gaussian import Gaussian
 from cmbound.worlds.process import noise, signal
-
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,14 +96,9 @@ def _triangle(wide: Array) -> Array:
 
 @dataclass(frozen=True, eq=False)
 class Pipeline(Record):
-    """A Gaussian world, a grid, a teacher with an affine score and an affine student.
+    """A Gaussian world, a grid of OU times t_0 < ... < t_N, a teacher with an affine score and an affine student.
 
-    Attributes:
-        world: the data law.
-        nodes: t_0 < ... < t_N, OU times.
-        teacher: ``exponential-integrator`` or ``ddim``.
-        score: s_phi(., t_n) for n = 0..N, stacked (s_phi at t_0 enters only a corrector).
-        student: f_theta(., t_n) for n = 0..N, stacked; the first is the identity.
+    ``score`` is s_phi(., t_n) and ``student`` f_theta(., t_n), n = 0..N, stacked (s_phi at t_0 enters only a corrector).
     """
 
     world: Gaussian
@@ -114,11 +106,6 @@ class Pipeline(Record):
     teacher: str
     score: Affine
     student: Affine
-
-    @property
-    def steps(self) -> Array:
-        """h_n, shape (N,)."""
-        return np.diff(self.nodes)
 
     def law(self, index: int) -> Law:
         """p_{t_n}."""
@@ -152,7 +139,7 @@ class Pipeline(Record):
 
     def _consistency(self, steps: Affine) -> Array:
         mean, factor = self._laws
-        return (self.student[1:] - self.student[:-1] @ steps).rms(mean[1:], factor[1:]) / self.steps
+        return (self.student[1:] - self.student[:-1] @ steps).rms(mean[1:], factor[1:]) / np.diff(self.nodes)
 
     @cached_property
     def lipschitz(self) -> Array:
@@ -187,13 +174,9 @@ class Pipeline(Record):
         return Law(self.world.mean, self.world.factor(0.0))
 
     def w2(self, law: Law, to: str, scale: float, size: float) -> Truth:
-        """W2 to ``p_data`` or ``p_delta`` in the units of the clock.
+        """W2 of the law of samples (OU units) to ``p_data`` or ``p_delta`` in the units of the clock, ``scale`` times OU units.
 
-        Args:
-            law: of the samples, in OU units.
-            to: the target.
-            scale: a length in the units of the clock is this times that in OU units.
-            size: of the laws it was computed from, which decides its rounding error.
+        ``size`` is that of the laws it was computed from, which decides its rounding error.
         """
         target = self.data() if to == "p_data" else self.law(0).scaled(scale)
         return Truth.rounded(law.scaled(scale).w2(target), scale * size + target.size)

@@ -8,14 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
+from cmbound.distances.scaling import Array
 from cmbound.frozen import FrozenDict, Record
 from cmbound.theory.records import Theorem
 from cmbound.verification.instances import Recipe, SkippedError, Truth
 from cmbound.worlds.base import World
 
-Array = npt.NDArray[np.float64]
 Ranges = Mapping[str, tuple[float, float]]
 """Of the knobs of a recipe, by name."""
 Params = dict[str, Any]
@@ -25,13 +24,10 @@ EVERYWHERE = FrozenDict({"gaussian": 0.8, "mixture": 0.1, "atoms": 0.1})
 
 
 class Bench(ABC):
-    """What a recipe builds in one world, and what can be measured of it.
+    """What a recipe builds in one world, and what can be measured of it; ``exact`` where every law is known in closed form.
 
     Times are given by the number of a node t_0 < ... < t_N; lengths are in the units of the clock of the recipe. What a world
     cannot measure raises SkippedError.
-
-    Attributes:
-        exact: whether every law of this world is known in closed form.
     """
 
     exact: ClassVar[bool] = False
@@ -55,8 +51,7 @@ class Bench(ABC):
     def constants(self) -> tuple[Params, Params | None]:
         """What the statement is evaluated with; and the same with constants that certainly hold, where those are measured.
 
-        Raises:
-            SkippedError: an assumption of the statement (or of the profile asked for) cannot be met.
+        Raises SkippedError where an assumption of the statement (or of the profile asked for) cannot be met.
         """
 
     @property

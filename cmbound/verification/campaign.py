@@ -49,8 +49,7 @@ class Check(Result, Record):
         sharpness: for each term the largest share of it that some instance needs (1: attained).
         profiles: for each teacher and profile the number of instances and the largest ratio.
         worst: a violation, or the outcome with the largest ratio (one that attains the bound only if all do).
-        seed: the seed of the campaign.
-        seconds: wall-clock time.
+        seed, seconds: of the campaign, and its wall-clock time.
     """
 
     theorem: str
@@ -85,15 +84,8 @@ class Check(Result, Record):
         return found | {"hidden_constant": self.hidden_constant, "worst": worst}
 
 
-# --- one instance ---------------------------------------------------------------------------------------------------
-
-
 def judge(recipe: Recipe, theorem: Theorem | None = None) -> Outcome:
-    """Build the instance of a recipe and compare its truth with the bound.
-
-    Raises:
-        InputError: the recipe names something that does not exist.
-    """
+    """Build the instance of a recipe and compare its truth with the bound; raises InputError for what does not exist."""
     statement = find(recipe.theorem) if theorem is None else theorem
     try:
         instance = build(recipe, statement)
@@ -137,9 +129,6 @@ def _above(outcome: Outcome, instance: Instance, statement: Theorem) -> Outcome:
 
 def _ratio(truth: float, bound: float) -> float:
     return truth / bound if bound > 0 else (0.0 if truth == 0 else float("inf"))
-
-
-# --- a campaign -----------------------------------------------------------------------------------------------------
 
 
 def draw(theorem: Theorem, world: str | None, seed: int, number: int) -> Recipe:
@@ -256,14 +245,9 @@ def _worst(decided: Sequence[Outcome]) -> Outcome | None:
 
 
 def replay(data: Any, theorem: Theorem | None = None) -> Outcome:
-    """Judge once more the instance of a report, of its ``worst`` entry, or of a bare recipe.
+    """Judge once more the instance of a report (``cmbound check --format json``), of its ``worst`` entry, or of a bare recipe.
 
-    Args:
-        data: what ``cmbound check --format json`` wrote.
-        theorem: the statement, where it is one of your own.
-
-    Raises:
-        InputError: the data hold no recipe.
+    Raises InputError where the data hold no recipe; ``theorem`` is the statement, where it is one of your own.
     """
     for name in ("worst", "recipe"):
         if isinstance(data, dict) and isinstance(data.get(name), dict):
@@ -297,12 +281,7 @@ def _summary(reports: Sequence[Check]) -> Table:
     """One row for each statement."""
     counts = ("instances", "passed", "violations", "undecided", "skipped")
     rows = tuple(
-        (
-            Cell(x.theorem),
-            *(number(str(getattr(x, name))) for name in counts),
-            ratio_cell(x.max_ratio),
-            ratio_cell(x.median_ratio),
-        )
+        (Cell(x.theorem), *(number(str(getattr(x, name))) for name in counts), *map(ratio_cell, (x.max_ratio, x.median_ratio)))
         for x in reports
     )
     header = ("statement", *counts, "max ratio", "median ratio")

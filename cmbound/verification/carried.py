@@ -8,10 +8,9 @@ from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from cmbound.distances import MAX_TRANSPORT, sliced_w2, w2_samples
-from cmbound.distances.scaling import norm, rms
+from cmbound.distances.scaling import Array, norm, rms
 from cmbound.errors import DomainError
 from cmbound.frozen import Record
 from cmbound.sampling import overdamped, sample_every_step, smooth, underdamped as underdamped_samples
@@ -22,7 +21,6 @@ from cmbound.verification.runner import quotient
 from cmbound.worlds.gaussian import Gaussian
 from cmbound.worlds.process import noise, signal
 
-Array = npt.NDArray[np.float64]
 Progress = Callable[[int], object]
 Map = Callable[[Array, int], Array]
 Score = Callable[[Array], Array]
@@ -32,13 +30,10 @@ PROJECTIONS = 100  # random directions of the sliced distance
 
 @dataclass(frozen=True, eq=False)
 class Measured(Record):
-    """What was measured of a run.
+    """What was measured of a run: W2 after each evaluation (and the corrector), in the units of the clock, and how (``method``).
 
-    Attributes:
-        w2: after each evaluation (and the corrector), in the units of the clock.
-        method: how.
-        samples, truth: the last samples in OU units, and samples of the target in the units of the clock, each (n, d).
-        constants: L_f, eps_sc and eps_cm of every step (N,).
+    ``samples`` (n, d) are the last ones in OU units, ``truth`` (n, d) samples of the target in the units of the clock,
+    ``constants`` L_f, eps_sc and eps_cm of every step (N,).
     """
 
     w2: tuple[Truth, ...]
@@ -51,8 +46,7 @@ class Measured(Record):
 def measured(run: Run, advance: Progress) -> Measured:
     """Carry out a run; ``advance`` is called with 1 after each part of the work.
 
-    Raises:
-        DomainError: it does not fit float64 or the memory.
+    Raises DomainError where it does not fit float64 or the memory.
     """
     try:
         with np.errstate(all="ignore"):
@@ -85,9 +79,6 @@ def _truth(run: Run) -> Array:
     return run.scale * run.world.sample(run.n, run.low, seed=rng)
 
 
-# --- the Gaussian world ---------------------------------------------------------------------------------------------
-
-
 def _gaussian(run: Run, advance: Progress) -> Measured:
     pipe = run.pipeline
     outputs = _outputs(run, lambda x, i: _image(pipe.student[i], x), lambda x: _image(pipe.score[0], x))
@@ -109,25 +100,18 @@ def _image(f: Affine, x: Array) -> Array:
     return np.asarray(x @ f.matrix.T + f.shift)
 
 
-# --- any other world ------------------------------------------------------------------------------------------------
-
-
 def _sampled(run: Run, advance: Progress) -> Measured:
     outputs = _outputs(run, run.runner.student, lambda x: run.world.score(x, run.low) + run.push)
     advance(1)
-    truth, method, w2 = _truth(run), _method(run), []
+    transport = run.n <= MAX_TRANSPORT and find_spec("ot") is not None
+    method = "samples" if run.world.d == 1 else "transport" if transport else "sliced"
+    truth, w2 = _truth(run), []
     for x in outputs:
         w2.append(_distance(run.scale * x, truth, run.seed, method))
         advance(1)
     constants = _constants(run)
     advance(1)
     return Measured(tuple(w2), method, outputs[-1], truth, constants)
-
-
-def _method(run: Run) -> str:
-    if run.world.d == 1:
-        return "samples"
-    return "transport" if run.n <= MAX_TRANSPORT and find_spec("ot") is not None else "sliced"
 
 
 def _distance(x: Array, truth: Array, seed: int, method: str) -> Truth:
@@ -167,9 +151,6 @@ def _constants(run: Run) -> tuple[Array, Array, Array]:
         lipschitz[i - 1] = max(lipschitz[i - 1], quotient(image - runner.student(x, i), y, x))
         x, y = world.flow(x, nodes[i], nodes[0]), image
     return lipschitz, np.full(count, norm(run.push)), consistency
-
-
-# --- correctors -----------------------------------------------------------------------------------------------------
 
 
 def _corrected_samples(run: Run, x: Array, score: Score) -> Array:

@@ -109,7 +109,7 @@ def _step_size(bench: Bench, params: Given) -> Found:
 
 EXPERIMENTS: Mapping[str, Experiment] = FrozenDict(
     {
-        "map_error": Experiment("L2 error of the learned consistency map at a node", _map_error, quantity="map error"),
+        "map_error": Experiment("L2 error of the learned consistency map at a node", _map_error, "map error"),
         "one_step": Experiment("W2 to the target after one evaluation", _one_step),
         "one_step_to_p_delta": Experiment("W2 to p_delta after one evaluation", _one_step_to_p_delta),
         "multistep": Experiment("W2 to the target after evaluations at T and at other nodes", _multistep, on_the_line=True),
@@ -121,22 +121,18 @@ EXPERIMENTS: Mapping[str, Experiment] = FrozenDict(
             exact_pairs=True,
             on_the_line=True,
         ),
-        "tv_early_stopping": Experiment("TV between p_delta and the data law", _early_stopping, quantity="TV"),
-        "tv_smoothing": Experiment("TV after OU smoothing for a time u", _smoothing, quantity="TV", after="smoothing"),
-        "tv_underdamped": Experiment("TV after an underdamped corrector", _corrector, quantity="TV", after="corrector"),
-        "tv_smoothing_for_delta": Experiment(
-            "TV after OU smoothing for a time delta", _smoothing_for_delta, quantity="TV", closed=True
-        ),
+        "tv_early_stopping": Experiment("TV between p_delta and the data law", _early_stopping, "TV"),
+        "tv_smoothing": Experiment("TV after OU smoothing for a time u", _smoothing, "TV", after="smoothing"),
+        "tv_underdamped": Experiment("TV after an underdamped corrector", _corrector, "TV", after="corrector"),
+        "tv_smoothing_for_delta": Experiment("TV after OU smoothing for a time delta", _smoothing_for_delta, "TV", closed=True),
         "tv_short_corrector": Experiment(
-            "TV after an underdamped corrector of the time L_s^(-1/2)", _short_corrector, quantity="TV", closed=True
+            "TV after an underdamped corrector of the time L_s^(-1/2)", _short_corrector, "TV", closed=True
         ),
-        "score_lipschitz": Experiment(
-            "Lipschitz constant of the score on [delta, T]", _score_slope, quantity="slope", constants=False
-        ),
+        "score_lipschitz": Experiment("Lipschitz constant of the score on [delta, T]", _score_slope, "slope", constants=False),
         "map_lipschitz": Experiment(
-            "Lipschitz constant of the exact consistency map", _map_slope, quantity="slope", constants=False, on_the_line=True
+            "Lipschitz constant of the exact consistency map", _map_slope, "slope", constants=False, on_the_line=True
         ),
-        "step_size": Experiment("nothing: a step size is no error", _step_size, quantity="step size", constants=False),
+        "step_size": Experiment("nothing: a step size is no error", _step_size, "step size", constants=False),
         "discrete_multistep": related.MULTISTEP,
         "edm_step": related.EDM_STEP,
     }
@@ -144,11 +140,7 @@ EXPERIMENTS: Mapping[str, Experiment] = FrozenDict(
 
 
 def experiment_of(theorem: Theorem) -> Experiment:
-    """The experiment that checks a statement.
-
-    Raises:
-        InputError: it names none, or one that does not exist.
-    """
+    """The experiment that checks a statement; raises InputError where it names none, or one that does not exist."""
     if not theorem.experiment:
         raise InputError(
             f"{theorem.id} cannot be checked: it names no experiment, so that no instances are known where its truth is; "

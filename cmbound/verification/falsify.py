@@ -45,8 +45,7 @@ class Falsification(Result, Record):
     """What the search found.
 
     Attributes:
-        theorem: id.
-        evaluations: number of instances tried.
+        theorem, evaluations: id, and number of instances tried.
         violations: those that refute the statement.
         best: the best witness for the total (``total``: largest truth/bound) and for each term (largest share of the
             term that an instance needs); None where no instance needs any of it.
@@ -68,14 +67,9 @@ class Falsification(Result, Record):
 
     def _data(self) -> dict[str, Any]:
         witnesses = {name: None if x is None else x.to_dict() for name, x in self.best.items()}
-        return {
-            "theorem": self.theorem,
-            "evaluations": self.evaluations,
-            "violations": [x.to_dict() for x in self.violations],
-            "best": {name: {"ratio": self.values[name], "witness": x} for name, x in witnesses.items()},
-            "seed": self.seed,
-            "seconds": self.seconds,
-        }
+        best = {name: {"ratio": self.values[name], "witness": x} for name, x in witnesses.items()}
+        shown = {"violations": [x.to_dict() for x in self.violations], "best": best}
+        return {name: shown.get(name, getattr(self, name)) for name in self._names() if name != "values"}
 
 
 def focused(recipe: Recipe, term: str) -> Recipe:
@@ -93,41 +87,36 @@ def focused(recipe: Recipe, term: str) -> Recipe:
     return replace(recipe, knobs=knobs, choices=choices)
 
 
+def _moved(recipe: Recipe, theorem: Theorem, move: Callable[[float, float, float], float]) -> Recipe:
+    """The recipe with every knob that is not off moved; ``move`` is given its value and the ends of its range."""
+    ranges, knobs = knob_ranges(theorem, recipe.world), dict(recipe.knobs)
+    for name in [x for x in knobs if knobs[x] > OFF]:
+        low, high = ranges[name]
+        knobs[name] = float(move(knobs[name], max(low, _LEAST_CORNER), high))
+    return replace(recipe, knobs=knobs)
+
+
 def cornered(recipe: Recipe, theorem: Theorem, rng: np.random.Generator) -> Recipe:
     """The recipe with about a third of the knobs that are not off at an end of their range: bounds are attained in limits."""
-    ranges, knobs = knob_ranges(theorem, recipe.world), dict(recipe.knobs)
-    for name, value in knobs.items():
-        low, high = ranges[name]
-        if value > OFF and rng.random() < _CORNERED:
-            knobs[name] = float(rng.choice([max(low, _LEAST_CORNER), high]))
-    return replace(recipe, knobs=knobs)
+    return _moved(recipe, theorem, lambda x, low, high: rng.choice([low, high]) if rng.random() < _CORNERED else x)
 
 
 def near(recipe: Recipe, theorem: Theorem, rng: np.random.Generator) -> Recipe:
     """The recipe with every knob that is not off moved a little, and another seed now and then."""
-    ranges, knobs = knob_ranges(theorem, recipe.world), dict(recipe.knobs)
-    for name, value in knobs.items():
-        low, high = ranges[name]
-        if value > OFF:
-            low = max(low, _LEAST_CORNER)
-            knobs[name] = float(np.clip(value + _NEIGHBOUR * (high - low) * rng.standard_normal(), low, high))
-    return replace(recipe, knobs=knobs, seed=int(rng.integers(2**31)) if rng.random() < _NEW_SEED else recipe.seed)
+
+    def beside(x: float, low: float, high: float) -> float:
+        return float(np.clip(x + _NEIGHBOUR * (high - low) * rng.standard_normal(), low, high))
+
+    moved = _moved(recipe, theorem, beside)
+    return replace(moved, seed=int(rng.integers(2**31))) if rng.random() < _NEW_SEED else moved
 
 
 def climb(
     objective: Callable[[Recipe], float], start: Recipe, theorem: Theorem, evaluations: int, deadline: float | None = None
 ) -> Recipe:
-    """Nelder-Mead on the knobs that are not off (and on the length of the mean), inside their ranges.
+    """The best recipe seen by Nelder-Mead, within ``evaluations`` calls of ``objective`` (maximised) and the ``deadline``.
 
-    Args:
-        objective: what to maximise.
-        start: where to begin.
-        theorem: the statement, whose experiment gives the ranges.
-        evaluations: largest number of calls of ``objective``.
-        deadline: ``time.perf_counter()`` at which to stop.
-
-    Returns:
-        The best recipe seen, ``start`` if nothing was better.
+    It moves the knobs that are not off (and the length of the mean) inside the ranges of the statement's experiment.
     """
     best: list[Any] = [objective(start), start]
     ranges = knob_ranges(theorem, start.world)
@@ -173,12 +162,7 @@ def score(outcome: Outcome, target: str) -> float:
 
 
 def falsify(
-    id: str | Theorem,
-    *,
-    budget: float,
-    seed: int = 0,
-    world: str | None = None,
-    progress: Callable[[int], None] | None = None,
+    id: str | Theorem, *, budget: float, seed: int = 0, world: str | None = None, progress: Callable[[int], None] | None = None
 ) -> Falsification:
     """Look for the instance that comes closest to refuting a statement, or refutes it.
 
@@ -232,15 +216,8 @@ def falsify(
             if start.ratio is not None:
                 climb(partial(value, target), start.recipe, theorem, _CLIMB, deadline)
     best = {x: pool[x][0] if score(pool[x][0], x) > 0 else None for x in targets}
-    return Falsification(
-        theorem=theorem.id,
-        evaluations=count,
-        violations=tuple(violations),
-        best=best,
-        values={name: 0.0 if x is None else score(x, name) for name, x in best.items()},
-        seed=seed,
-        seconds=time.perf_counter() - begin,
-    )
+    values = {name: 0.0 if x is None else score(x, name) for name, x in best.items()}
+    return Falsification(theorem.id, count, tuple(violations), best, values, seed, time.perf_counter() - begin)
 
 
 def random_recipe(
@@ -253,9 +230,6 @@ def random_recipe(
         choices |= {"constants": "single", "grid": "geometric"}
     recipe = drawn(theorem, name, rng, choices)
     return focused(recipe, target) if rng.random() < 0.7 and target != "total" else recipe
-
-
-# --- what is said ---------------------------------------------------------------------------------------------------
 
 
 def falsify_report(found: Sequence[Falsification]) -> Report:

@@ -7,21 +7,19 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from cmbound.distances import gaussian_tv_1d, gaussian_tv_centred
+from cmbound.distances.scaling import Array
 from cmbound.frozen import FrozenDict
 from cmbound.theory.records import Theorem
 from cmbound.verification.affine import Affine, Law, Pipeline, pipeline_of, underdamped
-from cmbound.verification.bench import Bench, Experiment, Kernel, Params
+from cmbound.verification.bench import Bench, Experiment, Kernel, Params, Ranges
 from cmbound.verification.instances import Recipe, SkippedError, Truth
-from cmbound.verification.settings import OFF, amplitude, grid_nodes, law_constants, parameters
+from cmbound.verification.settings import OFF, amplitude, grid_nodes, law_constants, parameters, random_knobs
 from cmbound.worlds.gaussian import Gaussian
 from cmbound.worlds.process import noise, signal
 
-Array = npt.NDArray[np.float64]
-
-KNOBS: Mapping[str, tuple[float, float]] = FrozenDict(
+KNOBS: Ranges = FrozenDict(
     {
         "log_variance": (-4.0, 2.0),
         "log_spread": (0.0, 4.0),
@@ -37,17 +35,11 @@ KNOBS: Mapping[str, tuple[float, float]] = FrozenDict(
 """Ranges of the knobs, all decimal logarithms: largest variance and its ratio to the smallest, length of the mean, delta,
 T - delta, the constant and the linear part of the score error, drift and random part of the student."""
 
-
-TV_KNOBS: Mapping[str, tuple[float, float]] = FrozenDict(
-    {"log_u": (-6.0, 0.0), "log_gamma": (-1.0, 2.0), "log_tau_c": (-2.0, 1.0)}
-)
+TV_KNOBS: Ranges = FrozenDict({"log_u": (-6.0, 0.0), "log_gamma": (-1.0, 2.0), "log_tau_c": (-2.0, 1.0)})
 """More knobs of the statements in total variation: smoothing time, friction and total time of the corrector."""
 
 _ROUND = 1e-12
 """Largest relative distance of a covariance from a multiple of the identity that counts as rounding."""
-
-
-# --- drawing --------------------------------------------------------------------------------------------------------
 
 
 def draw(world: str, theorem: Theorem, experiment: Experiment, rng: np.random.Generator, choices: Mapping[str, Any]) -> Recipe:
@@ -75,10 +67,7 @@ def draw(world: str, theorem: Theorem, experiment: Experiment, rng: np.random.Ge
     }
     if size >= 64:
         made["N"] = min(int(made["N"]), 4)
-    knobs = {}
-    for name, (low, high) in KNOBS.items():
-        off = low == OFF and rng.random() < 0.35
-        knobs[name] = OFF if off else float(rng.uniform(-5.0 if low == OFF else low, high))
+    knobs = random_knobs(KNOBS, rng, 0.35)
     if made["centred"]:
         knobs |= dict.fromkeys(("log_mean", "log_score", "log_linear", "log_drift", "log_noise"), OFF)
     if total_variation and explicit:
@@ -87,9 +76,6 @@ def draw(world: str, theorem: Theorem, experiment: Experiment, rng: np.random.Ge
     if not explicit:  # the paper assumes T >= 1/L_s
         knobs["log_span"] = float(rng.uniform(-0.5, KNOBS["log_span"][1]))
     return Recipe(theorem.id, world, int(rng.integers(2**31)), made, knobs)
-
-
-# --- building -------------------------------------------------------------------------------------------------------
 
 
 def pipeline(recipe: Recipe) -> Pipeline:
@@ -134,15 +120,8 @@ def _world(choices: Mapping[str, Any], knobs: Mapping[str, float], rng: np.rando
     u = rng.standard_normal(size)
     top = rotation[:, 0]
     mean = amplitude(knobs["log_mean"]) * (top if choices["aligned"] else u / np.linalg.norm(u))
-    if shape == "full" and size > 1:
-        covariance = (rotation * variances) @ rotation.T
-        covariance = (covariance + covariance.T) / 2
-    else:
-        covariance = np.diag(variances)
-    return Gaussian(mean, covariance), top
-
-
-# --- measuring ------------------------------------------------------------------------------------------------------
+    covariance = (rotation * variances) @ rotation.T
+    return Gaussian(mean, (covariance + covariance.T) / 2), top
 
 
 class GaussianBench(Bench):

@@ -24,12 +24,8 @@ class SkippedError(Exception):
 class Recipe(Record):
     """Everything an instance is built from: replaying a recipe gives the same instance again.
 
-    Attributes:
-        theorem: id of the statement.
-        world: ``gaussian``, ``mixture`` or ``atoms``.
-        seed: seed of every random matrix and direction.
-        choices: what is picked from a list (grid, teacher, profile, ...), by name.
-        knobs: real numbers an optimiser may move, by name.
+    ``seed`` is that of every random matrix and direction; ``choices`` is what is picked from a list (grid, teacher, ...) and
+    ``knobs`` are real numbers an optimiser may move, both by name.
     """
 
     theorem: str
@@ -40,21 +36,12 @@ class Recipe(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON-ready data."""
-        return {
-            "theorem": self.theorem,
-            "world": self.world,
-            "seed": self.seed,
-            "choices": thawed(self.choices),
-            "knobs": {name: float(x) for name, x in self.knobs.items()},
-        }
+        fields = {name: thawed(getattr(self, name)) for name in self._names()}
+        return fields | {"knobs": {name: float(x) for name, x in self.knobs.items()}}
 
     @classmethod
     def from_dict(cls, data: Any) -> Recipe:
-        """The recipe that :meth:`to_dict` wrote.
-
-        Raises:
-            InputError: something is missing or of the wrong type.
-        """
+        """The recipe that :meth:`to_dict` wrote; raises InputError where something is missing or of the wrong type."""
         fields = {"theorem": str, "world": str, "seed": int, "choices": dict, "knobs": dict}
         if not isinstance(data, dict) or set(data) != set(fields):
             raise InputError(f"a recipe has the entries {', '.join(fields)}")
@@ -101,14 +88,10 @@ class Truth:
 
 @dataclass(frozen=True, eq=False)
 class Instance(Record):
-    """A statement at parameters measured on a law whose true error is known.
+    """A statement at parameters measured on a law whose true error, ``truth``, is known.
 
-    Attributes:
-        recipe: what it was built from.
-        params: what :meth:`cmbound.evaluation.statement.Statement.evaluate` takes.
-        truth: the true value of what the statement bounds.
-        generous: parameters with constants that are certainly large enough, where those in ``params`` are measured:
-            a truth above the bound at ``params`` is a violation only if it is above the bound at these too.
+    ``generous`` are parameters with constants that are certainly large enough, where those in ``params`` are measured: a truth
+    above the bound at ``params`` is a violation only if it is above the bound at these too.
     """
 
     recipe: Recipe
@@ -123,15 +106,12 @@ class Outcome(Result, Record):
 
     Attributes:
         recipe: the instance.
-        status: ``passed``, ``violation``, ``undecided`` or ``skipped``.
-        reason: why it was skipped or is undecided.
+        status, reason: ``passed``, ``violation``, ``undecided`` or ``skipped``, and why it is one of the last two.
         truth: the true value (None if skipped).
         trust: how it is known: ``exact``, ``approximate`` (a quadrature) or ``asymptotic`` (from samples; so is the verdict).
         bound: the bound in float64; for a violation the certified upper end.
         ratio: truth/bound.
-        terms: the terms of the bound.
-        profile, teacher: what the bound used.
-        params: the parameters of the bound.
+        terms, profile, teacher, params: of the bound.
     """
 
     recipe: Recipe
@@ -153,10 +133,7 @@ class Outcome(Result, Record):
         return 1 - (self.bound - self.truth) / self.terms[term]
 
     def needed(self, term: str) -> float:
-        """How much of a term this instance needs: its :meth:`share`, 0 if the others suffice.
-
-        1 means attained; above 1/2, halving the term would make the statement false.
-        """
+        """How much of a term this instance needs, at least 0 (1: attained; above 1/2, halving it makes the statement false)."""
         return max(0.0, self.share(term))
 
     def report(self) -> Report:

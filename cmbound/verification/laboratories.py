@@ -50,9 +50,6 @@ LABORATORIES: Mapping[str, Laboratory] = FrozenDict(
 )
 
 
-# --- drawing --------------------------------------------------------------------------------------------------------
-
-
 def draw_choices(theorem: Theorem, rng: np.random.Generator) -> dict[str, Any]:
     """Random choices that fit the statement: grid, teacher, profile, how constants are given, start, target, clock."""
     experiment = experiment_of(theorem)
@@ -113,14 +110,10 @@ def knob_ranges(theorem: Theorem, world: str) -> Ranges:
     return experiment_of(theorem).knobs or LABORATORIES[world].knobs
 
 
-# --- building -------------------------------------------------------------------------------------------------------
-
-
 def build(recipe: Recipe, theorem: Theorem) -> Instance:
     """The instance of a recipe: constants measured, the truth known.
 
-    Raises:
-        SkippedError: an assumption of the statement (or of the profile asked for) cannot be met, or this world cannot do it.
+    Raises SkippedError where an assumption of the statement or of its profile cannot be met, or this world cannot do it.
     """
     experiment = experiment_of(theorem)
     bench = LABORATORIES[recipe.world].bench(recipe, theorem, experiment)

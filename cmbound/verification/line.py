@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 from scipy.interpolate import PchipInterpolator
 from scipy.special import ndtr
 
-from cmbound.distances.scaling import exponent, scaled
+from cmbound.distances.scaling import Array, exponent, scaled
 from cmbound.sampling import underdamped_coefficients
 from cmbound.verification.bench import Kernel, Params
 from cmbound.verification.instances import SkippedError, Truth
@@ -21,8 +20,6 @@ from cmbound.verification.runner import RunnerBench
 from cmbound.worlds.atoms import Atoms
 from cmbound.worlds.mixture import Mixture
 from cmbound.worlds.process import noise, signal
-
-Array = npt.NDArray[np.float64]
 
 POINTS = 1001  # quadrature nodes; twice as many bound the error
 _REACH = 8.0  # standard deviations: what lies beyond is below rounding

@@ -24,24 +24,14 @@ from cmbound.theory.notation import TABLE
 from cmbound.theory.records import Theorem
 from cmbound.theory.variants import visible_symbols
 from cmbound.threads import alone
-from cmbound.verification.affine import Affine, Pipeline, composed, exact_score, flow, teacher_steps
-from cmbound.verification.instances import SkippedError
+from cmbound.verification.affine import Pipeline
 from cmbound.verification.request import measured_constant
-from cmbound.verification.settings import parameters
-from cmbound.verification.simulation import CHOICES, simulate
+from cmbound.verification.simulation import run_parameters, simulate
 from cmbound.worlds.gaussian import Gaussian
 
 EXACT_READING = "A4-exact"
 RUN = FrozenDict(
-    {
-        "delta": "delta",
-        "T": "horizon",
-        "N": "grid_steps",
-        "k": "steps",
-        "times": "times",
-        "eps_sc": "eps_sc",
-        "eps_cm": "eps_cm",
-    }
+    {"delta": "delta", "T": "horizon", "N": "grid_steps", "k": "steps", "times": "times", "eps_sc": "eps_sc", "eps_cm": "eps_cm"}
 )
 """Parameters that shape the run, and what :func:`simulate` calls them."""
 _LAW = ("d", "m2", "sd2", "d_eff", "L_s", "R", "tau", "n_atoms", "weights", "t_star")
@@ -90,11 +80,8 @@ def compare(
 class Measured(Given):
     """Where the parameters of each statement come from when a world is given.
 
-    Args:
-        world: a Gaussian, a Mixture or Atoms.
-        numbers: delta, T, N (steps of the grid), k or times or t_hat, eps_sc and eps_cm shape the run (the sizes of the teacher's
-            and of the student's error); everything else is assumed and passed on.
-        options: grid, teacher, start, to and profile.
+    Of the numbers, delta, T, N (steps of the grid), k or times or t_hat, eps_sc and eps_cm shape the run (the sizes of the
+    teacher's and of the student's error); everything else is assumed and passed on.
 
     Raises:
         InputError: a number that is measured here was given, or an option the run does not have.
@@ -118,8 +105,7 @@ class Measured(Given):
         if "t_hat" in numbers:
             run["times"] = [numbers["t_hat"]] * (int(run.pop("steps", 2)) - 1) or None
         chosen = {name: x for name, x in self.options.items() if name in ("grid", "teacher", "start", "to", "profile")}
-        count = None if isinstance(world, Gaussian) else _SAMPLES
-        self._simulation = simulate(world, n=count or 1, **run, **chosen)
+        self._simulation = simulate(world, n=1 if isinstance(world, Gaussian) else _SAMPLES, **run, **chosen)
         self._run = self._simulation.run
         self.options |= {"start": self._run.start}
         self.notes = (self._note(),)
@@ -131,9 +117,7 @@ class Measured(Given):
     @cached_property
     def law(self) -> Mapping[str, Any]:
         """The constants of the data law."""
-        run = self._run
-        found = dict(run.world.constants(run.low, float(run.nodes[-1])))
-        return found | {"sd2": min(found["sd2"], found["m2"])}
+        return self._run.world.constants(self._run.low, float(self._run.nodes[-1]))
 
     @cached_property
     def step(self) -> float:
@@ -145,43 +129,27 @@ class Measured(Given):
         """What does not shape the run."""
         return tuple(name for name in self.numbers if name not in (*RUN, "t_hat"))
 
-    @cached_property
+    @property
     def _pipeline(self) -> Pipeline | None:
         """In the Gaussian world, all maps of the run."""
-        run, nodes = self._run, self._run.nodes
-        if not isinstance(run.world, Gaussian):
-            return None
-        shape = (len(nodes), run.world.d, run.world.d)
-        score = exact_score(run.world, nodes) + Affine(np.zeros(shape), np.broadcast_to(run.push, shape[:2]))
-        exactly = run.student == "exact"
-        student = flow(run.world, nodes, nodes[0]) if exactly else composed(teacher_steps(nodes, run.teacher, score))
-        drift = Affine(np.zeros(shape), (nodes - run.low)[:, None] * run.drift)
-        return Pipeline(run.world, nodes, run.teacher, score, student + drift)
+        return self._run.pipeline if isinstance(self._run.world, Gaussian) else None
 
     def derived(self, theorem: Theorem) -> dict[str, Any]:
         """The consistency error of one interval, from the one along exact trajectories where that was measured."""
-        if self._pipeline is None:
-            return derived_numbers(theorem, {**self.numbers, "eps_cm": 0})
-        numbers = {**self.numbers, "eps_cm": float(np.max(self._pipeline.trajectory_error))}
-        return derived_numbers(theorem, numbers)
+        error = 0 if self._pipeline is None else float(np.max(self._pipeline.trajectory_error))
+        return derived_numbers(theorem, {**self.numbers, "eps_cm": error})
 
     def __call__(self, theorem: Theorem) -> dict[str, Any]:
         run, found = self._run, self._simulation.parameters
-        count = len(run.nodes) - 1
         lists = theorem.uses_profile and not any(TABLE["eps_sc"].symbol in visible_symbols(x.expression) for x in theorem.sources)
-        choices: dict[str, Any] = {name: getattr(run, name) for name in CHOICES}
-        choices |= {"constants": "lists" if lists else "single", "t_star": "0", "at": 1.0}
-        choices |= {"profile": self.options.get("profile", "auto"), "times": [i / count for i in run.indices]}
+        choices = {"constants": "lists" if lists else "single", "profile": self.options.get("profile", "auto")}
         rate = found["eps_cm"]
         if self._pipeline is not None and any(x.id == EXACT_READING for x in theorem.statement_assumptions):
             rate = self._pipeline.trajectory_error
-        try:
-            params = parameters(theorem, choices, run.nodes, self.law, found["L_f"], found["eps_sc"], rate)
-        except SkippedError as error:
-            raise InputError(str(error)) from None
+        params = run_parameters(theorem, run, self.law, found["L_f"], found["eps_sc"], rate, **choices)
         if not run.indices and (theorem.recursion or "k" in required(theorem)):
             params = {name: x for name, x in params.items() if name not in ("times", "t_hat")} | {"k": 1}
-        if not lists and isinstance(choices["grid"], str) and theorem.uses_profile:
+        if not lists and theorem.uses_profile:
             params["grid"] = [float(x) for x in run.nodes]
             params = {name: x for name, x in params.items() if name not in ("N", "delta", "T", "h")}
         if theorem.kind == "order":

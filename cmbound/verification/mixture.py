@@ -13,21 +13,18 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from cmbound.distances import coupling_w2, gaussian_w2
-from cmbound.distances.scaling import norm, rms
+from cmbound.distances.scaling import Array, norm, rms
 from cmbound.frozen import FrozenDict
 from cmbound.theory.records import Theorem
-from cmbound.verification.bench import Bench, Experiment, Params
+from cmbound.verification.bench import Bench, Experiment, Params, Ranges
 from cmbound.verification.instances import Recipe, SkippedError, Truth
 from cmbound.verification.line import LineBench
 from cmbound.verification.runner import RunnerBench, quotient
-from cmbound.verification.settings import OFF
+from cmbound.verification.settings import OFF, random_knobs
 
-Array = npt.NDArray[np.float64]
-
-KNOBS: Mapping[str, tuple[float, float]] = FrozenDict(
+KNOBS: Ranges = FrozenDict(
     {
         "log_radius": (-2.0, 1.3),
         "log_tau": (-2.0, 0.3),
@@ -42,18 +39,13 @@ KNOBS: Mapping[str, tuple[float, float]] = FrozenDict(
 """Ranges of the knobs, all decimal logarithms: spread of the centres, width of the components, ratio of the largest to the
 smallest weight, distance of the centre from 0, delta, T - delta, size of the score error and of the drift of the student."""
 
-TV_KNOBS: Mapping[str, tuple[float, float]] = FrozenDict(
-    {"log_u": (-3.0, 0.0), "log_gamma": (-1.0, 1.0), "log_tau_c": (-1.0, 1.0)}
-)
+TV_KNOBS: Ranges = FrozenDict({"log_u": (-3.0, 0.0), "log_gamma": (-1.0, 1.0), "log_tau_c": (-1.0, 1.0)})
 """More knobs of the statements in total variation: smoothing time, friction and time of one step of the corrector."""
 
 SAMPLE = 500  # exact trajectories of one instance
 LEVEL = 0.99994
 """Confidence of the intervals of what is sampled: four standard errors to either side."""
 _SIGMAS, _ROUNDING = 4.0, 1e-13  # one wrong verdict in 30,000; relative rounding of a flow
-
-
-# --- drawing --------------------------------------------------------------------------------------------------------
 
 
 def draw(world: str, theorem: Theorem, experiment: Experiment, rng: np.random.Generator, choices: Mapping[str, Any]) -> Recipe:
@@ -72,10 +64,7 @@ def draw(world: str, theorem: Theorem, experiment: Experiment, rng: np.random.Ge
     if made["d"] > 1:
         made |= {"N": min(int(made["N"]), 5), "to": "p_delta", "times": []}
     made["times"] = list(made["times"])[:2]
-    knobs = {}
-    for name, (low, high) in KNOBS.items():
-        off = low == OFF and rng.random() < 0.5
-        knobs[name] = OFF if off else float(rng.uniform(-5.0 if low == OFF else low, high))
+    knobs = random_knobs(KNOBS, rng, 0.5)
     if experiment.after == "smoothing":
         low, high = TV_KNOBS["log_u"]
         knobs["log_u"] = float(rng.uniform(low, max(low, min(high, knobs["log_span"] - 0.1))))
@@ -85,9 +74,6 @@ def draw(world: str, theorem: Theorem, experiment: Experiment, rng: np.random.Ge
     if theorem.kind == "order":  # the paper assumes T >= 1/L_s
         knobs["log_span"] = float(rng.uniform(-0.5, KNOBS["log_span"][1]))
     return Recipe(theorem.id, world, int(rng.integers(2**31)), made, knobs)
-
-
-# --- measuring ------------------------------------------------------------------------------------------------------
 
 
 def bench(recipe: Recipe, theorem: Theorem, experiment: Experiment) -> Bench:

@@ -50,13 +50,10 @@ LEAST = -1e6
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a weakened copy.
+    """What became of a weakened copy: ``caught``, ``not weaker`` or ``survived``.
 
-    Attributes:
-        plant: the copy.
-        status: ``caught``, ``not weaker`` or ``survived``.
-        ratio: the largest truth/(weakened bound) found (None if not looked for; infinite against a bound of 0).
-        witness: the recipe of that instance.
+    ``ratio`` is the largest truth/(weakened bound) found (None if not looked for; infinite against a bound of 0), ``witness`` the
+    recipe of that instance.
     """
 
     plant: Plant
@@ -198,11 +195,7 @@ def _pool(theorem: Theorem, plant: Plant, seed: int, draws: int) -> list[Witness
         if outcome.ratio is not None:
             outcomes.append(outcome)
     outcomes.sort(key=lambda x: -score(x, target))
-
-    def value(recipe: Recipe) -> float:
-        return score(judge(recipe, theorem), target)
-
-    climbed = [climb(value, x.recipe, theorem, _CLIMB) for x in outcomes[:_STARTS]]
+    climbed = [climb(lambda x: score(judge(x, theorem), target), x.recipe, theorem, _CLIMB) for x in outcomes[:_STARTS]]
     found = [Witness.build(x, theorem) for x in (*climbed, *(x.recipe for x in outcomes))]
     return [x for x in found if x is not None]
 
@@ -317,11 +310,7 @@ def planted(
 
 
 def _recipes(report: Mapping[str, Any]) -> dict[tuple[str, str], tuple[Recipe, ...]]:
-    """The instances of an earlier report, by statement and part, each once.
-
-    Raises:
-        InputError: the report is of another form.
-    """
+    """The instances of an earlier report, by statement and part, each once; raises InputError for another form."""
     found: dict[tuple[str, str], dict[str, Recipe]] = {}
     if not isinstance(report, Mapping):
         raise InputError("the earlier report is not what check --planted --format json writes")

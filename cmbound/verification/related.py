@@ -15,35 +15,30 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import ndtr, ndtri
 
 from cmbound.distances import w2_samples_1d
+from cmbound.distances.scaling import Array
 from cmbound.frozen import FrozenDict
 from cmbound.theory.records import Theorem
-from cmbound.verification.bench import Bench, Experiment, Params, node_number
+from cmbound.verification import gaussian, mixture
+from cmbound.verification.bench import Bench, Experiment, Params, Ranges, node_number
 from cmbound.verification.instances import Recipe, SkippedError, Truth
 from cmbound.verification.line import quadrature
 from cmbound.verification.runner import law
-from cmbound.verification.settings import OFF, amplitude
+from cmbound.verification.settings import OFF, amplitude, random_knobs
 from cmbound.worlds.atoms import Atoms
 from cmbound.worlds.mixture import Mixture
 from cmbound.worlds.process import noise, signal, time_of
 
-Array = npt.NDArray[np.float64]
-
-KNOBS: Mapping[str, tuple[float, float]] = FrozenDict(
+KNOBS: Ranges = FrozenDict(
     {
-        "log_radius": (-2.0, 1.3),
-        "log_tau": (-2.0, 0.3),
-        "log_weight": (0.0, 3.0),
-        "log_mean": (OFF, 1.0),
+        **{name: mixture.KNOBS[name] for name in ("log_radius", "log_tau", "log_weight", "log_mean")},
+        **{name: gaussian.KNOBS[name] for name in ("log_variance", "log_spread")},
         "log_room": (OFF, 1.0),
         "log_span": (-2.0, 1.0),
         "log_drift": (OFF, 1.0),
         "log_shift": (OFF, 0.0),
-        "log_variance": (-4.0, 2.0),
-        "log_spread": (0.0, 4.0),
         "log_level": (-3.0, 2.0),
         "log_step": (-3.0, 1.5),
     }
@@ -69,25 +64,15 @@ def _drawn(needed: tuple[str, ...], world: str, theorem: Theorem, rng: np.random
         "shift_sign": int(rng.choice([-1, 1])),
         **choices,
     }
-    knobs = {}
-    for name in needed:
-        low, high = KNOBS[name]
-        off = low == OFF and rng.random() < 0.6
-        knobs[name] = OFF if off else float(rng.uniform(-5.0 if low == OFF else low, high))
+    knobs = random_knobs({name: KNOBS[name] for name in needed}, rng, 0.6)
     return Recipe(theorem.id, world, int(rng.integers(2**31)), made, knobs)
-
-
-# --- multistep sampling of a discrete student -------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Student:
-    """f_theta(x, t) = clip(q(u - shift t) + drift t) where x is the quantile u of p_t and q that of the data.
+    """f_theta(x, t) = clip(q(u - shift t) + drift t) where x is the quantile u of p_t and q that of the data, points on the line.
 
-    Attributes:
-        world: a data set on the line.
-        radius: values are clipped to [-radius, radius].
-        shift, drift: per unit of time.
+    Values are clipped to [-radius, radius].
     """
 
     world: Atoms
@@ -150,19 +135,14 @@ def _multistep(bench: Bench, params: Mapping[str, Any]) -> tuple[Truth, Params]:
     points, weights = student.atoms
     error = max(student.apart(high, low) for low, high in pairwise(nodes.tolist()))
     times = [float(nodes[i]) for i in later]
-    schedule: dict[str, Any] = (
-        {"times": times} if len(set(times)) > 1 else {"k": len(times) + 1, "t_hat": (times or [horizon])[0]}
-    )
-    constants = {"R": radius, "m2": min(world.m2, radius), "T": horizon, "eps_ci": error, "dtau": float(nodes[1])}
+    found: Params = {"times": times} if len(set(times)) > 1 else {"k": len(times) + 1, "t_hat": (times or [horizon])[0]}
+    found = {"R": radius, "m2": min(world.m2, radius), "T": horizon, "eps_ci": error, "dtau": float(nodes[1]), **found}
     values, mass = np.zeros(1), np.ones(1)
     for i in (count, *later):
         t = float(nodes[i])
         mass = student.law(t, float(signal(t)) * values, mass, float(noise(t)))
         values = student.values(t)
-    return finite_w2(values, mass, points, weights), {**constants, **schedule}
-
-
-# --- one step in the EDM clock ----------------------------------------------------------------------------------------
+    return finite_w2(values, mass, points, weights), found
 
 
 def _local_error(bench: Bench, params: Mapping[str, Any]) -> tuple[Truth, Params]:

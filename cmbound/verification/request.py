@@ -9,9 +9,9 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from cmbound.checks import checked_name
+from cmbound.distances.scaling import Array
 from cmbound.errors import DomainError, InputError, UnknownNameError
 from cmbound.frozen import FrozenDict, Record, read_only
 from cmbound.names import CLOCKS, GRIDS, STARTS, TARGETS, TEACHERS
@@ -24,25 +24,10 @@ from cmbound.worlds.gaussian import Gaussian
 from cmbound.worlds.mixture import Mixture
 from cmbound.worlds.process import noise_level, time_of
 
-Array = npt.NDArray[np.float64]
-
 CHOICES: Mapping[str, tuple[str, ...]] = FrozenDict(
-    {
-        "grid": GRIDS,
-        "teacher": TEACHERS,
-        "student": ("distilled", "exact"),
-        "start": STARTS,
-        "clock": CLOCKS,
-        "to": TARGETS,
-    }
+    {"grid": GRIDS, "teacher": TEACHERS, "student": ("distilled", "exact"), "start": STARTS, "clock": CLOCKS, "to": TARGETS}
 )
-CORRECTORS: Mapping[str, tuple[str, ...]] = FrozenDict(
-    {
-        "smoothing": ("u",),
-        "overdamped": ("step", "steps"),
-        "underdamped": ("friction", "step", "steps"),
-    }
-)
+CORRECTORS = FrozenDict({"smoothing": ("u",), "overdamped": ("step", "steps"), "underdamped": ("friction", "step", "steps")})
 """What each corrector is given."""
 DEFAULT_DELTA, DEFAULT_HORIZON, LAST_TIME = 1e-3, 4.0, 0.5
 """OU times; ``LAST_TIME`` is where the default evaluations end."""
@@ -299,9 +284,7 @@ def run_nodes(kind: str, count: int, low: float, high: float, times: Sequence[fl
 def parse_corrector(text: str, scale: float = 1.0) -> tuple[str, dict[str, float]]:
     """Name and numbers in OU units of ``name:number=...,...``; ``scale`` is e^delta in the ve clock.
 
-    Raises:
-        InputError: an unknown corrector, or other numbers than it takes.
-        DomainError: a number outside its domain.
+    Raises InputError for an unknown corrector or other numbers than it takes, DomainError for one outside its domain.
     """
     kind, _, rest = text.partition(":")
     if kind not in CORRECTORS:

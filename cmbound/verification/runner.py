@@ -8,9 +8,8 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from cmbound.distances.scaling import norm, rms
+from cmbound.distances.scaling import Array, norm, rms
 from cmbound.frozen import Record
 from cmbound.verification.bench import Bench, Params
 from cmbound.verification.instances import Recipe, Truth
@@ -18,8 +17,6 @@ from cmbound.verification.settings import amplitude, grid_nodes, law_constants, 
 from cmbound.worlds.atoms import Atoms
 from cmbound.worlds.mixture import Mixture
 from cmbound.worlds.process import noise, signal
-
-Array = npt.NDArray[np.float64]
 
 LARGE = 1e100
 """Stands for a Lipschitz constant that is not known or leaves the float64 range."""
@@ -120,8 +117,7 @@ class Runner(Record):
             moved, slope = self.step(values[k:, :, None], k, slopes[k:])
             assert slope is not None
             values[k:], slopes[k:] = moved[..., 0], slope
-        values += self.shifts[1:]
-        return values, slopes
+        return values + self.shifts[1:], slopes
 
     def steepest_found(self, x: Array) -> Array:
         """The largest derivatives of f_theta(., t_n), n = 1..N, near numbers x (N, m) in increasing order, shape (N,).

@@ -6,17 +6,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from cmbound.distances.scaling import Array
 from cmbound.theory.formulas import accepts, required
 from cmbound.theory.profiles import PROFILES, unavailable
 from cmbound.theory.records import Theorem
-from cmbound.verification.bench import node_number
+from cmbound.verification.bench import Ranges, node_number
 from cmbound.verification.instances import SkippedError
 from cmbound.worlds.base import World
 from cmbound.worlds.process import noise, noise_level, signal, time_of
 
-Array = npt.NDArray[np.float64]
+Given = Mapping[str, Any]
+Steps = Sequence[float] | Array
+"""A number for each step."""
 
 OFF = -12.0
 """A decimal logarithm that stands for zero."""
@@ -24,6 +26,14 @@ OFF = -12.0
 EDM_EXPONENT = 7.0  # Karras et al. 2022
 SCORE_PROFILES = (None, "auto", "lipschitz", "lipschitz-decay")
 """Profiles that use the Lipschitz constant of the scores (None: the order form)."""
+
+
+def random_knobs(ranges: Ranges, rng: np.random.Generator, off: float) -> dict[str, float]:
+    """A value of each knob in its range; those that can be off are, with this probability."""
+    return {
+        name: OFF if low == OFF and rng.random() < off else float(rng.uniform(-5.0 if low == OFF else low, high))
+        for name, (low, high) in ranges.items()
+    }
 
 
 def amplitude(log: float) -> float:
@@ -70,33 +80,16 @@ def law_constants(theorem: Theorem, world: World, nodes: Array, choices: Mapping
     low, high = float(nodes[0]), float(nodes[-1])
     start = low if choices["t_star"] == "delta" else 0.0
     wanted = choices["profile"] in SCORE_PROFILES or "L_s" in required(theorem)
-    constants = dict(world.constants(low, high, start, scores=wanted))
-    constants["sd2"] = min(constants["sd2"], constants["m2"])
-    return constants
+    return world.constants(low, high, start, scores=wanted)
 
 
 def parameters(
-    theorem: Theorem,
-    choices: Mapping[str, Any],
-    nodes: Array,
-    law: Mapping[str, Any],
-    lipschitz: Sequence[float] | Array,
-    score_error: Sequence[float] | Array,
-    consistency_error: Sequence[float] | Array,
+    theorem: Theorem, choices: Given, nodes: Array, law: Given, lipschitz: Steps, score_error: Steps, consistency_error: Steps
 ) -> dict[str, Any]:
     """What the statement is evaluated with.
 
-    Args:
-        theorem: the statement.
-        choices: of the recipe.
-        nodes: t_0 < ... < t_N.
-        law: constants of the data law.
-        lipschitz: of f_theta(., t_n), n = 1..N.
-        score_error: at t_n, n = 1..N.
-        consistency_error: of the step from t_n to t_{n-1} divided by its length, n = 1..N.
-
-    Raises:
-        SkippedError: the profile asked for needs something this law does not have.
+    ``lipschitz`` is that of f_theta(., t_n), ``score_error`` at t_n and ``consistency_error`` of the step from t_n to t_{n-1}
+    divided by its length, n = 1..N. Raises SkippedError where the profile asked for needs something this law does not have.
     """
     size, ve = len(nodes) - 1, choices["clock"] == "ve"
     per_step = {
@@ -150,10 +143,6 @@ def parameters(
     else:
         params.pop("grid", None)
         params.pop("t_star", None)
-    if theorem.has_target:
-        params["to"] = choices["to"]
-    if theorem.uses_start:
-        params["start"] = choices["start"]
-    if theorem.ve_factor is not None and theorem.kind == "explicit":
-        params["clock"] = choices["clock"]
-    return params
+    clocks = theorem.ve_factor is not None and theorem.kind == "explicit"
+    options = {"to": theorem.has_target, "start": theorem.uses_start, "clock": clocks}
+    return params | {name: choices[name] for name, taken in options.items() if taken}

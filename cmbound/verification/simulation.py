@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from cmbound.distances import MAX_TRANSPORT
+from cmbound.distances.scaling import Array
 from cmbound.errors import DomainError, InputError
 from cmbound.evaluation.records import Evaluation, terms_table
 from cmbound.evaluation.statement import Statement, statements, theorem as find
@@ -31,7 +31,6 @@ from cmbound.verification.settings import law_constants, parameters
 from cmbound.worlds.gaussian import Gaussian
 from cmbound.worlds.mixture import Mixture
 
-Array = npt.NDArray[np.float64]
 Progress = Callable[[int], object]
 
 _TWO_SAMPLES = (
@@ -83,8 +82,7 @@ class Simulation(Result, Record):
         method: how W2 was measured: ``exact``, ``samples`` (one dimension), ``transport`` or ``sliced``.
         parameters: what the statement was evaluated with (L_f, eps_sc, eps_cm: one number for each step).
         evaluation: the bound after the last evaluation.
-        samples: output of the run, the corrector included, shape (n, d).
-        truth: independent samples of the target, shape (n, d).
+        samples, truth: output of the run, the corrector included, and independent samples of the target, each (n, d).
     """
 
     run: Run
@@ -123,9 +121,6 @@ class Simulation(Result, Record):
         """Measured W2 and the bound after every evaluation."""
         title = f"measured W2 beside the bound of {self.evaluation.theorem.id}, {_world_name(self.run)}"
         return Report(title, _page(self), lambda: _data(self), _exact_table(self), _document(self))
-
-
-# --- a run ----------------------------------------------------------------------------------------------------------
 
 
 def simulate(
@@ -192,19 +187,24 @@ def _bounding(statement: str | Theorem | None, run: Run) -> Statement:
 
 def _parameters(theorem: Theorem, run: Run, found: Measured, profile: str) -> dict[str, Any]:
     """What the statement is evaluated with."""
-    count = len(run.nodes) - 1
-    choices: dict[str, Any] = {name: getattr(run, name) for name in CHOICES}
-    choices |= {"constants": "lists", "t_star": "0", "profile": profile, "times": [i / count for i in run.indices]}
     if not all(np.isfinite(x).all() for x in found.constants):
         raise DomainError("the constants of this run do not fit float64: use a smaller horizon or smaller errors")
-    law = law_constants(theorem, run.world, run.nodes, choices)
-    try:
-        params = parameters(theorem, choices, run.nodes, law, *found.constants)
-    except SkippedError as error:
-        raise InputError(str(error)) from None
+    law = law_constants(theorem, run.world, run.nodes, {"t_star": "0", "profile": profile})
+    params = run_parameters(theorem, run, law, *found.constants, constants="lists", profile=profile)
     if theorem.recursion and not run.indices:
         params = {name: x for name, x in params.items() if name not in ("times", "sigmas")} | {"k": 1}
     return params
+
+
+def run_parameters(theorem: Theorem, run: Run, law: Mapping[str, Any], *errors: Array, **choices: Any) -> dict[str, Any]:
+    """What the statement is evaluated with at the constants of a law and a run (L_f, eps_sc and eps_cm of every step)."""
+    count = len(run.nodes) - 1
+    choices |= {name: getattr(run, name) for name in CHOICES}
+    choices |= {"t_star": "0", "at": 1.0, "times": [i / count for i in run.indices]}
+    try:
+        return parameters(theorem, choices, run.nodes, law, *errors)
+    except SkippedError as error:
+        raise InputError(str(error)) from None
 
 
 # --- what is said ---------------------------------------------------------------------------------------------------
@@ -235,9 +235,7 @@ def _data(simulation: Simulation) -> dict[str, Any]:
     return {
         "world": "gaussian" if isinstance(run.world, Gaussian) else "data",
         "d": run.world.d,
-        "n": run.n,
-        "seed": run.seed,
-        **{name: getattr(run, name) for name in CHOICES},
+        **{name: getattr(run, name) for name in ("n", "seed", *CHOICES)},
         "nodes": in_clock(run.nodes, run.clock).tolist(),
         "theorem": evaluation.theorem.id,
         "constants": "exact" if simulation.exact else "measured",

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cmbound.distances.scaling import norm
+from cmbound.distances.scaling import Array as Array, norm
 from cmbound.errors import DomainError, InputError
 from cmbound.frozen import content
 from cmbound.numbers import apart
 from cmbound.worlds.process import noise, signal
 
-Array = npt.NDArray[np.float64]
 Seed = int | np.random.Generator
+Compute = Callable[..., Array]
 
 LARGEST = 1e50
 """Largest size of a coordinate; products of what is computed from it stay inside float64."""
@@ -342,13 +342,7 @@ class World(ABC):
         return array
 
     def _blocks(
-        self,
-        compute: Callable[..., Array],
-        x: npt.ArrayLike,
-        at: dict[str, Array],
-        v: npt.ArrayLike | None = None,
-        *,
-        scalar: bool = False,
+        self, compute: Compute, x: npt.ArrayLike, at: dict[str, Array], v: npt.ArrayLike | None = None, *, scalar: bool = False
     ) -> Array:
         """``compute(x, *at, v)`` block by block over points, for everything broadcast together."""
         vectors = [self._points("x", x)] + ([] if v is None else [self._points("v", v)])

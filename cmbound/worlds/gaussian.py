@@ -18,11 +18,8 @@ from cmbound.worlds.process import noise, signal
 def eigensystem(name: str, matrix: Array) -> tuple[Array, Array | None]:
     """Eigenvalues (d,) >= 0 and eigenvectors (d, d) in columns (None if the matrix is diagonal) of a covariance (d, d).
 
-    Of a matrix that is not diagonal, eigenvalues below the rounding error of the largest are taken as 0.
-
-    Raises:
-        InputError: not square or not symmetric.
-        DomainError: an eigenvalue below -1e-12 times the trace.
+    Of a matrix that is not diagonal, eigenvalues below the rounding error of the largest are taken as 0. Raises InputError unless
+    it is square and symmetric, DomainError for an eigenvalue below -1e-12 times the trace.
     """
     size = len(matrix)
     if matrix.shape != (size, size):
@@ -73,14 +70,11 @@ class Gaussian(World):
             raise InputError(f"covariance has shape {given.shape}; ({self.d}, {self.d}) is needed for this mean")
         if given.ndim == 2:
             self.eigenvalues, self.eigenvectors = eigensystem("covariance", given)
-            self._close()
-            return
-        self.eigenvalues, self.eigenvectors = np.broadcast_to(given, (self.d,)).copy(), None
+        else:
+            self.eigenvalues, self.eigenvectors = np.broadcast_to(given, (self.d,)).copy(), None
         if self.eigenvalues.min() < 0:
             raise DomainError(f"covariance has the eigenvalue {self.eigenvalues.min():.3g}; it must be positive semi-definite")
         self._close()
-
-    # --- the law ---
 
     @property
     def _law(self) -> tuple[Any, ...]:
@@ -112,8 +106,6 @@ class Gaussian(World):
     def _least_variance(self) -> float:
         return float(self.eigenvalues.min())
 
-    # --- covariances at a time ---
-
     def variances(self, t: npt.ArrayLike) -> Array:
         """Eigenvalues c_t^2 lambda + s_t^2 of the covariance at the times t (...), shape (..., d)."""
         return self._variances(times("t", t))
@@ -142,8 +134,6 @@ class Gaussian(World):
         """
         start, end = scalar_time("t_from", t_from, self._no_density), scalar_time("t_to", t_to)
         return self._matrix(np.sqrt(self._variances(np.asarray(end)) / self._variances(np.asarray(start))))
-
-    # --- blocks ---
 
     def _scaled(self, y: Array, factors: Array) -> Array:
         """The matrix with these eigenvalues, times the rows of y."""
@@ -184,8 +174,6 @@ class Gaussian(World):
         z = rng.standard_normal((n, self.d))
         return c * self.mean + self._scaled(z, np.sqrt(c * c * self.eigenvalues + s * s))
 
-    # --- constants ---
-
     def score_lipschitz(self, T: float, t_star: float = 0.0) -> float:
         """Exact: 1/(smallest variance at either end), each variance being monotone in t."""
         start, end = interval("t_star", t_star, "T", T)
@@ -202,8 +190,6 @@ class Gaussian(World):
         scalar_time("t", t, self._no_density)
         ends = self._variances(np.array([low, high]))
         return float(np.sqrt(np.max(ends[0] / ends[1])))
-
-    # --- one dimension ---
 
     def _standard(self, t: npt.ArrayLike) -> tuple[Array, Array]:
         """Mean and standard deviation at the times t."""

@@ -87,8 +87,6 @@ class Mixture(World):
             return Individual(means, self.weights, self._variances, self._axes)
         return Shared(means, self.weights, self._variances, self._axes)
 
-    # --- the law ---
-
     @property
     def _law(self) -> tuple[Any, ...]:
         return self.means, self.weights, self.component_covariance
@@ -145,8 +143,6 @@ class Mixture(World):
     def _least_variance(self) -> float:
         return float(self._variances.min())
 
-    # --- blocks ---
-
     @property
     def _rows(self) -> int:
         return BLOCK // max(self.d, self._components.size if isinstance(self._components, Individual) else len(self.means))
@@ -194,8 +190,6 @@ class Mixture(World):
             index = rng.choice(count, size=n, p=self.weights)
         return self._components.draw(index, c, s, rng.standard_normal((n, self.d)))
 
-    # --- constants ---
-
     def score_lipschitz(self, T: float, t_star: float = 0.0) -> float:
         """A Lipschitz constant of s(., t) for t in [t_star, T]; see :mod:`cmbound.worlds.curvature`.
 
@@ -226,8 +220,6 @@ class Mixture(World):
         change = -math.exp(-2 * low) * math.expm1(-2 * (high - low))
         exponent = math.log(v_low / v_high) / 2 + self._ball**2 * change / (2 * v_low * v_high)
         return math.exp(exponent) if exponent < 709 else math.inf
-
-    # --- one dimension ---
 
     @cached_property
     def _sorted(self) -> tuple[Array, Array, Array]:
