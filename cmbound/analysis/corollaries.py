@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sympy
-from sympy import Add, Max, Min, Pow, S
+from sympy import Add, Max, Min, Pow, prod
 
 from cmbound.analysis.expressions import ball
 from cmbound.analysis.minimum import Places
-from cmbound.analysis.orders import analysed_terms, least_order, order, positive, sample, times_of_change
+from cmbound.analysis.orders import analysed_terms, least_order, order, own_symbols, positive, sample, times_of_change
 from cmbound.analysis.records import Order
 from cmbound.catalogue import corollaries as catalogued
 from cmbound.errors import InputError, UnknownNameError
@@ -58,10 +58,8 @@ class Verdict(Result, Record):
         """The order that was derived, in one expression: the claim times the constant, or the product over the limits."""
         if self.ratio is not None:
             return self.ratio * self.corollary.claim
-        product = S.One
-        for x in self.derived.values():
-            product = product * x.expression
-        return product if self.derived and all(x.kind != "undecided" for x in self.derived.values()) else None
+        found = self.derived.values()
+        return prod(x.expression for x in found) if found and all(x.kind != "undecided" for x in found) else None
 
     @property
     def shown(self) -> Cell:
@@ -74,7 +72,6 @@ class Verdict(Result, Record):
         return joined((mixed(symbol(name), Cell(": "), x.cell) for name, x in self.derived.items()), ", ")
 
     def to_dict(self) -> dict[str, Any]:
-        """The corollary and what became of it as JSON-ready data."""
         x = self.corollary
         return {
             **{name: getattr(x, name) for name in ("id", "statement", "exact", "reference", "text")},
@@ -85,8 +82,7 @@ class Verdict(Result, Record):
             "claim": str(x.claim),
             "limits": list(x.limits),
             "ratio": None if self.ratio is None else str(self.ratio),
-            "derived": {name: y.to_dict() for name, y in self.derived.items()},
-            "claimed": {name: y.to_dict() for name, y in self.claimed.items()},
+            **{a: {name: y.to_dict() for name, y in getattr(self, a).items()} for a in ("derived", "claimed")},
         }
 
     def report(self) -> Report:
@@ -99,8 +95,7 @@ def corollaries_report(verdicts: Sequence[Verdict]) -> Report:
     page, document = Body(), Body()
     for x in verdicts:
         page.line(joined((Cell(f"{x.status:<9} {x.corollary.id}: "), prose(x.corollary.text)), ""))
-        source = f"{x.corollary.statement}, {x.corollary.reference}; derived by {x.how}: "
-        page.line(joined((Cell(source), x.shown), ""), 10)
+        page.line(mixed(Cell(f"{x.corollary.statement}, {x.corollary.reference}; derived by {x.how}: "), x.shown), 10)
     counts = ", ".join(f"{sum(x.status == status for x in verdicts)} {status}" for status in ("proved", "refuted", "undecided"))
     page.line(counts)
     for statement in dict.fromkeys(x.corollary.statement for x in verdicts):
@@ -136,10 +131,10 @@ def corollaries() -> tuple[Corollary, ...]:
 
 def corollary(id: str) -> Corollary:
     """The corollary with this id; raises UnknownNameError with the nearest one."""
-    for x in corollaries():
-        if x.id == id:
-            return x
-    raise UnknownNameError("corollary", id, (x.id for x in corollaries()))
+    known = {x.id: x for x in corollaries()}
+    if id not in known:
+        raise UnknownNameError("corollary", id, known)
+    return known[id]
 
 
 @alone
@@ -161,16 +156,11 @@ def check_corollary(claimed: Corollary | str) -> Verdict:
     claim = substituted(sympy.sympify(x.claim), x.substitution)
     ratio = simplified(positive(derived) / positive(claim))
     if ratio.free_symbols <= {sympy.Symbol("C", positive=True)} and ratio.is_positive:
+        found = own_symbols(ratio)
         if not x.exact or ratio == 1:
-            return Verdict(x, "proved", "identity", ratio=_own(ratio))
-        return Verdict(x, "refuted", "identity", ratio=_own(ratio), reason=f"the quantity is {_own(ratio)} times the claim")
-    if x.exact:
-        return _not_equal(x, ratio)
-    return _compared(x, derived, claim)
-
-
-def _own(ratio: Any) -> Any:
-    return ratio.xreplace({y: TABLE[y.name].symbol for y in ratio.free_symbols})
+            return Verdict(x, "proved", "identity", ratio=found)
+        return Verdict(x, "refuted", "identity", ratio=found, reason=f"the quantity is {found} times the claim")
+    return _not_equal(x, ratio) if x.exact else _compared(x, derived, claim)
 
 
 def _not_equal(x: Corollary, ratio: Any) -> Verdict:
@@ -191,28 +181,22 @@ def _compared(x: Corollary, derived: Any, claim: Any) -> Verdict:
     wanted = {name: order(claim, name) for name in x.limits}
     unknown = [name for name in x.limits if "undecided" in (found[name].kind, wanted[name].kind)]
     wrong = [name for name in x.limits if name not in unknown and not _same(found[name], wanted[name])]
-    if wrong:
-        text = ", ".join(f"{name}: {found[name]} instead of {wanted[name]}" for name in wrong)
-        return Verdict(x, "refuted", "orders", derived=found, claimed=wanted, reason=text)
-    if unknown:
-        text = "; ".join(f"{name}: {found[name].reason or wanted[name].reason}" for name in unknown)
-        return Verdict(x, "undecided", "orders", derived=found, claimed=wanted, reason=text)
-    return Verdict(x, "proved", "orders", derived=found, claimed=wanted)
+    status = "refuted" if wrong else "undecided" if unknown else "proved"
+    reason = ", ".join(f"{name}: {found[name]} instead of {wanted[name]}" for name in wrong)
+    reason = reason or "; ".join(f"{name}: {found[name].reason or wanted[name].reason}" for name in unknown)
+    return Verdict(x, status, "orders", derived=found, claimed=wanted, reason=reason)
 
 
 def _times_of_change(x: Corollary) -> Places:
     """The times of change an evaluation would choose best, after the substitution (one that it fixes is fixed)."""
     if not isinstance(x.quantity, str):
         return {}
-    where = times_of_change(find(x.statement), x.options)
-    free = {y: ends for y, ends in where.items() if y not in x.substitution}
+    free = {y: ends for y, ends in times_of_change(find(x.statement), x.options).items() if y not in x.substitution}
     return {y: (substituted(low, x.substitution), substituted(high, x.substitution)) for y, (low, high) in free.items()}
 
 
-def _same(x: Any, y: Any) -> bool:
-    if "zero" in (x.kind, y.kind):
-        return bool(x.kind == y.kind)
-    return x.kind == y.kind and bool(sympy.simplify(x.expression / y.expression) == 1)
+def _same(x: Order, y: Order) -> bool:
+    return x.kind == y.kind and (x.kind == "zero" or bool(sympy.simplify(x.expression / y.expression) == 1))
 
 
 def quantity(x: Corollary) -> Any:
@@ -223,11 +207,10 @@ def quantity(x: Corollary) -> Any:
     terms = analysed_terms(find(x.statement), x.options, {"tau": 1} if keeps_tau else {})
     if x.quantity == "total":
         return Add(*terms.values())
-    names = x.quantity.split("+")
-    for name in names:
+    for name in x.quantity.split("+"):
         if name not in terms:
             raise InputError(f"corollary {x.id!r}: {x.statement} has no term {name!r}; it has {', '.join(terms)}")
-    return Add(*(terms[name] for name in names))
+    return Add(*map(terms.__getitem__, x.quantity.split("+")))
 
 
 def substituted(expr: Any, substitution: Mapping[Any, Any]) -> Any:
@@ -241,18 +224,12 @@ def substituted(expr: Any, substitution: Mapping[Any, Any]) -> Any:
 
 def simplified(ratio: Any) -> Any:
     """A quick simplification that knows Max(x, y)^p = Max(x^p, y^p) for non-negative x and y."""
-    ratio = ratio.replace(_is_power_of_extremum, _powers_inside)
+    ratio = ratio.replace(
+        lambda e: e.is_Pow and isinstance(e.base, Max | Min) and e.exp.is_Rational and e.exp.p != 1,
+        lambda e: Pow(e.base.func(*(x ** abs(e.exp) for x in e.base.args)), 1 if e.exp > 0 else -1),
+    )
     if ratio.count_ops() > 300:
         return ratio
     short = sympy.powsimp(sympy.expand_power_base(sympy.powdenest(ratio, force=True), force=True), force=True)
     short = sympy.cancel(sympy.expand(short)) if short.count_ops() < 200 else short
     return sympy.simplify(short) if short.count_ops() < 60 else short
-
-
-def _is_power_of_extremum(e: Any) -> bool:
-    return bool(e.is_Pow and isinstance(e.base, Max | Min) and e.exp.is_Rational and e.exp.p != 1)
-
-
-def _powers_inside(e: Any) -> Any:
-    p = abs(e.exp)
-    return Pow(e.base.func(*(x**p for x in e.base.args)), 1 if e.exp > 0 else -1)

@@ -14,7 +14,7 @@ from cmbound.numbers import rounded
 from cmbound.reports.cells import Cell, math, mixed, number
 from cmbound.reports.report import Body, Report, Result
 from cmbound.reports.table import Table
-from cmbound.reports.words import formula, joined, prose, symbol
+from cmbound.reports.words import formula, joined, prose, symbol, words
 from cmbound.theory.functions import plain
 from cmbound.theory.notation import TABLE
 from cmbound.theory.records import Theorem
@@ -75,14 +75,11 @@ class Order:
         return Cell("?") if self.kind == "undecided" else formula(self.expression)
 
     def to_dict(self) -> dict[str, Any]:
-        """The order as JSON-ready data."""
         return {
             "limit": self.limit,
             "kind": self.kind,
             "order": None if self.kind == "undecided" else str(self),
-            "exponent": str(self.exponent),
-            "logs": str(self.logs),
-            "rate": str(self.rate),
+            **{name: str(getattr(self, name)) for name in ("exponent", "logs", "rate")},
             "growing": self.growing,
             "leading": str(plain(self.leading)),
             "conditions": [str(x) for x in self.conditions],
@@ -154,7 +151,6 @@ class Orders(Result, Record):
         return (unused_note(self.unused),) if self.unused else ()
 
     def to_dict(self) -> dict[str, Any]:
-        """The orders as JSON-ready data."""
         return {
             "theorem": self.theorem.id,
             "options": {name: getattr(x, "name", x) for name, x in self.options.items()},
@@ -194,13 +190,14 @@ class Orders(Result, Record):
         orders = [x for row in self.rows.values() for x in row.values()]
         conditions = {str(x): x for order in orders for x in order.conditions}
         found += [mixed(Cell("where "), formula(x)) for x in conditions.values()]
-        unknown = [(term, name, x) for term, row in self.rows.items() for name, x in row.items() if x.kind == "undecided"]
-        return (*found, *(Cell(f"undecided: {term}, {name}: {x.reason}") for term, name, x in unknown))
+        for term, row in self.rows.items():
+            found += [Cell(f"undecided: {term}, {name}: {x.reason}") for name, x in row.items() if x.kind == "undecided"]
+        return tuple(found)
 
     def _matrix(self) -> Table:
         """One row for each parameter, one column for each term."""
         columns = self.rows if len(self.terms) > 1 else self.terms
-        header = ("parameter", "limit", *(name.replace("_", " ") for name in columns))
+        header = ("parameter", "limit", *map(words, columns))
         rows = tuple(
             (symbol(name), math(rf"\to {_ENDS[x.limit]}", f"-> {x.limit}"), *(column[name].cell for column in columns.values()))
             for name, x in self.total.items()
@@ -217,30 +214,21 @@ class Orders(Result, Record):
         said = "; terms that are not named tend to a constant" if many else ""
         hidden = (prose(_HIDDEN),) if self.theorem.kind == "order" else ()
         notes = (Cell(f"Leading orders, each parameter on its own, the others fixed{said}."), *hidden, *self._conditions())
-        return Table(
-            ("limit", "total", "terms") if many else ("limit", "order"),
-            rows,
-            "lll" if many else "ll",
-            widths={2: 0.55} if many else {},
-            size="footnotesize",
-            tight=True,
-            notes=(*notes, *map(Cell, self.notes)),
-        )
+        notes = (*notes, *map(Cell, self.notes))
+        header, widths = (("limit", "total", "terms"), {2: 0.55}) if many else (("limit", "order"), {})
+        return Table(header, rows, "l" * len(header), widths=widths, size="footnotesize", tight=True, notes=notes)
 
     def _moving(self, name: str) -> Cell:
         """The terms that depend on a parameter."""
-        found = [(term.replace("_", " "), row[name]) for term, row in self.terms.items()]
-        return joined((mixed(Cell(f"{term} "), x.cell) for term, x in found if not x.constant), ", ")
+        found = {term: row[name] for term, row in self.terms.items() if not row[name].constant}
+        return joined((mixed(Cell(f"{words(term)} "), x.cell) for term, x in found.items()), ", ")
 
     def _in_full(self) -> Table:
         """One row for each term and parameter, as plain text."""
         header = ("term", "parameter", "limit", "kind", "order", "exponent", "logs", "rate", "leading")
-        rows = []
-        for term, row in self.rows.items():
-            for name, x in row.items():
-                data = x.to_dict()
-                rows.append((Cell(term), Cell(name), *(Cell(str(data[key] or "")) for key in header[2:])))
-        return Table(header, tuple(rows), "l" * len(header))
+        data = ({"term": term, "parameter": name} | x.to_dict() for term, row in self.rows.items() for name, x in row.items())
+        rows = tuple(tuple(Cell(str(x[key] or "")) for key in header) for x in data)
+        return Table(header, rows, "l" * len(header))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -264,18 +252,17 @@ class Elasticities(Result, Record):
 
     def report(self) -> Report:
         """The values at the point; without one the expressions, for which a paper has no room."""
-        page, document = Body(), Body()
+        page, document, head = Body(), Body(), ("parameter", "elasticity")
         if self.values is None:
-            rows = [(symbol(name), Cell(x["expression"])) for name, x in self.to_dict().items()]
+            cells = {name: Cell(x["expression"]) for name, x in self.to_dict().items()}
+            for name, x in cells.items():
+                document.line(f"{name}: {x.string()}")
         else:
-            rows = [(symbol(name), number(rounded(x, 5, "nearest"))) for name, x in self.values.items()]
-        table = Table(("parameter", "elasticity"), tuple(rows), "ll" if self.values is None else "lr")
+            cells = {name: number(rounded(x, 5, "nearest")) for name, x in self.values.items()}
+        table = Table(head, tuple((symbol(name), x) for name, x in cells.items()), "ll" if self.values is None else "lr")
         page.line(f"elasticities d log(bound)/d log(parameter){'' if self.values is None else ' at the point'}")
         page.table(table)
-        if self.values is None:
-            for name, x in rows:
-                document.line(f"{name.string()}: {x.string()}")
-        else:
+        if self.values is not None:
             document.table(table)
         return Report(f"elasticities of {self.theorem.id}", page, self.to_dict, table, document)
 
@@ -303,19 +290,13 @@ class Dominance(Result, Record):
         return tuple(x.low for x in self.intervals[1:])
 
     def to_dict(self) -> dict[str, Any]:
-        """The intervals as JSON-ready data."""
-        return {
-            "parameter": self.parameter,
-            "intervals": [{"from": x.low, "to": x.high, "term": x.term} for x in self.intervals],
-            "borders": list(self.borders),
-        }
+        intervals = [{"from": x.low, "to": x.high, "term": x.term} for x in self.intervals]
+        return {"parameter": self.parameter, "intervals": intervals, "borders": list(self.borders)}
 
     def report(self) -> Report:
         """The largest term on each interval."""
-        page = Body()
-        rows = tuple(
-            (*(number(rounded(y, 6, "nearest")) for y in (x.low, x.high)), Cell(x.term.replace("_", " "))) for x in self.intervals
-        )
+        page, ends = Body(), [[number(rounded(y, 6, "nearest")) for y in (x.low, x.high)] for x in self.intervals]
+        rows = tuple((*span, Cell(words(x.term))) for span, x in zip(ends, self.intervals, strict=True))
         heads = (mixed(symbol(self.parameter), Cell(" from")), Cell("to"), Cell("largest term"))
         table = Table(tuple(x.string() for x in heads), rows, "rrl", heads=heads)
         page.table(table)
@@ -330,24 +311,21 @@ def analysis_report(orders: Orders, elasticities: Elasticities | None, dominatin
     if elasticities is None or elasticities.values is None:
         page.line("elasticities: give all parameters with -p for their values (--format json has the expressions)")
     else:
-        slopes, largest = elasticities.report(), (dominating or "none").replace("_", " ")
+        slopes = elasticities.report()
         page.parts += slopes.page.parts
-        page.line(f"largest term there: {largest}")
+        page.line(f"largest term there: {words(dominating)}")
         document.line()
         document.parts += slopes.document.parts
         document.line()
-        document.line(Cell(f"Largest term there: {largest}."))
+        document.line(Cell(f"Largest term there: {words(dominating)}."))
     if along is not None:
         for body in (page, document):
             body.line()
             body.parts += along.report().page.parts
-    return replace(report, data=lambda: _data(orders, elasticities, dominating, along))
 
+    def data() -> dict[str, Any]:
+        slopes = {} if elasticities is None else elasticities.to_dict()
+        moving = None if along is None else along.to_dict()
+        return {**orders.to_dict(), "elasticities": slopes, "dominating_term": dominating, "along": moving}
 
-def _data(orders: Orders, elasticities: Elasticities | None, dominating: str | None, along: Dominance | None) -> dict[str, Any]:
-    return {
-        **orders.to_dict(),
-        "elasticities": {} if elasticities is None else elasticities.to_dict(),
-        "dominating_term": dominating,
-        "along": None if along is None else along.to_dict(),
-    }
+    return replace(report, data=data)

@@ -26,10 +26,8 @@ from cmbound.theory.notation import TABLE
 from cmbound.theory.records import Theorem
 from cmbound.threads import alone
 
-POINTS = 401
-"""Values along a parameter before the borders are refined."""
-_HELD = 1e-4
-"""Relative distance to a limit at which a parameter that was chosen best is taken to be held by it."""
+POINTS = 401  # values along a parameter before the borders are refined
+_HELD = 1e-4  # relative distance to a limit at which a parameter that was chosen best is taken to be held by it
 _CLOSE = 0.02  # a border read off a float64 curve lies within this share
 _BITS = 256  # enough for all but a far horizon, which gets eight times as many
 
@@ -97,24 +95,20 @@ def elasticities(theorem: Theorem | str, **params: Any) -> Elasticities:
     """
     theorem = find(theorem)
     options, numbers = split(params)
-    terms = analysed_terms(theorem, options, _fixed(theorem, numbers), to_leading_order=False)
-    bound = Add(*terms.values())
-    complete = bool(set(numbers) - {"t_star", "tau"})
+    given = exact_point(theorem, numbers)
     at: dict[str, Any] = {}
+    fixed = {name: x for name, x in given.items() if name in ("t_star", "tau")}  # the number of evaluations stays a symbol
+    bound = Add(*analysed_terms(theorem, options, fixed, to_leading_order=False).values())
+    complete = bool(set(numbers) - {"t_star", "tau"})
     if complete:
         at, chosen = _point(theorem, options, numbers)
-        for symbol, (low, high) in times_of_change(theorem, options, exact_point(theorem, numbers)).items():
+        for symbol, (low, high) in times_of_change(theorem, options, given).items():
             bound = bound.subs(symbol, _best_time(bound, symbol, low, high, at))
         bound = _with_active(theorem, bound, at, chosen)
         at |= _polished(bound, at, chosen)
     expressions = {name: _elasticity(bound, name) for name in _varying(bound)}
     values = {name: _value(e, at) for name, e in expressions.items()} if complete else None
     return Elasticities(theorem, {name: by_name(e) for name, e in expressions.items()}, values)
-
-
-def _fixed(theorem: Theorem, numbers: Mapping[str, Any]) -> dict[str, Any]:
-    """What a point puts into the expressions themselves (the number of evaluations stays a symbol)."""
-    return {name: x for name, x in exact_point(theorem, numbers).items() if name in ("t_star", "tau")}
 
 
 def _point(theorem: Theorem, options: Mapping[str, Any], numbers: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -128,10 +122,7 @@ def _point(theorem: Theorem, options: Mapping[str, Any], numbers: Mapping[str, A
 
 
 def _best_time(bound: Any, symbol: Any, low: Any, high: Any, at: Mapping[str, Any]) -> Any:
-    """The best time of change between two rules: a number, or one of the two ends, which moves with the parameters.
-
-    At a best time inside, a small change of it does not matter; at an end it goes where the end goes.
-    """
+    """The best time of change between two rules: a number, or one of the two ends, which moves with the parameters."""
     from scipy.optimize import minimize_scalar
 
     part = Add(*(x for x in Add.make_args(bound) if x.has(symbol)))
@@ -162,19 +153,15 @@ def _with_active(theorem: Theorem, bound: Any, at: Mapping[str, Any], chosen: tu
     for name in chosen:
         symbol = TABLE[name].symbol
         for assumption in theorem.statement_assumptions:
-            if assumption.predicate is None or not assumption.predicate.has(symbol):
-                continue
-            gap = sympy.expand(assumption.predicate.gts - assumption.predicate.lts)
-            if abs(_value(gap, at)) < _HELD * float(at[name]):
-                bound = bound.subs(symbol, sympy.solve(gap, symbol)[0])
+            if assumption.predicate is not None and assumption.predicate.has(symbol):
+                gap = sympy.expand(assumption.predicate.gts - assumption.predicate.lts)
+                if abs(_value(gap, at)) < _HELD * float(at[name]):
+                    bound = bound.subs(symbol, sympy.solve(gap, symbol)[0])
     return bound
 
 
 def _polished(bound: Any, at: Mapping[str, Any], chosen: tuple[str, ...]) -> dict[str, Any]:
-    """Parameters that were chosen best to a few digits, to more of them.
-
-    One whose best value is elsewhere (the choice has limits of its own) stays as it is.
-    """
+    """Parameters that were chosen best to a few digits, to more; one whose best value is elsewhere (it has limits) stays."""
     from scipy.optimize import minimize_scalar
 
     found = dict(at)
@@ -211,9 +198,6 @@ def _step(x: Any, at: Mapping[str, Any]) -> Any:
     if found.contains(0):
         raise UndecidedError("the bound has a kink at this point: an elasticity has no value")
     return sympy.Integer(1 if found > 0 else 0)
-
-
-# --- dominating terms -------------------------------------------------------------------------------------------------
 
 
 @alone

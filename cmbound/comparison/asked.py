@@ -78,16 +78,14 @@ def checked(
 ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Fraction]]:
     """What was given, each thing checked by itself: the numbers, the options, and the exact values of single numbers.
 
-    Args:
-        params: numbers and options.
-        chosen: the statements.
-        moving: numbers that vary besides, at some value.
+    ``moving`` are numbers that vary besides, at some value.
 
     Raises:
         InputError: a name no statement has, two names for one number, or something malformed.
         DomainError: outside its domain.
     """
-    options = {name: x for name, x in params.items() if name in OPTIONS and x is not None}
+    numbers = {name: x for name, x in params.items() if x is not None}
+    options = {name: numbers.pop(name) for name in params if name in OPTIONS and name in numbers}
     for name, names in _ALLOWED.items():
         if name in options:
             choose(name if name != "to" else "value of to", options[name], names)
@@ -97,7 +95,6 @@ def checked(
         choose("grid", options["grid"], KINDS)
     if "preset" in options:
         preset(options["preset"])
-    numbers = {name: x for name, x in params.items() if name not in OPTIONS and x is not None}
     every = {**numbers, **(moving or {})}
     if {"h", "N"} <= set(every) and ("grid" in options or "preset" in options):
         raise InputError("give h or N, not both, with a grid: its largest step is taken where a statement asks for h")
@@ -105,8 +102,7 @@ def checked(
 
 
 def _exact(numbers: Mapping[str, Any], theorems: Sequence[Theorem]) -> dict[str, Fraction]:
-    known = tuple(name for name in PUBLIC if any(accepts(x, name) for x in theorems))
-    found = {}
+    known, found = tuple(name for name in PUBLIC if any(accepts(x, name) for x in theorems)), {}
     for name, value in numbers.items():
         if name not in known and name in PUBLIC:
             raise InputError(f"no statement has a parameter {name!r}; they take {', '.join(known)}")
@@ -114,10 +110,14 @@ def _exact(numbers: Mapping[str, Any], theorems: Sequence[Theorem]) -> dict[str,
             raise UnknownNameError("parameter", name, known)
         if isinstance(value, str) and value.strip() == "delta" and name == "t_star":
             continue
-        if _is_list(value) or (isinstance(value, str) and "," in value):
-            _check_list(name, value.split(",") if isinstance(value, str) else list(value))
-        else:
+        values = value.split(",") if isinstance(value, str) and "," in value else value
+        if not _is_list(values):
             found[name] = _inside(name, value, TABLE[name].domain)
+        elif not TABLE[name].per_step:
+            raise InputError(f"{name} must be one number, got a list")
+        else:
+            for i, x in enumerate(values):
+                _inside(f"{name}[{i}]", x, _LISTED if name == "L_f" else TABLE[name].domain)
     for alias, name in ALIASES.items():
         if alias in numbers and name in numbers:
             raise InputError(f"give {alias} or {name}, not both")
@@ -126,13 +126,6 @@ def _exact(numbers: Mapping[str, Any], theorems: Sequence[Theorem]) -> dict[str,
 
 def _is_list(value: Any) -> bool:
     return not isinstance(value, str) and (isinstance(value, Sequence) or getattr(value, "ndim", 0) > 0)
-
-
-def _check_list(name: str, values: Sequence[Any]) -> None:
-    if not TABLE[name].per_step:
-        raise InputError(f"{name} must be one number, got a list")
-    for i, x in enumerate(values):
-        _inside(f"{name}[{i}]", x, _LISTED if name == "L_f" else TABLE[name].domain)
 
 
 def _inside(name: str, value: Any, domain: Domain) -> Fraction:
@@ -148,19 +141,11 @@ def shown_text(value: Any) -> Any:
 
 
 class Given:
-    """Where the parameters of each statement come from: what the user gave.
+    """Where the parameters of each statement come from: what the user gave, numbers and options by name."""
 
-    Args:
-        numbers: numbers by name.
-        options: options by name.
-    """
-
-    measured: tuple[str, ...] = ()
-    """Names of the parameters that were measured."""
-    readings: tuple[str, ...] = ()
-    """Other readings of an assumption that were measured too."""
-    notes: tuple[str, ...] = ()
-    """How the parameters are known."""
+    measured: tuple[str, ...] = ()  # names of the parameters that were measured
+    readings: tuple[str, ...] = ()  # other readings of an assumption that were measured too
+    notes: tuple[str, ...] = ()  # how the parameters are known
 
     def __init__(self, numbers: Mapping[str, Any], options: Mapping[str, Any]) -> None:
         self.numbers, self.options = dict(numbers), dict(options)
@@ -208,8 +193,7 @@ class Given:
             numbers = dict(zip(ends, (nodes[0], nodes[-1]), strict=True)) | numbers
         if wants_step(theorem) and self.step is not None:
             numbers = {"h": math.nextafter(self.step, math.inf)} | numbers
-        found = _accepted(theorem, numbers)
-        return found | self.derived(theorem) | fitting_options(theorem, self.options)
+        return _accepted(theorem, numbers) | self.derived(theorem) | fitting_options(theorem, self.options)
 
     def derived(self, theorem: Theorem) -> dict[str, Any]:
         """Those of its parameters that follow from others (see :data:`cmbound.comparison.readings.DERIVED`)."""
@@ -220,9 +204,8 @@ class Given:
         """The largest step of the grid, for statements that ask for h (None: no grid, or one that lacks something)."""
         for theorem in all_statements():
             if theorem.uses_profile:
-                numbers = _accepted(theorem, self.numbers)
                 with suppress(CmboundError):
-                    setting = resolve(theorem, numbers | fitting_options(theorem, self.options))
+                    setting = resolve(theorem, _accepted(theorem, self.numbers) | fitting_options(theorem, self.options))
                     return None if setting.grid is None else float(np.max(np.diff(nodes_of(setting, Floats()))))
         return None
 
@@ -240,13 +223,7 @@ def wants_step(theorem: Theorem) -> bool:
 
 def fitting_options(theorem: Theorem, options: Mapping[str, Any]) -> dict[str, Any]:
     """The options that mean something for the statement (a clock it is not stated in is left in, and is the reason)."""
-    left_out = set()
-    if not theorem.uses_profile:
-        left_out |= {"profile", "grid", "teacher"}
-    if not theorem.has_target:
-        left_out.add("to")
-    if not theorem.uses_start:
-        left_out.add("start")
-    if theorem.clock != "ou":
-        left_out.add("clock")  # its parameters are those of its own clock
-    return {name: x for name, x in options.items() if name not in left_out}
+    means = dict.fromkeys(("profile", "grid", "teacher"), theorem.uses_profile)
+    means |= {"to": theorem.has_target, "start": theorem.uses_start}
+    means["clock"] = theorem.clock == "ou"  # the parameters of another are those of its own clock
+    return {name: x for name, x in options.items() if means.get(name, True)}

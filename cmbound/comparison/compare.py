@@ -8,24 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+from cmbound.comparison import records
 from cmbound.comparison.asked import Given, checked, checked_readings, fitting_options, selected, wants_step
 from cmbound.comparison.implied import BALL, implied
 from cmbound.comparison.readings import DERIVED, denied, meanings
-from cmbound.comparison.records import (
-    NOT_APPLICABLE,
-    NOT_EVALUABLE,
-    ORDER,
-    RANKED,
-    UNCONFIRMED,
-    Comparison,
-    Row,
-    ranking,
-    target_of,
-)
+from cmbound.comparison.records import NOT_APPLICABLE, ORDER, RANKED, UNCONFIRMED, Comparison, Row, ranking, target_of
 from cmbound.errors import CmboundError
 from cmbound.evaluation.point import evaluate
 from cmbound.numbers import rounded, text_of
@@ -34,8 +24,7 @@ from cmbound.theory.records import Theorem
 from cmbound.theory.variants import TIERS, choose
 from cmbound.threads import alone
 
-NOT_ERRORS = ("step size",)
-"""Metrics in which a smaller number is not better."""
+NOT_ERRORS = ("step size",)  # metrics in which a smaller number is not better
 
 
 @alone
@@ -59,12 +48,7 @@ def compared(
     tier: str,
     params: Mapping[str, Any],
 ) -> Comparison:
-    """Every statement at one point, with the parameters ``source`` has for it.
-
-    Args:
-        source: makes it from what was given: the numbers, the options, and the exact values of single numbers.
-        statements, metric, assume, tier, params: as for :func:`cmbound.compare`.
-    """
+    """:func:`cmbound.compare` with the parameters that ``source`` makes of the numbers, options and exact values of numbers."""
     choose("tier", tier, TIERS)
     chosen = selected(statements, metric)
     checked_readings(assume, chosen)
@@ -78,12 +62,7 @@ def compared(
 
 
 def _row(
-    theorem: Theorem,
-    source: Given,
-    own_constant: bool,
-    assume: tuple[str, ...],
-    tier: str,
-    values: Mapping[str, Fraction],
+    theorem: Theorem, source: Given, own_constant: bool, assume: tuple[str, ...], tier: str, values: Mapping[str, Fraction]
 ) -> Row:
     try:
         params = source(theorem)
@@ -93,7 +72,8 @@ def _row(
     if not theorem.confirmed and not theorem.evaluable:
         return Row(theorem, UNCONFIRMED, target, reason="its form is not confirmed, and no formula is recorded")
     if not theorem.evaluable:
-        return Row(theorem, NOT_EVALUABLE, target, reason="its formula is not known in full: see the table of complexities")
+        reason = "its formula is not known in full: see the table of complexities"
+        return Row(theorem, records.NOT_EVALUABLE, target, reason=reason)
     refused = denied(theorem, source.options, source.derived(theorem), assume)
     if refused:
         return Row(theorem, NOT_APPLICABLE, target, reason=refused)
@@ -104,7 +84,8 @@ def _row(
     try:
         found = evaluate(theorem, params, tier=tier)
     except CmboundError as error:
-        return Row(theorem, NOT_APPLICABLE, target, reason=_shortened(theorem, str(error)))
+        text = str(error).removeprefix(f"{theorem.id}: ").removeprefix(f"{theorem.id} ")  # the row names the id already
+        return Row(theorem, NOT_APPLICABLE, target, reason=text.replace(f" of {theorem.id} ", " "))
     if not theorem.confirmed:
         return Row(theorem, UNCONFIRMED, target, found, reason="its form is not confirmed: it is never ranked")
     if theorem.metric in NOT_ERRORS:
@@ -127,27 +108,15 @@ def _trivial(row: Row, values: Mapping[str, Fraction]) -> float | None:
     return float(values["m2"]) if row.column == "W2 to p_data" and "m2" in values else None
 
 
-def _shortened(theorem: Theorem, text: str) -> str:
-    """The message without the id, which the row names already."""
-    for start in (f"{theorem.id}: ", f"{theorem.id} "):
-        text = text.removeprefix(start)
-    return text.replace(f" of {theorem.id} ", " ")
-
-
 def _ranked(rows: tuple[Row, ...]) -> tuple[Row, ...]:
     """Places within each column, by the upper ends; equal ones share a place."""
+    ends = [(x.column, x.evaluation.upper) for x in rows if x.status == RANKED and x.evaluation is not None]
 
-    def rank(row: Row) -> int:
-        return 1 + sum(_upper(x) < _upper(row) for x in rows if x.status == RANKED and x.column == row.column)
+    def rank(row: Row) -> int | None:
+        found = row.evaluation if row.status == RANKED else None
+        return None if found is None else 1 + sum(name == row.column and upper < found.upper for name, upper in ends)
 
-    return tuple(replace(x, rank=rank(x)) if x.status == RANKED else x for x in rows)
-
-
-def _upper(row: Row) -> Decimal:
-    return Decimal("Infinity") if row.evaluation is None else row.evaluation.upper
-
-
-# --- what a reader must be told ---------------------------------------------------------------------------------------
+    return tuple(replace(x, rank=rank(x)) for x in rows)
 
 
 def _step_note(rows: tuple[Row, ...], source: Given) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import eq, gt, lt
 from typing import Any
 
 from sympy import Dummy, Integer, S
@@ -28,17 +29,14 @@ from cmbound.theory.notation import N, R, T, delta, eps, h
 from cmbound.theory.records import Corollary, Theorem
 from cmbound.threads import alone
 
-OWN = ("lyu2023", "cmbound")
-"""Sources whose complexities are those of consistency models; the others are compared with them."""
-PAPER = "lyu2023"
-"""The paper whose complexities get verdicts."""
+OWN = ("lyu2023", "cmbound")  # sources whose complexities are those of consistency models; the others are compared with them
+PAPER = "lyu2023"  # the paper whose complexities get verdicts
 NAMES = ("eps", "d", "L_s", "L_f", "R", "m2", "L_map")
 PINSKER, ON_A_BALL = "Pinsker's inequality", "W2^2 <= 4 R^2 TV on a ball of radius R"
 
 _NARROW: Mapping[str, Any] = FrozenDict({"layout": "headings", "size": "scriptsize", "tight": True})
 """How the tables are set in a paper."""
-_SHORT = FrozenDict({M: (Dummy("M", positive=True), "M")})
-"""What stands for a maximum in a paper (the notes say so)."""
+_SHORT = FrozenDict({M: (Dummy("M", positive=True), "M")})  # what stands for a maximum in a paper (the notes say so)
 
 _CONVERSIONS: dict[tuple[str, str], tuple[Any, str]] = {
     ("KL^(1/2)", "TV"): (eps, PINSKER),
@@ -79,7 +77,6 @@ class Complexity(Result, Record):
 
     @property
     def id(self) -> str:
-        """Id of the statement."""
         return self.theorem.id
 
     @property
@@ -115,12 +112,10 @@ class Complexity(Result, Record):
         return self.id if self.recipe or self.known in ("verbatim", "derived") else f"{self.id} ({self.known})"
 
     def to_dict(self) -> dict[str, Any]:
-        """The complexity as JSON-ready data."""
         return {
             **{name: getattr(self, name) for name in ("id", "metric", "target", "recorded", "recipe", "unconfirmed", "through")},
             "steps": str(self.expression),
-            "exponents": {label(name): str(x) for name, x in self.exponents.items()},
-            "logs": {label(name): str(x) for name, x in self.logs.items()},
+            **{a: {label(name): str(x) for name, x in getattr(self, a).items()} for a in ("exponents", "logs")},
             "known": self.theorem.known,
             "reference": str(self.theorem.reference),
         }
@@ -150,17 +145,14 @@ class Against(Result, Record):
     @property
     def verdict(self) -> str:
         """``matches``, or what it is better and worse in."""
-        parts = [f"{word} in {', '.join(map(self._pair, names))}" for word, names in self._words() if names]
-        text = "; ".join(parts) if self.better or self.worse else f"matches in {', '.join(map(self._pair, self.same))}"
+        pairs = {word: ", ".join(map(self._pair, names)) for word, names in self._words()}
+        found = {word: x for word, x in pairs.items() if x} or {"matches": ""}
+        text = "; ".join(f"{word} in {x}" for word, x in found.items())
         present = {x.name for x in self.theirs.expression.free_symbols}
-        extra = [x for x in self.worse if x not in present]
-        if extra:
-            text += f" (not in theirs: {', '.join(extra)})"
-        return (
-            text
-            if self.comparable
-            else f"not the same accuracy ({self.ours.column} against {self.theirs.column}): as numbers {text}"
-        )
+        extra = ", ".join(x for x in self.worse if x not in present)
+        text += f" (not in theirs: {extra})" if extra else ""
+        different = f"not the same accuracy ({self.ours.column} against {self.theirs.column}): as numbers {text}"
+        return text if self.comparable else different
 
     def _words(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
         return ("better", self.better), ("matches", self.same), ("worse", self.worse)
@@ -180,17 +172,11 @@ class Against(Result, Record):
         return f"{self.ours.id} against {self.theirs.id}{word}{through}, {steps}: {self.verdict}"
 
     def to_dict(self) -> dict[str, Any]:
-        """The verdict as JSON-ready data."""
-        return {
-            "ours": self.ours.id,
-            "theirs": self.theirs.id,
-            "steps": [str(self.ours.expression), str(self.theirs.expression)],
-            "through": self.theirs.through,
-            "comparable": self.comparable,
-            **{word: [label(x) for x in names] for word, names in self._words()},
-            "unconfirmed": self.theirs.unconfirmed,
-            "verdict": self.verdict,
-        }
+        ours, theirs = self.ours, self.theirs
+        steps = {"steps": [str(ours.expression), str(theirs.expression)], "through": theirs.through}
+        words = {word: [label(x) for x in names] for word, names in self._words()}
+        said = {"unconfirmed": theirs.unconfirmed, "verdict": self.verdict}
+        return {"ours": ours.id, "theirs": theirs.id, **steps, "comparable": self.comparable, **words, **said}
 
     def report(self) -> Report:
         """The two side by side, and the verdict."""
@@ -233,14 +219,13 @@ def complexities(statements: Iterable[str | Theorem] | None = None) -> tuple[Com
         own = [] if theorem.complexity is None else [complexity_of(theorem, theorem.complexity, recorded=True)]
         for x in corollaries():
             steps = _steps(x) if x.statement == theorem.id else None
-            if steps is None:
-                continue
-            new = complexity_of(theorem, steps, recipe=x.id)
-            same = next((i for i, y in enumerate(own) if y.exponents == new.exponents), None)
-            if same is None:
-                own.append(new)
-            elif not own[same].recipe:
-                own[same] = replace(own[same], recipe=x.id)
+            if steps is not None:
+                new = complexity_of(theorem, steps, recipe=x.id)
+                same = next((i for i, y in enumerate(own) if y.exponents == new.exponents), None)
+                if same is None:
+                    own.append(new)
+                elif not own[same].recipe:
+                    own[same] = replace(own[same], recipe=x.id)
         found += own
     return _without_doubles(found)
 
@@ -272,16 +257,10 @@ def complexity_of(theorem: Theorem, expression: Any, *, recorded: bool = False, 
 
 def exponents_of(expression: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """Powers by parameter (of 1/eps for eps), and powers of logarithms."""
-    powers, logs = {}, {}
     present = {x.name for x in expression.free_symbols}
-    for name in (*(x for x in NAMES if x in present), *sorted(present - set(NAMES))):
-        found = order(expression, name)
-        power = -found.exponent if name == "eps" else found.exponent
-        if power != 0:
-            powers[name] = power
-        if found.logs != 0:
-            logs[name] = found.logs
-    return powers, logs
+    found = {name: order(expression, name) for name in (*(x for x in NAMES if x in present), *sorted(present - set(NAMES)))}
+    powers = {name: -x.exponent if name == "eps" else x.exponent for name, x in found.items() if x.exponent != 0}
+    return powers, {name: x.logs for name, x in found.items() if x.logs != 0}
 
 
 def _steps(x: Corollary) -> Any:
@@ -304,23 +283,14 @@ def against(ours: Complexity, theirs: Complexity) -> Against:
     names += sorted({*ours.exponents, *theirs.exponents} - set(names))
     gaps = {x: ours.exponents.get(x, Integer(0)) - theirs.exponents.get(x, Integer(0)) for x in names}
     comparable = ours.metric == theirs.metric and ours.target == theirs.target != ""
-    return Against(
-        ours,
-        theirs,
-        comparable,
-        better=tuple(x for x in names if gaps[x] < 0),
-        same=tuple(x for x in names if gaps[x] == 0),
-        worse=tuple(x for x in names if gaps[x] > 0),
-    )
+    return Against(ours, theirs, comparable, *(tuple(x for x in names if holds(gaps[x], 0)) for holds in (lt, eq, gt)))
 
 
 def converted(theirs: Complexity, metric: str) -> Complexity | None:
     """A complexity brought to another metric, where an inequality allows it (on a ball: only of distances to the data law)."""
-    if theirs.metric == metric or (theirs.metric, metric) not in _CONVERSIONS:
+    if (theirs.metric, metric) not in _CONVERSIONS or (metric == "W2" and theirs.target != "p_data"):
         return None
     accuracy, through = _CONVERSIONS[theirs.metric, metric]
-    if metric == "W2" and theirs.target != "p_data":
-        return None
     expression = theirs.expression.subs(eps, accuracy)
     exponents, logs = exponents_of(expression)
     return replace(theirs, metric=metric, expression=expression, exponents=exponents, logs=logs, through=through)
@@ -343,10 +313,8 @@ def verdicts(found: Iterable[Complexity] | None = None) -> tuple[Against, ...]:
         if x.theorem.reference.key == PAPER and all(x.exponents != y.exponents or x.column != y.column for y in mine):
             mine.append(x)
     result = []
-    for ours in mine:
-        for theirs in (x for x in rows if not x.own):
-            if ("R" in ours.exponents) != ("R" in theirs.exponents):
-                continue  # data that are bounded against data with Lipschitz scores
+    for ours in mine:  # data that are bounded are not compared with data with Lipschitz scores
+        for theirs in (x for x in rows if not x.own and ("R" in ours.exponents) == ("R" in x.exponents)):
             direct, brought = against(ours, theirs), converted(theirs, ours.metric)
             if direct.comparable or ours is mine[0]:
                 result.append(direct)

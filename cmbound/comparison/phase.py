@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -32,12 +33,12 @@ from cmbound.threads import alone
 Array = npt.NDArray[np.float64]
 Whole = npt.NDArray[np.int64]
 Evaluate = Callable[[Mapping[str, Array]], Array]
+Best = Callable[[Mapping[str, Array]], Whole]
 
 NONE = -1  # no statement applies at this point
 MAX_POINTS = 10**6  # a plane of a thousand squared; a page shows no more
 TOLERANCE = 1e-9  # of a border, as a share of its place
-_SHOWN = 30
-"""Borders that are printed: a terminal and a page hold no more."""
+_SHOWN = 30  # borders that are printed: a terminal and a page hold no more
 
 
 @dataclass(frozen=True)
@@ -104,18 +105,14 @@ class Phase(Result, Record):
         x, y = np.meshgrid(self.x, self.y)
         axes = {self.x_name: x.ravel()} | ({self.y_name: y.ravel()} if self.y_name else {})
         values = {name: self.values[name].ravel() for name in self.names}
-        return {**axes, **values, "winner": [self.name(int(i)) for i in self.winners.ravel()]}
+        names = (*self.names, "")  # none has number -1, the last one
+        return {**axes, **values, "winner": [names[i] for i in self.winners.ravel()]}
 
     def csv(self) -> str:
         """The columns with a header line; nothing where a number does not exist."""
         return csv_text([self.columns, *zip(*self.columns.values(), strict=True)])
 
-    def name(self, number: int) -> str:
-        """The id of a winner, empty for none."""
-        return "" if number == NONE else self.names[number]
-
     def to_dict(self) -> dict[str, Any]:
-        """The diagram as JSON-ready data."""
         return {
             **{name: getattr(self, name) for name in ("x_name", "y_name", "constant")},
             "x": self.x.tolist(),
@@ -138,17 +135,17 @@ class Phase(Result, Record):
         notes = (*granted, *self.notes)
         more = f"({len(self.borders) - _SHOWN} more; --format json has them all)" if len(self.borders) > _SHOWN else ""
         wins = {name: f"{100 * x:.1f}" for name, x in self.shares().items()}
-        empty = float(np.mean(self.winners == NONE))
-        none = {"none applies": f"{100 * empty:.1f}"} if empty else {}
+        if np.any(self.winners == NONE):
+            wins["none applies"] = f"{100 * np.mean(self.winners == NONE):.1f}"
         page, document, borders = Body(), Body(), self._borders()
         page.line(title)
         for note in notes:
             page.line(f"note: {note}")
-        for name, share in {**{f"{x} wins": y for x, y in wins.items()}, **none}.items():
-            page.line(f"{name} at {share}% of the points", 2)
+        for name, share in wins.items():
+            page.line(f"{name}{' wins' if name in self.names else ''} at {share}% of the points", 2)
         page.line()
         page.line("borders, refined by bisection" if self.borders else "no border: the winner does not change")
-        rows = tuple((Cell(name), number(share)) for name, share in (wins | none).items())
+        rows = tuple((Cell(name), number(share)) for name, share in wins.items())
         said = (title, *map(named, notes))
         document.table(Table(("smallest", "share (%)"), rows, "lr", size="footnotesize", tight=True, notes=said))
         if self.borders:
@@ -163,15 +160,11 @@ class Phase(Result, Record):
         """Where the winner changes, as far as a page holds it."""
         names = tuple(filter(None, (self.x_name, self.y_name)))
         heads = (*map(symbol, names), *map(Cell, ("along", "best below", "best above")))
-        rows = tuple(
-            (
-                *(number(rounded(z, 8, "nearest")) for z in (x.x, x.y)[: len(names)]),
-                symbol(x.along),
-                *(Cell(z or "none applies") for z in (x.below, x.above)),
-            )
-            for x in self.borders[:_SHOWN]
-        )
-        return Table(tuple(x.string() for x in heads), rows, "r" * len(names) + "lll", heads=heads)
+        rows = []
+        for x in self.borders[:_SHOWN]:
+            place = (number(rounded(z, 8, "nearest")) for z in (x.x, x.y)[: len(names)])
+            rows.append((*place, symbol(x.along), *(Cell(z or "none applies") for z in (x.below, x.above))))
+        return Table(tuple(x.string() for x in heads), tuple(rows), "r" * len(names) + "lll", heads=heads)
 
 
 @alone
@@ -208,7 +201,7 @@ def phase(
     for name in axes:
         if params.get(name) is not None:
             raise InputError(f"{name} varies; leave it out of the parameters")
-    numbers, options, _ = checked(params, chosen, {name: values[0] for name, values in axes.items()})
+    numbers, options, _ = checked(params, chosen, {name: z[0] for name, z in axes.items()})
     where = _checked(chosen, options, numbers)
     for name in axes:
         if not any(accepts(z, name) or any(accepts(z, a) and name in b for a, b in DERIVED.items()) for z in chosen):
@@ -218,13 +211,12 @@ def phase(
     grid = np.meshgrid(*axes.values())
     points = dict(zip(axes, (z.ravel() for z in grid), strict=True))
     values = {name: f(points).reshape(grid[0].shape if y is not None else (1, -1)) for name, f in functions.items()}
-    winners, names = winner_of(values.values()), tuple(values)
-    x_name, y_name = (*axes, "")[:2]
-    ys = axes[y_name] if y_name else np.zeros(1)
-    borders = _all_borders(functions, names, (x_name, y_name), (axes[x_name], ys), winners)
+    winners = winner_of(values.values())
+    (x_name, y_name), (xs, ys) = (*axes, "")[:2], (*axes.values(), np.zeros(1))[:2]
+    borders = _all_borders(functions, (x_name, y_name), (xs, ys), winners)
     order_forms = tuple(z.id for z in chosen if z.kind == "order")
     constant = str(params["C"]) if order_forms else None
-    return Phase(x_name, y_name, axes[x_name], ys, names, values, winners, borders, where, constant, notes, order_forms)
+    return Phase(x_name, y_name, xs, ys, tuple(values), values, winners, borders, where, constant, notes, order_forms)
 
 
 def winner_of(values: Iterable[Array]) -> Whole:
@@ -237,15 +229,13 @@ def winner_of(values: Iterable[Array]) -> Whole:
 
 
 def _axes(*given: Mapping[str, Any] | None) -> dict[str, Array]:
-    found: dict[str, Array] = {}
-    for name, values in (_axis(one) for one in given if one is not None):
-        if name in found:
-            raise InputError(f"both axes are {name}")
-        found[name] = values
-    size = int(np.prod([len(values) for values in found.values()]))
+    axes = [_axis(one) for one in given if one is not None]
+    if len(axes) > len(dict(axes)):
+        raise InputError(f"both axes are {axes[0][0]}")
+    size = prod(len(values) for _, values in axes)
     if size > MAX_POINTS:
         raise DomainError(f"the plane has {size} points; at most {MAX_POINTS} are allowed")
-    return found
+    return dict(axes)
 
 
 def _axis(one: Mapping[str, Any]) -> tuple[str, Array]:
@@ -254,12 +244,9 @@ def _axis(one: Mapping[str, Any]) -> tuple[str, Array]:
     ((name, given),) = one.items()
     if name not in TABLE:
         raise UnknownNameError("parameter", name, TABLE)
-    if isinstance(given, str):
-        values = axis(name, given)
-        if values is None:
-            raise InputError(f"{name} is {given!r}; an axis is LOW:HIGH:log:COUNT, LOW:HIGH:linear:COUNT or a list")
-    else:
-        values = np.array([float(exact(name, x)) for x in given])
+    values = axis(name, given) if isinstance(given, str) else np.array([float(exact(name, x)) for x in given])
+    if values is None:
+        raise InputError(f"{name} is {given!r}; an axis is LOW:HIGH:log:COUNT, LOW:HIGH:linear:COUNT or a list")
     if len(values) < 2 or np.any(np.diff(values) <= 0):
         raise InputError(f"the values of {name} must increase, and be two or more")
     return name, values
@@ -300,20 +287,13 @@ class _Plane:
         self.anywhere = False
 
     def notes(self, assume: Sequence[str] | None) -> list[str]:
-        """What is taken as granted, and what follows from other numbers.
-
-        Raises:
-            InputError: a reading that is not granted.
-        """
-        found = []
+        """What is taken as granted, and what follows from other numbers; raises InputError for what is not granted."""
         refused = denied(self.theorem, self.options, self.derived, assume or ())
         if refused and assume is not None:
             raise InputError(f"{self.theorem.id}: {refused}")
-        if refused:
-            found.append(f"{self.theorem.id}: taken as granted: {refused.split(': ', 1)[1].split(' (--assume')[0]}")
-        if self.derived:
-            found.append(f"{self.theorem.id}: {', '.join(f'{a} = {b} {c}' for a, (b, c) in DERIVED.items())}")
-        return found
+        found = [f"taken as granted: {refused.split(': ', 1)[1].split(' (--assume')[0]}"] if refused else []
+        found += [", ".join(f"{a} = {b} {c}" for a, (b, c) in DERIVED.items())] if self.derived else []
+        return [f"{self.theorem.id}: {text}" for text in found]
 
     def __call__(self, points: Mapping[str, Array]) -> Array:
         """Values at points (n,), nan where the statement does not apply."""
@@ -327,74 +307,53 @@ class _Plane:
             return np.full(size, self.theorem.approximate(**fixed).total)
         found = np.full(size, np.nan)
         failures: list[CmboundError] = []
-        self._fill(found, fixed, moving, 0, size, failures)
+        single = bool(set(self.theorem.free) - set(fixed) - set(moving))  # the best value is chosen at one point at a time
+        many = 1 if single else size
+
+        def fill(a: int, b: int) -> None:
+            """Evaluate the points a..b-1, halving where one of them lies outside."""
+            at = {name: float(x[a]) if single else x[a:b] for name, x in moving.items()}
+            try:
+                found[a:b] = self.theorem.approximate(**fixed, **at).total
+            except DomainError as error:
+                if b - a == 1:
+                    failures.append(error)
+                    return
+                fill(a, (a + b) // 2)
+                fill((a + b) // 2, b)
+
+        for start in range(0, size, many):
+            fill(start, start + many)
         if failures and np.isnan(found).all() and not self.anywhere:
             raise failures[0]
         self.anywhere = True
         return found
-
-    def _fill(
-        self, found: Array, fixed: Mapping[str, Any], moving: Mapping[str, Array], a: int, b: int, failures: list[CmboundError]
-    ) -> None:
-        """Evaluate the points a..b-1, halving where one of them lies outside."""
-        try:
-            if set(self.theorem.free) - set(fixed) - set(moving):  # the best value is chosen at one point at a time
-                for i in range(a, b):
-                    self._one(found, fixed, {name: float(x[i]) for name, x in moving.items()}, i, failures)
-            else:
-                found[a:b] = self.theorem.approximate(**fixed, **{name: x[a:b] for name, x in moving.items()}).total
-        except DomainError as error:
-            if b - a == 1:
-                failures.append(error)
-                return
-            middle = (a + b) // 2
-            self._fill(found, fixed, moving, a, middle, failures)
-            self._fill(found, fixed, moving, middle, b, failures)
-
-    def _one(self, found: Array, fixed: Mapping[str, Any], at: Mapping[str, float], i: int, failures: list[CmboundError]) -> None:
-        try:
-            found[i] = self.theorem.approximate(**fixed, **at).total
-        except DomainError as error:
-            failures.append(error)
 
 
 # --- borders ----------------------------------------------------------------------------------------------------------
 
 
 def _all_borders(
-    functions: Mapping[str, Evaluate],
-    names: tuple[str, ...],
-    axes: tuple[str, str],
-    values: tuple[Array, Array],
-    winners: Whole,
+    functions: Mapping[str, Evaluate], axes: tuple[str, str], values: tuple[Array, Array], winners: Whole
 ) -> tuple[Border, ...]:
     def best(points: Mapping[str, Array]) -> Whole:
-        return winner_of([functions[name](points) for name in names])
+        return winner_of([f(points) for f in functions.values()])
 
-    found = []
+    found, names = [], (*functions, "")  # none has number -1, the last one
     for along, across, table in ((0, 1, winners), (1, 0, winners.T)):
         if not axes[along] or len(values[along]) < 2:
             continue
         rows, places = np.nonzero(table[:, 1:] != table[:, :-1])
-        other = values[across][rows]
-        low, high = values[along][places], values[along][places + 1]
-        ends = table[rows, places], table[rows, places + 1]
-        for place, side, below, above in _refined(best, axes[along], axes[across], other, low, high, *ends):
+        line, other = values[along], values[across][rows]
+        ends = line[places], line[places + 1], table[rows, places], table[rows, places + 1]
+        for place, side, below, above in _refined(best, axes[along], axes[across], other, *ends):
             x, y = (place, side) if along == 0 else (side, place)
-            below_id, above_id = ("" if i == NONE else names[i] for i in (below, above))
-            found.append(Border(x, y, axes[along], below_id, above_id))
+            found.append(Border(x, y, axes[along], names[below], names[above]))
     return tuple(found)
 
 
 def _refined(
-    best: Callable[[Mapping[str, Array]], Whole],
-    name: str,
-    other_name: str,
-    other: Array,
-    low: Array,
-    high: Array,
-    first: Whole,
-    last: Whole,
+    best: Best, name: str, other_name: str, other: Array, low: Array, high: Array, first: Whole, last: Whole
 ) -> list[tuple[float, float, int, int]]:
     """Every border between neighbouring values, by bisection on all of them at once: place, side, winner below, winner above."""
     integer = TABLE[name].domain.integer
@@ -406,10 +365,8 @@ def _refined(
             wide = (b - a > (1 if integer else TOLERANCE * np.abs(b))) & (a < middle) & (middle < b)
             if not wide.any():
                 break
-            points = {name: middle[wide]} | ({other_name: other[wide]} if other_name else {})
-            here = best(points)
-            same = here == first[wide]
-            where = np.flatnonzero(wide)
+            here = best({name: middle[wide]} | ({other_name: other[wide]} if other_name else {}))
+            same, where = here == first[wide], np.flatnonzero(wide)
             a[where[same]] = middle[wide][same]
             b[where[~same]] = middle[wide][~same]
             above[where[~same]] = here[~same]

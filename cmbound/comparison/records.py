@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from cmbound.numbers import latex_number, plain_decimal, rounded, text_up
 from cmbound.reports.cells import Cell, math, number
 from cmbound.reports.report import Body, Report, Result
 from cmbound.reports.table import Table
-from cmbound.reports.words import joined, named
+from cmbound.reports.words import joined, named, words
 from cmbound.theory.notation import TABLE
 from cmbound.theory.records import Theorem
 
@@ -58,7 +58,6 @@ class Row(Record):
 
     @property
     def id(self) -> str:
-        """Id of the statement."""
         return self.theorem.id
 
     @property
@@ -89,25 +88,20 @@ class Row(Record):
     @property
     def term(self) -> str:
         """The largest term, in words."""
-        name = None if self.evaluation is None else self.evaluation.dominating_term
-        return (name or "none").replace("_", " ")
+        return words(None if self.evaluation is None else self.evaluation.dominating_term)
 
     @property
     def remarks(self) -> str:
         """What is said beside the value."""
-        words = [self.reason] if self.reason else []
-        words += ["vacuous"] if self.vacuous else []
-        words += [f"form {self.theorem.known}"] if self.theorem.known not in ("derived", "verbatim") else []
-        return "; ".join(words)
+        form = "" if self.theorem.known in ("derived", "verbatim") else f"form {self.theorem.known}"
+        return "; ".join(filter(None, (self.reason, "vacuous" if self.vacuous else "", form)))
 
     def to_dict(self) -> dict[str, Any]:
-        """The row as JSON-ready data."""
         theorem, found = self.theorem, self.evaluation
         return {
             **{name: getattr(theorem, name) for name in ("id", "title", "metric", "kind", "known", "clock")},
             **{name: getattr(self, name) for name in ("target", "column", "status", "value", "rank", "reason")},
-            "guarantee": self.guarantee,
-            "vacuous": self.vacuous,
+            **{name: getattr(self, name) for name in ("guarantee", "vacuous")},
             "quantity": theorem.quantity.format(target=self.target),
             "upper": None if found is None else plain_decimal(found.upper),
             "lower": None if found is None else plain_decimal(found.lower),
@@ -146,10 +140,10 @@ class Comparison(Result, Record):
         return f"<Comparison of {len(self.rows)} statements: {', '.join(f'{x}: {y}' for x, y in self.winners.items())}>"
 
     def __getitem__(self, id: str) -> Row:
-        for row in self.rows:
-            if row.id == id:
-                return row
-        raise UnknownNameError("statement", id, (x.id for x in self.rows))
+        rows = {x.id: x for x in self.rows}
+        if id not in rows:
+            raise UnknownNameError("statement", id, rows)
+        return rows[id]
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -174,7 +168,6 @@ class Comparison(Result, Record):
         }
 
     def to_dict(self) -> dict[str, Any]:
-        """The comparison as JSON-ready data."""
         return {
             "parameters": thawed(self.parameters),
             "options": self.shown_options,
@@ -217,6 +210,13 @@ def _page(comparison: Comparison) -> Body:
     page, rows = Body(), comparison.rows
     apart = {status: [x for x in rows if x.status == status] for status in (ORDER, UNCONFIRMED)}
     ranked, rest = [x for x in rows if x.status == RANKED], _inapplicable(comparison)
+
+    def section(title: str, header: str, cells: Sequence[tuple[Cell, ...]], alignment: str) -> None:
+        if cells:
+            page.line()
+            page.line(title)
+            page.table(Table(tuple(header.split(", ")), tuple(cells), alignment))
+
     page.line(
         f"{len(rows)} statements: {len(ranked)} ranked, {len(apart[ORDER])} order forms apart, "
         f"{len(apart[UNCONFIRMED])} unconfirmed, {len(rest)} not applicable or without a formula"
@@ -226,32 +226,19 @@ def _page(comparison: Comparison) -> Body:
     for note in comparison.notes:
         page.line(f"note: {note}")
     for name, best in comparison.winners.items():
-        places = tuple(
+        places = [
             (number(str(x.rank)), Cell(x.id), Cell(x.theorem.kind), x.bound, Cell(x.term), Cell(x.remarks))
             for x in comparison.ranking(name)
-        )
-        page.line()
-        page.line(f"{name}: the best is {best}")
-        page.table(Table(("rank", "statement", "kind", "bound", "largest term", "remarks"), places, "rllrll"))
-    if not ranked:
-        page.line()
-        page.line("no bound applies at these parameters")
-    lines = _implied(comparison)
-    if lines:
-        page.line()
-        for text in lines:
+        ]
+        section(f"{name}: the best is {best}", "rank, statement, kind, bound, largest term, remarks", places, "rllrll")
+    for lines in (() if ranked else ("no bound applies at these parameters",), _implied(comparison)):
+        for text in ("", *lines) if lines else ():
             page.line(text)
     for status, title in ((ORDER, "apart: order forms, whose constant is hidden"), (UNCONFIRMED, "apart: not confirmed")):
-        if apart[status]:
-            cells = tuple((Cell(x.id), Cell(x.column), x.bound, Cell(x.reason)) for x in apart[status])
-            page.line()
-            page.line(title)
-            page.table(Table(("statement", "about", "value", "remarks"), cells, "llrl"))
-    if rest:
-        cells = tuple((Cell(x.id), Cell(x.column), Cell(x.status), Cell(x.reason)) for x in rest)
-        page.line()
-        page.line("not applicable")
-        page.table(Table(("statement", "about", "status", "reason"), cells, "llll"))
+        shown = [(Cell(x.id), Cell(x.column), x.bound, Cell(x.reason)) for x in apart[status]]
+        section(title, "statement, about, value, remarks", shown, "llrl")
+    reasons = [(Cell(x.id), Cell(x.column), Cell(x.status), Cell(x.reason)) for x in rest]
+    section("not applicable", "statement, about, status, reason", reasons, "llll")
     page.line()
     for cell in _given(comparison):
         page.line(cell)
