@@ -29,6 +29,8 @@ MINE = cmbound.Statement.define(
     assumptions=["the manifold is smooth", Symbol("delta") < Symbol("T")],
     reference="someone2026, Theorem 1",
 )
+ROW = TABLE["kap"]
+dict.pop(cast(dict[str, Any], TABLE), "kap")  # known again in each test below, and in no other
 TOML = """
 [[symbol]]
 name = "kap"
@@ -54,6 +56,7 @@ found = cmbound.Statement.define("from-python", {"score": "L_f*eps_sc*(T - delta
 @pytest.fixture(autouse=True)
 def as_before() -> Iterator[None]:
     known = dict(_statements())
+    add(ROW)
     yield
     _statements().clear()
     _statements().update(known)
@@ -103,16 +106,12 @@ def test_functions(term: Any, value: float) -> None:
 
 def test_it_goes_through_pickle_to_a_process_that_knows_no_such_symbol() -> None:
     text = pickle.dumps(MINE)
-    row = TABLE["kap"]
     dict.pop(cast(dict[str, Any], TABLE), "kap")
     assert "kap" not in PUBLIC
-    try:
-        again = pickle.loads(text)
-        assert again == MINE
-        assert TABLE["kap"] == row
-        assert float(again.evaluate(**POINT)) == float(MINE.evaluate(**POINT))
-    finally:
-        add(row)
+    again = pickle.loads(text)
+    assert again == MINE
+    assert TABLE["kap"] == ROW
+    assert float(again.evaluate(**POINT)) == float(MINE.evaluate(**POINT))
 
 
 # --- what is refused ---------------------------------------------------------------------------------------------------
