@@ -50,8 +50,8 @@ from cmbound.theory.profiles import PROFILES
 from cmbound.theory.records import Corollary
 from cmbound.theory.rules import Profile
 from cmbound.theory.variants import EI
+from tests.helpers import Outcome, call, fine, flags, strict
 from tests.latex import compiled, missing_tex
-from tests.test_cli import Outcome, call, fine, flags, strict
 
 POINT = {
     "eps_sc": "1e-3",

@@ -16,8 +16,7 @@ from cmbound.names import WORLDS
 from cmbound.theory.records import Term
 from cmbound.verification import campaign, falsify as search
 from cmbound.verification.laboratories import LABORATORIES
-from tests.test_cli import call, fine
-from tests.test_errors import fails
+from tests.helpers import call, fails, fine
 
 KEYS = {
     "theorem", "kind", "instances", "passed", "violations", "undecided", "skipped", "sampled", "reasons", "max_ratio",

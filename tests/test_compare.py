@@ -37,9 +37,8 @@ from cmbound.theory.notation import L_f, L_s, R, d, eps, m2
 from cmbound.theory.variants import TARGETS
 from cmbound.verification.measured import compare
 from cmbound.worlds import Atoms, Gaussian
+from tests.helpers import BASE, DOMAIN, USAGE, call, fails, fine
 from tests.latex import compiled, missing_tex
-from tests.test_cli import BASE, call, fine
-from tests.test_errors import DOMAIN, USAGE, fails
 from tests.test_figures import legend
 
 POINT: dict[str, Any] = {**BASE, "L_s": "4", "k": "3", "t_hat": "1", "R": "2", "u": "0.1"}

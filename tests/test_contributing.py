@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from textwrap import indent
 
 import pytest
 
@@ -35,7 +36,9 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     catalogue = folder / "cmbound" / "catalogue" / "related.py"
     text, beginning = catalogue.read_text(encoding="utf-8"), "STATEMENTS: tuple[Theorem, ...] = (\n"
     assert text.count(beginning) == 1
-    catalogue.write_text(text.replace(beginning, beginning + block("statement")), encoding="utf-8")
+    catalogue.write_text(
+        text.replace(beginning, beginning + indent(block("statement").rstrip(), "    ") + ",\n"), encoding="utf-8"
+    )
     return folder
 
 

@@ -26,8 +26,7 @@ from cmbound.cli import cli, main
 from cmbound.cli.files import OutputFile
 from cmbound.errors import InputError
 from cmbound.files import Output, check_writable, csv_columns, csv_text, given_or_read, read_text, toml_of, write_files, writing
-from tests.test_cli import call
-from tests.test_errors import one_line
+from tests.helpers import call, one_line
 
 G = ("--preset", "gaussian-2d")
 ID = "explicit-one-step"

@@ -18,7 +18,7 @@ from cmbound.errors import CmboundError, DomainError, InputError, UndecidedError
 from cmbound.evaluation.defining import from_file
 from cmbound.evaluation.statement import _statements, theorem
 from cmbound.theory.notation import PUBLIC, TABLE, Domain, add
-from tests.test_cli import call, fine
+from tests.helpers import call, fine
 
 KAP = cmbound.symbol("kap", domain=">= 0", meaning="curvature of the data manifold", latex=r"\kappa_M")
 POINT: dict[str, Any] = {"L_f": 2, "eps_sc": "0.01", "T": 4, "delta": "0.5", "kap": "1/2"}

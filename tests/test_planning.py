@@ -25,7 +25,7 @@ from cmbound.planning.problem import TERM_OF, rounded, stepped
 from cmbound.planning.records import Budget
 from cmbound.planning.roots import Missed, fewest, largest, smallest
 from cmbound.planning.schedule import schedule
-from tests.test_cli import FORMATS, call, check_format, fine, flags, strict
+from tests.helpers import FORMATS, call, check_format, fine, flags, strict
 
 LAW: dict[str, Any] = {"L_f": "1.05", "d": 2, "m2": "1.2"}
 FAST: dict[str, Any] = {**LAW, "profile": "second-moment"}

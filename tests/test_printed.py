@@ -24,8 +24,8 @@ from cmbound.verification.measured import compare
 from cmbound.verification.request import measured_constant
 from cmbound.verification.simulation import simulate
 from cmbound.worlds import Atoms
+from tests.helpers import call
 from tests.settings import EI, draw, for_profile, for_theorem, one_law
-from tests.test_cli import call
 
 ONE_STEP = cmbound.theorem("explicit-one-step")
 NUMBER = r"-?[0-9]+(?:\.[0-9]+)?(?:e-?[0-9]+)?"

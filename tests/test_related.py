@@ -28,7 +28,7 @@ from cmbound.verification.plants import components
 from cmbound.verification.settings import OFF
 from cmbound.worlds.atoms import Atoms
 from cmbound.worlds.mixture import Mixture
-from tests.test_errors import fails
+from tests.helpers import fails
 
 Array = npt.NDArray[np.float64]
 MULTISTEP, EDM = cmbound.theorem("chen2025-multistep"), cmbound.theorem("brosse2026-edm")

@@ -26,7 +26,7 @@ from cmbound.verification import carried, simulation as module
 from cmbound.verification.request import CHOICES, Run, parse_corrector
 from cmbound.verification.simulation import Simulation, simulate
 from cmbound.worlds import Atoms, Gaussian, Mixture
-from tests.test_cli import call, check_latex, fine, process, strict
+from tests.helpers import call, check_latex, fine, process, strict
 
 GAUSSIAN = ("simulate", "--world", "gaussian")
 ONE = (*GAUSSIAN, "--mean", "1", "--cov", "0.25")

@@ -17,8 +17,7 @@ from cmbound.errors import DomainError
 from cmbound.verification.request import Run
 from cmbound.verification.simulation import simulate
 from cmbound.worlds import Atoms, Gaussian
-from tests.test_cli import call
-from tests.test_errors import one_line
+from tests.helpers import call, one_line
 from tests.test_files import ID, G, arguments
 
 SAID = {

@@ -18,8 +18,7 @@ from cmbound.evaluation.sweeps import axis, chunks, sweep, swept
 from cmbound.papers.figures.sweeps import sweep_figure
 from cmbound.parallel import mapped
 from cmbound.verification.campaign import check
-from tests.test_cli import call, fine
-from tests.test_errors import fails
+from tests.helpers import call, fails, fine
 
 BASE: dict[str, Any] = {"eps_sc": "0.01", "eps_cm": "0.01", "L_f": 1, "m2": 1, "T": 5, "delta": "1e-3", "profile": "universal"}
 ID = "explicit-one-step"

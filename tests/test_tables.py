@@ -35,7 +35,7 @@ from cmbound.theory.compact import compact
 from cmbound.theory.notation import SIGNS, TABLE, WRITTEN
 from cmbound.theory.profiles import PROFILES
 from cmbound.theory.prose import Prose
-from tests.test_cli import call, fine
+from tests.helpers import call, fine
 
 GOLDEN = Path(__file__).parent / "golden"
 SPEC: dict[str, Any] = {
