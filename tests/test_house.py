@@ -336,3 +336,9 @@ def _is_threshold(value: ast.expr) -> bool:
 def test_a_threshold_is_recognised() -> None:
     assert all(_is_threshold(ast.parse(x, mode="eval").body) for x in ("1e-3", "10**6", "(1, 2.5)", "-4", "1 << 20"))
     assert not any(_is_threshold(ast.parse(x, mode="eval").body) for x in ("'a'", "True", "f(3)", "('a', 1)", "x"))
+
+
+def test_the_map_of_the_tests_names_each_file_once() -> None:
+    here = Path(__file__).parent
+    named = re.findall(r"`(test_\w+)`", (here / "README.md").read_text(encoding="utf-8"))
+    assert sorted(named) == sorted(x.stem for x in here.glob("test_*.py"))
