@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, cast
@@ -241,3 +242,51 @@ def test_a_file_that_is_not_there() -> None:
     result = call("evaluate", "--define", "nowhere.py", "x")
     assert result.status == 2
     assert "nowhere.py" in result.err
+
+
+COMMANDS = {
+    "evaluate": ("evaluate", "from-toml"),
+    "show": ("show", "from-toml"),
+    "analyse": ("analyse", "from-toml"),
+    "solve": ("solve", "from-toml", "--target", "0.5"),
+    "sweep": ("sweep", "from-toml", "-p", "kap=0.1:1:log:3"),
+    "compare": ("compare", "--statement", "from-toml", "--statement", "explicit-one-step"),
+    "table": ("table", "assumptions", "--statements", "from-toml"),
+    "plot": ("plot", "terms", "from-toml", "--over", "kap=0.1:1:log:5", "-o", "-"),
+}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_takes_it(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text(TOML, encoding="utf-8")
+    given = (
+        {}
+        if name in ("show", "table", "analyse")
+        else {x: y for x, y in POINT.items() if f"{x}=" not in " ".join(COMMANDS[name])}
+    )
+    if name == "solve":
+        given.pop("eps_sc")
+    out = fine(*COMMANDS[name], "--define", str(path), *(f"-p{x}={y}" for x, y in given.items()))
+    assert ("kap" in out) if name in ("sweep", "plot") else ("from-toml" in out)
+
+
+def test_without_an_experiment_nothing_can_be_checked(tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text(TOML, encoding="utf-8")
+    result = call("check", "from-toml", "--define", str(path))
+    assert result.status == 2
+    assert "names no experiment" in result.err
+    assert len(result.err.splitlines()) == 1
+
+
+def test_a_statement_with_an_experiment_is_checked() -> None:
+    loose = replace(theorem("explicit-tv-early-stopping"), id="mine-too", known="own")
+    tight = replace(loose, sources=tuple(replace(x, expression=x.expression / 10**6) for x in loose.sources))
+    assert cmbound.check(loose, instances=6, seed=1).violations == 0
+    assert cmbound.check(tight, instances=6, seed=1).violations > 0
+
+
+def test_an_option_given_twice_is_an_error() -> None:
+    result = call("evaluate", "explicit-one-step", "--preset", "digits", "--preset", "gaussian-2d")
+    assert (result.status, result.err) == (2, "cmbound: error: --preset is given twice\n")
