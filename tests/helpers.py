@@ -112,7 +112,7 @@ def process(*args: str, **options: Any) -> subprocess.CompletedProcess[str]:
 def fine(*args: str, **options: Any) -> str:
     """What a command that must succeed prints. On a slow machine a long one may have said what it computes."""
     outcome = call(*args, **options)
-    said = [x for x in outcome.err.splitlines() if not re.fullmatch(r"cmbound: \w+ing .*", x)]
+    said = [x for x in outcome.err.splitlines() if not re.fullmatch(r"cmbound: \w+ing:? .*", x)]
     assert (outcome.status, said) == (0, []), outcome
     assert outcome.out.endswith("\n")
     assert not outcome.out.endswith("\n\n")
