@@ -10,16 +10,18 @@ True
 
 from __future__ import annotations
 
+import ast
+import importlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cmbound import catalogue as catalogue
+from cmbound.catalogue import catalogue as catalogue
 
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from cmbound.analysis.corollaries import check_corollary as check_corollary, corollaries as corollaries
     from cmbound.analysis.orders import orders as orders
-    from cmbound.analysis.records import Corollary as Corollary
     from cmbound.analysis.sensitivity import (
         dominance as dominance,
         dominating as dominating,
@@ -27,9 +29,9 @@ if TYPE_CHECKING:
         elasticity as elasticity,
     )
     from cmbound.catalogue.presets import preset as preset
-    from cmbound.comparison.comparison import Comparison as Comparison, compare as compare
     from cmbound.comparison.complexity import complexities as complexities, verdicts as verdicts
     from cmbound.comparison.phase import phase as phase
+    from cmbound.comparison.records import Comparison as Comparison
     from cmbound.errors import (
         CmboundError as CmboundError,
         DomainError as DomainError,
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
         UnknownNameError as UnknownNameError,
     )
     from cmbound.evaluation.records import Approximation as Approximation, Evaluation as Evaluation
-    from cmbound.evaluation.statement import Statement as Statement, theorem as theorem
+    from cmbound.evaluation.statement import Statement as Statement, register as register, theorem as theorem
     from cmbound.evaluation.sweeps import sweep as sweep
     from cmbound.papers.tables import table as table
     from cmbound.planning.budget import solve as solve
@@ -47,65 +49,35 @@ if TYPE_CHECKING:
     from cmbound.planning.schedule import schedule as schedule
     from cmbound.reports.table import Table as Table
     from cmbound.theory.grids import Grid as Grid
-    from cmbound.theory.profiles import PROFILES as PROFILES, Profile as Profile
+    from cmbound.theory.notation import symbol as symbol
+    from cmbound.theory.profiles import PROFILES as PROFILES
     from cmbound.theory.records import (
         Assumption as Assumption,
+        Corollary as Corollary,
         Reference as Reference,
         Term as Term,
         Theorem as Theorem,
     )
+    from cmbound.theory.rules import Profile as Profile
     from cmbound.verification.campaign import check as check
     from cmbound.verification.falsify import falsify as falsify
+    from cmbound.verification.measured import compare as compare
     from cmbound.verification.planted import planted as planted
     from cmbound.verification.simulation import simulate as simulate
     from cmbound.worlds import Atoms as Atoms, Gaussian as Gaussian, Mixture as Mixture
 
-_HOMES = {
-    "comparison.comparison": ("Comparison", "compare"),
-    "comparison.complexity": ("complexities", "verdicts"),
-    "analysis.corollaries": ("check_corollary", "corollaries"),
-    "analysis.orders": ("orders",),
-    "comparison.phase": ("phase",),
-    "analysis.records": ("Corollary",),
-    "analysis.sensitivity": ("dominance", "dominating", "elasticities", "elasticity"),
-    "evaluation.records": ("Approximation", "Evaluation"),
-    "evaluation.statement": ("Statement", "theorem"),
-    "errors": (
-        "CmboundError",
-        "DomainError",
-        "InputError",
-        "MissingParameterError",
-        "UndecidedError",
-        "UnknownNameError",
-    ),
-    "theory.grids": ("Grid",),
-    "reports.table": ("Table",),
-    "planning.budget": ("solve",),
-    "planning.records": ("Budget", "Schedule"),
-    "planning.schedule": ("schedule",),
-    "catalogue.presets": ("preset",),
-    "theory.profiles": ("PROFILES", "Profile"),
-    "theory.records": ("Assumption", "Reference", "Term", "Theorem"),
-    "evaluation.sweeps": ("sweep",),
-    "papers.tables": ("table",),
-    "verification.campaign": ("check",),
-    "verification.falsify": ("falsify",),
-    "verification.planted": ("planted",),
-    "verification.simulation": ("simulate",),
-    "worlds": ("Atoms", "Gaussian", "Mixture"),
-}
-_HOME = {name: module for module, names in _HOMES.items() for name in names}
+_TREE = ast.parse(Path(__file__).read_text(encoding="utf-8"))
+_HOME = {x.name: str(node.module) for node in ast.walk(_TREE) if isinstance(node, ast.ImportFrom) for x in node.names if x.asname}
+"""The public names, each with the module it is in: read off the imports above, so that they are listed once."""
 
-__all__ = ["__version__", *sorted((*_HOME, "catalogue"))]
+__all__ = ["__version__", *sorted(_HOME)]
 
 
 def __getattr__(name: str) -> Any:
     """Load a public name when it is first used: ``import cmbound`` alone imports no numerical library."""
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import importlib
-
-    value = getattr(importlib.import_module(f"cmbound.{_HOME[name]}"), name)
+    value = getattr(importlib.import_module(_HOME[name]), name)
     globals()[name] = value
     return value
 
@@ -114,7 +86,7 @@ def _statement(record: Any) -> Any:
     return __getattr__("theorem")(record)
 
 
-catalogue.present = _statement  # type: ignore[attr-defined]
+catalogue.present = _statement
 
 
 def __dir__() -> list[str]:

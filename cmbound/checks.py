@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import operator
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from cmbound.errors import InputError, UnknownNameError
+from cmbound.errors import DomainError, InputError, UnknownNameError
 
-_LONGEST = 100
+_LONGEST = 100  # characters of what was given: a message is one line
 
 
 def shown(given: Any) -> str:
@@ -53,3 +55,39 @@ def checked_distinct(what: str, names: Iterable[Any]) -> None:
         if name in seen:
             raise InputError(f"{what} must have different names, got {name!r} twice")
         seen.add(name)
+
+
+def checked_float(name: str, given: Any) -> float:
+    """``given`` as a float, which may be infinite or NaN."""
+    try:
+        return float(given)
+    except (TypeError, ValueError):
+        raise InputError(f"{name} is {given!r}; a number is needed") from None
+
+
+def checked_finite(name: str, given: Any) -> float:
+    """``given`` as a float that is finite."""
+    number = checked_float(name, given)
+    if not math.isfinite(number):
+        raise DomainError(f"{name} is {given}; it must be finite")
+    return number
+
+
+def checked_count(name: str, given: Any, least: int = 1) -> int:
+    """``given`` as an integer of at least ``least``."""
+    try:
+        number = operator.index(given)
+    except TypeError:
+        raise InputError(f"{name} is {given!r}; an integer is needed") from None
+    if number < least:
+        raise DomainError(f"{name} is {given}; it must be >= {least}")
+    return number
+
+
+def checked_whole(name: str, given: Any, low: int, high: int) -> int:
+    """``given`` as an integer from ``low`` to ``high``."""
+    if isinstance(given, bool) or not hasattr(given, "__index__"):
+        raise InputError(f"{name} must be an integer, got {given!r}")
+    if not low <= given <= high:
+        raise DomainError(f"{name} must be an integer from {low} to {high}, got {given}")
+    return operator.index(given)

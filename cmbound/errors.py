@@ -8,7 +8,15 @@ from typing import Any
 
 
 class CmboundError(Exception):
-    """Base of every error raised on purpose; its text is one line meant for the user."""
+    """Base of every error raised on purpose; its text is one line meant for the user.
+
+    >>> import cmbound
+    >>> try:
+    ...     cmbound.theorem("explicit-one-stop")
+    ... except cmbound.CmboundError as error:
+    ...     error.exit_status
+    2
+    """
 
     exit_status = 2
 
@@ -32,11 +40,25 @@ def _rebuilt(kind: type[CmboundError], args: tuple[Any, ...]) -> CmboundError:
 
 
 class InputError(CmboundError, ValueError):
-    """Something that cannot be read or understood: a malformed number, file or combination (status 2)."""
+    """Something that cannot be read or understood: a malformed number, file or combination (status 2).
+
+    >>> import cmbound
+    >>> cmbound.theorem("explicit-one-step").evaluate(preset="gaussian-2d", L_f="one")
+    Traceback (most recent call last):
+        ...
+    cmbound.errors.InputError: L_f is 'one', which is not a number (write 0.1, 1e-3 or 1/3)
+    """
 
 
 class UnknownNameError(InputError):
-    """An id, parameter, profile, preset or option value that does not exist (status 2)."""
+    """An id, parameter, profile, preset or option value that does not exist (status 2).
+
+    >>> import cmbound
+    >>> cmbound.theorem("explicit-one-stop")
+    Traceback (most recent call last):
+        ...
+    cmbound.errors.UnknownNameError: unknown statement 'explicit-one-stop'; did you mean 'explicit-one-step'?
+    """
 
     def __init__(self, what: str, given: object, allowed: Iterable[str], hint: str = "") -> None:
         names = list(allowed)
@@ -52,16 +74,38 @@ class UnknownNameError(InputError):
 
 
 class MissingParameterError(InputError):
-    """A parameter the statement needs was not given (status 2)."""
+    """A parameter the statement needs was not given (status 2).
+
+    >>> import cmbound
+    >>> cmbound.theorem("explicit-map-error").evaluate(t=1)
+    Traceback (most recent call last):
+        ...
+    cmbound.errors.MissingParameterError: ...
+    """
 
 
 class DomainError(CmboundError, ValueError):
-    """A parameter outside its domain, or a violated assumption (status 3)."""
+    """A parameter outside its domain, or a violated assumption (status 3).
+
+    >>> import cmbound
+    >>> cmbound.theorem("explicit-one-step").evaluate(preset="gaussian-2d", L_f=0)
+    Traceback (most recent call last):
+        ...
+    cmbound.errors.DomainError: L_f must be a number >= 1, got 0
+    """
 
     exit_status = 3
 
 
 class UndecidedError(CmboundError, ArithmeticError):
-    """A number that could not be enclosed at the highest allowed precision (status 4)."""
+    """A number that could not be enclosed at the highest allowed precision (status 4).
+
+    >>> import cmbound
+    >>> quotient = cmbound.Statement.define("quotient", {"ratio": "eps_sc/eps_cm"})
+    >>> quotient.evaluate(eps_sc=1, eps_cm=0)
+    Traceback (most recent call last):
+        ...
+    cmbound.errors.UndecidedError: quotient: the term ratio has no finite enclosure at these parameters: ...
+    """
 
     exit_status = 4

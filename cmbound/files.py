@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
+import math
 import os
 import re
 import secrets
 import stat
-from collections.abc import Iterator, Sequence
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
 from cmbound.errors import InputError
+from cmbound.numbers import in_full
 
 MOST_BYTES = 2**28
 """Size of the largest text that is read (256 MB): more is a mistake, or a device that never ends."""
@@ -34,9 +38,6 @@ class Output(str):
 def _refuse(path: str | Path, reason: object) -> NoReturn:
     option = path.option if isinstance(path, Output) else ""
     raise InputError(f"{option}{': ' * bool(option)}cannot write {path}: {reason}") from None
-
-
-# --- writing --------------------------------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -86,11 +87,7 @@ def writing(path: str | Path) -> Iterator[IO[bytes]]:
 
 
 def write_files(contents: Sequence[tuple[str | Path, bytes]]) -> None:
-    """Write several files: none takes the place of an old one before all are written.
-
-    Raises:
-        InputError, BrokenPipeError: as for :func:`writing`.
-    """
+    """Write several files (as :func:`writing` does): none takes the place of an old one before all are written."""
     with ExitStack() as stack:
         for path, content in contents:
             stack.enter_context(writing(path)).write(content)
@@ -120,10 +117,10 @@ def check_writable(path: str | Path) -> None:
 
 def same_file(path: str | Path) -> str | None:
     """What two names of one regular file have in common; None for a device or a pipe, which may be written twice."""
-    status = None if _descriptor(path) is not None else _status(path)
-    if _descriptor(path) is not None or (status is not None and not stat.S_ISREG(status.st_mode)):
+    if _descriptor(path) is not None:
         return None
-    return os.path.realpath(path)
+    status = _status(path)
+    return os.path.realpath(path) if status is None or stat.S_ISREG(status.st_mode) else None
 
 
 def _descriptor(path: str | Path) -> int | None:
@@ -181,9 +178,6 @@ def _stream(path: str | Path, opened: Any) -> Iterator[IO[bytes]]:
         raw.close()
 
 
-# --- reading --------------------------------------------------------------------------------------------------------
-
-
 def read_text(path: str | Path) -> str:
     """The text of a file: UTF-8, a byte order mark and the carriage returns at the ends of lines dropped.
 
@@ -203,11 +197,7 @@ def read_text(path: str | Path) -> str:
 
 
 def decoded(stream: IO[bytes], name: str) -> str:
-    """The text of a stream, as for :func:`read_text`; ``name`` is for messages.
-
-    Raises:
-        InputError: no UTF-8 text, or more than 256 MB.
-    """
+    """The text of a stream, as for :func:`read_text`, and refused likewise; ``name`` is for messages."""
     data = stream.read(MOST_BYTES + 1)
     if len(data) > MOST_BYTES:
         raise InputError(f"cannot read {name}: it holds more than {MOST_BYTES // 2**20} MB")
@@ -218,11 +208,7 @@ def decoded(stream: IO[bytes], name: str) -> str:
 
 
 def json_of(text: str, name: str, **hooks: Any) -> Any:
-    """The data in a JSON text, read from the file ``name``; ``hooks`` as for :func:`json.loads`.
-
-    Raises:
-        InputError: no JSON.
-    """
+    """The data in a JSON text, read from the file ``name``, else InputError; ``hooks`` as for :func:`json.loads`."""
     if not text.strip():
         raise InputError(f"cannot read {name} as JSON: it is empty")
     try:
@@ -231,3 +217,49 @@ def json_of(text: str, name: str, **hooks: Any) -> Any:
         raise
     except (ValueError, RecursionError) as error:
         raise InputError(f"cannot read {name} as JSON: {error}") from None
+
+
+def toml_of(text: str, name: str, **hooks: Any) -> dict[str, Any]:
+    """The data in a TOML text, read from the file ``name``, else InputError; ``hooks`` as for :func:`tomllib.loads`."""
+    try:
+        return tomllib.loads(text, **hooks)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"cannot read {name} as TOML: {error}") from None
+
+
+def given_or_read(given: Any, parse: Callable[[str, str], Any]) -> Any:
+    """Data themselves, or what ``parse`` makes of the text (as for :func:`read_text`) and the name of the file at a path."""
+    return parse(read_text(os.fspath(given)), os.fspath(given)) if isinstance(given, str | os.PathLike) else given
+
+
+def csv_text(rows: Iterable[Iterable[Any]]) -> str:
+    """Rows as CSV (RFC 4180): text as it is, numbers in full, nothing where a number does not exist (None, NaN).
+
+    >>> csv_text([("h", "bound"), (1e-4, 2), (1.0, None)])
+    'h,bound\\n0.0001,2\\n1,\\n'
+    """
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n").writerows(map(_field, row) for row in rows)
+    return buffer.getvalue()
+
+
+def _field(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return "" if value is None or math.isnan(value) else in_full(value)
+
+
+def csv_columns(text: str) -> dict[str, list[str]]:
+    """The columns of CSV with a header line, by name.
+
+    Raises:
+        InputError: no line at all, or one with more or fewer fields than the header (the message has its number).
+    """
+    try:
+        lines = {i: x for i, x in enumerate(csv.reader(io.StringIO(text)), 1) if x}
+    except csv.Error as error:
+        raise InputError(f"the data cannot be read as CSV: {error}") from None
+    for i, row in lines.items():
+        if len(row) != len(lines[min(lines)]):
+            raise InputError(f"line {i} of the data cannot be read")
+    return {name: column for name, *column in zip(*lines.values(), strict=True)}

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-PROFILES = (
-    "universal",
-    "universal-integrated",
-    "second-moment",
-    "lipschitz",
-    "lipschitz-decay",
-    "smoothed",
-    "bounded",
-    "atoms",
-)
+PROFILES = ("universal", "universal-integrated", "second-moment", "lipschitz", "lipschitz-decay", "smoothed", "bounded", "atoms")
 GRIDS = ("uniform", "two-stage", "geometric", "edm")
 TEACHERS = ("exponential-integrator", "ddim")
 TARGETS = ("p_data", "p_delta")
 STARTS = ("standard", "matched")
 CLOCKS = ("ou", "ve")
+WORLDS = ("gaussian", "mixture", "atoms")
 TIERS = ("certified", "approximate")
-OPTIONS = ("profile", "grid", "teacher", "to", "start", "clock", "preset", "digits", "tier")
+FORMATS = ("text", "json", "latex", "markdown", "csv", "html")
+"""What a report and a table can be printed as: each is a method or function of this name in :mod:`cmbound.reports`."""
+CHOICES = ("profile", "grid", "teacher", "to", "start", "clock")
+"""What a statement may leave open."""
+OPTIONS = (*CHOICES, "preset", "digits", "tier")
 """What may be given beside the parameters of a statement."""

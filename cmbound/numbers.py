@@ -16,8 +16,8 @@ from typing import Any
 from cmbound.errors import DomainError, InputError
 
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?(/[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?)?")
-_LONGEST = 1000
-_SMALLEST, _LARGEST = Fraction(1, 10**300), Fraction(10**300)
+_LONGEST = 1000  # characters; reading more takes time that grows with their square
+_SMALLEST, _LARGEST = Fraction(1, 10**300), Fraction(10**300)  # a double holds the rest, with room for a square root
 
 
 def parse(name: str, text: str) -> Fraction:
@@ -91,7 +91,7 @@ def text_of(value: Any) -> str:
 # --- as text ----------------------------------------------------------------------------------------------------------
 
 _ROUNDING = {"up": ROUND_CEILING, "down": ROUND_FLOOR, "nearest": ROUND_HALF_EVEN}
-_MOST_DIGITS = 60
+_MOST_DIGITS = 60  # more are told apart as fractions
 
 
 def rounded(x: Decimal | Fraction | float, digits: int = 6, direction: str = "up") -> str:
@@ -146,6 +146,15 @@ def plain_decimal(x: Decimal) -> str:
     text = "".join(map(str, digits)).rstrip("0")
     x = Decimal((sign, tuple(map(int, text)), int(exponent) + len(digits) - len(text)))
     return f"{x:f}" if -6 <= x.adjusted() < 21 else f"{x:e}".replace("e+", "e")
+
+
+def in_full(value: float) -> str:
+    """A double with all its digits, as short as that goes.
+
+    >>> in_full(0.1), in_full(2)
+    ('0.1', '2')
+    """
+    return repr(float(value)).removesuffix(".0")
 
 
 def latex_number(text: str) -> str:

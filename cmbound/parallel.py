@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
-from cmbound.errors import DomainError, InputError
+from cmbound.checks import checked_whole
+from cmbound.errors import InputError
 
 Result = TypeVar("Result")
-CONNECT_SECONDS = 10
-MAX_JOBS = 1024
+CONNECT_SECONDS = 10  # a scheduler that is there answers at once
+MAX_JOBS = 1024  # more processes than machines have cores
 
 
 def mapped(
@@ -30,10 +31,7 @@ def mapped(
     """
     from joblib import Parallel, delayed, parallel_config
 
-    if isinstance(jobs, bool) or not isinstance(jobs, int):
-        raise InputError(f"jobs must be an integer, got {jobs!r}")
-    if not 1 <= jobs <= MAX_JOBS:
-        raise DomainError(f"jobs must be an integer from 1 to {MAX_JOBS}, got {jobs}")
+    checked_whole("jobs", jobs, 1, MAX_JOBS)
     calls = (delayed(function)(*task) for task in tasks)
     if cluster is None:
         yield from Parallel(n_jobs=jobs, return_as="generator")(calls)

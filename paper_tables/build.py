@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import csv
 import importlib
-import io
 import json
 import math
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cmbound.files import writing
+from cmbound.errors import InputError
+from cmbound.files import csv_columns, json_of, read_text, toml_of, writing
+from cmbound.papers.figures.style import save_figure
+from cmbound.papers.tables import table
+from cmbound.verification.campaign import check
 from paper_tables.formulas import HEADER, float_text, formula_files
 from paper_tables.stored import READERS
 
@@ -49,7 +50,7 @@ class Output:
 
 def specs(kind: str) -> dict[str, dict[str, Any]]:
     """The TOML files of ``tables`` or ``figures`` by stem."""
-    return {x.stem: tomllib.loads(x.read_text(encoding="utf-8")) for x in sorted((HERE / kind).glob("*.toml"))}
+    return {x.stem: toml_of(read_text(x), x.name) for x in sorted((HERE / kind).glob("*.toml"))}
 
 
 # --- tables ---------------------------------------------------------------------------------------------------------
@@ -57,11 +58,9 @@ def specs(kind: str) -> dict[str, dict[str, Any]]:
 
 def table_text(spec: Mapping[str, Any]) -> str:
     """A table: name, options, caption, label, digits, siunitx, size; ``rename_headers`` shortens headers."""
-    from cmbound.papers.tables import table
-
     options = dict(spec.get("options", {}))
     if "saved" in options:
-        options["saved"] = json.loads((HERE / options["saved"]).read_text(encoding="utf-8"))
+        options["saved"] = json_of(read_text(HERE / options["saved"]), options["saved"])
     found = table(spec["name"], caption=spec["caption"], label=spec["label"], digits=spec.get("digits", 4), **options)
     if "size" in spec:
         found = replace(found, size=spec["size"])
@@ -81,13 +80,11 @@ def figure_data(spec: Mapping[str, Any], jobs: int = 1) -> Any:
 
 def stored_data(spec: Mapping[str, Any], path: Path) -> Any:
     """The record behind a figure, from its stored CSV."""
-    return READERS[spec["kind"]](spec, path.read_text(encoding="utf-8"))
+    return READERS[spec["kind"]](spec, read_text(path))
 
 
 def draw(spec: Mapping[str, Any], data: Any, path: Path) -> None:
     """Draw a figure."""
-    from cmbound.papers.figures.style import save_figure
-
     make = getattr(importlib.import_module(f"cmbound.papers.figures.{spec['kind']}"), f"{spec['kind']}_figure")
     path.parent.mkdir(parents=True, exist_ok=True)
     save_figure(make(data, **{"width": "page", **spec.get("figure", {})}), path)
@@ -98,8 +95,6 @@ def draw(spec: Mapping[str, Any], data: Any, path: Path) -> None:
 
 def campaign_text(spec: Mapping[str, Any], jobs: int) -> str:
     """Reports of ``cmbound check``, one for each statement and world as its file lists them."""
-    from cmbound.verification.campaign import check
-
     reports = []
     for run in spec["runs"]:
         for id in run["statements"]:
@@ -137,7 +132,11 @@ def same(old: str, new: str, exact: bool) -> bool:
         return old == new
     if new.lstrip().startswith("["):
         return _close(json.loads(old), json.loads(new))
-    return _close(list(csv.reader(io.StringIO(old))), list(csv.reader(io.StringIO(new))))
+    try:
+        stored, made = csv_columns(old), csv_columns(new)
+    except InputError:  # a line of another length
+        return False
+    return list(stored) == list(made) and _close(stored, made)
 
 
 def _close(old: Any, new: Any) -> bool:

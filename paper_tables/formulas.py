@@ -9,15 +9,15 @@ from typing import Any
 import sympy
 
 from cmbound.catalogue import catalogue
+from cmbound.evaluation.statement import Statement
 from cmbound.numbers import latex_number
-from cmbound.papers.tables.words import prose
 from cmbound.reports.cells import escape_latex
+from cmbound.reports.words import prose
 from cmbound.theory import functions
 from cmbound.theory.formulas import latex, statement_parts
 from cmbound.theory.functions import Named, plain
 from cmbound.theory.notation import PARAMETERS, TABLE
 from cmbound.theory.profiles import PROFILES
-from cmbound.theory.records import Theorem
 
 HEADER = "% Written by python -m paper_tables; do not edit.\n"
 SHORT = {"exponential-integrator": "ei", "ddim": "ddim"}
@@ -27,7 +27,7 @@ _CALLED = {"L": "L_s", "H2": "H_2"}
 """Arguments of the named functions that the table of symbols calls otherwise."""
 
 
-def statement(theorem: Theorem) -> str:
+def statement(theorem: Statement) -> str:
     """The display of a statement, each named term on a line of its own (or on two, if it is a long sum)."""
     left, shown = statement_parts(theorem)
     terms = [x for x in theorem.formula() if x.expression != 0]

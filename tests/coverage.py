@@ -18,8 +18,8 @@ from scipy import stats
 
 from cmbound.distances import Estimate, coupling_w2, gaussian_w2, sliced_w2, w2_samples
 from cmbound.sampling import Moments
+from cmbound.verification.carried import _distance
 from cmbound.verification.mixture import LEVEL, distance
-from cmbound.verification.simulation import _distance
 
 Array = npt.NDArray[np.float64]
 Draw = Callable[[np.random.Generator, int], Array]

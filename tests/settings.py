@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from cmbound.theory.formulas import optional_rows, required_rows
 from cmbound.theory.profiles import PROFILES
 from cmbound.theory.records import Theorem
 
@@ -118,7 +119,7 @@ def one_law(given: dict[str, Any]) -> dict[str, Any]:
 
 def for_theorem(theorem: Theorem, values: dict[str, float]) -> dict[str, float]:
     """The values the statement needs (a radius small enough for exp(R^2/delta) where that is the answer, m2 below R)."""
-    found = {name: values[name] for name in (*(x.name for x in theorem.parameters), *theorem.free)}
+    found = {name: values[name] for name in (*(x.name for x in required_rows(theorem)), *theorem.free)}
     if theorem.id == "explicit-map-lipschitz":
         found["R"] *= values["delta"] ** 0.5 / 100
     if theorem.id == "chen2025-multistep":
@@ -142,7 +143,7 @@ def ei_options(theorem: Theorem, values: dict[str, float]) -> Iterator[dict[str,
     """Settings of one statement: one for each exponential-integrator profile, or the statement alone."""
     base = for_theorem(theorem, values)
     if not theorem.uses_profile:
-        if any(x.name == "tau" for x in theorem.optional_parameters):
+        if any(x.name == "tau" for x in optional_rows(theorem)):
             yield {**base, "tau": values["tau"]}
         yield base
         return

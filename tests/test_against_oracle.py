@@ -19,11 +19,9 @@ import pytest
 from mpmath import exp, mpf, workdps
 
 import cmbound
-from cmbound.arithmetic.backend import Floats
 from cmbound.evaluation.paths import choose_pieces
-from cmbound.evaluation.point import at_nodes
 from cmbound.evaluation.setting import resolve
-from cmbound.evaluation.sums import Sums
+from cmbound.evaluation.terms import prepared
 from tests import oracle
 from tests.oracle import Data, Mp, Steps, Terms, mp
 from tests.settings import one_law
@@ -232,9 +230,9 @@ def _rule(piece: Any) -> str:
 
 def chosen(theorem: str, p: Params, end: str | Fraction) -> list[tuple[str, Any, Any]]:
     """The stretches the package chose up to ``end`` (the name of a parameter, or a time): rule, beginning, end."""
-    setting = at_nodes(resolve(cmbound.theorem(theorem), p))
+    setting, sums, _ = prepared(resolve(cmbound.theorem(theorem), p))
     time = setting.values[end] if isinstance(end, str) else end
-    return [(_rule(x), x.start, x.end) for x in choose_pieces(setting, Sums(setting, Floats()), time)]
+    return [(_rule(x), x.start, x.end) for x in choose_pieces(setting, sums, time)]
 
 
 def _place(x: Any) -> Any:
@@ -717,7 +715,7 @@ def test_multistep(teacher: str, kind: str | None, profile: str) -> None:
                 p |= {"k": k, "t_hat": float(times[0])}
             else:
                 p["times"] = [float(t) for t in times]
-            setting = at_nodes(resolve(cmbound.theorem("explicit-multistep"), p))
+            setting, _, _ = prepared(resolve(cmbound.theorem("explicit-multistep"), p))
             names = list(setting.lists["times"]) if "times" in p else ["t_hat"] * (k - 1)
             rows = multistep(p, times, names)
         compare("explicit-multistep", p, lambda rows=rows: rows[-1])  # type: ignore[misc]

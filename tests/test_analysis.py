@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from dataclasses import replace
 from fractions import Fraction
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import mpmath
@@ -19,9 +21,10 @@ from sympy import Add, Integer, Max, Min, Rational, S, Symbol, exp, log, sqrt
 
 import cmbound
 from cmbound.analysis import orders as module
+from cmbound.analysis.corollaries import corollaries_report
 from cmbound.analysis.expressions import OrderUndecidedError, unfolded
 from cmbound.analysis.orders import LIMITS, analysed_terms, order, positive, sample
-from cmbound.analysis.records import Corollary, Order, Orders
+from cmbound.analysis.records import Order, Orders
 from cmbound.analysis.series import leading
 from cmbound.arithmetic import approximate as floats
 from cmbound.catalogue.corollaries import COROLLARIES, HORIZON, RECIPE, STOPPED
@@ -43,8 +46,12 @@ from cmbound.theory.functions import (
     s_rise,
 )
 from cmbound.theory.notation import TABLE, C, L_f, L_s, N, R, T, W_prev, d, delta, eps, eps_cm, eps_sc, h, k, m2, t_hat, t_switch
-from cmbound.theory.profiles import EI, PROFILES, Profile
-from tests.test_cli import Outcome, call, fine, flags, strict
+from cmbound.theory.profiles import PROFILES
+from cmbound.theory.records import Corollary
+from cmbound.theory.rules import Profile
+from cmbound.theory.variants import EI
+from tests.helpers import Outcome, call, fine, flags, strict
+from tests.latex import compiled, missing_tex
 
 POINT = {
     "eps_sc": "1e-3",
@@ -573,6 +580,98 @@ def test_complexity_of_corollary_8_in_numbers() -> None:
     assert positive(eps_sc + eps_cm + Integer(1)).free_symbols != {eps_sc, eps_cm}
 
 
+# --- statements of one's own, and every result ----------------------------------------------------------------------
+
+
+def test_statements_of_ones_own() -> None:
+    own = replace(cmbound.theorem("explicit-training"), id="own-training")
+    point = {name: POINT[name] for name in ("eps_cm", "L_f", "d", "m2", "delta")}
+    assert cmbound.orders(own).total == derived("explicit-training").total
+    assert cmbound.orders(own).to_dict()["theorem"] == "own-training"
+    assert cmbound.elasticities(own, T=5, **point).values == cmbound.elasticities("explicit-training", T=5, **point).values
+    assert cmbound.elasticity(own, "eps_cm") == cmbound.elasticity("explicit-training", "eps_cm")
+    found = cmbound.dominance(own, "T", 1, 30, **point)
+    assert found.theorem == "own-training"
+    assert found.intervals == cmbound.dominance("explicit-training", "T", 1, 30, **point).intervals
+    assert cmbound.dominating(own, T=5, **point) == cmbound.dominating("explicit-training", T=5, **point)
+
+
+@cache
+def results() -> tuple[Any, ...]:
+    """One of each kind."""
+    rest = {x: y for x, y in POINT.items() if x != "h"}
+    return (
+        derived("explicit-multistep", profile="bounded"),
+        cmbound.elasticities("explicit-one-step", profile="universal"),
+        cmbound.elasticities("explicit-one-step", profile="universal", **POINT),
+        cmbound.dominance("explicit-one-step", "h", "1e-7", "1", profile="universal", **rest),
+        cmbound.check_corollary("cor4-recipe"),
+    )
+
+
+def test_results_print_themselves() -> None:
+    for x in results():
+        assert str(x) == x.text() == x.report().render("text")
+        assert x.to_dict() == x.report().data()
+        assert json.loads(json.dumps(x.to_dict())) == x.to_dict()
+        assert x._repr_html_().startswith("<div>")
+        assert "<math" in x._repr_html_()
+        assert x.latex().startswith("% cmbound: ")
+    orders, slopes, values, along, verdict = results()
+    assert fine("analyse", "explicit-multistep", "--profile", "bounded").startswith(orders.text())
+    assert slopes.to_dict()["h"]["value"] is None
+    assert slopes.to_dict()["h"]["expression"] in slopes.report().render("csv")
+    assert values.to_dict()["h"]["value"] == values.values["h"]
+    assert along.to_dict()["borders"] == list(along.borders)
+    assert verdict.to_dict() in strict(fine("analyse", "lyu2023-cor4", "--corollaries", "--format", "json"))
+    assert [repr(x) for x in (along, verdict)] == [
+        "<Dominance: explicit-one-step: the largest term along h>",
+        "<Verdict on cor4-recipe: proved>",
+    ]
+
+
+def test_a_document_names_every_order() -> None:
+    """In a paper each parameter has a row: its order in the total, and in every term that does not tend to a constant."""
+    found = derived("explicit-one-step", profile="universal")
+    rows = [
+        [x.strip() for x in line.strip("| ").split(" | ")]
+        for line in found.report().render("markdown").splitlines()
+        if "to " in line and line.startswith("|")
+    ]
+    assert len(rows) == len(found.parameters)
+    by_limit = dict(zip(found.parameters, rows, strict=True))
+    assert by_limit["d"][1:] == ["$d^{3/2}$", "initialisation $d^{1/2}$, discretisation $d^{3/2}$, early stopping $d^{1/2}$"]
+    assert by_limit["delta"] == [
+        r"$\delta \to 0$",
+        r"$1 / \delta^{1/2}$",
+        r"discretisation $1 / \delta^{1/2}$, early stopping $\delta^{1/2}$",
+    ]
+    assert by_limit["h"][1:] == ["$1$", "discretisation $h$"]
+
+
+@pytest.mark.skipif(bool(missing_tex()), reason=missing_tex() or "pdflatex is here")
+def test_latex_fits_a_page(tmp_path: Path) -> None:
+    statements = (
+        ("explicit-one-step", "lipschitz"),
+        ("explicit-multistep", "second-moment"),
+        ("explicit-tv-underdamped", "bounded"),
+        ("explicit-training", None),
+        ("explicit-map-lipschitz", None),
+        ("lyu2023-cor6", None),
+        ("chen2022-cld", None),
+    )
+    found = [derived(id, **({"profile": profile} if profile else {})).latex() for id, profile in statements]
+    found += [x.latex() for x in results()]
+    whole = ("analyse", "explicit-one-step", "--profile", "universal")
+    found.append(fine(*whole, *flags(POINT), "--format", "latex"))
+    rest = flags({x: y for x, y in POINT.items() if x != "h"})
+    found.append(fine(*whole, *rest, "--along", "h=1e-7:1", "--format", "latex"))
+    found.append(corollaries_report([cmbound.check_corollary(x) for x in COROLLARIES]).render("latex"))
+    assert compiled("\n\\clearpage\n".join(found), tmp_path) == []
+    assert r"\varepsilon_{cm} \to 0" in found[0]
+    assert r"\mathfrak{m}_2 \to \infty" in found[0]
+
+
 # --- the command line -----------------------------------------------------------------------------------------------
 
 
@@ -622,7 +721,7 @@ def test_tables() -> None:
     (row,) = (x for x in rows if (x["term"], x["parameter"]) == ("early_stopping", "delta"))
     assert (row["order"], row["exponent"]) == ("sqrt(delta)", "1/2")
     assert r"\begin{tabular}" in fine("analyse", "explicit-training", "--format", "latex")
-    assert r"$\sqrt{\delta}$" in fine("analyse", "explicit-training", "--format", "markdown")
+    assert r"$\delta^{1/2}$" in fine("analyse", "explicit-training", "--format", "markdown")
     numbers = {x: POINT[x] for x in ("eps_cm", "L_f", "d", "m2", "T", "delta")}
     assert "elasticity" in fine("analyse", "explicit-training", *flags(numbers), "--format", "markdown")
 

@@ -15,9 +15,9 @@ import pytest
 import sympy
 
 import cmbound
-from cmbound.catalogue.presets import PROVENANCES, digits, names
-from cmbound.evaluation.records import Evaluation
-from cmbound.evaluation.records import schema
+from cmbound.catalogue.presets import PROVENANCES, names
+from cmbound.evaluation.records import Evaluation, schema
+from cmbound.papers import digits
 from tests.settings import EI, draw, for_profile, for_theorem
 
 ONE_STEP = cmbound.theorem("explicit-one-step")

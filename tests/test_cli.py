@@ -5,168 +5,55 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
 from math import log, sqrt
 from pathlib import Path
-from typing import Any, NoReturn
-from unittest.mock import patch
+from typing import Any
 
 import jsonschema
 import pytest
 
 import cmbound
-from cmbound.catalogue import ids, presets
+from cmbound.catalogue import presets
 from cmbound.catalogue.bibtex import entries
-from cmbound.cli import main
 from cmbound.evaluation.records import schema
 from cmbound.theory import grids, profiles, variants
 from cmbound.theory.notation import PUBLIC
+from tests.helpers import (
+    BASE,
+    DDIM,
+    EXPLICIT,
+    FORMATS,
+    IDS,
+    POOL,
+    call,
+    check_csv,
+    check_format,
+    check_latex,
+    check_markdown,
+    fine,
+    flags,
+    needed,
+    process,
+    strict,
+    without,
+)
 
 COMMANDS = (
     "list", "show", "cite", "evaluate", "check", "simulate", "sweep", "analyse", "solve", "schedule",
     "compare", "table", "plot", "profiles", "presets", "completion",
 )  # fmt: skip
-IDS = ids()
-EXPLICIT = tuple(x for x in IDS if x.startswith("explicit-"))
-ORDER = tuple(x for x in IDS if x.startswith("lyu2023-"))
-EI, DDIM = "exponential-integrator", "ddim"
-BASE = {
-    "eps_sc": "1e-3",
-    "eps_cm": "1e-3",
-    "L_f": "1.05",
-    "d": "2",
-    "m2": "1.25",
-    "T": "5",
-    "delta": "1e-3",
-    "h": "1e-2",
-}
-POOL = {
-    **BASE,
-    "L_s": "4",
-    "t": "5",
-    "k": "3",
-    "t_hat": "1",
-    "R": "1/10",
-    "tau": "0.5",
-    "sd2": "1",
-    "n_atoms": "7",
-    "C": "2",
-    "eps": "0.1",
-    "eta": "0.01",
-    "u": "0.1",
-    "gamma": "2",
-    "tau_c": "1",
-    "L_phi": "5",
-    "W_prev": "0.5",
-    "KL": "2",
-    "FI": "3",
-    "c_rate": "0.5",
-    "kappa": "0.1",
-    "N": "20",
-    "L_map": "1.5",
-    "eps_est": "0.1",
-    "eps_F": "0.1",
-    "p": "2",
-    "L_os": "0.1",
-    "L_v": "1",
-    "eps_v": "0.1",
-    "eps_w": "0.1",
-    "eps_loss": "0.1",
-    "hbar": "0.1",
-    "sigma_high": "1",
-    "sigma_low": "0.5",
-    "eps_ci": "0.01",
-    "dtau": "0.1",
-}
 
 
 # --- helpers --------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a command leaves behind."""
-
-    status: int
-    out: str
-    err: str
-
-
-def call(*args: str, stdin: str = "", env: Mapping[str, str] | None = None) -> Outcome:
-    """The entry point with these arguments, in this process. An exception it does not handle is a failure of the test."""
-    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
-    code: Any = None
-    with (
-        patch.object(sys, "argv", ["cmbound", *args]),
-        patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode()), encoding="utf-8")),
-        patch.dict(os.environ, env or {}),
-        redirect_stdout(out),
-        redirect_stderr(err),
-    ):
-        try:
-            main()
-        except SystemExit as end:
-            code = end.code
-    assert code is None or isinstance(code, int), code
-    return Outcome(code or 0, *(x.buffer.getvalue().decode() for x in (out, err)))
-
-
-def process(*args: str, **options: Any) -> subprocess.CompletedProcess[str]:
-    """The program in a process of its own."""
-    return subprocess.run([sys.executable, "-m", "cmbound", *args], capture_output=True, text=True, **options)
-
-
-def fine(*args: str, **options: Any) -> str:
-    """What a command that must succeed prints. On a slow machine a long one may have said what it computes."""
-    outcome = call(*args, **options)
-    said = [x for x in outcome.err.splitlines() if not re.fullmatch(r"cmbound: \w+ing .*", x)]
-    assert (outcome.status, said) == (0, []), outcome
-    assert outcome.out.endswith("\n")
-    assert not outcome.out.endswith("\n\n")
-    return outcome.out
-
-
-def flags(params: Mapping[str, str]) -> list[str]:
-    """``-p NAME=VALUE`` for each parameter."""
-    return [x for name, value in params.items() for x in ("-p", f"{name}={value}")]
-
-
-def without(params: Mapping[str, str], *names: str) -> dict[str, str]:
-    """The parameters but these."""
-    return {name: value for name, value in params.items() if name not in names}
-
-
-def needed(id: str) -> dict[str, str]:
-    """A valid value for every parameter the statement must be given."""
-    found = {x.name: POOL[x.name] for x in cmbound.theorem(id).parameters}
-    return {**found, "m2": "0.05"} if id == "chen2025-multistep" else found  # m2 <= R
-
-
-def _sorted_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    names = [name for name, _ in pairs]
-    assert names == sorted(set(names)), f"keys not sorted or not unique: {names}"
-    return dict(pairs)
-
-
-def _no_constant(text: str) -> NoReturn:
-    raise AssertionError(f"{text} is no JSON")
-
-
-def strict(text: str) -> Any:
-    """JSON with sorted, unique keys and without NaN and infinities."""
-    return json.loads(text, object_pairs_hook=_sorted_pairs, parse_constant=_no_constant)
 
 
 def evaluated(id: str, params: Mapping[str, str], *options: str) -> dict[str, Any]:
@@ -179,74 +66,6 @@ def evaluated(id: str, params: Mapping[str, str], *options: str) -> dict[str, An
 def overlap(x: Mapping[str, Any], y: Mapping[str, Any]) -> bool:
     """Whether two enclosures have a point in common."""
     return Decimal(x["lower"]) <= Decimal(y["upper"]) and Decimal(y["lower"]) <= Decimal(x["upper"])
-
-
-def check_latex(text: str) -> None:
-    """Environments, braces and pairs of \\left and \\right match, rows fit the columns of their table, specials are escaped."""
-    stack: list[tuple[str, int]] = []
-    for line in text.splitlines():
-        if line.startswith("%"):
-            continue
-        assert line.count(r"\left") == line.count(r"\right"), line
-        if line == "{%":
-            stack.append((line, 0))
-            continue
-        if line == "}":
-            assert stack.pop()[0] == "{%"
-            continue
-        bare = re.sub(r"\\[\\{}]", "", line)
-        assert bare.count("{") == bare.count("}"), line
-        if begin := re.fullmatch(r"\\begin\{(\w+\*?)\}(?:\{([lcr]+)\}|\{\\linewidth\}\\scriptsize\\raggedright)?", line):
-            stack.append((begin[1], len(begin[2] or "")))
-        elif end := re.fullmatch(r"\\end\{(\w+\*?)\}", line):
-            assert stack.pop()[0] == end[1]
-        elif stack and stack[-1][0] == "align*":
-            assert line.endswith((r" \\", r"\leq", r"\lesssim")) or line.startswith("&{}"), line
-            assert len(re.findall(r"(?<!\\)&", line)) <= 1, line
-            continue
-        elif stack and stack[-1][0] == "tabular" and line not in (r"\toprule", r"\midrule", r"\bottomrule"):
-            assert line.endswith(r" \\"), line
-            assert len(re.findall(r"(?<!\\)&", line)) == stack[-1][1] - 1, line
-        plain = re.sub(r"\\\[.*?\\\]|(?<!\\)\$.*?(?<!\\)\$", "", line)
-        plain = re.sub(r"\\[a-zA-Z]+|\\.", "", plain)
-        assert not re.search(r"[_^#%$~<>\\]", plain), line
-    assert not stack
-
-
-def check_markdown(text: str) -> None:
-    """Every pipe table has a rule under its header and rows of equal length."""
-    for block in re.split(r"\n\s*\n", text):
-        rows = [x for x in block.splitlines() if x.startswith("|")]
-        if rows:
-            assert len(rows) > 1
-            assert re.fullmatch(r"\|( -+:? \|)+", rows[1]), rows[1]
-            assert len({len(re.findall(r"(?<!\\)\|", x)) for x in rows}) == 1, rows
-
-
-def check_csv(text: str) -> list[dict[str, str]]:
-    """Rows as long as the header."""
-    header, *rows = csv.reader(io.StringIO(text), strict=True)
-    assert all(len(row) == len(header) for row in rows)
-    assert all(header)
-    return [dict(zip(header, row, strict=True)) for row in rows]
-
-
-def check_format(text: str, form: str) -> None:
-    """``text`` is well-formed in its format, and plain ASCII."""
-    assert text.isascii()
-    if form == "json":
-        strict(text)
-    elif form == "latex":
-        check_latex(text)
-    elif form == "markdown":
-        check_markdown(text)
-    elif form == "csv":
-        check_csv(text)
-    else:
-        assert all(line == line.rstrip() and len(line) <= 120 for line in text.splitlines())
-
-
-FORMATS = ("text", "json", "latex", "markdown", "csv")
 
 
 @pytest.mark.parametrize(
@@ -1031,7 +850,7 @@ def completion_env(line: str) -> dict[str, str]:
     return {"_CMBOUND_COMPLETE": "bash_complete", "COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)}
 
 
-LISTS: dict[str, tuple[str, ...]] = {
+LISTS: dict[str, tuple[str, ...] | None] = {
     "cmbound ": COMMANDS,
     "cmbound evaluate ": IDS,
     "cmbound show ": IDS,
@@ -1049,8 +868,8 @@ LISTS: dict[str, tuple[str, ...]] = {
     "cmbound evaluate explicit-one-step --clock ": tuple(variants.CLOCKS),
     "cmbound evaluate explicit-one-step --tier ": variants.TIERS,
     "cmbound evaluate explicit-one-step --format ": FORMATS,
-    "cmbound evaluate explicit-one-step -p ": tuple(f"{name}=" for name in PUBLIC),
-    "cmbound evaluate explicit-one-step -p T=5 -p eps_": tuple(f"{name}=" for name in PUBLIC if name.startswith("eps_")),
+    "cmbound evaluate explicit-one-step -p ": None,
+    "cmbound evaluate explicit-one-step -p T=5 -p eps_": None,
     "cmbound evaluate explicit-one-step --profile lip": ("lipschitz", "lipschitz-decay"),
     "cmbound evaluate lyu2023-thm": ("lyu2023-thm2", "lyu2023-thm3"),
     "cmbound evaluate explicit-one-step --pre": ("--preset",),
@@ -1058,11 +877,18 @@ LISTS: dict[str, tuple[str, ...]] = {
 }
 
 
+def expected(line: str) -> list[str]:
+    """What is offered; parameters are asked for now, since a user may add some."""
+    parameters = [f"{x}=" for x in PUBLIC if x.startswith(line.split()[-1].removeprefix("-p"))]
+    found = LISTS[line]
+    return parameters if found is None else list(found)
+
+
 @pytest.mark.parametrize("line", LISTS)
 def test_completion_offers_what_the_library_has(line: str) -> None:
     outcome = call(env=completion_env(line))
     assert outcome.err == ""
-    assert offered(outcome.out) == list(LISTS[line])
+    assert offered(outcome.out) == expected(line)
 
 
 def test_choices_are_what_the_library_has() -> None:
@@ -1117,7 +943,7 @@ def test_version_and_help_are_light() -> None:
 
 def test_completion_is_light() -> None:
     results, modules = probe([([], completion_env(line)) for line in LISTS])
-    assert [offered(out) for _, out in results] == [list(x) for x in LISTS.values()]
+    assert [offered(out) for _, out in results] == [expected(x) for x in LISTS]
     assert not set(HEAVY) & modules
 
 

@@ -15,10 +15,13 @@ import pytest
 from sympy import Rational, sqrt
 
 import cmbound
-from cmbound.catalogue import catalogue
+from cmbound.catalogue import PAIR, catalogue
 from cmbound.catalogue.presets import names
-from cmbound.comparison import comparison as module
-from cmbound.comparison.comparison import (
+from cmbound.comparison import compare as module
+from cmbound.comparison.complexity import Complexity, against, complexities, complexity_of, converted, verdicts
+from cmbound.comparison.implied import implied
+from cmbound.comparison.phase import NONE, Phase, phase, winner_of
+from cmbound.comparison.records import (
     NOT_APPLICABLE,
     NOT_EVALUABLE,
     ORDER,
@@ -26,18 +29,17 @@ from cmbound.comparison.comparison import (
     STATUSES,
     UNCONFIRMED,
     Comparison,
-    compare,
 )
-from cmbound.comparison.complexity import Complexity, against, complexities, complexity_of, converted, verdicts
-from cmbound.comparison.implied import implied
-from cmbound.comparison.phase import DEFAULT_PAIR, NONE, Phase, phase, winner_of
 from cmbound.errors import CmboundError, DomainError, InputError, UnknownNameError
+from cmbound.papers.figures.phase import phase_figure
 from cmbound.theory.formulas import accepts
 from cmbound.theory.notation import L_f, L_s, R, d, eps, m2
 from cmbound.theory.variants import TARGETS
+from cmbound.verification.measured import compare
 from cmbound.worlds import Atoms, Gaussian
-from tests.test_cli import BASE, call, fine
-from tests.test_errors import DOMAIN, USAGE, fails
+from tests.helpers import BASE, DOMAIN, USAGE, call, fails, fine
+from tests.latex import compiled, missing_tex
+from tests.test_figures import legend
 
 POINT: dict[str, Any] = {**BASE, "L_s": "4", "k": "3", "t_hat": "1", "R": "2", "u": "0.1"}
 CORRECTOR: dict[str, Any] = {"eta": "0.01", "gamma": "4", "tau_c": "0.5", "u": "0.1"}
@@ -83,7 +85,7 @@ def test_values_are_those_of_evaluating_each_statement(point: Comparison) -> Non
         own = {name: x for name, x in POINT.items() if accepts(row.theorem, name)}
         own |= {"C": 1} if row.theorem.kind == "order" else {}
         if row.evaluation is not None:
-            assert row.evaluation.upper == row.theorem.evaluate(**own).upper
+            assert row.evaluation.upper == cmbound.theorem(row.theorem).evaluate(**own).upper
             compared.add(row.status)
     assert compared == {RANKED, ORDER}
     assert point["explicit-multistep"].evaluation is not None
@@ -299,12 +301,12 @@ def test_a_data_set() -> None:
 
 
 def test_winners_are_those_of_both_sides(plane: Phase) -> None:
-    assert plane.names == DEFAULT_PAIR
+    assert plane.names == PAIR
     assert plane.winners.shape == (6, 7)
     for j, eps_cm in enumerate(plane.y):
         for i, lipschitz in enumerate(plane.x):
             found = compare(
-                statements=DEFAULT_PAIR,
+                statements=PAIR,
                 L_f=float(lipschitz),
                 eps_cm=float(eps_cm),
                 assume=["A4-exact"],
@@ -325,7 +327,7 @@ def test_borders_separate_the_winners(plane: Phase) -> None:
         for factor in (1 - 1e-6, 1 + 1e-6):
             at: dict[str, Any] = {"L_f": x.x, "eps_cm": x.y}
             at[x.along] *= factor
-            found = compare(statements=DEFAULT_PAIR, assume=["A4-exact"], tier="approximate", **at, **PLANE)
+            found = compare(statements=PAIR, assume=["A4-exact"], tier="approximate", **at, **PLANE)
             sides.append(found.winners["W2 to p_data"])
         assert sides == [x.below, x.above]
 
@@ -459,6 +461,97 @@ def test_the_claim_of_the_abstract() -> None:
     assert (found.better, found.same, found.worse) == ((), ("eps", "d", "L_s"), ("L_f",))
     assert found.theirs.unconfirmed
     assert all(x.theirs.through or x.comparable or x.ours.id == "lyu2023-cor4" for x in verdicts())
+
+
+# --- statements of one's own ------------------------------------------------------------------------------------------
+
+OWN = replace(catalogue["explicit-one-step"], id="own-one-step", title="a statement of one's own")
+
+
+def test_statements_of_ones_own_are_compared() -> None:
+    found = compare(**POINT, statements=[OWN, "explicit-multistep", "explicit-one-step"])
+    assert [x.id for x in found.rows] == ["explicit-one-step", "explicit-multistep", "own-one-step"]
+    assert found["own-one-step"].rank == found["explicit-one-step"].rank == 1
+    assert found["own-one-step"].value == found["explicit-one-step"].value
+    assert compare(**POINT, statements=OWN).winners == {"W2 to p_data": "own-one-step"}
+    changed = replace(catalogue["explicit-one-step"], title="another with the id of this one")
+    assert compare(**POINT, statements=[changed, "explicit-multistep"]).rows[0].theorem.title == changed.title
+    with pytest.raises(InputError, match="different names, got 'explicit-one-step' twice"):
+        compare(**POINT, statements=["explicit-one-step", changed])
+
+
+def test_readings_of_ones_own_are_granted() -> None:
+    assumptions = tuple(replace(x, id="A5-mine") if x.id == "A5" else x for x in OWN.statement_assumptions)
+    mine = replace(OWN, statement_assumptions=assumptions)
+    assert "'A5-mine' is not granted" in compare(**POINT, statements=[mine]).rows[0].reason
+    assert compare(**POINT, statements=[mine], assume=["A5-mine"]).rows[0].status == RANKED
+
+
+def test_statements_of_ones_own_in_a_phase_diagram() -> None:
+    fixed = {**PLANE, "eps_cm": "1e-3"}
+    found = phase([OWN, "explicit-multistep"], {"L_f": [1, 2, 4]}, **fixed)
+    same = phase(["explicit-one-step", "explicit-multistep"], {"L_f": [1, 2, 4]}, **fixed)
+    assert found.names == ("own-one-step", "explicit-multistep")
+    assert np.array_equal(found.values["own-one-step"], same.values["explicit-one-step"])
+    order = replace(catalogue["lyu2023-cor4"], id="own-order")
+    both = phase([OWN, order], {"L_f": [1, 2, 4]}, C=1, L_s=4, **fixed)
+    assert both.order_forms == ("own-order",)
+    del fixed["T"]
+    drawn = phase_figure(phase([OWN, order], {"L_f": [1, 2]}, {"T": [5, 6]}, C=1, L_s=4, **fixed))
+    assert legend(drawn) == ["own-one-step", "own-order ($C = 1$, no bound)"]
+
+
+def test_complexities_of_ones_own() -> None:
+    (found,) = complexities([replace(OWN, complexity=d / eps)])
+    assert (found.id, found.exponents) == ("own-one-step", {"eps": 1, "d": 1})
+    assert [x.id for x in complexities(["chen2022-ddpm"])] == ["chen2022-ddpm"]
+
+
+# --- every result -----------------------------------------------------------------------------------------------------
+
+
+def test_results_print_themselves(point: Comparison, plane: Phase) -> None:
+    flags = tuple(x for name, value in POINT.items() for x in ("-p", f"{name}={value}"))
+    assert fine("compare", *flags) == point.text() + "\n"
+    assert json.loads(fine("compare", *flags, "--format", "json")) == point.to_dict()
+    assert plane.report().render("csv") == plane.csv()
+    for x in (point, plane, complexities()[0], verdicts()[0]):
+        assert str(x) == x.text() == x.report().render("text")
+        assert x.to_dict() == x.report().data()
+        assert json.loads(json.dumps(x.to_dict())) == x.to_dict()
+        assert x._repr_html_().startswith("<div>")
+        assert "<math" in x._repr_html_()
+        assert x.latex().startswith("% cmbound: ")
+        assert len(repr(x)) < 300
+
+
+def test_a_comparison_itself_measures_nothing() -> None:
+    with pytest.raises(InputError, match="unknown parameter 'world'"):
+        module.compare(world=Gaussian([0.0], [1.0]), d=1)
+    assert module.compare(**POINT) == compare(**POINT)
+    assert cmbound.compare is compare
+
+
+@pytest.mark.skipif(bool(missing_tex()), reason=missing_tex() or "pdflatex is here")
+def test_latex_fits_a_page(point: Comparison, plane: Phase, gaussian: Comparison, tmp_path: Path) -> None:
+    every = {**POINT, **CORRECTOR, "C": "2", "KL": "1", "FI": "2", "L_phi": "2", "dtau": "0.1"}
+    found = [
+        point.latex(),
+        gaussian.latex(),
+        compare(**every, assume=["A4-exact"]).latex(),
+        compare(world=Atoms([[0.0], [1.0], [3.0]]), N=5, k=2).latex(),
+        compare(R=3, tier="approximate").latex(),
+        plane.latex(),
+        phase(None, {"L_f": [1, 2]}, eps_cm="1e-3", **PLANE).latex(),
+        phase(None, {"L_f": "1:20:log:40"}, {"eps_cm": "1e-3:1:log:40"}, **PLANE).latex(),
+        fine("compare", "--complexity", "--format", "latex"),
+        complexities()[0].latex(),
+        verdicts()[1].latex(),
+    ]
+    assert compiled("\n\\clearpage\n".join(found), tmp_path) == []
+    assert r"\varepsilon" in found[0]
+    assert r"\mathfrak{m}_2" in found[0]
+    assert "eps_cm" not in found[0].replace(r"eps\_cm", "eps_cm")
 
 
 # --- the command ------------------------------------------------------------------------------------------------------

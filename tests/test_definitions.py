@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from cmbound import tables
 from cmbound.catalogue import catalogue
 from cmbound.errors import InputError
 from cmbound.evaluation import shown
 from cmbound.evaluation.shown import statement_data
+from cmbound.evaluation.statement import Statement
+from cmbound.papers import tables
 from cmbound.theory.formulas import latex
 from cmbound.theory.functions import Named, plain, v
 from cmbound.theory.notation import PARAMETERS, SIGNS, delta
 from cmbound.theory.profiles import PROFILES
-from cmbound.theory.records import Theorem
 from cmbound.theory.variants import PLACEHOLDERS, TEACHERS
 
 TABLE_OF_SYMBOLS = {x.latex for x in PARAMETERS}
@@ -30,7 +30,7 @@ _SUBSCRIPT = r"_(?:\{(?:[^{}]|\{[^{}]*\})*\}|\\[A-Za-z]+|[A-Za-z0-9])"
 _ATOM = re.compile(r"\\mathrm\{[A-Za-z]+\}|\\bar [a-z]|\\hat [a-z]|(?:\\mathfrak\{[a-z]\}|\\?[A-Za-z]+)(?:" + _SUBSCRIPT + ")?")
 
 
-def variants(theorem: Theorem) -> Iterator[dict[str, Any]]:
+def variants(theorem: Statement) -> Iterator[dict[str, Any]]:
     """The forms a statement is printed in."""
     yield {}
     if theorem.has_target:
@@ -53,7 +53,7 @@ def heads(where: list[dict[str, str]]) -> dict[str, str]:
     return found
 
 
-def undefined(theorem: Theorem, options: dict[str, Any]) -> list[str]:
+def undefined(theorem: Statement, options: dict[str, Any]) -> list[str]:
     """The signs of the printed LaTeX that nothing defines."""
     found = statement_data(theorem, **options)
     document = theorem.report(**options).render("latex")

@@ -20,7 +20,8 @@ from cmbound.evaluation.expressions import by_name
 from cmbound.theory import functions
 from cmbound.theory.functions import Named, beta, c, g, geometric_sum
 from cmbound.theory.notation import TABLE, L_f, T, d, delta, eps_cm, eps_sc, h, k, m2, t, t_hat, t_prev
-from cmbound.theory.profiles import PROFILES, Profile
+from cmbound.theory.profiles import PROFILES
+from cmbound.theory.rules import Profile
 from cmbound.theory.variants import ConsistencySum, LocalErrorSum, Placeholder, ScheduleSum, ScoreSum, StartGap, visible_symbols
 from tests.settings import draw, ei_options
 

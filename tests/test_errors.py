@@ -21,34 +21,29 @@ import cmbound
 from cmbound.catalogue import ids, presets
 from cmbound.errors import CmboundError, UnknownNameError
 from cmbound.theory import grids, profiles, variants
-from tests.test_cli import BASE, COMMANDS, DDIM, EXPLICIT, IDS, ORDER, POOL, call, flags, needed, process, without
+from tests.helpers import (
+    BASE,
+    CLOSED_PIPE,
+    DDIM,
+    DOMAIN,
+    EXPLICIT,
+    IDS,
+    ORDER,
+    POOL,
+    UNDECIDED,
+    USAGE,
+    call,
+    fails,
+    flags,
+    needed,
+    one_line,
+    process,
+    without,
+)
+from tests.test_cli import COMMANDS
 
-USAGE, DOMAIN, UNDECIDED, CLOSED_PIPE = 2, 3, 4, 141
 ONE, TRAINING = ("evaluate", "explicit-one-step"), ("evaluate", "explicit-training")
 STEPS = {**without(BASE, "h"), "N": "3"}
-
-
-def one_line(err: str) -> str:
-    """The message, if ``err`` is one line of the documented form."""
-    assert err.startswith("cmbound: error: "), err
-    assert err.endswith("\n"), err
-    assert err.count("\n") == 1, err
-    assert "Traceback" not in err
-    message = err.removeprefix("cmbound: error: ").rstrip("\n")
-    assert message.strip() == message
-    assert message
-    return message
-
-
-def fails(status: int, *args: str, says: tuple[str, ...] = (), stdin: str = "") -> str:
-    """The command fails as documented, prints nothing else, and its message contains every one of ``says``."""
-    outcome = call(*args, stdin=stdin)
-    message = one_line(outcome.err)
-    assert outcome.out == ""
-    assert outcome.status == status, message
-    for words in says:
-        assert words in message, (words, message)
-    return message
 
 
 def changed(**values: str) -> list[str]:
@@ -741,7 +736,7 @@ def test_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
     def stop(_: str) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("cmbound.catalogue.theorem", stop)
+    monkeypatch.setattr("cmbound.evaluation.statement.theorem", stop)
     outcome = call(*TRAINING, *flags(needed("explicit-training")))
     assert outcome.status == 130
     assert outcome.out == ""

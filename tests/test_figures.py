@@ -31,6 +31,7 @@ from cmbound.papers.figures.phase import phase_data, phase_figure
 from cmbound.papers.figures.ratios import RatiosData, bins, decided, ratios_data, ratios_figure
 from cmbound.papers.figures.terms import TermsData, terms_data, terms_figure
 from cmbound.papers.figures.tightness import TightnessData, tightness_data, tightness_figure, with_dimension
+from cmbound.reports.words import symbol, words
 from cmbound.theory.grids import KINDS, two_stage
 from cmbound.theory.notation import PARAMETERS
 from cmbound.verification.campaign import draw, judge, run
@@ -200,9 +201,9 @@ def test_every_label_can_be_typeset() -> None:
         for x in catalogue:
             figure.text(0, 0, style.quantity(x))
         for p in PARAMETERS:
-            figure.text(0, 0, style.symbol(p.name))
+            figure.text(0, 0, symbol(p.name).latex())
         figure.draw_without_rendering()
-    assert style.symbol("eps_sc") == r"$\varepsilon_{sc}$"
+    assert symbol("eps_sc").latex() == r"$\varepsilon_{sc}$"
     assert style.quantity(theorem(ONE), "p_delta") == r"$W_2\left(f_\theta(\cdot, T)_\# p_{\mathrm{start}}, p_\delta\right)$"
 
 
@@ -239,10 +240,10 @@ def test_terms_as_lines() -> None:
     figure = terms_figure(data)
     axes = panels(figure)[0]
     drawn = lines(axes)
-    assert set(drawn) == set(legend(figure)) == {*map(style.words, data.terms), "total", "answering 0"}
+    assert set(drawn) == set(legend(figure)) == {*map(words, data.terms), "total", "answering 0"}
     for name, values in [*data.terms.items(), ("total", data.total)]:
-        assert np.array_equal(drawn[style.words(name)].get_xdata(), data.values)
-        assert np.array_equal(drawn[style.words(name)].get_ydata(), values)
+        assert np.array_equal(drawn[words(name)].get_xdata(), data.values)
+        assert np.array_equal(drawn[words(name)].get_ydata(), values)
     assert axes.get_xscale() == axes.get_yscale() == "log"
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("$h$", f"bound on {style.quantity(theorem(ONE))}")
     looks = {(x.get_color(), str(x.get_linestyle()), x.get_linewidth()) for x in drawn.values()}
@@ -257,7 +258,7 @@ def test_the_stack_sums_to_the_total(view: str) -> None:
     whole = data.total if view == "shares" else np.ones(len(data.total))
     low = np.zeros(len(data.values))
     for area, (name, values) in zip(axes.collections, data.terms.items(), strict=True):
-        assert area.get_label() == style.words(name)
+        assert area.get_label() == words(name)
         points = area.get_paths()[0].vertices
         for i, x in enumerate(data.values):
             ends = points[points[:, 0] == x][:, 1]

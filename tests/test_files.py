@@ -25,9 +25,8 @@ import pytest
 from cmbound.cli import cli, main
 from cmbound.cli.files import OutputFile
 from cmbound.errors import InputError
-from cmbound.files import Output, check_writable, read_text, write_files, writing
-from tests.test_cli import call
-from tests.test_errors import one_line
+from cmbound.files import Output, check_writable, csv_columns, csv_text, given_or_read, read_text, toml_of, write_files, writing
+from tests.helpers import call, one_line
 
 G = ("--preset", "gaussian-2d")
 ID = "explicit-one-step"
@@ -530,3 +529,28 @@ def test_unknown_among_many() -> None:
     assert "did you mean 'L_f'" in one_line(outcome.err)
     outcome = call("plot", "phase", "-x", "qqqq=1:2:log:3", "-y", "eps_cm=1:2:log:3", "-o", "-")
     assert "such as" in one_line(outcome.err)
+
+
+# --- tables in files --------------------------------------------------------------------------------------------------
+
+
+def test_csv_is_read_back() -> None:
+    rows = [("name", "x"), ('a "b", c', 0.1), ("two\nlines", 1e-300), ("", None), ("whole", 3.0), ("none", float("nan"))]
+    text = csv_text(rows)
+    assert text.endswith("\nwhole,3\nnone,\n")
+    columns = csv_columns(text)
+    assert columns["name"] == [x for x, _ in rows[1:]]
+    assert [float(x) if x else None for x in columns["x"]] == [0.1, 1e-300, None, 3.0, None]
+    assert csv_columns("") == {}
+    assert csv_columns("a,b\n") == {"a": [], "b": []}
+    with pytest.raises(InputError, match="line 3 of the data"):
+        csv_columns("a,b\n1,2\n3\n")
+
+
+def test_toml_is_data_or_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "x.toml"
+    path.write_text("a = 0.10\n", encoding="utf-8")
+    assert given_or_read(path, toml_of) == given_or_read(str(path), toml_of) == given_or_read({"a": 0.1}, toml_of) == {"a": 0.1}
+    assert toml_of("a = 0.10", "x", parse_float=str) == {"a": "0.10"}
+    with pytest.raises(InputError, match=r"cannot read here\.toml as TOML"):
+        toml_of("a =", "here.toml")

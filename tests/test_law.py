@@ -12,10 +12,10 @@ import pytest
 
 import cmbound
 from cmbound.errors import DomainError
-from cmbound.evaluation.sweeps import sweep, table as swept
+from cmbound.evaluation.sweeps import sweep, swept
 from cmbound.numbers import rounded
 from cmbound.worlds import Atoms, Gaussian, Mixture
-from tests.test_errors import DOMAIN, fails
+from tests.helpers import DOMAIN, fails
 
 BASE: dict[str, Any] = {"d": 4, "m2": 3, "T": 3, "delta": "0.01", "h": "0.01", "L_f": 2, "eps_sc": "0.01", "eps_cm": "0.01"}
 ONE_STEP = cmbound.theorem("explicit-one-step")

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from cmbound.verification import simulation as module
+from cmbound.verification import request as module
 from cmbound.verification.simulation import Simulation, simulate
 from cmbound.worlds import Atoms, Gaussian, Mixture
 

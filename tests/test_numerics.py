@@ -17,11 +17,12 @@ import sympy
 from sympy import atan, exp, log, pi, sqrt, tanh
 
 import cmbound
-from cmbound.arithmetic import approximate, certified, decreasing, integrals
+from cmbound.arithmetic import approximate, certified, decreasing
 from cmbound.errors import InputError
+from cmbound.theory import integrals
 from cmbound.theory.functions import elementary
 from cmbound.theory.notation import t
-from cmbound.theory.profiles import Profile
+from cmbound.theory.rules import Profile
 
 ONE_STEP = cmbound.theorem("explicit-one-step")
 POINT: dict[str, Any] = {"eps_sc": "0.01", "eps_cm": "0.02", "L_f": 2, "d": 3, "m2": "3/2", "T": 5, "delta": "1e-3", "h": "1e-3"}

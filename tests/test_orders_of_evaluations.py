@@ -71,10 +71,10 @@ def terms_at(theorem: Theorem, params: dict[str, Any], name: str, value: Fractio
     if name == "T" and "t" in params:
         params.pop("t")
     if name in ("T", "t", "t_hat") and value > 200 and theorem.uses_profile:
-        result = theorem.approximate(**params)
+        result = cmbound.theorem(theorem).approximate(**params)
         found = {x: float(y) for x, y in result.terms.items()} | {"total": float(result.total)}
         return {x: math.log(y) if y > 0 else None for x, y in found.items()}
-    evaluated = theorem.evaluate(**params)
+    evaluated = cmbound.theorem(theorem).evaluate(**params)
     upper = {x: y.upper for x, y in evaluated.terms.items()} | {"total": evaluated.upper}
     return {x: float(y.ln()) if y > Decimal("1e-10000") else None for x, y in upper.items()}
 

@@ -13,13 +13,14 @@ import mpmath
 import numpy as np
 import pytest
 import sympy
-from sympy import Abs, Heaviside, Integer, Integral, Max, Min, Piecewise, Rational, cos, erfc, exp, log, sin, sqrt, tanh
+from sympy import Abs, Heaviside, Integer, Integral, Max, Min, Piecewise, Rational, asinh, cos, erfc, exp, log, sin, sqrt, tanh
+from sympy.codegen.cfunctions import log1p
 
 import cmbound
 from cmbound import DomainError, InputError, Profile, UndecidedError
 from cmbound.arithmetic import certified
 from cmbound.arithmetic.decreasing import examine
-from cmbound.evaluation.sweeps import table
+from cmbound.evaluation.sweeps import swept
 from cmbound.theory.notation import L_f, L_s, T, d, delta, eps_sc, h, m2, t
 
 ONE_STEP = cmbound.theorem("explicit-one-step")
@@ -60,6 +61,8 @@ FALLING: dict[str, Any] = {
     "heaviside": 2 - Heaviside(t - 1),
     "a branch that is not real elsewhere": Piecewise((sqrt(2 - t) + 1, t < 1), (Rational(1, 2), True)),
     "erfc": erfc(t),
+    "asinh of a power": asinh(1 / t),
+    "the logarithm float64 has": log1p(1 / t),
     "tanh": 1 - tanh(t),
     "a double exponential": exp(-exp(t)),
     "a fall with waves": 10 / t + sin(t),
@@ -221,7 +224,7 @@ def test_arrays_sweeps_and_solutions_look_too() -> None:
     with pytest.raises(UndecidedError, match="no finite"):
         ONE_STEP.approximate(**{**BASE, "delta": np.array([0.1, 0.05, 1 / 64])}, profile=at_delta)
     with pytest.raises(DomainError, match="negative"):
-        table(cmbound.sweep("explicit-one-step", **{**BASE, "m2": ["4", "2"]}, profile=signed))
+        swept(cmbound.sweep("explicit-one-step", **{**BASE, "m2": ["4", "2"]}, profile=signed))
     with pytest.raises(DomainError, match="increases"):
         cmbound.solve(
             "explicit-one-step",
@@ -244,7 +247,7 @@ def test_a_hidden_row_of_an_array_is_found() -> None:
 
 
 @pytest.mark.parametrize(
-    "acceleration", [L_f * exp(-t), h / t, eps_sc + 1 / t, sympy.floor(t), sympy.gamma(t), sympy.Symbol("t")]
+    "acceleration", [L_f * exp(-t), h / t, eps_sc + 1 / t, sympy.floor(t), sympy.gamma(t), sympy.gamma(1 / t), sympy.Symbol("t")]
 )
 def test_accelerations_that_are_refused_when_made(acceleration: Any) -> None:
     with pytest.raises(InputError):

@@ -29,8 +29,8 @@ from cmbound.planning.roots import Missed, fewest, largest, smallest
 from cmbound.planning.schedule import schedule
 from cmbound.theory.notation import W_prev
 from cmbound.theory.records import Term, Theorem
+from tests.helpers import FORMATS, call, check_format, fine, flags, strict
 from tests.latex import compiled, missing_tex
-from tests.test_cli import FORMATS, call, check_format, fine, flags, strict
 
 LAW: dict[str, Any] = {"L_f": "1.05", "d": 2, "m2": "1.2"}
 FAST: dict[str, Any] = {**LAW, "profile": "second-moment"}
@@ -51,7 +51,7 @@ def put_back(budget: Budget, **changes: Any) -> Evaluation:
     }
     kind = (achieved.grid or {}).get("kind")
     options["grid"] = None if kind in (None, "closed-form") else kind
-    return theorem(budget.theorem).evaluate(**numbers, **options)
+    return cmbound.theorem(budget.theorem).evaluate(**numbers, **options)
 
 
 def check_budget(budget: Budget, target: str) -> None:

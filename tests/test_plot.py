@@ -13,8 +13,7 @@ from cmbound.papers.figures import style
 from cmbound.papers.figures.ratios import RatiosData, ratios_figure, ratios_from_csv
 from cmbound.papers.figures.terms import terms_figure
 from cmbound.papers.figures.tightness import TightnessData, tightness_figure
-from tests.test_cli import call
-from tests.test_errors import fails
+from tests.helpers import call, fails
 from tests.test_figures import ONE, TWO, ratios, terms
 
 GOOD: Mapping[str, tuple[str, ...]] = {

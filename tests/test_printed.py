@@ -16,18 +16,16 @@ import pytest
 
 import cmbound
 from cmbound.arithmetic.certified import float_up
-from cmbound.comparison.comparison import compare
 from cmbound.numbers import apart, rounded, text_up
-from cmbound.output.comparison import comparison_document, comparison_page
-from cmbound.output.simulation import simulation_document, simulation_page
 from cmbound.planning.budget import solve
 from cmbound.planning.records import within
 from cmbound.theory.notation import UPPER_BOUNDS
+from cmbound.verification.measured import compare
 from cmbound.verification.request import measured_constant
 from cmbound.verification.simulation import simulate
 from cmbound.worlds import Atoms
+from tests.helpers import call
 from tests.settings import EI, draw, for_profile, for_theorem, one_law
-from tests.test_cli import call
 
 ONE_STEP = cmbound.theorem("explicit-one-step")
 NUMBER = r"-?[0-9]+(?:\.[0-9]+)?(?:e-?[0-9]+)?"
@@ -104,7 +102,7 @@ def test_an_evaluation_in_every_form(seed: int, tier: str) -> None:
     exact: dict[str, Any] = {**{name.replace("_", " "): x for name, x in found.terms.items()}, "total": found}
     rows = {name: Fraction(x.upper) for name, x in exact.items()}
 
-    page = evaluation_page(found, 200)
+    page = found.text(200)
     headline = re.search(rf"p_data\) <= ({NUMBER})$", page, re.MULTILINE)
     assert headline is not None
     assert Fraction(headline[1]) >= rows["total"]
@@ -153,7 +151,7 @@ def test_constants_of_data(seed: int, tmp_path: Path) -> None:
     world = Atoms(points)
     run = simulate(world, n=20, grid_steps=5, delta=0.05, horizon=2)
     exact = {name: x for name, x in run.parameters.items() if isinstance(x, int | float)}
-    page = simulation_page(run, 400)
+    page = run.text(400)
     shown = dict(re.findall(rf"([A-Za-z_0-9]+) = ({NUMBER})", page.partition("constants: ")[2].partition("note")[0]))
     assert {"R", "m2", "sd2"} <= set(shown)
     for name, text in shown.items():
@@ -169,7 +167,7 @@ def test_constants_of_data(seed: int, tmp_path: Path) -> None:
 
     data = json.loads(json.dumps(run.to_dict()))  # JSON numbers are doubles: the constants themselves
     assert all(data["parameters"][name] == x for name, x in exact.items())
-    for row in csv.DictReader(io.StringIO(simulation_document(run, "csv"))):
+    for row in csv.DictReader(io.StringIO(run.report().render("csv"))):
         assert Fraction(row["bound"]) >= Fraction(run.evaluation.upper)
 
     file = tmp_path / "points.csv"
@@ -189,10 +187,10 @@ def test_constants_of_a_comparison() -> None:
     row = found["explicit-one-step"]
     assert row.evaluation is not None
     upper = Fraction(row.evaluation.upper)
-    shown = re.search(rf"explicit-one-step +explicit +({NUMBER})", comparison_page(found, 200))
+    shown = re.search(rf"explicit-one-step +explicit +({NUMBER})", found.text(200))
     assert shown is not None
     assert Fraction(shown[1]) >= upper
-    rows = {x["id"]: x for x in csv.DictReader(io.StringIO(comparison_document(found, "csv")))}
+    rows = {x["id"]: x for x in csv.DictReader(io.StringIO(found.report().render("csv")))}
     assert Fraction(rows["explicit-one-step"]["value"]) >= upper == Fraction(rows["explicit-one-step"]["upper"])
 
 

@@ -14,7 +14,8 @@ from scipy.integrate import quad
 import cmbound
 from cmbound.arithmetic import approximate
 from cmbound.theory.notation import TABLE, a, b, t
-from cmbound.theory.profiles import NAMES, PROFILES, Profile, Rule
+from cmbound.theory.profiles import NAMES, PROFILES
+from cmbound.theory.rules import Profile, Rule
 from tests.settings import EI, EXTREMES, cases, draw, for_profile, for_theorem, one_law, repaired
 
 ONE_STEP = cmbound.theorem("explicit-one-step")

@@ -66,12 +66,16 @@ def test_figures_show_what_the_command_computes(command: str, tmp_path: Path) ->
 
 
 def test_python_examples(capsys: pytest.CaptureFixture[str]) -> None:
-    evaluation, simulation = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
+    evaluation, own, simulation = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
     exec(evaluation, {})
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 4
     assert "early_stopping" in lines[0]
     assert "(1000,)" in lines[1]
+    exec(own, {})
+    value, *page = capsys.readouterr().out.splitlines()
+    assert value == "0.32"
+    assert page[0].startswith("mine: ")
     exec(simulation, {})
     assert 0 < float(capsys.readouterr().out) < 0.05
 

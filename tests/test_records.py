@@ -27,9 +27,8 @@ import cmbound
 from cmbound import errors
 from cmbound.analysis.monomials import Monomial, Series
 from cmbound.arithmetic.decreasing import Fact
-from cmbound.arithmetic.integrals import extract
+from cmbound.catalogue.explicit import PAIRS
 from cmbound.catalogue.presets import Origin, Preset, names
-from cmbound.comparison.asked import Given
 from cmbound.comparison.complexity import verdicts
 from cmbound.comparison.implied import Implied
 from cmbound.comparison.phase import Border
@@ -49,26 +48,31 @@ from cmbound.reports.cells import Cell, number
 from cmbound.reports.table import Table
 from cmbound.sampling.accumulate import Interval, Moments
 from cmbound.sampling.kernels import Coefficients, Overdamped, Underdamped
-from cmbound.sampling.run import checked_run
+from cmbound.sampling.run import Run
 from cmbound.theory.formulas import ALIASES
 from cmbound.theory.grids import FORMULAS
+from cmbound.theory.integrals import extract
 from cmbound.theory.notation import TABLE, L_f, T, a, b, d, delta, eps_cm, q, t, y
-from cmbound.theory.profiles import EI, PROFILES, Profile, Rule
+from cmbound.theory.profiles import PROFILES
 from cmbound.theory.records import Assumption, Reference, Term, Theorem
-from cmbound.theory.variants import CLOCKS, STARTS, TEACHERS, ConsistencySum
+from cmbound.theory.rules import Profile, Rule
+from cmbound.theory.variants import CLOCKS, EI, STARTS, TEACHERS, ConsistencySum
 from cmbound.verification import campaign, gaussian, runner
+from cmbound.verification.bench import Kernel
+from cmbound.verification.carried import Measured
+from cmbound.verification.experiments import EXPERIMENTS
+from cmbound.verification.laboratories import LABORATORIES, build
 from cmbound.verification.mutations import weakened
 from cmbound.verification.planted import Verdict, Witness, explicit_ids
 from cmbound.verification.plants import RulePut, components, plants
 from cmbound.verification.related import Student
-from cmbound.verification.simulation import _Measured
 from cmbound.worlds.line import Level, Line
 
 POINT: dict[str, Any] = {"eps_sc": "0.01", "eps_cm": "0.02", "L_f": 2, "d": 3, "m2": "3/2", "T": 5, "delta": "1e-3", "h": "1e-3"}
 NO_STEP = {name: x for name, x in POINT.items() if name != "h"}
 ONE_STEP = cmbound.theorem("explicit-one-step")
 WORLD = cmbound.Gaussian([1.0, 0.0], [[1.0, 0.2], [0.2, 0.5]])
-HOLD_CODE = {"cmbound.arithmetic.codegen.Dialect"}
+HOLD_CODE = {"cmbound.arithmetic.codegen.Dialect", "cmbound.reports.report.Report"}
 """Frozen, but made of functions."""
 
 
@@ -92,6 +96,7 @@ ERRORS = [x for x in _classes() if issubclass(x, Exception)]
 
 def results() -> Iterator[Any]:
     """What the public functions return."""
+    yield PAIRS
     yield ONE_STEP.evaluate(**POINT, L_s=3)
     yield ONE_STEP.evaluate(**{**NO_STEP, "eps_cm": [".1", ".2", ".3"]}, grid=["1e-3", 1, 2, 5])
     yield cmbound.theorem("explicit-multistep").evaluate(**POINT, k=3, t_hat=1)
@@ -125,18 +130,20 @@ def results() -> Iterator[Any]:
 def inner_records() -> Iterator[Any]:
     """What only the package itself makes."""
     recipe = campaign.draw(ONE_STEP, "gaussian", 0, 0)
-    pipe, instance = gaussian.pipeline(recipe), gaussian.build(recipe, ONE_STEP)
+    pipe, instance = gaussian.pipeline(recipe), build(recipe, ONE_STEP)
     yield [recipe, pipe, pipe.law(0), pipe.exact, instance, runner.runner(campaign.draw(ONE_STEP, "mixture", 0, 0))]
-    yield [resolve(ONE_STEP, POINT), Witness.build(recipe, ONE_STEP), Given(POINT, {"profile": "auto"})]
+    yield [Kernel(u=0.1), *EXPERIMENTS.values(), *LABORATORIES.values()]
+    yield [resolve(ONE_STEP, POINT), Witness.build(recipe, ONE_STEP)]
     yield [*components(ONE_STEP), *weakened(L_f * d), RulePut(0, False), Student(cmbound.Atoms([[0.0], [1.0]]), 1.0, 0.1, 0.2)]
     yield [
         Moments(2, np.zeros(2), np.eye(2)),
         Interval(np.zeros(2), np.ones(2), 0.95),
         w2_samples(np.zeros((30, 1)), np.ones((30, 1))),
     ]
-    yield [Fact("increases", 0.5, 1.0)]
+    yield [Fact("increases", 0.5, 1.0), *cmbound.catalogue.theorems()]
+    yield [*ONE_STEP.report().page.parts, *ONE_STEP.report().document.parts, Table(("a",), ((Cell("b"),),), "l")]
     yield [Overdamped(model, 0.1, 2), Underdamped(model, 1.0, 0.1, 2), Coefficients(1, 2, 3, 4, 5, 6)]
-    yield checked_run(model, (1.0,), 2, 3, 0, 0.1, "ou", "standard", None, None, np.float64, 1)
+    yield Run((1.0,), 2, 3, 0, 0.1, corrector=Overdamped(model, 0.1, 2))
     yield [
         Monomial(),
         Series(((Monomial(), sympy.S.One),)),
@@ -147,7 +154,7 @@ def inner_records() -> Iterator[Any]:
     yield Piece("universal", PROFILES["universal"].rules[EI][0], Fraction(1), Fraction(2))
     yield [Line(np.zeros(2), np.ones(2), np.zeros(2)), Level(np.zeros(2, dtype=np.int64), np.ones(2), np.ones(2))]
     yield [Problem(ONE_STEP, Fraction(1), POINT, ("h",), {}, ("score",), "h"), cmbound.Grid.from_times([1, 2, "2.5"])]
-    yield _Measured((), "exact", np.zeros((2, 1)), np.ones((2, 1)), (np.zeros(1),) * 3)
+    yield Measured((), "exact", np.zeros((2, 1)), np.ones((2, 1)), (np.zeros(1),) * 3)
 
 
 def reached(x: Any, found: list[Any]) -> None:
@@ -218,7 +225,8 @@ def test_records_that_differ_are_not_equal() -> None:
 
 _OTHER = """
 import pickle, sys, cmbound
-from cmbound.theory.profiles import PROFILES, Profile
+from cmbound.theory.profiles import PROFILES
+from cmbound.theory.rules import Profile
 from cmbound.theory.notation import t
 import sympy
 mine = Profile.from_acceleration("mine", 3 * sympy.exp(-t))
@@ -384,7 +392,7 @@ PLAIN = Theorem(
 
 
 def test_a_sound_statement_is_evaluated_in_full() -> None:
-    result = PLAIN.evaluate(L_f=2, d=2, delta=1)
+    result = cmbound.theorem(PLAIN).evaluate(L_f=2, d=2, delta=1)
     assert result.value == 4.0
     assert list(result.terms) == ["one", "two"]
 
@@ -443,7 +451,7 @@ WRONG: list[tuple[Callable[[], Any], str]] = [
     (lambda: made.replace(PLAIN, sources=(Term("total", L_f),)), "is called 'total'"),
     (lambda: made.replace(PLAIN, sources=(Term("d", L_f),)), "is called 'd'"),
     (lambda: made.replace(PLAIN, sources=(Term("x", sympy.Symbol("Lf", positive=True)),)), "did you mean 'L_f'"),
-    (lambda: made.replace(PLAIN, sources=(Term("x", sympy.Symbol("L_f")),)), "import it from cmbound.theory.notation"),
+    (lambda: made.replace(PLAIN, sources=(Term("x", sympy.Symbol("L_f")),)), "make it with cmbound.symbol"),
     (lambda: made.replace(PLAIN, sources=(Term("x", ConsistencySum(T).subs(eps_cm, 1)),)), "put into a place-holder"),
     (lambda: made.replace(PLAIN, free=("gama",)), "unknown free parameter of statement 'mine' 'gama'"),
     (lambda: made.replace(PLAIN, free=("gamma",)), "unknown free parameter of statement 'mine' 'gamma'"),
@@ -526,7 +534,7 @@ def test_planted_mistakes_pass_the_checks() -> None:
     for id in explicit_ids():
         recipe = campaign.draw(cmbound.theorem(id), None, 0, 0)
         try:
-            params = campaign.BUILDERS[recipe.world](recipe, cmbound.theorem(id)).params
+            params = build(recipe, cmbound.theorem(id)).params
             setting: Setting = resolve(cmbound.theorem(id), params)
         except Exception:
             continue

@@ -20,13 +20,15 @@ from cmbound.theory.notation import C, L_s, N, T, d, delta, eps, eps_ci, h, hbar
 from cmbound.theory.records import Term, Theorem
 from cmbound.theory.variants import LastTime, ScheduleSum
 from cmbound.verification import related
-from cmbound.verification.campaign import check, draw, has_instances, judge, require_instances
+from cmbound.verification.campaign import check, draw, judge
+from cmbound.verification.experiments import EXPERIMENTS, experiment_of
 from cmbound.verification.instances import Recipe
+from cmbound.verification.laboratories import build
 from cmbound.verification.plants import components
 from cmbound.verification.settings import OFF
 from cmbound.worlds.atoms import Atoms
 from cmbound.worlds.mixture import Mixture
-from tests.test_errors import fails
+from tests.helpers import fails
 
 Array = npt.NDArray[np.float64]
 MULTISTEP, EDM = cmbound.theorem("chen2025-multistep"), cmbound.theorem("brosse2026-edm")
@@ -317,14 +319,14 @@ def multistep_recipe(times: list[float], count: int = 1, seed: int = 7, **knobs:
 
 
 def test_which_statements_have_instances() -> None:
-    assert has_instances(MULTISTEP)
-    assert has_instances(EDM)
-    assert has_instances(cmbound.theorem("explicit-training"))
-    assert has_instances(cmbound.theorem("lyu2023-cor8"))
+    assert MULTISTEP.experiment in EXPERIMENTS
+    assert EDM.experiment in EXPERIMENTS
+    assert cmbound.theorem("explicit-training").experiment in EXPERIMENTS
+    assert cmbound.theorem("lyu2023-cor8").experiment in EXPERIMENTS
     for id in set(ROWS) - {MULTISTEP.id, EDM.id}:
-        assert not has_instances(cmbound.theorem(id))
+        assert not cmbound.theorem(id).experiment
         with pytest.raises(InputError, match=f"{id} cannot be checked"):
-            require_instances(cmbound.theorem(id))
+            experiment_of(cmbound.theorem(id))
     with pytest.raises(InputError, match="no instances are known"):
         check("boffi2025-flowmap", instances=3)
 
@@ -385,7 +387,7 @@ def test_a_local_error_that_is_far_too_small_is_a_violation() -> None:
 def test_multistep_truth_against_sampling() -> None:
     """The law after three evaluations, and the consistency error, by simulation of the student on points and trajectories."""
     recipe = multistep_recipe([0.5, 0.25], 4, log_span=0.1, log_weight=1.0, log_drift=-0.7, log_shift=-1.0, log_room=-0.5)
-    instance = related.build(recipe, MULTISTEP)
+    instance = build(recipe, MULTISTEP)
     world = Atoms(np.array([[-1.0], [0.3], [1.0]]), np.array([0.3, 0.5, 0.2]))
     student = related.Student(world, 1.2, 0.05, 0.3)
     rng = np.random.default_rng(3)
@@ -428,7 +430,7 @@ def test_local_truths_agree_with_the_flow() -> None:
     recipe = Recipe(
         EDM.id, "gaussian", 1, {"d": 1}, {"log_variance": np.log10(2.0), "log_spread": 0.0, "log_level": 0, "log_step": 0}
     )
-    assert related.build(recipe, EDM).truth.value == pytest.approx(np.sqrt(3) - 4 / np.sqrt(6), rel=1e-12)
+    assert build(recipe, EDM).truth.value == pytest.approx(np.sqrt(3) - 4 / np.sqrt(6), rel=1e-12)
     truth = related._gaussian_step(recipe, high, low)
     assert truth.value == pytest.approx(abs(step - exact), rel=1e-12)
 
@@ -436,7 +438,7 @@ def test_local_truths_agree_with_the_flow() -> None:
 def test_variances_of_a_local_error_lie_below_the_largest() -> None:
     """At small variances an axis errs in proportion to its variance: the largest one alone, and never more than all alike."""
     knobs = {"log_variance": -4.0, "log_spread": 4.0, "log_level": 0.0, "log_step": 0.0}
-    one, many = (related.build(Recipe(EDM.id, "gaussian", 1, {"d": n}, knobs), EDM).truth.value for n in (1, 8))
+    one, many = (build(Recipe(EDM.id, "gaussian", 1, {"d": n}, knobs), EDM).truth.value for n in (1, 8))
     assert one < many < np.sqrt(8) * one
     v = 1e-4
     assert one == pytest.approx(np.sqrt(v + 1) - (v + 2) / np.sqrt(v + 4), rel=1e-9)

@@ -19,6 +19,7 @@ from cmbound.errors import DomainError, InputError, UnknownNameError
 from cmbound.sampling import (
     Moments,
     Overdamped,
+    Run,
     Underdamped,
     block_rows,
     moments,
@@ -564,3 +565,32 @@ X = np.zeros((4, 2))
 def test_more_errors(call: Callable[[], object], message: str) -> None:
     with pytest.raises((InputError, DomainError), match=f"^{message}"):
         call()
+
+
+# The record of a run -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", CORRECTORS)
+def test_a_run_is_its_times_and_options(name: str) -> None:
+    run = Run(np.array(TIMES), n=50, **BASE, **CORRECTORS[name])
+    assert (run.times, run.delta, run.dtype) == (TIMES, DELTA, np.dtype(np.float64))
+    whole = sample(affine, TIMES, n=50, **BASE, **CORRECTORS[name])
+    assert np.array_equal(sample(affine, run), whole)
+    assert np.array_equal(np.concatenate(list(stream(affine, run, chunk=7, workers=2))), whole)
+    assert moments(affine, run).mean == pytest.approx(whole.mean(axis=0))
+    if name == "none":
+        assert np.array_equal(sample_every_step(affine, run)[-1], whole)
+        assert run == Run(TIMES, n=50, **BASE) != Run(TIMES, n=51, **BASE)
+        assert hash(run) == hash(Run(TIMES, n=50, **BASE))
+
+
+def test_a_run_is_checked_when_it_is_made() -> None:
+    for wrong, kind in (({"n": 0}, DomainError), ({"clock": "xx"}, UnknownNameError), ({"times": ()}, InputError)):
+        with pytest.raises(kind):
+            Run(**{"times": TIMES, "n": 5, **BASE, **wrong})
+    with pytest.raises(InputError, match="seed, n belong into the Run"):
+        sample(affine, Run(TIMES, n=5, **BASE), seed=1, n=4)
+    with pytest.raises(InputError, match="before a corrector or smoothing"):
+        sample_every_step(affine, TIMES, n=5, **BASE, smoothing=0.1)
+    with pytest.raises(DomainError, match="workers"):
+        sample(affine, Run(TIMES, n=5, **BASE), workers=0)

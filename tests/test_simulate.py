@@ -19,16 +19,14 @@ import cmbound
 from cmbound.cli.laws import build_world
 from cmbound.distances import sliced_w2
 from cmbound.errors import DomainError, InputError
-from cmbound.papers.figures import runs as plots
+from cmbound.papers.figures import runs as plots, style
 from cmbound.papers.figures.runs import simulation_figure
-from cmbound.output.simulation import simulation_document, simulation_page
-from cmbound.papers.figures import style
 from cmbound.papers.figures.style import save_figure
-from cmbound.verification import simulation as module
-from cmbound.verification.request import parse_corrector
+from cmbound.verification import carried, simulation as module
+from cmbound.verification.request import CHOICES, Run, parse_corrector
 from cmbound.verification.simulation import Simulation, simulate
 from cmbound.worlds import Atoms, Gaussian, Mixture
-from tests.test_cli import call, check_latex, fine, process, strict
+from tests.helpers import call, check_latex, fine, process, strict
 
 GAUSSIAN = ("simulate", "--world", "gaussian")
 ONE = (*GAUSSIAN, "--mean", "1", "--cov", "0.25")
@@ -156,11 +154,11 @@ def test_correctors_are_given_in_the_units_of_the_clock() -> None:
     world = Gaussian([0.0], 1.0)
     options: dict[str, Any] = {"delta": 0.5, "horizon": 40, "clock": "ve", "grid_steps": 2, "n": 10}
     run = simulate(world, corrector="overdamped:step=0.5,steps=1", **options).run
-    assert run.corrector is not None
-    assert dict(run.corrector[1]) == pytest.approx({"step": 0.4, "steps": 1})
+    assert run.correction is not None
+    assert dict(run.correction[1]) == pytest.approx({"step": 0.4, "steps": 1})
     run = simulate(world, corrector="underdamped:friction=2,step=0.5,steps=1", **options).run
-    assert run.corrector is not None
-    assert dict(run.corrector[1]) == pytest.approx({"friction": 2 * sqrt(1.25), "step": 0.5 / sqrt(1.25), "steps": 1})
+    assert run.correction is not None
+    assert dict(run.correction[1]) == pytest.approx({"friction": 2 * sqrt(1.25), "step": 0.5 / sqrt(1.25), "steps": 1})
 
 
 def test_large_errors_are_allowed() -> None:
@@ -214,7 +212,7 @@ def test_w2_is_below_the_bound(world: Any, clock: str, student: str) -> None:
 
 
 @pytest.mark.parametrize("start", ["standard", "matched"])
-@pytest.mark.parametrize("grid", module.CHOICES["grid"])
+@pytest.mark.parametrize("grid", CHOICES["grid"])
 def test_every_grid_and_start(grid: str, start: str) -> None:
     run = simulate(Gaussian([1.0, 0.0], [1.0, 0.1]), grid=grid, start=start, times=[1.0, 0.1], grid_steps=7, n=10)
     assert {1.0, 0.1} <= set(run.run.nodes)
@@ -248,13 +246,13 @@ def test_sampled_intervals_are_called_asymptotic(data_run: Simulation, line_run:
     for run in (data_run, line_run, monte_carlo):
         assert {x.w2.trust for x in run.steps} == {"asymptotic"}
         assert {x["w2"]["trust"] for x in run.to_dict()["steps"]} == {"asymptotic"}
-        assert "95% interval (asymptotic)" in simulation_page(run, 100)
+        assert "95% interval (asymptotic)" in run.text(100)
         assert sum("interval is" in x and "asymptotic" in x for x in run.notes) == 1
-        rows = list(csv.DictReader(io.StringIO(simulation_document(run, "csv"))))
+        rows = list(csv.DictReader(io.StringIO(run.report().render("csv"))))
         assert {x["trust"] for x in rows} == {"asymptotic"}
     assert {x.w2.trust for x in exact_run.steps} == {"exact"}
-    assert "asymptotic" not in simulation_page(exact_run, 100)
-    assert {x["trust"] for x in csv.DictReader(io.StringIO(simulation_document(exact_run, "csv")))} == {"exact"}
+    assert "asymptotic" not in exact_run.text(100)
+    assert {x["trust"] for x in csv.DictReader(io.StringIO(exact_run.report().render("csv")))} == {"exact"}
 
 
 def test_progress_is_told_after_each_part() -> None:
@@ -270,14 +268,15 @@ def test_progress_is_told_after_each_part() -> None:
 
 
 def test_more_trajectories_for_fewer_points() -> None:
-    assert [module.trajectories(Atoms(np.arange(n)[:, None])) for n in (1, 128, 256, 1000, 5000)] == [1000, 1000, 500, 128, 128]
+    runs = [Run(Atoms(np.arange(n)[:, None])) for n in (1, 128, 256, 1000, 5000)]
+    assert [x.trajectories for x in runs] == [1000, 1000, 500, 128, 128]
 
 
 def test_sliced_w2_without_pot_and_for_many_samples(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    monkeypatch.setattr(carried, "find_spec", lambda name: None)
     run = simulate(Atoms(PLANE), **SMALL)
     assert run.method == "sliced"
-    measured = sliced_w2(run.samples, run.truth, module.PROJECTIONS, run.run.seed)
+    measured = sliced_w2(run.samples, run.truth, carried.PROJECTIONS, run.run.seed)
     assert run.steps[-1].w2.value == pytest.approx(sqrt(2) * measured.value)
     assert run.steps[-1].w2.upper == pytest.approx(sqrt(2) * measured.upper)
     assert any("sliced" in x for x in run.notes)
@@ -384,9 +383,7 @@ def test_seed_and_workers(points: str) -> None:
 
 
 def test_narrow_terminal_and_pipe(exact_run: Simulation) -> None:
-    from cmbound.output.simulation import simulation_page
-
-    assert all(len(x) <= 40 for x in simulation_page(exact_run, 40).splitlines())
+    assert all(len(x) <= 40 for x in exact_run.text(40).splitlines())
     real = process(*ONE, "-n", "10")
     assert (real.returncode, real.stderr) == (0, "")
     assert real.stdout == fine(*ONE, "-n", "10")

@@ -14,10 +14,10 @@ import pytest
 import cmbound
 from cmbound.cli.progress import number_of_steps, progress_bar, range_end, range_size
 from cmbound.errors import DomainError
-from cmbound.verification import simulation
+from cmbound.verification.request import Run
+from cmbound.verification.simulation import simulate
 from cmbound.worlds import Atoms, Gaussian
-from tests.test_cli import call
-from tests.test_errors import one_line
+from tests.helpers import call, one_line
 from tests.test_files import ID, G, arguments
 
 SAID = {
@@ -94,17 +94,17 @@ def test_the_size_of_what_is_asked() -> None:
 # --- refusals -------------------------------------------------------------------------------------------------------
 
 REFUSED: list[tuple[str, tuple[str, ...], str, str]] = [
-    ("simulate", ("--world", "gaussian", "--cov", "1", "-n", str(10**15)), "simulation.carried_out", "n must be an integer"),
+    ("simulate", ("--world", "gaussian", "--cov", "1", "-n", str(10**15)), "simulation.measured", "n must be an integer"),
     (
         "simulate",
         ("--world", "gaussian", "--cov", "1", "-n", str(10**8), "--steps", "9"),
-        "simulation.carried_out",
+        "simulation.measured",
         "at most 5e+08",
     ),
     (
         "simulate",
         ("--world", "gaussian", "--cov", "1", "--grid-steps", str(10**12)),
-        "simulation.carried_out",
+        "simulation.measured",
         "grid_steps must be",
     ),
     ("check", (ID, "--instances", str(10**12)), "campaign.mapped", "instances must be"),
@@ -133,26 +133,26 @@ def test_a_run_is_measured_before_it_is_carried_out() -> None:
     """What is held and what is computed grow as the run does."""
     rng = np.random.default_rng(0)
     world = Atoms(rng.standard_normal((300, 4)))
-    small, large = simulation.planned(world, n=100), simulation.planned(world, n=10_000)
-    assert small.operations < large.operations < simulation.planned(world, n=10_000, steps=3).operations
-    assert small.operations < simulation.planned(world, n=100, student="exact").operations
-    assert small.operations < simulation.planned(world, n=100, grid_steps=500).operations
-    assert small.stored < large.stored < simulation.planned(world, n=10_000, steps=3).stored
+    small, large = Run(world, n=100), Run(world, n=10_000)
+    assert small.operations < large.operations < Run(world, n=10_000, steps=3).operations
+    assert small.operations < Run(world, n=100, student="exact").operations
+    assert small.operations < Run(world, n=100, grid_steps=500).operations
+    assert small.stored < large.stored < Run(world, n=10_000, steps=3).stored
     large_runs: tuple[dict[str, Any], ...] = ({"n": 2 * 10**7, "steps": 9}, {"n": 10**6, "steps": 500})
     for options in large_runs:
         with pytest.raises(DomainError, match="would hold"):
-            simulation.planned(world, **options)
+            Run(world, **options)
     with pytest.raises(DomainError, match="would hold"):
-        simulation.planned(Gaussian(np.zeros(300), np.eye(300)), grid_steps=10_000)
+        Run(Gaussian(np.zeros(300), np.eye(300)), grid_steps=10_000)
     with pytest.raises(DomainError, match="would take"):
-        simulation.planned(Atoms(rng.standard_normal((10**5, 1))), n=10**6, grid_steps=5000)
+        Run(Atoms(rng.standard_normal((10**5, 1))), n=10**6, grid_steps=5000)
 
 
 def test_the_estimate_of_a_simulation_is_of_the_right_size() -> None:
     """Within a factor of thirty of a billion multiplications a second, on any machine."""
-    run = simulation.planned(Atoms(np.random.default_rng(0).standard_normal((500, 8))), n=500, grid_steps=20)
+    run = Run(Atoms(np.random.default_rng(0).standard_normal((500, 8))), n=500, grid_steps=20)
     before = time.process_time()
-    simulation.carried_out(run)
+    simulate(run)
     seconds = time.process_time() - before
     assert 1 / 30 < run.operations / 1e9 / seconds < 30
 

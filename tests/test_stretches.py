@@ -17,7 +17,8 @@ from sympy import Expr, Rational, exp
 
 import cmbound
 from cmbound import Profile
-from cmbound.theory.profiles import EI, PROFILES
+from cmbound.theory.profiles import PROFILES
+from cmbound.theory.variants import EI
 from cmbound.worlds import Gaussian, Mixture
 
 MAP_ERROR = cmbound.theorem("explicit-map-error")

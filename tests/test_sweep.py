@@ -14,12 +14,11 @@ import pytest
 
 import cmbound
 from cmbound.errors import CmboundError, DomainError, InputError
-from cmbound.evaluation.sweeps import axis, chunks, sweep, table
+from cmbound.evaluation.sweeps import axis, chunks, sweep, swept
 from cmbound.papers.figures.sweeps import sweep_figure
 from cmbound.parallel import mapped
 from cmbound.verification.campaign import check
-from tests.test_cli import call, fine
-from tests.test_errors import fails
+from tests.helpers import call, fails, fine
 
 BASE: dict[str, Any] = {"eps_sc": "0.01", "eps_cm": "0.01", "L_f": 1, "m2": 1, "T": 5, "delta": "1e-3", "profile": "universal"}
 ID = "explicit-one-step"
@@ -35,7 +34,7 @@ def test_axes() -> None:
 
 def test_the_full_product_last_parameter_fastest() -> None:
     what = sweep(ID, **BASE, d="2,8", h="1e-4:1e-1:log:4")
-    found = table(what)
+    found = swept(what)
     assert len(what) == 8
     assert list(found["d"]) == [2] * 4 + [8] * 4
     assert found["h"][:4] == pytest.approx([1e-4, 1e-3, 1e-2, 1e-1])
@@ -49,9 +48,9 @@ def test_the_full_product_last_parameter_fastest() -> None:
 
 def test_neither_chunks_nor_workers_change_a_number() -> None:
     what = sweep(ID, **BASE, d="1:50:linear:9", h="1e-4:1e-1:log:11")
-    whole = table(what)
+    whole = swept(what)
     for options in ({"size": 1}, {"size": 7}, {"size": 10, "jobs": 2}):
-        again = table(what, **options)
+        again = swept(what, **options)
         assert list(again) == list(whole)
         assert all((again[name] == whole[name]).all() for name in whole)
 
@@ -64,9 +63,9 @@ def test_a_cluster_of_two_workers_gives_the_same_numbers() -> None:
         n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
     ) as cluster:
         address = cluster.scheduler_address
-        remote = table(what, size=25, cluster=address)
+        remote = swept(what, size=25, cluster=address)
         report = check("explicit-training", instances=30, world="gaussian", cluster=address).to_dict()
-    local = table(what)
+    local = swept(what)
     assert all((remote[name] == local[name]).all() for name in local)
     assert {**report, "seconds": 0} == {**alone, "seconds": 0}
 
@@ -106,7 +105,7 @@ def test_memory_does_not_grow_with_the_points() -> None:
 )
 def test_wrong_ranges(params: dict[str, Any], kind: type[CmboundError], words: str) -> None:
     with pytest.raises(kind, match=words):
-        table(sweep(ID, **{**BASE, "d": 2, **params}))
+        swept(sweep(ID, **{**BASE, "d": 2, **params}))
 
 
 def test_wrong_places_to_work() -> None:
@@ -136,13 +135,13 @@ def test_csv_json_and_npz_hold_the_same(tmp_path: Path) -> None:
 
 def test_lines(tmp_path: Path) -> None:
     what = sweep(ID, **BASE, d=2, h="1e-4:1e-1:log:9")
-    columns = table(what)
-    terms = list(next(iter(chunks(what))).terms)
-    axes = sweep_figure(what, columns, terms).axes[0]
+    columns = swept(what)
+    parts = list(chunks(what, size=4))
+    axes = sweep_figure(what, parts).axes[0]
     assert axes.get_xscale() == axes.get_yscale() == "log"
     assert axes.get_xlabel() == "$h$"
     drawn = {line.get_label(): line for line in axes.lines}
-    assert set(drawn) == {*(x.replace("_", " ") for x in terms), "total"}
+    assert set(drawn) == {*(x.replace("_", " ") for x in parts[0].terms), "total"}
     assert np.array_equal(drawn["total"].get_ydata(), columns["total"])
     path = tmp_path / "figure.png"
     assert call("sweep", *ARGUMENTS, "--plot", str(path), "-o", str(tmp_path / "x.csv")).status == 0
@@ -151,15 +150,15 @@ def test_lines(tmp_path: Path) -> None:
 
 def test_map() -> None:
     what = sweep(ID, **{**BASE, "eps_sc": "1e-4:1:log:12"}, d=2, h="1e-4:1e-1:log:9")
-    figure = sweep_figure(what, table(what), list(next(iter(chunks(what))).terms))
+    figure = sweep_figure(what, list(chunks(what)))
     axes = figure.axes[0]
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("$h$", r"$\varepsilon_{sc}$")
     mesh = axes.collections[0]
-    assert np.array_equal(np.asarray(mesh.get_array()).ravel(), table(what)["total"])
+    assert np.array_equal(np.asarray(mesh.get_array()).ravel(), swept(what)["total"])
     assert {x.get_text() for x in axes.texts} == {x.replace("_", " ") for x in _winners(what)}
     three = sweep(ID, **{**BASE, "eps_sc": "0.1,0.2", "eps_cm": "0.1,0.2"}, d=2, h="0.1,0.2")
     with pytest.raises(InputError, match="one or two axes, the sweep has 3"):
-        sweep_figure(three, table(three), [])
+        sweep_figure(three, [])
 
 
 def _winners(what: Any) -> set[str]:

@@ -18,20 +18,24 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from cmbound.reports.cells import mathml
 
 import cmbound
 import cmbound.theory.notation
+from cmbound.catalogue.explicit import PAIRS
 from cmbound.errors import CmboundError, DomainError, InputError, UnknownNameError
+from cmbound.evaluation.shown import profile_data
+from cmbound.names import FORMATS
 from cmbound.numbers import rounded
 from cmbound.papers.tables import NAMES, table
-from cmbound.papers.tables.compact import compact
 from cmbound.papers.tables.settings import comparison_table
-from cmbound.papers.tables.statements import PAIRS
-from cmbound.papers.tables.words import prose
-from cmbound.reports.cells import Cell, dollars, escape_latex, math, mixed, number
-from cmbound.reports.table import FORMATS, Table
-from tests.test_cli import call, fine
+from cmbound.reports.cells import Cell, dollars, escape_latex, math, mathml, mixed, number
+from cmbound.reports.table import Table
+from cmbound.reports.words import named, prose
+from cmbound.theory.compact import compact
+from cmbound.theory.notation import SIGNS, TABLE, WRITTEN
+from cmbound.theory.profiles import PROFILES
+from cmbound.theory.prose import Prose
+from tests.helpers import call, fine
 
 GOLDEN = Path(__file__).parent / "golden"
 SPEC: dict[str, Any] = {
@@ -70,12 +74,6 @@ PLANTED = {
     "witnesses": [{"theorem": "explicit-one-step"}] * 3,
     "not_weaker": [{"theorem": "explicit-map-error"}],
     "survived": [{"theorem": "explicit-one-step"}],
-}
-COMPARED = {
-    "rows": [
-        {"id": "a_1", "metric": "W2", "kind": "explicit", "known": "derived", "value": 0.1234567, "reason": "", "rank": 1},
-        {"id": "b", "metric": "TV", "kind": "order", "known": "memory", "value": None, "reason": "needs L_f: x", "rank": None},
-    ]
 }
 QUICK: dict[str, dict[str, Any]] = {
     "statements": {},
@@ -308,16 +306,35 @@ def test_labels_are_checked(label: str) -> None:
 def test_statements_become_mathml(theorem: Any) -> None:
     for latex in (theorem.latex(), *(compact(x.expression) for x in theorem.terms)):
         text = mathml(latex)
-        ElementTree.fromstring(text)
-        assert "<mtext>" not in text, text
+        shown = "".join(ElementTree.fromstring(text).itertext())
+        assert shown
+        assert "\\" not in shown, latex  # a command the library does not know is printed as it is
+
+
+def test_every_sign_becomes_mathml() -> None:
+    """Symbols, named functions with their definitions, what a left-hand side is written in, the bounds of profiles."""
+    pieces = [x.latex for x in TABLE.values()] + [sign for _, sign, _ in SIGNS]
+    pieces += [bound for x in PROFILES.values() for row in profile_data(x)["teachers"].values() for bound in row["latex"]]
+    for theorem in cmbound.catalogue:
+        pieces += [x["latex"] for x in theorem.to_dict()["where"] if x["latex"]]
+    for latex in dict.fromkeys(pieces):
+        assert "\\" not in "".join(ElementTree.fromstring(mathml(latex)).itertext()), latex
 
 
 def test_mathml_of_a_formula() -> None:
-    assert mathml(r"\frac{1}{2} x^{2}_{n}") == (
-        "<math><mfrac><mrow><mn>1</mn></mrow><mrow><mn>2</mn></mrow></mfrac>"
-        "<msubsup><mi>x</mi><mrow><mi>n</mi></mrow><mrow><mn>2</mn></mrow></msubsup></math>"
-    )
-    assert "<mtext>unknown</mtext>" in mathml(r"\unknown")
+    root = ElementTree.fromstring(mathml(r"\frac{1}{2} x^{2}_{n} \leq p_{\mathrm{data}}"))
+    tags = {x.tag.rpartition("}")[2]: "".join(x.itertext()) for x in root.iter()}
+    assert (tags["mfrac"], tags["msubsup"], tags["mtext"]) == ("12", "xn2", "data")
+    assert root.get("displaystyle") == "true"
+    assert "\\unknown" in mathml(r"\unknown")
+
+
+@pytest.mark.parametrize("latex", ["", "x_", "^", "{", "}", r"\left(", r"\frac{1", "a & b", "x^2^3", "\\", "<b>", "%", '"'])
+def test_mathml_of_what_is_no_latex(latex: str) -> None:
+    text = mathml(latex)
+    root = ElementTree.fromstring(text)
+    assert root.tag.endswith("math")
+    assert {x.tag.rpartition("}")[2] for x in root.iter()} <= {"math", "mrow", "mi", "mo", "mn", "mtext", "mfrac"}
 
 
 @pytest.mark.parametrize(
@@ -358,9 +375,51 @@ def test_compact_latex_is_the_same_formula(theorem: Any) -> None:
             assert latex_names()[x] in text, (x, text)
 
 
-def test_prose_has_symbols() -> None:
-    assert prose("h is at most eps_cm h_n").latex() == r"$h$ is at most $\varepsilon_{cm} h_n$"
-    assert prose("the data").latex() == "the data"
+@pytest.mark.parametrize(
+    ("marked", "latex"),
+    [
+        ("$h$ is at most $eps_cm h_n$", r"$h$ is at most $\varepsilon_{cm} h_n$"),
+        ("the score $s(., t)$ is $L_s$-Lipschitz", r"the score $s(\cdot, t)$ is $L_s$-Lipschitz"),
+        ("of order $L_s^(-1/2)$", "of order $L_s^{-1/2}$"),
+        ("$z ~ N(0, sigma_max^2 I)$", r"$z \sim N(0, \sigma_{\max}^2 I)$"),
+        ("$T >= log(2 L_f) + delta$", r"$T \geq \log(2 L_f) + \delta$"),
+        ("$2^(1-k)$ times $L_f log(lam_T/lam_delta)/eps$", r"$2^{1-k}$ times $L_f \log(\lambda_T/\lambda_\delta)/\varepsilon$"),
+        ("the data", "the data"),
+    ],
+)
+def test_marked_math_has_symbols(marked: str, latex: str) -> None:
+    assert prose(marked).latex() == latex
+    assert prose(marked).string() == marked.replace("$", "")
+
+
+def test_words_that_are_names_have_symbols() -> None:
+    assert named("needs t_hat (or sigma_hat), a, d").latex() == r"needs $\hat t$ (or $\hat\sigma$), a, $d$"
+    assert named(" to p_data").latex() == r" to $p_{\mathrm{data}}$"
+    assert named("nothing here") == Cell("nothing here")
+
+
+def marked_texts() -> dict[str, str]:
+    """Every text of the catalogue and of the table of symbols in which math may be marked."""
+    texts = [x.meaning for x in TABLE.values()]
+    for theorem in cmbound.catalogue:
+        texts += [theorem.title, theorem.metric, theorem.complexity_metric, *(x.text for x in theorem.assumptions)]
+    texts += [x.text for x in cmbound.corollaries()]
+    return {str(x): Prose(x).marked for x in texts}
+
+
+def test_the_math_of_the_catalogue_is_marked() -> None:
+    """Nothing with an underscore or a power stands outside of the marks, and every word in them has a meaning."""
+    left_over = {"(E norm(x_0)^2)^(1/2)", "(sum of the root weights)^2", "(sum_n $h_n$ E norm($s_phi$ - s)^2)^(1/2)"}
+    letters = {"I", "U", "z", "n", "s", "m0", "e", "M"}
+    for plain, marked in marked_texts().items():
+        assert "$" not in plain
+        assert marked.count("$") % 2 == 0, marked
+        for known in left_over:
+            marked = marked.replace(known, "")
+        pieces = marked.split("$")
+        assert not re.search(r"[_^]|<|>=", "".join(pieces[::2])), marked
+        for word in re.findall(r"[A-Za-z]\w*", " ".join(pieces[1::2])):
+            assert word in TABLE or word in WRITTEN or word in letters or re.fullmatch(r"[a-zA-Z]_[nTt]", word), (word, marked)
 
 
 # --- the named tables -------------------------------------------------------------------------------------------------
@@ -377,14 +436,23 @@ def test_all_forms_carry_the_same_cells(name: str, form: str) -> None:
             [x.string() if x.kind == "math" else x.text for x in row] for row in found.rows
         ]
         assert data["table"] == name
+    elif form == "text":
+        wide = found.text(5000)
+        assert all(x.string() in wide for row in found.rows for x in row)
+        assert all(x in wide for x in (*found.header, found.caption))
+        assert max(map(len, text.splitlines())) <= 120
     elif form == "csv":
         rows = list(csv.reader(io.StringIO(text)))
         assert rows == [list(found.header), *([x.string() for x in row] for row in found.rows)]
     elif form == "html":
         root = ElementTree.fromstring(text)
         assert root.get("id") == f"tab:{name}"
-        assert len(root.findall("tbody/tr")) == len(found.rows)
-        assert {len(x.findall("td")) for x in root.findall("tbody/tr")} == {len(found.header)}
+        headings = found.layout == "headings"
+        filled = [x.findall("td") for x in root.findall("tbody/tr") if x.find("td") is not None]
+        assert len(filled) == len(found.rows)
+        assert {len(x) for x in filled} == {len(found.header) - headings}
+        above = ["".join(x.itertext()) for x in root.findall("tbody/tr/th")]
+        assert len(above) == (len({row[0] for row in found.rows}) if headings else 0)
         html.parser.HTMLParser().feed(text)
         assert "<script" not in text
     elif form == "markdown":
@@ -397,19 +465,19 @@ def test_all_forms_carry_the_same_cells(name: str, form: str) -> None:
 
 
 def test_every_pair_is_about_one_quantity() -> None:
-    for _, paper, explicit in PAIRS:
-        theorem = cmbound.theorem(explicit)
-        assert {cmbound.theorem(x).metric for x in paper} == {theorem.metric}
+    for pair in PAIRS:
+        theorem = cmbound.theorem(pair.explicit)
+        assert {cmbound.theorem(x).metric for x in pair.order} == {theorem.metric}
     one_step = {x.name: x.expression for x in cmbound.theorem("lyu2023-cor4").terms if x.name != "early_stopping"}
     assert one_step == {x.name: x.expression for x in cmbound.theorem("lyu2023-thm3").terms}
 
 
 def test_statements_have_every_term() -> None:
     data = table("statements").data()["rows"]
-    for title, paper, explicit in PAIRS:
-        rows = [x for x in data if x[0]["text"].startswith(f"{title}:")]
-        for place, id in ((2, paper[-1]), (3, explicit)):
-            if title == "One more evaluation" and place == 3:
+    for pair in PAIRS:
+        rows = [x for x in data if x[0]["text"].startswith(f"{pair.title}:")]
+        for place, id in ((2, pair.order[-1]), (3, pair.explicit)):
+            if pair.title == "One more evaluation" and place == 3:
                 continue
             cells = {x[1]["text"]: x[place]["text"] for x in rows if x[place]["text"]}
             expected = {x.name.replace("_", " "): str(x.expression).replace("C*", "") for x in cmbound.theorem(id).terms}
@@ -483,15 +551,25 @@ def test_the_committed_plants_make_a_table() -> None:
 
 
 def test_comparison_reads_the_record() -> None:
-    found = comparison_table(COMPARED, 3)
-    assert [x.string() for x in found.rows[1]] == ["W2", "a_1", "explicit", "derived", "0.124", "1", ""]
-    assert [x.string() for x in found.rows[0]] == ["TV", "b", "order", "memory", "-", "-", "needs L_f"]
+    compared = compare_two()
+    found = comparison_table(compared, 3)
+    value = rounded(compared.rows[0].evaluation.upper, 3)
+    assert [x.string() for x in found.rows[1]] == ["W2 to p_data", "explicit-one-step", "explicit", "derived", value, "1", ""]
+    assert [x.string() for x in found.rows[0]] == ["TV to p_data", "chen2022-ddpm", "order", "verbatim", "-", "-", "needs KL"]
+    assert found.rows[1][0].latex() == r"$W_2$ to $p_{\mathrm{data}}$"
+    assert found.rows[0][-1].latex() == r"needs $\mathrm{KL}$"
     check_table(found.latex(siunitx=True))
+
+
+@cache
+def compare_two() -> Any:
+    """One statement that has a value and one that has none."""
+    return cmbound.compare(statements=["explicit-one-step", "chen2022-ddpm"], preset="gaussian-2d")
 
 
 def test_narrow_terminals() -> None:
     for name in QUICK:
-        assert all(len(x) <= 60 for x in quick(name), 60.text().splitlines())
+        assert all(len(x) <= 60 for x in quick(name).text(60).splitlines())
 
 
 # --- a user's own -----------------------------------------------------------------------------------------------------
@@ -597,6 +675,44 @@ def test_on_the_command_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "args",
+    [
+        ("table", "presets", "--presets", "gaussian-2d", "--caption", "A & B"),
+        ("evaluate", "explicit-one-step", "--preset", "gaussian-2d"),
+        ("show", "explicit-tv-underdamped"),
+        ("presets", "digits"),
+        ("profiles", "bounded"),
+        ("table",),
+    ],
+)
+def test_html_is_a_complete_page(args: tuple[str, ...]) -> None:
+    """On the command line; it needs nothing else, and has the same words as the text."""
+    page = ElementTree.fromstring(fine(*args, "--format", "html"))
+    assert [x.tag for x in page] == ["head", "body"]
+    assert page.findtext("head/title")
+    assert not page.findall(".//script")
+    assert not page.findall(".//link")
+    body = page.find("body")
+    assert body is not None
+    assert len("".join(body.itertext()).split()) > 10
+
+
+def test_html_in_a_notebook_is_a_fragment_with_its_math() -> None:
+    for found, signs in (
+        (cmbound.theorem("explicit-one-step"), ("\N{GREEK SMALL LETTER DELTA}", "\N{LESS-THAN OR EQUAL TO}", "L2")),
+        (cmbound.theorem("explicit-one-step").evaluate(preset="gaussian-2d"), ("assumptions", "early stopping", "L2")),
+        (cmbound.preset("digits"), ("number of pixels",)),
+    ):
+        root = ElementTree.fromstring(found._repr_html_())
+        assert root.tag == "div"
+        text = "".join(root.itertext())
+        assert all(x in text for x in signs), text
+        assert all(x.find("{*}mrow") is not None for x in root.iter("{http://www.w3.org/1998/Math/MathML}math"))
+        assert "$" not in text
+    assert ElementTree.fromstring(quick("custom")._repr_html_()).tag == "table"
+
+
+@pytest.mark.parametrize(
     ("args", "status", "words"),
     [
         (("statments",), 2, ("did you mean 'statements'",)),
@@ -604,7 +720,7 @@ def test_on_the_command_line(tmp_path: Path) -> None:
         (("planted", "-p", "h=1"), 2, ("-p", "planted")),
         (("custom",), 2, ("--spec",)),
         (("presets", "--siunitx"), 2, ("--siunitx", "latex")),
-        (("--format", "latex"), 2, ("name of a table",)),
+        (("--caption", "x"), 2, ("name of a table",)),
         (("presets", "--digits", "0"), 3, ("digits",)),
         (("custom", "--spec", "/nowhere.toml"), 2, ("/nowhere.toml",)),
     ],
@@ -675,7 +791,7 @@ class TestPdflatex:
     @pytest.mark.parametrize("siunitx", [False, True])
     def test_tables_compile(self, siunitx: bool, tmp_path: Path) -> None:
         found = [quick(x) for x in QUICK]
-        found += [table("complexity", caption="N", label="tab:c"), comparison_table(COMPARED, 4)]
+        found += [table("complexity", caption="N", label="tab:c"), comparison_table(compare_two(), 4)]
         found += [table("budgets", targets="1,1e-250", presets="gaussian-2d", caption="Budgets")]
         body = "\n\\clearpage\n".join([x.latex(siunitx) for x in found])
         assert compiled(body, tmp_path) == []

@@ -25,10 +25,10 @@ import sympy
 import cmbound
 from cmbound.arithmetic import certified
 from cmbound.errors import DomainError
-from cmbound.evaluation.sweeps import table
+from cmbound.evaluation.sweeps import swept
 from cmbound.papers.figures import terms
 from cmbound.theory.notation import t
-from cmbound.theory.profiles import Profile
+from cmbound.theory.rules import Profile
 from cmbound.threads import LOCK, alone
 
 POINT: dict[str, Any] = {"eps_sc": "0.01", "eps_cm": "0.02", "L_f": 2, "d": 3, "m2": "3/2", "T": 5, "delta": "1e-3", "h": "1e-3"}
@@ -57,7 +57,7 @@ def _evaluations(digits: int) -> list[Callable[[], Any]]:
 CALLS: list[Callable[[], Any]] = [
     *(call for digits in (5, 15, 30, 60, 250) for call in _evaluations(digits)),
     lambda: ONE_STEP.approximate(**{**POINT, "d": np.arange(1, 20)}, L_s=3),
-    lambda: table(cmbound.sweep("explicit-one-step", **NO_STEP, h="1e-4:1e-2:log:5"))["total"].tolist(),
+    lambda: swept(cmbound.sweep("explicit-one-step", **NO_STEP, h="1e-4:1e-2:log:5"))["total"].tolist(),
     lambda: cmbound.solve("explicit-one-step", target="1", **{x: NO_STEP[x] for x in ("L_f", "d", "m2", "T", "delta")}).budget,
     lambda: cmbound.schedule(steps=3, **POINT).times,
     lambda: cmbound.compare(statements=["explicit-one-step", "lyu2023-cor4"], C=1, L_s=3, **POINT),

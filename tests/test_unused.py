@@ -16,8 +16,8 @@ from cmbound.errors import CmboundError
 from cmbound.evaluation.sweeps import sweep
 from cmbound.planning.budget import solve
 from cmbound.planning.schedule import schedule
+from tests.helpers import call
 from tests.settings import cases, draw, for_profile, for_theorem, one_law
-from tests.test_cli import call
 
 ONE_STEP = cmbound.theorem("explicit-one-step")
 BASE: dict[str, Any] = {"d": 4, "m2": 3, "T": 3, "delta": "0.01", "L_f": 2, "eps_sc": "0.01", "eps_cm": "0.01"}

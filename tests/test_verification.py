@@ -27,22 +27,24 @@ from cmbound.errors import CmboundError, DomainError, InputError, UnknownNameErr
 from cmbound.evaluation.point import evaluate_setting
 from cmbound.evaluation.setting import Setting, resolve
 from cmbound.evaluation.sums import nodes as engine_nodes
-from cmbound.output.verification import check_page
 from cmbound.theory.functions import c, elementary, g, s
 from cmbound.theory.notation import L_f, d, eps_sc, h, m2, t
 from cmbound.theory.records import Term, Theorem
 from cmbound.verification import campaign, falsify as search, gaussian, mixture
 from cmbound.verification.affine import Affine, Law, underdamped
-from cmbound.verification.campaign import check, draw, judge, replay, run
+from cmbound.verification.campaign import check, check_report, draw, judge, replay, run
+from cmbound.verification.experiments import EXPERIMENTS
 from cmbound.verification.falsify import falsify
 from cmbound.verification.instances import Instance, Outcome, Recipe, SkippedError, Truth
-from cmbound.verification.line import _quadrature
+from cmbound.verification.laboratories import LABORATORIES, build, draw_choices
+from cmbound.verification.line import quadrature
 from cmbound.verification.mutations import weakened
-from cmbound.verification.planted import PlantedReport, explicit_ids, planted, recheck
+from cmbound.verification.planted import PlantedReport, Verdict, explicit_ids, planted, recheck
 from cmbound.verification.plants import Component, RulePut, components, plants
 from cmbound.verification.runner import runner
-from cmbound.verification.settings import OFF, draw_choices, grid_nodes
+from cmbound.verification.settings import OFF, grid_nodes
 from cmbound.worlds.process import noise, noise_level, signal
+from tests.latex import compiled, missing_tex
 
 Array = npt.NDArray[np.float64]
 EXPLICIT = [x.id for x in catalogue if x.kind == "explicit" and x.reference.key == "cmbound"]
@@ -126,7 +128,7 @@ def test_one_step_error_by_hand_on_the_line() -> None:
     drift = float(pipe.student.shift[1, 0] - (np.e - 1) * pipe.score[1].shift[0])
     assert abs(drift) == pytest.approx(0.1)
     shift = (np.e - 1) * (np.exp(-high) * mean / v + push) + drift
-    instance = gaussian.build(made, cmbound.theorem("explicit-one-step"))
+    instance = build(made, cmbound.theorem("explicit-one-step"))
     assert instance.truth.value == pytest.approx(np.hypot(shift - mean, abs(slope) - np.sqrt(variance)), rel=1e-12)
     assert instance.params["L_f"] == pytest.approx([abs(slope)])
     assert instance.params["eps_sc"] == pytest.approx([0.1])
@@ -184,7 +186,7 @@ def test_quadrature_agrees_with_samples() -> None:
         N=8, to="p_delta", clock="ou", start="standard", times=[0.6], constants="lists", profile="auto",
         log_radius=0.3, log_tau=-0.5, log_delta=-1.5, log_span=0.3, log_score=-1.0, log_drift=-1.0,
     )  # fmt: skip
-    instance = mixture.build(made, cmbound.theorem("explicit-multistep"))
+    instance = build(made, cmbound.theorem("explicit-multistep"))
     run_ = runner(made)
     rng, n = np.random.default_rng(0), 200_000
     x = run_.student(rng.standard_normal((n, 1)), 8)
@@ -218,7 +220,7 @@ def test_step_products_are_lipschitz_constants() -> None:
 def test_several_dimensions_measure_what_they_say() -> None:
     made = recipe("explicit-map-error", "atoms", d=2, components=3, N=3, at=1.0, clock="ou", constants="lists", profile="auto",
                   teacher="ddim", log_radius=0.2, log_delta=-1.0, log_span=0.2, log_score=-1.0, log_drift=-1.0)  # fmt: skip
-    instance = mixture.build(made, cmbound.theorem("explicit-map-error"))
+    instance = build(made, cmbound.theorem("explicit-map-error"))
     run_ = runner(made)
     x = run_.world.sample(4000, float(run_.nodes[-1]), seed=11)
     gap = run_.student(x, 3) - run_.world.consistency(x, run_.nodes[-1], run_.nodes[0])
@@ -270,12 +272,11 @@ def test_sampled_verdicts_are_counted_and_said() -> None:
     report = check("explicit-map-error", instances=40, world="mixture")
     assert 0 < report.sampled < 40
     assert report.to_dict()["sampled"] == report.sampled
-    assert f"{report.sampled} of the truths are sampled: those verdicts are at asymptotic 99.994% intervals" in check_page(
-        [report], 100
-    )
+    said = f"{report.sampled} of the truths are sampled: those verdicts are at asymptotic 99.994% intervals"
+    assert said in report.text(100)
     exact = check("explicit-map-error", instances=3, world="gaussian")
     assert exact.sampled == 0
-    assert "asymptotic" not in check_page([exact])
+    assert "asymptotic" not in exact.text()
 
 
 @pytest.mark.parametrize("scale", [1e-250, 1e-160, 1e160, 1e250])
@@ -286,7 +287,7 @@ def test_errors_of_affine_maps_and_of_quadratures_scale(scale: float) -> None:
     assert Affine(scale * matrix, scale * shift).rms(mean, factor) == pytest.approx(scale * one, rel=1e-14)
     assert Law(scale * mean, scale * factor).size == pytest.approx(scale * Law(mean, factor).size, rel=1e-14)
     z = np.linspace(-8, 8, 1001)
-    assert _quadrature(scale * z, 0 * z, z).value == pytest.approx(scale, rel=1e-6)
+    assert quadrature(scale * z, 0 * z, z).value == pytest.approx(scale, rel=1e-6)
 
 
 @pytest.mark.parametrize("target", ["p_data", "p_delta"])
@@ -298,7 +299,7 @@ def test_total_variation_after_one_step_of_the_corrector_on_the_line(target: str
         profile="universal", teacher="ddim", start="matched", corrector_steps=1, score_sign=1, drift_sign=1,
         log_mean=0.0, log_tau=-0.2, log_delta=-1.0, log_span=0.2, log_score=-0.5, log_drift=-0.5, log_gamma=0.5, log_tau_c=-0.3,
     )  # fmt: skip
-    instance, run_ = mixture.build(made, statement), runner(made)
+    instance, run_ = build(made, statement), runner(made)
     low, high = float(run_.nodes[0]), float(run_.nodes[-1])
     ends = run_.student(np.array([[0.0], [1.0]]), 3)[:, 0]
     law = Law(ends[:1], np.array([[(ends[1] - ends[0]) * np.sqrt(1 - np.exp(-2 * high))]]))
@@ -314,7 +315,7 @@ def test_total_variation_after_one_step_of_the_corrector_on_the_line(target: str
     expected = {"gamma": 10**0.5, "tau_c": 10**-0.3, "eta": 10**-0.3, "L_phi": 10**0.4, "eps_sc": abs(run_.offset[0])}
     assert {name: instance.params[name] for name in expected} == pytest.approx(expected)
     with pytest.raises(SkippedError, match="several steps of the corrector"):
-        mixture.build(replace(made, choices={**made.choices, "corrector_steps": 3}), statement)
+        build(replace(made, choices={**made.choices, "corrector_steps": 3}), statement)
 
 
 # --- verdicts -------------------------------------------------------------------------------------------------------
@@ -380,14 +381,14 @@ def test_truth_equal_to_the_bound_is_undecided_never_passed() -> None:
 
 def judged_as(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> Outcome:
     """The verdict on an instance as it is, whatever its recipe says."""
-    monkeypatch.setattr(campaign, "BUILDERS", {instance.recipe.world: lambda recipe, theorem: instance})
+    monkeypatch.setattr(campaign, "build", lambda recipe, theorem: instance)
     return judge(instance.recipe)
 
 
 def test_a_measured_constant_cannot_convict(monkeypatch: pytest.MonkeyPatch) -> None:
     made = recipe("explicit-map-error", "mixture", d=1, constants="lists", profile="auto", widths="common", log_tau=-0.3)
     statement = cmbound.theorem("explicit-map-error")
-    instance = mixture.build(made, statement)
+    instance = build(made, statement)
     above = replace(instance, truth=Truth(1e3, 1e3, 1e3, exact=False), generous={**instance.params, "eps_cm": 10**6})
     outcome = judged_as(above, monkeypatch)
     assert outcome.status == "undecided"
@@ -409,7 +410,7 @@ def test_verdicts_at_the_ends_of_the_interval_of_the_truth(monkeypatch: pytest.M
     made = recipe()
     bound = judge(made).bound
     assert bound is not None
-    instance = gaussian.build(made, cmbound.theorem(made.theorem))
+    instance = build(made, cmbound.theorem(made.theorem))
     for (value, lower, upper, exact), status, reason in (
         ((0.8, 0.7, 1.0, True), "passed", ""),
         ((0.8, 0.7, 1.1, True), "undecided", campaign.ATTAINED),
@@ -450,7 +451,7 @@ def test_skipped_instances_say_why() -> None:
     assert "atoms" in outcome.reason
     assert outcome.ratio is None
     with pytest.raises(SkippedError):
-        gaussian.build(made, cmbound.theorem("explicit-map-error"))
+        build(made, cmbound.theorem("explicit-map-error"))
 
 
 def test_a_step_size_has_no_hidden_constant() -> None:
@@ -546,10 +547,8 @@ def steady_clock(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("steady_clock")
-def test_the_search_refutes_a_wrong_statement(monkeypatch: pytest.MonkeyPatch) -> None:
-    wrong = halved(cmbound.theorem("explicit-training"), "consistency")
-    monkeypatch.setattr(search, "find", lambda id: wrong)
-    found = falsify("explicit-training", budget=3, world="gaussian")
+def test_the_search_refutes_a_wrong_statement() -> None:
+    found = falsify(halved(cmbound.theorem("explicit-training"), "consistency"), budget=3, world="gaussian")
     assert found.violations
     assert found.values["total"] > 1
 
@@ -570,16 +569,18 @@ def test_the_search_finds_attained_terms() -> None:
 
 def test_climbing_improves_and_stays_in_range() -> None:
     start = recipe("explicit-map-error", log_score=-3.0)
-    best = search.climb(lambda x: x.knobs["log_score"] - abs(x.knobs["log_delta"] + 2), start, 400)
+    best = search.climb(
+        lambda x: x.knobs["log_score"] - abs(x.knobs["log_delta"] + 2), start, cmbound.theorem("explicit-map-error"), 400
+    )
     low, high = gaussian.KNOBS["log_score"]
     assert low <= best.knobs["log_score"] <= high
     assert best.knobs["log_score"] > 1.5
     assert best.knobs["log_delta"] == pytest.approx(-2, abs=0.2)
     assert best.choices == start.choices
-    lowest = search.climb(lambda x: -x.knobs["log_score"], start, 300)
+    lowest = search.climb(lambda x: -x.knobs["log_score"], start, cmbound.theorem("explicit-map-error"), 300)
     assert lowest.knobs["log_score"] == pytest.approx(-6, abs=0.1)  # not down to where it is off
     assert lowest.knobs["log_score"] >= -6
-    assert search.climb(lambda x: 0.0, start, 20) == start
+    assert search.climb(lambda x: 0.0, start, cmbound.theorem("explicit-map-error"), 20) == start
 
 
 # --- planted mistakes -----------------------------------------------------------------------------------------------
@@ -641,7 +642,7 @@ def settings_of(theorem: Theorem, part: Component) -> Iterator[Setting]:
         demands = {**part.demands, "constants": "single", "grid": "geometric"}
         made = search.random_recipe(theorem, rng, "gaussian", part.term, demands)
         with suppress(SkippedError, DomainError):
-            params = gaussian.build(made, theorem).params
+            params = build(made, theorem).params
             yield resolve(theorem, {**params, "L_f": 2} if "L_f" in params else params)
 
 
@@ -728,7 +729,7 @@ def test_random_choices_fit_the_statement() -> None:
 def test_random_recipes_use_every_choice_and_stay_in_their_ranges(world: str) -> None:
     theorem = cmbound.theorem("explicit-tv-smoothing" if world != "atoms" else "explicit-map-error")
     recipes = [draw(theorem, world, 1, n) for n in range(300)]
-    ranges = search.KNOBS[world]
+    ranges = LABORATORIES[world].knobs
     for made in recipes:
         for name, value in made.knobs.items():
             low, high = ranges[name]
@@ -768,3 +769,98 @@ def test_the_process_in_numpy_is_that_of_the_theory() -> None:
         exact = [float(sympy.N(elementary(f(sympy.Rational(at))), 40)) for f in (c, s)]
         assert [float(signal(at)), float(noise(at))] == pytest.approx(exact, rel=1e-14)
         assert float(noise_level(at)) == pytest.approx(exact[1] / exact[0], rel=1e-13)
+
+
+# --- statements of one's own ------------------------------------------------------------------------------------------
+
+
+def own(id: str = "explicit-one-step", **changes: Any) -> Theorem:
+    """A statement that is in no catalogue, every term written out for the exponential integrator."""
+    statement = cmbound.theorem(id)
+    terms = statement.formula(**({"profile": "universal"} if statement.uses_profile else {}))
+    plain: dict[str, Any] = {"id": "mine", "sources": terms, "rests_on": (), "ve_factor": None, **changes}
+    return replace(statement, **plain)
+
+
+def test_a_statement_of_ones_own_is_checked() -> None:
+    """It goes to other processes with its terms; the teacher and the start are those its formula is for."""
+    report = check(own(), instances=30, seed=2, jobs=2)
+    assert (report.theorem, report.violations) == ("mine", 0)
+    assert report.passed > 15
+    wrong = halved(own(), "initialisation")
+    outcomes = [judge(draw(wrong, None, 2, n), wrong) for n in range(60)]
+    assert {x.recipe.choices["teacher"] for x in outcomes} == {"exponential-integrator"}
+    worst = next(x for x in outcomes if x.status == "violation")
+    assert replay(worst.to_dict(), wrong).to_dict() == worst.to_dict()
+    assert replay(worst.to_dict(), own()).status == "passed"
+
+
+def test_mistakes_are_planted_in_a_statement_of_ones_own() -> None:
+    report = planted([own("explicit-score-lipschitz")], draws=3)
+    known = planted(["explicit-score-lipschitz"], draws=3)
+    assert {x.plant.theorem for x in report.verdicts} == {"mine"}
+    assert [x.status for x in report.verdicts] == [x.status for x in known.verdicts]
+    verdict = report.having("caught")[0]
+    assert verdict.witness is not None
+    assert recheck(verdict.plant, verdict.witness, own("explicit-score-lipschitz")) > 1
+
+
+def test_a_simulation_is_set_beside_a_statement_of_ones_own() -> None:
+    world = cmbound.Gaussian([0.0, 1.0], [1.0, 0.5])
+    found = cmbound.simulate(world, statement=own(), n=10, teacher="exponential-integrator")
+    assert found.evaluation.theorem.id == found.to_dict()["theorem"] == "mine"
+    assert found.steps[0].bound == own_value(found.parameters)
+    assert found.violations == ()
+    with pytest.raises(InputError, match="mine is about one evaluation: leave out steps and times"):
+        cmbound.simulate(world, statement=own(), n=10, steps=2)
+    with pytest.raises(InputError, match="mine cannot be set beside a simulation: that takes an explicit statement"):
+        cmbound.simulate(world, statement=own("explicit-map-error"), n=10)
+
+
+def own_value(params: Any) -> float:
+    return cmbound.theorem(own()).evaluate(**params).value
+
+
+def test_a_statement_without_an_experiment_is_refused_in_one_line() -> None:
+    for wrong, kind, words in (
+        (own(experiment=""), InputError, "^mine cannot be checked: it names no experiment, so that no instances are known"),
+        (own(experiment="one_stpe"), UnknownNameError, "^unknown experiment of mine 'one_stpe'; did you mean 'one_step'"),
+    ):
+        for call in (lambda x: check(x, instances=2), lambda x: falsify(x, budget=1), lambda x: planted([x], draws=1)):
+            with pytest.raises(kind, match=words) as caught:
+                call(wrong)
+            assert "\n" not in str(caught.value)
+
+
+def test_every_experiment_checks_a_statement() -> None:
+    """The table holds no name that nothing uses, and the catalogue none that is not in the table."""
+    assert {x.experiment for x in catalogue if x.experiment} == set(EXPERIMENTS)
+
+
+@pytest.mark.parametrize(
+    "made", [lambda: check("explicit-map-lipschitz", instances=4), lambda: falsify("explicit-map-lipschitz", budget=0.01)]
+)
+def test_results_say_themselves(made: Any) -> None:
+    found = made()
+    assert len(repr(found)) < 120
+    assert str(found) == found.text()
+    assert json.loads(found.report().render("json")) == found.to_dict()
+    assert "explicit-map-lipschitz" in found.latex()
+    assert "<table>" in found._repr_html_()
+
+
+@pytest.mark.skipif(bool(missing_tex()), reason=missing_tex() or "pdflatex is here")
+def test_reports_fit_the_page_of_a_paper(tmp_path: Path) -> None:
+    reports = [check("explicit-multistep", instances=20, seed=1), check("lyu2023-thm3", instances=5)]
+    worst = reports[0].worst
+    assert worst is not None
+    verdicts = [Verdict(x, "survived", 0.5, None) for id in ("explicit-map-error", "explicit-tv-underdamped") for x in plants(id)]
+    found = [
+        check_report(reports).render("latex"),
+        reports[0].latex(),
+        worst.latex(),
+        falsify("explicit-one-step", budget=0.5).latex(),
+        PlantedReport(tuple(verdicts[::7]), 0, 1.0).latex(),
+        cmbound.simulate(cmbound.Atoms([[0.0], [1.0]]), n=50, steps=2, grid_steps=5, corrector="smoothing:u=0.1").latex(),
+    ]
+    assert compiled("\n\n\\clearpage\n".join(found), tmp_path) == []

@@ -14,11 +14,9 @@ from cmbound.arithmetic import certified
 from cmbound.errors import UndecidedError
 from cmbound.theory.functions import Named, Rearranged, g, geometric_sum, kappa_h, rho_squared
 
-TIMES = ("t_star", "delta", "t_switch_hat", "t_switch", "t_hat", "t", "T")
-"""Times in rising order."""
-KERNELS = (g, kappa_h, rho_squared)
-"""Functions whose definitions cancel near 0: there they have their Taylor series."""
-_BITS = 400
+TIMES = ("t_star", "delta", "t_switch_hat", "t_switch", "t_hat", "t", "T")  # times in rising order
+KERNELS = (g, kappa_h, rho_squared)  # functions whose definitions cancel near 0: there they have their Taylor series
+_BITS = 400  # beyond the cancellation of the widest expression at a sample point
 
 Point = Mapping[str, Fraction]
 
@@ -56,9 +54,8 @@ def taylor(kernel: Any, count: int) -> tuple[Any, ...]:
     """The first coefficients of a kernel at 0 (of kappa_h: of its square)."""
     z = sympy.Symbol("z", positive=True)
     body = kernel.definition(z) ** (2 if kernel is kappa_h else 1)
-    numerator, denominator = sympy.fraction(sympy.together(body))
-    shift = 2  # the denominators vanish to first order
-    top, bottom = (sympy.series(sympy.expand(e), z, 0, count + shift).removeO() for e in (numerator, denominator))
+    parts = sympy.fraction(sympy.together(body))
+    top, bottom = (sympy.series(sympy.expand(e), z, 0, count + 2).removeO() for e in parts)  # bottom vanishes to first order
     quotient = sympy.series(sympy.expand(top / z) / sympy.expand(bottom / z), z, 0, count).removeO()
     return tuple(quotient.coeff(z, j) for j in range(count))
 
@@ -67,8 +64,7 @@ def ordered(e: Any) -> Any:
     """Max and Min of times whose order is part of their meaning."""
     if not all(x.is_Symbol and x.name in TIMES for x in e.args):
         return e
-    ranked = sorted(e.args, key=lambda x: TIMES.index(x.name))
-    return ranked[-1 if isinstance(e, Max) else 0]
+    return (max if isinstance(e, Max) else min)(e.args, key=lambda x: TIMES.index(x.name))
 
 
 def ball(expr: Any, point: Point, bits: int = _BITS) -> Any:

@@ -20,20 +20,14 @@ from cmbound.analysis.records import Order
 from cmbound.arithmetic import certified
 from cmbound.theory.functions import plain
 from cmbound.theory.notation import delta, t_hat, t_switch, t_switch_hat
-from cmbound.theory.profiles import Profile, Rule
 from cmbound.theory.records import Theorem
+from cmbound.theory.rules import Profile
 from cmbound.theory.variants import LocalErrorSum
 
-Places = Mapping[Any, tuple[Any, Any]]
-"""For each symbol of a time of change the earliest and the latest time it may be."""
-_BITS = 700
-_SCALES = (10**30, 10**60)
-_TIMES = 25
-
-
-def earliest(rule: Rule) -> Any:
-    """The first time at which the second rule of a profile may be used."""
-    return Max(delta, plain(sympy.sympify(rule.valid_from)))
+Places = Mapping[Any, tuple[Any, Any]]  # for each symbol of a time of change the earliest and the latest time it may be
+_BITS = 700  # powers of the scales below, and what cancels between them
+_SCALES = (10**30, 10**60)  # two sizes so far apart that an exponent is read off to three digits
+_TIMES = 25  # decades in which the best time is looked for
 
 
 def places(theorem: Theorem, profile: Profile, teacher: str) -> Places:
@@ -41,24 +35,16 @@ def places(theorem: Theorem, profile: Profile, teacher: str) -> Places:
     rules = profile.rules[teacher]
     if not theorem.uses_profile or len(rules) == 1:
         return {}
+    earliest = Max(delta, plain(sympy.sympify(rules[1].valid_from)))
     ends = {x.args[0] for term in theorem.sources for x in term.expression.atoms(LocalErrorSum)}
-    return {t_switch_hat if end == t_hat else t_switch: (earliest(rules[1]), end) for end in sorted(ends, key=str)}
+    return {t_switch_hat if end == t_hat else t_switch: (earliest, end) for end in sorted(ends, key=str)}
 
 
 def at_best_times(expr: Any, name: str, where: Places, orders: Any, points: tuple[Point, ...]) -> Any:
-    """``expr`` with every time of change at its best place, to leading order in one parameter.
+    """``expr``, a sum, with every time of change at its best place, to leading order in the parameter ``name``.
 
-    A time between the two ends keeps its symbol: the best one there gives the coefficient.
-
-    Args:
-        expr: a sum in which the times of change occur in different summands.
-        name: the parameter.
-        where: the times of change.
-        orders: gives the :class:`Order` of an expression in the parameter.
-        points: values of the other parameters.
-
-    Raises:
-        OrderUndecidedError: an order that is not decided, or a best time that moves in another way.
+    A time between the two ends keeps its symbol: the best one there gives the coefficient. ``orders`` gives the :class:`Order` of
+    an expression. Raises OrderUndecidedError for an order that is not decided, or a best time that moves in another way.
     """
     for symbol, (low, high) in where.items():
         part = Add(*(x for x in Add.make_args(expr) if x.has(symbol)))
@@ -75,28 +61,18 @@ def _best_place(part: Any, symbol: Any, low: Any, high: Any, name: str, orders: 
     decided = [x for x in options if x[1].kind != "undecided"]
     if not decided:
         raise OrderUndecidedError(options[0][1].reason)
-    best, found = decided[0]
-    for x, other in decided[1:]:
-        if _smaller(other, found):
-            best, found = x, other
+    best, found = min(decided, key=lambda x: _size(x[1])) if len(decided) > 1 else decided[0]
     _verify(part, found, symbol, low, high, point)
     return best
-
-
-def _smaller(x: Order, y: Order) -> bool:
-    return _size(x) < _size(y)
 
 
 def _size(x: Order) -> tuple[float, float, float]:
     """Falls with the order; exponentials by what stands in them at one large value of the parameter."""
     if x.kind == "zero":
         return (float("-inf"), 0.0, 0.0)
-    toward = 1.0 if x.limit == "oo" else -1.0
-    rate = 0.0
-    if x.kind == "exponential":
-        large = 100 if x.limit == "oo" else sympy.Rational(1, 100)
-        rate = float(x.rate.subs({y: large if y.name == x.parameter else 1 for y in x.rate.free_symbols}))
-    return (rate, toward * float(x.exponent), float(x.logs))
+    toward, large = (1.0, 100) if x.limit == "oo" else (-1.0, sympy.Rational(1, 100))
+    rate = x.rate.subs({y: large if y.name == x.parameter else 1 for y in x.rate.free_symbols})
+    return (float(rate), toward * float(x.exponent), float(x.logs))
 
 
 def _verify(part: Any, found: Order, symbol: Any, low: Any, high: Any, point: Point) -> None:

@@ -31,7 +31,6 @@ class Monomial:
         )
 
     def raised(self, exponent: Any) -> Monomial:
-        """A power."""
         return ONE.times(self, exponent)
 
     def rate(self, x: Any) -> Any:
@@ -56,8 +55,5 @@ class Series:
 
 def falling(pairs: Iterable[tuple[Any, Any]], compare: Callable[[Any, Any], int]) -> list[tuple[Any, Any]]:
     """Pairs in falling order of what comes first in them."""
-
-    def key(x: tuple[Any, Any], y: tuple[Any, Any]) -> int:
-        return -compare(x[0], y[0])
-
-    return sorted(pairs, key=cmp_to_key(key))
+    key = cmp_to_key(lambda x, y: -compare(x, y))
+    return sorted(pairs, key=lambda x: key(x[0]))

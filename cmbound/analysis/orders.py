@@ -16,36 +16,38 @@ from cmbound.analysis.records import Order, Orders
 from cmbound.analysis.series import leading
 from cmbound.arithmetic.exact import rational_near, time_from_sigma
 from cmbound.errors import DomainError, InputError
-from cmbound.evaluation.setting import exact_scalars
+from cmbound.evaluation.given import exact_scalars
 from cmbound.evaluation.statement import theorem as find
 from cmbound.frozen import FrozenDict
 from cmbound.theory.formulas import ALIASES, closed_terms, require_formula, without_waiting
 from cmbound.theory.functions import geometric_sum
-from cmbound.theory.notation import TABLE
-from cmbound.theory.profiles import EI, Profile, profile as find_profile
+from cmbound.theory.notation import TABLE, own
+from cmbound.theory.profiles import profile as find_profile
 from cmbound.theory.records import Theorem
-from cmbound.theory.variants import LocalErrorSum
+from cmbound.theory.rules import Profile
+from cmbound.theory.variants import EI, LocalErrorSum
 from cmbound.threads import alone
 
-DEFAULT_PROFILE = "universal-integrated"
-"""Any data law, the lowest order in d."""
+DEFAULT_PROFILE = "universal-integrated"  # any data law, the lowest order in d
 
+_SMALL = ("eps_sc", "eps_cm", "eps", "h", "delta", "tau", "u", "tau_c", "eta", "eps_w", "eps_v", "eps_loss", "eps_est", "eps_F")
+_LARGE = ("L_s", "L_f", "d", "m2", "sd2", "T", "N", "t", "k", "t_hat", "R", "n_atoms", "L_phi", "gamma", "W_prev", "KL", "FI")
 LIMITS: Mapping[str, str] = FrozenDict(
-    {
-        **dict.fromkeys(("eps_sc", "eps_cm", "eps", "h", "delta", "tau", "u", "tau_c", "eta"), "0"),
-        **dict.fromkeys(("eps_w", "eps_v", "eps_loss", "eps_est", "eps_F", "eps_ci", "kappa", "hbar", "dtau"), "0"),
-        **dict.fromkeys(
-            ("L_s", "L_f", "d", "m2", "sd2", "T", "N", "t", "k", "t_hat", "R", "n_atoms", "L_phi", "gamma", "W_prev"), "oo"
-        ),
-        **dict.fromkeys(("KL", "FI", "L_os", "L_v", "L_map"), "oo"),
-    }
+    dict.fromkeys((*_SMALL, "eps_ci", "kappa", "hbar", "dtau"), "0") | dict.fromkeys((*_LARGE, "L_os", "L_v", "L_map"), "oo")
 )
 """Where each parameter goes."""
+
+
+def limit_of(parameter: str) -> str:
+    """Where a parameter goes (empty: nowhere of interest); one of a user's own that is not bounded goes to infinity."""
+    free = own(parameter) and TABLE[parameter].domain.high is None
+    return LIMITS.get(parameter, "oo" if free else "")
+
 
 _OPTIONS = ("profile", "to", "start", "clock")
 _SCALES = {True: (200, 2000), False: (10**20, 10**40)}
 _SLOW = {True: Fraction(1, 5), False: Fraction(3, 5)}
-_BITS = 13000
+_BITS = 13000  # what cancels at the farthest sample points
 
 _SAMPLES: tuple[dict[str, str], ...] = (
     {"d": "5", "m2": "6/5", "R": "7/5", "L_s": "7/2", "L_f": "3/2", "eps": "1/10", "k": "37", "tau": "1/3", "n_atoms": "7"},
@@ -53,18 +55,9 @@ _SAMPLES: tuple[dict[str, str], ...] = (
     {"d": "2", "m2": "31", "R": "1/3", "L_s": "8/7", "L_f": "9/8", "eps": "1/3", "k": "6", "tau": "4/5", "n_atoms": "2"},
 )
 _DEPENDENT = {"T", "t", "delta", "t_hat", "t_switch", "t_switch_hat", "sd2"}
-_ANY = Fraction(3, 5)
-_USUAL = {
-    "eps_sc": "1/500",
-    "eps_cm": "1/300",
-    "h": "1/90",
-    "N": "400",
-    "eta": "1/70",
-    "C": "9/7",
-    "W_prev": "3/7",
-    "d_eff": "1",
-    "sigma_high": "2",
-}
+_ANY = Fraction(3, 5)  # a number with no meaning of its own: not 0, 1/2 or 1
+_USUAL = {"eps_sc": "1/500", "eps_cm": "1/300", "h": "1/90", "N": "400", "eta": "1/70", "C": "9/7"}
+_USUAL |= {"W_prev": "3/7", "d_eff": "1", "sigma_high": "2"}
 
 
 def sample(given: Mapping[str, Fraction]) -> tuple[Point, ...]:
@@ -97,9 +90,6 @@ def own_symbols(expr: Any) -> Any:
     return expr.xreplace({x: TABLE[x.name].symbol for x in expr.free_symbols if x.name in TABLE})
 
 
-# --- one expression ---------------------------------------------------------------------------------------------------
-
-
 def order(expr: Any, parameter: str, given: Mapping[str, Fraction] | None = None) -> Order:
     """The leading order of an expression as ``parameter`` goes to its limit.
 
@@ -111,9 +101,9 @@ def order(expr: Any, parameter: str, given: Mapping[str, Fraction] | None = None
     Raises:
         InputError: a parameter without a limit.
     """
-    if parameter not in LIMITS:
+    limit, points = limit_of(parameter), sample(given or {})
+    if not limit:
         raise InputError(f"no order in {parameter}: it goes to no limit of interest")
-    limit, points = LIMITS[parameter], sample(given or {})
     x = sympy.Symbol("X", positive=True)
     symbol = sympy.Symbol(parameter, positive=True, integer=True if TABLE[parameter].symbol.is_integer else None)
     inner = positive(expr)
@@ -142,23 +132,18 @@ def order(expr: Any, parameter: str, given: Mapping[str, Fraction] | None = None
         rate=own_symbols(m.rate(back)),
         growing=direction > 0,
         leading=own_symbols(term.xreplace({y: x for x, y in integrals.items()})),
-        conditions=tuple(own_symbols(condition) for condition in conditions),
+        conditions=tuple(map(own_symbols, conditions)),
     )
 
 
 def _verify(expr: Any, term: Any, symbol: Any, limit: str, point: Point, exponential: bool = False) -> None:
     """Compare with the leading term at two scales (smaller ones in an exponential): their ratio must tend to 1."""
-    gaps = []
+    gaps, slow = [], _SLOW[exponential]
     for scale in _SCALES[exponential]:
         at = {**point, symbol.name: Fraction(scale) if limit == "oo" else Fraction(1, scale)}
         gaps.append(abs(ball(expr, at, _BITS) / ball(term, at, _BITS) - 1))
-    slow = _SLOW[exponential]
-    bound = gaps[0] * slow.numerator / slow.denominator
-    if not (gaps[1] < bound or gaps[1] * 20 < 1):
+    if not (gaps[1] < gaps[0] * slow.numerator / slow.denominator or gaps[1] * 20 < 1):
         raise OrderUndecidedError(f"the derived leading term {term} disagrees with the values at two scales")
-
-
-# --- statements -------------------------------------------------------------------------------------------------------
 
 
 def analysed_terms(
@@ -178,36 +163,37 @@ def analysed_terms(
         raise InputError("an analysis needs one profile by name: auto has no closed form")
     if theorem.uses_profile:
         chosen.setdefault("profile", DEFAULT_PROFILE)
-    fixed: dict[Any, Any] = {TABLE["t_star"].symbol: S.Zero}
-    star = (values or {}).get("t_star", 0)
-    if star == "delta":
-        fixed[TABLE["t_star"].symbol] = TABLE["delta"].symbol
-    elif Fraction(star) != 0:
+    values = values or {}
+    star = values.get("t_star", 0)
+    if star != "delta" and Fraction(star) != 0:
         raise DomainError(f"t_star must be 0 or delta, got {star}")
-    if "profile" not in chosen and not (values or {}).get("tau"):
+    fixed = {TABLE["t_star"].symbol: _star(values)}
+    if "profile" not in chosen and not values.get("tau"):
         fixed[TABLE["tau"].symbol] = S.Zero
-    if "k" in (values or {}):
-        fixed[TABLE["k"].symbol] = sympy.Integer(int((values or {})["k"]))
+    if "k" in values:
+        fixed[TABLE["k"].symbol] = sympy.Integer(int(values["k"]))
     terms = {x.name: x.expression.subs(fixed, simultaneous=True) for x in closed_terms(theorem, **chosen)}
     if any(x.has(LocalErrorSum) for x in terms.values()):
         raise InputError(f"{theorem.id} needs a profile to be analysed")
     return {name: without_waiting(x) for name, x in terms.items()} if to_leading_order else terms
 
 
+def _star(values: Mapping[str, Any]) -> Any:
+    return TABLE["delta"].symbol if values.get("t_star") == "delta" else S.Zero
+
+
 def split(params: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Options and numbers."""
-    options = {name: x for name, x in params.items() if name in _OPTIONS and x is not None}
-    return options, {name: x for name, x in params.items() if name not in _OPTIONS and x is not None}
+    given = {name: x for name, x in params.items() if x is not None}
+    options = {name: given.pop(name) for name in params if name in _OPTIONS and name in given}
+    return options, given
 
 
 def exact_point(theorem: Theorem, numbers: Mapping[str, Any]) -> dict[str, Any]:
     """The numbers given, exact; noise levels become times; ``t_star`` may be ``delta``."""
-    found: dict[str, Any] = {}
-    for name, value in exact_scalars(theorem, numbers).items():
-        found[ALIASES.get(name, name)] = rational_near(time_from_sigma(value)) if name in ALIASES else value
-    if str(numbers.get("t_star", "")).strip() == "delta":
-        found["t_star"] = "delta"
-    return found
+    given = exact_scalars(theorem, numbers)
+    found = {ALIASES.get(name, name): rational_near(time_from_sigma(x)) if name in ALIASES else x for name, x in given.items()}
+    return found | ({"t_star": "delta"} if str(numbers.get("t_star", "")).strip() == "delta" else {})
 
 
 @alone
@@ -225,7 +211,12 @@ def orders(theorem: Theorem | str, **params: Any) -> Orders:
         An :class:`~cmbound.analysis.records.Orders`.
 
     Raises:
-        CmboundError: as for :meth:`cmbound.theory.records.Theorem.formula`.
+        CmboundError: as for :meth:`cmbound.Statement.formula`.
+
+    >>> import cmbound
+    >>> found = cmbound.orders("explicit-one-step", profile="universal")
+    >>> print(found.total["h"])
+    1
     """
     theorem = find(theorem)
     options, numbers = split(params)
@@ -235,12 +226,11 @@ def orders(theorem: Theorem | str, **params: Any) -> Orders:
         options.setdefault("profile", DEFAULT_PROFILE)
     given = {name: x for name, x in point.items() if name not in ("t_star", "k")}
     names = _analysed(terms.values())
-    exprs = {**terms, "": Add(*terms.values())}
-    if "h" in names:
-        names.insert(names.index("h") + 1, "N")
     where = times_of_change(theorem, options, point)
+    exprs = {**terms, "": Add(*terms.values())}
     found = {term: {name: least_order(expr, name, where, given) for name in names} for term, expr in exprs.items()}
-    return Orders(theorem, options, {name: x for name, x in found.items() if name}, found[""], _unused(theorem, options, numbers))
+    total = found.pop("")
+    return Orders(theorem, options, found, total, _unused(theorem, options, numbers))
 
 
 def _unused(theorem: Theorem, options: Mapping[str, Any], numbers: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
@@ -257,23 +247,12 @@ def times_of_change(theorem: Theorem, options: Mapping[str, Any], values: Mappin
     if not theorem.uses_profile:
         return {}
     chosen = options.get("profile", DEFAULT_PROFILE)
-    star = TABLE["delta"].symbol if (values or {}).get("t_star", 0) == "delta" else S.Zero
     found = places(theorem, chosen if isinstance(chosen, Profile) else find_profile(chosen), EI)
-    return {x: (low.subs(TABLE["t_star"].symbol, star), high) for x, (low, high) in found.items()}
+    return {x: (low.subs(TABLE["t_star"].symbol, _star(values or {})), high) for x, (low, high) in found.items()}
 
 
 def least_order(expr: Any, name: str, where: Places, given: Mapping[str, Fraction] | None = None) -> Order:
-    """:func:`order` of an expression at its best times of change.
-
-    Args:
-        expr: a sum, an exact expression in the table of symbols.
-        name: the parameter.
-        where: the times of change (see :mod:`cmbound.analysis.minimum`).
-        given: as for :func:`order`.
-
-    Raises:
-        InputError: a parameter without a limit.
-    """
+    """:func:`order` of an expression at its best times of change (see :mod:`cmbound.analysis.minimum`)."""
     if name == "N":
         expr, where = _on_uniform_grid(expr), {x: tuple(map(_on_uniform_grid, y)) for x, y in where.items()}
     try:
@@ -281,7 +260,7 @@ def least_order(expr: Any, name: str, where: Places, given: Mapping[str, Fractio
             numbers = tuple(sorted((given or {}).items()))
             expr = at_best_times(expr, name, where, lambda e: _order(e, name, numbers), sample(given or {}))
     except OrderUndecidedError as error:
-        return Order(name, LIMITS[name], "undecided", reason=str(error))
+        return Order(name, limit_of(name), "undecided", reason=str(error))
     return order(expr, name, given)
 
 
@@ -299,15 +278,7 @@ def _on_uniform_grid(expr: Any) -> Any:
 
 def _analysed(exprs: Iterable[Any]) -> list[str]:
     present = {x.name for e in exprs for x in unfolded(e.replace(geometric_sum, lambda x, n: x**n)).free_symbols}
-    return [name for name in TABLE if name in LIMITS and name in present]
-
-
-def verdict(found: Orders) -> str:
-    """See :attr:`cmbound.analysis.records.Orders.verdict`."""
-    if found.exponential:
-        shown = ", ".join(f"{name} (as {found.total[name].expression})" for name in found.exponential)
-        return f"not polynomial: exponential in {shown}"
-    powers = ", ".join(f"{name}: {x}" for name, x in found.total.items() if x.kind != "undecided")
-    if found.undecided:
-        return f"undecided in {', '.join(found.undecided)}; polynomial in the others ({powers})"
-    return f"polynomial in every parameter ({powers})"
+    names = [name for name in TABLE if limit_of(name) and name in present]
+    if "h" in names:
+        names.insert(names.index("h") + 1, "N")
+    return names

@@ -1,15 +1,27 @@
-"""The records of the analysis: orders, elasticities, dominating terms, corollaries and their verdicts."""
+"""The records of the analysis, and what they say: orders, elasticities, dominating terms."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sympy import Expr, S, exp, log
 
+from cmbound.evaluation.records import unused_note
 from cmbound.frozen import Record
+from cmbound.numbers import rounded
+from cmbound.reports.cells import Cell, math, mixed, number
+from cmbound.reports.report import Body, Report, Result
+from cmbound.reports.table import Table
+from cmbound.reports.words import formula, joined, prose, symbol, words
+from cmbound.theory.functions import plain
+from cmbound.theory.notation import TABLE
 from cmbound.theory.records import Theorem
+
+UNIFORM = mixed(symbol("N"), Cell(": with a uniform grid, "), math(r"h = (T - \delta)/N", "h = (T - delta)/N"))
+_HIDDEN = "order form: with the unspecified constant C"
+_ENDS = {"0": "0", "oo": r"\infty"}
 
 
 @dataclass(frozen=True)
@@ -49,8 +61,6 @@ class Order:
     @property
     def expression(self) -> Expr:
         """The order without its coefficient, in the parameter."""
-        from cmbound.theory.notation import TABLE
-
         if self.kind == "zero":
             return S.Zero
         x = TABLE[self.parameter].symbol
@@ -59,9 +69,26 @@ class Order:
     def __str__(self) -> str:
         return "?" if self.kind == "undecided" else str(self.expression)
 
+    @property
+    def cell(self) -> Cell:
+        """The order in a table."""
+        return Cell("?") if self.kind == "undecided" else formula(self.expression)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "limit": self.limit,
+            "kind": self.kind,
+            "order": None if self.kind == "undecided" else str(self),
+            **{name: str(getattr(self, name)) for name in ("exponent", "logs", "rate")},
+            "growing": self.growing,
+            "leading": str(plain(self.leading)),
+            "conditions": [str(x) for x in self.conditions],
+            "reason": self.reason,
+        }
+
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Orders(Record):
+class Orders(Result, Record):
     """Leading orders of a statement: ``terms[name][parameter]`` and ``total[parameter]``.
 
     The other parameters are held fixed, free ones of the algorithm (``u``, ``gamma``, ``tau_c``) too; the time at which a profile
@@ -106,19 +133,106 @@ class Orders(Record):
     @property
     def verdict(self) -> str:
         """The answer to "is the bound polynomial in every parameter?" in one sentence."""
-        from cmbound.analysis.orders import verdict
+        if self.exponential:
+            return f"not polynomial: exponential in {', '.join(f'{x} (as {self.total[x]})' for x in self.exponential)}"
+        powers = ", ".join(f"{name}: {x}" for name, x in self.total.items() if x.kind != "undecided")
+        if self.undecided:
+            return f"undecided in {', '.join(self.undecided)}; polynomial in the others ({powers})"
+        return f"polynomial in every parameter ({powers})"
 
-        return verdict(self)
+    @property
+    def rows(self) -> dict[str, Mapping[str, Order]]:
+        """The orders of each term and of the total."""
+        return {**self.terms, "total": self.total}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must be told besides."""
+        return (unused_note(self.unused),) if self.unused else ()
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready data."""
-        from cmbound.output.analysis import orders_data
+        return {
+            "theorem": self.theorem.id,
+            "options": {name: getattr(x, "name", x) for name, x in self.options.items()},
+            "terms": {term: {name: x.to_dict() for name, x in row.items()} for term, row in self.terms.items()},
+            "total": {name: x.to_dict() for name, x in self.total.items()},
+            "polynomial": self.polynomial,
+            "exponents": {name: str(x) for name, x in self.exponents.items()},
+            "verdict": self.verdict,
+            "notes": list(self.notes),
+        }
 
-        return orders_data(self)
+    def report(self) -> Report:
+        """A table of the orders, what they rest on, and the verdict."""
+        page, document = Body(), Body()
+        page.line(f"{self.theorem.id}: {self.theorem.title}")
+        options = ", ".join(f"{name} {getattr(x, 'name', x)}" for name, x in self.options.items())
+        page.line(f"leading orders, each parameter on its own, the others fixed{f' ({options})' if options else ''}")
+        if self.theorem.kind == "order":
+            page.line(_HIDDEN)
+        page.table(self._matrix())
+        for note in self._conditions():
+            page.line(note, 2)
+        page.line(f"verdict: {self.verdict}")
+        for text in self.notes:
+            page.line(f"note: {text}")
+        document.table(self._by_parameter())
+        return Report(f"{self.theorem.id}, {self.verdict}", page, self.to_dict, self._in_full(), document)
+
+    def _conditions(self) -> tuple[Cell, ...]:
+        """What the orders rest on, and what is not decided."""
+        found = [UNIFORM] if "h" in self.total else []
+        free = [x for x in self.theorem.free if x in self.total]
+        if free:
+            it, value = ("it", "value") if len(free) == 1 else ("them", "values")
+            said = f": held fixed like the others; an evaluation that leaves {it} out takes the best {value}"
+            found.append(mixed(*joined(map(symbol, free), ", ").parts, Cell(said)))
+        orders = [x for row in self.rows.values() for x in row.values()]
+        conditions = {str(x): x for order in orders for x in order.conditions}
+        found += [mixed(Cell("where "), formula(x)) for x in conditions.values()]
+        for term, row in self.rows.items():
+            found += [Cell(f"undecided: {term}, {name}: {x.reason}") for name, x in row.items() if x.kind == "undecided"]
+        return tuple(found)
+
+    def _matrix(self) -> Table:
+        """One row for each parameter, one column for each term."""
+        columns = self.rows if len(self.terms) > 1 else self.terms
+        header = ("parameter", "limit", *map(words, columns))
+        rows = tuple(
+            (symbol(name), math(rf"\to {_ENDS[x.limit]}", f"-> {x.limit}"), *(column[name].cell for column in columns.values()))
+            for name, x in self.total.items()
+        )
+        return Table(header, rows, "l" * len(header))
+
+    def _by_parameter(self) -> Table:
+        """One row for each parameter, the terms that depend on it beside the total: no wider than a page, whatever the terms."""
+        many = len(self.terms) > 1
+        rows = tuple(
+            (math(rf"{TABLE[name].latex} \to {_ENDS[x.limit]}", f"{name} -> {x.limit}"), x.cell, *([self._moving(name)] * many))
+            for name, x in self.total.items()
+        )
+        said = "; terms that are not named tend to a constant" if many else ""
+        hidden = (prose(_HIDDEN),) if self.theorem.kind == "order" else ()
+        notes = (Cell(f"Leading orders, each parameter on its own, the others fixed{said}."), *hidden, *self._conditions())
+        notes = (*notes, *map(Cell, self.notes))
+        header, widths = (("limit", "total", "terms"), {2: 0.55}) if many else (("limit", "order"), {})
+        return Table(header, rows, "l" * len(header), widths=widths, size="footnotesize", tight=True, notes=notes)
+
+    def _moving(self, name: str) -> Cell:
+        """The terms that depend on a parameter."""
+        found = {term: row[name] for term, row in self.terms.items() if not row[name].constant}
+        return joined((mixed(Cell(f"{words(term)} "), x.cell) for term, x in found.items()), ", ")
+
+    def _in_full(self) -> Table:
+        """One row for each term and parameter, as plain text."""
+        header = ("term", "parameter", "limit", "kind", "order", "exponent", "logs", "rate", "leading")
+        data = ({"term": term, "parameter": name} | x.to_dict() for term, row in self.rows.items() for name, x in row.items())
+        rows = tuple(tuple(Cell(str(x[key] or "")) for key in header) for x in data)
+        return Table(header, rows, "l" * len(header))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Elasticities(Record):
+class Elasticities(Result, Record):
     """d log(bound)/d log(parameter): exact expressions, and float values at the point (if one was given)."""
 
     theorem: Theorem
@@ -128,6 +242,29 @@ class Elasticities(Record):
     def __repr__(self) -> str:
         shown = self.expressions if self.values is None else {name: f"{x:.4g}" for name, x in self.values.items()}
         return f"<Elasticities of {self.theorem.id}: {', '.join(f'{x} {y}' for x, y in shown.items())}>"
+
+    def to_dict(self) -> dict[str, Any]:
+        """By parameter the expression and, at a point, the value."""
+        return {
+            name: {"expression": str(plain(x)), "value": None if self.values is None else self.values[name]}
+            for name, x in self.expressions.items()
+        }
+
+    def report(self) -> Report:
+        """The values at the point; without one the expressions, for which a paper has no room."""
+        page, document, head = Body(), Body(), ("parameter", "elasticity")
+        if self.values is None:
+            cells = {name: Cell(x["expression"]) for name, x in self.to_dict().items()}
+            for name, x in cells.items():
+                document.line(f"{name}: {x.string()}")
+        else:
+            cells = {name: number(rounded(x, 5, "nearest")) for name, x in self.values.items()}
+        table = Table(head, tuple((symbol(name), x) for name, x in cells.items()), "ll" if self.values is None else "lr")
+        page.line(f"elasticities d log(bound)/d log(parameter){'' if self.values is None else ' at the point'}")
+        page.table(table)
+        if self.values is not None:
+            document.table(table)
+        return Report(f"elasticities of {self.theorem.id}", page, self.to_dict, table, document)
 
 
 @dataclass(frozen=True)
@@ -139,8 +276,8 @@ class Interval:
     term: str
 
 
-@dataclass(frozen=True)
-class Dominance:
+@dataclass(frozen=True, eq=False, repr=False)
+class Dominance(Result, Record):
     """The largest term along one parameter: intervals in rising order."""
 
     theorem: str
@@ -152,71 +289,43 @@ class Dominance:
         """Where the largest term changes (for an integer parameter: its first value in the new interval)."""
         return tuple(x.low for x in self.intervals[1:])
 
+    def to_dict(self) -> dict[str, Any]:
+        intervals = [{"from": x.low, "to": x.high, "term": x.term} for x in self.intervals]
+        return {"parameter": self.parameter, "intervals": intervals, "borders": list(self.borders)}
 
-@dataclass(frozen=True, eq=False)
-class Corollary(Record):
-    """A claim about the order of a statement after a substitution, which the package checks itself.
-
-    Attributes:
-        id: permanent name.
-        statement: id of the statement.
-        options: options of :meth:`cmbound.theory.records.Theorem.formula` (``profile``, ``to``, ``start``).
-        quantity: ``total``, the name of a term, several names joined by ``+``, or an exact expression.
-        substitution: symbols and what is put in their place, in the remaining ones; an entry may use later ones.
-        claim: the claimed order, an expression in the remaining symbols (the substitution is applied to it too).
-        limits: names of the parameters in whose limits the order is claimed, each on its own, the others fixed.
-        exact: the claim is an equality, not an order.
-        reference: where it is stated.
-        text: what it says.
-    """
-
-    id: str
-    statement: str
-    substitution: Mapping[Any, Any]
-    claim: Any
-    reference: str
-    text: str
-    options: Mapping[str, Any] = field(default_factory=dict)
-    quantity: Any = "total"
-    limits: tuple[str, ...] = ()
-    exact: bool = False
-
-    def __repr__(self) -> str:
-        return f"<Corollary {self.id}: {self.text}>"
+    def report(self) -> Report:
+        """The largest term on each interval."""
+        page, ends = Body(), [[number(rounded(y, 6, "nearest")) for y in (x.low, x.high)] for x in self.intervals]
+        rows = tuple((*span, Cell(words(x.term))) for span, x in zip(ends, self.intervals, strict=True))
+        heads = (mixed(symbol(self.parameter), Cell(" from")), Cell("to"), Cell("largest term"))
+        table = Table(tuple(x.string() for x in heads), rows, "rrl", heads=heads)
+        page.table(table)
+        return Report(f"{self.theorem}: the largest term along {self.parameter}", page, self.to_dict, table, page)
 
 
-@dataclass(frozen=True, eq=False)
-class Verdict(Record):
-    """What became of a corollary.
+def analysis_report(orders: Orders, elasticities: Elasticities | None, dominating: str | None, along: Dominance | None) -> Report:
+    """Everything about one statement; CSV holds the orders only."""
+    report = orders.report()
+    page, document = report.page, report.document
+    page.line()
+    if elasticities is None or elasticities.values is None:
+        page.line("elasticities: give all parameters with -p for their values (--format json has the expressions)")
+    else:
+        slopes = elasticities.report()
+        page.parts += slopes.page.parts
+        page.line(f"largest term there: {words(dominating)}")
+        document.line()
+        document.parts += slopes.document.parts
+        document.line()
+        document.line(Cell(f"Largest term there: {words(dominating)}."))
+    if along is not None:
+        for body in (page, document):
+            body.line()
+            body.parts += along.report().page.parts
 
-    Attributes:
-        corollary: the record.
-        status: ``proved``, ``refuted`` or ``undecided``.
-        how: ``identity`` (the quantity is a constant times the claim, or equal to it) or ``orders`` (the leading
-            orders agree in each limit on its own).
-        ratio: the constant, after an identity.
-        derived: the order of the quantity in each limit.
-        claimed: the order of the claim in each limit.
-        reason: why it is refuted or undecided.
-    """
+    def data() -> dict[str, Any]:
+        slopes = {} if elasticities is None else elasticities.to_dict()
+        moving = None if along is None else along.to_dict()
+        return {**orders.to_dict(), "elasticities": slopes, "dominating_term": dominating, "along": moving}
 
-    corollary: Corollary
-    status: str
-    how: str
-    ratio: Any = None
-    derived: Mapping[str, Order] = field(default_factory=dict)
-    claimed: Mapping[str, Order] = field(default_factory=dict)
-    reason: str = ""
-
-    def __repr__(self) -> str:
-        return f"<Verdict on {self.corollary.id}: {self.status}>"
-
-    @property
-    def derived_order(self) -> Any:
-        """The order that was derived, in one expression: the claim times the constant, or the product over the limits."""
-        if self.ratio is not None:
-            return self.ratio * self.corollary.claim
-        product = S.One
-        for x in self.derived.values():
-            product = product * x.expression
-        return product if self.derived and all(x.kind != "undecided" for x in self.derived.values()) else None
+    return replace(report, data=data)

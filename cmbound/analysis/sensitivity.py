@@ -10,12 +10,15 @@ import numpy as np
 import sympy
 from sympy import Add, Heaviside, Max
 
-from cmbound.analysis.orders import DEFAULT_PROFILE, LIMITS, analysed_terms, exact_point, split, times_of_change
+from cmbound.analysis.expressions import ball
+from cmbound.analysis.orders import DEFAULT_PROFILE, analysed_terms, exact_point, limit_of, split, times_of_change
 from cmbound.analysis.records import Dominance, Elasticities, Interval
 from cmbound.arithmetic import approximate as floats, certified
 from cmbound.arithmetic.exact import as_expr
 from cmbound.errors import DomainError, InputError, UndecidedError
 from cmbound.evaluation.expressions import by_name
+from cmbound.evaluation.free import best
+from cmbound.evaluation.setting import resolve
 from cmbound.evaluation.statement import theorem as find
 from cmbound.numbers import exact
 from cmbound.theory.functions import Q, geometric_sum, plain
@@ -23,12 +26,10 @@ from cmbound.theory.notation import TABLE
 from cmbound.theory.records import Theorem
 from cmbound.threads import alone
 
-POINTS = 401
-"""Values along a parameter before the borders are refined."""
-_HELD = 1e-4
-"""Relative distance to a limit at which a parameter that was chosen best is taken to be held by it."""
-_CLOSE = 0.02
-_BITS = 256
+POINTS = 401  # values along a parameter before the borders are refined
+_HELD = 1e-4  # relative distance to a limit at which a parameter that was chosen best is taken to be held by it
+_CLOSE = 0.02  # a border read off a float64 curve lies within this share
+_BITS = 256  # enough for all but a far horizon, which gets eight times as many
 
 
 @alone
@@ -42,6 +43,10 @@ def elasticity(theorem: Theorem | str, parameter: str, **params: Any) -> Any:
 
     Raises:
         InputError: the parameter or the term does not occur.
+
+    >>> import cmbound
+    >>> cmbound.elasticity("explicit-score-lipschitz", "R").free_symbols == {cmbound.symbol("R"), cmbound.symbol("delta")}
+    True
     """
     theorem, term = find(theorem), params.pop("term", None)
     options, numbers = split(params)
@@ -56,7 +61,7 @@ def elasticity(theorem: Theorem | str, parameter: str, **params: Any) -> Any:
 
 def _varying(bound: Any) -> list[str]:
     present = {x.name for x in bound.free_symbols}
-    return [name for name in TABLE if name in present and (name in LIMITS or name == "tau")]
+    return [name for name in TABLE if name in present and (limit_of(name) or name == "tau")]
 
 
 @lru_cache(maxsize=256)
@@ -75,24 +80,29 @@ def elasticities(theorem: Theorem | str, **params: Any) -> Elasticities:
     Args:
         theorem: a statement or its id.
         params: options as for :func:`cmbound.analysis.orders.orders`, and the numbers of
-            :meth:`cmbound.theory.records.Theorem.evaluate` (all of them, or only ``t_star`` and ``tau``). With a profile of
+            :meth:`cmbound.Statement.evaluate` (all of them, or only ``t_star`` and ``tau``). With a profile of
             two rules the time of change, and parameters of the algorithm left out, are at their best values, as in an
             evaluation: they move with the others where a limit holds them, and inside their range it does not matter.
 
     Raises:
-        CmboundError: as for :meth:`cmbound.theory.records.Theorem.evaluate`.
+        CmboundError: as for :meth:`cmbound.Statement.evaluate`.
         UndecidedError: the bound has a kink at the point.
+
+    >>> import cmbound
+    >>> slopes = cmbound.elasticities("explicit-score-lipschitz", delta="0.01", R=1)
+    >>> sorted(slopes.values)
+    ['R', 'delta']
     """
     theorem = find(theorem)
     options, numbers = split(params)
-    terms = analysed_terms(theorem, options, _fixed(theorem, numbers), to_leading_order=False)
-    bound = Add(*terms.values())
+    given = exact_point(theorem, numbers)
+    at: dict[str, Any] = {}
+    fixed = {name: x for name, x in given.items() if name in ("t_star", "tau")}  # the number of evaluations stays a symbol
+    bound = Add(*analysed_terms(theorem, options, fixed, to_leading_order=False).values())
     complete = bool(set(numbers) - {"t_star", "tau"})
-    at: dict[Any, Any] = {}
     if complete:
-        found, chosen = _point(theorem, options, numbers)
-        at = {TABLE[name].symbol: value for name, value in found.items()}
-        for symbol, (low, high) in times_of_change(theorem, options, exact_point(theorem, numbers)).items():
+        at, chosen = _point(theorem, options, numbers)
+        for symbol, (low, high) in times_of_change(theorem, options, given).items():
             bound = bound.subs(symbol, _best_time(bound, symbol, low, high, at))
         bound = _with_active(theorem, bound, at, chosen)
         at |= _polished(bound, at, chosen)
@@ -101,17 +111,9 @@ def elasticities(theorem: Theorem | str, **params: Any) -> Elasticities:
     return Elasticities(theorem, {name: by_name(e) for name, e in expressions.items()}, values)
 
 
-def _fixed(theorem: Theorem, numbers: Mapping[str, Any]) -> dict[str, Any]:
-    """What a point puts into the expressions themselves (the number of evaluations stays a symbol)."""
-    return {name: x for name, x in exact_point(theorem, numbers).items() if name in ("t_star", "tau")}
-
-
 def _point(theorem: Theorem, options: Mapping[str, Any], numbers: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The exact values at a complete point, and the names of those that were left out and chosen best."""
-    from cmbound.evaluation.free import best
-    from cmbound.evaluation.setting import resolve
-
-    given = {**numbers, **_named(theorem, options)}
+    given = {**numbers, **_default(theorem), **options}
     chosen = best(theorem, given) if theorem.free else {}
     setting = resolve(theorem, {**given, **chosen})
     if setting.lists or setting.grid is not None:
@@ -119,11 +121,8 @@ def _point(theorem: Theorem, options: Mapping[str, Any], numbers: Mapping[str, A
     return {name: as_expr(x) for name, x in setting.values.items()}, tuple(chosen)
 
 
-def _best_time(bound: Any, symbol: Any, low: Any, high: Any, at: Mapping[Any, Any]) -> Any:
-    """The best time of change between two rules: a number, or one of the two ends, which moves with the parameters.
-
-    At a best time inside, a small change of it does not matter; at an end it goes where the end goes.
-    """
+def _best_time(bound: Any, symbol: Any, low: Any, high: Any, at: Mapping[str, Any]) -> Any:
+    """The best time of change between two rules: a number, or one of the two ends, which moves with the parameters."""
     from scipy.optimize import minimize_scalar
 
     part = Add(*(x for x in Add.make_args(bound) if x.has(symbol)))
@@ -141,7 +140,7 @@ def _best_time(bound: Any, symbol: Any, low: Any, high: Any, at: Mapping[Any, An
     return sympy.Rational(*float(found.x).as_integer_ratio())
 
 
-def _along(expr: Any, symbol: Any, at: Mapping[Any, Any]) -> Callable[[Any], Any]:
+def _along(expr: Any, symbol: Any, at: Mapping[str, Any]) -> Callable[[Any], Any]:
     """``expr`` in float64 as a function of one symbol."""
     others = tuple(sorted(expr.free_symbols - {symbol}, key=lambda x: x.name))
     fixed = [_value(x, at) for x in others]
@@ -149,24 +148,20 @@ def _along(expr: Any, symbol: Any, at: Mapping[Any, Any]) -> Callable[[Any], Any
     return lambda x: compiled(np.asarray(x), *fixed)[0]
 
 
-def _with_active(theorem: Theorem, bound: Any, at: Mapping[Any, Any], chosen: tuple[str, ...]) -> Any:
+def _with_active(theorem: Theorem, bound: Any, at: Mapping[str, Any], chosen: tuple[str, ...]) -> Any:
     """The bound with a parameter that was chosen best, but is held by an assumption, put in as the assumption has it."""
     for name in chosen:
         symbol = TABLE[name].symbol
         for assumption in theorem.statement_assumptions:
-            if assumption.predicate is None or not assumption.predicate.has(symbol):
-                continue
-            gap = sympy.expand(assumption.predicate.gts - assumption.predicate.lts)
-            if abs(_value(gap, at)) < _HELD * float(at[symbol]):
-                bound = bound.subs(symbol, sympy.solve(gap, symbol)[0])
+            if assumption.predicate is not None and assumption.predicate.has(symbol):
+                gap = sympy.expand(assumption.predicate.gts - assumption.predicate.lts)
+                if abs(_value(gap, at)) < _HELD * float(at[name]):
+                    bound = bound.subs(symbol, sympy.solve(gap, symbol)[0])
     return bound
 
 
-def _polished(bound: Any, at: Mapping[Any, Any], chosen: tuple[str, ...]) -> dict[Any, Any]:
-    """Parameters that were chosen best to a few digits, to more of them.
-
-    One whose best value is elsewhere (the choice has limits of its own) stays as it is.
-    """
+def _polished(bound: Any, at: Mapping[str, Any], chosen: tuple[str, ...]) -> dict[str, Any]:
+    """Parameters that were chosen best to a few digits, to more; one whose best value is elsewhere (it has limits) stays."""
     from scipy.optimize import minimize_scalar
 
     found = dict(at)
@@ -174,55 +169,47 @@ def _polished(bound: Any, at: Mapping[Any, Any], chosen: tuple[str, ...]) -> dic
         for name in chosen:
             symbol = TABLE[name].symbol
             if bound.has(symbol):
-                function, start = _along(bound, symbol, found), float(at[symbol])
+                function, start = _along(bound, symbol, found), float(at[name])
                 span = start * (1 - _CLOSE), start * (1 + _CLOSE)
                 result = minimize_scalar(function, bounds=span, method="bounded", options={"xatol": 1e-9 * start})
                 if span[0] * 1.001 < result.x < span[1] * 0.999:
-                    found[symbol] = sympy.Rational(*float(result.x).as_integer_ratio())
+                    found[name] = sympy.Rational(*float(result.x).as_integer_ratio())
     return found
 
 
-def _named(theorem: Theorem, options: Mapping[str, Any]) -> dict[str, Any]:
-    return {"profile": DEFAULT_PROFILE, **options} if theorem.uses_profile else dict(options)
+def _default(theorem: Theorem) -> dict[str, Any]:
+    return {"profile": DEFAULT_PROFILE} if theorem.uses_profile else {}
 
 
-def _value(expr: Any, at: Mapping[Any, Any]) -> float:
+def _value(expr: Any, at: Mapping[str, Any]) -> float:
     """A certified value at a point, to about 15 digits."""
     expr = plain(expr).replace(Heaviside, lambda x, *rest: _step(x, at))
     if expr.has(sympy.nan, sympy.zoo, sympy.oo):
         raise UndecidedError("an elasticity has no value at this point: a derivative is infinite")
     for bits in (_BITS, 8 * _BITS):
-        ball = _ball(expr, at, bits)
-        if certified.relative_accuracy(ball) >= 15 or abs(ball) < 1e-30:
-            return float(ball.mid())
+        found = ball(expr, at, bits)
+        if certified.relative_accuracy(found) >= 15 or abs(found) < 1e-30:
+            return float(found.mid())
     raise UndecidedError("an elasticity has no value at this point to 2048 bits")
 
 
-def _ball(expr: Any, at: Mapping[Any, Any], bits: int) -> Any:
-    symbols = tuple(sorted(expr.free_symbols, key=lambda x: x.name))
-    with certified.precision(bits):
-        return certified.compile((expr,), symbols)(*(certified.number(at[x]) for x in symbols))[0]
-
-
-def _step(x: Any, at: Mapping[Any, Any]) -> Any:
-    ball = _ball(x, at, _BITS)
-    if ball.contains(0):
+def _step(x: Any, at: Mapping[str, Any]) -> Any:
+    found = ball(x, at, _BITS)
+    if found.contains(0):
         raise UndecidedError("the bound has a kink at this point: an elasticity has no value")
-    return sympy.Integer(1 if ball > 0 else 0)
-
-
-# --- dominating terms -------------------------------------------------------------------------------------------------
+    return sympy.Integer(1 if found > 0 else 0)
 
 
 @alone
 def dominating(theorem: Theorem | str, **params: Any) -> str | None:
-    """Name of the largest term at a point (``params`` as for :meth:`cmbound.theory.records.Theorem.evaluate`)."""
+    """Name of the largest term at a point (``params`` as for :meth:`cmbound.Statement.evaluate`).
+
+    >>> import cmbound
+    >>> cmbound.dominating("explicit-one-step", eps_sc="1e-3", eps_cm="1e-3", L_f=1, d=2, m2="1.2", T=5, delta="1e-4", h="1e-4")
+    'discretisation'
+    """
     theorem = find(theorem)
     return theorem.evaluate(**{**_default(theorem), **params}).dominating_term
-
-
-def _default(theorem: Theorem) -> dict[str, Any]:
-    return {"profile": DEFAULT_PROFILE} if theorem.uses_profile else {}
 
 
 @alone
@@ -234,11 +221,16 @@ def dominance(theorem: Theorem | str, parameter: str, low: Any, high: Any, **par
         parameter: the parameter that moves.
         low: its smallest value.
         high: its largest value.
-        params: the other numbers and options, as for :meth:`cmbound.theory.records.Theorem.approximate`.
+        params: the other numbers and options, as for :meth:`cmbound.Statement.approximate`.
 
     Raises:
         InputError: the parameter is given twice, or low is not below high.
-        CmboundError: as for :meth:`cmbound.theory.records.Theorem.approximate`.
+        CmboundError: as for :meth:`cmbound.Statement.approximate`.
+
+    >>> import cmbound
+    >>> point = {"eps_sc": "1e-3", "eps_cm": "1e-3", "L_f": 1, "d": 2, "m2": "1.2", "T": 5, "delta": "1e-4"}
+    >>> [x.term for x in cmbound.dominance("explicit-one-step", "h", "1e-6", "1e-1", **point).intervals]
+    ['early_stopping', 'discretisation']
     """
     theorem = find(theorem)
     ends = [float(exact(parameter, x)) for x in (low, high)]

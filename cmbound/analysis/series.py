@@ -13,28 +13,18 @@ of the symbols or by balls at every point of a sample.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cmp_to_key, reduce
 from typing import Any
 
 import sympy
 from sympy import Integer, Max, Min, Mul, S, atan, exp, log, pi
 
-from cmbound.analysis.expressions import (
-    KERNELS,
-    MoreTerms,
-    OrderUndecidedError,
-    Point,
-    ball,
-    geo,
-    ordered,
-    taylor,
-    unfolded,
-    with_constants,
-)
+from cmbound.analysis import expressions
+from cmbound.analysis.expressions import KERNELS, MoreTerms, OrderUndecidedError, Point, ball, geo, unfolded
 from cmbound.analysis.monomials import ONE, Monomial, Series, falling
 from cmbound.theory.functions import Named, Rearranged, geometric_sum, kappa_h
 
-ATTEMPTS = (2, 4, 8, 16)
-"""Numbers of terms kept, one attempt after the other."""
+ATTEMPTS = (2, 4, 8, 16)  # numbers of terms kept, one attempt after the other
 _K, _K_FROM_TWO = sympy.Symbol("k", positive=True, integer=True), sympy.Symbol("k_", nonnegative=True, integer=True) + 2
 
 
@@ -85,13 +75,10 @@ class Calculus:
         if m == n:
             return 0
         ratio = m.times(n, S.NegativeOne)
-        for _, value in falling(ratio.growth, self._compare_pairs):
+        for _, value in falling(ratio.growth, lambda x, y: self.sign(x[0] - y[0]) or self.sign(x[1] - y[1])):
             if (found := self._rate_sign(value)) != 0:
                 return found
         return self.sign(ratio.power) or self.sign(ratio.logs)
-
-    def _compare_pairs(self, x: tuple[Any, Any], y: tuple[Any, Any]) -> int:
-        return self.sign(x[0] - y[0]) or self.sign(x[1] - y[1])
 
     def _rate_sign(self, value: Any) -> int:
         """The sign of a rate of growth; noted as a condition where the symbols alone do not decide it."""
@@ -108,11 +95,7 @@ class Calculus:
         return self.compare(Monomial(growth=m.growth), ONE)
 
     def _larger(self, *ms: Monomial | None) -> Monomial | None:
-        best = None
-        for m in ms:
-            if m is not None and (best is None or self.compare(m, best) > 0):
-                best = m
-        return best
+        return max((m for m in ms if m is not None), key=cmp_to_key(self.compare), default=None)
 
     # --- series -------------------------------------------------------------------------------------------------------
 
@@ -124,22 +107,19 @@ class Calculus:
                 found[m] = found.get(m, S.Zero) + value
         ranked = falling([(m, value) for m, value in found.items() if value != 0], self.compare)
         merged: list[tuple[Monomial, Any]] = []
-        for m, value in ranked:  # the same monomial may be written in two ways
-            if merged and self.compare(m, merged[-1][0]) == 0:
-                merged[-1] = (merged[-1][0], merged[-1][1] + value)
-            else:
-                merged.append((m, value))
+        for m, value in ranked:
+            if merged and self.compare(m, merged[-1][0]) == 0:  # the same monomial may be written in two ways
+                m, value = merged[-1][0], merged.pop()[1] + value
+            merged.append((m, value))
         terms = [(m, value) for m, value in merged if not self.is_zero(value)]
         if len(terms) > self.kept:
             rest = self._larger(rest, terms[self.kept][0])
         return Series(tuple(terms[: self.kept]), rest)
 
     def add(self, *xs: Series) -> Series:
-        """A sum."""
         return self.collect([pair for x in xs for pair in x.terms], self._larger(*(x.rest for x in xs)))
 
     def multiply(self, x: Series, y: Series) -> Series:
-        """A product."""
         if not (x.terms or x.rest) or not (y.terms or y.rest):
             return Series(())
         sizes = [z.terms[0][0] if z.terms else z.rest for z in (x, y)]
@@ -148,7 +128,6 @@ class Calculus:
         return self.collect(pairs, self._larger(*rests))
 
     def constant(self, value: Any) -> Series:
-        """A series of one constant."""
         return Series(((ONE, value),) if value != 0 else ())
 
     def _split(self, x: Series) -> tuple[Monomial, Any, Series]:
@@ -157,11 +136,8 @@ class Calculus:
             raise MoreTerms("everything kept has cancelled")
         (m, value), others = x.terms[0], x.terms[1:]
         inverse = m.raised(S.NegativeOne)
-        small = self.collect(
-            [(n.times(inverse), other / value) for n, other in others],
-            None if x.rest is None else x.rest.times(inverse),
-        )
-        return m, value, small
+        rest = None if x.rest is None else x.rest.times(inverse)
+        return m, value, self.collect([(n.times(inverse), other / value) for n, other in others], rest)
 
     def _power_series(self, small: Series, coefficients: Sequence[Any]) -> Series:
         """The sum of coefficients times powers of something that tends to 0 (``small``)."""
@@ -180,10 +156,7 @@ class Calculus:
         if exponent.is_Integer and exponent >= 0 and not x.terms and x.rest is None:
             return self.constant(S.One if exponent == 0 else S.Zero)
         if exponent.is_Integer and 0 < exponent <= 8:
-            result = x
-            for _ in range(int(exponent) - 1):
-                result = self.multiply(result, x)
-            return result
+            return reduce(self.multiply, [x] * int(exponent))
         m, value, small = self._split(x)
         if not exponent.is_Integer and self.sign(value) < 0:
             raise OrderUndecidedError(f"a root of a negative number: {value}")
@@ -215,7 +188,6 @@ class Calculus:
         return self.multiply(factor, self._power_series(self.collect(small, x.rest), factorials))
 
     def log(self, x: Series) -> Series:
-        """The logarithm."""
         m, value, small = self._split(x)
         if m.logs != 0:
             raise OrderUndecidedError("a logarithm of a logarithm")
@@ -225,16 +197,13 @@ class Calculus:
         return self.add(self.collect([p for p in pairs if p[1] != 0], None), self._power_series(small, coefficients))
 
     def atan(self, x: Series) -> Series:
-        """The arc tangent."""
         if not x.terms and x.rest is None:
             return x
         m, value, small = self._split(x)
         size = self.compare(m, ONE)
         if size > 0:
-            side = self.sign(value)
-            return self.add(
-                self.constant(side * pi / 2), self.multiply(self.constant(S.NegativeOne), self.atan(self.power(x, S.NegativeOne)))
-            )
+            end = self.constant(self.sign(value) * pi / 2)
+            return self.add(end, self.multiply(self.constant(S.NegativeOne), self.atan(self.power(x, S.NegativeOne))))
         z = sympy.Dummy("z", positive=True)
         start = S.Zero if size < 0 else value
         coefficients = [sympy.diff(atan(z), z, j).subs(z, start) / sympy.factorial(j) for j in range(self.kept + 1)]
@@ -259,10 +228,7 @@ class Calculus:
             return self.add(*map(self.expand, e.args))
         if e.is_Mul:
             fixed, moving = e.as_independent(self.variable, as_Add=False)
-            result = self.constant(fixed)
-            for x in Mul.make_args(moving):
-                result = self.multiply(result, self.expand(x))
-            return result
+            return reduce(self.multiply, map(self.expand, Mul.make_args(moving)), self.constant(fixed))
         if isinstance(e, exp | log | atan):
             return {exp: self.exp, log: self.log, atan: self.atan}[type(e)](self.expand(e.args[0]))
         if e.is_Pow:
@@ -281,7 +247,7 @@ class Calculus:
         inner = self.expand(e.args[0])
         if self.compare(self._split(inner)[0], ONE) >= 0:
             return self.expand(type(e).definition(*e.args))
-        result = self._power_series(inner, taylor(e.func, self.kept + 2))
+        result = self._power_series(inner, expressions.taylor(e.func, self.kept + 2))
         return self.power(result, sympy.Rational(1, 2)) if isinstance(e, kappa_h) else result
 
     def _tied(self, e: Any) -> Series:
@@ -323,7 +289,7 @@ class Calculus:
 
     def _settled(self, e: Any) -> Any:
         """A constant Max or Min; if asked to settle it, the argument on which every point of the sample agrees."""
-        e = ordered(e)
+        e = expressions.ordered(e)
         if not isinstance(e, Max | Min) or not self.settle:
             return e
         best, *others = e.args
@@ -372,13 +338,11 @@ def leading(expr: Any, variable: Any, sample: Sequence[Point]) -> Leading | None
         return _leading(expr, variable, sample, settle=True)
 
 
-def _leading(
-    expr: Any, variable: Any, sample: Sequence[Point], settle: bool
-) -> tuple[Monomial, Any, int, tuple[Any, ...]] | None:
+def _leading(expr: Any, variable: Any, sample: Sequence[Point], settle: bool) -> Leading | None:
     for kept in ATTEMPTS:
         rules = Calculus(variable, sample, kept, settle)
         try:
-            found = rules.expand(with_constants(rules.resolved(expr), variable))
+            found = rules.expand(expressions.with_constants(rules.resolved(expr), variable))
         except MoreTerms:
             continue
         if found.terms:

@@ -13,9 +13,9 @@ import sympy
 
 from cmbound.arithmetic import certified
 from cmbound.arithmetic.codegen import Dialect, function as generate
-from cmbound.arithmetic.integrals import extract
 from cmbound.errors import DomainError, UndecidedError
 from cmbound.theory.functions import Named
+from cmbound.theory.integrals import extract
 
 Array = npt.NDArray[np.float64]
 
@@ -161,10 +161,10 @@ def _called(cls: Any, *values: Any) -> Any:
 
 Named._imp_ = classmethod(_called)
 
-_PRECISIONS = (128, 256, 512, 1024)
+_PRECISIONS = (128, 256, 512, 1024)  # an integral that has no float at one of them gets the next
 _ENOUGH = 52
 """Bits to which an integral must be known to be a float64 number."""
-_MOST_FAILURES = 5
+_MOST_FAILURES = 5  # more would only repeat the message
 
 
 def _integral(integral: Any, symbols: tuple[Any, ...]) -> Callable[..., Array]:

@@ -15,17 +15,26 @@ from cmbound.arithmetic import approximate, certified
 class Backend(Protocol):
     """What a sum over a grid needs of an arithmetic."""
 
-    def number(self, value: Any) -> Any:
-        """An exact number in this arithmetic."""
-
-    def column(self, values: Sequence[Any]) -> Any:
-        """Exact numbers as a column."""
-
-    def each(self, expr: Any, columns: dict[Any, Any], scalars: dict[Any, Any]) -> Any:
-        """The column of values of ``expr``, row by row."""
+    compile: Callable[..., Callable[..., list[Any]]]
+    """Expressions and their symbols to a function."""
 
     def value(self, expr: Any, scalars: dict[Any, Any]) -> Any:
         """The value of ``expr``."""
+        symbols = ordered_symbols(expr)
+        return self.compile((expr,), symbols)(*(scalars[x] for x in symbols))[0]
+
+    def column(self, values: Sequence[Any]) -> Any:
+        """Exact numbers as a column."""
+        return self.joined([self.number(x) for x in values])
+
+    def number(self, value: Any) -> Any:
+        """An exact number in this arithmetic."""
+
+    def joined(self, numbers: Sequence[Any]) -> Any:
+        """Numbers of this arithmetic as a column."""
+
+    def each(self, expr: Any, columns: dict[Any, Any], scalars: dict[Any, Any]) -> Any:
+        """The column of values of ``expr``, row by row."""
 
     def total(self, column: Any) -> Any:
         """The sum of a column."""
@@ -37,8 +46,10 @@ class Backend(Protocol):
         """Entrywise product of two columns."""
 
 
-class Floats:
+class Floats(Backend):
     """float64: a column is a numpy array."""
+
+    compile = staticmethod(approximate.compile)
 
     def number(self, value: Any) -> Any:
         if isinstance(value, Fraction):
@@ -46,16 +57,12 @@ class Floats:
         with certified.precision(128):
             return float(certified.number(value).mid())
 
-    def column(self, values: Sequence[Any]) -> Any:
-        return np.array([self.number(x) for x in values], dtype=np.float64)
+    def joined(self, numbers: Sequence[Any]) -> Any:
+        return np.array(numbers, dtype=np.float64)
 
     def each(self, expr: Any, columns: dict[Any, Any], scalars: dict[Any, Any]) -> Any:
         size = len(next(iter(columns.values())))
         return np.broadcast_to(self.value(expr, {**scalars, **columns}), (size,))
-
-    def value(self, expr: Any, scalars: dict[Any, Any]) -> Any:
-        symbols = ordered_symbols(expr)
-        return approximate.compile((expr,), symbols)(*(scalars[x] for x in symbols))[0]
 
     def total(self, column: Any) -> Any:
         return float(np.sum(column))
@@ -67,27 +74,25 @@ class Floats:
         return np.asarray(left) * np.asarray(right)
 
 
-class Balls:
+class Balls(Backend):
     """Arb enclosures at the current precision: a column is a list."""
+
+    compile = staticmethod(certified.compile)
 
     def number(self, value: Any) -> Any:
         return certified.number(value)
 
-    def column(self, values: Sequence[Any]) -> Any:
-        return [certified.number(x) for x in values]
+    def joined(self, numbers: Sequence[Any]) -> Any:
+        return list(numbers)
 
     def each(self, expr: Any, columns: dict[Any, Any], scalars: dict[Any, Any]) -> Any:
         symbols = ordered_symbols(expr)
-        function: Callable[..., list[Any]] = certified.compile((expr,), symbols)
+        function = self.compile((expr,), symbols)
         size = len(next(iter(columns.values())))
         rows = zip(*(columns[x] if x in columns else [scalars[x]] * size for x in symbols), strict=True)
         if not symbols:
             return function() * size
         return [function(*row)[0] for row in rows]
-
-    def value(self, expr: Any, scalars: dict[Any, Any]) -> Any:
-        symbols = ordered_symbols(expr)
-        return certified.compile((expr,), symbols)(*(scalars[x] for x in symbols))[0]
 
     def total(self, column: Any) -> Any:
         return sum(column, certified.number(0))

@@ -21,8 +21,8 @@ import numpy as np
 from flint import acb, arb, fmpq
 
 from cmbound.arithmetic.codegen import Dialect, function as generate
-from cmbound.arithmetic.integrals import Extracted, branch, extract
 from cmbound.errors import DomainError, UndecidedError
+from cmbound.theory.integrals import Extracted, branch, extract
 from cmbound.threads import LOCK
 
 Ball: TypeAlias = Any
@@ -166,6 +166,8 @@ INTEGRAL_EVALUATIONS = 50_000
 """Most values of an integrand that one integral may take."""
 SHAPE_BITS = 256
 """Precision at which the shape of a user's function is decided."""
+PRECISIONS = (128, 512, 2048)
+"""Precisions tried one after the other until something about a user's function is settled."""
 SINGULAR_BITS = 1 << 8
 """Precision at which an integral is given up that has no finite enclosure, or takes too many values and is still not known."""
 _ENOUGH = 4
@@ -322,7 +324,7 @@ def relative_accuracy(x: Ball) -> float:
 
 MOST_EXPONENT = 900_000
 """Decimal exponents stay within this, where every decimal context computes with them."""
-_EXACT_EXPONENT = 2000
+_EXACT_EXPONENT = 2000  # digits before or after the point that precision is spent on
 
 
 def _exponent(x: Ball) -> int:

@@ -11,17 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import sympy
-from sympy.codegen.cfunctions import expm1, log1p
 
-from cmbound.errors import InputError
 from cmbound.frozen import Record
+from cmbound.theory.computable import FLOAT64_ONLY, FUNCTIONS, relation, rewritten
 from cmbound.theory.functions import Named, Rearranged
 from cmbound.threads import alone
-
-_FLOAT64_ONLY = (expm1, log1p, sympy.atan2)
-"""Functions of stable forms; a stable form without them serves every arithmetic (1 - s_T cancels 1.4 T bits of a ball too)."""
-FUNCTIONS = ("exp", "log", "atan", "atan2", "expm1", "log1p", "sin", "cos", "sinh", "cosh", "tanh", "erf")
-WRITABLE = "exp, log, sqrt, powers, atan, sin, cos, sinh, cosh, tanh, erf, Abs, sign, Max, Min, Heaviside and Piecewise"
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +65,7 @@ class _Writer:
         if expr.is_Mul:
             return self._product(expr)
         if isinstance(expr, Rearranged):
-            return self.source(expr.args[1 if self.dialect.stable or not expr.args[1].has(*_FLOAT64_ONLY) else 0])
+            return self.source(expr.args[1 if self.dialect.stable or not expr.args[1].has(*FLOAT64_ONLY) else 0])
         if isinstance(expr, Named):
             if type(expr).__name__ in self.dialect.kernels:
                 return self._call(type(expr).__name__, expr.args)
@@ -82,20 +76,13 @@ class _Writer:
             return self._call("absolute", expr.args)
         if isinstance(expr, sympy.Piecewise):
             return self._piecewise(expr)
-        if isinstance(expr, sympy.exp):
-            return self._call("exp", expr.args)
+        if isinstance(expr, FUNCTIONS) or (self.dialect.stable and isinstance(expr, FLOAT64_ONLY)):
+            return self._call(type(expr).__name__, expr.args)
         if expr.is_Pow:
             return self._power(expr)
-        name = type(expr).__name__
-        if name in FUNCTIONS:
-            return self._call(name, expr.args)
         if expr in (sympy.pi, sympy.E):
             return "pi()" if expr == sympy.pi else self._call("exp", (sympy.S.One,))
-        if isinstance(expr, sympy.tan):
-            return self.source(sympy.sin(expr.args[0]) / sympy.cos(expr.args[0]))
-        if expr.is_Function and (other := _rewritten(expr)) != expr:
-            return self.source(other)
-        raise InputError(f"cannot compute {expr}: write it with {WRITABLE}")
+        return self.source(rewritten(expr))
 
     def _piecewise(self, expr: Any) -> str:
         """The first branch whose condition holds; a number beyond the last one is not a number."""
@@ -111,9 +98,8 @@ class _Writer:
         if isinstance(condition, sympy.And | sympy.Or | sympy.Not):
             parts = ", ".join(self._condition(x) for x in condition.args)
             return f"{type(condition).__name__.lower()}_({parts})"
-        if not isinstance(condition, sympy.core.relational.Relational):
-            raise InputError(f"cannot decide {condition}: a condition of Piecewise compares two expressions")
-        return f"compare({condition.rel_op!r}, {self.source(condition.lhs)}, {self.source(condition.rhs)})"
+        compared = relation(condition)
+        return f"compare({compared.rel_op!r}, {self.source(compared.lhs)}, {self.source(compared.rhs)})"
 
     def _call(self, name: str, args: Sequence[Any]) -> str:
         return f"{name}({', '.join(self.source(x) for x in args)})"
@@ -141,17 +127,6 @@ class _Writer:
         return self.dialect.power(self.source(base), int(exponent.p), int(exponent.q))
 
 
-def _rewritten(expr: Any) -> Any:
-    """A function in terms of those that are written; itself if there is no such form over the reals."""
-    if isinstance(expr, sympy.Heaviside | sympy.sign):
-        return expr.rewrite(sympy.Piecewise)
-    for target in (sympy.exp, sympy.log, sympy.erf):
-        other = expr.rewrite(target)
-        if other != expr and not other.has(sympy.I):
-            return other
-    return expr
-
-
 def _joined_roots(factors: Sequence[Any]) -> list[Any]:
     """Third, sixth and twelfth roots in a product (which SymPy splits) as one root of a product."""
     rare = [x for x in factors if x.is_Pow and x.exp.is_Rational and x.exp.q in (3, 6, 12) and x.exp > 0]
@@ -160,13 +135,6 @@ def _joined_roots(factors: Sequence[Any]) -> list[Any]:
     q = max(int(x.exp.q) for x in rare)
     inside = sympy.Mul(*(x.base ** (x.exp * q) for x in rare))
     return [*(x for x in factors if x not in rare), sympy.Pow(inside, sympy.Rational(1, q), evaluate=False)]
-
-
-def require_computable(expr: Any) -> None:
-    """Raise InputError if ``expr`` contains something no arithmetic computes."""
-    names = {symbol: f"v{i}" for i, symbol in enumerate(expr.free_symbols)}
-    bare = Dialect(False, (), lambda p, q: "1", lambda base, p, q: base, {})
-    _Writer(bare, names).source(expr)
 
 
 @alone

@@ -23,8 +23,8 @@ Ball: TypeAlias = Any
 
 PIECES = 2000
 """Most pieces looked at."""
-_NARROWEST = 2.0**-100
-_MOST_CHOICES = 32
+_NARROWEST = 2.0**-100  # of an interval, as a share: below it nothing is decided any more
+_MOST_CHOICES = 32  # branches that one ball may straddle
 
 
 class NotReal(Exception):

@@ -19,7 +19,7 @@ from cmbound.threads import alone
 Value = Any
 """An exact number: a Fraction, or a SymPy expression without symbols."""
 
-_BITS = (128, 512, 2048, 8192)
+_BITS = (128, 512, 2048, 8192)  # until the double next to the number is certain
 
 
 def as_expr(value: Value) -> Any:

@@ -11,6 +11,4 @@ from importlib import resources
 def entries() -> dict[str, str]:
     """BibTeX entries by key."""
     text = resources.files("cmbound.catalogue").joinpath("references.bib").read_text(encoding="utf-8")
-    found = re.findall(r"^@\w+\{([^,]+),.*?^\}", text, flags=re.MULTILINE | re.DOTALL)
-    bodies = re.findall(r"^@\w+\{[^,]+,.*?^\}", text, flags=re.MULTILINE | re.DOTALL)
-    return dict(zip(found, bodies, strict=True))
+    return {x[1]: x[0] for x in re.finditer(r"^@\w+\{([^,]+),.*?^\}", text, flags=re.MULTILINE | re.DOTALL)}

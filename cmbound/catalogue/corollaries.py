@@ -11,56 +11,23 @@ from typing import Any
 
 from sympy import Integer, Max, Rational, S, exp, log, sqrt
 
-from cmbound.analysis.records import Corollary
 from cmbound.catalogue.lyu2023 import SETTLE, STEPS, M
 from cmbound.frozen import FrozenDict
 from cmbound.theory.functions import c, lam, one_minus_ratio, one_minus_s, plain, rho_squared
-from cmbound.theory.notation import (
-    H_2,
-    C,
-    L_f,
-    L_phi,
-    L_s,
-    N,
-    R,
-    T,
-    W_prev,
-    a,
-    b,
-    d,
-    delta,
-    eps,
-    eps_cm,
-    eps_sc,
-    eta,
-    gamma,
-    h,
-    k,
-    m2,
-    n_atoms,
-    nu,
-    q,
-    t_hat,
-    t_switch,
-    tau_c,
-    u,
-    y,
-)
 from cmbound.theory.profiles import ATOMS_PROFILE
+from cmbound.theory.records import Corollary
+
+from cmbound.theory.notation import (  # isort: skip
+    H_2, C, L_f, L_phi, L_s, N, R, T, W_prev, a, b, d, delta, eps, eps_cm, eps_sc, eta, gamma, h, k, m2, n_atoms, nu, q, t_hat,
+    t_switch, tau_c, u, y,
+)  # fmt: skip
 
 THREE_HALVES = Rational(3, 2)
 
 # --- the paper ------------------------------------------------------------------------------------------------------
 
 H_RECIPE = eps / (T * L_f * L_s**THREE_HALVES * sqrt(d))
-RECIPE = FrozenDict(
-    {
-        delta: eps**2 / M**2,
-        eps_cm: eps / T,
-        eps_sc: eps / (T * L_f),
-        h: H_RECIPE,
-    }
-)
+RECIPE = FrozenDict({delta: eps**2 / M**2, eps_cm: eps / T, eps_sc: eps / (T * L_f), h: H_RECIPE})
 """Corollary 4, for a target eps; the horizon stays a symbol."""
 HORIZON = log(M * L_f / eps)
 
@@ -81,7 +48,7 @@ PAPER: tuple[Corollary, ...] = (
         substitution={**RECIPE, T: HORIZON},
         claim=eps,
         reference="lyu2023, Corollary 4",
-        text="with the recipe of Corollary 4 every term, and so the sum, is a multiple of eps",
+        text="with the recipe of Corollary 4 every term, and so the sum, is a multiple of $eps$",
     ),
     Corollary(
         id="cor4-complexity",
@@ -91,7 +58,7 @@ PAPER: tuple[Corollary, ...] = (
         claim=STEPS,
         exact=True,
         reference="theory 2",
-        text="the recipe implies N = T/h = T^2 L_f L_s^(3/2) d^(1/2)/eps steps",
+        text="the recipe implies $N = T/h = T^2 L_f L_s^(3/2) d^(1/2)/eps$ steps",
     ),
     Corollary(
         id="cor6-halving",
@@ -101,7 +68,7 @@ PAPER: tuple[Corollary, ...] = (
         claim=W_prev / 2,
         exact=True,
         reference="lyu2023, Corollary 6",
-        text="at t_hat = log(2 L_f) + delta another evaluation halves the distance exactly",
+        text="at $t_hat = log(2 L_f) + delta$ another evaluation halves the distance exactly",
     ),
     Corollary(
         id="cor6-recipe",
@@ -110,7 +77,7 @@ PAPER: tuple[Corollary, ...] = (
         claim=eps,
         limits=("eps", "L_f", "d", "m2", "L_s"),
         reference="lyu2023, Corollary 6",
-        text="with the recipe of Corollary 4 the multistep bound is of order eps too",
+        text="with the recipe of Corollary 4 the multistep bound is of order $eps$ too",
     ),
     Corollary(
         id="cor8-step",
@@ -119,7 +86,7 @@ PAPER: tuple[Corollary, ...] = (
         claim=H_RECIPE.subs(L_s, BOUNDED_LIPSCHITZ[L_s]).subs(delta, BOUNDED_LIPSCHITZ[delta]),
         exact=True,
         reference="lyu2023, Corollary 8",
-        text="L_s = R^2/delta^2 and delta = eps^2/max(R^2, d) in the recipe's h give the step of Corollary 8 exactly",
+        text="$L_s = R^2/delta^2$ and $delta = eps^2/max(R^2, d)$ in the recipe's $h$ give the step of Corollary 8 exactly",
     ),
     Corollary(
         id="cor8-complexity",
@@ -129,7 +96,7 @@ PAPER: tuple[Corollary, ...] = (
         claim=T**2 * L_f * R**3 * sqrt(d) * Max(R**6, d**3) / eps**7,
         exact=True,
         reference="lyu2023, Corollary 8",
-        text="bounded data in the paper: N = T/h = T^2 L_f R^3 max(R^6, d^3) d^(1/2)/eps^7 steps",
+        text="bounded data in the paper: $N = T/h = T^2 L_f R^3 max(R^6, d^3) d^(1/2)/eps^7$ steps",
     ),
     Corollary(
         id="cor9-recipe",
@@ -137,7 +104,7 @@ PAPER: tuple[Corollary, ...] = (
         substitution=_accuracy(W2_FOR_SMOOTHING),
         claim=eps,
         reference="lyu2023, Corollary 9",
-        text="TV of order eps follows from W2 of order eps^2/(L_s M): the bound is then a multiple of eps",
+        text="TV of order $eps$ follows from $W2$ of order $eps^2/(L_s M)$: the bound is then a multiple of $eps$",
     ),
     Corollary(
         id="cor9-complexity",
@@ -147,7 +114,7 @@ PAPER: tuple[Corollary, ...] = (
         claim=T**2 * L_f * L_s ** Rational(5, 2) * sqrt(d) * M / eps**2,
         exact=True,
         reference="lyu2023, Corollary 9",
-        text="TV eps by smoothing takes N = T^2 L_f L_s^(5/2) d^(1/2) M/eps^2 steps",
+        text="TV $eps$ by smoothing takes $N = T^2 L_f L_s^(5/2) d^(1/2) M/eps^2$ steps",
     ),
     Corollary(
         id="cor10-recipe",
@@ -156,7 +123,7 @@ PAPER: tuple[Corollary, ...] = (
         claim=eps,
         limits=("eps", "L_f", "d", "m2", "L_s"),
         reference="lyu2023, Corollary 10",
-        text="TV of order eps follows from W2 of order eps/L_s^(1/2) and a corrector step eta = eps/(L_s d)^(1/2)",
+        text="TV of order $eps$ follows from $W2$ of order $eps/L_s^(1/2)$ and a corrector step $eta = eps/(L_s d)^(1/2)$",
     ),
     Corollary(
         id="cor10-steps",
@@ -166,7 +133,7 @@ PAPER: tuple[Corollary, ...] = (
         claim=sqrt(d) / eps,
         exact=True,
         reference="lyu2023, Corollary 10",
-        text="a corrector of time L_s^(-1/2) with that step takes d^(1/2)/eps extra steps",
+        text="a corrector of time $L_s^(-1/2)$ with that step takes $d^(1/2)/eps$ extra steps",
     ),
 )
 
@@ -223,7 +190,7 @@ EXPLICIT: tuple[Corollary, ...] = (
         claim=eps,
         limits=("eps", "L_f", "d", "m2", "L_s"),
         reference="theory 3.4",
-        text="the recipe of Corollary 4 in the explicit theorem, with every constant, gives W2 of order eps",
+        text="the recipe of Corollary 4 in the explicit theorem, with every constant, gives $W2$ of order $eps$",
     ),
     Corollary(
         id="explicit-halving",
@@ -234,19 +201,19 @@ EXPLICIT: tuple[Corollary, ...] = (
         claim=2 ** (1 - k) * L_f * plain(sqrt(c(T) ** 2 * m2**2 + one_minus_s(T) ** 2 * d)),
         exact=True,
         reference="theory 3.5",
-        text="at t_hat = log(2 L_f) + delta the initialisation error is 2^(1-k) times that of one-step sampling",
+        text="at $t_hat = log(2 L_f) + delta$ the initialisation error is $2^(1-k)$ times that of one-step sampling",
     ),
     Corollary(
         id="any-law-integrated",
         **_steps("universal-integrated", T * L_f * d**THREE_HALVES / eps**2),
         reference="theory 3.11 (f)",
-        text="any data law, bounded or not: N of order T L_f d^(3/2)/eps^2 steps (for fixed T) against eps^(-7) in Corollary 8",
+        text="any data law, bounded or not: $N$ of order $T L_f d^(3/2)/eps^2$ steps (for fixed $T$) against $eps^(-7)$ in Corollary 8",
     ),
     Corollary(
         id="any-law-pointwise",
         **_steps("universal", T * L_f * d**2 / eps**2),
         reference="theory 3.2 (a)",
-        text="the same with the pointwise universal profile takes N of order T L_f d^2/eps^2 steps",
+        text="the same with the pointwise universal profile takes $N$ of order $T L_f d^2/eps^2$ steps",
     ),
     Corollary(
         id="any-law-stopping",
@@ -256,7 +223,7 @@ EXPLICIT: tuple[Corollary, ...] = (
         claim=eps,
         limits=("eps", "d"),
         reference="theory 3.4",
-        text="stopping at delta = eps^2/d costs W2 of order eps",
+        text="stopping at $delta = eps^2/d$ costs $W2$ of order $eps$",
     ),
     Corollary(
         id="atoms-free-of-dimension",
@@ -273,13 +240,13 @@ EXPLICIT: tuple[Corollary, ...] = (
         claim=eps,
         limits=("eps", "d", "L_f"),
         reference="theory 3.11 (g)",
-        text="a finite data set: L_f R log(lam_T/lam_delta)/eps geometric DDIM steps, whatever d, give a discretisation error of order eps",
+        text="a finite data set: $L_f R log(lam_T/lam_delta)/eps$ geometric DDIM steps, whatever $d$, give a discretisation error of order $eps$",
     ),
-    _in_horizon("universal", T, "any data law: the discretisation term is linear in T"),
-    _in_horizon("lipschitz", T, "Lipschitz scores alone (Assumption 2): the discretisation term is linear in T"),
-    _in_horizon("lipschitz-decay", S.One, "Assumptions 1 and 2 together: no factor T in the discretisation term"),
-    _in_horizon("second-moment", S.One, "a second moment alone: no factor T in the discretisation term"),
-    _in_horizon("bounded", S.One, "bounded data: no factor T in the discretisation term"),
+    _in_horizon("universal", T, "any data law: the discretisation term is linear in $T$"),
+    _in_horizon("lipschitz", T, "Lipschitz scores alone (Assumption 2): the discretisation term is linear in $T$"),
+    _in_horizon("lipschitz-decay", S.One, "Assumptions 1 and 2 together: no factor $T$ in the discretisation term"),
+    _in_horizon("second-moment", S.One, "a second moment alone: no factor $T$ in the discretisation term"),
+    _in_horizon("bounded", S.One, "bounded data: no factor $T$ in the discretisation term"),
     Corollary(
         id="explicit-lemma7",
         statement="explicit-score-lipschitz",
@@ -287,7 +254,7 @@ EXPLICIT: tuple[Corollary, ...] = (
         claim=R**2 / delta**2,
         limits=("delta", "R"),
         reference="theory 3.3",
-        text="the explicit Lemma 7 has the order R^2/delta^2 of the paper's",
+        text="the explicit Lemma 7 has the order $R^2/delta^2$ of the paper's",
     ),
     Corollary(
         id="map-lipschitz-horizon",
@@ -296,7 +263,7 @@ EXPLICIT: tuple[Corollary, ...] = (
         claim=S.One,
         limits=("t",),
         reference="theory 3.3",
-        text="the Lipschitz constant of the exact consistency map is bounded in the horizon: it does not grow like e^T",
+        text="the Lipschitz constant of the exact consistency map is bounded in the horizon: it does not grow like $e^T$",
     ),
 )
 
@@ -315,7 +282,7 @@ TOTAL_VARIATION: tuple[Corollary, ...] = (
         claim=eps,
         limits=TV_LIMITS,
         reference="theory 3.7",
-        text="TV of order eps by smoothing needs W2 of order eps^(3/2)/(L_s M)^(1/2), against eps^2/(L_s M) in Corollary 9",
+        text="TV of order $eps$ by smoothing needs $W2$ of order $eps^(3/2)/(L_s M)^(1/2)$, against $eps^2/(L_s M)$ in Corollary 9",
     ),
     Corollary(
         id="tv-smoothing-time",
@@ -326,7 +293,7 @@ TOTAL_VARIATION: tuple[Corollary, ...] = (
         claim=eps,
         limits=("eps", "d", "m2", "L_s"),
         reference="theory 3.7",
-        text="and a smoothing time of order eps/(L_s M), since TV(p_t, p_data) is linear in t",
+        text="and a smoothing time of order $eps/(L_s M)$, since $TV(p_t, p_data)$ is linear in $t$",
     ),
     Corollary(
         id="tv-corrector-price",
@@ -337,7 +304,7 @@ TOTAL_VARIATION: tuple[Corollary, ...] = (
         claim=sqrt(L_s),
         limits=("L_s", "eps"),
         reference="theory 3.8",
-        text="the underdamped corrector turns W2 into TV at a price of order L_s^(1/2), as in Corollary 10",
+        text="the underdamped corrector turns $W2$ into TV at a price of order $L_s^(1/2)$, as in Corollary 10",
     ),
     Corollary(
         id="tv-corrector-recipe",
@@ -347,8 +314,20 @@ TOTAL_VARIATION: tuple[Corollary, ...] = (
         claim=eps,
         limits=TV_LIMITS,
         reference="theory 3.8",
-        text="TV of order eps from W2 of order eps/L_s^(1/2) and the corrector step eta = eps/(L_s d)^(1/2), with every constant",
+        text="TV of order $eps$ from $W2$ of order $eps/L_s^(1/2)$ and the corrector step $eta = eps/(L_s d)^(1/2)$, with every constant",
     ),
 )
 
 COROLLARIES: tuple[Corollary, ...] = (*PAPER, *EXPLICIT, *TOTAL_VARIATION)
+
+SETTINGS = FrozenDict(
+    {
+        "cor4-complexity": "Lipschitz score",
+        "cor8-complexity": "bounded data",
+        "cor9-complexity": "Lipschitz score, smoothing",
+        "any-law-integrated": "any data law",
+        "any-law-pointwise": "any data law, pointwise profile",
+        "atoms-free-of-dimension": "finite data set, geometric DDIM grid",
+    }
+)
+"""What a corollary about the number of steps assumes, in the few words that a table has room for (others show their text)."""

@@ -10,64 +10,30 @@ from sympy import Integer, Max, Rational, exp, log, sqrt
 from sympy.codegen.cfunctions import log1p
 
 from cmbound.theory.functions import c, em1, g, lam, rearranged, s
-from cmbound.theory.notation import (
-    FI,
-    KL,
-    C,
-    L_map,
-    L_os,
-    L_s,
-    L_v,
-    N,
-    R,
-    T,
-    c_rate,
-    d,
-    delta,
-    dtau,
-    eps,
-    eps_ci,
-    eps_est,
-    eps_F,
-    eps_loss,
-    eps_sc,
-    eps_v,
-    eps_w,
-    h,
-    hbar,
-    kappa,
-    m2,
-    p,
-    sigma_high,
-    sigma_low,
-    t_hat,
-    t_prev,
-)
 from cmbound.theory.records import Assumption, Reference, Term, Theorem
 from cmbound.theory.variants import LastTime, ScheduleSum, StartGap
 
-LIPSCHITZ = Assumption("A2", "the score s(., t) is L_s-Lipschitz for all t in [0, T]")
-MOMENT = Assumption("A1", "the data have a finite second moment m2")
-SCORE_ERROR = Assumption("A3", "the L2 score error is at most eps_sc at every grid time")
-WEIGHTED_ERROR = Assumption("score-weighted", "the step-weighted L2 score error is at most eps_w")
-SMALL_STEP = Assumption("step", "h is at most of order 1/L_s")
-ORDERED = Assumption("interval", "delta < T", delta < T)
-VELOCITY = Assumption("velocity", "the velocity field is L_v-Lipschitz at all times in [0, 1]")
+from cmbound.theory.notation import (  # isort: skip
+    FI, KL, C, L_map, L_os, L_s, L_v, N, R, T, c_rate, d, delta, dtau, eps, eps_ci, eps_est, eps_F, eps_loss, eps_sc, eps_v,
+    eps_w, h, hbar, kappa, m2, p, sigma_high, sigma_low, t_hat, t_prev,
+)  # fmt: skip
 
-PATH_ERRORS = (
-    Term("score", C * sqrt(T) * eps_sc),
-    Term("discretisation", C * sqrt(T) * (L_s * sqrt(d * h) + L_s * m2 * h)),
-)
+LIPSCHITZ = Assumption("A2", "the score $s(., t)$ is $L_s$-Lipschitz for all $t$ in $[0, T]$")
+MOMENT = Assumption("A1", "the data have a finite second moment $m2$")
+SCORE_ERROR = Assumption("A3", "the $L2$ score error is at most $eps_sc$ at every grid time")
+WEIGHTED_ERROR = Assumption("score-weighted", "the step-weighted $L2$ score error is at most $eps_w$")
+SMALL_STEP = Assumption("step", "$h$ is at most of order $1/L_s$")
+ORDERED = Assumption("interval", "$delta < T$", delta < T)
+VELOCITY = Assumption("velocity", "the velocity field is $L_v$-Lipschitz at all times in $[0, 1]$")
+
+PATH_ERRORS = (Term("score", C * sqrt(T) * eps_sc), Term("discretisation", C * sqrt(T) * (L_s * sqrt(d * h) + L_s * m2 * h)))
 """What the score error and the steps cost along the whole path (chen2022, both samplers)."""
 
 GROWTH = 1 + 2 * L_os
 """L_f + L_s g^2 of kwon2022 for the OU process: its drift -x is 1-Lipschitz and g^2 = 2."""
 
 _LOG_RATIO = log1p((sigma_high - sigma_low) / sigma_low)
-LEVEL_GAP = rearranged(
-    sigma_high - sigma_low - sigma_low * log(sigma_high / sigma_low),
-    sigma_low * _LOG_RATIO * g(_LOG_RATIO),
-)
+LEVEL_GAP = rearranged(sigma_high - sigma_low - sigma_low * log(sigma_high / sigma_low), sigma_low * _LOG_RATIO * g(_LOG_RATIO))
 
 DRIFT_INFORMATION = c(T) ** 2 * m2**2 / (4 * s(T) ** 2)
 """Half the relative entropy of p_T to N(0, s_T^2 I), at most."""
@@ -116,14 +82,14 @@ STATEMENTS: tuple[Theorem, ...] = (
         title="Score-based sampling for bounded data: number of steps",
         kind="order",
         status="stated",
-        metric="W2",
+        metric="$W2$",
         quantity="W2(projected sample, p_data)",
         quantity_latex=r"W_2\left(q, p_{\mathrm{data}}\right)",
         reference=Reference("chen2022", "corollary for bounded support"),
         provenance="complexity read in the paper; the bound behind it is not given in closed form; constants hidden",
         sources=(),
         statement_assumptions=(
-            Assumption("support", "the data lie in a ball of radius R"),
+            Assumption("support", "the data lie in a ball of radius $R$"),
             Assumption("projection", "samples are projected onto that ball"),
             SCORE_ERROR,
         ),
@@ -143,11 +109,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         reference=Reference("chen2023", "DPUM"),
         provenance="complexity quoted by other papers; the bound itself is known from memory only and left out",
         sources=(),
-        statement_assumptions=(
-            LIPSCHITZ,
-            Assumption("score-model", "the learned score is Lipschitz too"),
-            SCORE_ERROR,
-        ),
+        statement_assumptions=(LIPSCHITZ, Assumption("score-model", "the learned score is Lipschitz too"), SCORE_ERROR),
         derivation="Predictor steps of the ODE alternate with a corrector that turns W2 into TV. With an overdamped corrector (DPOM) "
         "the number of steps is of order L_s^3 d/eps^2.",
         known="memory",
@@ -159,7 +121,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         title="Score-based sampling, linear in the dimension, no smoothness",
         kind="order",
         status="stated",
-        metric="KL",
+        metric="$KL$",
         quantity="KL(p_delta, sampled law)",
         quantity_latex=r"\mathrm{KL}\left(p_\delta, q\right)",
         reference=Reference("benton2024", "Theorem 1"),
@@ -170,23 +132,23 @@ STATEMENTS: tuple[Theorem, ...] = (
             Term("initialisation", C * d * exp(-2 * T)),
         ),
         statement_assumptions=(
-            Assumption("covariance", "the data have covariance I"),
+            Assumption("covariance", "the data have covariance $I$"),
             WEIGHTED_ERROR,
-            Assumption("grid", "every step is at most kappa min(1, time left), down to delta"),
+            Assumption("grid", "every step is at most $kappa$ min(1, time left), down to $delta$"),
         ),
         derivation="Girsanov, with the change of the score along the path bounded through stochastic localisation. Steps with kappa of "
         "order (T + log(1/delta))/N give the complexity d log(1/delta)^2/eps^2.",
         known="secondary",
         aliases={"eps_w": "eps_score"},
         complexity=d / eps**2,
-        complexity_metric="KL^(1/2)",
+        complexity_metric="$KL^(1/2)$",
     ),
     Theorem(
         id="chewi2026-ddpm",
         title="Score-based sampling with every constant, finite second moment",
         kind="explicit",
         status="stated",
-        metric="KL",
+        metric="$KL$",
         quantity="KL(p_delta, sampled law)",
         quantity_latex=r"\mathrm{KL}\left(p_\delta, q\right)",
         reference=Reference("chewi2026", "Theorem 12.3.2"),
@@ -201,9 +163,9 @@ STATEMENTS: tuple[Theorem, ...] = (
         statement_assumptions=(
             MOMENT,
             WEIGHTED_ERROR,
-            Assumption("start", "sampling starts from N(0, sigma_max^2 I) in the heat clock"),
-            Assumption("grid", "every step is at most hbar times the time left, in the heat clock"),
-            Assumption("ratio", "hbar <= 1/2", hbar <= Rational(1, 2)),
+            Assumption("start", "sampling starts from $N(0, sigma_max^2 I)$ in the heat clock"),
+            Assumption("grid", "every step is at most $hbar$ times the time left, in the heat clock"),
+            Assumption("ratio", "$hbar <= 1/2$", hbar <= Rational(1, 2)),
             ORDERED,
         ),
         derivation="Girsanov in the heat flow; KL is convex, which gives the first term; W2(p_data, p_delta) is at most sigma_min d^(1/2). "
@@ -212,27 +174,24 @@ STATEMENTS: tuple[Theorem, ...] = (
         clock="heat",
         aliases={"T": "(1/2) log(1 + T)", "delta": "(1/2) log(1 + delta)", "eps_w": "eps_sc"},
         complexity=d / eps**2,
-        complexity_metric="KL^(1/2)",
+        complexity_metric="$KL^(1/2)$",
     ),
     Theorem(
         id="kwon2022-w2",
-        title="Score-based sampling in W2, continuous time",
+        title="Score-based sampling in $W2$, continuous time",
         kind="explicit",
         status="stated",
-        metric="W2",
+        metric="$W2$",
         quantity="W2(sampled law, p_data)",
         quantity_latex=r"W_2\left(q, p_{\mathrm{data}}\right)",
         reference=Reference("kwon2022", "Theorem 1"),
         provenance="quoted by others; here for the OU process (drift -x, g^2 = 2) with constants that do not depend on t, where its "
         "integrals are elementary, and with W2(p_T, start) at the coupling bound of theory 3.4; no time discretisation",
-        sources=(
-            Term("initialisation", exp(GROWTH * T) * StartGap(T)),
-            Term("score", 2 * eps_sc * em1(GROWTH * T) / GROWTH),
-        ),
+        sources=(Term("initialisation", exp(GROWTH * T) * StartGap(T)), Term("score", 2 * eps_sc * em1(GROWTH * T) / GROWTH)),
         statement_assumptions=(
             MOMENT,
-            Assumption("A3", "the L2 score error is at most eps_sc at every time in [0, T]"),
-            Assumption("score-model", "the learned score is one-sided L_os-Lipschitz at all times in [0, T]"),
+            Assumption("A3", "the $L2$ score error is at most $eps_sc$ at every time in $[0, T]$"),
+            Assumption("score-model", "the learned score is one-sided $L_os$-Lipschitz at all times in $[0, T]$"),
             Assumption("continuous", "the reverse process is run in continuous time"),
         ),
         derivation="Synchronous coupling of the two reverse processes and Gronwall: the bound is the integral of g^2 I(t) b(t)^(1/2) over [0, T] "
@@ -242,17 +201,17 @@ STATEMENTS: tuple[Theorem, ...] = (
     ),
     Theorem(
         id="benton2023-flow",
-        title="Flow matching in W2, continuous time",
+        title="Flow matching in $W2$, continuous time",
         kind="explicit",
         status="stated",
-        metric="W2",
+        metric="$W2$",
         quantity="W2(flow of the learned velocity, p_data)",
         quantity_latex=r"W_2\left(q, p_{\mathrm{data}}\right)",
         reference=Reference("benton2023", "Theorem 1, Theorem 6"),
         provenance="read in the paper; here with a Lipschitz constant that does not depend on t (Theorem 1); no time discretisation",
         sources=(Term("velocity", eps_v * exp(L_v)),),
         statement_assumptions=(
-            Assumption("velocity-error", "the L2 error of the learned velocity field over [0, 1] is at most eps_v"),
+            Assumption("velocity-error", "the $L2$ error of the learned velocity field over $[0, 1]$ is at most $eps_v$"),
             VELOCITY,
         ),
         derivation="Alekseev-Groebner and Gronwall along the learned flow: eps times exp of the integral of L_t over [0, 1]. For the PF-ODE of lam-regular "
@@ -266,13 +225,13 @@ STATEMENTS: tuple[Theorem, ...] = (
         title="Probability-flow ODE for strongly log-concave data",
         kind="order",
         status="stated",
-        metric="W2",
+        metric="$W2$",
         quantity="W2(sampled law, p_data)",
         quantity_latex=r"W_2\left(q, p_{\mathrm{data}}\right)",
         reference=Reference("gao2024", "Theorem 3.4"),
         provenance="quoted by others, its first term only; the two others (E1 and E2: steps and score error) are not available",
         sources=(),
-        statement_assumptions=(Assumption("log-concave", "the data are m0-strongly log-concave"),),
+        statement_assumptions=(Assumption("log-concave", "the data are $m0$-strongly log-concave"),),
         derivation="The first term is exp(-int mu) norm(X_0) with mu(t) = m0 g^2/(2 [e^(-2 int_0^t f) + m0 int_0^t e^(-2 int_s^t f) g^2 ds]); for the OU "
         "process mu = m0/(c_t^2 + m0 s_t^2). Without E1 and E2 it is not a bound.",
         known="secondary",
@@ -282,21 +241,19 @@ STATEMENTS: tuple[Theorem, ...] = (
         title="Local error of one exact DDIM step, any law",
         kind="explicit",
         status="stated",
-        metric="W2, local error",
+        metric="$W2$, local error",
         quantity="W2(one DDIM step with the exact score from noise level sigma_high, law at sigma_low)",
         quantity_latex=r"W_2\left(\mathrm{DDIM}_\# p_{\sigma_j}, p_{\sigma_{j+1}}\right)",
         reference=Reference("brosse2026", "Lemma 3"),
         provenance="read in the paper; also implied by the universal profile of cmbound, whose constant U_d is smaller",
         sources=(Term("discretisation", 4 * sqrt(d) * (d + 3) * LEVEL_GAP),),
-        statement_assumptions=(
-            MOMENT,
-            Assumption("levels", "sigma_low < sigma_high", sigma_low < sigma_high),
-        ),
+        statement_assumptions=(MOMENT, Assumption("levels", "$sigma_low < sigma_high$", sigma_low < sigma_high)),
         derivation="Theory 3.10: the L2 distance to the exact trajectory is at most the integral of (lam - sigma_low) b(lam) over the step, with "
         "b <= U_d/lam for every law and U_d <= 4 d^(1/2) (d + 3).",
         known="verbatim",
         clock="ve",
         aliases={"sigma_high": "sig_j", "sigma_low": "sig_{j+1}"},
+        experiment="edm_step",
     ),
     Theorem(
         id="song2023-thm1",
@@ -311,8 +268,8 @@ STATEMENTS: tuple[Theorem, ...] = (
         sources=(Term("discretisation", C * h**p),),
         statement_assumptions=(
             Assumption("zero-loss", "the consistency loss is exactly zero"),
-            Assumption("A5", "f_theta is Lipschitz"),
-            Assumption("solver", "the one-step solver has order p, uniformly"),
+            Assumption("A5", "$f_theta$ is Lipschitz"),
+            Assumption("solver", "the one-step solver has order $p$, uniformly"),
         ),
         derivation="Telescoping along the solver's steps; the constant depends on the Lipschitz constant of f_theta and on the solver.",
         known="secondary",
@@ -321,10 +278,10 @@ STATEMENTS: tuple[Theorem, ...] = (
     ),
     Theorem(
         id="li2024-training",
-        title="Consistency training in W1",
+        title="Consistency training in $W1$",
         kind="order",
         status="stated",
-        metric="W1",
+        metric="$W1$",
         quantity="W1(one-step sample, law after the first forward step)",
         quantity_latex=r"W_1\left(f_\theta(\cdot, T)_\# N(0, I), p_1\right)",
         reference=Reference("li2024", "Theorem 1"),
@@ -336,8 +293,8 @@ STATEMENTS: tuple[Theorem, ...] = (
         ),
         statement_assumptions=(
             Assumption("support", "the data are bounded (polynomially in the number of steps)"),
-            Assumption("exact-maps", "the exact maps between any two times are L_map-Lipschitz"),
-            Assumption("training", "every map is learned up to eps_est + eps_F"),
+            Assumption("exact-maps", "the exact maps between any two times are $L_map$-Lipschitz"),
+            Assumption("training", "every map is learned up to $eps_est + eps_F$"),
         ),
         derivation="Step by step along the forward process, with the Lipschitz constants of the exact maps (not of the model). "
         "The complexity is the first term at eps.",
@@ -351,7 +308,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         title="Consistency distillation from a sample of the data",
         kind="order",
         status="stated",
-        metric="expected W1",
+        metric="expected $W1$",
         quantity="E W1(sampled law, p_data)",
         quantity_latex=r"E\, W_1\left(q, p_{\mathrm{data}}\right)",
         reference=Reference("dou2024", "Theorem 4.1"),
@@ -369,7 +326,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         title="Multistep sampling without a Lipschitz constant of the model",
         kind="explicit",
         status="proved",
-        metric="W2",
+        metric="$W2$",
         quantity="W2(q_k, p_data)",
         quantity_latex=r"W_2\left(q_k, p_{\mathrm{data}}\right)",
         reference=Reference("chen2025", "set-up of multistep sampling"),
@@ -379,17 +336,17 @@ STATEMENTS: tuple[Theorem, ...] = (
             Term("consistency", LastTime(T) * eps_ci / dtau),
         ),
         statement_assumptions=(
-            Assumption("support", "the data and all values of f_theta lie in one ball of radius R (about any point)"),
+            Assumption("support", "the data and all values of $f_theta$ lie in one ball of radius $R$ (about any point)"),
             Assumption(
                 "A4-exact",
-                "the L2 consistency error between exact points of one PF-ODE trajectory one interval apart is at most eps_ci",
+                "the $L2$ consistency error between exact points of one PF-ODE trajectory one interval apart is at most $eps_ci$",
             ),
-            Assumption("identity", "f_theta(., 0) is the identity on the data (no early stopping)"),
-            Assumption("start", "sampling starts from N(0, s_T^2 I)"),
-            Assumption("nodes", "the times of all evaluations are multiples of dtau"),
-            Assumption("first", "dtau <= T", dtau <= T),
-            Assumption("later", "dtau <= t_hat", dtau <= t_hat),
-            Assumption("before-T", "t_hat <= T", t_hat <= T),
+            Assumption("identity", "$f_theta(., 0)$ is the identity on the data (no early stopping)"),
+            Assumption("start", "sampling starts from $N(0, s_T^2 I)$"),
+            Assumption("nodes", "the times of all evaluations are multiples of $dtau$"),
+            Assumption("first", "$dtau <= T$", dtau <= T),
+            Assumption("later", "$dtau <= t_hat$", dtau <= t_hat),
+            Assumption("before-T", "$t_hat <= T$", t_hat <= T),
         ),
         derivation="Let P_j be the law of x at t_j, Q_j the sampler's law there. KL(P_1, Q_1) <= c^2 m2^2/(2 s^2) (KL is convex). The exact map takes "
         "P_{j-1} to the data, so the chain rule for (point at t_{j-1}, point noised to t_j) gives KL(P_j, Q_j) <= KL(P_{j-1}, Q_{j-1}) + "
@@ -398,13 +355,14 @@ STATEMENTS: tuple[Theorem, ...] = (
         "lie in a ball, where W2^2 <= 4 R^2 TV.",
         known="derived",
         aliases={"eps_ci": "eps_cm", "m2": "M2^(1/2)", "k": "N"},
+        experiment="discrete_multistep",
     ),
     Theorem(
         id="jain2025-multistep",
         title="Multistep consistency sampling: number of iterations",
         kind="order",
         status="stated",
-        metric="KL",
+        metric="$KL$",
         quantity="KL(p_data, sampled law)",
         quantity_latex=r"\mathrm{KL}\left(p_{\mathrm{data}}, q\right)",
         reference=Reference("jain2025", "abstract"),
@@ -414,23 +372,20 @@ STATEMENTS: tuple[Theorem, ...] = (
         derivation="Not read. The logarithm is the whole statement and is kept.",
         known="abstract",
         complexity=log(d / eps),
-        complexity_metric="KL^(1/2)",
+        complexity_metric="$KL^(1/2)$",
     ),
     Theorem(
         id="boffi2025-flowmap",
         title="Flow maps from the Lagrangian loss",
         kind="explicit",
         status="stated",
-        metric="W2^2",
+        metric="$W2^2$",
         quantity="W2(one step of the flow map, p_data)^2",
         quantity_latex=r"W_2\left(q, p_{\mathrm{data}}\right)^2",
         reference=Reference("boffi2025", "Proposition 2.4"),
         provenance="assumptions read in the paper, formulas quoted by others",
         sources=(Term("loss", Integer(4) * exp(1 + 2 * L_v) * eps_loss),),
-        statement_assumptions=(
-            Assumption("loss", "the Lagrangian loss of the flow map is at most eps_loss"),
-            VELOCITY,
-        ),
+        statement_assumptions=(Assumption("loss", "the Lagrangian loss of the flow map is at most $eps_loss$"), VELOCITY),
         derivation="Gronwall along the learned velocity. For the Eulerian loss the bound is 2 e (1 + e^(2 L_v)) eps_loss.",
         known="secondary",
         clock="unit interval",

@@ -16,27 +16,14 @@ import click
 from cmbound import __version__
 from cmbound.cli.streams import INTERRUPTED, PATIENCE, PIPE_CLOSED, announced, complain, standard_streams
 from cmbound.errors import CmboundError, UnknownNameError
-from cmbound.frozen import FrozenDict
 
 _COMMANDS = {
-    "list": "catalogue",
-    "show": "catalogue",
-    "cite": "catalogue",
-    "evaluate": "evaluate",
-    "check": "check",
-    "simulate": "simulate",
-    "sweep": "sweep",
-    "analyse": "analyse",
-    "solve": "solve",
-    "schedule": "schedule",
-    "compare": "compare",
-    "table": "table",
-    "plot": "plot",
-    "profiles": "presets",
-    "presets": "presets",
+    **dict.fromkeys(("list", "show", "cite"), "catalogue"),
+    **{x: x for x in ("evaluate", "check", "simulate", "sweep", "analyse", "solve", "schedule", "compare", "table", "plot")},
+    **dict.fromkeys(("profiles", "presets"), "presets"),
     "completion": "completion",
 }
-CONTEXT = FrozenDict({"help_option_names": ["-h", "--help"], "max_content_width": 110})
+"""The commands in their order, each with the module it is in."""
 
 
 class Group(click.Group):
@@ -63,7 +50,7 @@ class _Lazy(Group):
         return command
 
 
-@click.group(cls=_Lazy, context_settings=CONTEXT)
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="cmbound")
 def cli() -> None:
     """Convergence guarantees of consistency models: exact statements, certified numbers.

@@ -7,19 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cmbound import names
-from cmbound.cli import CONTEXT
 from cmbound.cli.files import emit
-from cmbound.cli.options import (
-    Command,
-    completer,
-    named,
-    pairs_option,
-    parse_pairs,
-    report_options,
-    start_option,
-    theorem_ids,
-    to_option,
-)
+from cmbound.cli.options import Command, named, optional_id, pairs_option, parse_pairs, report_options, start_option, to_option
 from cmbound.errors import InputError
 
 if TYPE_CHECKING:
@@ -38,10 +27,8 @@ def parse_along(text: str) -> tuple[str, str, str]:
     return name.strip(), low.strip(), high.strip()
 
 
-@click.command(
-    "analyse", cls=Command, context_settings=CONTEXT, short_help="Orders, elasticities, dominating terms, corollaries."
-)
-@click.argument("id", required=False, shell_complete=completer(theorem_ids))
+@click.command("analyse", cls=Command, short_help="Orders, elasticities, dominating terms, corollaries.")
+@optional_id
 @named("--profile", lambda: names.PROFILES, "Regularity profile.  [default: universal-integrated]")
 @to_option
 @start_option
@@ -94,8 +81,7 @@ def _analysis(id: str, options: dict[str, Any], numbers: dict[str, str], along: 
 
 
 def _corollaries(id: str | None, form: str, output: str) -> None:
-    from cmbound.analysis.corollaries import check_corollary, corollaries
-    from cmbound.analysis.records import corollaries_report
+    from cmbound.analysis.corollaries import check_corollary, corollaries, corollaries_report
     from cmbound.evaluation.statement import theorem
 
     wanted = [x for x in corollaries() if id is None or x.statement == theorem(id).id]

@@ -6,26 +6,13 @@ from typing import Any
 
 import click
 
-from cmbound.cli import CONTEXT
+from cmbound.cli import options
 from cmbound.cli.files import emit, write
-from cmbound.cli.options import (
-    Command,
-    clock_option,
-    completer,
-    id_argument,
-    output_option,
-    profile_option,
-    report_options,
-    start_option,
-    teacher_option,
-    theorem_ids,
-    to_option,
-)
 
 
-@click.command("list", cls=Command, context_settings=CONTEXT)
+@click.command("list", cls=options.Command)
 @click.option("--kind", type=click.Choice(["order", "explicit", "exact"]), help="Only statements of this kind.")
-@report_options
+@options.report_options
 def list_command(kind: str | None, form: str, output: str) -> None:
     """List the statements."""
     from cmbound.evaluation.shown import listing_report
@@ -34,24 +21,24 @@ def list_command(kind: str | None, form: str, output: str) -> None:
     emit(listing_report(x for x in statements() if kind in (None, x.kind)), form, output)
 
 
-@click.command("show", cls=Command, context_settings=CONTEXT, short_help="Show one statement and its proof in short.")
-@id_argument
-@profile_option
-@teacher_option
-@to_option
-@start_option
-@clock_option
-@report_options
-def show_command(id: str, form: str, output: str, **options: Any) -> None:
+@click.command("show", cls=options.Command, short_help="Show one statement and its proof in short.")
+@options.id_argument
+@options.profile_option
+@options.teacher_option
+@options.to_option
+@options.start_option
+@options.clock_option
+@options.report_options
+def show_command(id: str, form: str, output: str, **given: Any) -> None:
     """Show the statement ID: terms, definitions, assumptions, source, derivation, what it rests on."""
     from cmbound.evaluation.statement import theorem
 
-    emit(theorem(id).report(**{name: value for name, value in options.items() if value is not None}), form, output)
+    emit(theorem(id).report(**{name: value for name, value in given.items() if value is not None}), form, output)
 
 
-@click.command("cite", cls=Command, context_settings=CONTEXT, short_help="Print BibTeX.")
-@click.argument("id", required=False, shell_complete=completer(theorem_ids))
-@output_option
+@click.command("cite", cls=options.Command, short_help="Print BibTeX.")
+@options.optional_id
+@options.output_option
 def cite_command(id: str | None, output: str) -> None:
     """Print BibTeX: of cmbound and the source paper, or of where the statement ID comes from (or of a key)."""
     from cmbound.catalogue.bibtex import entries

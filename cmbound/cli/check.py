@@ -3,50 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
-from cmbound.cli import CONTEXT
+from cmbound.cli import options
 from cmbound.cli.files import emit, read
-from cmbound.cli.options import Command, cluster_option, completer, report_options, theorem_ids
 from cmbound.cli.progress import progress_bar
 from cmbound.errors import InputError
 from cmbound.files import json_of
 
-if TYPE_CHECKING:
-    from cmbound.reports.report import Report
-
-WORLD_NAMES = ("gaussian", "mixture", "atoms")
-FALSIFY_SECONDS = 60.0
+FALSIFY_SECONDS = 60.0  # what the help says
 LONG_INSTANCES = 1000
 """Instances that take some seconds."""
 
 
-@click.command("check", cls=Command, context_settings=CONTEXT, short_help="Check statements against truth; try to break them.")
-@click.argument("ids", metavar="[ID]...", nargs=-1, shell_complete=completer(theorem_ids))
+@click.command("check", cls=options.Command, short_help="Check statements against truth; try to break them.")
+@options.ids_argument()
 @click.option(
     "--all", "everything", is_flag=True, help="All statements with known instances (with --planted: all explicit ones)."
 )
 @click.option("--instances", metavar="N", type=int, help="Instances for each statement.  [default: 500]")
-@click.option("--seed", metavar="N", type=int, default=0, show_default=True, help="Seed of the campaign.")
-@click.option("--world", metavar="NAME", shell_complete=completer(lambda: WORLD_NAMES), help="gaussian, mixture or atoms.")
-@click.option("--jobs", metavar="N", type=int, default=1, show_default=True, help="Worker processes.")
-@cluster_option
+@options.seed_option
+@options.world_option
+@options.jobs_option
+@options.cluster_option
 @click.option("--falsify", is_flag=True, help="Search for a counterexample with an optimiser.")
 @click.option("--budget", metavar="SECONDS", type=float, help="Time for --falsify, for each statement.  [default: 60]")
 @click.option("--planted", is_flag=True, help="Weaken the explicit statements in every way: are the mistakes caught?")
-@click.option(
-    "--from",
-    "known",
-    metavar="FILE",
-    type=click.Path(allow_dash=True),
-    help="With --planted: try the instances of that report first.",
-)
-@click.option(
-    "--replay", metavar="FILE", type=click.Path(allow_dash=True), help="Judge the worst instance of a JSON report again."
-)
-@report_options
+@options.source("--from", "known", help="With --planted: try the instances of that report first.")
+@options.source("--replay", help="Judge the worst instance of a JSON report again.")
+@options.report_options
 def check_command(
     ids: tuple[str, ...],
     everything: bool,
@@ -73,25 +60,21 @@ def check_command(
     cmbound check --planted --from planted.json --format json -o planted.json
     """
     modes = [name for name, given in (("--falsify", falsify), ("--planted", planted), ("--replay", replay is not None)) if given]
-    if len(modes) > 1:
-        raise InputError(f"give one of {' and '.join(modes)}, not both")
-    if budget is not None and not falsify:
-        raise InputError("--budget belongs to --falsify")
-    if instances is not None and modes:
-        raise InputError(f"--instances does not go with {modes[0]}")
-    if known is not None and not planted:
-        raise InputError("--from belongs to --planted")
-    if planted and world is not None:
-        raise InputError("--world does not go with --planted: a mistake may need any of the worlds")
-    if falsify and (jobs != 1 or cluster is not None):
-        raise InputError("--jobs and --cluster do not go with --falsify: its budget is spent by one process")
-    if replay is not None:
-        if ids or everything:
-            raise InputError("--replay takes the statement from the file: leave out the id")
-    elif everything and ids:
-        raise InputError("give ids or --all, not both")
-    elif not ids and not everything and not planted:
-        raise InputError("give the id of a statement, or --all")
+    mistakes = {
+        f"give one of {' and '.join(modes)}, not both": len(modes) > 1,
+        "--budget belongs to --falsify": budget is not None and not falsify,
+        f"--instances does not go with {''.join(modes[:1])}": instances is not None and bool(modes),
+        "--from belongs to --planted": known is not None and not planted,
+        "--world does not go with --planted: a mistake may need any of the worlds": planted and world is not None,
+        "--jobs and --cluster do not go with --falsify: its budget is spent by one process": falsify
+        and (jobs, cluster) != (1, None),
+        "--replay takes the statement from the file: leave out the id": replay is not None and bool(ids or everything),
+        "give ids or --all, not both": everything and bool(ids),
+        "give the id of a statement, or --all": not (ids or everything or planted or replay is not None),
+    }
+    for message, made in mistakes.items():
+        if made:
+            raise InputError(message)
     if replay is not None:
         report, failed = _replay(replay)
     elif planted:
@@ -105,45 +88,51 @@ def check_command(
         raise SystemExit(1)
 
 
-def _chosen(ids: Sequence[str]) -> list[str]:
+def _chosen(ids: Sequence[str]) -> list[Any]:
+    """The statements with these ids, or all that can be checked."""
     from cmbound.evaluation.statement import statements, theorem
-    from cmbound.verification.campaign import has_instances, require_instances
+    from cmbound.verification.experiments import experiment_of
 
     for x in ids:
-        require_instances(theorem(x))
-    return [theorem(x).id for x in ids] or [x.id for x in statements() if has_instances(x)]
+        experiment_of(theorem(x))
+    return [theorem(x) for x in ids] or [x for x in statements() if x.experiment]
 
 
-def _check(ids: list[str], instances: int, seed: int, world: str | None, jobs: int, cluster: str | None) -> tuple[Report, bool]:
+def _check(chosen: list[Any], instances: int, seed: int, world: str | None, jobs: int, cluster: str | None) -> tuple[Any, bool]:
     from cmbound.verification.campaign import check, check_report
 
-    total = len(ids) * instances
-    title = f"checking {len(ids)} statement{'s' * (len(ids) > 1)} on {instances} instance{'s' * (instances > 1)} each"
+    total = len(chosen) * instances
+    title = f"checking {_count(chosen)} on {instances} instance{'s' * (instances > 1)} each"
     with progress_bar(title, total, long=total > LONG_INSTANCES) as advance:
-        found = [check(x, instances=instances, seed=seed, world=world, jobs=jobs, cluster=cluster, progress=advance) for x in ids]
+        how: dict[str, Any] = {"seed": seed, "world": world, "jobs": jobs, "cluster": cluster, "progress": advance}
+        found = [check(x, instances=instances, **how) for x in chosen]
     return check_report(found), any(x.violations for x in found)
 
 
-def _falsify(ids: list[str], budget: float | None, seed: int, world: str | None) -> tuple[Report, bool]:
+def _falsify(chosen: list[Any], budget: float | None, seed: int, world: str | None) -> tuple[Any, bool]:
     from cmbound.verification.falsify import falsify, falsify_report
 
     seconds = FALSIFY_SECONDS if budget is None else budget
-    title = f"searching for counterexamples to {len(ids)} statement{'s' * (len(ids) > 1)}, {seconds:g} seconds each"
-    with progress_bar(title, None, long=len(ids) * seconds > 10) as advance:
-        found = [falsify(x, budget=seconds, seed=seed, world=world, progress=advance) for x in ids]
+    title = f"searching for counterexamples to {_count(chosen)}, {seconds:g} seconds each"
+    with progress_bar(title, None, long=len(chosen) * seconds > 10) as advance:
+        found = [falsify(x, budget=seconds, seed=seed, world=world, progress=advance) for x in chosen]
     return falsify_report(found), any(x.violations for x in found)
 
 
-def _planted(ids: Sequence[str], seed: int, known: str | None, jobs: int, cluster: str | None) -> Report:
+def _count(chosen: Sequence[Any]) -> str:
+    return f"{len(chosen)} statement{'s' * (len(chosen) > 1)}"
+
+
+def _planted(ids: Sequence[str], seed: int, known: str | None, jobs: int, cluster: str | None) -> Any:
     from cmbound.verification.planted import planted
 
     earlier = None if known is None else json_of(read(known), known)
-    title = f"planting mistakes in {len(ids) or 'all explicit'} statement{'s' * (len(ids) != 1)}"
+    title = f"planting mistakes in {_count(ids) if ids else 'all explicit statements'}"
     with progress_bar(title, None, long=True) as advance:
         return planted(ids or None, seed=seed, known=earlier, jobs=jobs, cluster=cluster, progress=advance).report()
 
 
-def _replay(path: str) -> tuple[Report, bool]:
+def _replay(path: str) -> tuple[Any, bool]:
     from cmbound.verification.campaign import replay
 
     outcome = replay(json_of(read(path), path))

@@ -7,20 +7,10 @@ from typing import Any
 
 import click
 
-from cmbound.cli import CONTEXT
+from cmbound.catalogue import PAIR
+from cmbound.cli import options
 from cmbound.cli.files import emit, figure_bytes
 from cmbound.cli.laws import build_world, law_options
-from cmbound.cli.options import (
-    FIGURE,
-    Command,
-    completer,
-    digits_option,
-    refuse,
-    report_options,
-    setting_options,
-    theorem_ids,
-    tier_option,
-)
 from cmbound.cli.progress import at_work, range_size
 from cmbound.errors import InputError
 
@@ -29,28 +19,21 @@ def parse_sweep(texts: tuple[str, ...]) -> list[dict[str, str]]:
     """One or two ``NAME=LOW:HIGH:log|linear:COUNT``."""
     if len(texts) > 2:
         raise InputError(f"--sweep is given {len(texts)} times; one or two parameters can vary")
-    found = []
-    for text in texts:
-        name, equals, values = text.partition("=")
-        if not equals or not name.strip() or not values.strip():
-            raise InputError(f"--sweep {text!r} is not of the form NAME=LOW:HIGH:log|linear:COUNT")
-        found.append({name.strip(): values.strip()})
-    return found
+    return [dict([options.split_pair("--sweep", x, "NAME=LOW:HIGH:log|linear:COUNT")]) for x in texts]
 
 
-@click.command(
-    "compare", cls=Command, context_settings=CONTEXT, short_help="All statements at one point: which applies, which is best."
-)
-@setting_options()
+@click.command("compare", cls=options.Command, short_help="All statements at one point: which applies, which is best.")
+@options.setting_options()
 @click.option("--metric", metavar="NAME", help="Only statements in this metric (W2, TV, KL, ...).")
 @click.option(
     "--statement",
     "statements",
     multiple=True,
     metavar="ID",
-    shell_complete=completer(theorem_ids),
-    help="Only this statement. Repeatable.  [default: all; with --sweep explicit-multistep and chen2025-multistep]",
+    shell_complete=options.completer(options.theorem_ids),
+    help=f"Only this statement. Repeatable.  [default: all; with --sweep {' and '.join(PAIR)}]",
 )
+@options.define_option
 @click.option("--assume", multiple=True, metavar="ID", help="Another reading of a constant that holds too, such as A4-exact.")
 @law_options
 @click.option(
@@ -59,20 +42,17 @@ def parse_sweep(texts: tuple[str, ...]) -> list[dict[str, str]]:
     metavar="NAME=RANGE",
     help="Where the best statement changes along LOW:HIGH:log|linear:COUNT. Twice at most.",
 )
-@click.option("--plot", metavar="FILE", type=FIGURE, help="Draw the phase diagram of two --sweep (.png, .pdf or .svg).")
+@click.option("--plot", metavar="FILE", type=options.FIGURE, help="Draw the phase diagram of two --sweep (.png, .pdf or .svg).")
 @click.option("--complexity", is_flag=True, help="Numbers of steps for accuracy eps, with exponents and verdicts, instead.")
-@tier_option
-@digits_option
-@report_options
+@options.tier_option
+@options.digits_option
+@options.report_options
 def compare_command(
     given: dict[str, Any],
     metric: str | None,
     statements: tuple[str, ...],
     assume: tuple[str, ...],
-    world: str | None,
-    mean: str | None,
-    cov: str | None,
-    data: str | None,
+    law: dict[str, str | None],
     sweep: tuple[str, ...],
     plot: str | None,
     complexity: bool,
@@ -93,10 +73,10 @@ def compare_command(
         --sweep L_f=1:20:log:40 --sweep eps_cm=1e-4:1:log:40
     cmbound compare --complexity
     """
-    refuse(given, statements="--statement", metric="--metric", world="--world", assume="--assume", tier="--tier")
+    options.refuse(given, statements="--statement", metric="--metric", world="--world", assume="--assume", tier="--tier")
     if digits is not None:
         given["digits"] = digits
-    lawful = (world, mean, cov, data) != (None, None, None, None)
+    lawful = any(x is not None for x in law.values())
     if complexity:
         if given or lawful or sweep or plot or statements or metric or assume:
             raise InputError("--complexity takes no parameters: it compares numbers of steps, not bounds")
@@ -113,10 +93,10 @@ def compare_command(
         return
     from cmbound.verification.measured import compare
 
-    law = build_world(world, mean, cov, data) if lawful else None
-    what = "comparing statements" + ("" if law is None else f" on a law in {law.d} dimensions")
+    world = build_world(**law) if lawful else None
+    what = "comparing statements" + ("" if world is None else f" on a law in {world.d} dimensions")
     with at_work(what, given, times=10):
-        result = compare(statements=statements or None, metric=metric, world=law, assume=assume, tier=tier, **given)
+        result = compare(statements=statements or None, metric=metric, world=world, assume=assume, tier=tier, **given)
     emit(result.report(), form, output)
 
 

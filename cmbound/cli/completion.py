@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
-from cmbound.cli import CONTEXT, cli
+from cmbound.cli import cli
 
 
-@click.command("completion", context_settings=CONTEXT, short_help="Print a shell completion script.")
+@click.command("completion", short_help="Print a shell completion script.")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion_command(shell: str) -> None:
     """Print the completion script of a shell: eval "$(cmbound completion bash)"."""

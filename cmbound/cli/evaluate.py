@@ -6,13 +6,12 @@ from typing import Any
 
 import click
 
-from cmbound.cli import CONTEXT
 from cmbound.cli.files import emit
 from cmbound.cli.options import Command, digits_option, id_argument, report_options, setting_options, tier_option
 from cmbound.cli.progress import at_work
 
 
-@click.command("evaluate", cls=Command, context_settings=CONTEXT, short_help="Evaluate a statement, certified.")
+@click.command("evaluate", cls=Command, short_help="Evaluate a statement, certified.")
 @id_argument
 @setting_options()
 @tier_option

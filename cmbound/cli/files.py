@@ -1,4 +1,4 @@
-"""The files commands read and write, and how a report is written to one."""
+"""The files commands read and write, and how a report is written to one: what cannot be raises InputError."""
 
 from __future__ import annotations
 
@@ -47,45 +47,38 @@ class OutputFile(click.ParamType[Output]):
 
 
 def emit(report: Report, form: str, output: str, *others: tuple[str | bytes, str]) -> None:
-    """Write a report in a format, after other things (figures, arrays).
+    """Write a report in a format, after other things (figures, arrays); HTML as a complete page."""
+    write_all(*others, (rendered(report, report.title, form), output))
 
-    Raises:
-        InputError: as for :func:`write_all`.
-    """
-    write_all(*others, (report.render(form), output))
+
+def rendered(what: Any, title: str, form: str, **options: Any) -> str:
+    """A report or a table in a format; HTML as a complete page."""
+    from cmbound.reports.report import html_page
+
+    text: str = what.render(form, **options)
+    return html_page(title, text) if form == "html" else text
 
 
 def write(text: str, output: str) -> None:
-    """Print, or write to a file.
-
-    Raises:
-        InputError: the file or standard output cannot be written.
-    """
+    """Print, or write to a file."""
     write_all((text, output))
 
 
 def write_all(*contents: tuple[str | bytes, str]) -> None:
-    """Write several things: the files together, and then what goes to standard output.
-
-    Raises:
-        InputError: as for :func:`write`.
-    """
-    write_files([(target, _encoded(x if isinstance(x, bytes) else _ended(x), target)) for x, target in contents if target != "-"])
-    for x, target in contents:
+    """Write several things: the files together, and then what goes to standard output."""
+    ended = [(x + "\n" if isinstance(x, str) and not x.endswith("\n") else x, target) for x, target in contents]
+    write_files([(target, _encoded(x, target)) for x, target in ended if target != "-"])
+    for x, target in ended:
         if target == "-":
             if isinstance(x, bytes):
                 StdoutBytes().write(x)
             else:
-                sys.stdout.write(_ended(x))
+                sys.stdout.write(x)
             sys.stdout.flush()
 
 
 def write_stream(pieces: Iterable[str], output: str) -> None:
-    """Print, or write to a file, piece by piece.
-
-    Raises:
-        InputError: as for :func:`write`.
-    """
+    """Print, or write to a file, piece by piece."""
     if output == "-":
         for piece in pieces:
             sys.stdout.write(piece)
@@ -108,10 +101,6 @@ def figure_bytes(figure: Any, output: str) -> bytes:
     return rendered(figure, "svg" if output == "-" else check_suffix(output))
 
 
-def _ended(text: str) -> str:
-    return text if text.endswith("\n") else text + "\n"
-
-
 def _encoded(text: str | bytes, output: str) -> bytes:
     if isinstance(text, bytes):
         return text
@@ -122,11 +111,7 @@ def _encoded(text: str | bytes, output: str) -> bytes:
 
 
 def read(path: str) -> str:
-    """The text of a file, or of standard input for ``-``.
-
-    Raises:
-        InputError: the file cannot be read as UTF-8 text.
-    """
+    """The UTF-8 text of a file, or of standard input for ``-``."""
     if path != "-":
         return read_text(path)
     if sys.stdin is None:

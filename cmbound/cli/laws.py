@@ -7,10 +7,13 @@ from typing import Any
 
 import click
 
-from cmbound.cli.options import together
+from cmbound.cli.options import gathered
 from cmbound.errors import InputError
 
-law_options = together(
+law_options = gathered(
+    "law",
+    ("world", "mean", "cov", "data"),
+    dict,
     click.option("--world", type=click.Choice(["gaussian"]), help="A Gaussian law (--cov, --mean), where everything is exact."),
     click.option("--mean", metavar="NUMBERS", help='Mean, for instance "0,1".  [default: 0]'),
     click.option("--cov", metavar="NUMBERS|FILE", help='Variances "1,0.25", rows "1,0.3;0.3,2", or a .npy or .csv file of rows.'),
@@ -38,7 +41,7 @@ def parse_covariance(text: str) -> Any:
     return rows[0] if len(rows) == 1 else rows
 
 
-def build_world(world: str | None, mean: str | None, cov: str | None, data: str | None) -> Any:
+def build_world(world: str | None = None, mean: str | None = None, cov: str | None = None, data: str | None = None) -> Any:
     """The law the options ask for."""
     from cmbound.worlds import Atoms, Gaussian, read_data
 

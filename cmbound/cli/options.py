@@ -5,9 +5,8 @@ from __future__ import annotations
 import functools
 import os
 import re
-import tomllib
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
@@ -15,7 +14,7 @@ from click.shell_completion import CompletionItem
 from cmbound import names
 from cmbound.cli.files import OutputFile, read
 from cmbound.errors import InputError, UnknownNameError
-from cmbound.files import json_of
+from cmbound.files import json_of, toml_of
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
@@ -73,33 +72,83 @@ def parameter_names() -> Sequence[str]:
 
 def together(*options: Decorator) -> Decorator:
     """Several options as one decorator, in the order they are listed."""
+    return lambda command: functools.reduce(lambda done, option: option(done), reversed(options), command)
+
+
+def gathered(into: str, names: Sequence[str], make: Callable[..., Any], *options: Decorator) -> Decorator:
+    """The same, where the command receives one argument, ``into``, instead of those in ``names``: what ``make`` makes of them."""
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
-        for option in reversed(options):
-            command = option(command)
-        return command
+        @functools.wraps(command)
+        def run(**values: Any) -> Any:
+            made = make(**{name: values.pop(name) for name in names})
+            return command(**{into: made}, **values)
+
+        return together(*options)(run)
 
     return decorate
 
 
-def format_option(*formats: str) -> Decorator:
-    """``--format``, the first being the default."""
-    return click.option(
-        "--format", "form", type=click.Choice(formats), default=formats[0], show_default=True, help="Form of the output."
-    )
+def choice(flag: str, offered: Sequence[str], help: str, *name: str) -> Decorator:
+    """An option with a few values, the first being the default."""
+    return click.option(flag, *name, type=click.Choice(offered), default=offered[0], show_default=True, help=help)
 
 
-REPORT_FORMATS = ("text", "json", "latex", "markdown", "csv", "html")
+def source(*flags: str, help: str) -> Decorator:
+    """An option that names a file to read, ``-`` for standard input."""
+    return click.option(*flags, metavar="FILE", type=click.Path(allow_dash=True), help=help)
+
+
+def integer(flag: str, default: int, help: str) -> Decorator:
+    """An option whose value is an integer."""
+    return click.option(flag, metavar="N", type=int, default=default, show_default=True, help=help)
+
+
 output_option = click.option(
     "-o", "--output", metavar="FILE", type=OutputFile(), default="-", help="Write to FILE; - is standard output."
 )
-report_options = together(format_option(*REPORT_FORMATS), output_option)
+report_options = together(choice("--format", names.FORMATS, "Form of the output.", "form"), output_option)
 """``--format`` and ``-o`` of every command that prints a report."""
+seed_option = integer("--seed", 0, "Seed of the campaign.")
+jobs_option = integer("--jobs", 1, "Worker processes.")
 cluster_option = click.option(
     "--cluster", metavar="ADDRESS", help="Send the work to a Dask scheduler (extra cluster), such as tcp://127.0.0.1:8786."
 )
-id_argument = click.argument("id", shell_complete=completer(theorem_ids))
-tier_option = click.option("--tier", type=click.Choice(names.TIERS), default="certified", show_default=True, help="Arithmetic.")
+
+
+def _define(ctx: click.Context, param: click.Parameter, paths: tuple[str, ...]) -> None:
+    for path in paths:
+        from cmbound.evaluation.defining import from_file
+        from cmbound.evaluation.statement import register
+
+        for found in from_file(path):
+            register(found)
+
+
+define_option = click.option(
+    "--define",
+    metavar="FILE",
+    multiple=True,
+    type=click.Path(),
+    expose_value=False,
+    is_eager=True,
+    callback=_define,
+    help="A .py or .toml file that defines statements of your own. Repeatable.",
+)
+
+
+id_argument = together(click.argument("id", shell_complete=completer(theorem_ids)), define_option)
+"""The id of a statement, which --define may have defined."""
+optional_id = together(click.argument("id", required=False, shell_complete=completer(theorem_ids)), define_option)
+
+
+def ids_argument(metavar: str = "[ID]...", required: bool = False) -> Decorator:
+    """The ids of several statements, which --define may have defined."""
+    several = click.argument("ids", metavar=metavar, nargs=-1, required=required, shell_complete=completer(theorem_ids))
+    return together(several, define_option)
+
+
+tier_option = choice("--tier", names.TIERS, "Arithmetic.")
 digits_option = click.option("--digits", type=int, help="Relative accuracy of the enclosure, in digits.  [default: 15]")
 
 
@@ -108,6 +157,7 @@ def named(flag: str, offered: Callable[[], Sequence[str]], help: str, **more: An
     return click.option(flag, metavar="NAME", shell_complete=completer(offered), help=help, **more)
 
 
+world_option = named("--world", lambda: names.WORLDS, "gaussian, mixture or atoms.")
 profile_option = named("--profile", lambda: ("auto", *names.PROFILES), "Regularity profile.  [default: auto]")
 teacher_option = named("--teacher", lambda: names.TEACHERS, f"{' or '.join(names.TEACHERS)}.  [default: {names.TEACHERS[0]}]")
 to_option = click.option("--to", type=click.Choice(names.TARGETS), help="Distance to which law.  [default: p_data]")
@@ -131,14 +181,12 @@ def setting_options(metavar: str = "NAME=VALUE", help: str = "") -> Decorator:
 
     -p overrides --params, which overrides --preset.
     """
-    options = together(
+    return gathered(
+        "given",
+        ("pairs", "params", "preset", "profile", "teacher", "to", "start", "clock", "grid"),
+        _setting,
         pairs_option(metavar, help),
-        click.option(
-            "--params",
-            metavar="FILE",
-            type=click.Path(allow_dash=True),
-            help="TOML or JSON table of parameters and options, - for standard input.",
-        ),
+        source("--params", help="TOML or JSON table of parameters and options, - for standard input."),
         preset_option,
         profile_option,
         click.option(
@@ -153,56 +201,36 @@ def setting_options(metavar: str = "NAME=VALUE", help: str = "") -> Decorator:
         clock_option,
     )
 
-    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(command)
-        def run(
-            pairs: tuple[str, ...],
-            params: str | None,
-            preset: str | None,
-            profile: str | None,
-            grid: str | None,
-            teacher: str | None,
-            to: str | None,
-            start: str | None,
-            clock: str | None,
-            **rest: Any,
-        ) -> Any:
-            chosen = {
-                "preset": preset,
-                "profile": profile,
-                "grid": grid,
-                "teacher": teacher,
-                "to": to,
-                "start": start,
-                "clock": clock,
-            }
-            given: dict[str, Any] = {} if params is None else parse_params(params)
-            given |= parse_pairs(pairs) | {name: value for name, value in chosen.items() if value is not None}
-            if isinstance(given.get("grid"), str):
-                given["grid"] = parse_grid(given["grid"])
-            return command(given=given, **rest)
 
-        return options(run)
-
-    return decorate
+def _setting(pairs: tuple[str, ...], params: str | None, **chosen: Any) -> dict[str, Any]:
+    given: dict[str, Any] = {} if params is None else parse_params(params)
+    given |= parse_pairs(pairs) | {name: value for name, value in chosen.items() if value is not None}
+    if isinstance(given.get("grid"), str):
+        given["grid"] = parse_grid(given["grid"])
+    return given
 
 
 # --- reading what was given ---------------------------------------------------------------------------------------------
+
+
+def split_pair(flag: str, text: str, form: str) -> tuple[str, str]:
+    """The two sides of what has this form, ``NAME=...``."""
+    name, equals, value = (x.strip() for x in text.partition("="))
+    if not (name and equals and value):
+        raise InputError(f"{flag} {text!r} is not of the form {form}")
+    return name, value
 
 
 def parse_pairs(pairs: tuple[str, ...]) -> dict[str, str]:
     """``NAME=VALUE`` pairs; a name given twice is an error."""
     result: dict[str, str] = {}
     for pair in pairs:
-        name, equals, value = pair.partition("=")
-        name = name.strip()
-        if not equals or not name or not value.strip():
-            raise InputError(f"-p {pair!r} is not of the form NAME=VALUE")
+        name, value = split_pair("-p", pair, "NAME=VALUE")
         if name in result:
             raise InputError(f"parameter {name!r} is given twice")
         if name in names.OPTIONS:
-            raise InputError(f"{name} is an option, not a parameter: write --{name} {value.strip()}")
-        result[name] = value.strip()
+            raise InputError(f"{name} is an option, not a parameter: write --{name} {value}")
+        result[name] = value
     return result
 
 
@@ -222,10 +250,7 @@ def parse_params(path: str) -> dict[str, Any]:
     if is_json:
         data = json_of(text, path, parse_float=str, parse_int=str, parse_constant=str, object_pairs_hook=_no_duplicates)
     else:
-        try:
-            data = tomllib.loads(text, parse_float=str)
-        except (ValueError, RecursionError) as error:
-            raise InputError(f"cannot read {path} as TOML: {error}") from None
+        data = toml_of(text, path, parse_float=str)
     if not isinstance(data, dict):
         raise InputError(f"{path} must hold a table of parameters")
     for name, value in data.items():
@@ -251,8 +276,4 @@ def refuse(given: dict[str, Any], **options: str) -> None:
     """Raise InputError where the name of an option of the command was given as a parameter."""
     for name, flag in options.items():
         if name in given:
-            _refuse(name, flag)
-
-
-def _refuse(name: str, flag: str) -> NoReturn:
-    raise InputError(f"{name} is no parameter; write {flag}")
+            raise InputError(f"{name} is no parameter; write {flag}")

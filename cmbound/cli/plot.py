@@ -3,67 +3,67 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from contextlib import AbstractContextManager
+from typing import Any, NamedTuple
 
 import click
 
-from cmbound.cli import CONTEXT, Group
-from cmbound.cli.check import LONG_INSTANCES, WORLD_NAMES
+from cmbound.cli import Group, options
+from cmbound.cli.check import LONG_INSTANCES
 from cmbound.cli.files import OutputFile, figure_bytes, read, write_all
 from cmbound.cli.laws import build_world
-from cmbound.cli.options import (
-    FIGURE,
-    Command,
-    cluster_option,
-    completer,
-    id_argument,
-    refuse,
-    setting_options,
-    theorem_ids,
-    together,
-)
 from cmbound.cli.progress import at_work, progress_bar, range_end, range_size, size_of
 from cmbound.errors import InputError
 
-WIDTH_NAMES = ("column", "page")
 _OVER = "LOW:HIGH:log|linear:COUNT (1e-4:1e-1:log:60)"
 
 
-figure_options = together(
-    click.option(
-        "-o",
-        "--output",
-        metavar="FILE",
-        type=FIGURE,
-        required=True,
-        help="The figure: .pdf, .svg or .png; - is SVG on standard output.",
-    ),
+class Drawing(NamedTuple):
+    """Where a figure and its data go, its width and title."""
+
+    output: str
+    data: str | None
+    width: str
+    title: str | None
+
+    def save(self, found: Any, draw: Callable[..., Any], **how: Any) -> None:
+        """Draw what was found; write the figure, and the data behind it if they are wanted."""
+        figure = draw(found, width=self.width, title=self.title, **how)
+        contents: list[tuple[str | bytes, str]] = [(figure_bytes(figure, self.output), self.output)]
+        write_all(*contents, *([] if self.data is None else [(found.csv(), self.data)]))
+
+
+_FIGURE = "The figure: .pdf, .svg or .png; - is SVG on standard output."
+drawing_options = options.gathered(
+    "drawing",
+    Drawing._fields,
+    Drawing,
+    click.option("-o", "--output", metavar="FILE", type=options.FIGURE, required=True, help=_FIGURE),
     click.option("--data", metavar="FILE", type=OutputFile(".csv"), help="Write the data behind the figure as CSV."),
-    click.option("--width", type=click.Choice(WIDTH_NAMES), default="column", show_default=True, help="3.25 or 6.5 inches."),
+    options.choice("--width", ("column", "page"), "3.25 or 6.5 inches."),
     click.option("--title", metavar="TEXT", help="A title above the legend."),
 )
-"""Where the figure and its data go, its width and title."""
 
 
-def instance_options(count: int, what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """How many instances are drawn, from which seed and where."""
-    return together(
-        click.option("--instances", metavar="N", type=int, default=count, show_default=True, help=f"Instances for each {what}."),
-        click.option("--seed", metavar="N", type=int, default=0, show_default=True, help="Seed of the campaign."),
-        click.option("--jobs", metavar="N", type=int, default=1, show_default=True, help="Worker processes."),
-        cluster_option,
+def campaign_options(count: int, what: str) -> options.Decorator:
+    """How many instances are drawn, from which seed and where; the command receives them as one dict, ``campaign``."""
+    count_option = options.integer("--instances", count, f"Instances for each {what}.")
+    names = ("instances", "seed", "jobs", "cluster")
+    return options.gathered(
+        "campaign", names, dict, count_option, options.seed_option, options.jobs_option, options.cluster_option
     )
 
 
-def save(figure: Any, output: str, data: Any, path: str | None) -> None:
-    """Write the figure, and its data if they are wanted."""
-    contents: list[tuple[str | bytes, str]] = [(figure_bytes(figure, output), output)]
-    if path is not None:
-        contents.append((data.csv(), path))
-    write_all(*contents)
+def _checking(statements: int, instances: int) -> AbstractContextManager[Callable[[int], None]]:
+    title = f"checking {statements} statements, {instances} instances"
+    return progress_bar(title, instances, long=instances > LONG_INSTANCES)
 
 
-@click.group("plot", cls=Group, context_settings=CONTEXT, short_help="Figures for a paper, with the data behind them.")
+class _Figures(Group):
+    command_class = options.Command
+
+
+@click.group("plot", cls=_Figures, short_help="Figures for a paper, with the data behind them.")
 def plot_command() -> None:
     """Figures for a paper: one column or one page wide, legible in black and white, with the data behind them as CSV.
 
@@ -72,24 +72,15 @@ def plot_command() -> None:
     """
 
 
-@plot_command.command("terms", cls=Command, context_settings=CONTEXT, short_help="The terms of a bound against a parameter.")
-@id_argument
+@plot_command.command("terms", short_help="The terms of a bound against a parameter.")
+@options.id_argument
 @click.option("--over", required=True, metavar="NAME=RANGE", help=f"The parameter that varies: {_OVER} or a list 1,2,5.")
-@setting_options()
+@options.setting_options()
 @click.option("--lines", "view", flag_value="lines", help="Lines on a logarithmic scale.  [default]")
 @click.option("--stacked", "view", flag_value="stacked", help="Stacked on a linear scale, where heights add up.")
 @click.option("--shares", "view", flag_value="shares", help="Stacked as shares of the total.")
-@figure_options
-def terms_command(
-    id: str,
-    over: str,
-    given: dict[str, Any],
-    view: str | None,
-    output: str,
-    data: str | None,
-    width: str,
-    title: str | None,
-) -> None:
+@drawing_options
+def terms_command(id: str, over: str, given: dict[str, Any], view: str | None, drawing: Drawing) -> None:
     """The terms of the statement ID and their total against one parameter.
 
     \b
@@ -101,29 +92,17 @@ def terms_command(
     points = range_size(over)
     with at_work(f"drawing {id} at {points} points", given, times=points / 1000):
         found = terms_data(id, over, **given)
-    save(terms_figure(found, view=view or "lines", width=width, title=title), output, found, data)
+    drawing.save(found, terms_figure, view=view or "lines")
 
 
-@plot_command.command("ratios", cls=Command, context_settings=CONTEXT, short_help="True error beside bound on random instances.")
-@click.argument("ids", metavar="[ID]...", nargs=-1, shell_complete=completer(theorem_ids))
-@instance_options(500, "statement")
-@click.option("--world", metavar="NAME", shell_complete=completer(lambda: WORLD_NAMES), help="gaussian, mixture or atoms.")
-@click.option(
-    "--from", "source", metavar="FILE", type=click.Path(allow_dash=True), help="Draw the --data of an earlier figure again."
-)
-@figure_options
+@plot_command.command("ratios", short_help="True error beside bound on random instances.")
+@options.ids_argument()
+@campaign_options(500, "statement")
+@options.world_option
+@options.source("--from", "source", help="Draw the --data of an earlier figure again.")
+@drawing_options
 def ratios_command(
-    ids: tuple[str, ...],
-    instances: int,
-    seed: int,
-    jobs: int,
-    cluster: str | None,
-    world: str | None,
-    source: str | None,
-    output: str,
-    data: str | None,
-    width: str,
-    title: str | None,
+    ids: tuple[str, ...], campaign: dict[str, Any], world: str | None, source: str | None, drawing: Drawing
 ) -> None:
     """The true error beside the bound on random instances, as cmbound check draws them, and the histogram of true/bound.
 
@@ -141,33 +120,24 @@ def ratios_command(
             raise InputError("--from takes the statements from the file: leave out the id")
         found = ratios_from_csv(read(source))
     else:
-        total = len(ids) * instances
-        with progress_bar(f"checking {len(ids)} statements, {total} instances", total, long=total > LONG_INSTANCES) as advance:
-            found = ratios_data(ids, instances=instances, seed=seed, world=world, jobs=jobs, cluster=cluster, progress=advance)
-    save(ratios_figure(found, width=width, title=title), output, found, data)
+        with _checking(len(ids), len(ids) * campaign["instances"]) as advance:
+            found = ratios_data(ids, world=world, progress=advance, **campaign)
+    drawing.save(found, ratios_figure)
     if found.violations:
         raise SystemExit(1)
 
 
-@plot_command.command("multistep", cls=Command, context_settings=CONTEXT, short_help="The bound after each evaluation.")
+@plot_command.command("multistep", short_help="The bound after each evaluation.")
 @click.option("--steps", metavar="K", default="8", show_default=True, help="Number of evaluations, the first at T included.")
-@setting_options()
+@options.setting_options()
 @click.option(
     "--cov", metavar="NUMBERS|FILE", help="Run the sampler on a Gaussian law too: its covariance, as for cmbound simulate."
 )
 @click.option("--mean", metavar="NUMBERS", help="Mean of that law.  [default: 0]")
 @click.option("--student", type=click.Choice(["distilled", "exact"]), help="The model of that run.  [default: distilled]")
-@figure_options
+@drawing_options
 def multistep_command(
-    steps: str,
-    given: dict[str, Any],
-    cov: str | None,
-    mean: str | None,
-    student: str | None,
-    output: str,
-    data: str | None,
-    width: str,
-    title: str | None,
+    steps: str, given: dict[str, Any], cov: str | None, mean: str | None, student: str | None, drawing: Drawing
 ) -> None:
     """The certified bound after each evaluation: best times, best fixed time, the fixed time of Cor 6, and the limit.
 
@@ -180,33 +150,24 @@ def multistep_command(
     """
     if cov is None and (mean is not None or student is not None):
         raise InputError("--mean and --student belong to --cov")
-    refuse(given, steps="--steps", world="--cov", student="--student")
+    options.refuse(given, steps="--steps", world="--cov", student="--student")
     if student is not None:
         given["student"] = student
     from cmbound.papers.figures.multistep import multistep_data, multistep_figure
 
-    world = None if cov is None else build_world("gaussian", mean, cov, None)
+    world = None if cov is None else build_world("gaussian", mean, cov)
     with at_work(f"drawing {steps} evaluations", given, times=size_of(steps)):
         found = multistep_data(steps=steps, world=world, **given)
-    save(multistep_figure(found, width=width, title=title), output, found, data)
+    drawing.save(found, multistep_figure)
 
 
-@plot_command.command("phase", cls=Command, context_settings=CONTEXT, short_help="Which statement is the smallest where.")
-@click.argument("ids", metavar="[ID]...", nargs=-1, shell_complete=completer(theorem_ids))
+@plot_command.command("phase", short_help="Which statement is the smallest where.")
+@options.ids_argument()
 @click.option("-x", required=True, metavar="NAME=RANGE", help=f"The parameter across: {_OVER}.")
 @click.option("-y", required=True, metavar="NAME=RANGE", help="The parameter up.")
-@setting_options()
-@figure_options
-def phase_command(
-    ids: tuple[str, ...],
-    x: str,
-    y: str,
-    given: dict[str, Any],
-    output: str,
-    data: str | None,
-    width: str,
-    title: str | None,
-) -> None:
+@options.setting_options()
+@drawing_options
+def phase_command(ids: tuple[str, ...], x: str, y: str, given: dict[str, Any], drawing: Drawing) -> None:
     """Which of several statements about one quantity is the smallest, over a plane of two parameters, with the border.
 
     Default: explicit-multistep and chen2025-multistep, whose consistency error of an interval is eps_cm times its length; it is
@@ -219,32 +180,21 @@ def phase_command(
     cmbound plot phase explicit-one-step explicit-multistep --preset gaussian-2d -p k=3 -p t_hat=1.5 \\
         -x L_f=1:20:log:60 -y T=2:10:linear:60 -o phase.pdf
     """
-    refuse(given, assume="cmbound compare --assume")
+    options.refuse(given, assume="cmbound compare --assume")
     from cmbound.papers.figures.phase import phase_data, phase_figure
 
     points = range_size(x) * range_size(y)
     with at_work(f"comparing statements at {points} points", given, times=points / 1000):
         found = phase_data(ids, x, y, **given)
-    save(phase_figure(found, width=width, title=title), output, found, data)
+    drawing.save(found, phase_figure)
 
 
-@plot_command.command("tightness", cls=Command, context_settings=CONTEXT, short_help="True error over bound by dimension.")
-@click.argument("ids", metavar="ID...", nargs=-1, required=True, shell_complete=completer(theorem_ids))
+@plot_command.command("tightness", short_help="True error over bound by dimension.")
+@options.ids_argument("ID...", required=True)
 @click.option("--dimensions", metavar="LIST", default="1,2,4,8,16,32", show_default=True, help="Dimensions, 1 to 512.")
-@instance_options(200, "statement and dimension")
-@figure_options
-def tightness_command(
-    ids: tuple[str, ...],
-    dimensions: str,
-    instances: int,
-    seed: int,
-    jobs: int,
-    cluster: str | None,
-    output: str,
-    data: str | None,
-    width: str,
-    title: str | None,
-) -> None:
+@campaign_options(200, "statement and dimension")
+@drawing_options
+def tightness_command(ids: tuple[str, ...], dimensions: str, campaign: dict[str, Any], drawing: Drawing) -> None:
     """The largest and the median true/bound by dimension, on random instances in the Gaussian world, where truth is exact.
 
     Exit status 1 if a bound is violated.
@@ -255,12 +205,9 @@ def tightness_command(
     from cmbound.papers.figures.tightness import tightness_data, tightness_figure
 
     sizes = [_dimension(x) for x in dimensions.split(",")]
-    total = len(ids) * len(sizes) * instances
-    with progress_bar(f"checking {len(ids)} statements, {total} instances", total, long=total > LONG_INSTANCES) as advance:
-        found = tightness_data(
-            ids, dimensions=sizes, instances=instances, seed=seed, jobs=jobs, cluster=cluster, progress=advance
-        )
-    save(tightness_figure(found, width=width, title=title), output, found, data)
+    with _checking(len(ids), len(ids) * len(sizes) * campaign["instances"]) as advance:
+        found = tightness_data(ids, dimensions=sizes, progress=advance, **campaign)
+    drawing.save(found, tightness_figure)
     if any(sum(x) for x in found.violations.values()):
         raise SystemExit(1)
 
@@ -272,20 +219,12 @@ def _dimension(text: str) -> int:
         raise InputError(f"a dimension must be an integer, got {text!r}") from None
 
 
-@plot_command.command("grids", cls=Command, context_settings=CONTEXT, short_help="A bound against N for each kind of grid.")
-@id_argument
+@plot_command.command("grids", short_help="A bound against N for each kind of grid.")
+@options.id_argument
 @click.option("--over", metavar="N=RANGE", default="N=10:10000:log:25", show_default=True, help="Numbers of steps.")
-@setting_options()
-@figure_options
-def grids_command(
-    id: str,
-    over: str,
-    given: dict[str, Any],
-    output: str,
-    data: str | None,
-    width: str,
-    title: str | None,
-) -> None:
+@options.setting_options()
+@drawing_options
+def grids_command(id: str, over: str, given: dict[str, Any], drawing: Drawing) -> None:
     """The statement ID against the number of steps on uniform, two-stage, geometric and EDM grids.
 
     A two-stage grid is given by its largest step: that with the most steps up to N is taken, and drawn at its number of steps.
@@ -298,4 +237,4 @@ def grids_command(
     most, points = range_end(over), range_size(over)
     with at_work(f"drawing {id} on {points} grids of each kind", {**given, "N": most}, times=points / 20):
         found = grids_data(id, over, **given)
-    save(grids_figure(found, width=width, title=title), output, found, data)
+    drawing.save(found, grids_figure)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import click
 
 from cmbound import names as offered
-from cmbound.cli import CONTEXT
 from cmbound.cli.files import emit
 from cmbound.cli.options import Command, completer, preset_names, report_options
 
 
-@click.command("presets", cls=Command, context_settings=CONTEXT, short_help="List or show presets, with sources.")
+@click.command("presets", cls=Command, short_help="List or show presets, with sources.")
 @click.argument("name", required=False, shell_complete=completer(preset_names))
 @report_options
 def presets_command(name: str | None, form: str, output: str) -> None:
@@ -23,7 +22,7 @@ def presets_command(name: str | None, form: str, output: str) -> None:
     emit(preset(name).report() if name else listed, form, output)
 
 
-@click.command("profiles", cls=Command, context_settings=CONTEXT, short_help="List or show regularity profiles.")
+@click.command("profiles", cls=Command, short_help="List or show regularity profiles.")
 @click.argument("name", required=False, shell_complete=completer(lambda: offered.PROFILES))
 @report_options
 def profiles_command(name: str | None, form: str, output: str) -> None:

@@ -6,14 +6,13 @@ from typing import Any
 
 import click
 
-from cmbound.cli import CONTEXT
 from cmbound.cli.files import emit, figure_bytes
-from cmbound.cli.options import FIGURE, Command, completer, refuse, report_options, setting_options, theorem_ids
+from cmbound.cli.options import FIGURE, Command, optional_id, refuse, report_options, setting_options
 from cmbound.cli.progress import at_work, size_of
 
 
-@click.command("schedule", cls=Command, context_settings=CONTEXT, short_help="The best times for multistep sampling.")
-@click.argument("id", required=False, shell_complete=completer(theorem_ids))
+@click.command("schedule", cls=Command, short_help="The best times for multistep sampling.")
+@optional_id
 @setting_options()
 @click.option("--steps", metavar="K", default="8", show_default=True, help="Number of evaluations, the first at T included.")
 @click.option(

@@ -8,10 +8,9 @@ from typing import Any
 import click
 
 from cmbound import names
-from cmbound.cli import CONTEXT
 from cmbound.cli.files import OutputFile, emit, figure_bytes
 from cmbound.cli.laws import build_world, law_options
-from cmbound.cli.options import FIGURE, Command, completer, report_options
+from cmbound.cli.options import FIGURE, Command, choice, completer, named, report_options
 from cmbound.cli.progress import progress_bar
 
 LONG = 1e10
@@ -44,47 +43,19 @@ def arrays_bytes(simulation: Any) -> bytes:
     return buffer.getvalue()
 
 
-@click.command(
-    "simulate", cls=Command, context_settings=CONTEXT, short_help="Run the sampler on a known law: W2 beside the bound."
-)
+@click.command("simulate", cls=Command, short_help="Run the sampler on a known law: W2 beside the bound.")
 @law_options
 @click.option("--steps", metavar="K", help="Number of evaluations.  [default: 1, or one more than --times]")
 @click.option("--times", metavar="NUMBERS", help="Of the evaluations after the first.  [default: geometric, from T to t = 1/2]")
 @click.option("--delta", metavar="X", help="Early stopping.  [default: t = 1e-3]")
 @click.option("-T", "--horizon", metavar="X", help="Time of the first evaluation.  [default: t = 4]")
-@click.option(
-    "--grid",
-    metavar="KIND",
-    default="geometric",
-    show_default=True,
-    shell_complete=completer(lambda: names.GRIDS),
-    help="uniform, geometric, edm or two-stage.",
-)
+@named("--grid", lambda: names.GRIDS, "uniform, geometric, edm or two-stage.", default="geometric", show_default=True)
 @click.option("--grid-steps", metavar="N", default="50", show_default=True, help="Steps of the grid; the times are added.")
-@click.option(
-    "--teacher",
-    metavar="NAME",
-    default="ddim",
-    show_default=True,
-    shell_complete=completer(lambda: names.TEACHERS),
-    help="exponential-integrator or ddim.",
-)
-@click.option(
-    "--student",
-    type=click.Choice(["distilled", "exact"]),
-    default="distilled",
-    show_default=True,
-    help="The teacher run down to delta, or the exact consistency function.",
-)
-@click.option("--start", type=click.Choice(names.STARTS), default="standard", show_default=True, help="N(0, I) or N(0, s_T^2 I).")
-@click.option(
-    "--clock",
-    type=click.Choice(names.CLOCKS),
-    default="ou",
-    show_default=True,
-    help="With ve, --delta, -T and --times are noise levels, and W2 and samples in VE units.",
-)
-@click.option("--to", type=click.Choice(names.TARGETS), default="p_data", show_default=True, help="Distance to which law.")
+@named("--teacher", lambda: names.TEACHERS, "exponential-integrator or ddim.", default="ddim", show_default=True)
+@choice("--student", ("distilled", "exact"), "The teacher run down to delta, or the exact consistency function.")
+@choice("--start", names.STARTS, "N(0, I) or N(0, s_T^2 I).")
+@choice("--clock", names.CLOCKS, "With ve, --delta, -T and --times are noise levels, and W2 and samples in VE units.")
+@choice("--to", names.TARGETS, "Distance to which law.")
 @click.option(
     "--eps-sc", metavar="E", default="0", show_default=True, help="Size of a constant error of the teacher's score (OU units)."
 )
@@ -97,26 +68,17 @@ def arrays_bytes(simulation: Any) -> bytes:
 )
 @click.option("-n", "n", metavar="N", help="Number of samples.  [default: 10000, with --data 2000]")
 @click.option("--seed", metavar="N", default="0", show_default=True, help="Seed of everything random.")
-@click.option(
-    "--profile",
-    metavar="NAME",
-    default="auto",
-    show_default=True,
-    shell_complete=completer(lambda: ("auto", *names.PROFILES)),
-    help="Regularity profile of the bound.",
-)
+@named("--profile", lambda: ("auto", *names.PROFILES), "Regularity profile of the bound.", default="auto", show_default=True)
 @click.option("--workers", metavar="N", default="1", show_default=True, help="Threads of the sampler.")
 @click.option("--save", metavar="FILE", type=OutputFile(), help="Write samples, truth, times, W2 and bounds to an .npz file.")
 @click.option("--plot", metavar="FILE", type=FIGURE, help="Draw samples and errors (.png, .pdf or .svg).")
 @report_options
 def simulate_command(
-    world: str | None,
-    mean: str | None,
-    cov: str | None,
-    data: str | None,
+    law: dict[str, str | None],
     times: str | None,
     save: str | None,
     plot: str | None,
+    profile: str,
     form: str,
     output: str,
     **options: Any,
@@ -130,17 +92,18 @@ def simulate_command(
     cmbound simulate --world gaussian --cov 1,0.25 --steps 2 --plot run.pdf
     cmbound simulate --data points.csv --times 0.8,0.3 --corrector smoothing:u=0.01
     """
-    from cmbound.verification.simulation import carried_out, planned
+    from cmbound.verification.request import Run
+    from cmbound.verification.simulation import simulate
 
-    law = build_world(world, mean, cov, data)
-    run = planned(law, times=None if times is None else times.split(","), **options)
-    atoms = f", {len(law.means)} data points" if data is not None else ""
+    world = build_world(**law)
+    run = Run(world, times=None if times is None else times.split(","), **options)
+    atoms = f", {len(world.means)} data points" if law["data"] is not None else ""
     title = (
-        f"simulating {run.n} samples in {law.d} dimension{'s' * (law.d > 1)}{atoms}, {len(run.nodes) - 1} steps of the grid, "
+        f"simulating {run.n} samples in {world.d} dimension{'s' * (world.d > 1)}{atoms}, {len(run.nodes) - 1} steps of the grid, "
         f"{len(run.indices) + 1} evaluation{'s' * bool(run.indices)}"
     )
     with progress_bar(title, None, long=run.operations > LONG) as advance:
-        result = carried_out(run, profile=options["profile"], progress=advance)
+        result = simulate(run, profile=profile, progress=advance)
     others: list[tuple[str | bytes, str]] = []
     if save is not None:
         others.append((arrays_bytes(result), save))

@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 
-from cmbound.cli import CONTEXT
 from cmbound.cli.files import emit
 from cmbound.cli.options import Command, completer, id_argument, parse_pairs, refuse, report_options, setting_options
 from cmbound.cli.progress import at_work
@@ -14,7 +13,7 @@ from cmbound.cli.progress import at_work
 UNKNOWNS = ("h", "N", "eps_sc", "eps_cm", "T", "delta", "k", "L_f", "u", "eta")
 
 
-@click.command("solve", cls=Command, context_settings=CONTEXT, short_help="What a target error needs.")
+@click.command("solve", cls=Command, short_help="What a target error needs.")
 @id_argument
 @click.option("--target", required=True, metavar="EPS", help="What the bound may be at most.")
 @setting_options()

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from cmbound.errors import InputError
 
-PIPE_CLOSED, INTERRUPTED = 141, 130
+PIPE_CLOSED, INTERRUPTED = 141, 130  # what a shell reports for SIGPIPE and SIGINT
 MOST_CHARACTERS = 1500
 """Of a message: what is quoted in it may be of any length."""
 

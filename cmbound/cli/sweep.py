@@ -8,9 +8,8 @@ from typing import Any
 
 import click
 
-from cmbound.cli import CONTEXT
 from cmbound.cli.files import figure_bytes, open_bytes, write_all, write_stream
-from cmbound.cli.options import FIGURE, Command, cluster_option, id_argument, output_option, setting_options
+from cmbound.cli.options import FIGURE, Command, cluster_option, id_argument, jobs_option, output_option, setting_options
 from cmbound.cli.progress import number_of_steps, progress_bar
 from cmbound.errors import DomainError
 
@@ -20,24 +19,16 @@ MOST_DRAWN = 10**7
 """Points that are kept in memory for a figure."""
 
 
-@click.command(
-    "sweep", cls=Command, context_settings=CONTEXT, short_help="Evaluate a statement over ranges of parameters, float64."
-)
+@click.command("sweep", cls=Command, short_help="Evaluate a statement over ranges of parameters, float64.")
 @id_argument
 @setting_options("NAME=VALUES", "A number, a list (2,8,32) or a range LOW:HIGH:log|linear:COUNT (1e-4:1e-1:log:50). Repeatable.")
-@click.option("--jobs", metavar="N", type=int, default=1, show_default=True, help="Worker processes.")
+@jobs_option
 @cluster_option
 @click.option("--plot", metavar="FILE", type=FIGURE, help="Draw one or two axes (png, pdf, svg).")
 @click.option("--format", "form", type=click.Choice(["csv", "json", "npz"]), help="Default: csv, or what -o ends in.")
 @output_option
 def sweep_command(
-    id: str,
-    given: dict[str, Any],
-    jobs: int,
-    cluster: str | None,
-    plot: str | None,
-    form: str | None,
-    output: str,
+    id: str, given: dict[str, Any], jobs: int, cluster: str | None, plot: str | None, form: str | None, output: str
 ) -> None:
     """Evaluate the statement ID at every combination of the values given, the last parameter varying fastest.
 
@@ -77,6 +68,4 @@ def sweep_command(
         else:
             write_stream(csv_lines(points()) if kind == "csv" else json_lines(what, points()), output)
     if plot is not None:
-        from cmbound.evaluation.sweeps import joined
-
-        write_all((figure_bytes(sweep_figure(what, joined(kept), list(kept[0].terms)), plot), plot))
+        write_all((figure_bytes(sweep_figure(what, kept), plot), plot))

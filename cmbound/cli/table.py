@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from cmbound.cli import CONTEXT
-from cmbound.cli.files import emit, write
-from cmbound.cli.options import Command, completer, pairs_option, parse_pairs, preset_names, preset_option, report_options
+from cmbound.catalogue import MAIN
+from cmbound.cli import options
+from cmbound.cli.files import emit, rendered, write
 from cmbound.cli.progress import progress_bar
 from cmbound.errors import InputError
 
@@ -38,22 +38,23 @@ def _size(name: str, given: dict[str, Any]) -> tuple[str, bool]:
     return f"table {name}", False
 
 
-@click.command("table", cls=Command, context_settings=CONTEXT, short_help="Tables for papers.")
-@click.argument("name", required=False, shell_complete=completer(_names))
+@click.command("table", cls=options.Command, short_help="Tables for papers.")
+@click.argument("name", required=False, shell_complete=options.completer(_names))
 @click.option("--spec", metavar="FILE", type=click.Path(), help="custom: the TOML file that describes the table.")
 @click.option("--statements", metavar="ID,...", help="Only these statements (all: the whole catalogue).")
-@click.option("--statement", metavar="ID", help="budgets, presets: the statement.  [default: explicit-one-step]")
+@click.option("--statement", metavar="ID", help=f"budgets, presets: the statement.  [default: {MAIN}]")
 @click.option("--profile", metavar="NAME", help="statements: write out the local teacher errors with this profile.")
 @click.option("--targets", metavar="EPS,...", help="budgets: the target errors.  [default: 1,0.1,0.01]")
 @click.option(
     "--presets",
     metavar="NAME,...",
-    shell_complete=completer(preset_names),
+    shell_complete=options.completer(options.preset_names),
     help="budgets, presets: which presets. Budgets of gaussian-2d (the default there) take seconds, of digits a minute, "
     "of the others longer.",
 )
-@preset_option
-@pairs_option(help="comparison: a parameter.")
+@options.define_option
+@options.preset_option
+@options.pairs_option(help="comparison: a parameter.")
 @click.option("--metric", metavar="NAME", help="comparison: only statements in this metric.")
 @click.option("--instances", metavar="N", type=int, help="Instances for each statement and world.  [default: 100]")
 @click.option("--seed", metavar="N", type=int, help="Seed of the campaign.  [default: 0]")
@@ -68,7 +69,7 @@ def _size(name: str, given: dict[str, Any]) -> tuple[str, bool]:
 @click.option("--label", metavar="NAME", default="", help="LaTeX label.")
 @click.option("--digits", metavar="N", type=int, default=4, show_default=True, help="Significant digits; bounds are rounded up.")
 @click.option("--siunitx/--no-siunitx", default=False, help="LaTeX with S columns, which align decimal points.")
-@report_options
+@options.report_options
 def table_command(
     name: str | None,
     pairs: tuple[str, ...],
@@ -79,7 +80,7 @@ def table_command(
     siunitx: bool,
     form: str,
     output: str,
-    **options: Any,
+    **given: Any,
 ) -> None:
     """The table NAME (without NAME: which there are), ready for a paper.
 
@@ -94,7 +95,7 @@ def table_command(
     """
     from cmbound.papers.tables import NAMES, table
 
-    given = {key: x for key, x in options.items() if x is not None}
+    given = {key: x for key, x in given.items() if x is not None}
     if siunitx and form != "latex":
         raise InputError(f"--siunitx belongs to --format latex, not {form}")
     if name is None:
@@ -106,7 +107,7 @@ def table_command(
         emit(titles("tables", rows, lambda: [{"name": x, "title": title} for x, title in rows]), form, output)
         return
     if pairs or preset is not None:
-        given["params"] = {**({} if preset is None else {"preset": preset}), **parse_pairs(pairs)}
+        given["params"] = {**({} if preset is None else {"preset": preset}), **options.parse_pairs(pairs)}
     if name in NAMES:
         for key in given:
             if key not in NAMES[name].options:
@@ -115,4 +116,4 @@ def table_command(
     with progress_bar(title, None, long=long) as advance:
         progress = {"progress": advance} if name in NAMES and "progress" in NAMES[name].options else {}
         found = table(name, caption=caption, label=label, digits=digits, **given, **progress)
-    write(found.render(form, siunitx), output)
+    write(rendered(found, found.caption or f"cmbound table {name}", form, siunitx=siunitx), output)

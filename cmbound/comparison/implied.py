@@ -7,12 +7,13 @@ moves any. The data lie in the ball; samples do once they are projected onto it,
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from decimal import ROUND_CEILING, Context, Decimal
 from fractions import Fraction
 from typing import Any
 
 from cmbound.arithmetic.certified import float_up
+from cmbound.numbers import plain_decimal
 
 _UP = Context(prec=30, rounding=ROUND_CEILING)
 ROOT = "the square root"
@@ -41,31 +42,28 @@ class Implied:
         """The bound as a float, rounded up."""
         return float_up(self.upper)
 
+    def to_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "upper": plain_decimal(self.upper), "value": self.value}
+
 
 def implied(metric: str, target: str, upper: Decimal, numbers: Mapping[str, Any], guarantee: bool) -> tuple[Implied, ...]:
-    """What follows from ``metric`` <= ``upper``.
+    """What follows from ``metric`` <= ``upper`` where that is ``KL``, ``TV`` or ``W2^2``.
 
-    Args:
-        metric: ``KL``, ``TV`` or ``W2^2``; nothing follows from others.
-        target: the law the distance is to; only ``p_data`` lies in the ball.
-        upper: the bound.
-        numbers: exact parameters; ``R`` is the radius of a ball that holds the data where ``tau`` is 0.
-        guarantee: whether the bound is one.
+    Among the exact ``numbers``, ``R`` is the radius of a ball that holds the data (``p_data`` only) where ``tau`` is 0.
     """
-    found, through = [], []
     if metric == "W2^2":
         return (Implied("W2", _root(upper), ROOT, guarantee),)
+    if metric not in ("KL", "TV"):
+        return ()
+    found = []
     if metric == "KL":
         upper = _root(_UP.divide(upper, Decimal(2)))
-        through.append(PINSKER)
         found.append(Implied("TV", upper, PINSKER, guarantee))
-    elif metric != "TV":
-        return ()
     if target == "p_data" and "R" in numbers and not numbers.get("tau", 0):
         radius = Fraction(numbers["R"])
         wide = _UP.divide(Decimal(2 * radius.numerator), Decimal(radius.denominator))
-        bound = _UP.multiply(wide, _root(min(upper, Decimal(1))))
-        found.append(Implied("W2", bound, ", then ".join([*through, BALL]), guarantee))
+        bound, through = _UP.multiply(wide, _root(min(upper, Decimal(1)))), (*(x.through for x in found), BALL)
+        found.append(Implied("W2", bound, ", then ".join(through), guarantee))
     return tuple(found)
 
 

@@ -19,7 +19,7 @@ from cmbound.numbers import exact
 from cmbound.theory.formulas import accepts
 from cmbound.theory.records import Assumption, Theorem
 
-_READING = re.compile(r"(A[0-9]+)-\w+")
+_READING = re.compile(r"^(A[0-9]+)-\w+$")
 SHARED = ("eps_cm", "eps_sc", "L_f", "L_s")
 """Constants that statements share; a reading of another symbol belongs to one statement alone."""
 DERIVED: Mapping[str, tuple[str, str]] = FrozenDict({"eps_ci": ("eps_cm", "dtau")})
@@ -46,14 +46,7 @@ def derived_numbers(theorem: Theorem, numbers: Mapping[str, Any]) -> dict[str, F
 
 
 def denied(theorem: Theorem, given: Mapping[str, Any], derived: Mapping[str, Any], assume: Sequence[str]) -> str:
-    """Why a statement does not apply: a reading that was not granted, or another start; empty where it does.
-
-    Args:
-        theorem: the statement.
-        given: options that were given.
-        derived: parameters that were derived from a constant in its plain reading.
-        assume: readings that are granted.
-    """
+    """Why a statement does not apply: a reading that ``assume`` does not grant, or another start; empty where it does."""
     for x in theorem.statement_assumptions:
         if is_reading(x.id) and x.id not in assume and _read_by(x, (*SHARED, *derived)):
             also = "".join(f", or give {name}" for name in derived if name in DERIVED)
@@ -63,24 +56,19 @@ def denied(theorem: Theorem, given: Mapping[str, Any], derived: Mapping[str, Any
     return ""
 
 
-def _read_by(x: Assumption, names: Sequence[str]) -> tuple[str, ...]:
-    return tuple(name for name in names if re.search(rf"\b{name}\b", x.text))
+def _read_by(x: Assumption, names: Sequence[str]) -> bool:
+    return any(re.search(rf"\b{name}\b", x.text) for name in names)
 
 
 def meanings(theorems: Sequence[Theorem]) -> tuple[str, ...]:
     """Where the first of several statements reads a constant in another way than one of the others."""
-    found = []
-    first = theorems[0]
+    found, first = [], theorems[0]
     for x in first.statement_assumptions:
         for other in theorems[1:]:
-            y = next((y for y in other.statement_assumptions if _stem(y.id) == _stem(x.id) and y.id != x.id), None)
-            names = _read_by(x, (*SHARED, *DERIVED))
-            if y is not None and names and (is_reading(x.id) or is_reading(y.id)):
+            stem = _READING.sub(r"\1", x.id)
+            alike = (y for y in other.statement_assumptions if _READING.sub(r"\1", y.id) == stem and y.id != x.id)
+            y = next(alike, None)
+            if y is not None and _read_by(x, (*SHARED, *DERIVED)) and (is_reading(x.id) or is_reading(y.id)):
                 found.append(f"read differently: {first.id} assumes that {x.text}; {other.id} that {y.text}")
                 break
     return tuple(found)
-
-
-def _stem(id: str) -> str:
-    match = _READING.fullmatch(id)
-    return match[1] if match else id

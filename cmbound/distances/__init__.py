@@ -1,7 +1,7 @@
-"""Wasserstein-2 and total variation distances: closed forms, quadrature, and samples with confidence intervals."""
+"""Wasserstein-2 and total variation distances: closed forms, and samples with confidence intervals."""
 
-from cmbound.distances.gaussian import gaussian_tv, gaussian_tv_1d, gaussian_tv_centred, gaussian_w2, gaussian_w2_factors
-from cmbound.distances.line import tv_densities_1d, w2_quantiles, w2_sample_normal, w2_sample_quantile, w2_samples_1d
+from cmbound.distances.gaussian import gaussian_tv_1d, gaussian_tv_centred, gaussian_w2, gaussian_w2_factors
+from cmbound.distances.line import w2_samples_1d
 from cmbound.distances.samples import BATCHES, MAX_TRANSPORT, Estimate, coupling_w2, sliced_w2, w2_samples
 
 __all__ = [
@@ -9,16 +9,11 @@ __all__ = [
     "MAX_TRANSPORT",
     "Estimate",
     "coupling_w2",
-    "gaussian_tv",
     "gaussian_tv_1d",
     "gaussian_tv_centred",
     "gaussian_w2",
     "gaussian_w2_factors",
     "sliced_w2",
-    "tv_densities_1d",
-    "w2_quantiles",
-    "w2_sample_normal",
-    "w2_sample_quantile",
     "w2_samples",
     "w2_samples_1d",
 ]

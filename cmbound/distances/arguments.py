@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
+from cmbound.distances.scaling import Array as Array
 from cmbound.errors import DomainError, InputError
-
-Array = npt.NDArray[np.float64]
-Function = Callable[[Array], Any]
 
 
 def finite_array(name: str, values: npt.ArrayLike, dimensions: int) -> Array:
@@ -26,11 +20,6 @@ def finite_array(name: str, values: npt.ArrayLike, dimensions: int) -> Array:
     if not np.isfinite(x).all():
         raise InputError(f"{name} has entries that are not finite")
     return x
-
-
-def mean_vector(name: str, values: npt.ArrayLike) -> Array:
-    """A finite vector; raises InputError."""
-    return finite_array(name, values, 1)
 
 
 def covariance_matrix(name: str, values: npt.ArrayLike) -> Array:
@@ -49,22 +38,3 @@ def same_dimension(**lengths: int) -> None:
     """Raise InputError unless all lengths agree."""
     if len(set(lengths.values())) > 1:
         raise InputError("the dimensions differ: " + ", ".join(f"{name} {length}" for name, length in lengths.items()))
-
-
-def number(name: str, value: Any) -> float:
-    """A float, which may be infinite or NaN; raises InputError."""
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        raise InputError(f"{name} is {value!r}; a number is needed") from None
-
-
-def integer(name: str, value: Any, least: int) -> int:
-    """An integer of at least ``least``; raises InputError or DomainError."""
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise InputError(f"{name} is {value!r}; an integer is needed") from None
-    if number < least:
-        raise DomainError(f"{name} is {value}; it must be >= {least}")
-    return number

@@ -7,9 +7,10 @@ import math
 import numpy as np
 import numpy.typing as npt
 import scipy.linalg
-from scipy.special import erf, gammainc, ndtr
+from scipy.special import gammainc, ndtr
 
-from cmbound.distances.arguments import Array, covariance_matrix, finite_array, integer, mean_vector, number, same_dimension
+from cmbound.checks import checked_count, checked_float
+from cmbound.distances.arguments import Array, covariance_matrix, finite_array, same_dimension
 from cmbound.distances.scaling import Scaled, differences, exponent, norm, scaled, together, unscaled
 from cmbound.errors import DomainError
 
@@ -29,16 +30,14 @@ def gaussian_w2(mean1: npt.ArrayLike, cov1: npt.ArrayLike, mean2: npt.ArrayLike,
     covariance is rounded to float64, and no method can undo that: where that matters, give factors.
 
     Args:
-        mean1: shape (d,).
-        cov1: shape (d, d), symmetric and positive semi-definite up to rounding.
-        mean2: shape (d,).
-        cov2: shape (d, d), likewise.
+        mean1, mean2: shape (d,).
+        cov1, cov2: shape (d, d), symmetric and positive semi-definite up to rounding.
 
     Raises:
         InputError: shapes that do not fit, or entries that are not finite.
         DomainError: a covariance that is not symmetric or not positive semi-definite, or a distance beyond float64.
     """
-    m1, m2 = mean_vector("mean1", mean1), mean_vector("mean2", mean2)
+    m1, m2 = finite_array("mean1", mean1, 1), finite_array("mean2", mean2, 1)
     C1, C2 = covariance_matrix("cov1", cov1), covariance_matrix("cov2", cov2)
     same_dimension(mean1=len(m1), cov1=len(C1), mean2=len(m2), cov2=len(C2))
     shift = _apart(m1, m2)
@@ -57,16 +56,14 @@ def gaussian_w2_factors(mean1: npt.ArrayLike, A: npt.ArrayLike, mean2: npt.Array
     B^T A = V S W^T (A and B padded with zero columns to the same width; Bhatia, Jain and Lim 2019, theorem 1).
 
     Args:
-        mean1: shape (d,).
-        A: shape (d, p).
-        mean2: shape (d,).
-        B: shape (d, q).
+        mean1, mean2: shape (d,).
+        A, B: shapes (d, p) and (d, q).
 
     Raises:
         InputError: shapes that do not fit, or entries that are not finite.
         DomainError: a distance beyond float64.
     """
-    m1, m2 = mean_vector("mean1", mean1), mean_vector("mean2", mean2)
+    m1, m2 = finite_array("mean1", mean1, 1), finite_array("mean2", mean2, 1)
     F, G = finite_array("A", A, 2), finite_array("B", B, 2)
     same_dimension(mean1=len(m1), A=len(F), mean2=len(m2), B=len(G))
     e = exponent(F, G)
@@ -118,6 +115,13 @@ def _by_trace(C1: Array, C2: Array) -> float | None:
     return math.sqrt(square) if noise < 2e-12 * square else None
 
 
+def _finite(name: str, value: float, *, positive: bool = False) -> float:
+    number = checked_float(name, value)
+    if not math.isfinite(number) or (positive and number <= 0):
+        raise DomainError(f"{name} is {number:g}; it must be finite{' and > 0' * positive}")
+    return number
+
+
 def gaussian_tv_1d(m1: float, s1: float, m2: float, s2: float) -> float:
     """Total variation (sup over events, in [0, 1]) between N(m1, s1^2) and N(m2, s2^2).
 
@@ -125,18 +129,14 @@ def gaussian_tv_1d(m1: float, s1: float, m2: float, s2: float) -> float:
     accuracy is about 1e-14 for nearly equal laws too.
 
     Args:
-        m1: mean, finite.
-        s1: standard deviation > 0.
-        m2: mean, finite.
-        s2: standard deviation > 0.
+        m1, m2: means, finite.
+        s1, s2: standard deviations > 0.
 
     Raises:
         DomainError: a mean or standard deviation outside its domain.
     """
-    m1, m2, s1, s2 = number("m1", m1), number("m2", m2), number("s1", s1), number("s2", s2)
-    for name, value in (("m1", m1), ("m2", m2), ("s1", s1), ("s2", s2)):
-        if not math.isfinite(value) or (name[0] == "s" and value <= 0):
-            raise DomainError(f"{name} is {value:g}; it must be finite" + (" and > 0" if name[0] == "s" else ""))
+    m1, m2 = _finite("m1", m1), _finite("m2", m2)
+    s1, s2 = _finite("s1", s1, positive=True), _finite("s2", s2, positive=True)
     narrow, wide = sorted((s1, s2))
     # in units of the narrow law N(0, 1); the wide one is N(m, r^2) with m >= 0 and r = 1 + excess
     m, excess = abs(m1 - m2) / narrow, (wide - narrow) / narrow
@@ -166,10 +166,7 @@ def gaussian_tv_centred(d: int, s1: float, s2: float) -> float:
     Raises:
         DomainError: an argument outside its domain.
     """
-    d, s1, s2 = integer("d", d, 1), number("s1", s1), number("s2", s2)
-    for name, value in (("s1", s1), ("s2", s2)):
-        if not math.isfinite(value) or value <= 0:
-            raise DomainError(f"{name} is {value:g}; it must be finite and > 0")
+    d, s1, s2 = checked_count("d", d), _finite("s1", s1, positive=True), _finite("s2", s2, positive=True)
     narrow, wide = sorted((s1, s2))
     excess = (wide - narrow) / narrow * (1 + wide / narrow)  # ratio of the variances minus 1
     if excess == 0:
@@ -189,27 +186,3 @@ def _normal_mass(a: float, width: float) -> float:
 
 
 _FINE_NODES, _FINE_WEIGHTS = (np.asarray(a, dtype=np.float64) for a in np.polynomial.legendre.leggauss(12))
-
-
-def gaussian_tv(mean1: npt.ArrayLike, mean2: npt.ArrayLike, covariance: npt.ArrayLike) -> float:
-    """Total variation between N(mean1, C) and N(mean2, C): 2 Phi(r/2) - 1, r = |C^(-1/2) (mean1 - mean2)|.
-
-    Args:
-        mean1: shape (d,).
-        mean2: shape (d,).
-        covariance: C, shape (d, d), symmetric positive definite.
-
-    Raises:
-        InputError: shapes that do not fit, or entries that are not finite.
-        DomainError: a covariance that is not symmetric positive definite.
-    """
-    m1, m2, C = mean_vector("mean1", mean1), mean_vector("mean2", mean2), covariance_matrix("covariance", covariance)
-    same_dimension(mean1=len(m1), mean2=len(m2), covariance=len(C))
-    try:
-        L = np.linalg.cholesky(C)
-    except np.linalg.LinAlgError:
-        raise DomainError("covariance is not positive definite; the total variation needs a density") from None
-    apart, e = differences(m1, m2)
-    with np.errstate(over="ignore"):
-        r = np.ldexp(norm(scipy.linalg.solve_triangular(L, apart, lower=True)), e)
-    return float(erf(r / math.sqrt(8)))

@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import stdtrit
 
-from cmbound.distances.arguments import Array, finite_array, integer, number
+from cmbound.checks import checked_count, checked_float
+from cmbound.distances.arguments import Array, finite_array
 from cmbound.distances.scaling import differences, exponent, norm, scaled, shift, unscaled
 from cmbound.errors import DomainError, InputError
 from cmbound.frozen import Record
@@ -40,8 +41,7 @@ class Estimate(Record):
 
     Attributes:
         value: the estimate.
-        lower: lower end of the interval.
-        upper: upper end.
+        lower, upper: ends of the interval.
         level: confidence level.
         n: number of samples behind it (the smaller one, if two sizes are).
         trust: ``guaranteed``: the level holds for every n and every law in a set of the diameter stated; or ``asymptotic``:
@@ -77,8 +77,7 @@ def w2_samples(x: npt.ArrayLike, y: npt.ArrayLike, *, level: float = 0.95, diame
     bias is, in many dimensions; its lower end may then be 0.
 
     Args:
-        x: independent rows, shape (n, d), 20 <= n <= 2000.
-        y: independent rows, independent of x, shape (m, d), likewise.
+        x, y: independent rows, independent of each other, shapes (n, d) and (m, d), 20 to 2000 of them.
         level: confidence level in (0, 1).
         diameter: of a set that holds both laws, > 0, in the units of x; None if there is none or it is not known.
 
@@ -169,8 +168,7 @@ def sliced_w2(
     tenth of the directions, fresh ones; with ``diameter`` each direction is one more number that moves the result little.
 
     Args:
-        x: independent rows, shape (n, d), n >= 20.
-        y: independent rows, independent of x, shape (m, d), m >= 20.
+        x, y: independent rows, independent of each other, shapes (n, d) and (m, d), at least 20 of them.
         projections: number of directions >= 1, rounded up to a multiple of ten.
         seed: integer >= 0, of the directions.
         level: confidence level in (0, 1).
@@ -182,7 +180,7 @@ def sliced_w2(
             of the rows, or a distance beyond float64.
     """
     a, b = _pair(x, y)
-    count, rng = integer("projections", projections, 1), np.random.default_rng(integer("seed", seed, 0))
+    count, rng = checked_count("projections", projections), np.random.default_rng(checked_count("seed", seed, least=0))
 
     def moved(a: Array, b: Array, directions: int) -> Moved:
         roots, costs = np.empty(directions), [np.zeros(len(a)), np.zeros(len(b))]
@@ -257,7 +255,7 @@ def _exponent(diameter: float | None, e: int) -> int:
     """The exponent of the numbers, raised where the square of the diameter would not fit float64 beside them."""
     if diameter is None:
         return e
-    if not 0 < number("diameter", diameter) < math.inf:
+    if not 0 < checked_float("diameter", diameter) < math.inf:
         raise DomainError(f"diameter is {diameter}; it must be > 0 and finite (None if it is not known)")
     return max(e, exponent(diameter) - 400)
 
@@ -391,5 +389,5 @@ def _pair(x: npt.ArrayLike, y: npt.ArrayLike) -> tuple[Array, Array]:
 
 
 def _check_level(level: float) -> None:
-    if not 0 < number("level", level) < 1:
+    if not 0 < checked_float("level", level) < 1:
         raise DomainError(f"level is {level}; it must lie in (0, 1)")

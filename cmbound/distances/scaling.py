@@ -31,11 +31,7 @@ def scaled(x: Array, e: int) -> Array:
 
 
 def unscaled(value: float, e: int) -> float:
-    """value 2^e.
-
-    Raises:
-        DomainError: it is beyond float64.
-    """
+    """value 2^e; raises DomainError where it is beyond float64."""
     try:
         return math.ldexp(value, e)
     except OverflowError:
@@ -43,11 +39,7 @@ def unscaled(value: float, e: int) -> float:
 
 
 def together(a: Scaled, b: Scaled) -> float:
-    """(a^2 + b^2)^(1/2), whatever their sizes.
-
-    Raises:
-        DomainError: it is beyond float64.
-    """
+    """(a^2 + b^2)^(1/2), whatever their sizes; raises DomainError where it is beyond float64."""
     e = max(a[1], b[1])
     return unscaled(math.hypot(*(math.ldexp(x, own - e) for x, own in (a, b))), e)
 

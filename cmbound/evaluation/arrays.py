@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 import sympy
 
-from cmbound.arithmetic import approximate as floats
-from cmbound.arithmetic.backend import Floats
+from cmbound.arithmetic.backend import ordered_symbols
 from cmbound.arithmetic.exact import float_below, times
 from cmbound.errors import DomainError, InputError, UndecidedError
 from cmbound.evaluation import law
@@ -22,22 +21,23 @@ from cmbound.evaluation.paths import closed_choice
 from cmbound.evaluation.point import evaluate
 from cmbound.evaluation.records import Approximation, Evaluation
 from cmbound.evaluation.setting import Setting, resolve, with_preset
+from cmbound.evaluation.sums import FLOATS
+from cmbound.evaluation.terms import compiled
 from cmbound.evaluation.unused import unused
 from cmbound.numbers import exact
 from cmbound.theory.formulas import ALIASES, OPTIONS, accepts, computable_terms, require_formula, unknown_parameter
-from cmbound.theory.notation import TABLE, a
-from cmbound.theory.profiles import Profile, Rule
+from cmbound.theory.notation import TABLE, L_f, L_s, a
 from cmbound.theory.records import Term, Theorem
-from cmbound.theory.variants import LocalErrorSum, Placeholder
+from cmbound.theory.rules import Profile, Rule
 from cmbound.threads import alone
 
-CHUNK = 1 << 14
-SHORT = 256
+CHUNK = 1 << 14  # points at once: intermediate arrays stay in the cache
+SHORT = 256  # up to so many points a user's function is integrated point by point, exactly
 
 
 @alone
 def approximate(theorem: Theorem, params: Mapping[str, Any]) -> Approximation:
-    """See :meth:`cmbound.theory.records.Theorem.approximate`."""
+    """See :meth:`cmbound.evaluation.statement.Statement.approximate`."""
     if params.get("digits") is not None:
         raise InputError("approximate takes no digits: it is float64")
     require_formula(theorem)
@@ -148,54 +148,43 @@ def _alone(theorem: Theorem, params: Mapping[str, Any], rows: Mapping[str, Any],
 
 def _vectorised(setting: Setting, params: Mapping[str, Any], flat: Mapping[str, Any], shape: tuple[int, ...]) -> Approximation:
     size = int(np.prod(shape))
-    backend = Floats()
-    fixed = {name: backend.number(value) for name, value in setting.values.items() if name not in flat}
-    _unfix_derived(setting, fixed, flat)
-    terms, local = _array_terms(setting)
-    function = floats.compile(tuple(x.expression for x in terms), _free_symbols(terms))
+    fixed = _fixed(setting, flat)
+    terms = _closed_terms(setting)
+    holders, symbols, function = compiled(FLOATS, terms)
     result = {x.name: np.empty(size) for x in terms}
     total = np.empty(size)
-    chunk = CHUNK if not local else CHUNK // 128
+    chunk = CHUNK // 128 if holders else CHUNK
     for start in range(0, size, chunk):
-        rows = slice(start, min(start + chunk, size))
-        values = _array_values(setting, fixed, {name: x[rows] for name, x in flat.items()})
+        rows = {name: x[start : start + chunk] for name, x in flat.items()}
+        count = min(chunk, size - start)
+        values = _array_values(setting, fixed, rows)
         _check_predicates(setting, values, start)
-        _look_at_own(setting, params, values, {name: x[rows] for name, x in flat.items()}, start, rows.stop - start)
-        for dummy, end in local.items():
-            values[dummy] = _array_local(setting, values, end, rows.stop - rows.start)
-        computed = function(*(values[x] for x in _free_symbols(terms)))
+        for i in _doubtful(setting, values, count):
+            _alone(setting.theorem, params, rows, i, start)
+        local = [_array_local(setting, values, x.args[0], count) for x in holders]
+        computed = function(*local, *(values[x] for x in symbols))
         for term, value in zip(terms, computed, strict=True):
-            result[term.name][rows] = value
-        total[rows] = sum(computed)
+            result[term.name][start : start + count] = value
+        total[start : start + count] = sum(computed)
     if not np.isfinite(total.max()):
         place = int(np.argmax(~np.isfinite(total)))
         raise DomainError(f"{setting.theorem.id}: the value at index {place} exceeds the float64 range; use the certified tier")
     return Approximation(total.reshape(shape), {name: x.reshape(shape) for name, x in result.items()}, unused(setting))
 
 
-def _look_at_own(
-    setting: Setting, params: Mapping[str, Any], values: Mapping[Any, Any], rows: Mapping[str, Any], start: int, size: int
-) -> None:
-    """Rows at which a user's profile is not proved to be in order are evaluated alone, which raises what there is to raise."""
-    if not any(profile.own for profile, _ in setting.profiles):
-        return
-    for end in sorted({x.args[0] for term in setting.theorem.sources for x in term.expression.atoms(LocalErrorSum)}, key=str):
+def _doubtful(setting: Setting, values: Mapping[Any, Any], size: int) -> Iterator[int]:
+    """Rows at which a user's profile is not proved to be in order: an evaluation of each alone raises what there is to raise."""
+    for end in setting.theorem.local_ends if any(profile.own for profile, _ in setting.profiles) else ():
         here = _in_ou(setting, {x: np.asarray(y) for x, y in values.items()}, np.asarray(values[end]))
-        for i in doubtful_rows(setting, here, end, size):
-            _alone(setting.theorem, params, rows, i, start)
+        yield from doubtful_rows(setting.profiles, here, end, size)
 
 
-def _unfix_derived(setting: Setting, fixed: dict[str, Any], flat: Mapping[str, Any]) -> None:
-    """Drop numbers that were derived from an entry of an array: they are computed for each entry."""
-    for alias, name in ALIASES.items():
-        if alias in flat:
-            fixed.pop(name, None)
-    if "t" not in setting.given and "sigma" not in setting.given and {"T", "sigma_max"} & set(flat):
-        fixed.pop("t", None)
-    if "T" not in setting.given and "sigma_max" not in setting.given and {"t", "sigma"} & set(flat):
-        fixed.pop("T", None)
-    if setting.given.get("t_star") == "delta":
-        fixed.pop("t_star", None)
+def _fixed(setting: Setting, flat: Mapping[str, Any]) -> dict[str, Any]:
+    """The numbers that are the same for all entries; what follows from others is left to be computed for each."""
+    derived = {"t", "T"} - {ALIASES.get(name, name) for name in setting.given}
+    derived |= {"t_star"} if setting.given.get("t_star") == "delta" else set()
+    derived |= {ALIASES.get(name, name) for name in flat}
+    return {name: FLOATS.number(value) for name, value in setting.values.items() if name not in derived}
 
 
 def _array_values(setting: Setting, fixed: Mapping[str, Any], rows: Mapping[str, Any]) -> dict[Any, Any]:
@@ -213,52 +202,33 @@ def _array_values(setting: Setting, fixed: Mapping[str, Any], rows: Mapping[str,
 
 def _check_predicates(setting: Setting, values: Mapping[Any, Any], offset: int) -> None:
     """Assumptions over arrays, up to rounding."""
-    checks = [(x.text, x.predicate) for x, status in setting.assumptions if status == "checked"]
-    for text, predicate in checks:
-        symbols = tuple(sorted(predicate.free_symbols, key=lambda x: x.name))
-        arguments = [values[x] for x in symbols]
-        high, low = floats.compile((predicate.gts, predicate.lts), symbols)(*arguments)
-        strict = isinstance(predicate, sympy.StrictGreaterThan | sympy.StrictLessThan)
-        slack = 0.0 if strict else 4 * np.finfo(np.float64).eps * np.abs(high)
-        bad = (high <= low) if strict else (high < low - slack)
+    for assumption in (x for x, status in setting.assumptions if status == "checked"):
+        predicate, symbols = assumption.predicate, ordered_symbols(assumption.predicate)
+        high, low = FLOATS.compile((predicate.gts, predicate.lts), symbols)(*(values[x] for x in symbols))
+        if isinstance(predicate, sympy.StrictGreaterThan | sympy.StrictLessThan):
+            bad = high <= low
+        else:
+            bad = high < low - 4 * np.finfo(np.float64).eps * np.abs(high)
         if np.any(bad):
             place = int(np.argmax(np.broadcast_to(bad, (np.size(bad),)))) + offset
-            raise DomainError(f"{setting.theorem.id} assumes {text}, which is violated at index {place}")
+            raise DomainError(f"{setting.theorem.id} assumes {assumption.text}, which is violated at index {place}")
     law.check({x.name: value for x, value in values.items()}, ve=setting.clock.name == "ve", offset=offset)
 
 
-def _array_terms(setting: Setting) -> tuple[tuple[Term, ...], dict[Any, Any]]:
-    """The terms over plain symbols, and for each sum of local errors its stand-in and the symbol of its end."""
-    theorem = setting.theorem
-    single = None
-    if theorem.uses_profile and setting.profile_name != "auto":
-        profile, rules = setting.profiles[0]
-        if len(rules) == 1:
-            single = _with_rules(profile, setting.teacher.name, rules)
-    return _array_terms_cached(theorem, single, setting.target, setting.start, setting.clock.name)
+def _closed_terms(setting: Setting) -> tuple[Term, ...]:
+    """The terms in closed form; the sum of local errors stays a place-holder where there is something to choose."""
+    theorem, single = setting.theorem, None
+    if theorem.uses_profile and setting.profile_name != "auto" and len(setting.profiles[0][1]) == 1:
+        single = _with_rules(*setting.profiles[0], setting.teacher.name)
+    target = setting.target if theorem.has_target else None
+    start = setting.start if theorem.uses_start else None
+    clock = setting.clock.name if theorem.ve_factor is not None else None
+    return computable_terms(theorem, single, "exponential-integrator", target, start, clock)
 
 
 @lru_cache(maxsize=128)
-def _with_rules(profile: Profile, teacher: str, rules: tuple[Rule, ...]) -> Profile:
+def _with_rules(profile: Profile, rules: tuple[Rule, ...], teacher: str) -> Profile:
     return replace(profile, rules={teacher: rules})
-
-
-@lru_cache(maxsize=128)
-def _array_terms_cached(
-    theorem: Theorem, single: Profile | None, target: str, start: str, clock: str
-) -> tuple[tuple[Term, ...], dict[Any, Any]]:
-    options = {"to": target if theorem.has_target else None, "start": start if theorem.uses_start else None}
-    own_clock = clock if theorem.ve_factor is not None else None
-    terms = computable_terms(theorem, single, "exponential-integrator", options["to"], options["start"], own_clock)
-    found = sorted({x for term in terms for x in term.expression.atoms(Placeholder)}, key=str)
-    names = {x: sympy.Dummy(f"local{i}") for i, x in enumerate(found)}
-    local = {dummy: holder.args[0] for holder, dummy in names.items()}
-    return tuple(Term(x.name, x.expression.xreplace(names)) for x in terms), local
-
-
-@lru_cache(maxsize=128)
-def _free_symbols(terms: tuple[Term, ...]) -> tuple[Any, ...]:
-    return tuple(sorted({x for term in terms for x in term.expression.free_symbols}, key=lambda x: x.name))
 
 
 def _array_local(setting: Setting, values: Mapping[Any, Any], end: Any, size: int) -> Any:
@@ -273,9 +243,7 @@ def _array_local(setting: Setting, values: Mapping[Any, Any], end: Any, size: in
 def _in_ou(setting: Setting, columns: Mapping[Any, Any], time: Any) -> dict[Any, Any]:
     """The constants that grow, as they are at a time in the OU clock."""
     clock, here = setting.clock, dict(columns)
-    if clock.name == "ve":
-        for symbol, expr in ((TABLE["L_f"].symbol, clock.L_f), (TABLE["L_s"].symbol, clock.L_s)):
-            if symbol in columns:
-                symbols = tuple(sorted(expr.free_symbols, key=lambda x: x.name))
-                here[symbol] = floats.compile((expr,), symbols)(*({**columns, a: time}[x] for x in symbols))[0]
+    for symbol, expr in ((L_f, clock.L_f), (L_s, clock.L_s)) if clock.name == "ve" else ():
+        if symbol in columns:
+            here[symbol] = FLOATS.value(expr, {**columns, a: time})
     return here

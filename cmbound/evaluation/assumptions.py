@@ -15,7 +15,7 @@ from cmbound.theory.formulas import ALIASES
 from cmbound.theory.notation import TABLE
 from cmbound.theory.records import Assumption, Theorem
 
-_MOST_DIGITS = 40
+_MOST_DIGITS = 40  # numbers that differ later are told apart as fractions
 
 
 def check(

@@ -14,7 +14,8 @@ from cmbound.arithmetic import approximate
 from cmbound.checks import checked_distinct
 from cmbound.errors import InputError, UnknownNameError
 from cmbound.evaluation import arrays
-from cmbound.evaluation.setting import exact_scalars
+from cmbound.evaluation.given import exact_scalars
+from cmbound.names import CHOICES
 from cmbound.theory.formulas import (
     ALIASES,
     OPTIONS as ALL_OPTIONS,
@@ -25,12 +26,12 @@ from cmbound.theory.formulas import (
     unknown_parameter,
 )
 from cmbound.theory.notation import TABLE
-from cmbound.theory.profiles import Profile
 from cmbound.theory.records import Term, Theorem
+from cmbound.theory.rules import Profile
 from cmbound.theory.variants import Placeholder
 from cmbound.threads import alone
 
-OPTIONS = ("profile", "teacher", "to", "start", "clock")
+OPTIONS = tuple(x for x in CHOICES if x != "grid")
 _ANY = {"d": 1, "h": "1e-9"}
 """What an evaluation needs even where the bound of a user's profile does not contain it."""
 _WANTED_PROFILE = "give one profile by name, as in profile='universal'"
@@ -213,19 +214,27 @@ def plain(expr: Any) -> Any:
 
 
 def terms_by_name(theorem: Theorem, options: Mapping[str, Any]) -> tuple[Term, ...]:
-    """See :meth:`cmbound.theory.records.Theorem.formula`."""
+    """See :meth:`cmbound.evaluation.statement.Statement.formula`."""
     return tuple(Term(x.name, by_name(x.expression)) for x in closed_terms(theorem, **options))
-
-
-def substituted_by_name(theorem: Theorem, params: Mapping[str, Any]) -> Any:
-    """See :meth:`cmbound.theory.records.Theorem.substitute`."""
-    return by_name(substituted(theorem, params))
 
 
 @alone
 def bound(theorem: Theorem, options: Mapping[str, Any]) -> Any:
-    """The sum of the terms of a statement (options as for :meth:`cmbound.theory.records.Theorem.formula`)."""
+    """The sum of the terms (options as for :meth:`cmbound.evaluation.statement.Statement.formula`)."""
     return by_name(Add(*(x.expression for x in closed_terms(theorem, **options))))
+
+
+@alone
+def substituted_by_name(theorem: Theorem, params: Mapping[str, Any]) -> Any:
+    """See :meth:`cmbound.evaluation.statement.Statement.substitute`."""
+    require_formula(theorem)
+    options = {name: value for name, value in params.items() if name in OPTIONS}
+    numbers = {name: value for name, value in params.items() if name not in OPTIONS}
+    for name in numbers:
+        if name in ALL_OPTIONS:
+            raise InputError(f"substitute takes no {name}")
+    expr = plain(bound(theorem, options))
+    return by_name(expr.subs(numbers_in(theorem, numbers), simultaneous=True))
 
 
 def _named(theorem: Theorem, given: Any, expr: Any) -> Any:
@@ -243,7 +252,7 @@ def _named(theorem: Theorem, given: Any, expr: Any) -> Any:
 
 @alone
 def derivative(theorem: Theorem, names: tuple[Any, ...], options: Mapping[str, Any]) -> Any:
-    """See :meth:`cmbound.theory.records.Theorem.diff`."""
+    """See :meth:`cmbound.evaluation.statement.Statement.diff`."""
     if not names:
         raise InputError("name the parameter to differentiate by")
     expr = bound(theorem, options)
@@ -252,7 +261,7 @@ def derivative(theorem: Theorem, names: tuple[Any, ...], options: Mapping[str, A
 
 @alone
 def function(theorem: Theorem, names: tuple[Any, ...], params: Mapping[str, Any]) -> Callable[..., Any]:
-    """See :meth:`cmbound.theory.records.Theorem.lambdify`."""
+    """See :meth:`cmbound.evaluation.statement.Statement.lambdify`."""
     expr = _closed(theorem, *(params.get(name) for name in OPTIONS))
     expr = expr.subs(numbers_in(theorem, {x: y for x, y in params.items() if x not in OPTIONS}), simultaneous=True)
     present = [x for x in TABLE if TABLE[x].symbol in expr.free_symbols]
@@ -294,19 +303,6 @@ def _closed(theorem: Theorem, profile: Any, teacher: Any, to: Any, start: Any, c
     if expr.has(Placeholder):
         raise InputError(f"the bound of {theorem.id} depends on the profile: {_WANTED_PROFILE}")
     return expr
-
-
-@alone
-def substituted(theorem: Theorem, params: Mapping[str, Any]) -> Any:
-    """See :meth:`cmbound.theory.records.Theorem.substitute`."""
-    require_formula(theorem)
-    options = {name: params[name] for name in ("profile", "teacher", "to", "start", "clock") if name in params}
-    numbers = {name: value for name, value in params.items() if name not in options}
-    for name in numbers:
-        if name in ALL_OPTIONS:
-            raise InputError(f"substitute takes no {name}")
-    expr = sympy.Add(*(term.expression for term in closed_terms(theorem, **options)))
-    return expr.subs(numbers_in(theorem, numbers), simultaneous=True)
 
 
 def numbers_in(theorem: Theorem, numbers: Mapping[str, Any]) -> dict[Any, Any]:

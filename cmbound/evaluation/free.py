@@ -10,8 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from cmbound.arithmetic.approximate import compile
+from cmbound.catalogue.presets import preset
 from cmbound.errors import DomainError
+from cmbound.evaluation.setting import resolve
+from cmbound.evaluation.sums import FLOATS
+from cmbound.evaluation.terms import prepared, term_rows
+from cmbound.theory.notation import TABLE
 from cmbound.theory.records import Theorem
 
 RANGE = (-100.0, 100.0)
@@ -19,8 +23,8 @@ RANGE = (-100.0, 100.0)
 CHEAPER = 5e-4
 """A value ten times smaller is preferred where it costs less than this part of the bound: some bounds only fall towards a limit
 (more friction, a longer corrector), and the best value would be at the end of the range."""
-_POINTS = 40_000
-_DIGITS = 6
+_POINTS = 40_000  # of the grid that is searched, whatever the number of free parameters
+_DIGITS = 6  # the bound is flat at its minimum
 
 
 def best(theorem: Theorem, params: Mapping[str, Any]) -> dict[str, str]:
@@ -32,19 +36,11 @@ def best(theorem: Theorem, params: Mapping[str, Any]) -> dict[str, str]:
     Raises:
         CmboundError: as for an evaluation; DomainError if no value satisfies the assumptions.
     """
-    from cmbound.evaluation.paths import choose_pieces
-    from cmbound.evaluation.point import at_nodes, local_times, term_rows
-    from cmbound.evaluation.setting import resolve
-    from cmbound.evaluation.sums import FLOATS, Sums
-    from cmbound.theory.notation import TABLE
-
     names = left_out(theorem, params)
     if not names:
         return {}
     symbols = [TABLE[name].symbol for name in names]
-    setting = at_nodes(resolve(theorem, params, left_out=names))
-    sums = Sums(setting, FLOATS)
-    paths = {end: choose_pieces(setting, sums, end) for end in local_times(setting)}
+    setting, sums, paths = prepared(resolve(theorem, params, left_out=names))
     for name in ("lipschitz", "consistency", "score", "local"):
         setattr(sums, name, cache(getattr(sums, name)))
     fixed = dict(sums.fixed)
@@ -59,9 +55,7 @@ def best(theorem: Theorem, params: Mapping[str, Any]) -> dict[str, str]:
         with np.errstate(all="ignore"):
             total = sum(y for x, y in term_rows(setting, sums, paths)[-1].items() if x in moved)
             for limit in limits:
-                order = tuple(sorted(limit.free_symbols, key=lambda x: x.name))
-                room = compile((limit.gts - limit.lts,), order)(*(sums.fixed[x] for x in order))[0]
-                total = np.where(room >= 0, total, np.inf)
+                total = np.where(FLOATS.value(limit.gts - limit.lts, sums.fixed) >= 0, total, np.inf)
         return np.where(np.isnan(total), np.inf, total)
 
     return _allowed(theorem, params, names, smallest(value, len(names)))
@@ -71,8 +65,6 @@ def left_out(theorem: Theorem, params: Mapping[str, Any]) -> tuple[str, ...]:
     """The free parameters that neither the user nor a preset gives."""
     if not theorem.free:
         return ()
-    from cmbound.catalogue.presets import preset
-
     given = {} if params.get("preset") is None else preset(params["preset"]).parameters
     return tuple(name for name in theorem.free if params.get(name) is None and name not in given)
 
@@ -112,8 +104,6 @@ def smallest(value: Callable[[Any], Any], count: int) -> Any:
 
 def _allowed(theorem: Theorem, params: Mapping[str, Any], names: tuple[str, ...], place: Any) -> dict[str, str]:
     """The values as text of few digits, rounded to the nearest, or where an assumption forbids that, to one side."""
-    from cmbound.evaluation.setting import resolve
-
     failure = None
     for sides in product((ROUND_HALF_EVEN, ROUND_FLOOR, ROUND_CEILING), repeat=len(names)):
         texts = {name: _text(10.0**x, side) for name, x, side in zip(names, place, sides, strict=True)}

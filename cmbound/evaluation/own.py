@@ -1,98 +1,89 @@
-"""Profiles given by a user are looked at before they are believed: what can be proved of them, what is refuted, what is open.
+"""Accelerations given by a user are looked at before they are believed: what can be proved, what is refuted, what is open.
 
 A pointwise bound A(t) must be finite, non-negative and non-increasing on [delta, T] (theory 3.1 needs it). That is decided by
 enclosures (:mod:`cmbound.arithmetic.decreasing`): proved it is listed as checked, refuted it is an error, open it is listed as
-assumed, provided its integral has an enclosure. A stretch function must have real values that are not negative where it is used.
+assumed, provided its integral has an enclosure. Stretch functions: :mod:`cmbound.evaluation.stretches`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import cmp_to_key, lru_cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import sympy
-from flint import arb
 from sympy import Integral
 
 from cmbound.arithmetic import certified
-from cmbound.arithmetic.backend import Balls, ordered_symbols
-from cmbound.arithmetic.decreasing import Fact, NotReal, examine, value_at
-from cmbound.arithmetic.exact import as_expr, difference, sign
-from cmbound.arithmetic.integrals import cuts
+from cmbound.arithmetic.decreasing import Fact, examine
+from cmbound.arithmetic.exact import Value, as_expr, difference, sign
 from cmbound.errors import DomainError, UndecidedError
 from cmbound.theory.formulas import convert
 from cmbound.theory.functions import plain
-from cmbound.theory.notation import TABLE, L_s, a, b, delta, h, t
-from cmbound.theory.profiles import Profile, Rule
-from cmbound.theory.records import Assumption
-from cmbound.theory.variants import LocalErrorSum
-
-if TYPE_CHECKING:
-    from cmbound.evaluation.setting import Setting
-    from cmbound.evaluation.sums import Piece, Sums
+from cmbound.theory.integrals import cuts
+from cmbound.theory.notation import TABLE, L_s, a, b, delta, t
+from cmbound.theory.records import Assumption, Theorem
+from cmbound.theory.rules import Entry, Profile
+from cmbound.theory.variants import Clock
 
 Shape = tuple[str, Assumption, str]
 """A profile's name, what it must satisfy, and ``checked`` or ``assumed``."""
-_PRECISIONS = (128, 512, 2048)
 _ADVICE = (
     "bound the sum over the steps of the integral of (e^(u - t_n) - 1) A(u), or take (e^h - 1) times the integral of A, "
     "and give that by Profile.from_stretch"
 )
 
 
-# --- pointwise bounds -------------------------------------------------------------------------------------------------
-
-
-def shapes(setting: Setting) -> tuple[Shape, ...]:
+def shapes(
+    theorem: Theorem, entries: Sequence[Entry], clock: Clock, values: Mapping[str, Value], lists: Mapping[str, Sequence[Value]]
+) -> tuple[Shape, ...]:
     """What is known of the shape of the user's accelerations on the range where they are integrated.
 
     Raises:
         DomainError: one that increases, is negative or is not real somewhere, with the times.
         UndecidedError: one that has no finite enclosure, or whose integral has none within the limit of work.
     """
-    return tuple(_shape(setting, profile) for profile, _ in setting.profiles if _is_pointwise(profile))
+    found = []
+    for profile, _ in entries:
+        if _is_pointwise(profile):
+            verdicts = [
+                verdict(profile.name, profile.acceleration, constants, values["delta"], end)
+                for end in _ends(theorem, clock, values, lists)
+                for constants in [tuple((x, _constant(x, clock, values, end)) for x in _names(profile.acceleration))]
+            ]
+            text = f"{plain(profile.acceleration)} is non-negative and non-increasing in t on [delta, T]"
+            status = "assumed" if "assumed" in verdicts else "checked"
+            found.append((profile.name, Assumption(f"profile:{profile.name}:shape", text), status))
+    return tuple(found)
 
 
 def _is_pointwise(profile: Profile) -> bool:
     return profile.own and profile.acceleration is not None
 
 
-def _shape(setting: Setting, profile: Profile) -> Shape:
-    ends = _ends(setting)
-    status = "checked"
-    for end in ends:
-        values = tuple((name, _constant(setting, name, end)) for name in _names(profile.acceleration))
-        if verdict(profile.name, profile.acceleration, values, setting.values["delta"], end) == "assumed":
-            status = "assumed"
-    text = f"{plain(profile.acceleration)} is non-negative and non-increasing in t on [delta, T]"
-    return profile.name, Assumption(f"profile:{profile.name}:shape", text), status
-
-
 def _names(acceleration: Any) -> tuple[str, ...]:
     return tuple(sorted(x.name for x in acceleration.free_symbols - {t}))
 
 
-def _ends(setting: Setting) -> list[Any]:
+def _ends(theorem: Theorem, clock: Clock, values: Mapping[str, Value], lists: Mapping[str, Sequence[Value]]) -> list[Value]:
     """The times up to which local errors are summed; only the last where the constants do not depend on it."""
-    named = {x.args[0].name for term in setting.theorem.sources for x in term.expression.atoms(LocalErrorSum)}
-    found = [setting.values[name] for name in named if name in setting.values]
-    found += setting.lists.get("times", ()) if "t_hat" in named else ()
+    named = [x.name for x in theorem.local_ends]
+    found = [values[name] for name in named if name in values]
+    found += lists.get("times", ()) if "t_hat" in named else ()
     found.sort(key=lambda x: float(as_expr(x)))
-    return found if setting.clock.name == "ve" else found[-1:]
+    return found if clock.name == "ve" else found[-1:]
 
 
-def _constant(setting: Setting, name: str, end: Any) -> Any:
+def _constant(name: str, clock: Clock, values: Mapping[str, Value], end: Value) -> Value:
     """A parameter as it enters the profile, exactly."""
-    value = setting.values[name]
-    if name != "L_s" or setting.clock.name == "ou":
+    value = values[name]
+    if name != "L_s" or clock.name == "ou":
         return value
-    known = {L_s: as_expr(value), a: as_expr(end), delta: as_expr(setting.values["delta"])}
-    return convert(L_s, setting.clock, a, a).subs(known, simultaneous=True)
+    known = {L_s: as_expr(value), a: as_expr(end), delta: as_expr(values["delta"])}
+    return convert(L_s, clock, a, a).subs(known, simultaneous=True)
 
 
 @lru_cache(maxsize=4096)
@@ -186,7 +177,7 @@ def _integral(name: str, acceleration: Any, symbols: tuple[Any, ...], exact: Map
     expr = Integral(acceleration, (t, a, b))
     given = {**exact, **ends}
     order = tuple(sorted(given, key=lambda x: x.name))
-    for bits in _PRECISIONS:
+    for bits in certified.PRECISIONS:
         with certified.precision(bits):
             ball = certified.compile((expr,), order)(*(certified.number(given[x]) for x in order))[0]
             if ball.is_finite() and ball.rel_accuracy_bits() > 20:
@@ -194,107 +185,20 @@ def _integral(name: str, acceleration: Any, symbols: tuple[Any, ...], exact: Map
     raise UndecidedError(f"profile {name!r}: the integral of {plain(acceleration)} has no enclosure to 6 digits")
 
 
-# --- stretch functions ------------------------------------------------------------------------------------------------
-
-
-def check_stretches(setting: Setting, paths: Mapping[Any, tuple[Piece, ...]]) -> None:
-    """Check the values a path takes of stretch functions given by a user, in balls.
-
-    Args:
-        setting: the setting.
-        paths: the pieces by the end of the map error.
-
-    Raises:
-        DomainError: a value that is negative or not real: the function is no bound.
-        UndecidedError: a value that has no finite enclosure.
-    """
-    from cmbound.evaluation.sums import Sums
-
-    own = {profile.name for profile, _ in setting.profiles if profile.own and profile.acceleration is None}
-    left: list[tuple[Any, Piece, dict[int, bool] | None]] = [
-        (end, piece, None) for end, pieces in paths.items() for piece in pieces if piece.profile in own
-    ]
-    for bits in _PRECISIONS:
-        if left:
-            with certified.precision(bits):
-                sums = Sums(setting, Balls())
-                left = [(*x[:2], rows) for x in left if (rows := _unsettled(sums, *x, last=bits == _PRECISIONS[-1]))]
-
-
-def _unsettled(sums: Sums, end: Any, piece: Piece, rows: dict[int, bool] | None, last: bool) -> dict[int, bool]:
-    """Those of the rows at which it takes more precision to say that a value is not negative, and whether it is finite."""
-    columns, constants = _columns(sums, piece), sums.constants(end)
-    found: dict[int, bool] = {}
-    for i, finite in (dict.fromkeys(range(len(columns[a])), False) if rows is None else rows).items():
-        value = _judged(piece.profile, piece.rule, {**constants, **{x: y[i] for x, y in columns.items()}}, finite, last)
-        if not (value is None or value >= 0):
-            found[i] = bool(value.is_finite())
-    return found
-
-
-def _columns(sums: Sums, piece: Piece) -> dict[Any, Any]:
-    """Beginnings, ends and steps at which the rule of a piece is evaluated."""
-    backend, grid = sums.backend, sums.grid_steps
-    if grid is None:
-        where = [[backend.number(piece.start)], [backend.number(piece.end)], [sums.step()]]
-    elif piece.rule.stepwise:
-        rows = grid.columns(piece.start, piece.end)
-        where = [rows[a], rows[b], rows[h]]
-    else:
-        where = [[grid.nodes[piece.start]], [grid.nodes[piece.end]], [backend.largest(grid.h[piece.start : piece.end])]]
-    return dict(zip((a, b, h), where, strict=True))
-
-
-def _judged(name: str, rule: Rule, values: Mapping[Any, Any], finite: bool, last: bool) -> Any:
-    """A ball around a value (None: no use in asking again), after what :func:`check_stretches` raises.
-
-    Args:
-        name, rule, values: the profile's name, its rule, and balls by symbol.
-        finite: whether less precision has shown that the value is finite.
-        last: whether there will be no more precision.
-    """
-    symbols = ordered_symbols(rule.bound)
-    balls = [values[x] for x in symbols]
-    place = f"on the stretch from {_shown(values[a])} to {_shown(values[b])} with h = {_shown(values[h])}"
-    try:
-        value = certified.compile((rule.bound,), symbols)(*balls)[0]
-    except UndecidedError as error:
-        if last and not finite:
-            raise UndecidedError(f"profile {name!r} {place}: {error}") from None
-        return None if finite else arb.nan()
-    if value.is_finite():
-        if value < 0:
-            raise DomainError(f"profile {name!r} is negative {place}: it is no bound")
-        return value
-    if not rule.bound.has(Integral):
-        with suppress(UndecidedError):
-            try:
-                value_at(certified.chosen(rule.bound, symbols, balls), symbols, balls)
-            except NotReal:
-                raise DomainError(f"profile {name!r} is not a real number {place}") from None
-    if last and not finite:
-        raise UndecidedError(f"profile {name!r} has no finite value {place}")
-    return None if finite else value
-
-
-def _shown(x: Any) -> str:
-    return f"{float(x.mid()):.6g}"
-
-
 # --- arrays -----------------------------------------------------------------------------------------------------------
 
 
-def doubtful_rows(setting: Setting, values: Mapping[Any, Any], end: Any, size: int) -> Iterator[int]:
+def doubtful_rows(entries: Sequence[Entry], values: Mapping[Any, Any], end: Any, size: int) -> Iterator[int]:
     """Rows of arrays of parameters at which a user's acceleration is not proved to be in order; each needs a look of its own.
 
     Args:
-        setting: one of the settings.
+        entries: the profiles to choose from.
         values: the parameters by symbol, OU clock; scalars or arrays of this size.
         end: the symbol of the time up to which local errors are summed.
         size: number of rows.
     """
     columns = {x: np.broadcast_to(np.asarray(y, dtype=np.float64), (size,)) for x, y in values.items()}
-    for profile, _ in setting.profiles:
+    for profile, _ in entries:
         if _is_pointwise(profile):
             used = [TABLE[name].symbol for name in _names(profile.acceleration)]
             rows = np.stack([columns[x] for x in (*used, delta, end)], axis=1)

@@ -13,22 +13,23 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from cmbound.arithmetic import approximate
-from cmbound.arithmetic.backend import ordered_symbols
 from cmbound.evaluation.setting import Setting
 from cmbound.evaluation.sums import FLOATS, Piece, Steps, Sums, node, node_index
 from cmbound.theory.notation import L_f, a, b, delta, h, q
-from cmbound.theory.profiles import Profile, Rule
+from cmbound.theory.rules import Entry, Rule
 
 Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.intp]
-CANDIDATES = 64
-_REFINEMENT = 15
-_TIE = 1e-12
+CANDIDATES = 64  # spaced evenly in log t; the shortest path costs their square
+_REFINEMENT = 15  # times between two candidates around a change of rules
+_TIE = 1e-12  # rounding alone must not split a stretch
 
 
 class Edges(Protocol):
     """Costs of using one rule from one candidate to a later one."""
+
+    values: dict[Any, Any]
+    """Parameters by symbol."""
 
     @property
     def size(self) -> int:
@@ -42,25 +43,22 @@ class Edges(Protocol):
 
     def surplus(self, rule: Rule) -> Array:
         """What a stretch of an additive ``rule`` pays beyond its end at each candidate, shape (P, size) or (1, 1)."""
+        return np.zeros((1, 1))
 
     def cost(self, rule: Rule, i: Index, j: Index) -> Array:
         """The bound of ``rule`` from candidate i[n] to candidate j[n], shape (P, n); infinite where it is not valid."""
 
-    def free(self, rule: Rule) -> tuple[tuple[Any, Fraction], ...]:
-        """Values chosen for the rule's free parameters."""
+    def _valid(self, rule: Rule, start: Array, cost: Array) -> Array:
+        """The cost; infinite where the rule may not begin."""
+        return cost if rule.valid_from is None else np.where(start >= FLOATS.value(rule.valid_from, self.values), cost, np.inf)
 
 
 def _finite(cost: Array) -> Array:
     return np.where(np.isfinite(cost), cost, np.inf)
 
 
-def _value(expr: Any, values: dict[Any, Any]) -> Any:
-    symbols = ordered_symbols(expr)
-    return approximate.compile((expr,), symbols)(*(values[x] for x in symbols))[0]
-
-
 @dataclass
-class ClosedEdges:
+class ClosedEdges(Edges):
     """Candidate times ``times`` of shape (P, K), parameters ``values`` of shape (P, 1) or scalar.
 
     With ``at_nodes`` they are nodes of a uniform grid. Otherwise the grid is unknown but for its largest step h, and a
@@ -82,10 +80,8 @@ class ClosedEdges:
 
     def _between(self, rule: Rule, low: Array, high: Array) -> Array:
         values = {**self.values, a: low, b: high}
-        cost = _finite(np.broadcast_to(_value(L_f * rule.bound, values), low.shape))
-        if rule.valid_from is not None:
-            cost = np.where(low >= _value(rule.valid_from, self.values), cost, np.inf)
-        return np.where(low == high, 0.0, cost)
+        cost = _finite(np.broadcast_to(FLOATS.value(L_f * rule.bound, values), low.shape))
+        return np.where(low == high, 0.0, self._valid(rule, low, cost))
 
     def additive(self, rule: Rule) -> bool:
         return rule.additive
@@ -94,7 +90,7 @@ class ClosedEdges:
         return self._between(rule, self.times[:, :-1], self.times[:, 1:])
 
     def surplus(self, rule: Rule) -> Array:
-        return np.zeros((1, 1)) if self.at_nodes else self._between(rule, self.times, self.ends)
+        return super().surplus(rule) if self.at_nodes else self._between(rule, self.times, self.ends)
 
     def cost(self, rule: Rule, i: Index, j: Index) -> Array:
         cost = np.where(self.times[:, i] == self.times[:, j], 0.0, self._between(rule, self.times[:, i], self.ends[:, j]))
@@ -102,11 +98,8 @@ class ClosedEdges:
             return cost
         return np.where((i == j) | ((i == 0) & (j == self.size - 1)), cost, np.inf)
 
-    def free(self, rule: Rule) -> tuple[tuple[Any, Fraction], ...]:
-        return ()
 
-
-class GridEdges:
+class GridEdges(Edges):
     """Candidate nodes of a grid, as node numbers 0 < ... < ``end``."""
 
     def __init__(self, grid: Steps, values: dict[Any, Any], candidates: Index, end: int) -> None:
@@ -126,9 +119,7 @@ class GridEdges:
             expr, factor = (rule.bound, weight) if rule.energy is None else (rule.energy, weight * weight)
             with np.errstate(over="ignore", invalid="ignore"):
                 steps = factor * FLOATS.each(expr, rows, self.values)
-            if rule.valid_from is not None:
-                steps = np.where(rows[a] >= _value(rule.valid_from, self.values), steps, np.inf)
-            self._steps[rule] = steps
+            self._steps[rule] = self._valid(rule, rows[a], steps)
         return self._steps[rule]
 
     def additive(self, rule: Rule) -> bool:
@@ -137,9 +128,6 @@ class GridEdges:
     def part(self, rule: Rule) -> Array:
         """The sum of the steps between neighbouring candidates."""
         return _finite(np.add.reduceat(self._step_values(rule), self.candidates[:-1]))[None, :]
-
-    def surplus(self, rule: Rule) -> Array:
-        return np.zeros((1, 1))
 
     def cost(self, rule: Rule, i: Index, j: Index) -> Array:
         if rule.stepwise or rule.energy is not None:
@@ -168,22 +156,21 @@ class GridEdges:
         else:
             values = {**self.values, **{x: float(y) for x, y in self.free(rule)}, a: nodes[i], b: nodes[j]}
             if sums is not None and rule.energy is not None:
-                cost = _value(rule.bound, {**values, q: np.sqrt(sums)})
+                cost = FLOATS.value(rule.bound, {**values, q: np.sqrt(sums)})
             else:
-                values[h] = _range_max(self.grid.h, i, j)
-                cost = _range_max(self.grid.weight, i, j) * _value(rule.bound, values)
-        if rule.valid_from is not None:
-            cost = np.where(nodes[i] >= _value(rule.valid_from, self.values), cost, np.inf)
-        cost = np.where(i == j, 0.0, _finite(np.broadcast_to(cost, i.shape)))
-        return cost[None, :]
+                values[h] = _range_max(self.grid.rows[h], i, j)
+                cost = _range_max(self.grid.weight, i, j) * FLOATS.value(rule.bound, values)
+        cost = self._valid(rule, nodes[i], cost)
+        return np.where(i == j, 0.0, _finite(np.broadcast_to(cost, i.shape)))[None, :]
 
     def free(self, rule: Rule) -> tuple[tuple[Any, Fraction], ...]:
+        """Values chosen for the rule's free parameters."""
         if rule not in self._free:
             chosen = []
             for symbol, options in rule.free.items():
                 trial = np.array([float(x) for x in options])
                 values = {**self.values, a: self.grid.nodes[0], b: self.grid.nodes[1], q: 1.0, symbol: trial}
-                chosen.append((symbol, options[int(np.argmin(_value(rule.bound, values)))]))
+                chosen.append((symbol, options[int(np.argmin(FLOATS.value(rule.bound, values)))]))
             self._free[rule] = tuple(chosen)
         return self._free[rule]
 
@@ -198,8 +185,6 @@ def _range_max(column: Array, i: Index, j: Index) -> Array:
 
 
 # --- shortest path --------------------------------------------------------------------------------------------------
-
-Entry = tuple[Profile, tuple[Rule, ...]]
 
 
 def _single(edges: Edges, rules: Sequence[Rule]) -> tuple[Array, Index]:
@@ -344,7 +329,7 @@ def _candidate_times(entries: Sequence[Entry], values: dict[Any, Any], low: Arra
     """Times from ``low`` to ``end``, spaced evenly in log t, and those at which a bound changes its shape; shape (P, K)."""
     times = low * np.exp(np.log(end / low) * np.arange(CANDIDATES) / (CANDIDATES - 1))
     for expr in _breakpoints(entries):
-        extra = np.broadcast_to(_value(expr, values), end.shape)
+        extra = np.broadcast_to(FLOATS.value(expr, values), end.shape)
         times = np.concatenate([times, np.clip(np.nan_to_num(extra, nan=0.0), low, end)], axis=1)
     times = np.clip(np.sort(times, axis=1), low, end)
     times[:, :1], times[:, -1:] = low, end
@@ -405,12 +390,8 @@ def _grid_pieces(setting: Setting, sums: Sums, end: Any, combine: bool) -> tuple
     assert grid is not None
     values, ts = sums.constants(end), grid.nodes[: last + 1]
     candidates = _candidate_nodes(setting, values, ts[0], ts[-1], lambda times: np.searchsorted(ts, times), last)
-    switches = [
-        int(np.argmin(GridEdges(grid, values, candidates, last).switch_costs(*rules)))
-        for _, rules in setting.profiles
-        if len(rules) == 2
-    ]
-    candidates = np.unique(np.append(candidates, switches).astype(np.intp))
     edges = GridEdges(grid, values, candidates, last)
+    switches = [int(np.argmin(edges.switch_costs(*rules))) for _, rules in setting.profiles if len(rules) == 2]
+    edges.candidates = candidates = np.unique(np.append(candidates, switches).astype(np.intp))
     choice = choose(edges, setting.profiles, combine)
     return tuple(Piece(name, rule, int(candidates[i]), int(candidates[k]), edges.free(rule)) for name, rule, i, k in choice.path)

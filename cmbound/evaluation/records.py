@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from importlib import resources
 from typing import Any
@@ -14,14 +14,17 @@ from cmbound.arithmetic.exact import in_clock
 from cmbound.checks import checked_distinct
 from cmbound.frozen import FrozenDict, Record, thawed
 from cmbound.numbers import latex_number, plain_decimal, rounded, text_up
-from cmbound.reports.cells import Cell, number
+from cmbound.reports.cells import Cell, math, mixed, number
 from cmbound.reports.report import Body, Report, Result
 from cmbound.reports.table import Table
-from cmbound.theory.records import Theorem
+from cmbound.reports.words import joined, prose, symbol
+from cmbound.theory.records import CONFIRMED, Theorem
 
 SCHEMA_VERSION = "1"
 _SHOWN_STEPS = 50
 """Evaluations of a multistep sampler that a page shows; half of them from either end."""
+_SHOWN_DERIVED = 12
+"""Numbers that follow from those given that a page shows; of many given times the first."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,13 @@ class Evaluation(Result, Record):
 
     ``float(evaluation)`` and ``value`` are the upper end, rounded up. In the approximate tier ``lower`` and ``upper``
     are the float64 value itself and certify nothing. ``unused`` are the names that were given and enter nothing, with the reason.
+
+    >>> import cmbound
+    >>> found = cmbound.theorem("explicit-one-step").evaluate(preset="gaussian-2d")
+    >>> found
+    <Evaluation of explicit-one-step: W2(f_theta(., T)#start, p_data) ...>
+    >>> found.is_guarantee, found.dominating_term
+    (True, 'early_stopping')
     """
 
     theorem: Theorem
@@ -136,8 +146,8 @@ class Evaluation(Result, Record):
 
     @property
     def is_guarantee(self) -> bool:
-        """Whether ``upper`` bounds the metric: certified, explicit (or exact), and read in its source or proved here."""
-        known = self.theorem.known in ("verbatim", "derived")
+        """Whether ``upper`` bounds the metric: certified, explicit (or exact), proved here, in its source or by its author."""
+        known = self.theorem.known in CONFIRMED
         return self.theorem.kind != "order" and known and self.tier == "certified"
 
     @property
@@ -188,6 +198,12 @@ class Approximation(Record):
     """float64 values over arrays: ``total`` and ``terms`` (by name), all of the broadcast shape.
 
     ``unused`` are the names that were given and enter nothing at any point, with the reason.
+
+    >>> import cmbound
+    >>> import numpy as np
+    >>> found = cmbound.theorem("explicit-one-step").approximate(preset="gaussian-2d", L_f=np.array([1.0, 2.0]))
+    >>> found.total.shape, list(found.terms)[0]
+    ((2,), 'initialisation')
     """
 
     total: Any
@@ -203,7 +219,9 @@ def _notes(evaluation: Evaluation) -> list[str]:
     found = []
     if evaluation.theorem.kind == "order":
         found.append(f"order form with C = {evaluation.parameters['C']}: not a guarantee, the paper's constant is unspecified")
-    elif evaluation.theorem.known not in ("verbatim", "derived"):
+    elif evaluation.theorem.known == "own":
+        found.append("a statement of one's own: that it holds is its author's to prove")
+    elif evaluation.theorem.known not in CONFIRMED:
         found.append("not a guarantee: the form of this statement is quoted by others, its source was not read")
     if evaluation.tier == "approximate":
         found.append("float64: an approximation of the bound, not a certified one")
@@ -248,22 +266,23 @@ def unused_note(unused: Iterable[tuple[str, str]]) -> str:
     return "does not enter: " + "; ".join(f"{', '.join(x)} ({reason})" for reason, x in names.items())
 
 
+def _ends(x: Any) -> dict[str, str]:
+    """What has an enclosure, as data."""
+    return {"lower": plain_decimal(x.lower), "upper": plain_decimal(x.upper)}
+
+
 def _terms(terms: Terms) -> list[dict[str, Any]]:
-    return [
-        {
-            "name": x.name,
-            "value": x.value,
-            "lower": plain_decimal(x.lower),
-            "upper": plain_decimal(x.upper),
-            "share": x.share,
-        }
-        for x in terms.values()
-    ]
+    return [{"name": x.name, "value": x.value, **_ends(x), "share": x.share} for x in terms.values()]
 
 
 def _data(evaluation: Evaluation) -> dict[str, Any]:
     """The evaluation as nested dicts, lists, numbers and text."""
     theorem, clock = evaluation.theorem, evaluation.clock
+
+    def at(t: float) -> float:
+        return in_clock(t, clock)
+
+    stretches = [{"profile": x.profile, "from": at(x.start), "to": at(x.end), "at": at(x.at)} for x in evaluation.stretches]
     data: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "version": __version__,
@@ -274,108 +293,70 @@ def _data(evaluation: Evaluation) -> dict[str, Any]:
         "tier": evaluation.tier,
         "guarantee": evaluation.is_guarantee,
         "value": evaluation.value,
-        "lower": plain_decimal(evaluation.lower),
-        "upper": plain_decimal(evaluation.upper),
+        **_ends(evaluation),
         "terms": _terms(evaluation.terms),
         "dominating_term": evaluation.dominating_term,
         "trivial_bound": evaluation.trivial,
         "vacuous": evaluation.vacuous,
-        "profile": {
-            "name": evaluation.profile,
-            "stretches": [
-                {
-                    "profile": x.profile,
-                    "from": in_clock(x.start, clock),
-                    "to": in_clock(x.end, clock),
-                    "at": in_clock(x.at, clock),
-                }
-                for x in evaluation.stretches
-            ],
-        },
+        "profile": {"name": evaluation.profile, "stretches": stretches},
         "teacher": evaluation.teacher,
         "grid": dict(evaluation.grid or {"kind": None, "N": None, "h_max": None}),
         "clock": clock,
         "start": evaluation.start,
         "to": evaluation.target,
         "parameters": thawed(evaluation.parameters),
-        "derived": {
-            name: {"lower": plain_decimal(x.lower), "upper": plain_decimal(x.upper)} for name, x in evaluation.derived.items()
-        },
-        "assumptions": [{"id": x.id, "text": x.text, "status": x.status} for x in evaluation.assumptions],
+        "derived": {name: _ends(x) for name, x in evaluation.derived.items()},
+        "assumptions": [asdict(x) for x in evaluation.assumptions],
         "notes": list(evaluation.notes),
     }
     if evaluation.steps is not None:
         data["steps"] = [
-            {
-                "k": x.k,
-                "time": in_clock(x.t, clock),
-                "value": x.value,
-                "lower": plain_decimal(x.lower),
-                "upper": plain_decimal(x.upper),
-                "terms": _terms(x.terms),
-            }
-            for x in evaluation.steps
+            {"k": x.k, "time": at(x.t), "value": x.value, **_ends(x), "terms": _terms(x.terms)} for x in evaluation.steps
         ]
     return data
 
 
 def terms_table(evaluation: Evaluation, digits: int = 6) -> Table:
     """The named terms, each rounded up, with the total."""
-    rows = [
-        (Cell(name.replace("_", " ")), number(rounded(x.upper, digits)), number(f"{100 * x.share:.1f}"))
-        for name, x in evaluation.terms.items()
-    ]
-    rows.append((Cell("total"), number(rounded(evaluation.upper, digits)), number("100.0" if evaluation.value > 0 else "0.0")))
+    terms = [(name.replace("_", " "), x.upper, 100 * x.share) for name, x in evaluation.terms.items()]
+    total = ("total", evaluation.upper, 100.0 if evaluation.value > 0 else 0.0)
+    rows = ((Cell(name), number(rounded(x, digits)), number(f"{share:.1f}")) for name, x, share in (*terms, total))
     return Table(("term", "bound", "share (%)"), tuple(rows), "lrr")
 
 
 def _exact_terms(evaluation: Evaluation) -> Table:
     """The named terms with their enclosures (what CSV holds)."""
-    rows = [
-        (
-            Cell(name),
-            number(text_up(x.value, x.upper)),
-            number(plain_decimal(x.lower)),
-            number(plain_decimal(x.upper)),
-            number(repr(x.share)),
-        )
-        for name, x in evaluation.terms.items()
-    ]
-    total = (
-        Cell("total"),
-        number(text_up(evaluation.value, evaluation.upper)),
-        number(plain_decimal(evaluation.lower)),
-        number(plain_decimal(evaluation.upper)),
-        number("1.0" if evaluation.value > 0 else "0.0"),
+    terms: list[tuple[str, Any, float]] = [(name, x, x.share) for name, x in evaluation.terms.items()]
+    total = ("total", evaluation, 1.0 if evaluation.value > 0 else 0.0)
+    rows = (
+        (Cell(name), *map(number, (text_up(x.value, x.upper), *_ends(x).values(), repr(share))))
+        for name, x, share in (*terms, total)
     )
-    return Table(("term", "value", "lower", "upper", "share"), (*rows, total), "lrrrr")
+    return Table(("term", "value", "lower", "upper", "share"), tuple(rows), "lrrrr")
+
+
+def _time(evaluation: Evaluation, t: float, digits: int) -> Cell:
+    """A time as it is reported."""
+    return number(rounded(in_clock(t, evaluation.clock), digits, "nearest"))
 
 
 def _steps_table(evaluation: Evaluation, digits: int = 6) -> Table:
     """Multistep sampling: the bound after each evaluation."""
     name = "sigma" if evaluation.clock == "ve" else "time"
-    rows = tuple(
-        (number(str(x.k)), number(rounded(in_clock(x.t, evaluation.clock), digits, "nearest")), number(rounded(x.upper, digits)))
-        for x in evaluation.steps or ()
-    )
+    steps = evaluation.steps or ()
+    rows = tuple((number(str(x.k)), _time(evaluation, x.t, digits), number(rounded(x.upper, digits))) for x in steps)
     return Table(("k", name, "bound"), rows, "rrr")
 
 
 def _stretches_table(evaluation: Evaluation) -> Table:
     """Which profile was used on which stretch."""
-    clock = evaluation.clock
     several = len({x.at for x in evaluation.stretches}) > 1
-    header = ("profile", "from", "to") + (("map error at",) if several else ())
+    header = ("profile", "from", "to", "map error at")[: 4 if several else 3]
     rows = tuple(
-        (
-            Cell(x.profile),
-            number(rounded(in_clock(x.start, clock), 4, "nearest")),
-            number(rounded(in_clock(x.end, clock), 4, "nearest")),
-            *((number(rounded(in_clock(x.at, clock), 4, "nearest")),) if several else ()),
-        )
+        (Cell(x.profile), *(_time(evaluation, y, 4) for y in (x.start, x.end, x.at)[: len(header) - 1]))
         for x in evaluation.stretches
     )
-    return Table(header, rows, "l" + "r" * (len(header) - 1))
+    return Table(header, rows, "lrrr"[: len(header)])
 
 
 def _relation(evaluation: Evaluation) -> tuple[str, str]:
@@ -387,8 +368,8 @@ def _page(evaluation: Evaluation) -> Body:
     """The value, its terms, the winners, and everything it assumed."""
     page = Body()
     theorem = evaluation.theorem
-    page.line(f"{theorem.id}: {theorem.title}")
-    page.line(f"{evaluation.quantity} {_relation(evaluation)[0]} {rounded(evaluation.upper)}")
+    page.line(mixed(f"{theorem.id}: ", prose(theorem.title)))
+    page.line(math(evaluation.latex(), f"{evaluation.quantity} {_relation(evaluation)[0]} {rounded(evaluation.upper)}"))
     if evaluation.tier == "certified":
         page.line(f"certified: in [{plain_decimal(evaluation.lower)}, {plain_decimal(evaluation.upper)}]")
     for note in evaluation.notes:
@@ -398,33 +379,30 @@ def _page(evaluation: Evaluation) -> Body:
     if evaluation.steps is not None:
         page.line()
         page.line("after each evaluation")
-        shown = _steps_table(evaluation)
-        if len(shown.rows) > _SHOWN_STEPS:
-            half = _SHOWN_STEPS // 2
-            page.table(Table(shown.header, shown.rows[:half] + shown.rows[-half:], shown.alignment))
-            page.line(f"({len(shown.rows) - _SHOWN_STEPS} evaluations in between left out; --format json has them all)", 2)
-        else:
-            page.table(shown)
+        shown, half = _steps_table(evaluation), _SHOWN_STEPS // 2
+        left_out = len(shown.rows) - _SHOWN_STEPS
+        page.table(shown if left_out <= 0 else replace(shown, rows=shown.rows[:half] + shown.rows[-half:]))
+        if left_out > 0:
+            page.line(f"({left_out} evaluations in between left out; --format json has them all)", 2)
     if evaluation.stretches:
         page.line()
         where = "noise levels" if evaluation.clock == "ve" else "times"
         page.line(f"profile {evaluation.profile}, teacher {evaluation.teacher}, {_grid_text(evaluation)}; stretches in {where}")
         page.table(_stretches_table(evaluation))
     page.line()
-    page.line("parameters: " + ", ".join(f"{name} = {short(value)}" for name, value in evaluation.parameters.items()))
+    given = [mixed(symbol(name), f" = {short(value)}") for name, value in evaluation.parameters.items()]
+    page.line(mixed("parameters: ", joined(given, ", ")))
     chosen = {"start": evaluation.start, "to": evaluation.target, "clock": evaluation.clock}
     usual = {"start": "standard", "to": "p_data", "clock": "ou"}
     options = [f"{name} = {value}" for name, value in chosen.items() if value not in (None, usual[name])]
     if options:
         page.line("options: " + ", ".join(options))
     if evaluation.derived:
-        page.line(
-            "derived: "
-            + ", ".join(f"{name} = {rounded(x.upper, 8, 'nearest')}" for name, x in list(evaluation.derived.items())[:12])
-        )
+        first = list(evaluation.derived.items())[:_SHOWN_DERIVED]
+        page.line("derived: " + ", ".join(f"{name} = {rounded(x.upper, 8, 'nearest')}" for name, x in first))
     page.line("assumptions")
     for x in evaluation.assumptions:
-        page.line(f"[{x.status}] {x.id}: {x.text}", 2)
+        page.line(mixed(f"[{x.status}] {x.id}: ", prose(x.text)), 2)
     return page
 
 

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
+from dataclasses import dataclass
 from fractions import Fraction
-from math import isfinite
 from typing import Any
 
-import numpy as np
-
 from cmbound.arithmetic.exact import Value, difference, rational_near, sign, time_from_sigma
+from cmbound.catalogue.presets import preset
 from cmbound.checks import checked_distinct
 from cmbound.errors import CmboundError, DomainError, InputError, MissingParameterError
 from cmbound.evaluation import assumptions, law
+from cmbound.evaluation.given import as_text, exact_lists, exact_scalars, is_delta, readings
 from cmbound.evaluation.own import Shape, shapes
 from cmbound.frozen import Record
-from cmbound.numbers import apart, exact, rounded, text_of
+from cmbound.numbers import apart, exact, rounded
 from cmbound.theory import grids
 from cmbound.theory.formulas import (
     ALIASES,
@@ -24,25 +24,28 @@ from cmbound.theory.formulas import (
     OPTIONS,
     accepts,
     checked_options,
+    choices,
     optional,
     require_formula,
     require_profile,
     required,
-    unknown_parameter,
 )
 from cmbound.theory.grids import Grid
-from cmbound.theory.notation import TABLE, Domain
-from cmbound.theory.profiles import PROFILES, Profile, Rule, profile, specialised, unavailable
+from cmbound.theory.notation import TABLE
+from cmbound.theory.profiles import PROFILES, profile, specialised, unavailable
 from cmbound.theory.records import Assumption, Theorem
+from cmbound.theory.rules import Entry, Profile
 from cmbound.theory.variants import TEACHERS, Clock, Teacher, choose, visible_symbols
 from cmbound.threads import alone
 
-MAX_EVALUATIONS = 10**4
+MAX_EVALUATIONS = 10**4  # k that a record lists one by one
 LONGEST_HORIZON = 350
 """Largest T on a grid or in the variance-exploding clock: beyond it squares of noise levels leave the float64 range."""
 SAME_TIME = 1e-9
 """Relative difference up to which a time on a grid is the node."""
-_PER_STEP_DOMAIN = Domain(low=0, low_open=True)
+
+Values = dict[str, Value]
+Lists = dict[str, tuple[Value, ...]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,10 +74,10 @@ class Setting(Record):
     clock: Clock
     target: str
     start: str
-    profiles: tuple[tuple[Profile, tuple[Rule, ...]], ...] = ()
+    profiles: tuple[Entry, ...] = ()
     profile_name: str | None = None
     grid: Grid | None = None
-    assumptions: tuple[tuple[Assumption, str], ...] = field(default=())
+    assumptions: tuple[tuple[Assumption, str], ...] = ()
     consistency: Any = CONSISTENCY_STEP
     own: tuple[str, ...] = ()
     shapes: tuple[Shape, ...] = ()
@@ -94,58 +97,10 @@ class Setting(Record):
         rules = [rule for _, rules in self.profiles for rule in rules]
         return self.grid.N > grids.MAX_STEPS or all(rule.additive or not rule.stepwise for rule in rules)
 
-
-# --- numbers --------------------------------------------------------------------------------------------------------
-
-
-def _is_list(value: Any) -> bool:
-    if isinstance(value, str):
-        return "," in value
-    return isinstance(value, Sequence) or getattr(value, "ndim", 0) == 1
-
-
-def _items(value: Any) -> list[Any]:
-    return value.split(",") if isinstance(value, str) else list(value)
-
-
-def _check(name: str, value: Fraction, shown: Any, domain: Domain) -> Fraction:
-    if value not in domain:
-        raise DomainError(f"{name} must be {domain}, got {shown}")
-    return value
-
-
-def _t_star(value: Any) -> Any:
-    """``delta``, or a number."""
-    return "delta" if isinstance(value, str) and value.strip() == "delta" else value
-
-
-def exact_scalars(theorem: Theorem, params: Mapping[str, Any]) -> dict[str, Fraction]:
-    """Parameters given as single numbers, exact and inside their domains (``t_star = delta`` is left out)."""
-    result = {}
-    for name, value in params.items():
-        if not accepts(theorem, name):
-            raise unknown_parameter(theorem, name)
-        if name == "t_star" and _t_star(value) == "delta":
-            continue
-        if not _is_list(value):
-            result[name] = _check(name, exact(name, value), text_of(value), TABLE[name].domain)
-    return result
-
-
-def _exact_lists(params: Mapping[str, Any]) -> dict[str, tuple[Fraction, ...]]:
-    result = {}
-    for name, value in params.items():
-        row = TABLE[name]
-        if not _is_list(value) or name == "t_star":
-            continue
-        if not row.per_step:
-            raise InputError(f"{name} must be one number, got a list")
-        items = _items(value)
-        if not items:
-            raise InputError(f"{name} is an empty list")
-        domain = _PER_STEP_DOMAIN if name == "L_f" else row.domain
-        result[name] = tuple(_check(f"{name}[{i}]", exact(name, x), text_of(x), domain) for i, x in enumerate(items))
-    return result
+    @property
+    def listed(self) -> bool:
+        """Whether the nodes of the grid were given one by one."""
+        return self.grid is not None and self.grid.kind in grids.LISTED
 
 
 # --- resolution -----------------------------------------------------------------------------------------------------
@@ -159,11 +114,11 @@ def resolve(theorem: Theorem, params: Mapping[str, Any], left_out: Collection[st
 
     Args:
         theorem: the statement.
-        params: numbers and options, as :meth:`cmbound.theory.records.Theorem.evaluate` takes them.
+        params: numbers and options, as :meth:`cmbound.evaluation.statement.Statement.evaluate` takes them.
         left_out: parameters that may be missing; assumptions about them are then not looked at.
 
     Raises:
-        CmboundError: see :meth:`cmbound.theory.records.Theorem.evaluate`.
+        CmboundError: see :meth:`cmbound.evaluation.statement.Statement.evaluate`.
     """
     try:
         return _resolved(theorem, params, left_out)
@@ -176,36 +131,13 @@ def resolve(theorem: Theorem, params: Mapping[str, Any], left_out: Collection[st
 
 def _float_hint(theorem: Theorem, params: Mapping[str, Any], left_out: Collection[str]) -> str:
     """What to say where everything fits once floats are read as the decimals they print as; empty where it does not."""
-    found = [(name, *x) for name, value in params.items() for x in _as_typed(value)]
-    attempts = [({name: value}, name, text) for name, value, text in found]
-    if found:
-        attempts.append(({name: value for name, value, _ in found}, found[0][0], found[0][2]))
-    for changed, name, shown in attempts:
-        try:
-            _resolved(theorem, {**params, **changed}, left_out)
-        except CmboundError:
-            continue
-        number = rounded(float(shown), 20, "nearest")
-        side = "above" if Fraction(float(shown)) > Fraction(shown) else "below"
-        return f"{name} was given as a float, the binary number {number} {side} {shown}: write it as text, {shown!r}"
+    for meant, name, text in readings(params):
+        with suppress(CmboundError):
+            _resolved(theorem, meant, left_out)
+            number = rounded(float(text), 20, "nearest")
+            side = "above" if Fraction(float(text)) > Fraction(text) else "below"
+            return f"{name} was given as a float, the binary number {number} {side} {text}: write it as text, {text!r}"
     return ""
-
-
-def _as_typed(value: Any) -> list[tuple[Any, str]]:
-    """The value with floats whose shortest text is another number as that text, and such a text.
-
-    Of a list: with the last, with the first, and with all such floats replaced.
-    """
-    if isinstance(value, float):
-        text = repr(float(value))
-        return [(text, text)] if isfinite(value) and Fraction(text) != Fraction(value) else []
-    if isinstance(value, str | Mapping) or not isinstance(value, Sequence | np.ndarray) or getattr(value, "ndim", 1) != 1:
-        return []
-    texts = {i: text for i, x in enumerate(value) if isinstance(x, float) for _, text in _as_typed(x)}
-    if not texts:
-        return []
-    choices = [{i: texts[i]} for i in (max(texts), min(texts))] + [texts]
-    return [([x.get(i, y) for i, y in enumerate(value)], next(iter(x.values()))) for x in choices]
 
 
 def _resolved(theorem: Theorem, params: Mapping[str, Any], left_out: Collection[str]) -> Setting:
@@ -221,29 +153,29 @@ def _resolved(theorem: Theorem, params: Mapping[str, Any], left_out: Collection[
     target, start, clock = checked_options(theorem, options.get("to"), options.get("start"), options.get("clock"))
     teacher: Teacher = choose("teacher", options.get("teacher", "exponential-integrator"), TEACHERS)
 
-    scalars = exact_scalars(theorem, numbers)
-    lists = _exact_lists(numbers)
-    values: dict[str, Value] = dict(scalars)
+    values: Values = {**exact_scalars(theorem, numbers)}
+    lists: Lists = {**exact_lists(numbers)}
     _convert_aliases(values, lists)
-    grid = _read_grid(options.get("grid"), clock, values)
-    _defaults(theorem, values, lists, numbers)
-    _check_missing(theorem, {**dict.fromkeys(left_out, None), **values}, lists, grid, options)
-    _cross_checks(values, lists, clock, own)
-    grid = _build_grid(theorem, grid, values, teacher)
+    wanted = _read_grid(options.get("grid"), clock, values)
+    _defaults(theorem, values, lists, numbers.get("t_star", "0"))
+    _check_missing(theorem, {*values, *lists, *left_out}, values, wanted is not None)
+    law.check(values, lists.get("weights", ()), ve=clock.name == "ve", own=own)
+    if values.get("k", Fraction(1)) > MAX_EVALUATIONS:
+        raise DomainError(f"k must be at most {MAX_EVALUATIONS}, got {values['k']}")
+    grid = _build_grid(theorem, wanted, values, teacher)
     if grid is not None:
         _put_at_end(values, lists)
     _check_horizon(values, grid, clock)
     _check_per_step(theorem, lists, grid)
-
-    profiles: tuple[tuple[Profile, tuple[Rule, ...]], ...] = ()
-    profile_name = None
+    profile_name: str | None = None
+    profiles: tuple[Entry, ...] = ()
     if theorem.uses_profile:
         profile_name, profiles = _choose_profiles(options.get("profile", "auto"), teacher, values, lists)
-    setting = Setting(
+    return Setting(
         theorem=theorem,
         values=values,
         lists=lists,
-        given=_shown(numbers),
+        given={name: as_text(name, value) for name, value in numbers.items()},
         teacher=teacher,
         clock=clock,
         target=target,
@@ -253,12 +185,8 @@ def _resolved(theorem: Theorem, params: Mapping[str, Any], left_out: Collection[
         grid=grid,
         assumptions=assumptions.check(theorem, values, lists, grid is not None),
         own=own,
+        shapes=shapes(theorem, profiles, clock, values, lists),
     )
-    return replace(setting, shapes=shapes(setting)) if any(p.own for p, _ in profiles) else setting
-
-
-_GRID_NUMBERS = {"uniform": {"h", "N"}, "two-stage": {"h"}, "geometric": {"N"}, "edm": {"N", "rho"}}
-_ENDS = {"delta", "T", "sigma_min", "sigma_max"}
 
 
 def with_preset(theorem: Theorem, numbers: dict[str, Any], options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -267,46 +195,21 @@ def with_preset(theorem: Theorem, numbers: dict[str, Any], options: dict[str, An
     Left out of the preset: what the statement does not have, what the same number in the other clock replaces, and the
     grid's numbers where another grid or another step was asked for.
     """
-    from cmbound.catalogue.presets import preset
-
     chosen = preset(options.pop("preset"))
-    merged = {name: value for name, value in chosen.parameters.items() if accepts(theorem, name)}
-    for alias, name in ALIASES.items():
-        if name in numbers:
-            merged.pop(alias, None)
-        if alias in numbers:
-            merged.pop(name, None)
-    for name, other in (("h", "N"), ("N", "h")):
-        if name in numbers:
-            merged.pop(other, None)
-    extra = {name: value for name, value in chosen.options.items() if name not in options}
-    if not theorem.uses_profile:
-        extra = {name: value for name, value in extra.items() if name not in ("profile", "grid", "teacher")}
-    if theorem.ve_factor is None:
-        extra.pop("clock", None)
-    if not theorem.uses_start:
-        extra.pop("start", None)
-    grid = options.get("grid", extra.get("grid", "uniform"))
-    if isinstance(grid, str) and grid in _GRID_NUMBERS:
-        kept = _GRID_NUMBERS[grid]
-    else:
-        kept = set()
-        merged = {name: value for name, value in merged.items() if name not in _ENDS}
-    merged = {name: value for name, value in merged.items() if name not in {"h", "N", "rho"} - kept}
-    return {**merged, **numbers}, {**extra, **options}
+    allowed = choices(theorem)
+    options = {**{name: value for name, value in chosen.options.items() if name in allowed}, **options}
+    grid = options.get("grid", "uniform")
+    taken = grids.TAKES.get(grid) if isinstance(grid, str) else None
+    out = {"h", "N", "rho"} - (taken or set())
+    if taken is None:  # the nodes are given, the ends of the range with them
+        out |= {"delta", "T", "sigma_min", "sigma_max"}
+    for one, other in (*ALIASES.items(), ("h", "N")):
+        out |= {x for x, y in ((one, other), (other, one)) if y in numbers}
+    kept = {name: value for name, value in chosen.parameters.items() if accepts(theorem, name) and name not in out}
+    return {**kept, **numbers}, options
 
 
-def _shown(numbers: Mapping[str, Any]) -> dict[str, Any]:
-    shown: dict[str, Any] = {}
-    for name, value in numbers.items():
-        if name == "t_star" and _t_star(value) == "delta":
-            shown[name] = "delta"
-        else:
-            shown[name] = [text_of(x) for x in _items(value)] if _is_list(value) else text_of(value)
-    return shown
-
-
-_SIGMA_LIMITS = (Fraction(1, 10**150), Fraction(10**150))
+_SIGMA_LIMITS = (Fraction(1, 10**150), Fraction(10**150))  # their squares are within the range of exact input
 
 
 def _time(name: str, sigma: Fraction) -> Value:
@@ -316,7 +219,7 @@ def _time(name: str, sigma: Fraction) -> Value:
     return time_from_sigma(sigma)
 
 
-def _convert_aliases(values: dict[str, Value], lists: dict[str, tuple[Value, ...]]) -> None:
+def _convert_aliases(values: Values, lists: Lists) -> None:
     """Times from noise levels; ``times`` and ``weights`` become lists even with one entry."""
     for name in ("times", "sigmas", "weights"):
         if name in values:
@@ -330,7 +233,7 @@ def _convert_aliases(values: dict[str, Value], lists: dict[str, tuple[Value, ...
             lists[name] = tuple(_time(alias, x) for x in lists[alias])
 
 
-def _read_grid(given: Any, clock: Clock, values: dict[str, Value]) -> Grid | str | None:
+def _read_grid(given: Any, clock: Clock, values: Values) -> Grid | str | None:
     """A grid whose nodes are known (delta and T are then set), a kind still to be built, or None."""
     if given is None:
         return None
@@ -340,11 +243,9 @@ def _read_grid(given: Any, clock: Clock, values: dict[str, Value]) -> Grid | str
         grid = given
     elif not isinstance(given, Iterable):
         raise InputError(f"grid must be a kind of grid or a list of nodes, got {given!r}")
-    elif clock.name == "ve":
-        grid = Grid.from_noise_levels(list(given))
     else:
-        grid = Grid.from_times(list(given))
-    if grid.kind not in ("times", "noise-levels"):
+        grid = (Grid.from_noise_levels if clock.name == "ve" else Grid.from_times)(list(given))
+    if grid.kind not in grids.LISTED:
         raise InputError(f"give the kind of a regular grid as text, grid={grid.kind!r}")
     ends = [x if grid.kind == "times" else time_from_sigma(x) for x in (grid.values[0], grid.values[-1])]
     for name, node, place in zip(("delta", "T"), ends, ("first", "last"), strict=True):
@@ -354,75 +255,50 @@ def _read_grid(given: Any, clock: Clock, values: dict[str, Value]) -> Grid | str
     return grid
 
 
-def _defaults(
-    theorem: Theorem, values: dict[str, Value], lists: dict[str, tuple[Value, ...]], numbers: Mapping[str, Any]
-) -> None:
-    names = {*required(theorem), *optional(theorem)}
-    if "t" in required(theorem) and "t" not in values and "T" in values:
+def _defaults(theorem: Theorem, values: Values, lists: Lists, star: Any) -> None:
+    """Fill in what follows from what was given."""
+    needed, possible = required(theorem), optional(theorem)
+    if "t" in needed and "t" not in values and "T" in values:
         values["t"] = values["T"]
-    if "T" in optional(theorem) and "T" not in values and "t" in values:
+    if "T" in possible and "T" not in values and "t" in values:
         values["T"] = values["t"]
-    if "tau" in names and "tau" not in values and not theorem.uses_profile:
-        values["tau"] = Fraction(0)
+    if "tau" in (*needed, *possible) and not theorem.uses_profile:
+        values.setdefault("tau", Fraction(0))
     if "weights" in lists:
         count = Fraction(len(lists["weights"]))
-        if values.get("n_atoms", count) != count:
+        if values.setdefault("n_atoms", count) != count:
             raise DomainError(f"n_atoms is {values['n_atoms']}, but {count} weights were given")
-        values["n_atoms"] = count
     if "times" in lists:
         if "t_hat" in values:
             raise InputError("give times (one for each evaluation after the first) or t_hat, not both")
         evaluations = Fraction(len(lists["times"]) + 1)
-        if values.get("k", evaluations) != evaluations:
+        if values.setdefault("k", evaluations) != evaluations:
             raise InputError(f"k is {values['k']}, but times has {evaluations - 1} entries (k - 1 are needed)")
-        values["k"] = evaluations
     if theorem.uses_profile and "delta" in values:
-        star = _t_star(numbers.get("t_star", "0"))
-        if star == "delta":
-            values["t_star"] = values["delta"]
-        else:
-            value = exact("t_star", star)
-            if value != 0 and sign(difference(value, values["delta"])) != 0:
-                raise DomainError(f"t_star must be 0 or delta, got {star}")
-            values["t_star"] = value
+        time = values["delta"] if is_delta(star) else exact("t_star", star)
+        if time not in (0, values["delta"]) and sign(difference(time, values["delta"])) != 0:
+            raise DomainError(f"t_star must be 0 or delta, got {star}")
+        values["t_star"] = time
 
 
-def _check_missing(
-    theorem: Theorem,
-    values: Mapping[str, Value],
-    lists: Mapping[str, Any],
-    grid: Grid | str | None,
-    options: Mapping[str, Any],
-) -> None:
-    if theorem.kind == "order" and "C" not in values:
+def _check_missing(theorem: Theorem, present: Collection[str], values: Values, has_grid: bool) -> None:
+    """Raise MissingParameterError with everything that is missing."""
+    if theorem.kind == "order" and "C" not in present:
         raise DomainError(f"{theorem.id} is an order-form statement with an unspecified constant: give C to evaluate it")
+    replaced = {"h"} if theorem.uses_profile and (has_grid or "N" in present) else set()
+    if values.get("k") == 1 or "times" in present:
+        replaced.add("t_hat")
     missing = []
     for name in required(theorem):
-        if name in values or name in lists:
-            continue
-        if name == "h" and theorem.uses_profile and (grid is not None or "N" in values):
-            continue
-        if name == "t_hat" and (values.get("k") == 1 or "times" in lists):
-            continue
-        alias = next((x for x, y in ALIASES.items() if y == name), None)
-        others = ([alias] if alias else []) + (["times"] if name == "t_hat" else [])
-        missing.append(f"{name} (or {' or '.join(others)})" if others else name)
+        if name not in present and name not in replaced:
+            others = [alias for alias, y in ALIASES.items() if y == name] + (["times"] if name == "t_hat" else [])
+            missing.append(f"{name} (or {' or '.join(others)})" if others else name)
     if missing:
-        hint = ""
-        if "h" in missing and theorem.uses_profile:
-            hint = "; h may be replaced by a grid"
+        hint = "; h may be replaced by a grid" if "h" in missing and theorem.uses_profile else ""
         raise MissingParameterError(f"{theorem.id} needs {', '.join(missing)}{hint}")
 
 
-def _cross_checks(
-    values: Mapping[str, Value], lists: Mapping[str, tuple[Value, ...]], clock: Clock, own: Collection[str]
-) -> None:
-    law.check(values, lists.get("weights", ()), ve=clock.name == "ve", own=own)
-    if values.get("k", Fraction(1)) > MAX_EVALUATIONS:
-        raise DomainError(f"k must be at most {MAX_EVALUATIONS}, got {values['k']}")
-
-
-def _build_grid(theorem: Theorem, grid: Grid | str | None, values: dict[str, Value], teacher: Teacher) -> Grid | None:
+def _build_grid(theorem: Theorem, grid: Grid | str | None, values: Values, teacher: Teacher) -> Grid | None:
     if not theorem.uses_profile:
         return None
     if grid is None:
@@ -435,15 +311,15 @@ def _build_grid(theorem: Theorem, grid: Grid | str | None, values: dict[str, Val
         if "h" in values:
             raise InputError("give h or N, not both")
         grid = "uniform"
-    given = frozenset(values)
     kind = grid if isinstance(grid, str) else grid.kind
-    grids.require(kind, given)
+    grids.require(kind, frozenset(values))
     if isinstance(grid, Grid):
         return grid
-    if sign(difference(values["T"], values["delta"])) <= 0:
+    width = difference(values["T"], values["delta"])
+    if sign(width) <= 0:
         raise DomainError(f"delta must be below T, got {_interval(values)}")
-    if "h" in values and sign(difference(difference(values["T"], values["delta"]), values["h"])) < 0:
-        most, step = apart(rational_near(difference(values["T"], values["delta"])), rational_near(values["h"]))
+    if "h" in values and sign(difference(width, values["h"])) < 0:
+        most, step = apart(rational_near(width), rational_near(values["h"]))
         raise DomainError(f"h must be at most T - delta = {most}, got h = {step} with {_interval(values)}")
     low, high = rational_near(values["delta"]), rational_near(values["T"])
     if kind == "edm":
@@ -455,7 +331,7 @@ def _build_grid(theorem: Theorem, grid: Grid | str | None, values: dict[str, Val
     return Grid(kind, int(values["N"]))
 
 
-def _check_horizon(values: Mapping[str, Value], grid: Grid | None, clock: Clock) -> None:
+def _check_horizon(values: Values, grid: Grid | None, clock: Clock) -> None:
     """On a grid and in the variance-exploding clock noise levels are computed, whose squares must stay finite."""
     if grid is None and clock.name == "ou":
         return
@@ -465,16 +341,16 @@ def _check_horizon(values: Mapping[str, Value], grid: Grid | None, clock: Clock)
             raise DomainError(f"{name} must be at most {LONGEST_HORIZON} {where}, got {float(rational_near(values[name])):g}")
 
 
-def _put_at_end(values: dict[str, Value], lists: dict[str, tuple[Value, ...]]) -> None:
+def _put_at_end(values: Values, lists: Lists) -> None:
     """A time that agrees with the last node T of a grid to a relative 1e-9 is T (the others are put at their nodes later)."""
     end = values.get("T")
     if end is None:
         return
+    last = float(rational_near(end))
 
     def exactly(time: Value) -> Value:
         return end if abs(float(rational_near(time)) - last) <= SAME_TIME * last else time
 
-    last = float(rational_near(end))
     for name in ("t", "t_hat"):
         if name in values:
             values[name] = exactly(values[name])
@@ -483,11 +359,11 @@ def _put_at_end(values: dict[str, Value], lists: dict[str, tuple[Value, ...]]) -
         lists["times"] = tuple(known[x] for x in lists["times"])
 
 
-def _interval(values: Mapping[str, Value]) -> str:
+def _interval(values: Values) -> str:
     return assumptions.readable({name: values[name] for name in ("delta", "T")}, values)
 
 
-def _check_per_step(theorem: Theorem, lists: Mapping[str, tuple[Value, ...]], grid: Grid | None) -> None:
+def _check_per_step(theorem: Theorem, lists: Lists, grid: Grid | None) -> None:
     if "eps_sc" in lists and any(TABLE["eps_sc"].symbol in visible_symbols(x.expression) for x in theorem.sources):
         raise InputError(f"{theorem.id} takes one eps_sc, which holds at delta too; got a list")
     for name in ("L_f", "eps_sc", "eps_cm"):
@@ -498,32 +374,31 @@ def _check_per_step(theorem: Theorem, lists: Mapping[str, tuple[Value, ...]], gr
                 raise InputError(f"{name} has {len(lists[name])} values, but the grid has N = {grid.N} steps")
 
 
-def _choose_profiles(
-    asked: Any, teacher: Teacher, values: Mapping[str, Value], lists: Mapping[str, Any]
-) -> tuple[str, tuple[tuple[Profile, tuple[Rule, ...]], ...]]:
-    given = frozenset(values) | frozenset(lists)
-    tau_positive = values.get("tau", 0) > 0
-    if asked == "auto":
-        wanted = [p for p in PROFILES.values() if unavailable(p, teacher.name, given, tau_positive) is None]
+def _choose_profiles(asked: Any, teacher: Teacher, values: Values, lists: Lists) -> tuple[str, tuple[Entry, ...]]:
+    """``auto`` or the name of the one profile, and the profiles to choose from."""
+    given, tau_positive = frozenset(values) | frozenset(lists), values.get("tau", 0) > 0
+
+    def obstacle(p: Profile) -> str | None:
+        return unavailable(p, teacher.name, given, tau_positive)
+
+    if not isinstance(asked, str | Profile | Sequence):
+        raise InputError(f"profile must be a name, a Profile or a list of them, got {asked!r}")
+    names = [asked] if isinstance(asked, str | Profile) else list(asked)
+    one = isinstance(asked, str | Profile)
+    if one and asked == "auto":
+        wanted = [p for p in PROFILES.values() if obstacle(p) is None]
         if not wanted:
             raise InputError(f"no profile is available for the {teacher.name} teacher with the given parameters")
-        name = "auto"
-    elif not isinstance(asked, str | Profile | Sequence):
-        raise InputError(f"profile must be a name, a Profile or a list of them, got {asked!r}")
-    elif isinstance(asked, str | Profile):
-        wanted = [profile(asked) if isinstance(asked, str) else asked]
-        name = wanted[0].name
     else:
-        if "auto" in [x for x in asked if isinstance(x, str)]:
+        if not one and "auto" in [x for x in names if isinstance(x, str)]:
             raise InputError("profile 'auto' stands for the best of all that apply; give it alone, not in a list")
-        wanted = [x if isinstance(x, Profile) else profile(x) for x in asked]
-        if not wanted:
+        if not names:
             raise InputError("profile is an empty list")
-        wanted = list(dict.fromkeys(wanted))  # the same one twice is that one
+        found = (x if isinstance(x, Profile) else profile(x) for x in names)
+        wanted = list(dict.fromkeys(found))  # the same one twice is that one
         checked_distinct("the profiles to choose from", (p.name for p in wanted))
-        name = "auto"
     for p in wanted:
-        reason = unavailable(p, teacher.name, given, tau_positive)
-        if reason:
+        if (reason := obstacle(p)) is not None:
             raise InputError(reason)
+    name = wanted[0].name if one and asked != "auto" else "auto"
     return name, tuple((p, specialised(p, teacher.name, given)) for p in wanted)

@@ -11,11 +11,22 @@ import sympy
 from cmbound.reports.cells import Cell, dollars, math, mixed
 from cmbound.reports.report import Body, Report
 from cmbound.reports.table import Table
-from cmbound.theory.formulas import closed_terms, latex, latex_statement, on_a_grid, optional_rows, required_rows, statement_parts
+from cmbound.reports.words import joined, prose, symbol
+from cmbound.theory.formulas import (
+    closed_terms,
+    latex,
+    latex_statement,
+    on_a_grid,
+    one_profile,
+    optional_rows,
+    required_rows,
+    statement_parts,
+)
 from cmbound.theory.functions import Named, plain, v
 from cmbound.theory.notation import SIGNS
-from cmbound.theory.profiles import PROFILES, Profile
-from cmbound.theory.records import Assumption, Theorem
+from cmbound.theory.profiles import PROFILES
+from cmbound.theory.records import Theorem
+from cmbound.theory.rules import Profile
 from cmbound.theory.variants import PLACEHOLDERS, TEACHERS, Placeholder
 
 
@@ -61,17 +72,13 @@ def _signs(text: str, expr: Any) -> list[dict[str, str]]:
     return found
 
 
-def _profile_assumptions(profile: str | Profile | None) -> tuple[Assumption, ...]:
-    if isinstance(profile, Profile):
-        return profile.assumptions
-    return PROFILES[profile].assumptions if profile is not None and profile in PROFILES else ()
-
-
 def statement_data(theorem: Theorem, **options: Any) -> dict[str, Any]:
     """A statement with everything known about it (options as for :meth:`~cmbound.evaluation.statement.Statement.formula`)."""
     terms = closed_terms(theorem, **options)
     left, right = statement_parts(theorem, **options)
     expression = sympy.Add(*(x.expression for x in terms))
+    profile = one_profile(options.get("profile"))
+    assumptions = (*theorem.assumptions, *(() if profile is None else profile.assumptions))
     data: dict[str, Any] = {
         "id": theorem.id,
         "title": theorem.title,
@@ -89,7 +96,7 @@ def statement_data(theorem: Theorem, **options: Any) -> dict[str, Any]:
         "optional_parameters": [_row(x) for x in optional_rows(theorem)],
         "assumptions": [
             {"id": x.id, "text": x.text, "predicate": None if x.predicate is None else str(x.predicate)}
-            for x in {(x.id, x.text): x for x in (*theorem.assumptions, *_profile_assumptions(options.get("profile")))}.values()
+            for x in {(x.id, x.text): x for x in assumptions}.values()
         ],
         "reference": {"key": theorem.reference.key, "place": theorem.reference.place},
         "provenance": theorem.provenance,
@@ -106,18 +113,11 @@ def statement_data(theorem: Theorem, **options: Any) -> dict[str, Any]:
             {"name": p.name, "title": p.title, "teachers": {t: sorted(p.parameters(t)) for t in p.rules}}
             for p in PROFILES.values()
         ]
-        data["on_a_grid"] = (
-            {
-                name: {
-                    x.name: latex(on_a_grid(x.expression, teacher, None))
-                    for x in theorem.sources
-                    if x.expression.has(Placeholder)
-                }
-                for name, teacher in TEACHERS.items()
-            }
-            if not theorem.recursion
-            else {}
-        )
+        summed = [] if theorem.recursion else [x for x in theorem.sources if x.expression.has(Placeholder)]
+        data["on_a_grid"] = {
+            name: {x.name: latex(on_a_grid(x.expression, teacher, None)) for x in summed}
+            for name, teacher in (TEACHERS.items() if summed else ())
+        }
     return data
 
 
@@ -141,19 +141,17 @@ def statement_report(theorem: Theorem, **options: Any) -> Report:
 def _statement_page(data: dict[str, Any]) -> Body:
     """One statement with its terms, definitions, assumptions, source and derivation."""
     page = Body()
-    page.line(f"{data['id']}: {data['title']}")
+    page.line(mixed(f"{data['id']}: ", prose(data["title"])))
     page.line(f"{data['kind']} form, {data['status']}; {data['reference']['key']}, {data['reference']['place']}")
     page.line(f"known: {data['known']}; clock: {data['clock']}")
-    page.line(f"provenance: {data['provenance']}", 0)
+    page.line(f"provenance: {data['provenance']}")
     page.line()
     sign = "<~" if data["kind"] == "order" else "<="
-    page.line(f"{data['quantity']} {sign} {'sum of' if data['evaluable'] else '? (not known in full: it cannot be evaluated)'}")
+    left = math(data["latex_lines"][0], f"{data['quantity']} {sign}")
+    page.line(mixed(left, " sum of" if data["evaluable"] else " ? (not known in full: it cannot be evaluated)"))
     for term in data["terms"]:
-        page.line(f"{term['name']}: {term['expression']}", 2)
-    if data["where"]:
-        page.line("where")
-        for row in data["where"]:
-            page.line(f"{row['name']} = {row['definition']}", 2)
+        page.line(mixed(f"{term['name']}: ", math(term["latex"], term["expression"])), 2)
+    _say_where(page, data)
     if "t_switch" in data["expression"]:
         page.line("t_switch: any time between delta and the end; an evaluation takes the best one", 2)
     if "profiles" in data:
@@ -164,12 +162,13 @@ def _statement_page(data: dict[str, Any]) -> Body:
             page.line(f"{row['name']} ({row['title']}): {needs}", 2)
     if data["complexity"] is not None:
         found = data["complexity"]
-        page.line(f"steps for accuracy eps in {found['metric']}, constants and logarithms left out: {found['steps']}", 0)
+        about = ("steps for accuracy ", symbol("eps"), " in ", prose(found["metric"]))
+        page.line(mixed(*about, ", constants and logarithms left out: ", math(found["latex"], found["steps"])))
     if data["parameters"]:
         page.line()
         page.line("parameters")
     for row in data["parameters"]:
-        page.line(f"{row['name']}: {row['meaning']}; {row['domain']}", 2)
+        page.line(mixed(symbol(row["name"]), ": ", prose(row["meaning"]), f"; {row['domain']}"), 2)
     if data["optional_parameters"]:
         page.line("optional: " + ", ".join(row["name"] for row in data["optional_parameters"]))
     if data["aliases"]:
@@ -177,13 +176,22 @@ def _statement_page(data: dict[str, Any]) -> Body:
     page.line()
     page.line("assumptions")
     for row in data["assumptions"]:
-        page.line(f"[{'checked' if row['predicate'] else 'assumed'}] {row['id']}: {row['text']}", 2)
+        page.line(mixed(f"[{'checked' if row['predicate'] else 'assumed'}] {row['id']}: ", prose(row["text"])), 2)
     page.line()
     page.line(f"derivation: {data['derivation']}")
     page.line("rests on: " + (", ".join(data["rests_on"]) or "no other statement"))
     page.line()
     page.line(f"LaTeX: {data['latex']}")
     return page
+
+
+def _say_where(page: Body, data: dict[str, Any]) -> None:
+    """What the named functions are."""
+    if data["where"]:
+        page.line("where")
+    for row in data["where"]:
+        text = f"{row['name']} = {row['definition']}"
+        page.line(math(row["latex"], text) if row["latex"] else text, 2)
 
 
 def _statement_document(data: dict[str, Any]) -> Body:
@@ -193,18 +201,14 @@ def _statement_document(data: dict[str, Any]) -> Body:
     document.table(Table(("term", "expression"), terms, "ll"))
     where = [x["latex"] for x in data["where"] if x["latex"]]
     if where:
-        document.line(mixed(Cell("Where "), *_listed([math(x) for x in where], ", "), Cell(".")))
+        document.line(mixed("Where ", joined(map(math, where), ", "), "."))
     if data["signs"]:
         signs = [dollars(f"${x['latex']}$: {x['meaning']}") for x in data["signs"]]
-        document.line(mixed(Cell("Signs: "), *_listed(signs, "; "), Cell(".")))
+        document.line(mixed("Signs: ", joined(signs), "."))
     for x in data["assumptions"]:
         document.line(f"assumption {x['id']}: {x['text']}")
     document.line(f"derivation: {data['derivation']}")
     return document
-
-
-def _listed(cells: Iterable[Cell], sign: str) -> list[Cell]:
-    return [x for cell in cells for x in (Cell(sign), cell)][1:]
 
 
 def profile_data(profile: Profile) -> dict[str, Any]:
@@ -251,19 +255,16 @@ def _profile_page(data: dict[str, Any]) -> Body:
     for teacher, row in data["teachers"].items():
         page.line(f"{teacher}, needs {', '.join(row['parameters'])}", 2)
         labels = ("",) if len(row["bounds"]) == 1 else ("up to some node: ", "after it: ")
-        for label, bound in zip(labels, row["bounds"], strict=True):
-            page.line(label + bound, 4)
-    if data["where"]:
-        page.line("where")
-        for row in data["where"]:
-            page.line(f"{row['name']} = {row['definition']}", 2)
+        for label, bound, shown in zip(labels, row["bounds"], row["latex"], strict=True):
+            page.line(mixed(label, math(shown, bound)), 4)
+    _say_where(page, data)
     if data["acceleration"]:
         page.line()
         page.line(f"from the bound on the score acceleration A(t) = {data['acceleration']}")
     page.line()
     page.line("assumptions")
     for row in data["assumptions"]:
-        page.line(f"{row['id']}: {row['text']}", 2)
+        page.line(mixed(f"{row['id']}: ", prose(row["text"])), 2)
     page.line(f"derivation: {data['derivation']}")
     return page
 

@@ -8,7 +8,9 @@ from functools import cache
 from typing import Any
 
 from cmbound.catalogue import catalogue
+from cmbound.errors import InputError, UnknownNameError
 from cmbound.evaluation.arrays import approximate
+from cmbound.evaluation.defining import defined
 from cmbound.evaluation.expressions import bound, derivative, function, substituted_by_name, terms_by_name
 from cmbound.evaluation.point import evaluate
 from cmbound.evaluation.records import Approximation, Evaluation
@@ -27,6 +29,31 @@ class Statement(Result, Theorem):
         """The theorem as a statement."""
         return theorem if isinstance(theorem, cls) else cls(**{x.name: getattr(theorem, x.name) for x in fields(theorem)})
 
+    @classmethod
+    def define(cls, id: str, terms: Mapping[str, Any], **options: Any) -> Statement:
+        """A statement of your own, which everything that takes an id takes too.
+
+        Args:
+            id: its name.
+            terms: the named terms of the bound: SymPy expressions (parameters by name or from :func:`cmbound.symbol`), numbers,
+                or texts such as ``"L_f*eps_sc*(T - delta)"``, whose decimals are exact.
+            options: ``title``, ``metric`` (default W2), ``kind`` (``explicit``, ``order`` with the constant C, ``exact``),
+                ``quantity`` and ``quantity_latex`` (the left-hand side), ``assumptions`` (texts, inequalities that each
+                evaluation checks, or :class:`~cmbound.Assumption`), ``reference`` (``"key, place"``), ``derivation``,
+                ``rests_on``, ``free`` (parameters an evaluation may choose), ``experiment`` (what
+                :func:`cmbound.check` simulates), ``remark``, ``complexity``.
+
+        Raises:
+            InputError: a term is no exact expression that can be computed. UnknownNameError: an unknown symbol.
+
+        >>> import cmbound
+        >>> kap = cmbound.symbol("kap", domain=">= 0", meaning="curvature of the data manifold")
+        >>> mine = cmbound.Statement.define("mine", {"score": "L_f*eps_sc*(T - delta)", "curvature": kap**2})
+        >>> float(mine.evaluate(L_f=2, eps_sc="0.01", T=4, delta="0.5", kap="1/2"))
+        0.32
+        """
+        return cls.of(defined(id, terms, **options))
+
     def __repr__(self) -> str:
         return Theorem.__repr__(self)
 
@@ -38,7 +65,7 @@ class Statement(Result, Theorem):
         """The named terms as closed expressions.
 
         Args:
-            options: ``profile`` (a name or a :class:`~cmbound.theory.profiles.Profile`; without one the sum of local
+            options: ``profile`` (a name or a :class:`~cmbound.theory.rules.Profile`; without one the sum of local
                 teacher errors stays a function E_h), ``teacher``, ``to``, ``start``, ``clock`` as in
                 :meth:`evaluate`.
 
@@ -191,12 +218,30 @@ class Statement(Result, Theorem):
 
 @cache
 def _statements() -> dict[str, Statement]:
+    """The statements by id; those of a user are added."""
     return {x.id: Statement.of(x) for x in catalogue.theorems()}
 
 
 def statements() -> tuple[Statement, ...]:
-    """All statements of the catalogue, in order."""
+    """All statements of the catalogue, in order, and after them those that were registered."""
     return tuple(_statements().values())
+
+
+def register(statement: Theorem) -> Statement:
+    """Let a statement of one's own be found by its id.
+
+    Raises:
+        InputError: the id is that of another statement.
+
+    >>> import cmbound
+    >>> mine = cmbound.register(cmbound.Statement.define("my-bound", {"score": "L_f*eps_sc"}))
+    >>> cmbound.theorem("my-bound") == mine
+    True
+    """
+    found = Statement.of(statement)
+    if _statements().setdefault(found.id, found) != found:
+        raise InputError(f"there is another statement {found.id!r}: take another id")
+    return found
 
 
 def theorem(id: str | Theorem) -> Statement:
@@ -211,4 +256,6 @@ def theorem(id: str | Theorem) -> Statement:
     """
     if isinstance(id, Theorem):
         return Statement.of(id)
-    return _statements()[catalogue.known(id)]
+    if id not in _statements():
+        raise UnknownNameError("statement", id, _statements())
+    return _statements()[id]

@@ -24,7 +24,7 @@ from cmbound.theory.formulas import convert
 from cmbound.theory.functions import plain
 from cmbound.theory.grids import FORMULAS, j, two_stage_nodes
 from cmbound.theory.notation import H_2, TABLE, L_f, L_s, T, a, b, delta, eps_cm, eps_sc, h, nu, q, t_hat, t_prev
-from cmbound.theory.profiles import Rule
+from cmbound.theory.rules import Rule
 
 FLOATS = Floats()
 
@@ -67,27 +67,21 @@ def _weights(setting: Setting) -> dict[Any, Any]:
 
 @dataclass
 class Steps:
-    """The steps of a grid in one arithmetic: ends, sizes, weights and errors, OU clock, from delta upwards."""
+    """The steps of a grid in one arithmetic, OU clock, from delta upwards.
+
+    Attributes:
+        nodes: t_0, ..., t_N.
+        rows: beginnings, ends, sizes, and the constants at each step, by symbol.
+        weight: what the local error of each step is multiplied with.
+    """
 
     nodes: Any
-    a: Any
-    b: Any
-    h: Any
-    L_f: Any
-    eps_sc: Any
-    eps_cm: Any
+    rows: dict[Any, Any]
     weight: Any
 
     def columns(self, start: int, end: int) -> dict[Any, Any]:
         """The steps number start to end - 1, by symbol."""
-        return {
-            a: self.a[start:end],
-            b: self.b[start:end],
-            h: self.h[start:end],
-            L_f: self.L_f[start:end],
-            eps_sc: self.eps_sc[start:end],
-            eps_cm: self.eps_cm[start:end],
-        }
+        return {symbol: column[start:end] for symbol, column in self.rows.items()}
 
 
 def nodes(setting: Setting, backend: Backend) -> Any:
@@ -103,56 +97,33 @@ def nodes(setting: Setting, backend: Backend) -> Any:
         sigma = TABLE["sigma"].symbol
         return backend.each(grids.time_of(sigma), {sigma: backend.column(grid.values)}, {})
     if grid.kind == "two-stage":
-        inner = two_stage_nodes(grid, low, high, backend.number(values["h"]))
-        return np.array(inner) if isinstance(backend, Floats) else inner
+        return backend.joined(two_stage_nodes(grid, low, high, backend.number(values["h"])))
     fixed = {delta: low, T: high, TABLE["N"].symbol: backend.number(Fraction(grid.N))}
     if "rho" in values:
         fixed[TABLE["rho"].symbol] = backend.number(values["rho"])
     inner = backend.each(FORMULAS[grid.kind], {j: backend.column([Fraction(i) for i in range(grid.N + 1)])}, fixed)
-    inner = list(inner)
-    inner[0], inner[-1] = low, high
-    return np.array(inner) if isinstance(backend, Floats) else inner
-
-
-def two_stage_exact(setting: Setting) -> list[Any]:
-    """The nodes of a two-stage grid as exact numbers."""
-    values, grid = setting.values, setting.grid
-    assert grid is not None
-    ends = [values["delta"], values["T"], values["h"]]
-    if not all(isinstance(x, Fraction) for x in ends):
-        ends = [as_expr(x) for x in ends]
-    return two_stage_nodes(grid, *ends)
+    return backend.joined([low, *inner[1:-1], high])
 
 
 def steps(setting: Setting, backend: Backend, fixed: dict[Any, Any]) -> Steps:
     """The steps of the setting's grid."""
     assert setting.grid is not None
-    ts = nodes(setting, backend)
-    low, high, size = ts[:-1], ts[1:], setting.grid.N
-    with np.errstate(invalid="ignore"):
-        width = high - low if isinstance(backend, Floats) else [y - x for x, y in zip(low, high, strict=True)]
-    if any(not x > 0 for x in width):
+    ts, size, clock = nodes(setting, backend), setting.grid.N, setting.clock
+    rows = {a: ts[:-1], b: ts[1:]}
+    rows[h] = backend.each(b - a, rows, {})
+    if any(not x > 0 for x in rows[h]):
         raise DomainError("the nodes of the grid do not increase at this precision: too many steps, or an extreme rho")
-
-    def per_step(name: str, shift: int) -> Any:
-        if name in setting.lists:
-            given = list(setting.lists[name])
-            return backend.column([Fraction(1), *given[:-1]] if shift else given)
-        return backend.column([setting.values[name]] * size)
-
-    given = {L_f: per_step("L_f", 1), eps_sc: per_step("eps_sc", 0), eps_cm: per_step("eps_cm", 0)}
-    time = {L_f: low, eps_sc: high, eps_cm: low}
-    converted = {
-        symbol: backend.each(convert(symbol, setting.clock, a, a), {symbol: column, a: time[symbol]}, fixed)
-        for symbol, column in given.items()
-    }
-    if setting.clock.name == "ve" and "L_f" in setting.lists:
-        first = list(converted[L_f])
-        first[0] = backend.number(Fraction(1))
-        converted[L_f] = np.array(first) if isinstance(backend, Floats) else first
-    factor = backend.each(setting.teacher.weight, {a: low}, {})
-    weight = backend.product(converted[L_f], factor)
-    return Steps(ts, low, high, width, converted[L_f], converted[eps_sc], converted[eps_cm], weight)
+    for symbol, time in ((L_f, rows[a]), (eps_sc, rows[b]), (eps_cm, rows[a])):
+        given = setting.lists.get(symbol.name)
+        if given is None:
+            given = (setting.values[symbol.name],) * size
+        elif symbol == L_f:
+            given = (Fraction(1), *given[:-1])  # that at delta is known, and one at T enters no step
+        rows[symbol] = backend.each(convert(symbol, clock, a, a), {symbol: backend.column(given), a: time}, fixed)
+    if clock.name == "ve" and "L_f" in setting.lists:
+        rows[L_f] = backend.joined([backend.number(Fraction(1)), *rows[L_f][1:]])
+    weight = backend.product(rows[L_f], backend.each(setting.teacher.weight, {a: rows[a]}, {}))
+    return Steps(ts, rows, weight)
 
 
 # --- sums -----------------------------------------------------------------------------------------------------------
@@ -215,24 +186,21 @@ class Sums:
 
     def lipschitz(self, end: Any) -> Any:
         """L_f at a time."""
-        setting, backend = self.setting, self.backend
-        if "L_f" in setting.lists:
-            given = backend.number(setting.lists["L_f"][node_index(setting, end) - 1])
-            values = {**self.fixed, L_f: given, a: backend.number(end)}
-        else:
-            values = {**self.fixed, a: backend.number(end)}
-        return backend.value(convert(L_f, setting.clock, a, a), values)
+        values = {**self.fixed, a: self.backend.number(end)}
+        if "L_f" in self.setting.lists:
+            values[L_f] = self.backend.number(self.setting.lists["L_f"][node_index(self.setting, end) - 1])
+        return self.backend.value(convert(L_f, self.setting.clock, a, a), values)
 
     def consistency(self, end: Any) -> Any:
         """Sum of the consistency errors up to a time."""
-        if self.grid_steps is None:
-            return self.backend.value(self.setting.consistency, self.at(end))
-        rows = self.grid_steps.columns(0, node_index(self.setting, end))
-        return self.backend.total(self.backend.each(self.setting.consistency, rows, self.fixed))
+        return self._summed(self.setting.consistency, end)
 
     def score(self, end: Any) -> Any:
         """Sum of what the score errors do up to a time."""
-        expr = L_f * self.setting.teacher.score
+        return self._summed(L_f * self.setting.teacher.score, end)
+
+    def _summed(self, expr: Any, end: Any) -> Any:
+        """The sum over the steps up to a time of an expression in what a step has."""
         if self.grid_steps is None:
             return self.backend.value(expr, self.at(end))
         rows = self.grid_steps.columns(0, node_index(self.setting, end))
@@ -240,8 +208,8 @@ class Sums:
 
     def local(self, pieces: Sequence[Piece], end: Any) -> Any:
         """Sum over the pieces of a path of the bounds on the local teacher errors."""
-        values = [self._closed_piece(p, end) if self.grid_steps is None else self._grid_piece(p, end) for p in pieces]
-        return self.backend.total(values if not isinstance(self.backend, Floats) else np.array(values))
+        piece = self._closed_piece if self.grid_steps is None else self._grid_piece
+        return self.backend.total([piece(x, end) for x in pieces])
 
     def _closed_piece(self, piece: Piece, end: Any) -> Any:
         backend, values = self.backend, self.at(end)
@@ -275,7 +243,8 @@ def node(setting: Setting, index: int) -> Value:
     if grid.kind == "times":
         return grid.values[index]
     if grid.kind == "two-stage":
-        return two_stage_exact(setting)[index]
+        ends = [values["delta"], values["T"], values["h"]]
+        return two_stage_nodes(grid, *(ends if all(isinstance(x, Fraction) for x in ends) else map(as_expr, ends)))[index]
     if grid.kind == "noise-levels":
         formula, numbers = grids.time_of(TABLE["sigma"].symbol), {"sigma": grid.values[index]}
     else:

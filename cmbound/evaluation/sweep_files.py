@@ -13,38 +13,33 @@ from typing import IO, Any
 import numpy as np
 
 from cmbound.evaluation.sweeps import Chunk, Sweep
+from cmbound.files import csv_text
+from cmbound.numbers import in_full
 
 DOMINATING = "dominating"
 
 
 def _columns(chunk: Chunk) -> dict[str, Any]:
-    return {**chunk.parameters, **chunk.terms, "total": chunk.total}
-
-
-def _rows(chunk: Chunk) -> Iterator[list[str]]:
-    """Every number in full, in plain notation, and the name of the dominating term."""
-    columns = [[repr(float(x)).removesuffix(".0") for x in column] for column in _columns(chunk).values()]
-    for *numbers, name in zip(*columns, chunk.dominating, strict=True):
-        yield [*numbers, name]
+    """The numbers as lists, and the name of the dominating term."""
+    return {**{name: x.tolist() for name, x in chunk.columns.items()}, DOMINATING: chunk.dominating}
 
 
 def csv_lines(parts: Iterable[Chunk]) -> Iterator[str]:
     """RFC 4180 with a header line, a piece of text for each chunk."""
     for i, chunk in enumerate(parts):
-        if not i:
-            yield ",".join([*_columns(chunk), DOMINATING]) + "\n"
-        yield "".join(",".join(row) + "\n" for row in _rows(chunk))
+        columns = _columns(chunk)
+        yield csv_text([*([columns] if not i else []), *zip(*columns.values(), strict=True)])
 
 
 def json_lines(what: Sweep, parts: Iterable[Chunk]) -> Iterator[str]:
     """One JSON object: ``theorem``, ``notes``, ``axes``, ``columns`` and ``rows``, a piece of text for each chunk."""
     axes = {name: len(x) for name, x in what.axes.items()}
-    start = f'{{"theorem": {json.dumps(what.theorem)}, "notes": {json.dumps(what.notes)}, "axes": {json.dumps(axes)}, '
+    start = f'{{"theorem": {json.dumps(what.theorem.id)}, "notes": {json.dumps(what.notes)}, "axes": {json.dumps(axes)}, '
     for i, chunk in enumerate(parts):
+        columns = _columns(chunk)
         if not i:
-            yield start
-            yield f'"columns": {json.dumps([*_columns(chunk), DOMINATING])}, "rows": [\n'
-        rows = (f"[{', '.join(row[:-1])}, {json.dumps(row[-1])}]" for row in _rows(chunk))
+            yield f'{start}"columns": {json.dumps(list(columns))}, "rows": [\n'
+        rows = (f"[{', '.join(map(in_full, x))}, {json.dumps(name)}]" for *x, name in zip(*columns.values(), strict=True))
         yield (",\n" if i else "") + ",\n".join(rows)
     yield "\n]}\n"
 
@@ -59,7 +54,7 @@ def write_npz(what: Sweep, parts: Iterable[Chunk], opened: Callable[[], Abstract
         files: dict[str, Any] = {}
         start = 0
         for chunk in parts:
-            for name, column in _columns(chunk).items():
+            for name, column in chunk.columns.items():
                 if name not in files:
                     files[name] = np.lib.format.open_memmap(
                         str(Path(folder) / f"{name}.npy"), mode="w+", dtype=np.float64, shape=(len(what),)

@@ -21,13 +21,14 @@ from cmbound.numbers import exact
 from cmbound.parallel import mapped
 from cmbound.theory.formulas import OPTIONS, accepts, unknown_parameter
 from cmbound.theory.notation import TABLE
+from cmbound.theory.records import Theorem
 
 Array = npt.NDArray[np.float64]
 
 CHUNK = 5000
 """Points evaluated at once: some seconds of work."""
-MAX_POINTS = 10**10
-MAX_AXIS = 10**7
+MAX_POINTS = 10**10  # days of work
+MAX_AXIS = 10**7  # an axis is held in memory
 _RANGE = re.compile(r"([^:]+):([^:]+):(log|linear):([0-9]+)")
 
 
@@ -36,18 +37,19 @@ class Sweep(Record):
     """What is swept: the statement, the axes in order, and everything that stays fixed.
 
     Attributes:
-        theorem: id.
+        theorem: the statement; its id becomes the statement.
         axes: name and values (n,) of every parameter that varies; the last varies fastest.
         fixed: the other parameters and the options.
     """
 
-    theorem: str
+    theorem: Any
     axes: Mapping[str, Array]
     fixed: Mapping[str, Any]
 
     def __post_init__(self) -> None:
         super().__post_init__()
         statement = find(self.theorem)
+        object.__setattr__(self, "theorem", statement)
         for name in (*self.axes, *self.fixed):
             if name not in OPTIONS and not accepts(statement, name):
                 raise unknown_parameter(statement, name)
@@ -65,7 +67,7 @@ class Sweep(Record):
     def unused(self) -> tuple[tuple[str, str], ...]:
         """The names that were given and that nothing depends on, with the reason (all profiles to choose from count)."""
         first = {name: float(x[0]) for name, x in self.axes.items()}
-        return unused(resolve(find(self.theorem), {**self.fixed, **first}))
+        return unused(resolve(self.theorem, {**self.fixed, **first}))
 
     @property
     def notes(self) -> list[str]:
@@ -89,11 +91,16 @@ class Sweep(Record):
 
 @dataclass(frozen=True, eq=False)
 class Chunk(Record):
-    """Some points of a sweep: columns by name, all of one length: parameters, terms, ``total``, and the dominating term."""
+    """Some points of a sweep: columns of one length by name, and the name of the dominating term at each point."""
 
     parameters: Mapping[str, Array]
     terms: Mapping[str, Array]
     total: Array
+
+    @property
+    def columns(self) -> dict[str, Array]:
+        """All columns by name."""
+        return {**self.parameters, **self.terms, "total": self.total}
 
     @property
     def dominating(self) -> list[str]:
@@ -127,16 +134,21 @@ def axis(name: str, text: str) -> Array | None:
     return None
 
 
-def sweep(id: str, **params: Any) -> Sweep:
+def sweep(id: str | Theorem, **params: Any) -> Sweep:
     """A sweep over everything in ``params`` that is a range, a comma-separated list or an array.
 
     Args:
-        id: the statement.
+        id: the statement, or its id.
         params: as for :meth:`Theorem.approximate`; text may be a range ``1e-4:1e-1:log:50``, a list ``2,8,32`` or
             a number; a sequence or array (n,) of numbers is an axis too.
 
     Raises:
         CmboundError: something not understood, or more than 10^10 points.
+
+    >>> import cmbound
+    >>> what = cmbound.sweep("explicit-one-step", preset="gaussian-2d", h="1e-4:1e-2:log:3")
+    >>> what.shape
+    (3,)
     """
     axes: dict[str, Array] = {}
     fixed: dict[str, Any] = {}
@@ -161,7 +173,7 @@ def _first_bad(what: Sweep, start: int, stop: int) -> int:
     while high - low > 1:
         middle = (low + high) // 2
         try:
-            find(what.theorem).approximate(**{**what.fixed, **what.columns(start, middle)})
+            what.theorem.approximate(**{**what.fixed, **what.columns(start, middle)})
             low = middle
         except DomainError:
             high = middle
@@ -171,7 +183,7 @@ def _first_bad(what: Sweep, start: int, stop: int) -> int:
 def _evaluated(what: Sweep, start: int, stop: int) -> Chunk:
     columns = what.columns(start, stop)
     try:
-        found = find(what.theorem).approximate(**{**what.fixed, **columns})
+        found = what.theorem.approximate(**{**what.fixed, **columns})
     except DomainError as error:
         place = _first_bad(what, start, stop)
         where = ", ".join(f"{name} = {x[0]:.6g}" for name, x in what.columns(place, place + 1).items())
@@ -203,23 +215,18 @@ def chunks(
     Raises:
         DomainError: a point outside the domain of the statement; the message gives its values.
     """
-    ends = range(0, len(what), size)
-    tasks = ((what, i, min(i + size, len(what))) for i in ends)
+    tasks = ((what, i, min(i + size, len(what))) for i in range(0, len(what), size))
     for chunk in mapped(_evaluated, tasks, jobs=jobs, cluster=cluster):
         if progress is not None:
             progress(len(chunk.total))
         yield chunk
 
 
-def table(what: Sweep, **options: Any) -> dict[str, Array]:
+def swept(what: Sweep, **options: Any) -> dict[str, Array]:
     """All columns of a sweep as arrays of length ``len(what)`` (parameters, terms, ``total``); options as for :func:`chunks`."""
     return joined(list(chunks(what, **options)))
 
 
 def joined(parts: Sequence[Chunk]) -> dict[str, Array]:
     """The columns of several chunks, one after the other."""
-    return {
-        **{name: np.concatenate([x.parameters[name] for x in parts]) for name in parts[0].parameters},
-        **{name: np.concatenate([x.terms[name] for x in parts]) for name in parts[0].terms},
-        "total": np.concatenate([x.total for x in parts]),
-    }
+    return {name: np.concatenate([x.columns[name] for x in parts]) for name in parts[0].columns}

@@ -12,13 +12,15 @@ from typing import Any
 
 from cmbound.evaluation.setting import Setting
 from cmbound.evaluation.sums import Piece
-from cmbound.theory.formulas import ALIASES, outer_terms
-from cmbound.theory.notation import H_2, TABLE, nu
-from cmbound.theory.profiles import PROFILES, Rule, unavailable
+from cmbound.names import CHOICES
+from cmbound.theory.formulas import ALIASES, choices, outer_terms
+from cmbound.theory.grids import TAKES
+from cmbound.theory.notation import H_2, TABLE, L_f, nu
+from cmbound.theory.profiles import PROFILES, unavailable
 from cmbound.theory.records import Term
+from cmbound.theory.rules import Profile, Rule
 from cmbound.theory.variants import ConsistencySum, LipschitzAt, LocalErrorSum, ScheduleSum, ScoreSum, visible_symbols
 
-_GRID_NUMBERS = {"uniform": {"h", "N"}, "two-stage": {"h"}, "geometric": {"N"}, "edm": {"N", "rho"}}
 _SUMS = (ConsistencySum, ScoreSum, LocalErrorSum)
 
 
@@ -29,49 +31,46 @@ def unused(setting: Setting, paths: Iterable[Iterable[Piece]] | None = None) -> 
         setting: the setting.
         paths: the paths that were chosen; without them every profile to choose from counts.
     """
-    own = set(setting.own)
-    if not own:
+    if not setting.own:
         return ()
     rules = (
         {rule for _, found in setting.profiles for rule in found}
         if paths is None
         else {piece.rule for path in paths for piece in path}
     )
-    names = own - _used(setting, rules) - {alias for alias, name in ALIASES.items() if name in _used(setting, rules)}
-    return tuple((name, _reason(setting, name)) for name in (*TABLE, *_OPTIONS) if name in names)
+    used = _used(setting, rules)
+    used |= {alias for alias, name in ALIASES.items() if name in used}
+    return tuple((name, _reason(setting, name)) for name in (*TABLE, *CHOICES) if name in setting.own and name not in used)
 
 
 def _used(setting: Setting, rules: Iterable[Rule]) -> set[str]:
-    theorem = setting.theorem
+    theorem, grid = setting.theorem, setting.grid
     terms = theorem.sources
     single = theorem.recursion and setting.values.get("k") == 1
     if single:
         terms = tuple(Term(x.name, x.expression.subs(TABLE["k"].symbol, 1)) for x in terms)
     elif theorem.recursion:
         terms = (*terms, *theorem.recursion)
-    outer = outer_terms(theorem, setting.target, setting.start, setting.clock, terms)
-    names, sums = _of_terms(outer)
+    names, sums = _of_terms(outer_terms(theorem, setting.target, setting.start, setting.clock, terms))
+    parts = {LipschitzAt: L_f, LocalErrorSum: L_f, ConsistencySum: setting.consistency, ScoreSum: L_f * setting.teacher.score}
     found = set(names) | {x for rule in rules for x in _of_rule(rule)}
-    for kind in sums:
-        found |= {LipschitzAt: {"L_f"}, LocalErrorSum: {"L_f"}}.get(kind, set())
-        if kind is ConsistencySum:
-            found |= {x.name for x in setting.consistency.free_symbols}
-        if kind is ScoreSum:
-            found |= {"L_f"} | {x.name for x in setting.teacher.score.free_symbols}
+    found |= {x.name for kind in sums for x in parts[kind].free_symbols}
     if sums & set(_SUMS):
-        found |= {"delta"} | (_of_grid(setting) if setting.grid is not None else set())
+        found.add("delta")
+        if grid is not None:  # what the nodes are made of (h where it gave the number of steps)
+            found |= {"T", "grid"} | TAKES.get(grid.kind, set())
     if setting.clock.name == "ve":
         found.add("delta")
-    if theorem.recursion or theorem.uses_schedule:
+    if theorem.uses_schedule:
         found |= {"k", "times"} if "times" in setting.lists else {"k"}
     for assumption, status in setting.assumptions:
         if status == "checked":
             found |= {x.name for x in assumption.predicate.free_symbols}
     if single:
         found -= {"t_hat", "times"}
-    if setting.grid is not None and setting.grid.kind in ("times", "noise-levels"):
+    if setting.listed:
         found -= {"delta", "T"}  # what was given is what the nodes say
-    return found | _options_used(setting)
+    return found | choices(theorem) | {"preset", "digits"}
 
 
 @lru_cache(maxsize=512)
@@ -90,42 +89,19 @@ def _of_rule(rule: Rule) -> frozenset[str]:
     return frozenset({x.name for x in symbols} | more)
 
 
-def _of_grid(setting: Setting) -> set[str]:
-    """What the nodes are made of (h where it gave the number of steps)."""
-    assert setting.grid is not None
-    kind = setting.grid.kind
-    ends = {"grid"} if kind in ("times", "noise-levels") else {"T", "grid"}
-    return ends | _GRID_NUMBERS.get(kind, set())
-
-
-_OPTIONS = ("profile", "grid", "teacher", "to", "start", "clock")
-
-
-def _options_used(setting: Setting) -> set[str]:
-    theorem = setting.theorem
-    has = {
-        "profile": theorem.uses_profile,
-        "grid": theorem.uses_profile,
-        "teacher": theorem.uses_profile,
-        "to": theorem.has_target,
-        "start": theorem.uses_start,
-        "clock": theorem.ve_factor is not None,
-    }
-    return {name for name, used in has.items() if used} | {"preset", "digits"}
-
-
 def _reason(setting: Setting, name: str) -> str:
     """Why a name enters nothing."""
     theorem, teacher = setting.theorem, setting.teacher.name
-    if name in _OPTIONS:
+    if name in CHOICES:
         return "stated in one clock only" if name == "clock" else f"no {name} enters the statement"
     name = ALIASES.get(name, name)
-    if name in ("delta", "T") and setting.grid is not None and setting.grid.kind in ("times", "noise-levels"):
+    if name in ("delta", "T") and setting.listed:
         return "the nodes of the grid are given"
     if name in ("t_hat", "times") and setting.values.get("k") == 1:
         return "one evaluation has no later times"
     if not theorem.uses_profile:
-        return "it is left out by the options" if _in_statement(setting, name) else "no term depends on it"
+        stated = any(TABLE[name].symbol in visible_symbols(term.expression) for term in theorem.sources)
+        return "it is left out by the options" if stated else "no term depends on it"
     if name == "sd2" and not any(p.centred for p, _ in setting.profiles):
         return "no profile to choose from takes it"
     takers = [p for p in PROFILES.values() if any(name in _parameters(p, x) for x in p.rules)]
@@ -145,11 +121,7 @@ def _reason(setting: Setting, name: str) -> str:
     return reasons[0] if reasons else "the profile asked for does not take it"
 
 
-def _in_statement(setting: Setting, name: str) -> bool:
-    return any(TABLE[name].symbol in visible_symbols(term.expression) for term in setting.theorem.sources)
-
-
-def _parameters(profile: Any, teacher: str) -> set[str]:
+def _parameters(profile: Profile, teacher: str) -> set[str]:
     """What the rules of a profile depend on, with what may stand for it."""
     if teacher not in profile.rules:
         return set()

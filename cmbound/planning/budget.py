@@ -22,14 +22,11 @@ from cmbound.planning.solving import Answers, finish, shared
 from cmbound.theory.records import Theorem
 from cmbound.threads import alone
 
-_POWERS = tuple(2**i for i in range(11))
-"""Numbers of evaluations that are tried first; the last is the largest."""
-_HOPELESS = 1e3
-"""In the place of the logarithm of an effort, where the target cannot be met."""
+_POWERS = tuple(2**i for i in range(11))  # numbers of evaluations that are tried first; the last is the largest
+_HOPELESS = 1e3  # in the place of the logarithm of an effort, where the target cannot be met
 _TIME_ACCURACY, _TIME_TRIALS = 2e-3, 16
 """Of the time of later evaluations: near the best one the effort changes in second order only."""
-_OFFSETS = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0)
-"""Candidates for t_hat - delta, in units of log(2 L_f) (Cor 6), and at least of 1/2."""
+_OFFSETS = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0)  # candidates for t_hat - delta, in units of log(2 L_f) (Cor 6), and at least of 1/2
 
 
 @alone
@@ -65,12 +62,17 @@ def solve(
     Raises:
         DomainError: the target cannot be met; the message names the term and by how much it misses.
         CmboundError: as for :meth:`cmbound.evaluation.statement.Statement.evaluate`.
+
+    >>> import cmbound
+    >>> found = cmbound.solve("explicit-one-step", target="0.5", L_f="1.05", d=2, m2="1.2")
+    >>> float(found.achieved) <= 0.5, found.solved
+    (True, ('delta', 'T', 'h', 'eps_sc', 'eps_cm'))
     """
     statement = theorem(id)
     problem = read_problem(statement, target, fix or {}, params, unknown)
+    if unknown is not None and split is not None:
+        raise InputError("a single unknown takes no split: all its room is what the other terms leave")
     if unknown is not None:
-        if split is not None:
-            raise InputError("a single unknown takes no split: all its room is what the other terms leave")
         return solve_single(problem)
     optimal = isinstance(split, str) and split == "optimal"
     way = _Way(read_split(None if optimal else split, problem), optimal)
@@ -87,15 +89,10 @@ class _Way:
     def __init__(self, weights: Mapping[str, Fraction], optimal: bool) -> None:
         self.weights, self.optimal = weights, optimal
 
-    def solved(self, problem: Problem) -> Budget:
-        """The budget of a problem with all times fixed or at a fixed place."""
-        return self.finished(shared(problem, self.weights))
-
-    def finished(self, answers: Answers) -> Budget:
-        """The certified budget of the answers, or of those with the fewest steps."""
+    def solved(self, problem: Problem, answers: Answers | None = None) -> Budget:
+        """The certified budget of the answers (by default with all times fixed or at a fixed place), perhaps the fewest steps."""
+        answers = answers or shared(problem, self.weights)
         return finish(*(fewest_steps(*answers) if self.optimal else answers))
-
-    # --- multistep sampling -------------------------------------------------------------------------------------------
 
     def at_best_time(self, problem: Problem, k: Any, polish: bool = True) -> Budget:
         """k evaluations, those after the first at the time that needs the fewest steps: the best of some, then near it."""
@@ -123,7 +120,7 @@ class _Way:
             high = min((x for x in efforts if x > first), default=first * 2)
             options = {"xatol": _TIME_ACCURACY, "maxiter": _TIME_TRIALS}
             minimize_scalar(lambda x: effort(exp(x)), bounds=(log(low), log(high)), method="bounded", options=options)
-        return self.finished(min(found.values(), key=_effort))
+        return self.solved(problem, min(found.values(), key=_effort))
 
     def fewest_evaluations(self, problem: Problem) -> Budget:
         """The smallest k for which the rest can be solved."""

@@ -15,29 +15,23 @@ from scipy.optimize import minimize_scalar
 from cmbound.arithmetic.exact import float_below
 from cmbound.errors import DomainError, InputError
 from cmbound.evaluation.paths import choose_pieces
-from cmbound.evaluation.point import contraction, evaluate, increments
+from cmbound.evaluation.point import evaluate
 from cmbound.evaluation.setting import resolve
 from cmbound.evaluation.sums import FLOATS, Sums, nodes
+from cmbound.evaluation.terms import contraction, increments
 from cmbound.numbers import exact
 from cmbound.planning.problem import rounded
 from cmbound.theory.records import Theorem
 
 Array = npt.NDArray[np.float64]
-Objective = Callable[[Any, Any], Any]
-"""What is to be small, a function of contraction and error."""
-ALL_NODES = 200
-"""Grids of at most so many steps are searched node by node."""
-COARSE = 64
-"""Candidate times otherwise, before refinement around the best one."""
-_CLOSEST = 1e-6
-"""The first candidate lies beyond delta by this part of T - delta."""
-_FINE = 2e-3
-"""Relative distance of neighbours that are not refined any more: the bound changes in second order."""
-_BETWEEN = 8
-"""Nodes tried between two neighbours, in each round."""
-_ROOF = 1e-9
-TIME_DIGITS = 6
-HALF = 0.5
+Objective = Callable[[Any, Any], Any]  # what is to be small, a function of contraction and error
+ALL_NODES = 200  # grids of at most so many steps are searched node by node
+COARSE = 64  # candidate times otherwise, before refinement around the best one
+_CLOSEST = 1e-6  # the first candidate lies beyond delta by this part of T - delta
+_FINE = 2e-3  # relative distance of neighbours that are not refined any more: the bound changes in second order
+_BETWEEN = 8  # nodes tried between two neighbours, in each round
+_ROOF = 1e-9  # a finite stand-in where the least is 0
+TIME_DIGITS = 6  # digits of a time that is printed and typed back
 
 
 @dataclass(frozen=True)
@@ -52,10 +46,10 @@ class Candidate:
 class Candidates:
     """The times a multistep sampler may use, with what an evaluation at each does.
 
-    The error at a time is that of the map: sums of the consistency and score errors over the steps
-    before it, and the best path of profiles up to it, found for each time by itself, as an evaluation does (about 5 ms
-    with profile auto). Therefore all nodes are tried on grids of at most 200 steps; on longer grids, and in continuous
-    time, 64 log-spaced times are, and then times between the neighbours of the best one until they lie within 0.2%.
+    The error at a time is that of the map: sums of the consistency and score errors over the steps before it, and the best path
+    of profiles up to it, found for each time by itself, as an evaluation does (about 5 ms with profile auto). Therefore all nodes
+    are tried on grids of at most 200 steps; on longer grids, and in continuous time, 64 log-spaced times are, and then times
+    between the neighbours of the best one until they lie within 0.2%.
 
     Attributes:
         end: the last time, T or the float64 number below it: as text every time here is at most T, and what is printed may be
@@ -69,8 +63,7 @@ class Candidates:
             if name in params:
                 raise InputError(f"the times are chosen here; leave {name} out")
         self.setting = resolve(theorem, {**params, "k": 1})
-        terms = evaluate(theorem, {**params, "k": 1}, "approximate").terms
-        moved = {x.name for x in theorem.recursion}
+        terms, moved = evaluate(theorem, {**params, "k": 1}, "approximate").terms, {x.name for x in theorem.recursion}
         self.first = sum(x.value for x in terms.values() if x.name in moved)
         self.rest = sum(x.value for x in terms.values() if x.name not in moved)
         self.delta = FLOATS.number(self.setting.values["delta"])
@@ -82,8 +75,6 @@ class Candidates:
         self._refines = only is None
         for time in self._coarse() if only is None else [only]:
             self.at(float(time))
-
-    # --- candidate times ------------------------------------------------------------------------------------------
 
     @cached_property
     def nodes(self) -> Array | None:
@@ -111,8 +102,8 @@ class Candidates:
         if time not in self._known:
             end = self._exact(time)
             paths = {end: choose_pieces(self.setting, self._sums, end)} if self.setting.theorem.uses_profile else {}
-            error = sum(increments(self.setting, self._sums, paths, end).values())
-            self._known[time] = Candidate(time, self._contraction(time), float(error))
+            error = float(sum(increments(self.setting, self._sums, paths, end).values()))
+            self._known[time] = Candidate(time, self._contraction(time), error)
         return self._known[time]
 
     def _exact(self, time: float) -> Any:
@@ -146,8 +137,6 @@ class Candidates:
 
             minimize_scalar(value, bounds=(low, high), method="bounded", options={"xatol": _FINE / 3 * high, "maxiter": 16})
         return len(self._known) > before
-
-    # --- schedules ------------------------------------------------------------------------------------------------
 
     def greedy(self, steps: int) -> list[Candidate]:
         """The best times of the second to the last evaluation: the bound after each one is the smallest possible."""
@@ -188,7 +177,7 @@ class Candidates:
             time = float(rounded(self.delta + log(2 * float(values["L_f"])), True, 12))
             return time if time <= self.end else None
         every = map(float, self.nodes) if self.nodes is not None else sorted(self._known)
-        return next((x for x in every if self._contraction(x) <= HALF), None)
+        return next((x for x in every if self._contraction(x) <= 0.5), None)
 
 
 def value_of(objective: Objective, candidate: Candidate) -> float:

@@ -16,31 +16,25 @@ from cmbound.planning.problem import SMALLEST, Problem, exact_number, rounded
 from cmbound.planning.solving import Answers, Values, best, filled
 from cmbound.theory.grids import MAX_STEPS
 
-_TRIALS = 50
-"""For each number that is searched."""
-_HOPELESS = 1e3
-"""In the place of the logarithm of a number of steps, where the target cannot be met."""
-_CORRECTIONS = 6
-_ACCURACY = 1e-3
-"""Relative error of a step, which is corrected to first order in the number of steps."""
-_LONGEST = 6.5
-"""Largest logarithm of a time: e^-T is still a float64 number."""
+_TRIALS = 50  # for each number that is searched
+_HOPELESS = 1e3  # in the place of the logarithm of a number of steps, where the target cannot be met
+_CORRECTIONS = 6  # N settles in two or three
+_ACCURACY = 1e-3  # relative error of a step, which is corrected to first order in the number of steps
+_LONGEST = 6.5  # largest logarithm of a time: e^-T is still a float64 number
 
 
 def fewest_steps(problem: Problem, values: Values, allowed: Mapping[str, float]) -> Answers:
     """The answers with the fewest steps, started from those of another split; never more steps than there.
 
-    The problem that is returned has the best time of later evaluations, where that is free.
-
-    Early stopping, initialisation and discretisation divide what the other free terms, which keep their allowance, leave.
+    The problem that is returned has the best time of later evaluations, where that is free. Early stopping, initialisation and
+    discretisation divide what the other free terms, which keep their allowance, leave.
 
     Raises:
         InputError: the step is not an unknown.
     """
     if problem.step not in problem.unknowns:
         raise InputError("split optimal minimises the number of steps, which the given parameters fix")
-    search = _Search(problem, values, allowed)
-    unchanged = problem, values, dict(allowed)
+    search, unchanged = _Search(problem, values, allowed), (problem, values, dict(allowed))
     start = np.array(search.start)
     if not len(start):
         return unchanged
@@ -89,12 +83,8 @@ class _Search:
         return sum(y for x, y in used.items() if x not in self.kept)
 
     def steps(self, x: Any) -> float:
-        """log((T - delta)/h) or log N at a point, corrected by how far the room is used, so that it varies smoothly; large where
-        the target cannot be met.
-
-        Discretisation is about proportional to the step: a few corrections from the last answer.
-        """
-        value, step = _HOPELESS, None
+        """log((T - delta)/h) or log N at a point, corrected by how far the room is used: smooth; large where it cannot be met."""
+        value, step = _HOPELESS, None  # discretisation is about proportional to the step: a few corrections from the last answer
         try:
             problem, values = self.at(x)
             width = float(problem.width({**problem.given, **values})) * (1 - 1e-12)

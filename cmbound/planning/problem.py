@@ -22,20 +22,13 @@ from cmbound.frozen import FrozenDict, Record
 from cmbound.numbers import exact, plain_decimal, rounded as to_digits, text_of
 from cmbound.theory.formulas import ALIASES, accepts
 from cmbound.theory.grids import MAX_STEPS
-from cmbound.theory.profiles import EI, Profile, Rule
 from cmbound.theory.records import Theorem
+from cmbound.theory.rules import Profile, Rule
+from cmbound.theory.variants import EI
 
 BUDGET: Mapping[str, tuple[str, ...]] = FrozenDict(
-    {
-        "early_stopping_tv": ("delta",),
-        "early_stopping": ("delta",),
-        "smoothing": ("u",),
-        "corrector": ("eta",),
-        "initialisation": ("T",),
-        "discretisation": ("h", "N"),
-        "score": ("eps_sc",),
-        "consistency": ("eps_cm",),
-    }
+    {"early_stopping_tv": ("delta",), "early_stopping": ("delta",), "smoothing": ("u",), "corrector": ("eta",)}
+    | {"initialisation": ("T",), "discretisation": ("h", "N"), "score": ("eps_sc",), "consistency": ("eps_cm",)}
 )
 """The parameter that moves each named term alone, in the order in which they are solved (theory 3.9).
 
@@ -43,18 +36,14 @@ A new statement whose terms are monotone in a parameter of their own adds a row.
 """
 TERM_OF = FrozenDict({name: term for term, names in BUDGET.items() for name in names})
 """The usual term of each parameter; in a problem see :meth:`Problem.term_of`."""
-SMALLEST = frozenset({"T", "N", "k"})
-"""Unknowns of which the smallest value is wanted; of the others it is the largest."""
-DIGITS = 5
-"""Significant digits of an answer."""
-TIME_DIGITS = 6
-_BEYOND = 1 + Fraction(1, 2**100)
-"""A stand-in for T lies beyond a time that is known to 200 bits."""
-LOWEST, HIGHEST = Fraction(1, 10**100), Fraction(10**100)
+SMALLEST = frozenset({"T", "N", "k"})  # unknowns of which the smallest value is wanted; of the others it is the largest
+DIGITS = 5  # significant digits of an answer
+TIME_DIGITS = 6  # digits of a time that is printed and typed back
+_BEYOND = 1 + Fraction(1, 2**100)  # a stand-in for T lies beyond a time that is known to 200 bits
+LOWEST, HIGHEST = Fraction(1, 10**100), Fraction(10**100)  # within the range of exact input, far outside any answer
 LARGEST_DELTA = Fraction(10)
 """Largest early-stopping time tried where no horizon caps it: the early-stopping term no longer grows."""
-LARGEST_T = Fraction(690)
-"""Largest horizon tried in closed form: e^-T is still a float64 number."""
+LARGEST_T = Fraction(690)  # largest horizon tried in closed form: e^-T is still a float64 number
 NOTHING = Profile("nothing", "no local errors", {EI: (Rule(S.Zero),), "ddim": (Rule(S.Zero),)}, ())
 """For trials in which the discretisation term is not looked at."""
 OF_ALIAS = {name: alias for alias, name in ALIASES.items()}
@@ -99,10 +88,10 @@ def items(value: Any) -> list[Any]:
 
 def later_times(params: Mapping[str, Any]) -> list[Fraction]:
     """Multistep: the times after the first that were given (from noise levels to 200 bits)."""
-    for name in ("times", "sigmas"):
-        if name in params:
-            found = [exact(name, x) for x in items(params[name])]
-            return found if name == "times" else [rational_near(time_from_sigma(x)) for x in found]
+    if "times" in params:
+        return [exact("times", x) for x in items(params["times"])]
+    if "sigmas" in params:
+        return [rational_near(time_from_sigma(exact("sigmas", x))) for x in items(params["sigmas"])]
     return [exact_number(params, "t_hat")] if is_given(params, "t_hat") else []
 
 
@@ -132,11 +121,6 @@ class Problem(Record):
     offset: float | None = None
     own: tuple[str, ...] = ()
 
-    @property
-    def free_terms(self) -> tuple[str, ...]:
-        """The terms that belong to an unknown."""
-        return tuple(map(self.term_of, self.unknowns))
-
     def term_of(self, name: str) -> str:
         """The term that a budget parameter moves alone in this statement."""
         return next(x for x in self.terms if name in BUDGET.get(x, ()))
@@ -163,14 +147,11 @@ class Problem(Record):
         """The same question with k evaluations and t_hat = delta + offset."""
         return replace(self, given={**self.given, "k": k}, offset=offset)
 
-    # --- trials ---------------------------------------------------------------------------------------------------
-
     def params(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Everything an evaluation needs; unknowns without a value get a stand-in that leaves the earlier terms alone."""
         full = {**self.given, **values}
         missing = [name for name in self.unknowns if name not in full]
-        if "u" in missing:
-            full["u"] = "1/2"
+        full |= {name: x for name, x in {"u": "1/2", "N": 1, "eps_sc": 0, "eps_cm": 0}.items() if name in missing}
         if "eta" in missing:
             full["eta"] = rounded(exact("tau_c", full["tau_c"]) / 10**9, up=False)
         if "T" in missing:
@@ -178,15 +159,11 @@ class Problem(Record):
             full["T"] = max([Fraction(start), *(x * _BEYOND for x in later_times(full)), *self._t_hat(full)])
         if "h" in missing:
             full["h"] = float(self.width(full)) / 2
-        if "N" in missing:
-            full["N"] = 1
-        full.update({name: 0 for name in missing if name.startswith("eps")})
         return self._with_t_hat(full)
 
     def _t_hat(self, params: Mapping[str, Any]) -> list[Fraction]:
-        if self.offset is None:
-            return []
-        return [Fraction(rounded(exact_number(params, "delta") + Fraction(self.offset), True, TIME_DIGITS))]
+        wanted = [] if self.offset is None else [exact_number(params, "delta") + Fraction(self.offset)]
+        return [Fraction(rounded(x, True, TIME_DIGITS)) for x in wanted]
 
     def _with_t_hat(self, params: dict[str, Any]) -> dict[str, Any]:
         """With the time of the later evaluations, on a grid the first node from it on; at most T."""
@@ -209,14 +186,12 @@ class Problem(Record):
         full = self.params(values)
         if self.theorem.uses_profile and term not in (None, "discretisation"):
             full["profile"] = NOTHING
-            if term in ("early_stopping", "initialisation") and not self._has_lists():
+            several = any(len(items(self.given.get(x, "0"))) > 1 for x in ("L_f", "eps_sc", "eps_cm"))
+            lists = several or not isinstance(self.given.get("grid"), str | None)
+            if term in ("early_stopping", "initialisation") and not lists:
                 full = {x: y for x, y in full.items() if x not in ("grid", "teacher", "N", "rho")}
                 full = self._with_t_hat({**full, "h": float(self.width(full)) / 2})
         return {name: x.value for name, x in evaluate(self.theorem, full, "approximate").terms.items()}
-
-    def _has_lists(self) -> bool:
-        nodes_given = not isinstance(self.given.get("grid"), str | None)
-        return nodes_given or any(len(items(self.given.get(x, "0"))) > 1 for x in ("L_f", "eps_sc", "eps_cm"))
 
     def certified(self, values: Mapping[str, Any]) -> Evaluation:
         """The certified evaluation."""
@@ -225,8 +200,6 @@ class Problem(Record):
             params |= best_values(self.theorem, params)
         found = evaluate(self.theorem, params)
         return replace(found, unused=tuple(x for x in found.unused if x[0] in self.own))
-
-    # --- where an unknown may lie ---------------------------------------------------------------------------------
 
     def ends(self, name: str, values: Mapping[str, Any]) -> tuple[Fraction, Fraction]:
         """The interval in which an unknown is looked for (its caps), given the unknowns already solved."""

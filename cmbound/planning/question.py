@@ -14,15 +14,12 @@ from cmbound.arithmetic.approximate import compile
 from cmbound.errors import DomainError, InputError, UnknownNameError
 from cmbound.evaluation.free import smallest
 from cmbound.evaluation.setting import with_preset
-from cmbound.frozen import FrozenDict
 from cmbound.numbers import exact, text_of
 from cmbound.planning.problem import BUDGET, OF_ALIAS, TERM_OF, Problem, is_given, items, rounded
 from cmbound.theory.formulas import ALIASES, OPTIONS, accepts, unknown_parameter
 from cmbound.theory.functions import steering
 from cmbound.theory.notation import TABLE
 from cmbound.theory.records import Theorem
-
-STEP_OF_GRID = FrozenDict({None: "h", "two-stage": "h", "uniform": "N", "geometric": "N", "edm": "N"})
 
 
 def fixable(theorem: Theorem) -> tuple[str, ...]:
@@ -34,15 +31,9 @@ def fixable(theorem: Theorem) -> tuple[str, ...]:
 def read_problem(
     theorem: Theorem, target: Any, fix: Mapping[str, Any], params: Mapping[str, Any], unknown: str | None = None
 ) -> Problem:
-    """Check and complete a question.
+    """Check and complete a question, asked as in :func:`cmbound.planning.budget.solve`.
 
-    Args:
-        theorem: an explicit statement.
-        target: a number > 0.
-        fix: budget parameters held fixed.
-        params: numbers and options, as for evaluate; budget parameters among them are fixed as well.
-        unknown: the single unknown; without it all budget parameters that are not given are unknown, and those of a
-            preset do not count as given.
+    Without ``unknown`` all budget parameters that are not given are unknown, and those of a preset do not count as given.
 
     Raises:
         CmboundError: an order-form statement, a name that does not exist, a name given twice, or a bad target.
@@ -65,7 +56,7 @@ def read_problem(
     if theorem.uses_profile and given.get("teacher") == "ddim":
         given.setdefault("grid", "geometric")
     grid = given.get("grid")
-    step = STEP_OF_GRID.get(grid, "N") if isinstance(grid, str | None) else None
+    step = ("h" if grid in (None, "two-stage") else "N") if isinstance(grid, str | None) else None
     terms = tuple(x.name for x in theorem.sources if not (x.name == "early_stopping" and given.get("to") == "p_delta"))
     if not any(accepts(theorem, name) for term in terms for name in BUDGET.get(term, ())):
         known = ", ".join(x.replace("_", " ") for x in BUDGET)
@@ -75,7 +66,7 @@ def read_problem(
     problem = Problem(theorem, goal, given, (), _fixed(theorem, given), terms, step, own=tuple(sorted(own)))
     if unknown is not None:
         return _single(problem, unknown, own)
-    corrector = best_corrector(given) if "gamma" in theorem.free else {}
+    corrector = _best_corrector(given) if "gamma" in theorem.free else {}
     return replace(problem, given={**corrector, **given}, unknowns=_unknowns(problem))
 
 
@@ -91,13 +82,13 @@ def _merged(theorem: Theorem, own: Mapping[str, Any], keep: bool) -> dict[str, A
     return {**{name: x for name, x in merged.items() if name not in dropped}, **options}
 
 
-def best_corrector(given: Mapping[str, Any]) -> dict[str, str]:
+def _best_corrector(given: Mapping[str, Any]) -> dict[str, str]:
     """Friction and time of the underdamped corrector at which W2 costs least (theory 3.8), where they are left out."""
     names = [name for name in ("gamma", "tau_c") if name not in given]
     if "L_phi" not in given or not names:
         return {}
-    known = {name: float(exact(name, given[name])) for name in ("L_phi", "gamma", "tau_c", "eta") if name in given}
     symbols = tuple(TABLE[name].symbol for name in ("L_phi", "gamma", "tau_c", "eta"))
+    known = {x.name: float(exact(x.name, given[x.name])) for x in symbols if x.name in given}
     cost = compile((sqrt(steering(*symbols)),), symbols)
 
     def price(logs: Any) -> Any:
@@ -147,16 +138,13 @@ def _fixed(theorem: Theorem, given: Mapping[str, Any]) -> dict[str, str]:
     return {name: ",".join(map(text_of, items(given[name]))) for name in fixable(theorem) if name in given}
 
 
-# --- the split ------------------------------------------------------------------------------------------------------
-
-
 def read_split(split: Any, problem: Problem) -> dict[str, Fraction]:
     """Weights of the free terms, adding up to 1 (None: equal ones).
 
     Raises:
         CmboundError: a term that does not exist, a weight that is not positive, or weights that do not add up to 1.
     """
-    free, terms = problem.free_terms, problem.terms
+    free, terms = tuple(map(problem.term_of, problem.unknowns)), problem.terms
     if split is None:
         return {x: Fraction(1, len(free)) for x in free}
     named = dict(split) if isinstance(split, Mapping) else _by_name(split)

@@ -13,24 +13,20 @@ from typing import Any
 from cmbound.arithmetic.certified import float_up
 from cmbound.arithmetic.exact import in_clock
 from cmbound.evaluation.records import SCHEMA_VERSION, Evaluation, short
-from cmbound.frozen import Record
+from cmbound.frozen import Record, thawed
 from cmbound.numbers import latex_number, plain_decimal, rounded
 from cmbound.reports.cells import Cell, math, mixed, number
 from cmbound.reports.report import Body, Report, Result
 from cmbound.reports.table import Table
+from cmbound.reports.words import words
 from cmbound.theory.notation import TABLE
 from cmbound.theory.records import Theorem
 
-LONGEST = 10**4
-"""Evaluations after which nobody asks any more whether another one is worth taking."""
-_FLOAT = Fraction(1, 10**12)
-"""Shares are float64; a fixed term is allowed what it uses."""
-_LINE = 40
-"""Characters of a number on one line of a LaTeX table."""
-_FEW = 8
-"""Entries of a list that LaTeX shows; of a longer one it has the ends."""
-_SHOWN = 40
-"""Rows of a schedule that fit on a page of LaTeX; half of them from either end."""
+LONGEST = 10**4  # evaluations after which nobody asks any more whether another one is worth taking
+_FLOAT = Fraction(1, 10**12)  # shares are float64; a fixed term is allowed what it uses
+_LINE = 40  # characters of a number on one line of a LaTeX table
+_FEW = 8  # entries of a list that LaTeX shows; of a longer one it has the ends
+_SHOWN = 40  # rows of a schedule that fit on a page of LaTeX; half of them from either end
 
 
 # --- budgets --------------------------------------------------------------------------------------------------------
@@ -51,6 +47,11 @@ class Budget(Result, Record):
         achieved: the certified evaluation at the budget; its upper end is at most the target.
         evaluations_of_teacher: one for each step of the grid (None: no teacher enters).
         steps_of_corrector: tau_c/eta rounded up, each with one evaluation of the score (None: no corrector enters).
+
+    >>> import cmbound
+    >>> found = cmbound.solve("explicit-one-step", target="0.5", preset="gaussian-2d", unknown="h")
+    >>> found.solved
+    ('h',)
     """
 
     theorem: Theorem
@@ -104,14 +105,9 @@ def _budget_data(budget: Budget) -> dict[str, Any]:
         "theorem": budget.theorem.id,
         "quantity": budget.achieved.quantity,
         "target": _target_text(budget),
-        "budget": dict(budget.budget),
-        "fixed": dict(budget.fixed),
-        "solved": list(budget.solved),
-        "chosen": list(budget.chosen),
-        "split": dict(budget.split),
+        **{name: thawed(getattr(budget, name)) for name in ("budget", "fixed", "solved", "chosen", "split")},
         "achieved": {name: achieved[name] for name in kept},
-        "evaluations_of_teacher": budget.evaluations_of_teacher,
-        "steps_of_corrector": budget.steps_of_corrector,
+        **{name: getattr(budget, name) for name in ("evaluations_of_teacher", "steps_of_corrector")},
         **{name: achieved[name] for name in ("parameters", "teacher", "grid", "clock", "start", "to")},
     }
 
@@ -148,7 +144,7 @@ def _shares_table(budget: Budget) -> Table:
     for name, x in budget.achieved.terms.items():
         used, share = Fraction(x.upper), Fraction(budget.split[name]) * budget.target
         allowed, bound = within(used if abs(used - share) <= share * _FLOAT else share, used)
-        rows.append((Cell(name.replace("_", " ")), number(allowed), number(bound)))
+        rows.append((Cell(words(name)), number(allowed), number(bound)))
     total = within(budget.target, Fraction(budget.achieved.upper))[1]
     rows.append((Cell("total"), _as_given(_target_text(budget)), number(total)))
     return Table(("term", "allowed", "bound"), tuple(rows), "lrr", size="footnotesize")
@@ -156,21 +152,16 @@ def _shares_table(budget: Budget) -> Table:
 
 def within(allowed: Fraction, bound: Fraction, digits: int = 6) -> tuple[str, str]:
     """What is allowed rounded down and a bound within it rounded up, with as many digits as keep them in this order."""
-    if allowed == bound:
-        return rounded(bound, digits), rounded(bound, digits)
-    while True:
-        texts = rounded(allowed, digits, "down"), rounded(bound, digits)
-        if Fraction(texts[1]) <= Fraction(texts[0]) or bound > allowed:
-            return texts
-        digits += 1
+    texts = rounded(allowed, digits, "up" if allowed == bound else "down"), rounded(bound, digits)
+    in_order = Fraction(texts[1]) <= Fraction(texts[0])
+    return texts if in_order or bound > allowed else within(allowed, bound, digits + 1)
 
 
 def _budget_notes(budget: Budget) -> list[Cell]:
-    found = []
-    if budget.evaluations_of_teacher is not None:
-        found.append(Cell(f"{budget.evaluations_of_teacher} evaluations of the teacher, one for each step of the grid"))
-    if budget.steps_of_corrector is not None:
-        count = f"{budget.steps_of_corrector} evaluations of the score in the corrector, one for each of its steps ("
+    teacher, corrector = budget.evaluations_of_teacher, budget.steps_of_corrector
+    found = [] if teacher is None else [Cell(f"{teacher} evaluations of the teacher, one for each step of the grid")]
+    if corrector is not None:
+        count = f"{corrector} evaluations of the score in the corrector, one for each of its steps ("
         found.append(mixed(Cell(count), math(r"\tau_c/\eta", "tau_c/eta"), Cell(")")))
     return found
 
@@ -193,6 +184,10 @@ class Schedule(Result, Record):
         gain: what an evaluation must gain to be worth taking.
         steps_worth_taking: the number of evaluations after which another one gains less (at most 10000).
         halves: whether an evaluation at the fixed time halves the distance; where none does the fixed time is T.
+
+    >>> import cmbound
+    >>> cmbound.schedule(steps=2, preset="gaussian-2d").steps_worth_taking
+    3
     """
 
     optimal: Evaluation
@@ -214,12 +209,12 @@ class Schedule(Result, Record):
     @property
     def bounds(self) -> tuple[Decimal, ...]:
         """Certified upper ends after each evaluation."""
-        return _uppers(self.optimal)
+        return tuple(x.upper for x in self.optimal.steps or ())
 
     @property
     def fixed_bounds(self) -> tuple[Decimal, ...]:
         """Likewise for the fixed time of Cor 6."""
-        return _uppers(self.fixed)
+        return tuple(x.upper for x in self.fixed.steps or ())
 
     @property
     def best_fixed_time(self) -> float | None:
@@ -241,18 +236,13 @@ class Schedule(Result, Record):
             page.line(note)
         _assume(page, optimal)
         document.formula(optimal.latex())
-        left_out = len(table.rows) - _SHOWN
-        if left_out > 0:
-            notes.insert(0, Cell(f"({left_out} evaluations in between left out)"))
+        if len(table.rows) > _SHOWN:
+            notes.insert(0, Cell(f"({len(table.rows) - _SHOWN} evaluations in between left out)"))
             table = replace(table, rows=table.rows[: _SHOWN // 2] + table.rows[-_SHOWN // 2 :])
         document.table(replace(table, notes=(*notes, *_said(optimal))))
         for line in _in_full(self):  # a comment in LaTeX: it may be longer than a page
             document.line(line)
         return Report(title, page, lambda: _schedule_data(self), _exact_schedule(self), document)
-
-
-def _uppers(evaluation: Evaluation) -> tuple[Decimal, ...]:
-    return tuple(x.upper for x in evaluation.steps or ())
 
 
 def _schedule_data(schedule: Schedule) -> dict[str, Any]:
@@ -263,15 +253,13 @@ def _schedule_data(schedule: Schedule) -> dict[str, Any]:
         "schema_version": SCHEMA_VERSION,
         "theorem": schedule.optimal.theorem.id,
         "times": list(schedule.times),
-        "bounds": [float_up(x) for x in schedule.bounds],
+        "bounds": list(map(float_up, schedule.bounds)),
         "fixed_times": list(schedule.fixed_times),
-        "fixed_bounds": [float_up(x) for x in schedule.fixed_bounds],
+        "fixed_bounds": list(map(float_up, schedule.fixed_bounds)),
         "best_fixed_time": schedule.best_fixed_time,
         "best_fixed_bounds": [x.value for x in schedule.best_fixed.steps or ()],
         "limit": schedule.limit if isfinite(schedule.limit) else None,
-        "limit_time": schedule.limit_time,
-        "gain": schedule.gain,
-        "steps_worth_taking": schedule.steps_worth_taking,
+        **{name: getattr(schedule, name) for name in ("limit_time", "gain", "steps_worth_taking")},
         "fixed_time_halves": schedule.halves,
         **{name: optimal[name] for name in kept},
     }
@@ -302,10 +290,7 @@ def _exact_schedule(schedule: Schedule) -> Table:
     """The same with all digits (what CSV holds)."""
     clock = schedule.optimal.clock
     rows = tuple(
-        (
-            number(str(row[0].k)),
-            *(number(text) for x in row for text in (repr(in_clock(x.t, clock)), plain_decimal(x.upper))),
-        )
+        (number(str(row[0].k)), *(number(text) for x in row for text in (repr(in_clock(x.t, clock)), plain_decimal(x.upper))))
         for row in _three(schedule)
     )
     header = ("k", "time", "bound", "fixed_time", "fixed_bound", "best_fixed_time", "best_fixed_bound")
@@ -341,11 +326,10 @@ def _limit(schedule: Schedule) -> Cell:
         contracts = math(r"L_f e^{-(t - \delta)} \geq 1", "L_f e^-(t - delta) >= 1")
         return mixed(Cell("limit: infinite, no time contracts ("), contracts, Cell(" everywhere)"))
     at, limit = _time(schedule.limit_time, schedule.optimal.clock), number(rounded(schedule.limit))
-    if schedule.bounds[0] <= schedule.limit:
-        start, end = "limit: with more and more evaluations the bound rises to ", "; the first bound is the best"
-    else:
-        start, end = "limit: no number of evaluations brings the bound below ", ""
-    return mixed(Cell(start), limit, Cell(" (float64), at "), at, Cell(end))
+    rises = schedule.bounds[0] <= schedule.limit
+    start = "with more and more evaluations the bound rises to" if rises else "no number of evaluations brings the bound below"
+    end = "; the first bound is the best" if rises else ""
+    return mixed(Cell(f"limit: {start} "), limit, Cell(" (float64), at "), at, Cell(end))
 
 
 # --- both -----------------------------------------------------------------------------------------------------------
@@ -353,13 +337,13 @@ def _limit(schedule: Schedule) -> Cell:
 
 def _said(evaluation: Evaluation, mark: str = "") -> list[Cell]:
     """The sentences below the tables about the evaluation, and what the sums over the grid were taken for."""
-    found, grid = [f"{mark}{x}" for x in evaluation.notes], evaluation.grid
+    found, grid = [Cell(f"{mark}{x}") for x in evaluation.notes], evaluation.grid
     if grid is not None:
         closed = grid["kind"] == "closed-form"
         kind = "any grid with steps of at most h" if closed else f"{grid['kind']} grid of {grid['N']} steps"
         used = ", ".join(dict.fromkeys(x.profile for x in evaluation.stretches))
-        found.append(f"teacher {evaluation.teacher}, {kind}, profile {evaluation.profile}" + (f" ({used})" if used else ""))
-    return [Cell(x) for x in found]
+        found.append(Cell(f"teacher {evaluation.teacher}, {kind}, profile {evaluation.profile}{f' ({used})' if used else ''}"))
+    return found
 
 
 def _assume(page: Body, evaluation: Evaluation) -> None:

@@ -11,9 +11,8 @@ from cmbound.errors import DomainError
 from cmbound.theory.grids import MAX_STEPS
 
 Function = Callable[[float], float]
-_TINY, _FAR = 1e-300, 1e3
-_WHOLE = 1e-4
-"""Relative width to which a number of steps is found: exact up to 10^4, beyond that rounded up."""
+_TINY, _FAR = 1e-300, 1e3  # in the place of 0 and of infinity, whose logarithm no search likes
+_WHOLE = 1e-4  # relative width to which a number of steps is found: exact up to 10^4, beyond that rounded up
 _PREDICTIONS = 40
 """Most predictions before the bracket is only halved: a fall like n^-2 reflects each at the goal, and the ends would creep."""
 
@@ -81,12 +80,8 @@ def fewest(f: Callable[[int], float], allowance: float, limit: int = MAX_STEPS, 
     guess, left = n * value / allowance, _PREDICTIONS
     while n - below > max(1, width * n):
         middle = min(max(round(guess), below + 1), n - 1)
-        value = f(middle)
-        if value <= allowance:
-            n = middle
-        else:
-            below = middle
-        left -= 1
+        value, left = f(middle), left - 1
+        below, n = (below, middle) if value <= allowance else (middle, n)
         guess = _next_guess(middle * value / allowance, below, n, width) if left > 0 else (below + n) / 2
     return n
 
@@ -94,7 +89,6 @@ def fewest(f: Callable[[int], float], allowance: float, limit: int = MAX_STEPS, 
 def _next_guess(guess: float, below: int, n: int, width: float) -> float:
     """A falling power predicts the place well; step past it a little, so that both ends of the bracket close in."""
     margin = max(0.25 * width * n, 0.5)
-    inside = below < guess < n
-    if not inside:
+    if not below < guess < n:
         return (below + n) / 2
     return guess + margin if guess - below < n - guess else guess - margin

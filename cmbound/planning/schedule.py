@@ -6,16 +6,16 @@ from typing import Any
 
 from cmbound.errors import DomainError, InputError
 from cmbound.evaluation.records import Evaluation
-from cmbound.evaluation.statement import Statement, statements, theorem
+from cmbound.evaluation.statement import statements, theorem
 from cmbound.numbers import exact
 from cmbound.planning.candidates import Candidates
 from cmbound.planning.records import LONGEST, Schedule
 from cmbound.theory.records import Theorem
 from cmbound.threads import alone
 
-DEFAULT_STEPS = 8
-MOST_STEPS = 1000
-_GAIN = 0.01
+DEFAULT_STEPS = 8  # what the help says; the gain is gone long before
+MOST_STEPS = 1000  # evaluations a schedule is made for
+_GAIN = 0.01  # of the first bound: what nobody would pay an evaluation for
 
 
 @alone
@@ -36,8 +36,14 @@ def schedule(id: str | Theorem | None = None, *, steps: Any = DEFAULT_STEPS, gai
     Raises:
         DomainError: steps is not an integer from 1 to 1000, or gain is negative.
         CmboundError: as for :meth:`cmbound.evaluation.statement.Statement.evaluate`.
+
+    >>> import cmbound
+    >>> found = cmbound.schedule(steps=3, preset="gaussian-2d")
+    >>> len(found.times), found.bounds[-1] <= found.bounds[0]
+    (2, True)
     """
-    statement = _multistep() if id is None else theorem(id)
+    several = (x for x in statements() if x.experiment == "multistep" and x.recursion)
+    statement = next(several) if id is None else theorem(id)
     if not statement.recursion:
         raise InputError(f"schedule needs a statement about one more evaluation; {statement.id} is about one sample")
     count = exact("steps", steps)
@@ -47,12 +53,9 @@ def schedule(id: str | Theorem | None = None, *, steps: Any = DEFAULT_STEPS, gai
     if least is not None and least < 0:
         raise DomainError(f"gain must be a number >= 0, got {gain}")
     given = {name: x for name, x in params.items() if x is not None}
-    candidates = Candidates(statement, {name: x for name, x in given.items() if name != "digits"})
-    limit, where = candidates.limit()
-    k = int(count)
-    chosen = candidates.greedy(k)
+    candidates, k = Candidates(statement, {name: x for name, x in given.items() if name != "digits"}), int(count)
+    (limit, where), chosen, halving = candidates.limit(), candidates.greedy(k), candidates.halving()
     smallest_gain = _GAIN * (candidates.first + candidates.rest) if least is None else float(least)
-    halving = candidates.halving()
     fixed_time = candidates.end if halving is None else halving
 
     def certified(times: list[float]) -> Evaluation:
@@ -70,11 +73,6 @@ def schedule(id: str | Theorem | None = None, *, steps: Any = DEFAULT_STEPS, gai
         steps_worth_taking=worth_taking(candidates, limit, smallest_gain),
         halves=halving is not None,
     )
-
-
-def _multistep() -> Statement:
-    """The statement of the catalogue about several evaluations, one after the other."""
-    return next(x for x in statements() if x.experiment == "multistep" and x.recursion)
 
 
 def worth_taking(candidates: Candidates, limit: float, gain: float) -> int:

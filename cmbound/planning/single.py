@@ -20,10 +20,8 @@ from cmbound.planning.roots import Missed
 from cmbound.planning.solving import best, finish, impossible
 from cmbound.theory.formulas import accepts
 
-_POINTS = 80
-"""Of a scan, for each e-folding or so: dips are wider."""
-_STEPS = 20
-"""Last digits an answer may be away from a root that rounding has missed; then it gets more digits."""
+_POINTS = 80  # of a scan, for each e-folding or so: dips are wider
+_STEPS = 20  # last digits an answer may be away from a root that rounding has missed; then it gets more digits
 
 
 def solve_single(problem: Problem) -> Budget:
@@ -95,12 +93,9 @@ def _first_good(points: Any, value: Callable[[float], float], target: float) -> 
         if values[-1] <= target:
             return float(x), float(points[i - 1]) if i else None
     i = int(np.argmin(values))
-    ends = sorted((float(points[max(i - 1, 0)]), float(points[min(i + 1, len(points) - 1)])))
-    found = minimize_scalar(lambda u: value(exp(u)), bounds=(log(ends[0]), log(ends[1])), method="bounded")
-    return (exp(found.x), float(points[max(i - 1, 0)])) if found.fun <= target else None
-
-
-# --- number of evaluations ------------------------------------------------------------------------------------------
+    before, after = float(points[max(i - 1, 0)]), float(points[min(i + 1, len(points) - 1)])
+    found = minimize_scalar(lambda u: value(exp(u)), bounds=sorted((log(before), log(after))), method="bounded")
+    return (exp(found.x), before) if found.fun <= target else None
 
 
 def _evaluations(problem: Problem) -> Budget:
@@ -108,12 +103,9 @@ def _evaluations(problem: Problem) -> Budget:
     target, one = float(problem.target), problem.values_of_terms({"k": 1})
     if sum(one.values()) <= target:
         return finish(_with_k(problem, 1), {}, {})
-    given = is_given(problem.given, "t_hat")
-    candidates = Candidates(
-        problem.theorem,
-        {x: y for x, y in problem.given.items() if x not in ("t_hat", "sigma_hat", "k")},
-        float(exact_number(problem.given, "t_hat")) if given else None,
-    )
+    only = float(exact_number(problem.given, "t_hat")) if is_given(problem.given, "t_hat") else None
+    params = {x: y for x, y in problem.given.items() if x not in ("t_hat", "sigma_hat", "k")}
+    candidates = Candidates(problem.theorem, params, only)
     lowest, best_k, best_time = candidates.first, 1, None
     for k in range(2, MAX_EVALUATIONS + 1):
         time, bound = candidates.best_fixed(k)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from fractions import Fraction
-from math import nextafter
+from math import ceil, nextafter
 from typing import Any
 
 from cmbound.errors import DomainError
@@ -15,18 +15,14 @@ from cmbound.planning.records import Budget
 from cmbound.planning.roots import Missed, fewest, largest, smallest
 
 Values = dict[str, str]
-Answers = tuple[Problem, Values, dict[str, float]]
-"""A problem, the values of its unknowns, and what each free term was allowed."""
+Answers = tuple[Problem, Values, dict[str, float]]  # a problem, the values of its unknowns, and what each free term was allowed
 _SHRINK = (*[2e-4] * 20, *(2e-4 * 2**i for i in range(1, 13)))
 """By how much the room for the free terms falls from trial to trial: fast in the end, where the fixed terms follow it closely."""
-_ROUNDS = 20
-_SAME = Fraction(10001, 10000)
-"""A corrector's step that grows by less is not solved for again."""
-_PROPORTIONAL = 1e-9
-"""Relative error of a root found from two values, below which it is one."""
-_WIDER = 4.0
-_CORRECTIONS = 40
-"""Last digits that rounding may cost; one or two do."""
+_ROUNDS = 20  # shares settle in a few
+_SAME = Fraction(10001, 10000)  # a corrector's step that grows by less is not solved for again
+_PROPORTIONAL = 1e-9  # relative error of a root found from two values, below which it is one
+_WIDER = 4.0  # two steps more span a decade
+_CORRECTIONS = 40  # last digits that rounding may cost; one or two do
 
 
 def shared(problem: Problem, weights: Mapping[str, Fraction]) -> Answers:
@@ -58,7 +54,7 @@ def filled(problem: Problem, allowed: Mapping[str, float]) -> Values:
     The corrector's share is for its step and for the score error it uses: the step gets half of it first, then what the score
     error, whose own term is often far smaller, leaves. A longer step makes W2 dearer, so that the rest is solved again.
     """
-    shared = "eta" in problem.unknowns and "eps_sc" in problem.unknowns
+    shared = {"eta", "eps_sc"} <= set(problem.unknowns)
     values = _in_order(problem, allowed, {}, 0.5 if shared else 1.0)
     for _ in range(_ROUNDS if shared else 0):
         eta = solve_one(problem, "eta", values, allowed["corrector"])
@@ -163,18 +159,13 @@ def impossible(problem: Problem, used: Mapping[str, float], place: str = "") -> 
     """The error for a target that the given parameters exceed."""
     target = float(problem.target)
     name = max(used, key=lambda x: used[x])
+    total, shown = sum(used.values()), " + ".join(f"{x} {y:.4g}" for x, y in used.items() if y > 0)
     if used[name] > target:
-        what = f"{name} alone is {apart(used[name], target, digits=4)[0]}, {used[name] - target:.4g} above it"
-    else:
-        total = sum(used.values())
-        shown = " + ".join(f"{x} {y:.4g}" for x, y in used.items() if y > 0)
-        over = f"{total - target:.4g} above it" if total > target else "which leaves no room for the other terms"
-        what = f"{shown} = {apart(total, target, digits=4)[0]}, {over}"
+        total, shown = used[name], f"{name} alone"
+    over = f"{total - target:.4g} above it" if total > target else "which leaves no room for the other terms"
+    what = f"{shown} {'is' if used[name] > target else '='} {apart(total, target, digits=4)[0]}, {over}"
     held = ", ".join(f"{x} = {y}" for x, y in problem.fixed.items())
     return DomainError(f"the target {target:g} cannot be met{f' with {held} fixed' if held else ''}: {place}{what}")
-
-
-# --- the answer -----------------------------------------------------------------------------------------------------
 
 
 def finish(problem: Problem, values: Values, allowed: Mapping[str, float]) -> Budget:
@@ -203,24 +194,14 @@ def _record(problem: Problem, values: Values, allowed: Mapping[str, float], achi
     steps = _steps(problem, full, achieved)
     chosen = {x: text_of(achieved.parameters[x]) for x in problem.chosen}
     found = {**problem.fixed, **values, **chosen} | ({} if steps is None else {"N": str(steps)})
+    budget = {x: found[x] for x in dict.fromkeys((*TERM_OF, *found)) if x in found}
+    solved = tuple(dict.fromkeys((*problem.unknowns, *values)))
+    split = {x: allowed.get(x, y.value) / target for x, y in achieved.terms.items()}
+    at = achieved.parameters
+    corrector = ceil(exact("tau_c", at["tau_c"]) / exact("eta", at["eta"])) if {"tau_c", "eta"} <= set(at) else None
     return Budget(
-        theorem=problem.theorem,
-        target=problem.target,
-        budget={x: found[x] for x in dict.fromkeys((*TERM_OF, *found)) if x in found},
-        fixed=problem.fixed,
-        solved=tuple(dict.fromkeys((*problem.unknowns, *values))),
-        split={x: allowed.get(x, y.value) / target for x, y in achieved.terms.items()},
-        achieved=achieved,
-        evaluations_of_teacher=steps,
-        chosen=tuple(chosen),
-        steps_of_corrector=_steps_of_corrector(achieved.parameters),
+        problem.theorem, problem.target, budget, problem.fixed, solved, split, achieved, steps, tuple(chosen), corrector
     )
-
-
-def _steps_of_corrector(params: Mapping[str, Any]) -> int | None:
-    if not {"tau_c", "eta"} <= set(params):
-        return None
-    return -int(-exact("tau_c", params["tau_c"]) / exact("eta", params["eta"]) // 1)
 
 
 def _steps(problem: Problem, params: Mapping[str, Any], achieved: Evaluation) -> int | None:
@@ -228,4 +209,4 @@ def _steps(problem: Problem, params: Mapping[str, Any], achieved: Evaluation) ->
     if achieved.grid is None:
         return None
     count = achieved.grid["N"]
-    return -int(-problem.width(params) / exact("h", params["h"]) // 1) if count is None else int(count)
+    return ceil(problem.width(params) / exact("h", params["h"])) if count is None else int(count)

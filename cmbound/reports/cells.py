@@ -1,4 +1,4 @@
-"""Typed cells and what a table is made of.
+"""Typed cells: what a table, and a line with math, is made of.
 
 A cell knows what it is: text is escaped, math is LaTeX already, a number is decimal text that no locale and no ``repr``
 has touched. All formats carry the same cells.
@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from latex2mathml import exceptions
 from latex2mathml.converter import convert
 
-from cmbound.checks import checked_name, checked_tuple
-from cmbound.errors import InputError
-from cmbound.frozen import Record
+from cmbound.checks import checked_name
 from cmbound.numbers import latex_number
 
 CELLS = ("text", "number", "math", "mixed")
@@ -38,8 +37,9 @@ _LATEX_SPECIAL = {
     '"': "''",
 }
 _MARKDOWN_SPECIAL = re.compile(r"[\\`*$|<>\[\]]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+_ERRORS = [x for x in vars(exceptions).values() if isinstance(x, type) and issubclass(x, Exception)]
+_NO_LATEX: tuple[type[Exception], ...] = (IndexError, ValueError, *_ERRORS)
 DECIMAL = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?(?:e(-?[0-9]+))?")
-_LABEL = re.compile(r"[A-Za-z0-9:._/+-]+")
 
 
 def escape_latex(text: str) -> str:
@@ -144,9 +144,13 @@ def _inner(text: str, escape: Callable[[str], str]) -> str:
 
 
 def mathml(latex: str) -> str:
-    """MathML of LaTeX math, which a browser shows without a script."""
-    text: str = convert(re.sub(r"\\(operatorname|mathrm)\b", r"\\text", latex))
-    return text
+    """MathML of LaTeX math, which a browser shows without a script; what is no LaTeX is shown as it is."""
+    try:
+        text = convert(latex.replace(r"\mathrm", r"\text"))  # a word, not the product of its letters
+    except _NO_LATEX:
+        return f"<math><mtext>{html.escape(latex)}</mtext></math>"
+    text = text.replace('display="inline"', 'displaystyle="true"')  # fractions in the size of the text, on its line
+    return re.sub("&(?!#)", "&amp;", text)  # the library escapes all but this
 
 
 def number(text: str, mark: tuple[str, str] | None = None) -> Cell:
@@ -159,81 +163,15 @@ def math(text: str, plain: str = "", lines: Sequence[str] = ()) -> Cell:
     return Cell(text, "math", plain, tuple(lines))
 
 
-def mixed(*parts: Cell) -> Cell:
+def mixed(*parts: Cell | str) -> Cell:
     """A cell of text and math."""
-    return Cell("".join(x.string() for x in parts), "mixed", parts=parts)
+    cells = tuple(Cell(x) if isinstance(x, str) else x for x in parts)
+    return Cell("".join(x.string() for x in cells), "mixed", parts=cells)
 
 
-def dollars(text: str) -> Cell:
-    """What a user writes for a caption or a header: text, with math between dollar signs."""
+def dollars(text: str, math: Callable[[str], Cell] = math) -> Cell:
+    """What a user writes for a caption or a header: text, with math (by default LaTeX) between dollar signs."""
     pieces = text.split("$")
     if len(pieces) % 2 == 0 or len(pieces) == 1:  # no math, or a dollar sign that is just that
         return Cell(text)
-    return mixed(*(math(x) if i % 2 else Cell(x) for i, x in enumerate(pieces) if x))
-
-
-@dataclass(frozen=True, eq=False)
-class Cells(Record):
-    """What a table is made of: a header and rows of cells, one alignment (``l`` or ``r``) for each column.
-
-    Attributes:
-        header: the headers in plain text.
-        rows: the cells.
-        alignment: one letter for each column.
-        caption, label: for LaTeX (either makes a complete ``table`` environment), Markdown and HTML; math in dollars.
-        heads: the headers as cells, where one of them is not text.
-        widths: columns set as paragraphs in LaTeX, with their share of the line.
-        layout: ``groups``: rows with the same first cell belong together, it is printed once; ``headings``: in LaTeX
-            such a cell becomes a line of its own above its rows.
-        size: LaTeX size the table is meant for (``footnotesize``; empty: the size of the text).
-        tight: less space between the columns in LaTeX.
-        aligned: the numbers of a column are comparable: with siunitx their decimal points line up.
-        notes: explanations below the table.
-        name: what the table is called on the command line.
-    """
-
-    header: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-    alignment: str
-    caption: str = ""
-    label: str = ""
-    heads: tuple[Cell, ...] = ()
-    widths: Mapping[int, float] = field(default_factory=dict)
-    layout: str = ""
-    size: str = ""
-    tight: bool = False
-    aligned: bool = True
-    notes: tuple[Cell, ...] = ()
-    name: str = ""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        checked_tuple("the headers of a table", self.header, str)
-        columns = len(self.header)
-        if not columns or len(self.alignment) != columns or set(self.alignment) - {"l", "r"}:
-            raise InputError(
-                f"a table of {columns} columns needs as many letters l or r as its alignment, got {self.alignment!r}"
-            )
-        for i, row in enumerate((self.heads, *self.rows) if self.heads else self.rows):
-            checked_tuple(f"row {i} of a table", row, Cell)
-            if len(row) != columns:
-                raise InputError(f"row {i} of a table has {len(row)} cells, its header {columns}")
-        for place in self.widths:
-            if place not in range(columns):
-                raise InputError(f"a width is given for column {place}; the columns are 0 to {columns - 1}")
-        checked_name("layout of a table", self.layout, ("", "groups", "headings"))
-        checked_tuple("the notes of a table", self.notes, Cell)
-        if self.label and not _LABEL.fullmatch(self.label):
-            raise InputError(f"label {self.label!r} is no LaTeX label: use letters, digits and : . _ / + -")
-
-    @property
-    def titles(self) -> tuple[Cell, ...]:
-        """The headers as cells."""
-        return self.heads or tuple(Cell(x) for x in self.header)
-
-    def sparse_rows(self) -> list[tuple[Cell, ...]]:
-        """The rows, with a first cell that repeats the one above left out where rows are grouped."""
-        if not self.layout:
-            return list(self.rows)
-        above = [None, *(row[0] for row in self.rows)]
-        return [(Cell("") if row[0] == x else row[0], *row[1:]) for row, x in zip(self.rows, above, strict=False)]
+    return mixed(*(math(x) if i % 2 else x for i, x in enumerate(pieces) if x))

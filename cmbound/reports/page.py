@@ -5,16 +5,17 @@ from __future__ import annotations
 import io
 import shutil
 import sys
+from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 from rich.padding import Padding
-from rich.table import Table as RichTable
+from rich.table import Table as Grid
 from rich.text import Text
-
-from cmbound.reports.cells import Cells
 
 _PIPE_WIDTH = 120
 """Columns where the output is no terminal: what README and the golden files are written with."""
+_NARROWEST = 20
+"""Columns below which nothing can be laid out."""
 
 
 class Page:
@@ -24,19 +25,19 @@ class Page:
         if width is None:
             width = shutil.get_terminal_size((_PIPE_WIDTH, 24)).columns if sys.stdout.isatty() else _PIPE_WIDTH
         self._buffer = io.StringIO()
-        self._console = Console(file=self._buffer, width=max(width, 20), color_system=None, highlight=False, markup=False)
+        self._console = Console(file=self._buffer, width=max(width, _NARROWEST), color_system=None, highlight=False, markup=False)
 
     def line(self, text: str = "", indent: int = 0) -> None:
         """A paragraph, folded at the width."""
         self._console.print(Padding(Text(text), (0, 0, 0, indent)) if indent else Text(text))
 
-    def table(self, table: Cells, indent: int = 2) -> None:
-        """A table without borders."""
-        grid = RichTable(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_edge=False)
-        for name, side in zip(table.header, table.alignment, strict=True):
+    def grid(self, header: Sequence[str], alignment: str, rows: Iterable[Sequence[str]], indent: int = 0) -> None:
+        """Columns without borders."""
+        grid = Grid(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_edge=False)
+        for name, side in zip(header, alignment, strict=True):
             grid.add_column(name, justify="right" if side == "r" else "left", overflow="fold", header_style="")
-        for row in table.sparse_rows():
-            grid.add_row(*(Text(cell.string()) for cell in row))
+        for row in rows:
+            grid.add_row(*map(Text, row))
         self._console.print(Padding(grid, (0, 0, 0, indent)))
 
     def __str__(self) -> str:

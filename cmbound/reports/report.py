@@ -9,20 +9,18 @@ from __future__ import annotations
 import html
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-from cmbound.errors import UnknownNameError
+from cmbound.checks import checked_name
+from cmbound.names import FORMATS
 from cmbound.reports.cells import Cell, escape_markdown, mathml
-from cmbound.reports.latex import packages
 from cmbound.reports.page import Page
-from cmbound.reports.table import Table, to_json
-
-FORMATS = ("text", "json", "latex", "markdown", "csv", "html")
+from cmbound.reports.table import Table, packages, to_json
 
 
 @dataclass(frozen=True)
 class Line:
-    """A paragraph of text, with math between dollar signs where it is a :class:`Cell`."""
+    """A paragraph of text, with math where it is a :class:`Cell`."""
 
     text: str | Cell = ""
     indent: int = 0
@@ -62,6 +60,13 @@ class Body:
         self.parts.append(Formula(lines))
 
 
+class Rows(Protocol):
+    """What CSV holds."""
+
+    def csv(self) -> str:
+        """As CSV."""
+
+
 @dataclass(frozen=True)
 class Report:
     """What a result says.
@@ -70,14 +75,14 @@ class Report:
         title: one line.
         page: what a terminal and a notebook show.
         data: makes the JSON-ready data.
-        rows: the table that CSV holds.
+        rows: what CSV holds: a table, or a result that is too long for one and writes itself.
         document: what goes into a paper (LaTeX) or a file of notes (Markdown); a line becomes a comment in LaTeX.
     """
 
     title: str
     page: Body
     data: Callable[[], Any]
-    rows: Table
+    rows: Rows
     document: Body
 
     def render(self, form: str, *, siunitx: bool = False, width: int | None = None) -> str:
@@ -86,14 +91,100 @@ class Report:
         Raises:
             UnknownNameError: no such format.
         """
-        if form == "text":
-            return _text(self.page, width)
-        if form == "latex":
-            return _latex(self, siunitx)
-        writers: dict[str, Callable[[Report], str]] = {"json": _json, "markdown": _markdown, "csv": _csv, "html": _html}
-        if form not in writers:
-            raise UnknownNameError("format", form, FORMATS)
-        return writers[form](self)
+        options = {"text": (width,), "latex": (siunitx,)}.get(form, ())
+        return str(getattr(self, checked_name("format", form, FORMATS))(*options))
+
+    def text(self, width: int | None = None) -> str:
+        """The page as a terminal of this width shows it."""
+        page = Page(width)
+        for part in self.page.parts:
+            if isinstance(part, Line):
+                page.line(part.text if isinstance(part.text, str) else part.text.string(), part.indent)
+            elif isinstance(part, Block):
+                part.table.put_on(page, part.indent)
+        return str(page)
+
+    def json(self) -> str:
+        """The data as JSON text."""
+        return to_json(self.data())
+
+    def csv(self) -> str:
+        """The rows."""
+        return self.rows.csv()
+
+    def latex(self, siunitx: bool = False) -> str:
+        """A fragment of LaTeX: tables and formulas, lines as comments, and first of all what it needs."""
+        parts = []
+        for part in self.document.parts:
+            if isinstance(part, Line):
+                parts.append(part.text.latex() if isinstance(part.text, Cell) else f"% {part.text}" if part.text else "")
+            elif isinstance(part, Formula):
+                parts.append(_display(part.lines))
+            else:
+                parts.append(part.table.latex(siunitx).partition("\n")[2])  # without the line that says what it needs
+        return "\n".join([f"% cmbound: {self.title}; needs {', '.join(packages(parts))}", *parts])
+
+    def markdown(self) -> str:
+        """The title, and below it tables, formulas and paragraphs."""
+        parts = [f"**{escape_markdown(self.title)}**"]
+        for part in self.document.parts:
+            if isinstance(part, Line):
+                parts.append(part.text.markdown() if isinstance(part.text, Cell) else escape_markdown(part.text))
+            elif isinstance(part, Formula):
+                first, *rest = part.lines
+                parts.append(f"$${' '.join([first, ' + '.join(rest)]).strip()}$$")
+            else:
+                parts.append(part.table.markdown())
+        return "\n\n".join(x for x in parts if x)
+
+    def html(self) -> str:
+        """The page as a fragment of HTML, which a notebook shows (math is MathML)."""
+        parts, above = [], "0"
+        for part in self.page.parts:
+            if part == Line():
+                above = "1em"
+                continue
+            indent = 0 if isinstance(part, Formula) else part.indent
+            parts.append(f'<div style="margin:{above} 0 0.3em {indent}ch">{_html(part)}</div>')
+            above = "0"
+        return f"<div>{''.join(parts)}</div>"
+
+
+def _html(part: Line | Block | Formula) -> str:
+    if isinstance(part, Block):
+        return part.table.html()
+    if isinstance(part, Formula):
+        return mathml(" ".join(part.lines))
+    return part.text.html() if isinstance(part.text, Cell) else html.escape(part.text)
+
+
+def html_page(title: str, fragment: str) -> str:
+    """A complete HTML file around what :meth:`Report.html` or :meth:`~cmbound.reports.table.Table.html` gives."""
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8"/>
+<meta name="viewport" content="width=device-width"/>
+<title>{html.escape(title)}</title>
+<style>
+body {{ font-family: sans-serif; line-height: 1.4; max-width: 60em; margin: 2em auto; padding: 0 1em }}
+table {{ border-collapse: collapse }}
+thead {{ border-bottom: 1px solid }}
+td {{ vertical-align: top }}
+</style>
+</head>
+<body>
+{fragment}
+</body>
+</html>"""
+
+
+def _display(lines: tuple[str, ...]) -> str:
+    if len(lines) == 1:
+        return rf"\[ {lines[0]} \]"
+    first, *rest = lines
+    body = " \\\\\n".join(f"&{{}}{'+' if i else ''} {x}" for i, x in enumerate(rest))
+    return "\n".join([r"\begin{align*}", first, body, r"\end{align*}"])
 
 
 def titles(what: str, rows: Sequence[tuple[str, str]], data: Callable[[], Any]) -> Report:
@@ -115,7 +206,7 @@ class Result:
 
     def text(self, width: int | None = None) -> str:
         """The result as text, as a terminal of this width shows it."""
-        return self.report().render("text", width=width)
+        return self.report().text(width)
 
     def to_dict(self) -> Any:
         """The result as JSON-ready data."""
@@ -123,7 +214,7 @@ class Result:
 
     def latex(self) -> str:
         """The result as a LaTeX fragment (which begins with the packages it needs)."""
-        return self.report().render("latex")
+        return self.report().latex()
 
     def __str__(self) -> str:
         return self.text()
@@ -132,72 +223,4 @@ class Result:
         return f"<{type(self).__name__}: {self.report().title}>"
 
     def _repr_html_(self) -> str:
-        return self.report().render("html")
-
-
-# --- the writers ------------------------------------------------------------------------------------------------------
-
-
-def _text(body: Body, width: int | None) -> str:
-    page = Page(width)
-    for part in body.parts:
-        if isinstance(part, Line):
-            page.line(part.text if isinstance(part.text, str) else part.text.string(), part.indent)
-        elif isinstance(part, Block):
-            page.table(part.table, part.indent)
-    return str(page)
-
-
-def _json(report: Report) -> str:
-    return to_json(report.data())
-
-
-def _csv(report: Report) -> str:
-    return report.rows.csv()
-
-
-def _latex(report: Report, siunitx: bool) -> str:
-    """A fragment: tables and formulas, lines as comments, and first of all what it needs."""
-    parts = []
-    for part in report.document.parts:
-        if isinstance(part, Line):
-            parts.append(part.text.latex() if isinstance(part.text, Cell) else f"% {part.text}" if part.text else "")
-        elif isinstance(part, Formula):
-            parts.append(_display(part.lines))
-        else:
-            parts.append(part.table.latex(siunitx).partition("\n")[2])  # without the line that says what it needs
-    return "\n".join([f"% cmbound: {report.title}; needs {', '.join(packages(parts))}", *parts])
-
-
-def _display(lines: tuple[str, ...]) -> str:
-    if len(lines) == 1:
-        return rf"\[ {lines[0]} \]"
-    first, *rest = lines
-    body = " \\\\\n".join(f"&{{}}{'+' if i else ''} {x}" for i, x in enumerate(rest))
-    return "\n".join([r"\begin{align*}", first, body, r"\end{align*}"])
-
-
-def _markdown(report: Report) -> str:
-    parts = [f"**{escape_markdown(report.title)}**"]
-    for part in report.document.parts:
-        if isinstance(part, Line):
-            parts.append(part.text.markdown() if isinstance(part.text, Cell) else escape_markdown(part.text))
-        elif isinstance(part, Formula):
-            first, *rest = part.lines
-            parts.append(f"$${' '.join([first, ' + '.join(rest)]).strip()}$$")
-        else:
-            parts.append(part.table.markdown())
-    return "\n\n".join(x for x in parts if x)
-
-
-def _html(report: Report) -> str:
-    parts = []
-    for part in report.page.parts:
-        if isinstance(part, Block):
-            parts.append(part.table.html())
-        elif isinstance(part, Formula):
-            parts.append(f"<p>{mathml(' '.join(part.lines))}</p>")
-        elif part.text:
-            text = part.text.html() if isinstance(part.text, Cell) else html.escape(part.text)
-            parts.append(f'<p style="margin-left:{part.indent}ch">{text}</p>' if part.indent else f"<p>{text}</p>")
-    return f"<div>{''.join(parts)}</div>"
+        return self.report().html()

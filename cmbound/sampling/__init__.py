@@ -9,8 +9,8 @@ Rows are drawn in blocks whose size depends on d alone, and block b takes all it
 full block. (``f`` itself must give the same bits for the same block: not so if it draws random numbers of its own.)
 """
 
+from cmbound.names import CLOCKS, STARTS
 from cmbound.sampling.accumulate import Interval, Moments, moments
-from cmbound.sampling.arguments import CLOCKS, STARTS
 from cmbound.sampling.kernels import (
     Corrector,
     Overdamped,
@@ -21,7 +21,7 @@ from cmbound.sampling.kernels import (
     underdamped,
     underdamped_coefficients,
 )
-from cmbound.sampling.run import BLOCK, block_rows, sample, sample_every_step, stream
+from cmbound.sampling.run import BLOCK, Run, block_rows, sample, sample_every_step, stream
 
 __all__ = [
     "BLOCK",
@@ -31,6 +31,7 @@ __all__ = [
     "Interval",
     "Moments",
     "Overdamped",
+    "Run",
     "Underdamped",
     "block_rows",
     "moments",

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import chdtri, stdtrit
 
+from cmbound.checks import checked_count
 from cmbound.errors import DomainError
 from cmbound.frozen import Record
 from cmbound.sampling.arguments import Array
-from cmbound.sampling.kernels import Corrector
-from cmbound.sampling.run import Model, Progress, checked_run, in_order
+from cmbound.sampling.run import Model, Progress, Run, Times, in_order
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,8 +20,7 @@ class Interval(Record):
     """Confidence interval, each component by itself.
 
     Attributes:
-        lower: lower ends.
-        upper: upper ends.
+        lower, upper: its ends.
         level: confidence level of each component.
         trust: ``asymptotic``: the level is approached as n grows (samples have no bound that could guarantee it).
     """
@@ -64,11 +62,7 @@ class Moments(Record):
         return np.outer(deviation, deviation)
 
     def mean_interval(self, level: float = 0.95) -> Interval:
-        """Interval for each component of the mean, by Student's t: exact for Gaussian laws, else by the central limit theorem.
-
-        Raises:
-            DomainError: a level outside (0, 1).
-        """
+        """Interval for each component of the mean, by Student's t: exact for Gaussian laws, else by the central limit theorem."""
         width = -float(stdtrit(self.n - 1, _tail(level))) * self.mean_error
         return Interval(self.mean - width, self.mean + width, level)
 
@@ -78,9 +72,6 @@ class Moments(Record):
         For x_i and x_j in units of their deviations, Cov = (Var(x_i + x_j) - Var(x_i - x_j))/4, the difference of two independent
         multiples of chi^2: their exact limits are combined as in Zou and Donner 2008, "Construction of confidence limits about
         effect measures" (Stat. Med. 27). Exact for variances.
-
-        Raises:
-            DomainError: a level outside (0, 1).
         """
         freedom, tail = self.n - 1, _tail(level)
         below, above = 1 - freedom / float(chdtri(freedom, tail)), freedom / float(chdtri(freedom, 1 - tail)) - 1
@@ -95,32 +86,18 @@ def _tail(level: float) -> float:
     return (1 - level) / 2
 
 
-def moments(
-    f: Model,
-    times: Sequence[float],
-    *,
-    d: int,
-    n: int,
-    seed: int,
-    delta: float,
-    clock: str = "ou",
-    start: str = "standard",
-    smoothing: float | None = None,
-    corrector: Corrector | None = None,
-    dtype: npt.DTypeLike = np.float64,
-    workers: int = 1,
-    progress: Progress | None = None,
-) -> Moments:
+def moments(f: Model, run: Times, *, workers: int = 1, progress: Progress | None = None, **options: Any) -> Moments:
     """Mean and covariance of the samples that :func:`sample` would return, without holding more than ``workers`` blocks.
 
     Arguments and errors as for :func:`sample`; n >= 2, and a covariance beyond float64 is a DomainError. Blocks are
     merged in order (Chan, Golub and LeVeque 1983), in float64.
     """
-    run = checked_run(f, times, d, n, seed, delta, clock, start, smoothing, corrector, dtype, workers)
+    run = Run.of(run, options)
     if run.n < 2:
-        raise DomainError(f"n is {n}; moments need at least 2 samples")
+        raise DomainError(f"n is {run.n}; moments need at least 2 samples")
+    blocks = in_order(lambda b: _block_moments(run.block(f, b)), run.blocks, checked_count("workers", workers))
     count, mean, scatter = 0, np.zeros(run.d), np.zeros((run.d, run.d))
-    for size, block_mean, block_scatter in in_order(lambda b: _block_moments(run.block(b)), run.blocks, workers):
+    for size, block_mean, block_scatter in blocks:
         total = count + size
         with np.errstate(over="ignore", invalid="ignore"):  # refused below
             shift = block_mean - mean

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import math
-import operator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from cmbound.checks import checked_finite
 from cmbound.errors import DomainError, InputError, UnknownNameError
+from cmbound.names import CLOCKS
 
 Array = npt.NDArray[Any]
-CLOCKS = ("ou", "ve")
-STARTS = ("standard", "matched")
 
 
 def overwrite(x: Array, value: Any, source: str, row: int = 0) -> None:
@@ -40,20 +38,9 @@ def known_clock(clock: str) -> None:
         raise UnknownNameError("clock", clock, CLOCKS)
 
 
-def number_of(name: str, value: Any) -> float:
-    """A finite float; raises InputError or DomainError."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise InputError(f"{name} is {value!r}; a number is needed") from None
-    if not math.isfinite(number):
-        raise DomainError(f"{name} is {value}; it must be finite")
-    return number
-
-
 def positive(name: str, value: Any) -> float:
     """A finite float > 0; raises InputError or DomainError."""
-    number = number_of(name, value)
+    number = checked_finite(name, value)
     if number <= 0:
         raise DomainError(f"{name} is {value}; it must be > 0")
     return number
@@ -61,7 +48,7 @@ def positive(name: str, value: Any) -> float:
 
 def delta_of(delta: Any) -> float:
     """An early-stopping time >= 0; raises InputError or DomainError."""
-    number = number_of("delta", delta)
+    number = checked_finite("delta", delta)
     if number < 0:
         raise DomainError(f"delta is {delta}; it must be >= 0")
     return number
@@ -69,20 +56,9 @@ def delta_of(delta: Any) -> float:
 
 def time_after(t: Any, delta: float) -> float:
     """A time after delta; raises InputError or DomainError."""
-    number = number_of("time", t)
+    number = checked_finite("time", t)
     if number <= delta:
         raise DomainError(f"time is {t}; each time must be > delta = {delta:g}")
-    return number
-
-
-def count_of(name: str, value: Any, least: int = 1) -> int:
-    """An integer of at least ``least``; raises InputError or DomainError."""
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise InputError(f"{name} is {value!r}; an integer is needed") from None
-    if number < least:
-        raise DomainError(f"{name} is {value}; it must be >= {least}")
     return number
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cmbound.sampling.arguments import Array, count_of, delta_of, known_clock, overwrite, positive, samples_of, time_after
+from cmbound.checks import checked_count
+from cmbound.sampling.arguments import Array, delta_of, known_clock, overwrite, positive, samples_of, time_after
 
 Score = Callable[[Array], Any]
 
@@ -29,11 +30,6 @@ def noising(t: float, delta: float, clock: str) -> tuple[float, float]:
     if clock == "ve":
         return 1.0, math.sqrt(t - delta) * math.sqrt(t + delta)
     return math.exp(delta - t), math.sqrt(-math.expm1(2 * (delta - t)))
-
-
-def smoothing_kernel(u: float) -> tuple[float, float]:
-    """Factor and standard deviation of the OU kernel over a time u."""
-    return math.exp(-u), math.sqrt(-math.expm1(-2 * u))
 
 
 @dataclass(frozen=True)
@@ -55,7 +51,7 @@ class Overdamped:
 
     def __post_init__(self) -> None:
         positive("step", self.step)
-        count_of("steps", self.steps)
+        checked_count("steps", self.steps)
 
     def advance(self, x: Array, rng: np.random.Generator) -> None:
         """Run all steps on x in place."""
@@ -93,7 +89,7 @@ class Underdamped:
     def __post_init__(self) -> None:
         positive("friction", self.friction)
         positive("step", self.step)
-        count_of("steps", self.steps)
+        checked_count("steps", self.steps)
 
     def advance(self, x: Array, rng: np.random.Generator) -> None:
         """Run all steps on x in place."""
@@ -209,7 +205,7 @@ def smooth(x: npt.ArrayLike, u: float, rng: np.random.Generator) -> Array:
         InputError: x of another shape.
     """
     out = samples_of(x)
-    blend(out, *smoothing_kernel(positive("u", u)), rng)
+    blend(out, *noising(positive("u", u), 0.0, "ou"), rng)
     return out
 
 

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
+from cmbound.checks import checked_count
 from cmbound.errors import InputError, UnknownNameError
-from cmbound.sampling.arguments import STARTS, Array, count_of, delta_of, known_clock, overwrite, positive, time_after
-from cmbound.sampling.kernels import Corrector, Overdamped, Underdamped, blend, noising, smoothing_kernel
+from cmbound.frozen import Record
+from cmbound.names import STARTS
+from cmbound.sampling.arguments import Array, delta_of, known_clock, overwrite, positive, time_after
+from cmbound.sampling.kernels import Corrector, Overdamped, Underdamped, blend, noising
 
 Model = Callable[[Array, float], Any]
 Progress = Callable[[int], object]
@@ -29,65 +31,119 @@ def block_rows(d: int) -> int:
     return rows - rows % 16 if rows >= 16 else rows
 
 
-@dataclass(frozen=True)
-class Run:
-    """A checked sampling run."""
+@dataclass(frozen=True, eq=False)
+class Run(Record):
+    """What is sampled, whatever the model: checked when it is made.
 
-    f: Model
-    times: tuple[float, ...]
+    Attributes:
+        times: (T, t_2, ..., t_k), each > delta, in any order; noise levels (sigma_max, ...) in the ``ve`` clock.
+        d: dimension >= 1.
+        n: number of samples >= 1.
+        seed: integer >= 0.
+        delta: early-stopping time >= 0; sigma_min in the ``ve`` clock.
+        clock: ``ou`` (OU time) or ``ve`` (noise level; samples are e^delta times those of ``ou``).
+        start: ``standard``, N(0, I) in OU units (in ``ve`` units N(0, (1 + sigma_max^2) I)); or ``matched``, N(0, s_T^2 I) in OU
+            units (N(0, sigma_max^2 I) in ``ve`` units, Song's start).
+        smoothing: OU time u > 0 of the smoothing; in the ``ve`` clock too u is a time and samples stay e^delta times the OU ones.
+        corrector: :class:`Overdamped` or :class:`Underdamped`; its score and step are in the units of the clock.
+        dtype: float64 or float32.
+
+    Raises:
+        DomainError: a number outside its domain.
+        InputError: an unknown clock or start, or what is not understood.
+    """
+
+    times: Any
     d: int
     n: int
     seed: int
     delta: float
-    clock: str
-    start: str
-    smoothing: float | None
-    corrector: Corrector | None
-    dtype: np.dtype[Any]
+    clock: str = "ou"
+    start: str = "standard"
+    smoothing: float | None = None
+    corrector: Corrector | None = None
+    dtype: Any = np.float64
+
+    def __post_init__(self) -> None:
+        known_clock(self.clock)
+        if self.start not in STARTS:
+            raise UnknownNameError("start", self.start, STARTS)
+        if self.corrector is not None and not isinstance(self.corrector, Overdamped | Underdamped):
+            raise InputError(f"corrector is {type(self.corrector).__name__}; Overdamped, Underdamped or None is needed")
+        dtype = np.dtype(self.dtype)
+        if dtype not in (np.dtype(np.float64), np.dtype(np.float32)):
+            raise InputError(f"dtype is {dtype}; float64 or float32 is needed")
+        delta = delta_of(self.delta)
+        checked = {
+            "delta": delta,
+            "times": tuple(time_after(t, delta) for t in _listed(self.times)),
+            "d": checked_count("d", self.d),
+            "n": checked_count("n", self.n),
+            "seed": checked_count("seed", self.seed, least=0),
+            "smoothing": None if self.smoothing is None else positive("smoothing", self.smoothing),
+            "dtype": dtype,
+        }
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+
+    @classmethod
+    def of(cls, run: Times, options: dict[str, Any]) -> Run:
+        """The run itself, or the one of these times and options."""
+        if not isinstance(run, Run):
+            return cls(run, **options)
+        if options:
+            raise InputError(f"{', '.join(options)} belong{'s' * (len(options) == 1)} into the Run that was given")
+        return run
 
     @property
     def rows(self) -> int:
+        """Rows of a full block."""
         return block_rows(self.d)
 
     @property
     def blocks(self) -> int:
+        """Number of blocks."""
         return -(-self.n // self.rows)
 
     def span(self, b: int) -> slice:
         """The rows of block b."""
         return slice(b * self.rows, min((b + 1) * self.rows, self.n))
 
-    def empty(self, b: int) -> Array:
-        """Room for block b."""
-        span = self.span(b)
-        return np.empty((span.stop - span.start, self.d), self.dtype)
-
-    def fill(self, b: int, x: Array, steps: Array | None = None) -> int:
-        """Write block b into x, and the samples after every step into ``steps`` (k, rows, d); return the rows up to its end."""
+    def block(self, f: Model, b: int, x: Array | None = None, steps: Array | None = None) -> Array:
+        """Block b, written into x if that is given; the samples after every step go into ``steps`` (k, rows, d)."""
         rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(self.seed, spawn_key=(b,))))
-        rng.standard_normal(dtype=self.dtype, out=x)  # type: ignore[call-overload, unused-ignore]
+        first = b * self.rows
+        if x is None:
+            x = np.empty((min(self.n - first, self.rows), self.d), self.dtype)
+        rng.standard_normal(dtype=self.dtype, out=x)
         spread = _start_spread(self.times[0], self.clock, self.start)
         if spread != 1:
             x *= spread
         for i, t in enumerate(self.times):
             if i:
                 blend(x, *noising(t, self.delta, self.clock), rng)
-            overwrite(x, self.f(x, t), f"f at t = {t:g}", b * self.rows)
+            overwrite(x, f(x, t), f"f at t = {t:g}", first)
             if steps is not None:
                 steps[i] = x
         if self.corrector is not None:
             self.corrector.advance(x, rng)
-            overwrite(x, x, "the corrector", b * self.rows)
+            overwrite(x, x, "the corrector", first)
         if self.smoothing is not None:
-            factor, spread = smoothing_kernel(self.smoothing)
+            factor, spread = noising(self.smoothing, 0.0, "ou")
             blend(x, factor, spread * (math.hypot(1, self.delta) if self.clock == "ve" else 1), rng)
-        return min((b + 1) * self.rows, self.n)
-
-    def block(self, b: int) -> Array:
-        """Block b as an array of its own."""
-        x = self.empty(b)
-        self.fill(b, x)
         return x
+
+
+Times = Run | Sequence[float]
+"""A run, or the times of one whose rest is given beside them."""
+
+
+def _listed(times: Any) -> list[Any]:
+    if isinstance(times, str) or not isinstance(times, Sequence | np.ndarray) or np.ndim(times) != 1:
+        raise InputError(f"times is {times!r}; a sequence of numbers is needed")
+    if not len(times):
+        raise InputError("times is empty; at least the time T of the start is needed")
+    return list(times)
 
 
 def _start_spread(T: float, clock: str, start: str) -> float:
@@ -112,22 +168,15 @@ def in_order(task: Callable[[int], Result], count: int, workers: int) -> Iterato
             yield pending.popleft().result()
 
 
+def _written(task: Callable[[int], Any], run: Run, workers: int, progress: Progress | None) -> None:
+    """Carry out the task for every block, and tell the number of finished rows after each."""
+    for b, _ in enumerate(in_order(task, run.blocks, checked_count("workers", workers))):
+        if progress:
+            progress(run.span(b).stop)
+
+
 def sample(
-    f: Model,
-    times: Sequence[float],
-    *,
-    d: int,
-    n: int,
-    seed: int,
-    delta: float,
-    clock: str = "ou",
-    start: str = "standard",
-    smoothing: float | None = None,
-    corrector: Corrector | None = None,
-    dtype: npt.DTypeLike = np.float64,
-    workers: int = 1,
-    progress: Progress | None = None,
-    out: Array | None = None,
+    f: Model, run: Times, *, workers: int = 1, progress: Progress | None = None, out: Array | None = None, **options: Any
 ) -> Array:
     """Multistep consistency sampling (one step: a single time); Song et al. 2023, algorithm 1.
 
@@ -136,94 +185,57 @@ def sample(
 
     Args:
         f: model; gets an array (rows, d), which it may overwrite, and a float of ``times``; returns an array (rows, d).
-        times: (T, t_2, ..., t_k), each > delta, in any order; noise levels (sigma_max, ...) in the ``ve`` clock.
-        d: dimension >= 1.
-        n: number of samples >= 1.
-        seed: integer >= 0.
-        delta: early-stopping time >= 0; sigma_min in the ``ve`` clock.
-        clock: ``ou`` (OU time) or ``ve`` (noise level; samples are e^delta times those of ``ou``).
-        start: ``standard``, N(0, I) in OU units (in ``ve`` units N(0, (1 + sigma_max^2) I)); or ``matched``, N(0, s_T^2 I) in OU
-            units (N(0, sigma_max^2 I) in ``ve`` units, Song's start).
-        smoothing: OU time u > 0 of the smoothing; in the ``ve`` clock too u is a time and samples stay e^delta times the OU ones.
-        corrector: :class:`Overdamped` or :class:`Underdamped`; its score and step are in the units of the clock.
-        dtype: float64 or float32.
+        run: a :class:`Run`; or its times, the rest of it being ``options``.
         workers: threads >= 1; no effect on the result.
         progress: called with the number of finished rows after each block.
-        out: C-contiguous array (n, d) of ``dtype`` to write into, for instance a memory map.
+        out: C-contiguous array (n, d) of the run's dtype to write into, for instance a memory map.
 
     Returns:
         The samples, shape (n, d).
 
     Raises:
-        DomainError: a number outside its domain.
-        InputError: an unknown clock or start, or what f or the score returned is of a wrong shape or not finite.
+        DomainError, InputError: as for :class:`Run`; or what f or the score returned is of a wrong shape or not finite.
+
+    >>> sample(lambda x, t: 2 * x, (3.0, 0.5), d=2, n=4, seed=0, delta=0.01).shape
+    (4, 2)
     """
-    run = checked_run(f, times, d, n, seed, delta, clock, start, smoothing, corrector, dtype, workers)
+    run = Run.of(run, options)
     result = _output(out, run)
-    for done in in_order(lambda b: run.fill(b, result[run.span(b)]), run.blocks, workers):
-        if progress:
-            progress(done)
+    _written(lambda b: run.block(f, b, result[run.span(b)]), run, workers, progress)
     return result
 
 
-def sample_every_step(
-    f: Model,
-    times: Sequence[float],
-    *,
-    d: int,
-    n: int,
-    seed: int,
-    delta: float,
-    clock: str = "ou",
-    start: str = "standard",
-    dtype: npt.DTypeLike = np.float64,
-    workers: int = 1,
-    progress: Progress | None = None,
-) -> Array:
+def sample_every_step(f: Model, run: Times, *, workers: int = 1, progress: Progress | None = None, **options: Any) -> Array:
     """The samples after each of the k steps, shape (k, n, d): entry i is ``sample(f, times[: i + 1], ...)``, bit for bit.
 
     Arguments and errors as for :func:`sample`; no corrector and no smoothing.
     """
-    run = checked_run(f, times, d, n, seed, delta, clock, start, None, None, dtype, workers)
+    run = Run.of(run, options)
+    if run.corrector is not None or run.smoothing is not None:
+        raise InputError("the samples after every step are those before a corrector or smoothing: leave it out")
     result = np.empty((len(run.times), run.n, run.d), run.dtype)
-    for done in in_order(lambda b: run.fill(b, run.empty(b), result[:, run.span(b)]), run.blocks, workers):
-        if progress:
-            progress(done)
+    _written(lambda b: run.block(f, b, steps=result[:, run.span(b)]), run, workers, progress)
     return result
 
 
 def stream(
-    f: Model,
-    times: Sequence[float],
-    *,
-    d: int,
-    n: int,
-    seed: int,
-    delta: float,
-    clock: str = "ou",
-    start: str = "standard",
-    smoothing: float | None = None,
-    corrector: Corrector | None = None,
-    dtype: npt.DTypeLike = np.float64,
-    chunk: int | None = None,
-    workers: int = 1,
-    progress: Progress | None = None,
+    f: Model, run: Times, *, chunk: int | None = None, workers: int = 1, progress: Progress | None = None, **options: Any
 ) -> Iterator[Array]:
     """The rows of :func:`sample`, the same bits, as arrays (chunk, d) of which the last may be shorter.
 
     Arguments and errors as for :func:`sample`; ``chunk`` >= 1 is the number of rows at a time (default: one block). Holds one
     chunk and ``workers`` blocks.
     """
-    run = checked_run(f, times, d, n, seed, delta, clock, start, smoothing, corrector, dtype, workers)
-    chunk = run.rows if chunk is None else count_of("chunk", chunk)
-    return _recut(run, chunk, workers, progress)
+    run = Run.of(run, options)
+    blocks = in_order(lambda b: run.block(f, b), run.blocks, checked_count("workers", workers))
+    return _recut(run, blocks, run.rows if chunk is None else checked_count("chunk", chunk), progress)
 
 
-def _recut(run: Run, chunk: int, workers: int, progress: Progress | None) -> Iterator[Array]:
+def _recut(run: Run, blocks: Iterator[Array], chunk: int, progress: Progress | None) -> Iterator[Array]:
     done = 0
     rows = np.empty((min(chunk, run.n), run.d), run.dtype)
     filled = 0
-    for block in in_order(run.block, run.blocks, workers):
+    for block in blocks:
         used = 0
         while used < len(block):
             take = min(len(rows) - filled, len(block) - used)
@@ -234,54 +246,6 @@ def _recut(run: Run, chunk: int, workers: int, progress: Progress | None) -> Ite
                 rows, filled = np.empty((min(chunk, run.n - done), run.d), run.dtype), 0
         if progress:
             progress(done)
-
-
-def checked_run(
-    f: Model,
-    times: Sequence[float],
-    d: int,
-    n: int,
-    seed: int,
-    delta: float,
-    clock: str,
-    start: str,
-    smoothing: float | None,
-    corrector: Corrector | None,
-    dtype: npt.DTypeLike,
-    workers: int,
-) -> Run:
-    """The run that the arguments of :func:`sample` describe; raises what :func:`sample` does."""
-    known_clock(clock)
-    if start not in STARTS:
-        raise UnknownNameError("start", start, STARTS)
-    count_of("workers", workers)
-    delta = delta_of(delta)
-    schedule = tuple(time_after(t, delta) for t in _listed(times))
-    if not schedule:
-        raise InputError("times is empty; at least the time T of the start is needed")
-    if corrector is not None and not isinstance(corrector, Overdamped | Underdamped):
-        raise InputError(f"corrector is {type(corrector).__name__}; Overdamped, Underdamped or None is needed")
-    if np.dtype(dtype) not in (np.dtype(np.float64), np.dtype(np.float32)):
-        raise InputError(f"dtype is {np.dtype(dtype)}; float64 or float32 is needed")
-    return Run(
-        f=f,
-        times=schedule,
-        d=count_of("d", d),
-        n=count_of("n", n),
-        seed=count_of("seed", seed, least=0),
-        delta=delta,
-        clock=clock,
-        start=start,
-        smoothing=None if smoothing is None else positive("smoothing", smoothing),
-        corrector=corrector,
-        dtype=np.dtype(dtype),
-    )
-
-
-def _listed(times: Any) -> list[Any]:
-    if isinstance(times, str) or not isinstance(times, Sequence | np.ndarray) or np.ndim(times) != 1:
-        raise InputError(f"times is {times!r}; a sequence of numbers is needed")
-    return list(times)
 
 
 def _output(out: Array | None, run: Run) -> Array:

@@ -9,7 +9,7 @@ from sympy import Expr, Float, Ge, Gt, Le, Lt
 
 from cmbound.checks import shown
 from cmbound.errors import InputError, UnknownNameError
-from cmbound.theory.notation import TABLE
+from cmbound.theory.notation import TABLE, own
 
 
 def checked_expression(what: str, given: Any, allowed: Collection[str] | None = None) -> Any:
@@ -30,10 +30,10 @@ def checked_expression(what: str, given: Any, allowed: Collection[str] | None = 
 def checked_symbols(what: str, given: Any, allowed: Collection[str]) -> None:
     """Raise InputError where a symbol of ``given`` is not the one of that name in the table, or is not ``allowed``."""
     for symbol in sorted(given.free_symbols, key=str):
-        if symbol.name not in allowed:
+        if symbol.name not in allowed and not own(symbol.name):
             raise UnknownNameError(f"symbol in {what}", symbol.name, allowed)
         if symbol != TABLE[symbol.name].symbol:
-            raise InputError(f"{what} contains a symbol {symbol.name!r} of its own; import it from cmbound.theory.notation")
+            raise InputError(f"{what} contains a symbol {symbol.name!r} of its own; make it with cmbound.symbol({symbol.name!r})")
 
 
 def checked_relation(what: str, given: Any, allowed: Collection[str]) -> None:

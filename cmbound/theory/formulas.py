@@ -12,16 +12,20 @@ from sympy.printing.latex import LatexPrinter
 
 from cmbound.errors import InputError, UnknownNameError
 from cmbound.frozen import FrozenDict
+from cmbound.names import CHOICES
 from cmbound.theory.functions import plain, v
 from cmbound.theory.notation import (
     PUBLIC,
     TABLE,
+    L_f,
+    L_s,
     Parameter,
     T,
     a,
     b,
     delta,
     eps_cm,
+    eps_sc,
     h,
     latex_names,
     t,
@@ -29,8 +33,9 @@ from cmbound.theory.notation import (
     t_switch,
     t_switch_hat,
 )
-from cmbound.theory.profiles import Profile, profile
+from cmbound.theory.profiles import profile
 from cmbound.theory.records import Term, Theorem
+from cmbound.theory.rules import Profile, Rule
 from cmbound.theory.variants import (
     CLOCKS,
     OU,
@@ -70,9 +75,8 @@ UNKNOWN = r"\;?"
 CONSISTENCY_STEP = eps_cm * (b - a)
 """Consistency error of the step from b to a (Assumption 4)."""
 
-_L_f = TABLE["L_f"].symbol
-_eps_sc = TABLE["eps_sc"].symbol
-_L_s = TABLE["L_s"].symbol
+OPTIONS = (*CHOICES, "preset", "digits")
+"""What may be given beside parameters."""
 
 
 def checked_options(theorem: Theorem, to: str | None, start: str | None, clock: str | None) -> tuple[str, str, Clock]:
@@ -88,6 +92,19 @@ def checked_options(theorem: Theorem, to: str | None, start: str | None, clock: 
             raise InputError(f"{theorem.id} is stated in the {own} clock only")
         chosen = CLOCKS["ou"]  # nothing is converted
     return to or "p_data", start or "standard", chosen
+
+
+def choices(theorem: Theorem) -> set[str]:
+    """The choices the statement leaves open, by the names of the options that make them."""
+    open_ = {
+        "profile": theorem.uses_profile,
+        "grid": theorem.uses_profile,
+        "teacher": theorem.uses_profile,
+        "to": theorem.has_target,
+        "start": theorem.uses_start,
+        "clock": theorem.ve_factor is not None,
+    }
+    return {name for name in CHOICES if open_[name]}
 
 
 def put(expr: Any, kind: type[Placeholder], rule: Callable[[Any], Any]) -> Any:
@@ -129,28 +146,30 @@ def convert(expr: Any, clock: Clock, score_time: Any, lipschitz_time: Any) -> An
     if clock.name == "ou":
         return expr
     values = {
-        _L_f: clock.L_f.xreplace({a: lipschitz_time}),
-        _eps_sc: clock.eps_sc.xreplace({a: score_time}),
+        L_f: clock.L_f.xreplace({a: lipschitz_time}),
+        eps_sc: clock.eps_sc.xreplace({a: score_time}),
         eps_cm: clock.eps_cm,
-        _L_s: clock.L_s.xreplace({a: score_time}),
+        L_s: clock.L_s.xreplace({a: score_time}),
     }
     return expr.subs(values, simultaneous=True)
 
 
-def _closed_local(p: Profile | None, teacher: Teacher, end: Any) -> Any:
+def _rules(p: Profile, teacher: Teacher) -> tuple[Rule, ...]:
+    if teacher.name not in p.rules:
+        raise InputError(f"profile {p.name!r} does not cover the {teacher.name} teacher")
+    return p.rules[teacher.name]
+
+
+def _closed_local(p: Profile, teacher: Teacher, end: Any) -> Any:
     """L_f times the profile's bound on [delta, end]; with two rules the time of the change stays a symbol (one for each end).
 
     The change is at the first node from that time on: the early rule pays up to one step later.
     """
-    if p is None:
-        return LocalErrorSum(end)
-    if teacher.name not in p.rules:
-        raise InputError(f"profile {p.name!r} does not cover the {teacher.name} teacher")
-    rules = p.rules[teacher.name]
+    rules = _rules(p, teacher)
     change = t_switch_hat if end == t_hat else t_switch
     stretches = [(delta, end)] if len(rules) == 1 else [(delta, sympy.Min(change + h, end)), (change, end)]
     bounds = [rule.bound.subs({a: x, b: y}, simultaneous=True) for rule, (x, y) in zip(rules, stretches, strict=True)]
-    return _L_f * sympy.Add(*bounds)
+    return L_f * sympy.Add(*bounds)
 
 
 def without_waiting(expr: Any) -> Any:
@@ -161,24 +180,15 @@ def without_waiting(expr: Any) -> Any:
 
 @alone
 def resolve_closed(expr: Any, teacher: Teacher, p: Profile | None, clock: Clock) -> Any:
-    """Put the closed form in the largest step h in the place of every place-holder."""
+    """Put the closed form in the largest step h in the place of the place-holders; without a profile local errors stay."""
 
-    def lipschitz(x: Any) -> Any:
-        return convert(_L_f, clock, x, x)
+    def whole(step: Any) -> Callable[[Any], Any]:
+        return lambda x: convert(step.subs({a: delta, b: x}, simultaneous=True), clock, x, x)
 
-    def consistency(x: Any) -> Any:
-        return convert(CONSISTENCY_STEP.subs({a: delta, b: x}, simultaneous=True), clock, x, x)
-
-    def score(x: Any) -> Any:
-        return convert((_L_f * teacher.score).subs({a: delta, b: x}, simultaneous=True), clock, x, x)
-
-    def local(x: Any) -> Any:
-        return convert(_closed_local(p, teacher, x), clock, x, x)
-
-    for kind, rule in ((LipschitzAt, lipschitz), (ConsistencySum, consistency), (ScoreSum, score), (LocalErrorSum, local)):
-        if kind is LocalErrorSum and p is None:
-            continue
-        expr = put(expr, kind, rule)
+    for kind, step in ((LipschitzAt, L_f), (ConsistencySum, CONSISTENCY_STEP), (ScoreSum, L_f * teacher.score)):
+        expr = put(expr, kind, whole(step))
+    if p is not None:
+        expr = put(expr, LocalErrorSum, lambda x: convert(_closed_local(p, teacher, x), clock, x, x))
     return _at_fixed_time(expr)
 
 
@@ -201,16 +211,12 @@ def on_a_grid(expr: Any, teacher: Teacher, p: Profile | None, clock: Clock = OU)
         return Sum(step, (index, 0, (TABLE["N"].symbol if end == T else sympy.Symbol("n", integer=True)) - 1))
 
     def local(x: Any) -> Any:
-        if p is None:
-            return LocalErrorSum(x)
-        if teacher.name not in p.rules:
-            raise InputError(f"profile {p.name!r} does not cover the {teacher.name} teacher")
-        rules = p.rules[teacher.name]
-        return total(_L_f * teacher.weight * rules[0].bound, x) if len(rules) == 1 and rules[0].stepwise else LocalErrorSum(x)
+        rules = () if p is None else _rules(p, teacher)
+        return total(L_f * teacher.weight * rules[0].bound, x) if len(rules) == 1 and rules[0].stepwise else LocalErrorSum(x)
 
-    expr = put(expr, LipschitzAt, lambda x: convert(_L_f, clock, x, x))
+    expr = put(expr, LipschitzAt, lambda x: convert(L_f, clock, x, x))
     expr = put(expr, ConsistencySum, lambda x: total(CONSISTENCY_STEP, x))
-    expr = put(expr, ScoreSum, lambda x: total(_L_f * teacher.score, x))
+    expr = put(expr, ScoreSum, lambda x: total(L_f * teacher.score, x))
     return put(expr, LocalErrorSum, local)
 
 
@@ -223,7 +229,7 @@ def closed_terms(
     start: str | None = None,
     clock: str | None = None,
 ) -> tuple[Term, ...]:
-    """See :meth:`cmbound.theory.records.Theorem.formula`."""
+    """See :meth:`cmbound.evaluation.statement.Statement.formula`."""
     return tuple(Term(x.name, plain(x.expression)) for x in computable_terms(theorem, profile, teacher, to, start, clock))
 
 
@@ -242,14 +248,15 @@ def computable_terms(
     if profile not in (None, "auto") or teacher != "exponential-integrator":
         require_profile(theorem, "profile or teacher")
     who: Teacher = choose("teacher", teacher, TEACHERS)
-    which = _profile(profile)
+    which = one_profile(profile)
     terms = outer_terms(theorem, target, begin, chosen, theorem.sources)
     if who.needs_grid and theorem.uses_profile:
         return tuple(Term(x.name, on_a_grid(x.expression, who, which, chosen)) for x in terms)
     return tuple(Term(x.name, resolve_closed(x.expression, who, which, chosen)) for x in terms)
 
 
-def _profile(given: str | Profile | None) -> Profile | None:
+def one_profile(given: str | Profile | None) -> Profile | None:
+    """The profile asked for; None where all may be used."""
     if isinstance(given, Profile):
         return given
     return None if given in (None, "auto") else profile(str(given))
@@ -307,8 +314,6 @@ def accepts(theorem: Theorem, name: str) -> bool:
 
 # --- LaTeX -----------------------------------------------------------------------------------------
 
-OPTIONS = ("profile", "grid", "teacher", "to", "start", "clock", "preset", "digits")
-
 
 class _Latex(LatexPrinter):
     """Sums begin with a positive term: T - delta, not -delta + T."""
@@ -349,7 +354,7 @@ def statement_parts(theorem: Theorem, **options: Any) -> tuple[str, list[str]]:
 
 @alone
 def latex_statement(theorem: Theorem, **options: Any) -> str:
-    """See :meth:`cmbound.theory.records.Theorem.latex`."""
+    """See :meth:`cmbound.evaluation.statement.Statement.latex`."""
     left, terms = statement_parts(theorem, **options)
     return f"{left} {' + '.join(terms)}"
 

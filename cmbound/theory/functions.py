@@ -9,11 +9,12 @@ printed, differentiated or certified uses the first, only the float64 tier uses 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import sympy
 from mpmath.libmp import prec_to_dps
-from sympy import Expr, Function, Integer, Max, Min, Pow, Rational, S, atan, exp, log, sqrt
+from sympy import Function, Integer, Max, Min, Pow, Rational, S, atan, exp, log, sqrt
 from sympy.codegen.cfunctions import expm1, log1p
 
 
@@ -84,6 +85,24 @@ class Named(Function):
         return rf"{self.latex_name}{power}\left({', '.join(args)}\right)"
 
 
+def named(latex_name: str, *, subscript: bool = False, kernel: bool = False) -> Callable[[Callable[..., Any]], Any]:
+    """Make a definition the :class:`Named` function of its name: ``c(t)`` stays ``c(t)`` until somebody unfolds it."""
+
+    def made(definition: Callable[..., Any]) -> Any:
+        content = {
+            "__doc__": definition.__doc__,
+            "__module__": __name__,
+            "latex_name": latex_name,
+            "subscript": subscript,
+            "kernel": kernel,
+            "definition": staticmethod(definition),
+        }
+        kind: Any = type(Named)
+        return kind(definition.__name__, (Named,), content)
+
+    return made
+
+
 def _replace(expr: Any, rule: Any) -> Any:
     """Rebuild ``expr`` bottom up, giving each node to ``rule``."""
     if not expr.args:
@@ -113,37 +132,22 @@ def elementary(expr: Any) -> Any:
 # --- the forward process -------------------------------------------------------------------------------------------
 
 
-class c(Named):
+@named("c", subscript=True)
+def c(t: Any) -> Any:
     r"""c_t = e^{-t}, the factor of x_0 in x_t."""
-
-    latex_name = "c"
-    subscript = True
-
-    @classmethod
-    def definition(cls, t: Any) -> Any:
-        return exp(-t)
+    return exp(-t)
 
 
-class s(Named):
+@named("s", subscript=True)
+def s(t: Any) -> Any:
     r"""s_t = (1 - e^{-2t})^{1/2}, the standard deviation of the noise in x_t."""
-
-    latex_name = "s"
-    subscript = True
-
-    @classmethod
-    def definition(cls, t: Any) -> Any:
-        return rearranged(sqrt(1 - exp(-2 * t)), sqrt(-expm1(-2 * t)))
+    return rearranged(sqrt(1 - exp(-2 * t)), sqrt(-expm1(-2 * t)))
 
 
-class lam(Named):
+@named(r"\lambda", subscript=True)
+def lam(t: Any) -> Any:
     r"""lam_t = s_t/c_t = (e^{2t} - 1)^{1/2}, the noise level sigma of the variance-exploding clock."""
-
-    latex_name = r"\lambda"
-    subscript = True
-
-    @classmethod
-    def definition(cls, t: Any) -> Any:
-        return rearranged(sqrt(exp(2 * t) - 1), exp(t) * s(t))
+    return rearranged(sqrt(exp(2 * t) - 1), exp(t) * s(t))
 
 
 class v(Named):
@@ -236,37 +240,22 @@ def arctan_lam(a: Any, b: Any) -> Any:
 # --- one teacher step ----------------------------------------------------------------------------------------------
 
 
-class g(Named):
+@named("g", kernel=True)
+def g(h: Any) -> Any:
     r"""g(h) = (e^h - 1 - h)/h, about h/2 (theory 3.1)."""
-
-    latex_name = "g"
-    kernel = True
-
-    @classmethod
-    def definition(cls, h: Any) -> Any:
-        return (exp(h) - 1 - h) / h
+    return (exp(h) - 1 - h) / h
 
 
-class kappa_h(Named):
+@named(r"\kappa", kernel=True)
+def kappa_h(h: Any) -> Any:
     r"""((e^{2h} - 4e^h + 3 + 2h)/(2h))^{1/2}, about h/3^{1/2} (theory 3.11)."""
-
-    latex_name = r"\kappa"
-    kernel = True
-
-    @classmethod
-    def definition(cls, h: Any) -> Any:
-        return sqrt((exp(2 * h) - 4 * exp(h) + 3 + 2 * h) / (2 * h))
+    return sqrt((exp(2 * h) - 4 * exp(h) + 3 + 2 * h) / (2 * h))
 
 
-class rho_squared(Named):
+@named(r"\rho^2", kernel=True)
+def rho_squared(x: Any) -> Any:
     r"""rho(e^x)^2 with rho(r)^2 = (r - 1/r - 2 log r)/(r - 1), about x^2/3 (theory 3.11)."""
-
-    latex_name = r"\rho^2"
-    kernel = True
-
-    @classmethod
-    def definition(cls, x: Any) -> Any:
-        return (exp(x) - exp(-x) - 2 * x) / (exp(x) - 1)
+    return (exp(x) - exp(-x) - 2 * x) / (exp(x) - 1)
 
 
 def ddim_energy(a: Any, b: Any) -> Any:
@@ -302,82 +291,51 @@ class geometric_sum(Named):
 # --- integrals of the regularity profiles ---------------------------------------------------------------------------
 
 
-class J(Named):
+@named("J")
+def J(a: Any, b: Any) -> Any:
     r"""J(a, b) = 1/s_a - 1/s_b, the integral of c_t^2 s_t^{-3} (theory 3.2 a)."""
-
-    latex_name = "J"
-
-    @classmethod
-    def definition(cls, a: Any, b: Any) -> Any:
-        return rearranged(1 / s(a) - 1 / s(b), s_rise(a, b) / (s(a) * s(b)))
+    return rearranged(1 / s(a) - 1 / s(b), s_rise(a, b) / (s(a) * s(b)))
 
 
-class I3(Named):
+@named("I_3")
+def I3(a: Any, b: Any) -> Any:
     r"""I_3(a, b), the integral of s_t^{-3} (theory 3.2 a)."""
-
-    latex_name = "I_3"
-
-    @classmethod
-    def definition(cls, a: Any, b: Any) -> Any:
-        return J(a, b) + rearranged(b - a + log((1 + s(b)) / (1 + s(a))), b - a + log1p(s_rise(a, b) / (1 + s(a))))
+    return J(a, b) + rearranged(b - a + log((1 + s(b)) / (1 + s(a))), b - a + log1p(s_rise(a, b) / (1 + s(a))))
 
 
-class U(Named):
+@named("U", subscript=True)
+def U(d: Any) -> Any:
     r"""U_d of the universal profile (theory 3.2 a)."""
-
-    latex_name = "U"
-    subscript = True
-
-    @classmethod
-    def definition(cls, d: Any) -> Any:
-        return 2 / (3 * sqrt(3)) * sqrt(d * (d + 2) * (d + 4)) + (24 * d**3 * (d + 2) * (d + 4) ** 2) ** Rational(1, 6)
+    return 2 / (3 * sqrt(3)) * sqrt(d * (d + 2) * (d + 4)) + (24 * d**3 * (d + 2) * (d + 4) ** 2) ** Rational(1, 6)
 
 
-class K(Named):
+@named("K", subscript=True)
+def K(d: Any) -> Any:
     r"""K_d of the second-moment profile (theory 3.2 b)."""
-
-    latex_name = "K"
-    subscript = True
-
-    @classmethod
-    def definition(cls, d: Any) -> Any:
-        moments = d * (d + 2) * (d + 4)
-        first = Rational(27, 125) * Rational(4, 25) * moments * (d + 6) * (d + 8)
-        sixth = 120 * d**3 + 2080 * d**2 + 3840 * d
-        return Pow(first, Rational(1, 4)) + Pow(Pow(moments, Rational(1, 3)) * Pow(sixth, Rational(2, 3)), Rational(1, 4))
+    moments = d * (d + 2) * (d + 4)
+    first = Rational(27, 125) * Rational(4, 25) * moments * (d + 6) * (d + 8)
+    sixth = 120 * d**3 + 2080 * d**2 + 3840 * d
+    return Pow(first, Rational(1, 4)) + Pow(Pow(moments, Rational(1, 3)) * Pow(sixth, Rational(2, 3)), Rational(1, 4))
 
 
-class beta(Named):
+@named(r"\beta", subscript=True)
+def beta(d: Any) -> Any:
     r"""beta = (4/81)(d+2)^2 + (8/9) d of the integrated universal profile (theory 3.11)."""
-
-    latex_name = r"\beta"
-    subscript = True
-
-    @classmethod
-    def definition(cls, d: Any) -> Any:
-        return Rational(4, 81) * (d + 2) ** 2 + Rational(8, 9) * d
+    return Rational(4, 81) * (d + 2) ** 2 + Rational(8, 9) * d
 
 
-class w0(Named):
+@named("w_0")
+def w0(L: Any) -> Any:
     r"""w_0 = 3/(8 L + 5), how far the lipschitz profile looks back (theory 3.2 c)."""
-
-    latex_name = "w_0"
-
-    @classmethod
-    def definition(cls, L: Any) -> Any:
-        return 3 / (8 * L + 5)
+    return 3 / (8 * L + 5)
 
 
-class kap(Named):
+@named(r"\varkappa")
+def kap(L: Any) -> Any:
     r"""The constant of the lipschitz profile (theory 3.2 c)."""
-
-    latex_name = r"\varkappa"
-
-    @classmethod
-    def definition(cls, L: Any) -> Any:
-        w, th = w0(L), 3 * L / (8 * L + 5)
-        low, high = sqrt(1 - th), sqrt(1 + th)
-        return 2 * (1 + w) ** Rational(3, 2) / ((1 - th) * high * (low + high))
+    w, th = w0(L), 3 * L / (8 * L + 5)
+    low, high = sqrt(1 - th), sqrt(1 + th)
+    return 2 * (1 + w) ** Rational(3, 2) / ((1 - th) * high * (low + high))
 
 
 class clipped_log(Named):
@@ -394,85 +352,52 @@ class clipped_log(Named):
         return b if L == 1 else None
 
 
-class P(Named):
+@named("P")
+def P(L: Any, a: Any, b: Any) -> Any:
     r"""P(a, b), the integral of min(L^{1/2}, 1/s_t) (theory 3.2 c)."""
-
-    latex_name = "P"
-
-    @classmethod
-    def definition(cls, L: Any, a: Any, b: Any) -> Any:
-        m = clipped_log(L, a, b)
-        return sqrt(L) * (m - a) + artanh_s(m, b)
+    m = clipped_log(L, a, b)
+    return sqrt(L) * (m - a) + artanh_s(m, b)
 
 
-class Q(Named):
+@named("Q")
+def Q(L: Any, t_star: Any, a: Any, b: Any) -> Any:
     r"""Q(a, b), the integral of max(w_0^{-1/2}, (e^{2(t - t_*)} - 1)^{-1/2}) (theory 3.2 c)."""
-
-    latex_name = "Q"
-
-    @classmethod
-    def definition(cls, L: Any, t_star: Any, a: Any, b: Any) -> Any:
-        w = w0(L)
-        m = Min(b, Max(a, t_star + rearranged(log(1 + w) / 2, log1p(w) / 2)))
-        return (b - m) / sqrt(w) + arctan_lam(a - t_star, m - t_star)
+    w = w0(L)
+    m = Min(b, Max(a, t_star + rearranged(log(1 + w) / 2, log1p(w) / 2)))
+    return (b - m) / sqrt(w) + arctan_lam(a - t_star, m - t_star)
 
 
-class look_back(Named):
+@named(r"\bar u")
+def look_back(L: Any) -> Any:
     r"""u = (1/2) log(1 + 1/(2 L)) of the lipschitz-decay profile (theory 3.2 d); the bar tells it from the smoothing time."""
-
-    latex_name = r"\bar u"
-
-    @classmethod
-    def definition(cls, L: Any) -> Any:
-        return rearranged(log(1 + 1 / (2 * L)) / 2, log1p(1 / (2 * L)) / 2)
+    return rearranged(log(1 + 1 / (2 * L)) / 2, log1p(1 / (2 * L)) / 2)
 
 
-class B(Named):
+@named("B")
+def B(nu: Any, H2: Any, y: Any) -> Any:
     r"""B_n(y) of the atoms profile, valid for every y >= 3 (theory 3.11 g)."""
-
-    latex_name = "B"
-
-    @classmethod
-    def definition(cls, nu: Any, H2: Any, y: Any) -> Any:
-        ell = log((nu + 1) / 2)
-        k = 4 * (ell + y)
-        return 2 * (1 + ell) ** 2 + H2 / 2 + 2 * k * ell + k**3 * exp(-y) / 2
+    ell = log((nu + 1) / 2)
+    k = 4 * (ell + y)
+    return 2 * (1 + ell) ** 2 + H2 / 2 + 2 * k * ell + k**3 * exp(-y) / 2
 
 
 # --- total variation ------------------------------------------------------------------------------------------------
 
 
-class tv_drift(Named):
+@named(r"\Theta")
+def tv_drift(L: Any, m2: Any, d: Any, t: Any) -> Any:
     r"""Bound on TV(p_t, p_data) for scores that are L-Lipschitz on [0, t] (theory 3.7)."""
-
-    latex_name = r"\Theta"
-
-    @classmethod
-    def definition(cls, L: Any, m2: Any, d: Any, t: Any) -> Any:
-        return t / 2 * sqrt(d * (1 + L) ** 2 + L * (m2**2 + d * L))
+    return t / 2 * sqrt(d * (1 + L) ** 2 + L * (m2**2 + d * L))
 
 
-class steering(Named):
+@named("K")
+def steering(L_phi: Any, gamma: Any, tau_c: Any, eta: Any) -> Any:
     r"""K: what it costs to steer two copies of the underdamped corrector together (theory 3.8)."""
-
-    latex_name = "K"
-
-    @classmethod
-    def definition(cls, L_phi: Any, gamma: Any, tau_c: Any, eta: Any) -> Any:
-        pull = sqrt(12) * tau_c ** Rational(-3, 2) + gamma * sqrt(Rational(6, 5)) / sqrt(tau_c)
-        return (pull + L_phi * sqrt(13 * tau_c / 35 + eta)) ** 2 / (4 * gamma)
+    pull = sqrt(12) * tau_c ** Rational(-3, 2) + gamma * sqrt(Rational(6, 5)) / sqrt(tau_c)
+    return (pull + L_phi * sqrt(13 * tau_c / 35 + eta)) ** 2 / (4 * gamma)
 
 
-class corrector_information(Named):
+@named("G")
+def corrector_information(eps_sc: Any, L: Any, d: Any, gamma: Any, tau_c: Any, eta: Any) -> Any:
     r"""G: relative entropy between the discretised and the exact underdamped dynamics (theory 3.8)."""
-
-    latex_name = "G"
-
-    @classmethod
-    def definition(cls, eps_sc: Any, L: Any, d: Any, gamma: Any, tau_c: Any, eta: Any) -> Any:
-        return tau_c / (4 * gamma) * (eps_sc**2 + eps_sc * L * sqrt(d) * eta + L**2 * d * eta**2 / 3)
-
-
-def is_exact(expr: Expr) -> bool:
-    """Whether no floating-point number occurs in ``expr``."""
-    return not expr.atoms(sympy.Float)
+    return tau_c / (4 * gamma) * (eps_sc**2 + eps_sc * L * sqrt(d) * eta + L**2 * d * eta**2 / 3)

@@ -6,7 +6,7 @@ Assumption 6; any other grid is a list of exact numbers, as times or as noise le
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -18,6 +18,8 @@ from sympy import Integer, log
 from cmbound.checks import checked_name
 from cmbound.errors import DomainError, InputError
 from cmbound.frozen import FrozenDict, Record
+from cmbound.names import GRIDS
+from cmbound.numbers import exact
 from cmbound.theory.functions import lam, rearranged
 from cmbound.theory.notation import N, T, delta, rho
 
@@ -46,7 +48,9 @@ FORMULAS: Mapping[str, Any] = FrozenDict(
 )
 """Node j of N: equal steps in t; constant ratio of noise levels; Karras et al. 2022, eq. 5."""
 
-KINDS: tuple[str, ...] = ("uniform", "two-stage", "geometric", "edm")
+KINDS: tuple[str, ...] = GRIDS
+TAKES: Mapping[str, Set[str]] = FrozenDict({"uniform": {"h", "N"}, "two-stage": {"h"}, "geometric": {"N"}, "edm": {"N", "rho"}})
+"""The parameters that give a grid of each kind its steps: all are needed, but rho and one of h and N of a uniform one."""
 LISTED = ("times", "noise-levels")
 """Kinds whose nodes are given one by one."""
 
@@ -60,6 +64,11 @@ class Grid(Record):
         N: number of steps.
         values: for ``times`` and ``noise-levels`` the exact nodes; for ``two-stage`` the pair (number of full
             steps h, number of halvings).
+
+    >>> import cmbound
+    >>> grid = cmbound.Grid.from_noise_levels([0.1, 1, 80])
+    >>> grid.N, grid.kind
+    (2, 'noise-levels')
     """
 
     kind: str
@@ -100,8 +109,6 @@ class Grid(Record):
 
 
 def _exact(nodes: Sequence[Any]) -> tuple[Fraction, ...]:
-    from cmbound.numbers import exact
-
     values = tuple(exact("grid", x) for x in nodes)
     if len(values) < 2:
         raise DomainError(f"grid has {len(values)} node{'s' * (len(values) != 1)}; at least 2 are needed")
@@ -166,9 +173,8 @@ def require(kind: str, given: frozenset[str]) -> None:
             raise InputError("grid 'uniform' takes h or N, not both")
         if not {"h", "N"} & given:
             raise InputError("grid 'uniform' needs the largest step h or the number of steps N")
-    allowed = {"uniform": {"h", "N"}, "two-stage": {"h"}, "geometric": {"N"}, "edm": {"N", "rho"}}.get(kind, set())
-    needed = {"two-stage": {"h"}, "geometric": {"N"}, "edm": {"N"}}.get(kind, set())
-    for name in sorted(needed - given):
+    allowed = TAKES.get(kind, set())
+    for name in sorted(allowed - given - {"rho"}) if kind != "uniform" else ():
         raise InputError(f"grid {kind!r} needs {name}")
     for name in sorted(({"h", "N", "rho"} & given) - allowed):
         raise InputError(f"grid {kind!r} takes no {name}" + (" (its nodes are given)" if not allowed else ""))

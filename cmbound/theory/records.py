@@ -1,9 +1,13 @@
-"""The records a statement is made of; its verbs are in :mod:`cmbound.evaluation.statement`."""
+"""The records of the catalogue: what a statement is made of, and what is claimed of its order.
+
+The verbs of a statement are in :mod:`cmbound.evaluation.statement`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from cmbound.checks import (
@@ -16,12 +20,15 @@ from cmbound.checks import (
 from cmbound.errors import InputError
 from cmbound.frozen import Record
 from cmbound.theory.expressions import checked_expression, checked_relation, checked_symbols
-from cmbound.theory.notation import PUBLIC, TABLE
+from cmbound.theory.notation import PUBLIC, TABLE, Parameter, add
+from cmbound.theory.prose import Prose
 from cmbound.theory.variants import LastTime, LocalErrorSum, Placeholder, ScheduleSum, StartGap
 
 KINDS = ("order", "explicit", "exact")
 STATUSES = ("stated", "implied", "proved", "unconfirmed")
-KNOWN = ("verbatim", "secondary", "derived", "abstract", "memory")
+KNOWN = ("verbatim", "secondary", "derived", "abstract", "memory", "own")
+CONFIRMED = ("verbatim", "derived", "own")
+"""Forms that are bounds where their statement is explicit: read in the source, proved here, or answered for by their author."""
 RESERVED = frozenset({"total", "trivial", "dominating", "dominating_term"})
 """Names of columns beside those of the terms, which no term can have."""
 _IN_TERMS = (*PUBLIC, "t_prev")
@@ -33,8 +40,12 @@ class Assumption:
 
     Attributes:
         id: short name, unique within a statement.
-        text: what is assumed.
+        text: what is assumed; math may stand between dollar signs (:class:`~cmbound.theory.prose.Prose`).
         predicate: a SymPy relation over parameters (checked at evaluation), or None (reported as assumed).
+
+    >>> import cmbound
+    >>> cmbound.Assumption("A1", "the data have a finite second moment m2").predicate is None
+    True
     """
 
     id: str
@@ -43,13 +54,18 @@ class Assumption:
 
     def __post_init__(self) -> None:
         checked_text("the id of an assumption", self.id)
-        checked_text(f"the text of assumption {self.id!r}", self.text)
+        object.__setattr__(self, "text", Prose(checked_text(f"the text of assumption {self.id!r}", self.text)))
         checked_relation(f"the predicate of assumption {self.id!r}", self.predicate, PUBLIC)
 
 
 @dataclass(frozen=True)
 class Reference:
-    """Where a statement is found: a key of ``references.bib`` and a place in that work."""
+    """Where a statement is found: a key of ``references.bib`` and a place in that work.
+
+    >>> import cmbound
+    >>> print(cmbound.Reference("lyu2023", "Theorem 3"))
+    lyu2023, Theorem 3
+    """
 
     key: str
     place: str
@@ -69,6 +85,11 @@ class Term:
     Attributes:
         name: ``initialisation``, ``consistency``, ``score``, ``discretisation``, ``early_stopping``, ...
         expression: an exact SymPy expression.
+
+    >>> import cmbound
+    >>> L_f, m2 = cmbound.symbol("L_f"), cmbound.symbol("m2")
+    >>> cmbound.Term("initialisation", L_f * m2)
+    Term(name='initialisation', expression=L_f*m2)
     """
 
     name: str
@@ -79,13 +100,28 @@ class Term:
         checked_expression(f"term {self.name!r}", self.expression)
 
 
+@dataclass(frozen=True)
+class Pair:
+    """An explicit statement beside the order forms of the same quantity, of which the last one is printed.
+
+    Attributes:
+        title: the quantity in a few words.
+        order: ids of the order forms.
+        explicit: id of the explicit statement.
+    """
+
+    title: str
+    order: tuple[str, ...]
+    explicit: str
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Theorem(Record):
     """A statement: metric <= sum of named terms, under assumptions.
 
     Attributes:
         id: permanent name.
-        title: one line.
+        title: one line; math may stand between dollar signs, here and in ``metric`` (:class:`~cmbound.theory.prose.Prose`).
         kind: ``order`` (hidden constant C, not a bound), ``explicit`` (a bound) or ``exact`` (an equality).
         status: ``stated`` or ``implied`` (order form, see theory 2), ``proved`` (explicit form).
         metric: what is bounded, in words (``W2``, ``TV``, ...).
@@ -101,7 +137,7 @@ class Theorem(Record):
         ve_factor: factor from the OU to the variance-exploding clock (None: stated in the OU clock only).
         free: parameters of the algorithm, not of the model, that an evaluation chooses best where they are left out.
         known: how sure the form is: ``verbatim`` (read in the source itself), ``secondary`` (quoted by others), ``derived``
-            (proved here), ``abstract`` (read in the abstract only) or ``memory`` (not confirmed).
+            (proved here), ``abstract`` (read in the abstract only), ``memory`` (not confirmed) or ``own`` (a user's).
         clock: ``ou``, ``ve`` or another clock the source uses, in words.
         aliases: the source's own symbols, by the name they have here.
         complexity: number of steps, or of iterations, for accuracy ``eps`` in the metric of ``complexity_metric``, up to a
@@ -109,6 +145,12 @@ class Theorem(Record):
         complexity_metric: the metric of that accuracy (empty: ``metric``).
         experiment: what can be simulated to check it, a name of :mod:`cmbound.verification.experiments` (empty: nothing).
         remark: what a reader of each evaluation must be told (empty: nothing).
+        own_parameters: rows of the table of symbols that a user added for it, entered again wherever the statement comes.
+
+    >>> import cmbound
+    >>> statement = cmbound.theorem("lyu2023-thm3")
+    >>> isinstance(statement, cmbound.Theorem), statement.kind, str(statement.reference)
+    (True, 'order', 'lyu2023, Theorem 3')
     """
 
     id: str
@@ -134,10 +176,14 @@ class Theorem(Record):
     complexity_metric: str = ""
     experiment: str = ""
     remark: str = ""
+    own_parameters: tuple[Parameter, ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
         here = f"statement {checked_text('the id of a statement', self.id)!r}"
+        checked_tuple(f"the own parameters of {here}", self.own_parameters, Parameter)
+        for row in self.own_parameters:
+            add(row)
         checked_name(f"kind of {here}", self.kind, KINDS)
         checked_name(f"status of {here}", self.status, STATUSES)
         checked_name(f"known of {here}", self.known, KNOWN)
@@ -146,6 +192,8 @@ class Theorem(Record):
         checked_kind(f"the reference of {here}", self.reference, Reference)
         checked_tuple(f"the assumptions of {here}", self.statement_assumptions, Assumption)
         checked_distinct(f"the assumptions of {here}", (x.id for x in self.statement_assumptions))
+        for name in ("title", "metric", "complexity_metric"):
+            object.__setattr__(self, name, Prose(getattr(self, name)))
         self._check_quantity(here)
         self._check_terms(here)
         for name in ("ve_factor", "complexity"):
@@ -167,7 +215,7 @@ class Theorem(Record):
             checked_tuple(f"the {what} of {here}", terms, Term)
             checked_distinct(f"the {what} of {here}", (x.name for x in terms))
             for term in terms:
-                if term.name in RESERVED or term.name in TABLE:
+                if term.name in RESERVED or term.name in PUBLIC:
                     raise InputError(f"a term of {here} is called {term.name!r}, which is the name of a parameter or of a column")
                 checked_symbols(f"term {term.name!r} of {here}", term.expression, _IN_TERMS)
                 for holder in term.expression.atoms(Placeholder):
@@ -201,10 +249,20 @@ class Theorem(Record):
         """Whether the formula is known in full (a statement without terms is listed with its complexity only)."""
         return bool(self.sources)
 
+    @cached_property
+    def local_ends(self) -> tuple[Any, ...]:
+        """The symbols of the times up to which the local errors of the teacher are summed."""
+        return tuple(sorted({x.args[0] for term in self.sources for x in term.expression.atoms(LocalErrorSum)}, key=str))
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether its form was read or proved: what is only remembered never wins a comparison."""
+        return self.status != "unconfirmed" and self.known != "memory"
+
     @property
     def uses_profile(self) -> bool:
         """Whether a regularity profile, a teacher and a grid enter."""
-        return any(term.expression.has(LocalErrorSum) for term in self.sources)
+        return bool(self.local_ends)
 
     @property
     def uses_schedule(self) -> bool:
@@ -220,3 +278,44 @@ class Theorem(Record):
     def uses_start(self) -> bool:
         """Whether the law sampling starts from enters."""
         return any(term.expression.has(StartGap) for term in self.sources)
+
+
+@dataclass(frozen=True, eq=False)
+class Corollary(Record):
+    """A claim about the order of a statement after a substitution, which the package checks itself.
+
+    Attributes:
+        id: permanent name.
+        statement: id of the statement.
+        options: options of :meth:`cmbound.Statement.formula` (``profile``, ``to``, ``start``).
+        quantity: ``total``, the name of a term, several names joined by ``+``, or an exact expression.
+        substitution: symbols and what is put in their place, in the remaining ones; an entry may use later ones.
+        claim: the claimed order, an expression in the remaining symbols (the substitution is applied to it too).
+        limits: names of the parameters in whose limits the order is claimed, each on its own, the others fixed.
+        exact: the claim is an equality, not an order.
+        reference: where it is stated.
+        text: what it says; math may stand between dollar signs (:class:`~cmbound.theory.prose.Prose`).
+
+    >>> import cmbound
+    >>> corollary = cmbound.corollaries()[0]
+    >>> corollary.statement, corollary.reference
+    ('lyu2023-cor4', 'lyu2023, Corollary 4')
+    """
+
+    id: str
+    statement: str
+    substitution: Mapping[Any, Any]
+    claim: Any
+    reference: str
+    text: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    quantity: Any = "total"
+    limits: tuple[str, ...] = ()
+    exact: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "text", Prose(self.text))
+
+    def __repr__(self) -> str:
+        return f"<Corollary {self.id}: {self.text}>"

@@ -11,8 +11,10 @@ from typing import Any, ClassVar
 
 from sympy import Derivative, Function, Max, Min, S, exp, sqrt
 
-from cmbound.errors import InputError, UnknownNameError
+from cmbound.checks import checked_name
+from cmbound.errors import InputError
 from cmbound.frozen import FrozenDict
+from cmbound.names import TARGETS as TARGETS, TIERS as TIERS
 from cmbound.theory.functions import c, em1, lam, lam_rise, one_minus_c, one_minus_s, rearranged, s
 from cmbound.theory.notation import (
     L_f,
@@ -215,6 +217,7 @@ DDIM = Teacher(
     needs_grid=True,
     reference="theory 3.10",
 )
+EI = EXPONENTIAL_INTEGRATOR.name
 TEACHERS = FrozenDict({x.name: x for x in (EXPONENTIAL_INTEGRATOR, DDIM)})
 
 STARTS = FrozenDict(
@@ -251,14 +254,9 @@ class Clock:
 OU = Clock("ou", L_f, eps_sc, eps_cm, L_s, sqrt(one_minus_c(delta) ** 2 * m2**2 + s(delta) ** 2 * d))
 VE = Clock("ve", L_f * exp(a - delta), eps_sc * exp(a), eps_cm * exp(-delta), L_s * exp(2 * a), lam(delta) * sqrt(d))
 CLOCKS = FrozenDict({x.name: x for x in (OU, VE)})
-TARGETS = ("p_data", "p_delta")
-TIERS = ("certified", "approximate")
 
 
 def choose(what: str, given: str, allowed: Any) -> Any:
     """``allowed[given]`` (or ``given``, if ``allowed`` is a sequence); raises :class:`UnknownNameError`."""
-    if not isinstance(given, str):
-        raise InputError(f"{what} must be text, got {given!r}")
-    if given not in allowed:
-        raise UnknownNameError(what, given, allowed)
-    return allowed[given] if isinstance(allowed, dict) else given
+    name = checked_name(what, given, allowed)
+    return allowed[name] if isinstance(allowed, dict) else name

@@ -8,20 +8,21 @@ compared without cancellation.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from cmbound.distances import gaussian_w2_factors
-from cmbound.distances.scaling import norm
+from cmbound.distances.scaling import Array, norm
 from cmbound.frozen import Record
+from cmbound.sampling import underdamped_coefficients
+from cmbound.verification.instances import Truth
+from cmbound.verification.settings import teacher_step
 from cmbound.worlds.gaussian import Gaussian
-from cmbound.worlds.process import noise, noise_level, signal
-
-Array = npt.NDArray[np.float64]
+from cmbound.worlds.process import noise, signal
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,14 +96,9 @@ def _triangle(wide: Array) -> Array:
 
 @dataclass(frozen=True, eq=False)
 class Pipeline(Record):
-    """A Gaussian world, a grid, a teacher with an affine score and an affine student.
+    """A Gaussian world, a grid of OU times t_0 < ... < t_N, a teacher with an affine score and an affine student.
 
-    Attributes:
-        world: the data law.
-        nodes: t_0 < ... < t_N, OU times.
-        teacher: ``exponential-integrator`` or ``ddim``.
-        score: s_phi(., t_n) for n = 0..N, stacked (s_phi at t_0 enters only a corrector).
-        student: f_theta(., t_n) for n = 0..N, stacked; the first is the identity.
+    ``score`` is s_phi(., t_n) and ``student`` f_theta(., t_n), n = 0..N, stacked (s_phi at t_0 enters only a corrector).
     """
 
     world: Gaussian
@@ -110,11 +106,6 @@ class Pipeline(Record):
     teacher: str
     score: Affine
     student: Affine
-
-    @property
-    def steps(self) -> Array:
-        """h_n, shape (N,)."""
-        return np.diff(self.nodes)
 
     def law(self, index: int) -> Law:
         """p_{t_n}."""
@@ -148,7 +139,7 @@ class Pipeline(Record):
 
     def _consistency(self, steps: Affine) -> Array:
         mean, factor = self._laws
-        return (self.student[1:] - self.student[:-1] @ steps).rms(mean[1:], factor[1:]) / self.steps
+        return (self.student[1:] - self.student[:-1] @ steps).rms(mean[1:], factor[1:]) / np.diff(self.nodes)
 
     @cached_property
     def lipschitz(self) -> Array:
@@ -171,9 +162,31 @@ class Pipeline(Record):
         gap = float(self.nodes[index] - self.nodes[0])
         return law.noised(float(signal(gap)), float(noise(gap))).through(self.student[index])
 
+    def laws(self, start: str, later: Sequence[int]) -> list[Law]:
+        """Laws of the samples after the evaluation at t_N and each of those at the nodes ``later``."""
+        found = [self.first(start)]
+        for index in later:
+            found.append(self.again(found[-1], index))
+        return found
+
     def data(self) -> Law:
         """The data law."""
         return Law(self.world.mean, self.world.factor(0.0))
+
+    def w2(self, law: Law, to: str, scale: float, size: float) -> Truth:
+        """W2 of the law of samples (OU units) to ``p_data`` or ``p_delta`` in the units of the clock, ``scale`` times OU units.
+
+        ``size`` is that of the laws it was computed from, which decides its rounding error.
+        """
+        target = self.data() if to == "p_data" else self.law(0).scaled(scale)
+        return Truth.rounded(law.scaled(scale).w2(target), scale * size + target.size)
+
+
+def pipeline_of(world: Gaussian, nodes: Array, teacher: str, error: Affine, change: Affine, *, exact: bool = False) -> Pipeline:
+    """A teacher whose score is off by ``error``, and the student that runs it down to delta (or is exact) and adds ``change``."""
+    score = exact_score(world, nodes) + error
+    student = flow(world, nodes, float(nodes[0])) if exact else composed(teacher_steps(nodes, teacher, score))
+    return Pipeline(world, nodes, teacher, score, student + change)
 
 
 def exact_score(world: Gaussian, nodes: Array) -> Affine:
@@ -200,11 +213,7 @@ def teacher_steps(nodes: Array, teacher: str, score: Affine) -> Affine:
     """One teacher step from t_{n+1} to t_n, n = 0..N-1, stacked (theory 1 and 3.10)."""
     size = score.shift.shape[-1]
     low, high = nodes[:-1], nodes[1:]
-    if teacher == "ddim":
-        keep = signal(low) / signal(high)
-        push = signal(low) * (noise_level(high) - noise_level(low)) * noise(high)
-    else:
-        keep, push = np.exp(high - low), np.expm1(high - low)
+    keep, push = teacher_step(teacher, low, high)
     matrix = keep[:, None, None] * np.eye(size) + push[:, None, None] * score.matrix[1:]
     return Affine(matrix, push[:, None] * score.shift[1:])
 
@@ -226,20 +235,13 @@ def underdamped(law: Law, score: Affine, *, friction: float, step: float, steps:
         score: the affine score at delta.
         friction, step, steps: gamma, eta and the number of steps.
     """
-    size = len(law.mean)
-    eye, x = np.eye(size), friction * step
-    decay, drop = np.exp(-x), -np.expm1(-x) / friction
-    lag = (step - drop) / friction
-    drift = np.block([[eye + lag * score.matrix, drop * eye], [drop * score.matrix, decay * eye]])
-    push = np.concatenate([lag * score.shift, drop * score.shift])
-    both = np.expm1(-x) ** 2 / friction
-    spread = 2 / friction * (step - 2 * drop - np.expm1(-2 * x) / (2 * friction))
-    values, vectors = np.linalg.eigh(np.array([[spread, both], [both, -np.expm1(-2 * x)]]))
-    root = np.kron(vectors * np.sqrt(np.maximum(values, 0)), eye)
+    size, k = len(law.mean), underdamped_coefficients(friction, step)
+    eye, none = np.eye(size), np.zeros((size, size))
+    drift = np.block([[eye + k.x_s * score.matrix, k.x_v * eye], [k.x_v * score.matrix, k.v_v * eye]])
+    push = np.concatenate([k.x_s * score.shift, k.x_v * score.shift])
+    root = np.block([[k.x_noise_v * eye, k.x_noise * eye], [k.v_noise * eye, none]])
     mean = np.concatenate([law.mean, np.zeros(size)])
-    factor = np.zeros((2 * size, law.factor.shape[1] + size))
-    factor[:size, : law.factor.shape[1]] = law.factor
-    factor[size:, law.factor.shape[1] :] = eye
+    factor = np.block([[law.factor, none], [np.zeros_like(law.factor), eye]])
     for _ in range(steps):
         mean = drift @ mean + push
         factor = _triangle(np.concatenate([drift @ factor, root], axis=1).T)

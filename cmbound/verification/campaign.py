@@ -3,62 +3,38 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from cmbound.errors import CmboundError, DomainError, InputError, UnknownNameError
+from cmbound.checks import checked_name, checked_whole
+from cmbound.errors import CmboundError, DomainError, InputError
 from cmbound.evaluation.point import evaluate
 from cmbound.evaluation.statement import theorem as find
-from cmbound.frozen import FrozenDict, Record
+from cmbound.frozen import Record, thawed
+from cmbound.names import WORLDS
+from cmbound.numbers import rounded
 from cmbound.parallel import mapped
+from cmbound.reports.cells import Cell, number
+from cmbound.reports.report import Body, Report, Result
+from cmbound.reports.table import Table
 from cmbound.theory.records import Theorem
-from cmbound.verification import gaussian, mixture, related
-from cmbound.verification.instances import WORLDS, Instance, Outcome, Recipe, SkippedError
-from cmbound.verification.settings import draw_choices
-
-
-def _built_by(own: related.Builder) -> related.Builder:
-    """The builder of a world; statements of other papers have theirs."""
-    return lambda recipe, theorem: (related.build if theorem.id in related.SHARES else own)(recipe, theorem)
-
-
-def _drawn_by(world: str, own: related.Drawer) -> related.Drawer:
-    """Likewise what draws a recipe."""
-    return lambda theorem, rng, choices: (
-        related.draw(world, theorem, rng, choices) if theorem.id in related.SHARES else own(theorem, rng, choices)
-    )
-
-
-BUILDERS: Mapping[str, related.Builder] = FrozenDict(
-    {
-        "gaussian": _built_by(gaussian.build),
-        "mixture": _built_by(mixture.build),
-        "atoms": _built_by(mixture.build),
-    }
-)
-DRAWERS: Mapping[str, related.Drawer] = FrozenDict(
-    {
-        "gaussian": _drawn_by("gaussian", gaussian.draw),
-        "mixture": _drawn_by("mixture", mixture.draw_mixture),
-        "atoms": _drawn_by("atoms", mixture.draw_atoms),
-    }
-)
-SHARES = FrozenDict({"gaussian": 0.8, "mixture": 0.1, "atoms": 0.1})
-"""How the instances are divided among the worlds when none is asked for."""
-_CHECKED_SOURCES = ("lyu2023", "cmbound")
+from cmbound.verification.experiments import experiment_of
+from cmbound.verification.instances import Instance, Outcome, Recipe, SkippedError, ratio_cell
+from cmbound.verification.laboratories import build, draw_choices, drawn, random_world
 
 ATTAINED = "attained: truth and bound agree to within the error of the truth"
 WIDE = "the error of the truth is too large to tell it from the bound"
-_AGREE = 1 + 1e-6
-BATCH = 25
-MAX_INSTANCES = 10**7
+_AGREE = 1 + 1e-6  # rounding of the sum of a truth and a bound
+BATCH = 25  # instances of one task: about a second
+MAX_INSTANCES = 10**7  # days of work
 
 
-@dataclass(frozen=True, eq=False)
-class Report(Record):
+@dataclass(frozen=True, eq=False, repr=False)
+class Check(Result, Record):
     """What a campaign on one statement found.
 
     Attributes:
@@ -73,8 +49,7 @@ class Report(Record):
         sharpness: for each term the largest share of it that some instance needs (1: attained).
         profiles: for each teacher and profile the number of instances and the largest ratio.
         worst: a violation, or the outcome with the largest ratio (one that attains the bound only if all do).
-        seed: the seed of the campaign.
-        seconds: wall-clock time.
+        seed, seconds: of the campaign, and its wall-clock time.
     """
 
     theorem: str
@@ -99,58 +74,21 @@ class Report(Record):
         """Order form: no constant C below this one makes the statement true on the instances."""
         return self.max_ratio if self.kind == "order" else None
 
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON-ready data."""
-        return {
-            "theorem": self.theorem,
-            "kind": self.kind,
-            "instances": self.instances,
-            "passed": self.passed,
-            "violations": self.violations,
-            "undecided": self.undecided,
-            "skipped": self.skipped,
-            "sampled": self.sampled,
-            "reasons": dict(self.reasons),
-            "max_ratio": self.max_ratio,
-            "median_ratio": self.median_ratio,
-            "hidden_constant": self.hidden_constant,
-            "sharpness": dict(self.sharpness),
-            "profiles": {name: dict(x) for name, x in self.profiles.items()},
-            "worst": None if self.worst is None else self.worst.to_dict(),
-            "seed": self.seed,
-            "seconds": self.seconds,
-        }
+    def report(self) -> Report:
+        """Counts, ratios, sharpness, and the worst instance."""
+        return check_report([self])
 
-
-def has_instances(theorem: Theorem) -> bool:
-    """Whether instances of the statement are known: those of the source paper, of cmbound, and some of other papers."""
-    return theorem.reference.key in _CHECKED_SOURCES or theorem.id in related.SHARES
-
-
-def require_instances(theorem: Theorem) -> None:
-    """Raise InputError if no instances of the statement are known."""
-    if not has_instances(theorem):
-        raise InputError(f"{theorem.id} cannot be checked: no instances are known where its truth is; check --all leaves it out")
-
-
-def random_world(theorem: Theorem, rng: np.random.Generator) -> str:
-    """A world the statement has instances in."""
-    shares = related.SHARES.get(theorem.id, SHARES)
-    return str(rng.choice(list(shares), p=list(shares.values())))
-
-
-# --- one instance ---------------------------------------------------------------------------------------------------
+    def _data(self) -> dict[str, Any]:
+        found = {name: thawed(getattr(self, name)) for name in self._names() if name != "worst"}
+        worst = None if self.worst is None else self.worst.to_dict()
+        return found | {"hidden_constant": self.hidden_constant, "worst": worst}
 
 
 def judge(recipe: Recipe, theorem: Theorem | None = None) -> Outcome:
-    """Build the instance of a recipe and compare its truth with the bound.
-
-    Raises:
-        InputError: the recipe names something that does not exist.
-    """
+    """Build the instance of a recipe and compare its truth with the bound; raises InputError for what does not exist."""
     statement = find(recipe.theorem) if theorem is None else theorem
     try:
-        instance = BUILDERS[recipe.world](recipe, statement)
+        instance = build(recipe, statement)
         found = evaluate(statement, instance.params, tier="approximate")
     except (SkippedError, DomainError) as reason:
         return Outcome(recipe, "skipped", str(reason).split("; got")[0])
@@ -193,23 +131,19 @@ def _ratio(truth: float, bound: float) -> float:
     return truth / bound if bound > 0 else (0.0 if truth == 0 else float("inf"))
 
 
-# --- a campaign -----------------------------------------------------------------------------------------------------
-
-
 def draw(theorem: Theorem, world: str | None, seed: int, number: int) -> Recipe:
     """Recipe number ``number`` of a campaign: it depends on nothing but the arguments."""
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(number,)))
     name = world or random_world(theorem, rng)
-    return DRAWERS[name](theorem, rng, draw_choices(theorem, rng))
+    return drawn(theorem, name, rng, draw_choices(theorem, rng))
 
 
-def _batch(id: str, world: str | None, seed: int, numbers: range) -> list[Outcome]:
-    theorem = find(id)
+def _batch(theorem: Theorem, world: str | None, seed: int, numbers: range) -> list[Outcome]:
     return [judge(draw(theorem, world, seed, n), theorem) for n in numbers]
 
 
 def check(
-    id: str,
+    id: str | Theorem,
     *,
     instances: int = 500,
     seed: int = 0,
@@ -217,11 +151,11 @@ def check(
     jobs: int = 1,
     cluster: str | None = None,
     progress: Callable[[int], None] | None = None,
-) -> Report:
+) -> Check:
     """Compare a statement with the truth on random instances.
 
     Args:
-        id: the statement.
+        id: the statement, or one of your own that names an experiment.
         instances: how many to draw.
         seed: seed of the campaign; the result does not depend on ``jobs``.
         world: ``gaussian``, ``mixture`` or ``atoms``; by default all three.
@@ -230,15 +164,19 @@ def check(
 
     Raises:
         UnknownNameError, InputError, DomainError: an argument that does not exist or is out of range.
+
+    >>> import cmbound
+    >>> cmbound.check("explicit-map-error", instances=20, world="gaussian").violations
+    0
     """
     begin = time.perf_counter()
-    work = run(id, instances=instances, seed=seed, world=world, jobs=jobs, cluster=cluster, progress=progress)
-    outcomes = list(work)
-    return summarise(find(id), outcomes, seed, time.perf_counter() - begin)
+    theorem = find(id)
+    work = run(theorem, instances=instances, seed=seed, world=world, jobs=jobs, cluster=cluster, progress=progress)
+    return summarise(theorem, list(work), seed, time.perf_counter() - begin)
 
 
 def run(
-    id: str,
+    id: str | Theorem,
     *,
     instances: int,
     seed: int = 0,
@@ -248,38 +186,31 @@ def run(
     progress: Callable[[int], None] | None = None,
 ) -> Iterator[Outcome]:
     """The outcomes of a campaign, in order (arguments as for :func:`check`)."""
-    require_instances(find(id))
-    whole("instances", instances, 1, MAX_INSTANCES)
-    whole("seed", seed, 0, 2**63 - 1)
-    if world is not None and world not in WORLDS:
-        raise UnknownNameError("world", world, WORLDS)
-    batches = ((id, world, seed, range(i, min(i + BATCH, instances))) for i in range(0, instances, BATCH))
+    theorem = find(id)
+    experiment_of(theorem)
+    checked_whole("instances", instances, 1, MAX_INSTANCES)
+    check_search(seed, world)
+    batches = ((theorem, world, seed, range(i, min(i + BATCH, instances))) for i in range(0, instances, BATCH))
     for outcomes in mapped(_batch, batches, jobs=jobs, cluster=cluster):
         if progress is not None:
             progress(len(outcomes))
         yield from outcomes
 
 
-def whole(name: str, value: Any, low: int, high: int) -> int:
-    """``value`` if it is an integer from ``low`` to ``high``; raises InputError or DomainError naming it."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise InputError(f"{name} must be an integer, got {value!r}")
-    if not low <= value <= high:
-        raise DomainError(f"{name} must be an integer from {low} to {high}, got {value}")
-    return int(value)
+def check_search(seed: int, world: str | None) -> None:
+    """Raise InputError, DomainError or UnknownNameError for a seed or a world that cannot be."""
+    checked_whole("seed", seed, 0, 2**63 - 1)
+    if world is not None:
+        checked_name("world", world, WORLDS)
 
 
-def summarise(theorem: Theorem, outcomes: Sequence[Outcome], seed: int, seconds: float) -> Report:
+def summarise(theorem: Theorem, outcomes: Sequence[Outcome], seed: int, seconds: float) -> Check:
     """Counts, ratios and sharpness of the outcomes of one statement."""
-    count = {status: sum(x.status == status for x in outcomes) for status in ("passed", "violation", "undecided", "skipped")}
+    count = Counter(x.status for x in outcomes)
     decided = [x for x in outcomes if x.ratio is not None and (x.status != "undecided" or x.reason == ATTAINED)]
     ratios = np.array([x.ratio for x in decided], dtype=np.float64)
-    reasons: dict[str, int] = {}
     profiles: dict[str, dict[str, float]] = {}
     sharpness: dict[str, float] = {}
-    for x in outcomes:
-        if x.reason:
-            reasons[x.reason] = reasons.get(x.reason, 0) + 1
     for x in decided:
         if x.profile is not None:
             row = profiles.setdefault(f"{x.teacher}: {x.profile}", {"instances": 0, "max_ratio": 0.0})
@@ -287,7 +218,7 @@ def summarise(theorem: Theorem, outcomes: Sequence[Outcome], seed: int, seconds:
             row["max_ratio"] = max(row["max_ratio"], x.ratio or 0.0)
         for name in x.terms if theorem.kind != "order" else ():
             sharpness[name] = max(sharpness.get(name, 0.0), x.needed(name))
-    return Report(
+    return Check(
         theorem=theorem.id,
         kind=theorem.kind,
         instances=len(outcomes),
@@ -296,7 +227,7 @@ def summarise(theorem: Theorem, outcomes: Sequence[Outcome], seed: int, seconds:
         undecided=count["undecided"],
         skipped=count["skipped"],
         sampled=sum(x.trust == "asymptotic" and x.status != "skipped" for x in outcomes),
-        reasons=dict(sorted(reasons.items(), key=lambda x: -x[1])),
+        reasons=dict(Counter(x.reason for x in outcomes if x.reason).most_common()),
         max_ratio=float(ratios.max()) if len(ratios) else None,
         median_ratio=float(np.median(ratios)) if len(ratios) else None,
         sharpness=sharpness,
@@ -313,18 +244,106 @@ def _worst(decided: Sequence[Outcome]) -> Outcome | None:
     return max(decided, key=lambda x: (rank[x.status], x.ratio or 0.0), default=None)
 
 
-def replay(data: Any) -> Outcome:
-    """Judge once more the instance of a report, of its ``worst`` entry, or of a bare recipe.
+def replay(data: Any, theorem: Theorem | None = None) -> Outcome:
+    """Judge once more the instance of a report (``cmbound check --format json``), of its ``worst`` entry, or of a bare recipe.
 
-    Raises:
-        InputError: the data hold no recipe.
+    Raises InputError where the data hold no recipe; ``theorem`` is the statement, where it is one of your own.
     """
     for name in ("worst", "recipe"):
         if isinstance(data, dict) and isinstance(data.get(name), dict):
             data = data[name]
     try:
-        return judge(Recipe.from_dict(data))
+        return judge(Recipe.from_dict(data), theorem)
     except CmboundError:
         raise
     except (TypeError, ValueError, IndexError) as error:
         raise InputError(f"the recipe cannot be replayed: {error}") from None
+
+
+# --- what is said ---------------------------------------------------------------------------------------------------
+
+
+def check_report(reports: Sequence[Check]) -> Report:
+    """Campaigns on some statements."""
+    summary = _summary(reports)
+    said = [f"{x.theorem}: {x.instances} instances, {x.violations} violations" for x in reports]
+    title = said[0] if len(said) == 1 else f"checks of {len(said)} statements"
+    page = _page(reports, summary)
+    return Report(title, page, lambda: one_or_all([x._data() for x in reports]), summary, page)
+
+
+def one_or_all(data: list[Any]) -> Any:
+    """Data of one thing are an object, of several a list."""
+    return data[0] if len(data) == 1 else data
+
+
+def _summary(reports: Sequence[Check]) -> Table:
+    """One row for each statement."""
+    counts = ("instances", "passed", "violations", "undecided", "skipped")
+    rows = tuple(
+        (Cell(x.theorem), *(number(str(getattr(x, name))) for name in counts), *map(ratio_cell, (x.max_ratio, x.median_ratio)))
+        for x in reports
+    )
+    header = ("statement", *counts, "max ratio", "median ratio")
+    return Table(header, rows, "l" + "r" * 7, layout="headings", size="footnotesize", tight=True)
+
+
+def _sharpness(reports: Sequence[Check]) -> Table:
+    """The largest share of each term that some instance needs."""
+    rows = tuple(
+        (Cell(x.theorem), Cell(name.replace("_", " ")), ratio_cell(value))
+        for x in reports
+        if x.kind != "order"
+        for name, value in x.sharpness.items()
+    )
+    return Table(("statement", "term", "sharpness"), rows, "llr")
+
+
+def _profiles(reports: Sequence[Check]) -> Table:
+    """The largest ratio with each teacher and profile."""
+    rows = tuple(
+        (Cell(x.theorem), Cell(name), number(str(int(row["instances"]))), ratio_cell(row["max_ratio"]))
+        for x in reports
+        for name, row in x.profiles.items()
+    )
+    return Table(("statement", "teacher: profile", "instances", "max ratio"), rows, "llrr", size="footnotesize", tight=True)
+
+
+def _remarks(reports: Sequence[Check]) -> list[str]:
+    """What verdicts rest on samples, and what order forms are not."""
+    sampled = sum(x.sampled for x in reports)
+    found = [f"{sampled} of the truths are sampled: those verdicts are at asymptotic 99.994% intervals"] if sampled else []
+    for x in reports:
+        if x.hidden_constant is not None:
+            least = rounded(x.hidden_constant, 6, "down")
+            found.append(f"{x.theorem}: order form, not a guarantee; the instances force C >= {least}")
+        elif x.kind == "order":
+            found.append(f"{x.theorem}: order form; no instance estimates its constant")
+    return found
+
+
+def _page(reports: Sequence[Check], summary: Table) -> Body:
+    page, sharp, alone = Body(), _sharpness(reports), reports[0] if len(reports) == 1 else None
+    page.table(summary, 0)
+    if sharp.rows:
+        page.line()
+        page.line("sharpness: the largest share of a term that some instance needs (1: attained; below 1/2: halving it survives)")
+        page.table(sharp)
+    if alone is not None and alone.profiles:
+        page.line()
+        page.table(_profiles(reports))
+    if any(x.sampled for x in reports):
+        page.line()
+    for remark in _remarks(reports):
+        page.line(remark)
+    if alone is not None and alone.reasons:
+        page.line()
+        page.line("skipped or undecided")
+        for reason, count in list(alone.reasons.items())[:8]:
+            page.line(f"{count}: {reason}", 2)
+    for x in reports:
+        if x.worst is not None and (alone is not None or x.violations):
+            page.line()
+            page.line(f"{'VIOLATION' if x.violations else 'largest ratio'}, {x.theorem}:")
+            x.worst.say(page)
+    return page

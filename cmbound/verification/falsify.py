@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,44 +12,40 @@ from typing import Any
 import numpy as np
 from scipy.optimize import minimize
 
-from cmbound.errors import DomainError, UnknownNameError
+from cmbound.errors import DomainError
 from cmbound.evaluation.statement import theorem as find
 from cmbound.frozen import FrozenDict, Record
+from cmbound.reports.cells import Cell, number
+from cmbound.reports.report import Body, Report, Result
+from cmbound.reports.table import Table
 from cmbound.theory.records import Theorem
-from cmbound.verification import gaussian, mixture, related
-from cmbound.verification.campaign import DRAWERS, judge, random_world, require_instances, whole
-from cmbound.verification.instances import WORLDS, Outcome, Recipe
-from cmbound.verification.settings import OFF, draw_choices
+from cmbound.verification.campaign import check_search, judge, one_or_all
+from cmbound.verification.experiments import experiment_of
+from cmbound.verification.instances import Outcome, Recipe, ratio_cell
+from cmbound.verification.laboratories import draw_choices, drawn, knob_ranges, random_world
+from cmbound.verification.settings import OFF
 
-KNOBS = FrozenDict(
-    {
-        "gaussian": {**gaussian.KNOBS, **gaussian.TV_KNOBS},
-        "mixture": {**mixture.KNOBS, **mixture.TV_KNOBS},
-        "atoms": {**mixture.KNOBS, **mixture.TV_KNOBS},
-    }
-)
 ERRORS = FrozenDict({"score": ("log_score", "log_linear"), "consistency": ("log_drift",)})
 """Which knobs make a term large; all others are put off when that term is looked at alone."""
 
 SKIPPED = -1e6
 """The score of an instance that cannot be built."""
 
-_CORNERED = 0.35
-_NEIGHBOUR, _NEW_SEED = 0.15, 0.2
-_LEAST_CORNER = -6.0
-_STEP = 0.12
-_RANDOM_SHARE = 0.4
-_RESTARTS = 3
-_CLIMB = 150
+_CORNERED = 0.35  # witnesses lie at the ends of their ranges
+_NEIGHBOUR, _NEW_SEED = 0.15, 0.2  # of a range, and how often the random part changes too
+_LEAST_CORNER = -6.0  # 10^-6: below it a constant is as good as absent
+_STEP = 0.12  # of a range, at the start of a climb
+_RANDOM_SHARE = 0.4  # of the time: enough to find a slope to climb
+_RESTARTS = 3  # climbs from different places, for a local maximum
+_CLIMB = 150  # trials after which a climb has stalled
 
 
-@dataclass(frozen=True, eq=False)
-class Falsification(Record):
+@dataclass(frozen=True, eq=False, repr=False)
+class Falsification(Result, Record):
     """What the search found.
 
     Attributes:
-        theorem: id.
-        evaluations: number of instances tried.
+        theorem, evaluations: id, and number of instances tried.
         violations: those that refute the statement.
         best: the best witness for the total (``total``: largest truth/bound) and for each term (largest share of the
             term that an instance needs); None where no instance needs any of it.
@@ -65,23 +61,15 @@ class Falsification(Record):
     seed: int
     seconds: float
 
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON-ready data."""
-        return {
-            "theorem": self.theorem,
-            "evaluations": self.evaluations,
-            "violations": [x.to_dict() for x in self.violations],
-            "best": {
-                name: {"ratio": self.values[name], "witness": None if x is None else x.to_dict()} for name, x in self.best.items()
-            },
-            "seed": self.seed,
-            "seconds": self.seconds,
-        }
+    def report(self) -> Report:
+        """The best witness for the total and for each term."""
+        return falsify_report([self])
 
-
-def knob_ranges(recipe: Recipe) -> Mapping[str, tuple[float, float]]:
-    """The ranges of the knobs of a recipe."""
-    return related.KNOBS if recipe.theorem in related.SHARES else KNOBS[recipe.world]
+    def _data(self) -> dict[str, Any]:
+        witnesses = {name: None if x is None else x.to_dict() for name, x in self.best.items()}
+        best = {name: {"ratio": self.values[name], "witness": x} for name, x in witnesses.items()}
+        shown = {"violations": [x.to_dict() for x in self.violations], "best": best}
+        return {name: shown.get(name, getattr(self, name)) for name in self._names() if name != "values"}
 
 
 def focused(recipe: Recipe, term: str) -> Recipe:
@@ -99,43 +87,39 @@ def focused(recipe: Recipe, term: str) -> Recipe:
     return replace(recipe, knobs=knobs, choices=choices)
 
 
-def cornered(recipe: Recipe, rng: np.random.Generator) -> Recipe:
-    """The recipe with about a third of the knobs that are not off at an end of their range: bounds are attained in limits."""
-    ranges = knob_ranges(recipe)
-    knobs = dict(recipe.knobs)
-    for name, value in knobs.items():
+def _moved(recipe: Recipe, theorem: Theorem, move: Callable[[float, float, float], float]) -> Recipe:
+    """The recipe with every knob that is not off moved; ``move`` is given its value and the ends of its range."""
+    ranges, knobs = knob_ranges(theorem, recipe.world), dict(recipe.knobs)
+    for name in [x for x in knobs if knobs[x] > OFF]:
         low, high = ranges[name]
-        if value > OFF and rng.random() < _CORNERED:
-            knobs[name] = float(rng.choice([max(low, _LEAST_CORNER), high]))
+        knobs[name] = float(move(knobs[name], max(low, _LEAST_CORNER), high))
     return replace(recipe, knobs=knobs)
 
 
-def near(recipe: Recipe, rng: np.random.Generator) -> Recipe:
+def cornered(recipe: Recipe, theorem: Theorem, rng: np.random.Generator) -> Recipe:
+    """The recipe with about a third of the knobs that are not off at an end of their range: bounds are attained in limits."""
+    return _moved(recipe, theorem, lambda x, low, high: rng.choice([low, high]) if rng.random() < _CORNERED else x)
+
+
+def near(recipe: Recipe, theorem: Theorem, rng: np.random.Generator) -> Recipe:
     """The recipe with every knob that is not off moved a little, and another seed now and then."""
-    ranges = knob_ranges(recipe)
-    knobs = dict(recipe.knobs)
-    for name, value in knobs.items():
-        low, high = ranges[name]
-        if value > OFF:
-            low = max(low, _LEAST_CORNER)
-            knobs[name] = float(np.clip(value + _NEIGHBOUR * (high - low) * rng.standard_normal(), low, high))
-    return replace(recipe, knobs=knobs, seed=int(rng.integers(2**31)) if rng.random() < _NEW_SEED else recipe.seed)
+
+    def beside(x: float, low: float, high: float) -> float:
+        return float(np.clip(x + _NEIGHBOUR * (high - low) * rng.standard_normal(), low, high))
+
+    moved = _moved(recipe, theorem, beside)
+    return replace(moved, seed=int(rng.integers(2**31))) if rng.random() < _NEW_SEED else moved
 
 
-def climb(objective: Callable[[Recipe], float], start: Recipe, evaluations: int, deadline: float | None = None) -> Recipe:
-    """Nelder-Mead on the knobs that are not off (and on the length of the mean), inside their ranges.
+def climb(
+    objective: Callable[[Recipe], float], start: Recipe, theorem: Theorem, evaluations: int, deadline: float | None = None
+) -> Recipe:
+    """The best recipe seen by Nelder-Mead, within ``evaluations`` calls of ``objective`` (maximised) and the ``deadline``.
 
-    Args:
-        objective: what to maximise.
-        start: where to begin.
-        evaluations: largest number of calls of ``objective``.
-        deadline: ``time.perf_counter()`` at which to stop.
-
-    Returns:
-        The best recipe seen, ``start`` if nothing was better.
+    It moves the knobs that are not off (and the length of the mean) inside the ranges of the statement's experiment.
     """
-    ranges = knob_ranges(start)
     best: list[Any] = [objective(start), start]
+    ranges = knob_ranges(theorem, start.world)
     if "log_mean" in start.knobs and not start.choices.get("centred"):
         start = replace(start, knobs={**start.knobs, "log_mean": max(start.knobs["log_mean"], -1.0)})
     names = [x for x in start.knobs if start.knobs[x] > OFF]
@@ -152,12 +136,8 @@ def climb(objective: Callable[[Recipe], float], start: Recipe, evaluations: int,
         return -value
 
     x = np.clip(np.array([start.knobs[name] for name in names]), low, high)
-    corners = [x]
-    for i in range(len(names)):
-        corner = x.copy()
-        step = _STEP * (high[i] - low[i])
-        corner[i] += step if corner[i] + step <= high[i] else -step
-        corners.append(corner)
+    step = _STEP * (high - low)
+    corners = [x, *(x + np.diag(np.where(x + step <= high, step, -step)))]
     with suppress(StopIteration):
         minimize(
             cost,
@@ -182,38 +162,34 @@ def score(outcome: Outcome, target: str) -> float:
 
 
 def falsify(
-    id: str,
-    *,
-    budget: float,
-    seed: int = 0,
-    world: str | None = None,
-    progress: Callable[[int], None] | None = None,
+    id: str | Theorem, *, budget: float, seed: int = 0, world: str | None = None, progress: Callable[[int], None] | None = None
 ) -> Falsification:
     """Look for the instance that comes closest to refuting a statement, or refutes it.
 
     Args:
-        id: the statement.
+        id: the statement, or one of your own that names an experiment.
         budget: seconds to spend.
         seed: seed of the random part.
         world: ``gaussian``, ``mixture`` or ``atoms``; by default all three.
         progress: called with the number of instances that were just done.
 
     Raises:
-        UnknownNameError, DomainError: an argument that does not exist or is out of range.
+        UnknownNameError, InputError, DomainError: an argument that does not exist or is out of range.
+
+    >>> import cmbound
+    >>> found = cmbound.falsify("explicit-score-lipschitz", budget=0.2, seed=1)
+    >>> found.violations
+    ()
     """
     theorem = find(id)
-    require_instances(theorem)
-    whole("seed", seed, 0, 2**63 - 1)
-    if world is not None and world not in WORLDS:
-        raise UnknownNameError("world", world, WORLDS)
+    experiment_of(theorem)
+    check_search(seed, world)
     if not 0 < budget < float("inf"):
         raise DomainError(f"budget must be a number of seconds > 0, got {budget}")
     begin = time.perf_counter()
-    targets = ["total", *(x.name for x in theorem.sources)]
-    if len(theorem.sources) == 1:
-        targets = ["total"]
-    pool: dict[str, list[Outcome]] = {x: [] for x in targets}
-    violations: dict[Any, Outcome] = {}
+    terms = [x.name for x in theorem.sources] if len(theorem.sources) > 1 else []
+    pool: dict[str, list[Outcome]] = {x: [] for x in ("total", *terms)}
+    violations: list[Outcome] = []
     count = 0
 
     def tried(recipe: Recipe) -> Outcome:
@@ -221,8 +197,8 @@ def falsify(
         outcome = judge(recipe, theorem)
         count += 1
         if outcome.status == "violation":
-            violations.setdefault(len(violations), outcome)
-        for target in targets:
+            violations.append(outcome)
+        for target in pool:
             pool[target] = sorted([*pool[target], outcome], key=lambda x: -score(x, target))[:_RESTARTS]
         if progress is not None:
             progress(1)
@@ -231,24 +207,17 @@ def falsify(
     def value(target: str, recipe: Recipe) -> float:
         return score(tried(recipe), target)
 
-    rng = np.random.default_rng(seed)
+    rng, targets = np.random.default_rng(seed), list(pool)
     while time.perf_counter() < begin + _RANDOM_SHARE * budget or not count:
         tried(random_recipe(theorem, rng, world, targets[count % len(targets)]))
-    for number, target in enumerate(targets):
-        share = budget * (1 - _RANDOM_SHARE) * (number + 1) / len(targets)
+    for k, target in enumerate(targets, 1):
+        deadline = begin + budget * (_RANDOM_SHARE + (1 - _RANDOM_SHARE) * k / len(targets))
         for start in list(pool[target]):
             if start.ratio is not None:
-                climb(partial(value, target), start.recipe, _CLIMB, begin + _RANDOM_SHARE * budget + share)
+                climb(partial(value, target), start.recipe, theorem, _CLIMB, deadline)
     best = {x: pool[x][0] if score(pool[x][0], x) > 0 else None for x in targets}
-    return Falsification(
-        theorem=id,
-        evaluations=count,
-        violations=tuple(violations.values()),
-        best=best,
-        values={name: 0.0 if x is None else score(x, name) for name, x in best.items()},
-        seed=seed,
-        seconds=time.perf_counter() - begin,
-    )
+    values = {name: 0.0 if x is None else score(x, name) for name, x in best.items()}
+    return Falsification(theorem.id, count, tuple(violations), best, values, seed, time.perf_counter() - begin)
 
 
 def random_recipe(
@@ -259,5 +228,38 @@ def random_recipe(
     choices = {**draw_choices(theorem, rng), **(demands or {})}
     if choices["teacher"] == "ddim" and choices["constants"] == "closed":
         choices |= {"constants": "single", "grid": "geometric"}
-    recipe = DRAWERS[name](theorem, rng, choices)
+    recipe = drawn(theorem, name, rng, choices)
     return focused(recipe, target) if rng.random() < 0.7 and target != "total" else recipe
+
+
+def falsify_report(found: Sequence[Falsification]) -> Report:
+    """The searches for counterexamples to some statements."""
+    table = _witnesses(found)
+    page = Body()
+    page.table(table, 0)
+    page.line()
+    for x in found:
+        page.line(f"{x.theorem}: {x.evaluations} instances in {x.seconds:.1f} s, {len(x.violations)} violations")
+        for outcome in x.violations[:3]:
+            outcome.say(page)
+    said = [f"{x.theorem}: {x.evaluations} instances, {len(x.violations)} violations" for x in found]
+    title = said[0] if len(said) == 1 else f"searches for counterexamples to {len(said)} statements"
+    return Report(title, page, lambda: one_or_all([x._data() for x in found]), table, page)
+
+
+def _witnesses(found: Sequence[Falsification]) -> Table:
+    """The best witness for the total and for each term."""
+    rows = tuple(
+        (
+            Cell(x.theorem),
+            Cell(name.replace("_", " ")),
+            ratio_cell(x.values[name]),
+            Cell("" if witness is None else witness.recipe.world),
+            number("" if witness is None else str(witness.recipe.choices.get("d", ""))),
+            Cell("" if witness is None or witness.profile is None else f"{witness.teacher}: {witness.profile}"),
+        )
+        for x in found
+        for name, witness in x.best.items()
+    )
+    header = ("statement", "term", "best ratio", "world", "d", "teacher: profile")
+    return Table(header, rows, "llrlrl", widths={5: 0.3}, size="footnotesize", tight=True)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cmbound.errors import InputError
-from cmbound.frozen import Record
-
-WORLDS: tuple[str, ...] = ("gaussian", "mixture", "atoms")
+from cmbound.frozen import Record, thawed
+from cmbound.names import WORLDS
+from cmbound.numbers import apart, rounded
+from cmbound.reports.cells import Cell, number
+from cmbound.reports.report import Body, Report, Result
+from cmbound.reports.table import Table
 
 
 class SkippedError(Exception):
@@ -21,12 +24,8 @@ class SkippedError(Exception):
 class Recipe(Record):
     """Everything an instance is built from: replaying a recipe gives the same instance again.
 
-    Attributes:
-        theorem: id of the statement.
-        world: ``gaussian``, ``mixture`` or ``atoms``.
-        seed: seed of every random matrix and direction.
-        choices: what is picked from a list (grid, teacher, profile, ...), by name.
-        knobs: real numbers an optimiser may move, by name.
+    ``seed`` is that of every random matrix and direction; ``choices`` is what is picked from a list (grid, teacher, ...) and
+    ``knobs`` are real numbers an optimiser may move, both by name.
     """
 
     theorem: str
@@ -37,21 +36,12 @@ class Recipe(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON-ready data."""
-        return {
-            "theorem": self.theorem,
-            "world": self.world,
-            "seed": self.seed,
-            "choices": dict(self.choices),
-            "knobs": {name: float(x) for name, x in self.knobs.items()},
-        }
+        fields = {name: thawed(getattr(self, name)) for name in self._names()}
+        return fields | {"knobs": {name: float(x) for name, x in self.knobs.items()}}
 
     @classmethod
     def from_dict(cls, data: Any) -> Recipe:
-        """The recipe that :meth:`to_dict` wrote.
-
-        Raises:
-            InputError: something is missing or of the wrong type.
-        """
+        """The recipe that :meth:`to_dict` wrote; raises InputError where something is missing or of the wrong type."""
         fields = {"theorem": str, "world": str, "seed": int, "choices": dict, "knobs": dict}
         if not isinstance(data, dict) or set(data) != set(fields):
             raise InputError(f"a recipe has the entries {', '.join(fields)}")
@@ -90,17 +80,18 @@ class Truth:
         slack = relative * value + absolute * scale
         return cls(value, max(value - slack, 0.0), value + slack)
 
+    @classmethod
+    def near(cls, value: float, slack: float) -> Truth:
+        """A quadrature that is off by at most ``slack``."""
+        return cls(value, max(value - slack, 0.0), value + slack, exact=False)
+
 
 @dataclass(frozen=True, eq=False)
 class Instance(Record):
-    """A statement at parameters measured on a law whose true error is known.
+    """A statement at parameters measured on a law whose true error, ``truth``, is known.
 
-    Attributes:
-        recipe: what it was built from.
-        params: what :meth:`cmbound.theory.records.Theorem.evaluate` takes.
-        truth: the true value of what the statement bounds.
-        generous: parameters with constants that are certainly large enough, where those in ``params`` are measured:
-            a truth above the bound at ``params`` is a violation only if it is above the bound at these too.
+    ``generous`` are parameters with constants that are certainly large enough, where those in ``params`` are measured: a truth
+    above the bound at ``params`` is a violation only if it is above the bound at these too.
     """
 
     recipe: Recipe
@@ -109,21 +100,18 @@ class Instance(Record):
     generous: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True, eq=False)
-class Outcome(Record):
+@dataclass(frozen=True, eq=False, repr=False)
+class Outcome(Result, Record):
     """The verdict on one instance.
 
     Attributes:
         recipe: the instance.
-        status: ``passed``, ``violation``, ``undecided`` or ``skipped``.
-        reason: why it was skipped or is undecided.
+        status, reason: ``passed``, ``violation``, ``undecided`` or ``skipped``, and why it is one of the last two.
         truth: the true value (None if skipped).
         trust: how it is known: ``exact``, ``approximate`` (a quadrature) or ``asymptotic`` (from samples; so is the verdict).
         bound: the bound in float64; for a violation the certified upper end.
         ratio: truth/bound.
-        terms: the terms of the bound.
-        profile, teacher: what the bound used.
-        params: the parameters of the bound.
+        terms, profile, teacher, params: of the bound.
     """
 
     recipe: Recipe
@@ -145,24 +133,48 @@ class Outcome(Record):
         return 1 - (self.bound - self.truth) / self.terms[term]
 
     def needed(self, term: str) -> float:
-        """How much of a term this instance needs: its :meth:`share`, 0 if the others suffice.
-
-        1 means attained; above 1/2, halving the term would make the statement false.
-        """
+        """How much of a term this instance needs, at least 0 (1: attained; above 1/2, halving it makes the statement false)."""
         return max(0.0, self.share(term))
 
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON-ready data, complete enough to replay it."""
+    def report(self) -> Report:
+        """The verdict with everything that is needed to replay it."""
+        page = Body()
+        page.line(self.recipe.theorem)
+        self.say(page)
+        digits = ("" if x is None or x == math.inf else repr(float(x)) for x in (self.truth, self.bound, self.ratio))
+        cells = (Cell(self.recipe.theorem), Cell(self.status), *map(number, digits))
+        table = Table(("statement", "status", "true", "bound", "ratio"), (cells,), "llrrr")
+        document = Body()
+        document.table(replace(table, layout="headings", size="footnotesize", tight=True))
+        document.line(f"{self._law()}{self._because()}")
+        return Report(f"{self.recipe.theorem}: {self.status}{self._because()}", page, self._data, table, document)
+
+    def say(self, page: Body) -> None:
+        """The verdict in a few lines."""
+        if self.ratio is not None and self.truth is not None and self.bound is not None:
+            how = " (sampled, asymptotic)" if self.trust == "asymptotic" else ""
+            true, bound = apart(self.truth, self.bound, digits=10)
+            page.line(f"true {true}{how}, bound {bound}", 2)
+            page.line(f"ratio {rounded(self.ratio, 8, 'nearest')}, {self.status}{self._because()}", 2)
+            page.line(", ".join(f"{name} {rounded(x)}" for name, x in self.terms.items()), 2)
+        else:
+            page.line(f"{self.status}{self._because()}", 2)
+        page.line(self._law(), 2)
+        page.line(", ".join(f"{name} {x:.4g}" for name, x in self.recipe.knobs.items()), 2)
+
+    def _because(self) -> str:
+        return f" ({self.reason})" if self.reason else ""
+
+    def _law(self) -> str:
+        choices = ", ".join(f"{name} {x}" for name, x in self.recipe.choices.items() if name != "times")
+        return f"{self.recipe.world} world, seed {self.recipe.seed}; {choices}"
+
+    def _data(self) -> dict[str, Any]:
+        plain = ("status", "reason", "trust", "bound", "ratio", "profile", "teacher")
         return {
-            "status": self.status,
-            "reason": self.reason,
+            **{name: getattr(self, name) for name in plain},
             "true": self.truth,
-            "trust": self.trust,
-            "bound": self.bound,
-            "ratio": self.ratio,
             "terms": dict(self.terms),
-            "profile": self.profile,
-            "teacher": self.teacher,
             "parameters": {name: _plain(x) for name, x in self.params.items()},
             "recipe": self.recipe.to_dict(),
         }
@@ -172,3 +184,8 @@ def _plain(value: Any) -> Any:
     if hasattr(value, "tolist"):
         return value.tolist()
     return list(value) if isinstance(value, tuple) else value
+
+
+def ratio_cell(x: float | None) -> Cell:
+    """A ratio of truth to bound, where there is one."""
+    return Cell("") if x is None else number(rounded(x, 4, "nearest") if x != math.inf else "inf")

@@ -1,4 +1,4 @@
-"""The constants of a comparison, measured on a law whose truth is known instead of given.
+"""Comparing with constants that are measured on a law whose truth is known instead of given.
 
 The teacher and the student are those of :func:`cmbound.verification.simulation.simulate`. In the Gaussian world every constant is
 exact; on a mixture or a data set those of the law are exact and L_f and eps_cm are measured along exact trajectories.
@@ -7,52 +7,81 @@ exact; on a mixture or a data set those of the law are exact and L_f and eps_cm 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from cmbound.comparison.asked import shown_text, wants_step
+from cmbound.comparison.asked import Given, shown_text, wants_step
+from cmbound.comparison.compare import compared
 from cmbound.comparison.readings import derived_numbers
+from cmbound.comparison.records import Comparison
 from cmbound.errors import InputError
 from cmbound.frozen import FrozenDict
 from cmbound.theory.formulas import accepts, required
 from cmbound.theory.notation import TABLE
 from cmbound.theory.records import Theorem
 from cmbound.theory.variants import visible_symbols
-from cmbound.verification.affine import Affine, Pipeline, composed, exact_score, flow, teacher_steps
-from cmbound.verification.instances import SkippedError
+from cmbound.threads import alone
+from cmbound.verification.affine import Pipeline
 from cmbound.verification.request import measured_constant
-from cmbound.verification.settings import parameters
-from cmbound.verification.simulation import CHOICES, simulate
+from cmbound.verification.simulation import run_parameters, simulate
 from cmbound.worlds.gaussian import Gaussian
 
 EXACT_READING = "A4-exact"
 RUN = FrozenDict(
-    {
-        "delta": "delta",
-        "T": "horizon",
-        "N": "grid_steps",
-        "k": "steps",
-        "times": "times",
-        "eps_sc": "eps_sc",
-        "eps_cm": "eps_cm",
-    }
+    {"delta": "delta", "T": "horizon", "N": "grid_steps", "k": "steps", "times": "times", "eps_sc": "eps_sc", "eps_cm": "eps_cm"}
 )
 """Parameters that shape the run, and what :func:`simulate` calls them."""
 _LAW = ("d", "m2", "sd2", "d_eff", "L_s", "R", "tau", "n_atoms", "weights", "t_star")
-_SAMPLES = 20
+_SAMPLES = 20  # exact trajectories along which constants are measured
 
 
-class Measured:
-    """Where the parameters of each statement come from when a world is given.
+@alone
+def compare(
+    *,
+    statements: Iterable[str | Theorem] | None = None,
+    metric: str | None = None,
+    world: Any = None,
+    assume: Sequence[str] = (),
+    tier: str = "certified",
+    **params: Any,
+) -> Comparison:
+    """Evaluate every statement at one point and rank the bounds, metric by metric.
+
+    Each statement gets the parameters it has. One that cannot be evaluated stays in the comparison with the reason. Rules: an
+    order form is evaluated with C = 1 and not ranked, unless ``C`` is given; a statement whose form is unconfirmed is never
+    ranked; where eps_cm means different things (A4, A4-exact) it is read as in A4, unless ``assume`` names the other.
+    ``h`` is the largest step of the grid where a statement asks for h and a grid was given. Where ``eps_ci`` was not
+    given and A4-exact is assumed it is eps_cm times ``dtau`` (if that was not given, of any size: no value depends on it).
 
     Args:
-        world: a Gaussian, a Mixture or Atoms.
-        numbers: delta, T, N (steps of the grid), k or times or t_hat, eps_sc and eps_cm shape the run (the sizes of the teacher's
-            and of the student's error); everything else is assumed and passed on.
-        options: grid, teacher, start, to and profile.
+        statements: ids, or statements of one's own; default all of the catalogue.
+        metric: only statements in this metric.
+        world: a law (Gaussian, Mixture, Atoms) from which constants are measured.
+        assume: ids of other readings of an assumption, such as ``A4-exact``, that hold as well.
+        tier: ``certified`` or ``approximate``.
+        params: numbers and options as for :meth:`cmbound.Statement.evaluate`.
+
+    Raises:
+        InputError: nothing to compare with, an unknown name, something malformed.
+        DomainError: a number outside its domain.
+
+    >>> import cmbound
+    >>> found = cmbound.compare(statements=["explicit-one-step", "lyu2023-thm3"], preset="gaussian-2d")
+    >>> [(row.id, row.status) for row in found.rows]
+    [('lyu2023-thm3', 'order form'), ('explicit-one-step', 'ranked')]
+    """
+    source = Given.at if world is None else lambda numbers, options, _: Measured(world, numbers, options)
+    return compared(source, statements, metric, assume, tier, params)
+
+
+class Measured(Given):
+    """Where the parameters of each statement come from when a world is given.
+
+    Of the numbers, delta, T, N (steps of the grid), k or times or t_hat, eps_sc and eps_cm shape the run (the sizes of the
+    teacher's and of the student's error); everything else is assumed and passed on.
 
     Raises:
         InputError: a number that is measured here was given, or an option the run does not have.
@@ -69,78 +98,63 @@ class Measured:
             if name in (*_LAW, "L_f", "h") or name.startswith("sigma_m"):
                 what = "is measured from the world; leave it out" if name in (*_LAW, "L_f") else "does not go with a world"
                 raise InputError(f"{name} {what} (delta, T, N, k, times, eps_sc and eps_cm shape the run)")
-        self.options = {name: x for name, x in options.items() if name not in ("preset", "clock")}
-        self.numbers = dict(numbers)
+        super().__init__(numbers, {name: x for name, x in options.items() if name not in ("preset", "clock")})
         run = {RUN[name]: x for name, x in numbers.items() if name in RUN}
         if isinstance(run.get("times"), str):
             run["times"] = run["times"].split(",")
         if "t_hat" in numbers:
             run["times"] = [numbers["t_hat"]] * (int(run.pop("steps", 2)) - 1) or None
         chosen = {name: x for name, x in self.options.items() if name in ("grid", "teacher", "start", "to", "profile")}
-        count = None if isinstance(world, Gaussian) else _SAMPLES
-        self._simulation = simulate(world, n=count or 1, **run, **chosen)
+        self._simulation = simulate(world, n=1 if isinstance(world, Gaussian) else _SAMPLES, **run, **chosen)
         self._run = self._simulation.run
         self.options |= {"start": self._run.start}
-        self.law: dict[str, Any] = dict(world.constants(self._run.low, float(self._run.nodes[-1])))
-        self.law["sd2"] = min(self.law["sd2"], self.law["m2"])
+        self.notes = (self._note(),)
+        if self._pipeline is not None:
+            self.readings = (EXACT_READING,)
+        names = (*self.law, "L_f", "eps_sc", "eps_cm")
+        self.measured = (*names, *(("L_phi",) if self._pipeline is not None else ()), *self._entropies)
 
-    @property
+    @cached_property
+    def law(self) -> Mapping[str, Any]:
+        """The constants of the data law."""
+        return self._run.world.constants(self._run.low, float(self._run.nodes[-1]))
+
+    @cached_property
     def step(self) -> float:
         """The largest step of the grid."""
         return float(np.max(np.diff(self._run.nodes)))
 
     @property
-    def exact(self) -> bool:
-        """Whether every constant is exact."""
-        return self._simulation.exact
-
-    @cached_property
-    def _pipeline(self) -> Pipeline | None:
-        """In the Gaussian world, all maps of the run."""
-        run, nodes = self._run, self._run.nodes
-        if not isinstance(run.world, Gaussian):
-            return None
-        shape = (len(nodes), run.world.d, run.world.d)
-        score = exact_score(run.world, nodes) + Affine(np.zeros(shape), np.broadcast_to(run.push, shape[:2]))
-        exactly = run.student == "exact"
-        student = flow(run.world, nodes, nodes[0]) if exactly else composed(teacher_steps(nodes, run.teacher, score))
-        drift = Affine(np.zeros(shape), (nodes - run.low)[:, None] * run.drift)
-        return Pipeline(run.world, nodes, run.teacher, score, student + drift)
+    def asked(self) -> tuple[str, ...]:
+        """What does not shape the run."""
+        return tuple(name for name in self.numbers if name not in (*RUN, "t_hat"))
 
     @property
-    def readings(self) -> tuple[str, ...]:
-        """Other readings of eps_cm that were measured too."""
-        return () if self._pipeline is None else (EXACT_READING,)
+    def _pipeline(self) -> Pipeline | None:
+        """In the Gaussian world, all maps of the run."""
+        return self._run.pipeline if isinstance(self._run.world, Gaussian) else None
 
     def derived(self, theorem: Theorem) -> dict[str, Any]:
         """The consistency error of one interval, from the one along exact trajectories where that was measured."""
-        if self._pipeline is None:
-            return derived_numbers(theorem, {**self.numbers, "eps_cm": 0})
-        numbers = {**self.numbers, "eps_cm": float(np.max(self._pipeline.trajectory_error))}
-        return derived_numbers(theorem, numbers)
+        error = 0 if self._pipeline is None else float(np.max(self._pipeline.trajectory_error))
+        return derived_numbers(theorem, {**self.numbers, "eps_cm": error})
 
     def __call__(self, theorem: Theorem) -> dict[str, Any]:
         run, found = self._run, self._simulation.parameters
-        count = len(run.nodes) - 1
         lists = theorem.uses_profile and not any(TABLE["eps_sc"].symbol in visible_symbols(x.expression) for x in theorem.sources)
-        choices: dict[str, Any] = {name: getattr(run, name) for name in CHOICES}
-        choices |= {"constants": "lists" if lists else "single", "t_star": "0", "at": 1.0}
-        choices |= {"profile": self.options.get("profile", "auto"), "times": [i / count for i in run.indices]}
+        choices = {"constants": "lists" if lists else "single", "profile": self.options.get("profile", "auto")}
         rate = found["eps_cm"]
         if self._pipeline is not None and any(x.id == EXACT_READING for x in theorem.statement_assumptions):
             rate = self._pipeline.trajectory_error
-        try:
-            params = parameters(theorem, choices, run.nodes, self.law, found["L_f"], found["eps_sc"], rate)
-        except SkippedError as error:
-            raise InputError(str(error)) from None
+        params = run_parameters(theorem, run, self.law, found["L_f"], found["eps_sc"], rate, **choices)
         if not run.indices and (theorem.recursion or "k" in required(theorem)):
             params = {name: x for name, x in params.items() if name not in ("times", "t_hat")} | {"k": 1}
-        if not lists and isinstance(choices["grid"], str) and theorem.uses_profile:
+        if not lists and theorem.uses_profile:
             params["grid"] = [float(x) for x in run.nodes]
             params = {name: x for name, x in params.items() if name not in ("N", "delta", "T", "h")}
         if theorem.kind == "order":
             params.pop("C", None)
-        assumed = {name: x for name, x in self.numbers.items() if name not in (*RUN, "t_hat") and accepts(theorem, name)}
+        assumed = {name: self.numbers[name] for name in self.asked if accepts(theorem, name)}
         params = {**self._more(theorem), **params, **assumed, **self.derived(theorem)}
         return params | {name: x for name, x in self.options.items() if name == "digits"}
 
@@ -181,20 +195,12 @@ class Measured:
         given = {name: shown_text(x) for name, x in self.numbers.items() if name not in numbers}
         return {name: x if isinstance(x, str) else measured_constant(name, x, 8) for name, x in numbers.items()} | given
 
-    @property
-    def measured(self) -> tuple[str, ...]:
-        """Names of the parameters measured; the others are assumed."""
-        names = [*self.law, "L_f", "eps_sc", "eps_cm"]
-        return (*names, *(("L_phi",) if self._pipeline is not None else ()), *self._entropies)
-
-    @property
-    def notes(self) -> tuple[str, ...]:
+    def _note(self) -> str:
         """How the constants are known."""
         run = self._run
         first = f"{run.student} student of the {run.teacher} teacher, {run.grid} grid of {len(run.nodes) - 1} steps"
-        if self.exact:
+        if self._simulation.exact:
             last = self._simulation.steps[-1]
-            w2 = f"true W2(q_{last.k}, {run.to}) = {last.w2.value:.6g}"
-            return (f"{first}: every constant is exact; {w2}",)
+            return f"{first}: every constant is exact; true W2(q_{last.k}, {run.to}) = {last.w2.value:.6g}"
         text = "L_f and eps_cm are L2 constants along a sample of exact trajectories, and rare jumps between points may be missed"
-        return (f"{first}: {text}",)
+        return f"{first}: {text}"

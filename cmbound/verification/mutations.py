@@ -16,42 +16,22 @@ import sympy
 from sympy import Integer, Rational, sqrt
 
 from cmbound.frozen import FrozenDict
-from cmbound.theory.functions import (
-    I3,
-    B,
-    K,
-    Named,
-    Rearranged,
-    U,
-    beta,
-    c,
-    corrector_information,
-    em1,
-    g,
-    kappa_h,
-    lam,
-    plain,
-    rho_squared,
-    s,
-    steering,
-    tv_drift,
-    v,
-)
+from cmbound.theory import functions
 from cmbound.theory.notation import PUBLIC, L_f, d, h
 from cmbound.theory.variants import Placeholder, ScheduleSum, visible_symbols
 
 HALF = Rational(1, 2)
-UNFOLDED = (U, K, beta, I3, B)
+UNFOLDED = (functions.U, functions.K, functions.beta, functions.I3, functions.B)
 """Constants of the profiles that are sums themselves: each of their terms is weakened."""
-OPENED = (tv_drift, steering, corrector_information)
+OPENED = (functions.tv_drift, functions.steering, functions.corrector_information)
 """Named parts of statements: weakened inside like any other expression."""
-AT_MOST_ONE = (c, s, v)
+AT_MOST_ONE = (functions.c, functions.s, functions.v)
 """Functions of time that never exceed 1."""
 KERNELS: Mapping[Any, tuple[str, Any]] = FrozenDict(
     {
-        g: ("h/4", lambda x: x / 4),
-        kappa_h: ("h/(2 3^(1/2))", lambda x: x / (2 * sqrt(3))),
-        rho_squared: ("x^2/6", lambda x: x**2 / 6),
+        functions.g: ("h/4", lambda x: x / 4),
+        functions.kappa_h: ("h/(2 3^(1/2))", lambda x: x / (2 * sqrt(3))),
+        functions.rho_squared: ("x^2/6", lambda x: x**2 / 6),
     }
 )
 _PARAMETERS = frozenset(PUBLIC) - {"delta", "T", "t", "t_hat"}
@@ -67,15 +47,10 @@ class Change:
 
 
 def weakened(expr: Any) -> list[Change]:
-    """All weakened copies of ``expr``, each different from it and from the others.
-
-    Args:
-        expr: a non-negative SymPy expression in the symbols of the table and named functions.
-    """
-    expr = expr.args[0] if isinstance(expr, Rearranged) else expr
+    """All weakened copies of a non-negative expression, each different from it and from the others."""
+    expr = expr.args[0] if isinstance(expr, functions.Rearranged) else expr
     changes = [Change("dropped", Integer(0)), Change("halved", expr / 2), *_inside(expr)]
-    growth = expr.xreplace({em1(h): h})
-    changes.append(Change("e^h - 1 replaced by h", growth))
+    changes.append(Change("e^h - 1 replaced by h", expr.xreplace({functions.em1(h): h})))
     if L_f in visible_symbols(expr):
         changes.append(Change("L_f dropped", expr.xreplace({L_f: Integer(1)})))
     found: dict[Any, Change] = {expr: Change("", expr)}
@@ -91,18 +66,16 @@ def _inside(expr: Any) -> Iterator[Change]:
         yield from _inside(type(expr).definition(*expr.args))
         return
     if isinstance(expr, UNFOLDED):
-        for change in _at(type(expr).definition(*expr.args)):
-            yield Change(f"in {expr}: {change.text}", change.expression)
+        yield from (Change(f"in {expr}: {x.text}", x.expression) for x in _at(type(expr).definition(*expr.args)))
         return
     closed = isinstance(expr, Placeholder) and not isinstance(expr, ScheduleSum)
-    if isinstance(expr, Rearranged | Named) or closed or _is_whole(expr) or not expr.args:
+    if isinstance(expr, functions.Rearranged | functions.Named) or closed or _is_whole(expr) or not expr.args:
         return
     if expr.is_Pow and expr.base.is_Symbol:
         return
     for i, arg in enumerate(expr.args[:1] if isinstance(expr, ScheduleSum) else expr.args):
         for change in _inside(arg):
-            args = list(expr.args)
-            args[i] = change.expression
+            args = (*expr.args[:i], change.expression, *expr.args[i + 1 :])
             yield Change(change.text, expr.func(*args), change.not_weaker)
 
 
@@ -114,16 +87,16 @@ def _is_whole(expr: Any) -> bool:
 def _at(expr: Any) -> Iterator[Change]:
     if isinstance(expr, sympy.Max):
         for arg in expr.args:
-            rest = [x for x in expr.args if x is not arg]
-            yield Change(f"branch {plain(arg)} of the maximum dropped", expr.func(*rest))
+            rest = (x for x in expr.args if x is not arg)
+            yield Change(f"branch {functions.plain(arg)} of the maximum dropped", expr.func(*rest))
     elif expr.is_Add and not _is_whole(expr):
         for arg in expr.args:
-            yield Change(f"{plain(arg)} dropped", expr - arg)
-            yield Change(f"{plain(arg)} halved", expr - arg / 2)
+            yield Change(f"{functions.plain(arg)} dropped", expr - arg)
+            yield Change(f"{functions.plain(arg)} halved", expr - arg / 2)
     elif type(expr) in KERNELS:
         name, kernel = KERNELS[type(expr)]
         yield Change(f"{expr} replaced by {name}", kernel(expr.args[0]))
-    elif expr.is_Mul or expr.is_Pow or expr.is_Symbol or isinstance(expr, Named):
+    elif expr.is_Mul or expr.is_Pow or expr.is_Symbol or isinstance(expr, functions.Named):
         yield from _exponents(expr)
 
 
@@ -138,5 +111,5 @@ def _exponents(expr: Any) -> Iterator[Change]:
             yield Change(text, expr / sqrt(base))
         elif isinstance(base, AT_MOST_ONE):
             yield Change(f"exponent of {base} lowered", expr / sqrt(base), f"{base} is at most 1")
-        elif isinstance(base, lam):
+        elif isinstance(base, functions.lam):
             yield Change(f"exponent of {base} lowered", expr / sqrt(base))

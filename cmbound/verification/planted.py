@@ -14,40 +14,46 @@ from typing import Any
 
 import numpy as np
 
-from cmbound.catalogue import catalogue
+from cmbound.checks import checked_whole
 from cmbound.errors import CmboundError, DomainError, InputError
 from cmbound.evaluation.point import evaluate_setting
 from cmbound.evaluation.setting import Setting, resolve
-from cmbound.evaluation.statement import theorem as find
+from cmbound.evaluation.statement import statements, theorem as find
+from cmbound.names import WORLDS
 from cmbound.parallel import mapped
+from cmbound.reports.cells import Cell, number
+from cmbound.reports.report import Body, Report, Result
+from cmbound.reports.table import Table
 from cmbound.theory.records import Theorem
-from cmbound.verification.campaign import BUILDERS, has_instances, judge, require_instances, whole
+from cmbound.verification.campaign import judge
+from cmbound.verification.experiments import experiment_of
 from cmbound.verification.falsify import climb, cornered, focused, near, random_recipe, score
-from cmbound.verification.instances import WORLDS, Outcome, Recipe, SkippedError
+from cmbound.verification.instances import Outcome, Recipe, SkippedError, ratio_cell
+from cmbound.verification.laboratories import build
 from cmbound.verification.plants import Plant, plants
 
-DRAWS = 200
-_STARTS = 3
-_CLIMB = 100
-_FINE, _LONG = 21, 34
-_NEAR, _MORE = 0.7, 4
-_CAUGHT = 1 + 1e-9
-_HOPELESS, _CLOSE = -3.0, -0.5
+DRAWS = 200  # instances in which a plain mistake is found
+_STARTS = 3  # climbs, for a local maximum
+_CLIMB = 100  # trials after which a climb has stalled
+_FINE, _LONG = 21, 34  # steps of a grid that hides local errors, and of one that shows them
+_NEAR, _MORE = 0.7, 4  # share of later draws near the best so far; draws where there is no grid
+_CAUGHT = 1 + 1e-9  # beyond rounding
+_HOPELESS, _CLOSE = -3.0, -0.5  # logarithms of truth over bound: left alone, climbed further
 _VOID = 1e-5
 """Below this ratio of truth to bound an instance says nothing about any term."""
+_STATUSES = ("caught", "not weaker", "survived")
+_ROWS = 12
+"""Survivors in a table of a document: more need not fit a page."""
 LEAST = -1e6
 """Margin of an instance in which the change makes no difference."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a weakened copy.
+    """What became of a weakened copy: ``caught``, ``not weaker`` or ``survived``.
 
-    Attributes:
-        plant: the copy.
-        status: ``caught``, ``not weaker`` or ``survived``.
-        ratio: the largest truth/(weakened bound) found (None if not looked for; infinite against a bound of 0).
-        witness: the recipe of that instance.
+    ``ratio`` is the largest truth/(weakened bound) found (None if not looked for; infinite against a bound of 0), ``witness`` the
+    recipe of that instance.
     """
 
     plant: Plant
@@ -57,20 +63,17 @@ class Verdict:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON-ready data."""
+        copied = {name: getattr(self.plant, name) for name in ("theorem", "component", "change", "before", "after")}
         return {
-            "theorem": self.plant.theorem,
-            "component": self.plant.component,
-            "change": self.plant.change,
-            "before": self.plant.before,
-            "after": self.plant.after,
+            **copied,
             "reason": self.plant.not_weaker,
             "ratio": self.ratio if self.ratio is None or np.isfinite(self.ratio) else "inf",
             "witness": None if self.witness is None else self.witness.to_dict(),
         }
 
 
-@dataclass(frozen=True)
-class PlantedReport:
+@dataclass(frozen=True, repr=False)
+class PlantedReport(Result):
     """The verdicts on all weakened copies of some statements."""
 
     verdicts: tuple[Verdict, ...]
@@ -81,22 +84,35 @@ class PlantedReport:
         """Those with this status."""
         return [x for x in self.verdicts if x.status == status]
 
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON-ready data: ``planted`` and ``caught`` are numbers, the lists hold each copy once."""
-        return {
-            "planted": len(self.verdicts),
-            "caught": len(self.having("caught")),
-            "not_weaker": [x.to_dict() for x in self.having("not weaker")],
-            "survived": [x.to_dict() for x in self.having("survived")],
-            "witnesses": [x.to_dict() for x in self.having("caught")],
-            "seed": self.seed,
-            "seconds": self.seconds,
-        }
+    def report(self) -> Report:
+        """Counts for each part, then the survivors; in data each copy once."""
+        said = ", ".join([f"{len(self.verdicts)} planted", *(f"{len(self.having(x))} {x}" for x in _STATUSES)])
+        counts, survived = _counts(self.verdicts), self.having("survived")
+        page, document = Body(), Body()
+        page.table(counts, 0)
+        page.line()
+        document.table(replace(counts, layout="headings", widths={1: 0.45}, size="footnotesize", tight=True))
+        for body in (page, document):
+            body.line(said)
+            if survived:
+                body.line("survivors, with the largest truth/(weakened bound) found")
+        if survived:
+            page.table(_copies(survived, status=False))
+        for i in range(0, len(survived), _ROWS):
+            table = _copies(survived[i : i + _ROWS], status=False)
+            document.line()
+            document.table(replace(table, layout="headings", widths={1: 0.3, 2: 0.48}, size="footnotesize", tight=True))
+        return Report(f"planted mistakes: {said}", page, self._data, _copies(self.verdicts), document)
+
+    def _data(self) -> dict[str, Any]:
+        caught, not_weaker, survived = ([x.to_dict() for x in self.having(status)] for status in _STATUSES)
+        counts = {"planted": len(self.verdicts), "caught": len(caught), "seed": self.seed, "seconds": self.seconds}
+        return {**counts, "not_weaker": not_weaker, "survived": survived, "witnesses": caught}
 
 
 def explicit_ids() -> tuple[str, ...]:
     """The statements that mistakes are planted in."""
-    return tuple(x.id for x in catalogue if x.kind == "explicit" and has_instances(x))
+    return tuple(x.id for x in statements() if x.kind == "explicit" and x.experiment)
 
 
 @dataclass(frozen=True)
@@ -115,7 +131,7 @@ class Witness:
     def build(cls, recipe: Recipe, theorem: Theorem) -> Witness | None:
         """The instance of a recipe, its truth at the lower end; None if it is skipped."""
         try:
-            instance = BUILDERS[recipe.world](recipe, theorem)
+            instance = build(recipe, theorem)
             setting = resolve(theorem, instance.generous or instance.params)
             bound = evaluate_setting(setting, "approximate").value
         except (SkippedError, DomainError):
@@ -153,9 +169,9 @@ class Witness:
         return self.margin(plant) > 0 and self.ratio(plant) > _CAUGHT
 
 
-def recheck(plant: Plant, recipe: Recipe) -> float:
+def recheck(plant: Plant, recipe: Recipe, theorem: Theorem | None = None) -> float:
     """truth/(weakened bound) on the instance of a recipe, -1 if it is skipped."""
-    witness = Witness.build(recipe, find(plant.theorem))
+    witness = Witness.build(recipe, theorem or find(plant.theorem))
     return -1.0 if witness is None else witness.ratio(plant)
 
 
@@ -164,7 +180,7 @@ def _pool(theorem: Theorem, plant: Plant, seed: int, draws: int) -> list[Witness
 
     The second half of the draws are mostly near the best instance so far; from the best ones an optimiser goes on.
     """
-    rng = np.random.default_rng([seed, _hash(plant.component)])
+    rng = np.random.default_rng([seed, zlib.crc32(plant.component.encode())])
     target = "total" if len(theorem.sources) == 1 else plant.term
     outcomes: list[Outcome] = []
     if not theorem.uses_profile:
@@ -174,12 +190,12 @@ def _pool(theorem: Theorem, plant: Plant, seed: int, draws: int) -> list[Witness
         if 2 * i > draws and rng.random() < _NEAR:
             best = max(outcomes, key=lambda x: score(x, target), default=None)
             if best is not None and best.recipe.world == recipe.world:
-                recipe = near(best.recipe, rng)
+                recipe = near(best.recipe, theorem, rng)
         outcome = judge(recipe, theorem)
         if outcome.ratio is not None:
             outcomes.append(outcome)
     outcomes.sort(key=lambda x: -score(x, target))
-    climbed = [climb(lambda r: score(judge(r, theorem), target), x.recipe, _CLIMB) for x in outcomes[:_STARTS]]
+    climbed = [climb(lambda x: score(judge(x, theorem), target), x.recipe, theorem, _CLIMB) for x in outcomes[:_STARTS]]
     found = [Witness.build(x, theorem) for x in (*climbed, *(x.recipe for x in outcomes))]
     return [x for x in found if x is not None]
 
@@ -194,39 +210,32 @@ def _random(theorem: Theorem, plant: Plant, rng: np.random.Generator, number: in
     recipe = focused(random_recipe(theorem, rng, world, plant.term, demands), plant.term)
     if demands.get("N") == _LONG:
         recipe = replace(recipe, knobs={**recipe.knobs, "log_span": float(rng.uniform(0.5, 1.0))})
-    return recipe if rng.random() < 1 / 2 else cornered(recipe, rng)
+    return recipe if rng.random() < 1 / 2 else cornered(recipe, theorem, rng)
 
 
-def _hash(text: str) -> int:
-    """A hash that is the same in every process."""
-    return zlib.crc32(text.encode())
+Row = tuple[str, float | None, Recipe | None]
+"""Status, ratio and witness of a copy."""
 
 
-def _component(
-    id: str, name: str, seed: int, draws: int, known: tuple[Recipe, ...] = ()
-) -> list[tuple[str, float | None, Recipe | None]]:
-    """Status, ratio and witness for the copies of one part of a statement, in their order."""
-    theorem = find(id)
-    copies = [x for x in plants(id) if x.component == name]
+def _component(theorem: Theorem, name: str, seed: int, draws: int, known: tuple[Recipe, ...]) -> list[Row]:
+    """What became of the copies of one part of a statement, in their order."""
+    copies = [x for x in plants(theorem) if x.component == name]
     pool = [x for x in (Witness.build(recipe, theorem) for recipe in known) if x is not None]
     found = [_caught(x, pool) for x in copies]
-    if any(row is None and not x.not_weaker for x, row in zip(copies, found, strict=True)):
+    if None in found:
         pool += _pool(theorem, copies[0], seed, draws)
     return [row or _verdict(x, theorem, pool) for x, row in zip(copies, found, strict=True)]
 
 
-def _caught(plant: Plant, pool: list[Witness]) -> tuple[str, float | None, Recipe | None] | None:
-    """The verdict on a copy that one of the instances refutes."""
+def _caught(plant: Plant, pool: list[Witness]) -> Row | None:
+    """The verdict on a copy that is proved not to be weaker, or that one of the instances refutes."""
     if plant.not_weaker:
-        return None
+        return "not weaker", None, None
     return next((("caught", x.ratio(plant), x.recipe) for x in pool if x.refutes(plant)), None)
 
 
-def _verdict(plant: Plant, theorem: Theorem, pool: list[Witness]) -> tuple[str, float | None, Recipe | None]:
-    if plant.not_weaker:
-        return "not weaker", None, None
-    caught = _caught(plant, pool)
-    if caught is not None:
+def _verdict(plant: Plant, theorem: Theorem, pool: list[Witness]) -> Row:
+    if caught := _caught(plant, pool):
         return caught
     rated = sorted(((x.margin(plant), x) for x in pool), key=lambda x: -x[0])
 
@@ -237,9 +246,9 @@ def _verdict(plant: Plant, theorem: Theorem, pool: list[Witness]) -> tuple[str, 
     for value, start in rated[:_STARTS]:
         if value <= _HOPELESS:
             break
-        recipe = climb(margin, start.recipe, _CLIMB)
+        recipe = climb(margin, start.recipe, theorem, _CLIMB)
         if margin(recipe) > _CLOSE:
-            recipe = climb(margin, recipe, 2 * _CLIMB)
+            recipe = climb(margin, recipe, theorem, 2 * _CLIMB)
         best = Witness.build(recipe, theorem)
         if best is None:
             continue
@@ -254,7 +263,7 @@ def _verdict(plant: Plant, theorem: Theorem, pool: list[Witness]) -> tuple[str, 
 
 
 def planted(
-    ids: Sequence[str] | None = None,
+    ids: Sequence[str | Theorem] | None = None,
     *,
     seed: int = 0,
     draws: int = DRAWS,
@@ -266,7 +275,7 @@ def planted(
     """Weaken statements in every way and see which mistakes are caught.
 
     Args:
-        ids: explicit statements (default all).
+        ids: explicit statements (default all), or some of your own that name an experiment.
         seed: seed of the search; the result does not depend on ``jobs``.
         draws: random instances for each part of a statement, before the optimiser takes over.
         known: an earlier report (:meth:`PlantedReport.to_dict`) whose instances are tried before others are searched for.
@@ -275,23 +284,25 @@ def planted(
 
     Raises:
         UnknownNameError, InputError, DomainError: an argument that does not exist or is out of range.
+
+    >>> import cmbound
+    >>> found = cmbound.planted(["explicit-tv-early-stopping"], seed=0)  # doctest: +SKIP
+    >>> len(found.having("survived"))  # doctest: +SKIP
     """
     begin = time.perf_counter()
-    whole("seed", seed, 0, 2**31 - 1)
-    whole("draws", draws, 1, 10**6)
-    chosen = explicit_ids() if ids is None else tuple(ids)
-    for id in chosen:
-        require_instances(find(id))
-        if find(id).kind != "explicit":
-            raise InputError(f"{id} is an order-form statement: mistakes are planted in explicit ones")
-    parts = [(id, name) for id in chosen for name in dict.fromkeys(x.component for x in plants(id))]
+    checked_whole("seed", seed, 0, 2**31 - 1)
+    checked_whole("draws", draws, 1, 10**6)
+    theorems = [find(x) for x in (explicit_ids() if ids is None else ids)]
+    for theorem in theorems:
+        experiment_of(theorem)
+        if theorem.kind != "explicit":
+            raise InputError(f"{theorem.id} is an order-form statement: mistakes are planted in explicit ones")
+    parts = [(x, name) for x in theorems for name in dict.fromkeys(plant.component for plant in plants(x))]
     verdicts: list[Verdict] = []
     earlier = _recipes({} if known is None else known)
-    work = mapped(
-        _component, ((id, name, seed, draws, earlier.get((id, name), ())) for id, name in parts), jobs=jobs, cluster=cluster
-    )
-    for (id, name), rows in zip(parts, work, strict=True):
-        copies = [x for x in plants(id) if x.component == name]
+    tasks = ((theorem, name, seed, draws, earlier.get((theorem.id, name), ())) for theorem, name in parts)
+    for (theorem, name), rows in zip(parts, mapped(_component, tasks, jobs=jobs, cluster=cluster), strict=True):
+        copies = [x for x in plants(theorem) if x.component == name]
         verdicts += [Verdict(plant, *row) for plant, row in zip(copies, rows, strict=True)]
         if progress is not None:
             progress(len(rows))
@@ -299,11 +310,7 @@ def planted(
 
 
 def _recipes(report: Mapping[str, Any]) -> dict[tuple[str, str], tuple[Recipe, ...]]:
-    """The instances of an earlier report, by statement and part, each once.
-
-    Raises:
-        InputError: the report is of another form.
-    """
+    """The instances of an earlier report, by statement and part, each once; raises InputError for another form."""
     found: dict[tuple[str, str], dict[str, Recipe]] = {}
     if not isinstance(report, Mapping):
         raise InputError("the earlier report is not what check --planted --format json writes")
@@ -315,3 +322,28 @@ def _recipes(report: Mapping[str, Any]) -> dict[tuple[str, str], tuple[Recipe, .
     except (AttributeError, KeyError, TypeError):
         raise InputError("the earlier report is not what check --planted --format json writes") from None
     return {part: tuple(recipes.values()) for part, recipes in found.items()}
+
+
+# --- what is said ---------------------------------------------------------------------------------------------------
+
+
+def _copies(verdicts: Sequence[Verdict], status: bool = True) -> Table:
+    """Weakened copies, one row each."""
+    said = ("status",) if status else ()
+    rows = tuple(
+        (*map(Cell, (x.plant.theorem, x.plant.component, x.plant.change, *(x.status for _ in said))), ratio_cell(x.ratio))
+        for x in verdicts
+    )
+    return Table(("statement", "part", "change", *said, "best ratio"), rows, "lll" + "l" * status + "r")
+
+
+def _counts(verdicts: Sequence[Verdict]) -> Table:
+    """What became of the copies of each part."""
+    parts: dict[tuple[str, str], list[str]] = {}
+    for x in verdicts:
+        parts.setdefault((x.plant.theorem, x.plant.component), []).append(x.status)
+    rows = tuple(
+        (Cell(theorem), Cell(part), number(str(len(found))), *(number(str(found.count(x))) for x in _STATUSES))
+        for (theorem, part), found in parts.items()
+    )
+    return Table(("statement", "part", "planted", *_STATUSES), rows, "llrrrr")

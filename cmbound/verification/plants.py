@@ -1,10 +1,11 @@
 """The weakened copies of a statement: its parts, each weakened in every way of :mod:`cmbound.verification.mutations`.
 
-A profile is weakened inside ``explicit-map-error``, on which the other statements rest; in those its sum enters as a whole.
+A profile is weakened inside the bound on the map error, on which the other statements rest; in those its sum enters as a whole.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
@@ -16,22 +17,12 @@ from cmbound.catalogue.explicit import CORRECTED, TO_TV
 from cmbound.evaluation.setting import Setting
 from cmbound.evaluation.statement import theorem as find
 from cmbound.frozen import Record
+from cmbound.theory import variants
 from cmbound.theory.formulas import CONSISTENCY_STEP, put
 from cmbound.theory.functions import plain
 from cmbound.theory.notation import L_f, T, W_prev, d, d_eff, m2, sd2, t_hat
 from cmbound.theory.profiles import PROFILES
 from cmbound.theory.records import Term, Theorem
-from cmbound.theory.variants import (
-    CLOCKS,
-    STARTS,
-    TEACHERS,
-    ConsistencySum,
-    EarlyStoppingGap,
-    LipschitzAt,
-    LocalErrorSum,
-    ScoreSum,
-    StartGap,
-)
 from cmbound.threads import alone
 from cmbound.verification.mutations import Change, weakened
 
@@ -40,15 +31,9 @@ from cmbound.verification.mutations import Change, weakened
 class Plant(Record):
     """One weakened copy of a statement.
 
-    Attributes:
-        theorem: id of the statement.
-        component: which of its parts was weakened, with the choices it belongs to.
-        change: what was done to it.
-        before, after: the part, as text.
-        not_weaker: why the copy is not weaker (empty: it may be).
-        term: the named term the part belongs to.
-        demands: choices an instance must make for the part to enter.
-        put: puts the weakened part into a setting.
+    ``component`` is the part that was weakened, with the choices it belongs to; ``change`` what was done to it; ``before`` and
+    ``after`` the part as text; ``not_weaker`` why the copy is not weaker (empty: it may be). ``term`` is the named term the part
+    belongs to, ``demands`` are choices an instance must make for the part to enter, ``put`` puts it into a setting.
     """
 
     theorem: str
@@ -89,6 +74,7 @@ def _sources(setting: Setting, rule: Callable[[Any], Any]) -> Setting:
     return replace(setting, theorem=replace(theorem, sources=changed(theorem.sources), recursion=changed(theorem.recursion)))
 
 
+_SUMS = (variants.ConsistencySum, variants.ScoreSum, variants.LocalErrorSum)
 WHOLE_SUM = sympy.Symbol("E_h", nonnegative=True)
 """Stands for the sum of local teacher errors."""
 
@@ -101,40 +87,40 @@ def components(theorem: Theorem) -> Iterator[Component]:
         return any(x.has(kind) for x in expressions)
 
     if theorem.uses_start:
-        for start, gap in STARTS.items():
+        for start, gap in variants.STARTS.items():
             full = L_f * (gap if start == "matched" else gap.args[0])
             yield Component(f"initialisation ({start})", "initialisation", full, _put_start, {"start": start})
-    if has(ConsistencySum):
+    if has(variants.ConsistencySum):
         yield Component("consistency", "consistency", CONSISTENCY_STEP, _put_consistency, {})
-    if has(ScoreSum):
-        for name, teacher in TEACHERS.items():
+    if has(variants.ScoreSum):
+        for name, teacher in variants.TEACHERS.items():
             yield Component(f"score ({name})", "score", L_f * teacher.score, _put_score, {"teacher": name})
-    if has(LocalErrorSum):
-        yield from _profile_components() if theorem.id == "explicit-map-error" else _local_components()
-    if has(EarlyStoppingGap):
-        for clock in CLOCKS.values():
-            yield Component(
-                f"early stopping ({clock.name})",
-                "early_stopping",
-                clock.early_stopping,
-                _put_early,
-                {"clock": clock.name, "to": "p_data"},
-            )
+    if has(variants.LocalErrorSum):
+        if theorem.experiment == "map_error":
+            yield from _profile_components()
+        else:  # as a whole, whatever profile bounds it
+            for name in variants.TEACHERS:
+                yield Component(f"discretisation ({name})", "discretisation", WHOLE_SUM, _put_local, {"teacher": name})
+    if has(variants.EarlyStoppingGap):
+        for clock in variants.CLOCKS.values():
+            name, demands = f"early stopping ({clock.name})", {"clock": clock.name, "to": "p_data"}
+            yield Component(name, "early_stopping", clock.early_stopping, _put_early, demands)
     if theorem.recursion:
         slope = sympy.diff(theorem.recursion[0].expression, W_prev)
-        extra = (Change("L_f dropped", slope.xreplace({LipschitzAt(t_hat): sympy.S.One})),)
+        extra = (Change("L_f dropped", slope.xreplace({variants.LipschitzAt(t_hat): sympy.S.One})),)
         yield Component("contraction", "initialisation", slope, _put_contraction, {}, extra)
     for factor in (TO_TV, CORRECTED):
-        if any(x.has(factor) for x in expressions):
+        if has(factor):
             yield Component("price of total variation", "initialisation", factor, partial(_put_factor, factor), {})
     for term in theorem.sources:
-        if not term.expression.has(LipschitzAt, ConsistencySum, ScoreSum, LocalErrorSum, EarlyStoppingGap):
+        if not term.expression.has(variants.LipschitzAt, variants.EarlyStoppingGap, *_SUMS):
             demands = {"to": "p_data"} if term.name == "early_stopping" else {}
             yield Component(term.name, term.name, plain(term.expression), partial(_put_term, term.name), demands)
 
 
 def _put_start(setting: Setting, expr: Any) -> Setting:
-    return _sources(setting, lambda e: e.xreplace({StartGap(T): expr.xreplace({L_f: LipschitzAt(T)}) / LipschitzAt(T)}))
+    at_end = variants.LipschitzAt(T)
+    return _sources(setting, lambda e: e.xreplace({variants.StartGap(T): expr.xreplace({L_f: at_end}) / at_end}))
 
 
 def _put_consistency(setting: Setting, expr: Any) -> Setting:
@@ -142,7 +128,8 @@ def _put_consistency(setting: Setting, expr: Any) -> Setting:
 
 
 def _put_local(setting: Setting, expr: Any) -> Setting:
-    return _sources(setting, lambda e: put(e, LocalErrorSum, lambda end: expr.xreplace({WHOLE_SUM: LocalErrorSum(end)})))
+    kind = variants.LocalErrorSum
+    return _sources(setting, lambda e: put(e, kind, lambda end: expr.xreplace({WHOLE_SUM: kind(end)})))
 
 
 def _put_score(setting: Setting, expr: Any) -> Setting:
@@ -151,7 +138,7 @@ def _put_score(setting: Setting, expr: Any) -> Setting:
 
 def _put_early(setting: Setting, expr: Any) -> Setting:
     factor = setting.theorem.ve_factor if setting.clock.name == "ve" else 1
-    return _sources(setting, lambda e: put(e, EarlyStoppingGap, lambda x: expr / factor))
+    return _sources(setting, lambda e: put(e, variants.EarlyStoppingGap, lambda x: expr / factor))
 
 
 def _put_contraction(setting: Setting, expr: Any) -> Setting:
@@ -169,19 +156,12 @@ def _put_term(name: str, setting: Setting, expr: Any) -> Setting:
     return replace(setting, theorem=replace(setting.theorem, sources=terms))
 
 
-def _local_components() -> Iterator[Component]:
-    """The sum of local teacher errors as a whole, whatever profile bounds it."""
-    for name in TEACHERS:
-        yield Component(f"discretisation ({name})", "discretisation", WHOLE_SUM, _put_local, {"teacher": name})
-
-
 def _profile_components() -> Iterator[Component]:
     for profile in PROFILES.values():
         for teacher, rules in profile.rules.items():
             for number, rule in enumerate(rules):
                 part = f", {('early', 'late')[number]}" if len(rules) == 2 else ""
-                demands = {"teacher": teacher, "profile": profile.name}
-                extra = (Change("L_f dropped", rule.bound),)
+                demands, extra = {"teacher": teacher, "profile": profile.name}, (Change("L_f dropped", rule.bound),)
                 name = f"discretisation ({teacher}, {profile.name}{part})"
                 yield Component(name, "discretisation", rule.bound, RulePut(number, False), demands)
                 yield Component(name, "discretisation", rule.bound, RulePut(number, True), demands, extra)
@@ -209,8 +189,7 @@ class RulePut:
 
 def _specialisation(setting: Setting) -> dict[Any, Any]:
     """The replacements (sd2 for m2, d_eff for d) that were made in the rules of the setting's profile."""
-    _, rules = setting.profiles[0]
-    symbols = {x for rule in rules for x in rule.bound.free_symbols}
+    symbols = {x for rule in setting.profiles[0][1] for x in rule.bound.free_symbols}
     return {**({m2: sd2} if sd2 in symbols else {}), **({d: d_eff} if d_eff in symbols else {})}
 
 
@@ -220,31 +199,20 @@ def _put(put: Callable[[Setting, Any], Setting], expr: Any, setting: Setting) ->
 
 @lru_cache(maxsize=32)
 @alone
-def plants(id: str) -> tuple[Plant, ...]:
+def plants(id: str | Theorem) -> tuple[Plant, ...]:
     """All weakened copies of a statement."""
     result: list[Plant] = []
-    seen: dict[str, int] = {}
-    for part in components(find(id)):
+    seen: Counter[tuple[str, str]] = Counter()
+    theorem = find(id)
+    for part in components(theorem):
         unweighted = isinstance(part.put, RulePut) and part.put.unweighted
         changes = list(part.extra) if unweighted else [*weakened(part.expression), *part.extra]
         for change in changes:
-            text = change.text
-            key = f"{part.name}: {text}"
-            seen[key] = seen.get(key, 0) + 1
-            if seen[key] > 1:
-                text = f"{text} ({seen[key]})"
+            key = part.name, change.text
+            seen[key] += 1
+            text = f"{change.text} ({seen[key]})" if seen[key] > 1 else change.text
             after = part.expression / L_f if unweighted else change.expression
-            result.append(
-                Plant(
-                    id,
-                    part.name,
-                    text,
-                    str(plain(part.expression)),
-                    str(plain(after)),
-                    change.not_weaker,
-                    part.term,
-                    part.demands,
-                    partial(_put, part.put, change.expression),
-                )
-            )
+            before, after = (str(plain(x)) for x in (part.expression, after))
+            put = partial(_put, part.put, change.expression)
+            result.append(Plant(theorem.id, part.name, text, before, after, change.not_weaker, part.term, part.demands, put))
     return tuple(result)

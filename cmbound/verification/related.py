@@ -1,45 +1,44 @@
-"""Instances of statements of other papers, where every assumption holds and the truth is known.
+"""Experiments of other papers, where every assumption holds and the truth is known.
 
-chen2025-multistep: a data set on the line. The student answers with the atom the exact trajectory ends at, read off a quantile
-that is shifted a little, plus a drift, clipped to the ball. It takes finitely many values, so that its law after any number of
-evaluations is a finite sum and its distance to the data is exact. brosse2026-edm: one DDIM step of a Gaussian in closed
-form, of a mixture or a data set on the line by quadrature.
+Multistep sampling of a discrete student: a data set on the line. The student answers with the atom the exact trajectory ends at,
+read off a quantile that is shifted a little, plus a drift, clipped to the ball. It takes finitely many values, so that its law
+after any number of evaluations is a finite sum and its distance to the data is exact. One DDIM step in the EDM clock: of a
+Gaussian in closed form, of a mixture or a data set on the line by quadrature.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import ndtr, ndtri
 
+from cmbound.distances import w2_samples_1d
+from cmbound.distances.scaling import Array
 from cmbound.frozen import FrozenDict
 from cmbound.theory.records import Theorem
-from cmbound.verification.instances import Instance, Recipe, SkippedError, Truth
+from cmbound.verification import gaussian, mixture
+from cmbound.verification.bench import Bench, Experiment, Params, Ranges, node_number
+from cmbound.verification.instances import Recipe, SkippedError, Truth
+from cmbound.verification.line import quadrature
 from cmbound.verification.runner import law
-from cmbound.verification.settings import OFF, amplitude
+from cmbound.verification.settings import OFF, amplitude, random_knobs
 from cmbound.worlds.atoms import Atoms
 from cmbound.worlds.mixture import Mixture
 from cmbound.worlds.process import noise, signal, time_of
 
-Array = npt.NDArray[np.float64]
-
-KNOBS: Mapping[str, tuple[float, float]] = FrozenDict(
+KNOBS: Ranges = FrozenDict(
     {
-        "log_radius": (-2.0, 1.3),
-        "log_tau": (-2.0, 0.3),
-        "log_weight": (0.0, 3.0),
-        "log_mean": (OFF, 1.0),
+        **{name: mixture.KNOBS[name] for name in ("log_radius", "log_tau", "log_weight", "log_mean")},
+        **{name: gaussian.KNOBS[name] for name in ("log_variance", "log_spread")},
         "log_room": (OFF, 1.0),
         "log_span": (-2.0, 1.0),
         "log_drift": (OFF, 1.0),
         "log_shift": (OFF, 0.0),
-        "log_variance": (-4.0, 2.0),
-        "log_spread": (0.0, 4.0),
         "log_level": (-3.0, 2.0),
         "log_step": (-3.0, 1.5),
     }
@@ -48,40 +47,14 @@ KNOBS: Mapping[str, tuple[float, float]] = FrozenDict(
 smallest weight, distance of the centre from 0, R minus the radius of the data, T, drift of the student at time 1, its shift of
 the quantile at T, largest variance and its ratio to the smallest, sigma_low, sigma_high/sigma_low - 1."""
 
-NEEDED = FrozenDict(
-    {
-        "chen2025-multistep": ("log_radius", "log_weight", "log_mean", "log_room", "log_span", "log_drift", "log_shift"),
-        "brosse2026-edm": (
-            "log_radius",
-            "log_tau",
-            "log_weight",
-            "log_mean",
-            "log_variance",
-            "log_spread",
-            "log_level",
-            "log_step",
-        ),
-    }
-)
-SHARES = FrozenDict(
-    {
-        "chen2025-multistep": {"atoms": 1.0},
-        "brosse2026-edm": {"gaussian": 0.6, "mixture": 0.2, "atoms": 0.2},
-    }
-)
-"""The worlds each statement has instances in, and how they are divided when none is asked for."""
-
-POINTS = 2001
-_REACH = 8.0
+POINTS = 2001  # quadrature nodes of a smooth integrand
+_REACH = 8.0  # standard deviations: what lies beyond is below rounding
 _ROUNDING = 1e-14
 """Of a probability, which is what the squared distance of two finite sums is known to."""
 
-Builder = Callable[[Recipe, Theorem], Instance]
-Drawer = Callable[[Theorem, np.random.Generator, Mapping[str, Any]], Recipe]
 
-
-def draw(world: str, theorem: Theorem, rng: np.random.Generator, choices: Mapping[str, Any]) -> Recipe:
-    """A random recipe; ``choices`` are those already made for the statement."""
+def _drawn(needed: tuple[str, ...], world: str, theorem: Theorem, rng: np.random.Generator, choices: Mapping[str, Any]) -> Recipe:
+    """A random recipe with the knobs that are needed; ``choices`` are those already made for the statement."""
     made = {
         "d": int(rng.choice([1, 2, 3, 8, 32])) if world == "gaussian" else 1,
         "components": int(rng.choice([1, 2, 3, 5], p=[0.15, 0.55, 0.15, 0.15])),
@@ -91,36 +64,15 @@ def draw(world: str, theorem: Theorem, rng: np.random.Generator, choices: Mappin
         "shift_sign": int(rng.choice([-1, 1])),
         **choices,
     }
-    knobs = {}
-    for name in NEEDED[theorem.id]:
-        low, high = KNOBS[name]
-        off = low == OFF and rng.random() < 0.6
-        knobs[name] = OFF if off else float(rng.uniform(-5.0 if low == OFF else low, high))
+    knobs = random_knobs({name: KNOBS[name] for name in needed}, rng, 0.6)
     return Recipe(theorem.id, world, int(rng.integers(2**31)), made, knobs)
-
-
-def build(recipe: Recipe, theorem: Theorem) -> Instance:
-    """The instance of a recipe.
-
-    Raises:
-        SkippedError: the statement has no instances in this world.
-    """
-    if recipe.world not in SHARES[theorem.id]:
-        raise SkippedError(f"the data of {theorem.id} lie in a ball: it is checked in the atoms world")
-    return _BUILDERS[theorem.id](recipe, theorem)
-
-
-# --- chen2025-multistep -----------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Student:
-    """f_theta(x, t) = clip(q(u - shift t) + drift t) where x is the quantile u of p_t and q that of the data.
+    """f_theta(x, t) = clip(q(u - shift t) + drift t) where x is the quantile u of p_t and q that of the data, points on the line.
 
-    Attributes:
-        world: a data set on the line.
-        radius: values are clipped to [-radius, radius].
-        shift, drift: per unit of time.
+    Values are clipped to [-radius, radius].
     """
 
     world: Atoms
@@ -161,19 +113,17 @@ class Student:
 
 
 def finite_w2(x: Array, p: Array, y: Array, q: Array) -> Truth:
-    """W2 between two laws on increasing points x, y with probabilities p, q."""
-    levels = np.unique(np.clip(np.concatenate([[0.0, 1.0], np.cumsum(p)[:-1], np.cumsum(q)[:-1]]), 0.0, 1.0))
-    middle = (levels[1:] + levels[:-1]) / 2
-    left = x[np.searchsorted(np.cumsum(p)[:-1], middle)]
-    right = y[np.searchsorted(np.cumsum(q)[:-1], middle)]
-    square = float(np.sum(np.diff(levels) * (left - right) ** 2))
-    slack = _ROUNDING * float(max(x.max(), y.max()) - min(x.min(), y.min())) ** 2 + 1e-12 * square
-    return Truth(float(np.sqrt(square)), float(np.sqrt(max(square - slack, 0.0))), float(np.sqrt(square + slack)))
+    """W2 between two laws on points x, y with probabilities p, q."""
+    value = w2_samples_1d(x, y, np.maximum(p, 0), np.maximum(q, 0))  # differences of a distribution function are rounded
+    slack = _ROUNDING * float(max(x.max(), y.max()) - min(x.min(), y.min())) ** 2 + 1e-12 * value**2
+    return Truth(value, float(np.sqrt(max(value**2 - slack, 0.0))), float(np.sqrt(value**2 + slack)))
 
 
-def _multistep(recipe: Recipe, theorem: Theorem) -> Instance:
-    choices, knobs = recipe.choices, recipe.knobs
-    world = law(recipe)
+def _multistep(bench: Bench, params: Mapping[str, Any]) -> tuple[Truth, Params]:
+    choices, knobs = bench.choices, bench.knobs
+    if bench.recipe.world != "atoms":
+        raise SkippedError(f"the data of {bench.theorem.id} lie in a ball: it is checked in the atoms world")
+    world = law(bench.recipe)
     assert isinstance(world, Atoms)
     horizon = 10.0 ** knobs["log_span"]
     radius = float(np.max(np.abs(world.points))) + amplitude(knobs["log_room"])
@@ -181,32 +131,25 @@ def _multistep(recipe: Recipe, theorem: Theorem) -> Instance:
     student = Student(world, radius, shift, choices["drift_sign"] * amplitude(knobs["log_drift"]))
     count = int(choices["N"])
     nodes = np.linspace(0.0, horizon, count + 1)
-    later = [max(1, min(count, round(x * count))) for x in choices["times"]]
+    later = [node_number(count, x) for x in choices["times"]]
     points, weights = student.atoms
     error = max(student.apart(high, low) for low, high in pairwise(nodes.tolist()))
     times = [float(nodes[i]) for i in later]
-    schedule: dict[str, Any] = (
-        {"times": times} if len(set(times)) > 1 else {"k": len(times) + 1, "t_hat": (times or [horizon])[0]}
-    )
-    constants = {"R": radius, "m2": min(world.m2, radius), "T": horizon, "eps_ci": error, "dtau": float(nodes[1])}
+    found: Params = {"times": times} if len(set(times)) > 1 else {"k": len(times) + 1, "t_hat": (times or [horizon])[0]}
+    found = {"R": radius, "m2": min(world.m2, radius), "T": horizon, "eps_ci": error, "dtau": float(nodes[1]), **found}
     values, mass = np.zeros(1), np.ones(1)
     for i in (count, *later):
         t = float(nodes[i])
         mass = student.law(t, float(signal(t)) * values, mass, float(noise(t)))
         values = student.values(t)
-    return Instance(recipe, {**constants, **schedule}, finite_w2(values, mass, points, weights))
+    return finite_w2(values, mass, points, weights), found
 
 
-# --- brosse2026-edm ---------------------------------------------------------------------------------------------------
-
-
-def _local_error(recipe: Recipe, theorem: Theorem) -> Instance:
-    low = 10.0 ** recipe.knobs["log_level"]
-    high = low * (1 + 10.0 ** recipe.knobs["log_step"])
-    params = {"d": int(recipe.choices["d"]), "sigma_high": high, "sigma_low": low}
-    if recipe.world == "gaussian":
-        return Instance(recipe, params, _gaussian_step(recipe, high, low))
-    return Instance(recipe, params, _line_step(law(recipe), high, low))
+def _local_error(bench: Bench, params: Mapping[str, Any]) -> tuple[Truth, Params]:
+    low = 10.0 ** bench.knobs["log_level"]
+    high = low * (1 + 10.0 ** bench.knobs["log_step"])
+    truth = _gaussian_step(bench.recipe, high, low) if bench.exact else _line_step(law(bench.recipe), high, low)
+    return truth, {"d": int(bench.choices["d"]), "sigma_high": high, "sigma_low": low}
 
 
 def _gaussian_step(recipe: Recipe, high: float, low: float) -> Truth:
@@ -225,11 +168,26 @@ def _line_step(world: Mixture, high: float, low: float) -> Truth:
     start, end = float(time_of(high)), float(time_of(low))
     x = world.from_normal(z, start)
     clean = world.denoiser(x[:, None], start)[:, 0]
-    gap = clean + low / high * (np.hypot(1.0, high) * x - clean) - np.hypot(1.0, low) * world.from_normal(z, end)
-    mass = np.exp(-(z**2) / 2)
-    fine, coarse = (float(np.sqrt(np.sum(mass[::i] * gap[::i] ** 2) / np.sum(mass[::i]))) for i in (1, 2))
-    slack = 3 * abs(fine - coarse) + 1e-9 * fine + 1e-12 * float(np.max(np.abs(clean)) + high)
-    return Truth(fine, max(fine - slack, 0.0), fine + slack, exact=False)
+    step = clean + low / high * (np.hypot(1.0, high) * x - clean)
+    rounding = 1e-12 * float(np.max(np.abs(clean)) + high)
+    return quadrature(step, np.hypot(1.0, low) * world.from_normal(z, end), z, rounding)
 
 
-_BUILDERS: dict[str, Builder] = {"chen2025-multistep": _multistep, "brosse2026-edm": _local_error}
+_OF_A_STUDENT = ("log_radius", "log_weight", "log_mean", "log_room", "log_span", "log_drift", "log_shift")
+_OF_A_STEP = ("log_radius", "log_tau", "log_weight", "log_mean", "log_variance", "log_spread", "log_level", "log_step")
+MULTISTEP = Experiment(
+    "W2 of multistep sampling to the data law, a student with finitely many values",
+    _multistep,
+    constants=False,
+    shares={"atoms": 1.0},
+    draw=partial(_drawn, _OF_A_STUDENT),
+    knobs=KNOBS,
+)
+EDM_STEP = Experiment(
+    "W2 between a DDIM step in the noise level and the flow",
+    _local_error,
+    constants=False,
+    shares={"gaussian": 0.6, "mixture": 0.2, "atoms": 0.2},
+    draw=partial(_drawn, _OF_A_STEP),
+    knobs=KNOBS,
+)

@@ -1,24 +1,26 @@
-"""The teacher on a mixture or a finite data set, and the student that runs it."""
+"""The teacher on a mixture or a finite data set, the student that runs it, and the exact trajectories beside it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from cmbound.distances.scaling import Array, norm, rms
 from cmbound.frozen import Record
-from cmbound.verification.instances import Recipe
-from cmbound.verification.settings import amplitude, grid_nodes
+from cmbound.verification.bench import Bench, Params
+from cmbound.verification.instances import Recipe, Truth
+from cmbound.verification.settings import amplitude, grid_nodes, law_constants, parameters, teacher_step
 from cmbound.worlds.atoms import Atoms
 from cmbound.worlds.mixture import Mixture
-from cmbound.worlds.process import noise, noise_level, signal
-
-Array = npt.NDArray[np.float64]
+from cmbound.worlds.process import noise, signal
 
 LARGE = 1e100
 """Stands for a Lipschitz constant that is not known or leaves the float64 range."""
-_ROUNDS, _WATCHED = 16, 6
+_ROUNDS, _WATCHED = 16, 6  # refinements of the steepest secants, each half as long
 
 
 def law(recipe: Recipe) -> Mixture:
@@ -52,7 +54,7 @@ class Runner(Record):
     """The teacher with score s + offset, and the student that runs it down to delta and adds a drift.
 
     ``offset`` and ``drift`` are vectors (d,): the L2 score error is norm(offset) at every time, the consistency error
-    norm(drift) h_n at every step, exactly.
+    norm(drift) h_n at every step, exactly. If ``exact``, the student adds the drift to the exact consistency function.
     """
 
     world: Mixture
@@ -60,25 +62,53 @@ class Runner(Record):
     teacher: str
     offset: Array
     drift: Array
+    exact: bool = False
 
     def step(self, x: Array, n: int, slope: Array | None = None) -> tuple[Array, Array | None]:
         """One teacher step from t_{n+1} to t_n; ``slope`` is carried along by the derivative (one dimension)."""
         low, high = float(self.nodes[n]), float(self.nodes[n + 1])
-        if self.teacher == "ddim":
-            keep = float(signal(low) / signal(high))
-            push = float(signal(low) * (noise_level(high) - noise_level(low)) * noise(high))
-        else:
-            keep, push = float(np.exp(high - low)), float(np.expm1(high - low))
+        keep, push = (float(x) for x in teacher_step(self.teacher, low, high))
         if slope is not None:
             slope = slope * (keep + push * self.world.hessian_product(x, np.ones_like(x), high)[..., 0])
         return keep * x + push * (self.world.score(x, high) + self.offset), slope
 
+    @property
+    def shifts(self) -> Array:
+        """What the drift adds at t_0, ..., t_N, shape (N + 1, d)."""
+        return np.asarray((self.nodes - self.nodes[0])[:, None] * self.drift)
+
     def student(self, x: Array, n: int) -> Array:
         """f_theta(x, t_n) on points (..., d)."""
-        shift = (self.nodes[n] - self.nodes[0]) * self.drift
+        if self.exact:
+            return np.asarray(self.world.flow(x, self.nodes[n], self.nodes[0]) + self.shifts[n])
         for k in range(n - 1, -1, -1):
             x, _ = self.step(x, k)
-        return np.asarray(x + shift)
+        return np.asarray(x + self.shifts[n])
+
+    def images(self, points: Sequence[Array]) -> list[Array]:
+        """f_theta(points[n], t_n) for n = 0..N, points (m, d), all in one go."""
+        if self.exact:
+            moved = self.world.flow(np.stack(points[1:]), self.nodes[1:, None], float(self.nodes[0]))
+            return [points[0], *(moved + self.shifts[1:, None])]
+        moved = np.empty((0, self.world.d))
+        for n in range(len(self.nodes) - 2, -1, -1):
+            moved = self.step(np.concatenate([moved, points[n + 1]]), n)[0]
+        rows = moved.reshape(len(self.nodes) - 1, -1, self.world.d)[::-1]
+        return [points[0], *(rows + self.shifts[1:, None])]
+
+    def exact_path(self, x_0: Array, z: Array) -> list[Array]:
+        """The exact trajectories of c_T x_0 + s_T z at t_0, ..., t_N."""
+        path = [signal(self.nodes[-1]) * x_0 + noise(self.nodes[-1]) * z]
+        for n in range(len(self.nodes) - 2, -1, -1):
+            path.append(self.world.flow(path[-1], self.nodes[n + 1], self.nodes[n]))
+        return path[::-1]
+
+    def beside(self, path: Sequence[Array], beginning: Array) -> list[Array]:
+        """Where f_theta(., t_n), n = 0..N, is used beside the exact trajectories (theory 3.1): a step of the teacher ends there.
+
+        At T it is where the run begins.
+        """
+        return [*(self.step(path[n + 1], n)[0] for n in range(len(path) - 1)), beginning]
 
     def slopes(self, x: Array) -> tuple[Array, Array]:
         """f_theta(., t_n) and its derivative for all n = 1..N at once, at numbers x (N, m), d = 1; two arrays (N, m)."""
@@ -87,8 +117,7 @@ class Runner(Record):
             moved, slope = self.step(values[k:, :, None], k, slopes[k:])
             assert slope is not None
             values[k:], slopes[k:] = moved[..., 0], slope
-        values += (self.nodes[1:] - self.nodes[0])[:, None] * self.drift[0]
-        return values, slopes
+        return values + self.shifts[1:], slopes
 
     def steepest_found(self, x: Array) -> Array:
         """The largest derivatives of f_theta(., t_n), n = 1..N, near numbers x (N, m) in increasing order, shape (N,).
@@ -115,10 +144,7 @@ class Runner(Record):
         high, low = self.nodes[1:], self.nodes[:-1]
         v = signal(high) ** 2 * tau**2 + noise(high) ** 2
         top = signal(high) ** 2 * radius**2 / v**2 - 1 / v
-        if self.teacher == "ddim":
-            keep, push = signal(low) / signal(high), signal(low) * (noise_level(high) - noise_level(low)) * noise(high)
-        else:
-            keep, push = np.exp(high - low), np.expm1(high - low)
+        keep, push = teacher_step(self.teacher, low, high)
         with np.errstate(over="ignore"):
             return np.asarray(np.cumprod(np.maximum(np.abs(keep - push / v), np.abs(keep + push * top))))
 
@@ -132,3 +158,70 @@ def runner(recipe: Recipe) -> Runner:
     offset = choices["score_sign"] * amplitude(knobs["log_score"]) * u
     drift = choices["drift_sign"] * amplitude(knobs["log_drift"]) * u
     return Runner(world, grid_nodes(choices, knobs), choices["teacher"], offset, drift)
+
+
+def quotient(image: Array, x: Array, y: Array) -> float:
+    """L2 norm of ``image`` over that of x - y; 1 where x and y agree up to rounding."""
+    apart = rms(x - y)
+    return rms(image) / apart if apart > 1e-13 * rms(y) else 1.0
+
+
+class RunnerBench(Bench):
+    """The teacher run on a mixture or a data set: constants that are measured, beside some that certainly hold."""
+
+    @cached_property
+    def run(self) -> Runner:
+        """Law, grid, teacher and student."""
+        return runner(self.recipe)
+
+    @property
+    def world(self) -> Mixture:
+        return self.run.world
+
+    @property
+    def nodes(self) -> Array:
+        return self.run.nodes
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of the law sampling starts from."""
+        return float(noise(self.nodes[-1])) if self.start == "matched" else 1.0
+
+    def steepest(self) -> Array:
+        """Lipschitz constants of f_theta(., t_n), n = 1..N, that certainly hold; inf where none are known."""
+        smoothing = self.world.smoothing
+        return np.full(len(self.nodes) - 1, np.inf) if smoothing is None else self.run.steepest(*smoothing)
+
+    def both(self, found: Array, certain: Array, **changed: Any) -> tuple[Params, Params]:
+        """The parameters at the constants L_f found, and at those that certainly hold (n = 1..N)."""
+        law = law_constants(self.theorem, self.world, self.nodes, self.choices)
+        errors = [np.full(len(found), norm(x)) for x in (self.run.offset, self.run.drift)]
+        certain = np.maximum(np.minimum(certain, LARGE), found)
+        choices = {**self.choices, **changed}
+        params, generous = (parameters(self.theorem, choices, self.nodes, law, x, *errors) for x in (found, certain))
+        return params, generous
+
+    def score_slope(self) -> Truth:
+        x = _probes(self.world, self.low)
+        columns = [self.world.hessian_product(x, np.broadcast_to(e, x.shape), self.low) for e in np.eye(self.world.d)]
+        return _largest(np.abs(np.linalg.eigvalsh(np.stack(columns, axis=-1))))
+
+    def map_slope(self) -> Truth:
+        high = float(self.nodes[-1])
+        return _largest(self.world.flow_derivative(_probes(self.world, high), high, self.low))
+
+
+def _largest(slopes: Array) -> Truth:
+    value = float(np.max(slopes))
+    return Truth(value, value * (1 - 1e-9), value * (1 + 1e-9))
+
+
+def _probes(world: Mixture, t: float) -> Array:
+    """Points where slopes are large: between the components, and a sample."""
+    centres = signal(t) * world.means
+    pairs = (centres[:, None, :] + centres[None, :, :]) / 2
+    sample = world.sample(200, t, seed=0)
+    if world.d == 1:
+        ends = float(centres.min()) - 3, float(centres.max()) + 3
+        sample = np.concatenate([sample, np.linspace(*ends, 801)[:, None]])
+    return np.concatenate([pairs.reshape(-1, world.d), sample])

@@ -1,4 +1,4 @@
-"""What instances of every world share: the choices a recipe makes, grids, and the parameters a statement is given."""
+"""What instances of every world share: grids, the constants of a law, and the parameters a statement is given."""
 
 from __future__ import annotations
 
@@ -6,82 +6,39 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from cmbound.frozen import FrozenDict
+from cmbound.distances.scaling import Array
 from cmbound.theory.formulas import accepts, required
 from cmbound.theory.profiles import PROFILES, unavailable
 from cmbound.theory.records import Theorem
+from cmbound.verification.bench import Ranges, node_number
 from cmbound.verification.instances import SkippedError
 from cmbound.worlds.base import World
-from cmbound.worlds.process import noise_level, time_of
+from cmbound.worlds.process import noise, noise_level, signal, time_of
 
-Array = npt.NDArray[np.float64]
+Given = Mapping[str, Any]
+Steps = Sequence[float] | Array
+"""A number for each step."""
 
 OFF = -12.0
 """A decimal logarithm that stands for zero."""
 
-EDM_EXPONENT = 7.0
+EDM_EXPONENT = 7.0  # Karras et al. 2022
 SCORE_PROFILES = (None, "auto", "lipschitz", "lipschitz-decay")
 """Profiles that use the Lipschitz constant of the scores (None: the order form)."""
-PAPER_OPTIONS = FrozenDict(
-    {
-        "teacher": "exponential-integrator",
-        "start": "standard",
-        "to": "p_data",
-        "clock": "ou",
-        "constants": "single",
-        "grid": "two-stage",
-        "profile": None,
-        "t_star": "0",
+
+
+def random_knobs(ranges: Ranges, rng: np.random.Generator, off: float) -> dict[str, float]:
+    """A value of each knob in its range; those that can be off are, with this probability."""
+    return {
+        name: OFF if low == OFF and rng.random() < off else float(rng.uniform(-5.0 if low == OFF else low, high))
+        for name, (low, high) in ranges.items()
     }
-)
 
 
 def amplitude(log: float) -> float:
     """10^log, and 0 at ``OFF``."""
     return 0.0 if log <= OFF + 0.5 else float(10.0**log)
-
-
-def draw_choices(theorem: Theorem, rng: np.random.Generator) -> dict[str, Any]:
-    """Random choices that fit the statement: grid, teacher, profile, how constants are given, start, target, clock."""
-    times = sorted(rng.uniform(0.02, 1.0, int(rng.integers(1, 5))), reverse=True)
-    count = int(rng.choice([1, 2, 3, 5, 8, 13, 21, 34], p=[0.25, 0.15, 0.15, 0.15, 0.1, 0.1, 0.06, 0.04]))
-    if theorem.kind == "order":
-        scalar = {"scalar": True} if theorem.metric == "TV" else {}
-        return {**PAPER_OPTIONS, "N": count, "at": 1.0, "times": times, **scalar}
-    terms = {x.name for x in theorem.sources}
-    teacher = str(rng.choice(["exponential-integrator", "ddim"]))
-    constants = str(rng.choice(["lists", "single", "closed"], p=[0.6, 0.2, 0.2]))
-    if constants == "closed" and teacher == "ddim":
-        constants = "single"
-    if theorem.id == "explicit-training":
-        constants = "single"
-    total_variation = theorem.metric == "TV"
-    if "corrector" in terms and constants == "lists":
-        constants = "single"  # one eps_sc holds at delta too
-    kinds = ["uniform", "geometric", "edm", "two-stage"] + ["random"] * (constants != "single")
-    available = [x.name for x in PROFILES.values() if teacher in x.rules]
-    profile = "auto" if rng.random() < 0.3 else str(rng.choice(available))
-    if not theorem.uses_profile:
-        profile = available[0]  # enters nothing; the score's Lipschitz constant is then not computed
-    if rng.random() < 0.3:
-        times = [times[0]] * len(times)
-    return {
-        "N": count,
-        "grid": str(rng.choice(kinds)),
-        "teacher": teacher,
-        "constants": constants,
-        "profile": profile,
-        "start": str(rng.choice(["standard", "matched"])),
-        "to": str(rng.choice(["p_data", "p_delta"])),
-        "clock": "ou" if theorem.ve_factor is None else str(rng.choice(["ou", "ve"], p=[0.75, 0.25])),
-        "t_star": "0" if total_variation else str(rng.choice(["0", "delta"])),
-        "at": float(rng.choice([1.0, rng.uniform(0.1, 1)])),
-        "times": times,
-        "corrector_steps": int(rng.choice([1, 3, 10, 30, 100])),
-        **({"scalar": True} if total_variation else {}),
-    }
 
 
 def grid_nodes(choices: Mapping[str, Any], knobs: Mapping[str, float]) -> Array:
@@ -111,21 +68,11 @@ def grid_nodes(choices: Mapping[str, Any], knobs: Mapping[str, float]) -> Array:
     return np.asarray(inner)
 
 
-def node_number(count: int, fraction: float) -> int:
-    """The node a fraction of a grid of ``count`` steps stands for, one of t_1, ..., t_N."""
-    return max(1, min(count, round(fraction * count)))
-
-
-def settled(nodes: Array, L_f: float) -> int:
-    """The first node at or after log(2 L_f) + delta, from which on an evaluation halves the error (Corollary 6).
-
-    Raises:
-        SkippedError: the grid ends before.
-    """
-    index = int(np.searchsorted(nodes, np.log(2 * L_f) + nodes[0]))
-    if index >= len(nodes):
-        raise SkippedError("the horizon T is below log(2 L_f) + delta")
-    return index
+def teacher_step(teacher: str, low: Any, high: Any) -> tuple[Any, Any]:
+    """The step from time high to low is x -> keep x + push score(x): keep and push (theory 1 and 3.10)."""
+    if teacher == "ddim":
+        return signal(low) / signal(high), signal(low) * (noise_level(high) - noise_level(low)) * noise(high)
+    return np.exp(high - low), np.expm1(high - low)
 
 
 def law_constants(theorem: Theorem, world: World, nodes: Array, choices: Mapping[str, Any]) -> dict[str, Any]:
@@ -133,33 +80,16 @@ def law_constants(theorem: Theorem, world: World, nodes: Array, choices: Mapping
     low, high = float(nodes[0]), float(nodes[-1])
     start = low if choices["t_star"] == "delta" else 0.0
     wanted = choices["profile"] in SCORE_PROFILES or "L_s" in required(theorem)
-    constants = dict(world.constants(low, high, start, scores=wanted))
-    constants["sd2"] = min(constants["sd2"], constants["m2"])
-    return constants
+    return world.constants(low, high, start, scores=wanted)
 
 
 def parameters(
-    theorem: Theorem,
-    choices: Mapping[str, Any],
-    nodes: Array,
-    law: Mapping[str, Any],
-    lipschitz: Sequence[float] | Array,
-    score_error: Sequence[float] | Array,
-    consistency_error: Sequence[float] | Array,
+    theorem: Theorem, choices: Given, nodes: Array, law: Given, lipschitz: Steps, score_error: Steps, consistency_error: Steps
 ) -> dict[str, Any]:
     """What the statement is evaluated with.
 
-    Args:
-        theorem: the statement.
-        choices: of the recipe.
-        nodes: t_0 < ... < t_N.
-        law: constants of the data law.
-        lipschitz: of f_theta(., t_n), n = 1..N.
-        score_error: at t_n, n = 1..N.
-        consistency_error: of the step from t_n to t_{n-1} divided by its length, n = 1..N.
-
-    Raises:
-        SkippedError: the profile asked for needs something this law does not have.
+    ``lipschitz`` is that of f_theta(., t_n), ``score_error`` at t_n and ``consistency_error`` of the step from t_n to t_{n-1}
+    divided by its length, n = 1..N. Raises SkippedError where the profile asked for needs something this law does not have.
     """
     size, ve = len(nodes) - 1, choices["clock"] == "ve"
     per_step = {
@@ -177,7 +107,8 @@ def parameters(
         params |= {name: float(np.max(column)) for name, column in per_step.items()}
         params["L_f"] = max(params["L_f"], 1.0)
         params |= {"delta": float(nodes[0]), "T": float(nodes[-1])}
-        if choices["constants"] == "closed" or theorem.kind == "order":
+        written_out = "h" in required(theorem) and not theorem.uses_profile
+        if choices["constants"] == "closed" or theorem.kind == "order" or written_out:
             params["h"] = float(np.nextafter(np.max(np.diff(nodes)), 0))
         elif choices["grid"] == "two-stage":
             step = (float(nodes[-1]) - float(nodes[0])) / int(choices["N"])
@@ -191,7 +122,7 @@ def parameters(
             params |= {"sigma_hat" if levels else "t_hat": times[0], "k": len(indices) + 1}
         else:
             params["sigmas" if levels else "times"] = times
-    if theorem.id == "explicit-map-error":
+    if theorem.experiment == "map_error":
         t = float(nodes[node_number(size, choices["at"])])
         params["sigma" if levels else "t"] = float(noise_level(t)) if levels else t
         if "h" in params:
@@ -199,7 +130,7 @@ def parameters(
     if "L_s" in required(theorem) and ("L_s" not in law or law.get("t_star") == "delta"):
         raise SkippedError("the score of this law has no Lipschitz constant on [0, T] (Assumption 2)")
     if theorem.kind == "order":
-        params |= {"C": 1, "t": params["T"]}
+        params["C"] = 1
     numbers = {"grid", "t_star"}
     params = {name: x for name, x in params.items() if name in numbers or accepts(theorem, name)}
     if theorem.uses_profile:
@@ -212,10 +143,6 @@ def parameters(
     else:
         params.pop("grid", None)
         params.pop("t_star", None)
-    if theorem.has_target:
-        params["to"] = choices["to"]
-    if theorem.uses_start:
-        params["start"] = choices["start"]
-    if theorem.ve_factor is not None and theorem.kind == "explicit":
-        params["clock"] = choices["clock"]
-    return params
+    clocks = theorem.ve_factor is not None and theorem.kind == "explicit"
+    options = {"to": theorem.has_target, "start": theorem.uses_start, "clock": clocks}
+    return params | {name: choices[name] for name, taken in options.items() if taken}

@@ -23,6 +23,11 @@ class Atoms(Mixture):
     Raises:
         InputError: shapes that do not fit, or entries that are not finite.
         DomainError: negative weights, or weights that sum to 0.
+
+    >>> import cmbound
+    >>> law = cmbound.Atoms([[-1.0], [1.0], [3.0]])
+    >>> law.d, law.m2
+    (1, 1.9148542155126762)
     """
 
     def __init__(self, points: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> None:

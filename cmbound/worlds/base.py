@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cmbound.distances.scaling import norm
+from cmbound.distances.scaling import Array as Array, norm
 from cmbound.errors import DomainError, InputError
 from cmbound.frozen import content
 from cmbound.numbers import apart
 from cmbound.worlds.process import noise, signal
 
-Array = npt.NDArray[np.float64]
 Seed = int | np.random.Generator
+Compute = Callable[..., Array]
 
 LARGEST = 1e50
 """Largest size of a coordinate; products of what is computed from it stay inside float64."""
@@ -28,12 +28,7 @@ BLOCK = 1 << 20
 
 
 def numbers(name: str, value: npt.ArrayLike, *ndims: int) -> Array:
-    """``value`` as a float64 array with one of the numbers of dimensions, every entry finite and at most 1e50 in size.
-
-    Raises:
-        InputError: not an array of real numbers, another number of dimensions, empty, or not finite.
-        DomainError: an entry larger than 1e50.
-    """
+    """``value`` as in :func:`real`, not empty and with one of the numbers of dimensions; raises InputError or DomainError."""
     array = real(name, value)
     if array.ndim not in ndims:
         raise InputError(f"{name} has shape {array.shape}; {' or '.join(map(str, ndims))} dimensions are needed")
@@ -43,12 +38,7 @@ def numbers(name: str, value: npt.ArrayLike, *ndims: int) -> Array:
 
 
 def real(name: str, value: npt.ArrayLike) -> Array:
-    """``value`` as a float64 array of any shape, finite and at most 1e50 in size.
-
-    Raises:
-        InputError: not an array of real numbers, or not finite.
-        DomainError: an entry larger than 1e50.
-    """
+    """``value`` as a float64 array of any shape, finite and at most 1e50 in size; raises InputError or DomainError."""
     array = _converted(name, value)
     if array.size:
         size = np.abs(array).max()
@@ -70,12 +60,7 @@ def _converted(name: str, value: npt.ArrayLike) -> Array:
 
 
 def times(name: str, t: npt.ArrayLike, positive: str = "") -> Array:
-    """Times as a float64 array, checked; ``positive`` is the reason why 0 is not allowed, if it is not.
-
-    Raises:
-        InputError: not real numbers.
-        DomainError: negative, NaN or infinite, or 0 where that is not allowed.
-    """
+    """Finite times >= 0 as a float64 array; ``positive`` says why 0 is not allowed; raises InputError or DomainError."""
     array = _converted(name, t)
     if array.size:
         low, high = array.min(), array.max()
@@ -88,12 +73,7 @@ def times(name: str, t: npt.ArrayLike, positive: str = "") -> Array:
 
 
 def scalar_time(name: str, t: Any, positive: str = "") -> float:
-    """One time, checked as :func:`times` does.
-
-    Raises:
-        InputError: not one real number.
-        DomainError: as for :func:`times`.
-    """
+    """One time, checked as :func:`times` does."""
     array = times(name, t, positive)
     if array.ndim:
         raise InputError(f"{name} has shape {array.shape}; one number is needed")
@@ -101,12 +81,7 @@ def scalar_time(name: str, t: Any, positive: str = "") -> float:
 
 
 def interval(low_name: str, low: Any, high_name: str, high: Any) -> tuple[float, float]:
-    """Two times, low <= high.
-
-    Raises:
-        InputError: not one real number each.
-        DomainError: as for :func:`times`, or low > high.
-    """
+    """Two times, low <= high; raises InputError or DomainError."""
     first, last = scalar_time(low_name, low), scalar_time(high_name, high)
     if first > last:
         most, given = apart(last, first)
@@ -115,11 +90,7 @@ def interval(low_name: str, low: Any, high_name: str, high: Any) -> tuple[float,
 
 
 def generator(seed: Seed) -> np.random.Generator:
-    """The generator itself, or a new one for an integer seed >= 0.
-
-    Raises:
-        InputError: neither of the two.
-    """
+    """The generator itself, or a new one for an integer seed >= 0; raises InputError for anything else."""
     if isinstance(seed, np.random.Generator):
         return seed
     try:
@@ -132,11 +103,7 @@ def generator(seed: Seed) -> np.random.Generator:
 
 
 def broadcast(**shapes: tuple[int, ...]) -> tuple[int, ...]:
-    """The common shape.
-
-    Raises:
-        InputError: there is none.
-    """
+    """The common shape; raises InputError if there is none."""
     try:
         return np.broadcast_shapes(*shapes.values())
     except ValueError:
@@ -314,6 +281,19 @@ class World(ABC):
         """The exact consistency function f(x, t) = flow(x, t, delta). Shape (..., d)."""
         return self.flow(x, t, delta)
 
+    # --- one dimension ---
+
+    def cdf(self, x: npt.ArrayLike, t: npt.ArrayLike) -> Array:
+        """P(x_t <= x) for numbers x (any shape, broadcast against t); relatively accurate in the lower tail; d = 1 only."""
+        return self._probability(x, t, 1.0)
+
+    def survival(self, x: npt.ArrayLike, t: npt.ArrayLike) -> Array:
+        """P(x_t > x) for numbers x (any shape, broadcast against t); relatively accurate in the upper tail; d = 1 only."""
+        return self._probability(x, t, -1.0)
+
+    @abstractmethod
+    def _probability(self, x: npt.ArrayLike, t: npt.ArrayLike, sign: float) -> Array: ...
+
     # --- constants ---
 
     @abstractmethod
@@ -362,13 +342,7 @@ class World(ABC):
         return array
 
     def _blocks(
-        self,
-        compute: Callable[..., Array],
-        x: npt.ArrayLike,
-        at: dict[str, Array],
-        v: npt.ArrayLike | None = None,
-        *,
-        scalar: bool = False,
+        self, compute: Compute, x: npt.ArrayLike, at: dict[str, Array], v: npt.ArrayLike | None = None, *, scalar: bool = False
     ) -> Array:
         """``compute(x, *at, v)`` block by block over points, for everything broadcast together."""
         vectors = [self._points("x", x)] + ([] if v is None else [self._points("v", v)])

@@ -15,13 +15,12 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from cmbound.worlds.base import Array
+from cmbound.worlds.base import Array, Compute
 from cmbound.worlds.process import noise, signal
 
 Index = npt.NDArray[np.integer[Any]]
@@ -40,6 +39,29 @@ def _normalised(logits: Array) -> tuple[Array, Array, Array]:
     return best, logits, total
 
 
+def _near(compute: Compute) -> Compute:
+    """The method, the components measured from where nothing is lost."""
+
+    def computed(self: Shared, x: Array, t: Array, *more: Array) -> Array:
+        c, precision, y = self._setup(x, t)
+        lost = np.max(c * c * precision, axis=1) * (self.reach * np.finfo(np.float64).eps) > _LOST
+        if not lost.any():
+            return compute(self, x, t, *more)
+        nearest = self._logits(c, precision, y).argmax(axis=1)
+        out: Array | None = None
+        for k in np.unique(nearest):
+            rows = np.flatnonzero(nearest == k)
+            about = copy.copy(self)
+            about._measure_from(self.means[k])
+            part = compute(about, x[rows], t if t.ndim == 0 else t[rows], *(v[rows] for v in more))
+            out = np.empty((len(x), *part.shape[1:])) if out is None else out
+            out[rows] = part
+        assert out is not None
+        return out
+
+    return computed
+
+
 class Shared:
     """Components with one covariance, diagonal after a rotation: matrix products only.
 
@@ -48,8 +70,7 @@ class Shared:
     centre that their neighbours could not be told apart, x and m_k are measured from the component nearest to x.
 
     Args:
-        means: shape (K, d).
-        weights: shape (K,), positive with sum 1.
+        means, weights: shapes (K, d) and (K,), the weights positive with sum 1.
         variances: shape (1,) for a multiple of the identity, or (d,), the eigenvalues of the covariance.
         vectors: eigenvectors in columns (d, d), or None for the coordinate axes.
     """
@@ -66,24 +87,6 @@ class Shared:
         self.m = np.ascontiguousarray(self._in(self.means - centre))
         squares = self.m**2 if len(self.variances) > 1 else (self.m**2).sum(axis=1, keepdims=True)
         self.squares = np.ascontiguousarray(squares.T)
-
-    def _near(self, compute: Callable[..., Array], x: Array, t: Array, *more: Array) -> Array:
-        """``compute(self, x, t, *more)``, the components measured from where nothing is lost."""
-        c, precision, y = self._setup(x, t)
-        lost = np.max(c * c * precision, axis=1) * (self.reach * np.finfo(np.float64).eps) > _LOST
-        if not lost.any():
-            return compute(self, x, t, *more)
-        nearest = self._logits(c, precision, y).argmax(axis=1)
-        out: Array | None = None
-        for k in np.unique(nearest):
-            rows = np.flatnonzero(nearest == k)
-            about = copy.copy(self)
-            about._measure_from(self.means[k])
-            part = compute(about, x[rows], t if t.ndim == 0 else t[rows], *(v[rows] for v in more))
-            out = np.empty((len(x), *part.shape[1:])) if out is None else out
-            out[rows] = part
-        assert out is not None
-        return out
 
     def _in(self, x: Array) -> Array:
         return x if self.vectors is None else np.asarray(x @ self.vectors)
@@ -103,22 +106,8 @@ class Shared:
         logits += self.log_weights
         return np.asarray(logits)
 
+    @_near
     def log_density(self, x: Array, t: Array) -> Array:
-        return self._near(Shared._log_density, x, t)
-
-    def score(self, x: Array, t: Array) -> Array:
-        return self._near(Shared._score, x, t)
-
-    def denoiser(self, x: Array, t: Array) -> Array:
-        return self._near(Shared._denoiser, x, t)
-
-    def hessian_product(self, x: Array, t: Array, v: Array) -> Array:
-        return self._near(Shared._hessian_product, x, t, v)
-
-    def acceleration(self, x: Array, t: Array) -> Array:
-        return self._near(Shared._acceleration, x, t)
-
-    def _log_density(self, x: Array, t: Array) -> Array:
         c, precision, y = self._setup(x, t)
         best, _, total = _normalised(self._logits(c, precision, y))
         nearest = y - c * self.m[best]
@@ -126,18 +115,21 @@ class Shared:
         exponent = np.sum(nearest * precision * nearest, axis=1) - repeated * np.sum(np.log(precision), axis=1)
         return np.asarray(self.log_weights[best] + np.log(total[:, 0]) - (exponent + y.shape[1] * _LOG_2PI) / 2)
 
-    def _score(self, x: Array, t: Array) -> Array:
+    @_near
+    def score(self, x: Array, t: Array) -> Array:
         c, precision, y = self._setup(x, t)
         _, r, _ = _normalised(self._logits(c, precision, y))
         return self._out(precision * (c * (r @ self.m) - y))
 
-    def _denoiser(self, x: Array, t: Array) -> Array:
+    @_near
+    def denoiser(self, x: Array, t: Array) -> Array:
         c, precision, y = self._setup(x, t)
         _, r, _ = _normalised(self._logits(c, precision, y))
         average = r @ self.m
         return np.asarray(self.centre) + self._out(average + c * self.variances * precision * (y - c * average))
 
-    def _hessian_product(self, x: Array, t: Array, v: Array) -> Array:
+    @_near
+    def hessian_product(self, x: Array, t: Array, v: Array) -> Array:
         c, precision, y = self._setup(x, t)
         _, r, _ = _normalised(self._logits(c, precision, y))
         w = precision * self._in(v)
@@ -149,7 +141,8 @@ class Shared:
         g *= r
         return np.asarray(g @ self.m)
 
-    def _acceleration(self, x: Array, t: Array) -> Array:
+    @_near
+    def acceleration(self, x: Array, t: Array) -> Array:
         """E[a norm(a)^2] + Cov(a) s + s - P s with a_k = s_k - s = c P (m_k - average)."""
         c, precision, y = self._setup(x, t)
         _, r, _ = _normalised(self._logits(c, precision, y))
@@ -170,10 +163,8 @@ class Individual:
     """Components with covariances of their own.
 
     Args:
-        means: shape (K, d).
-        weights: shape (K,), positive with sum 1.
-        values: eigenvalues of the covariances, shape (K, d).
-        vectors: their eigenvectors in columns, shape (K, d, d).
+        means, weights: shapes (K, d) and (K,), the weights positive with sum 1.
+        values, vectors: eigenvalues (K, d) of the covariances, and their eigenvectors in columns (K, d, d).
     """
 
     def __init__(self, means: Array, weights: Array, values: Array, vectors: Array) -> None:

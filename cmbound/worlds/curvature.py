@@ -20,8 +20,8 @@ from cmbound.worlds.process import noise, signal
 
 TOLERANCE = 1e-4
 """Relative amount by which numerically maximised constants are inflated."""
-_BUDGET = 3_000_000
-_AT_ONCE = 256
+_BUDGET = 3_000_000  # boxes times points: some seconds
+_AT_ONCE = 256  # boxes in one array operation
 _FARTHEST = 1e11
 """Largest b (m_K - m_1)^2 of :func:`on_the_line`: its rounding error in a logit stays below the tolerance."""
 MOST_SCANNED = 32
@@ -199,11 +199,8 @@ def _top(means: Array, variances: Array, log_weights: Array) -> float:
     i, j = np.triu_indices(len(means), 1)
     # Crossings solve p x^2 - 2 q x - r = 0, x from the mean of the first.
     away = means[j] - means[i]
-    p, q, r = (
-        1 / variances[i] - 1 / variances[j],
-        -away / variances[j],
-        2 * (constants[i] - constants[j]) + away**2 / variances[j],
-    )
+    p, q = 1 / variances[i] - 1 / variances[j], -away / variances[j]
+    r = 2 * (constants[i] - constants[j]) + away**2 / variances[j]
     root = np.sqrt(np.maximum(q * q + p * r, 0)) * np.where(q < 0, -1, 1)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         crossings = np.tile(means[i], 2) + np.concatenate([(q + root) / p, -r / (q + root)])

@@ -48,14 +48,12 @@ def read_data(path: str | Path) -> Array:
 
 def _binary(file: Path) -> Array:
     try:
-        loaded = np.load(file, allow_pickle=False)
+        array = loaded = np.load(file, allow_pickle=False)
         if isinstance(loaded, np.lib.npyio.NpzFile):
             with loaded:
                 if len(loaded.files) != 1:
                     raise InputError(f"{file}: holds {len(loaded.files)} arrays; one is needed")
                 array = loaded[loaded.files[0]]
-        else:
-            array = loaded
     except InputError:
         raise
     except (ValueError, EOFError, zipfile.BadZipFile, MemoryError):  # a header may claim any size

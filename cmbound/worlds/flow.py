@@ -22,24 +22,18 @@ ATOL = 1e-10
 """Local error allowed in a step, relative to the scale of the data plus the noise level."""
 LONGEST = 350.0
 """Largest time: the square of the noise level stays inside float64."""
-MAX_STEPS = 10_000
-_FIRST_STEP = 0.1
-_SAFETY, _SHRINK, _GROW = 0.9, 0.2, 10.0
+MAX_STEPS = 10_000  # a flow takes tens; more means that the tolerance cannot be met
+_FIRST_STEP = 0.1  # of log sigma: the controller corrects it at once
+_SAFETY, _SHRINK, _GROW = 0.9, 0.2, 10.0  # the usual controller of an order-8 method
 
 
 def integrate(score: Callable[[Array, Array], Array], x: Array, t_from: Array, t_to: Array, scale: float) -> Array:
-    """The PF-ODE solution from (x, t_from), read at t_to.
+    """The PF-ODE solution from points x (n, d) at the times t_from (n,), read at t_to (n,), all in (0, 350].
 
     Every point has its own step sizes and error control, so that a result does not depend on the other points (beyond the
     rounding of a matrix product, which may depend on the shape). A step is accepted where its error estimate, relative to
-    ``RTOL`` abs(u) + ``ATOL`` (scale + noise level) and averaged over coordinates as in SciPy, is at most 1.
-
-    Args:
-        score: takes points (m, d) and times (m,), returns (m, d).
-        x: shape (n, d).
-        t_from: shape (n,), in (0, 350].
-        t_to: shape (n,), likewise.
-        scale: standard deviation of a coordinate of the data.
+    ``RTOL`` abs(u) + ``ATOL`` (scale + noise level) and averaged over coordinates as in SciPy, is at most 1; ``scale`` is the
+    standard deviation of a coordinate of the data.
 
     Raises:
         DomainError: a time beyond 350; or a path that needs more than 10000 steps: forwards in time from a place between

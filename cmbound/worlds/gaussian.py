@@ -18,11 +18,8 @@ from cmbound.worlds.process import noise, signal
 def eigensystem(name: str, matrix: Array) -> tuple[Array, Array | None]:
     """Eigenvalues (d,) >= 0 and eigenvectors (d, d) in columns (None if the matrix is diagonal) of a covariance (d, d).
 
-    Of a matrix that is not diagonal, eigenvalues below the rounding error of the largest are taken as 0.
-
-    Raises:
-        InputError: not square or not symmetric.
-        DomainError: an eigenvalue below -1e-12 times the trace.
+    Of a matrix that is not diagonal, eigenvalues below the rounding error of the largest are taken as 0. Raises InputError unless
+    it is square and symmetric, DomainError for an eigenvalue below -1e-12 times the trace.
     """
     size = len(matrix)
     if matrix.shape != (size, size):
@@ -55,6 +52,11 @@ class Gaussian(World):
         d, mean: see :class:`World`.
         eigenvalues: of the covariance, shape (d,); in the order of the coordinates if it is diagonal, else increasing.
         eigenvectors: in columns, shape (d, d); None if the covariance is diagonal.
+
+    >>> import cmbound
+    >>> law = cmbound.Gaussian([0, 0], [1, 0.25])
+    >>> law.d, round(law.m2, 4)
+    (2, 1.118)
     """
 
     eigenvalues: Array
@@ -68,14 +70,11 @@ class Gaussian(World):
             raise InputError(f"covariance has shape {given.shape}; ({self.d}, {self.d}) is needed for this mean")
         if given.ndim == 2:
             self.eigenvalues, self.eigenvectors = eigensystem("covariance", given)
-            self._close()
-            return
-        self.eigenvalues, self.eigenvectors = np.broadcast_to(given, (self.d,)).copy(), None
+        else:
+            self.eigenvalues, self.eigenvectors = np.broadcast_to(given, (self.d,)).copy(), None
         if self.eigenvalues.min() < 0:
             raise DomainError(f"covariance has the eigenvalue {self.eigenvalues.min():.3g}; it must be positive semi-definite")
         self._close()
-
-    # --- the law ---
 
     @property
     def _law(self) -> tuple[Any, ...]:
@@ -107,8 +106,6 @@ class Gaussian(World):
     def _least_variance(self) -> float:
         return float(self.eigenvalues.min())
 
-    # --- covariances at a time ---
-
     def variances(self, t: npt.ArrayLike) -> Array:
         """Eigenvalues c_t^2 lambda + s_t^2 of the covariance at the times t (...), shape (..., d)."""
         return self._variances(times("t", t))
@@ -137,8 +134,6 @@ class Gaussian(World):
         """
         start, end = scalar_time("t_from", t_from, self._no_density), scalar_time("t_to", t_to)
         return self._matrix(np.sqrt(self._variances(np.asarray(end)) / self._variances(np.asarray(start))))
-
-    # --- blocks ---
 
     def _scaled(self, y: Array, factors: Array) -> Array:
         """The matrix with these eigenvalues, times the rows of y."""
@@ -179,8 +174,6 @@ class Gaussian(World):
         z = rng.standard_normal((n, self.d))
         return c * self.mean + self._scaled(z, np.sqrt(c * c * self.eigenvalues + s * s))
 
-    # --- constants ---
-
     def score_lipschitz(self, T: float, t_star: float = 0.0) -> float:
         """Exact: 1/(smallest variance at either end), each variance being monotone in t."""
         start, end = interval("t_star", t_star, "T", T)
@@ -198,22 +191,12 @@ class Gaussian(World):
         ends = self._variances(np.array([low, high]))
         return float(np.sqrt(np.max(ends[0] / ends[1])))
 
-    # --- one dimension ---
-
     def _standard(self, t: npt.ArrayLike) -> tuple[Array, Array]:
         """Mean and standard deviation at the times t."""
         if self.d != 1:
             raise DomainError(f"this needs d = 1, and the law has d = {self.d}")
         at = times("t", t, self._no_density)
         return signal(at) * self.mean[0], np.sqrt(self._variances(at)[..., 0])
-
-    def cdf(self, x: npt.ArrayLike, t: npt.ArrayLike) -> Array:
-        """P(x_t <= x) for numbers x (any shape, broadcast against t); d = 1 only."""
-        return self._probability(x, t, 1.0)
-
-    def survival(self, x: npt.ArrayLike, t: npt.ArrayLike) -> Array:
-        """P(x_t > x) for numbers x (any shape, broadcast against t), accurate in the upper tail; d = 1 only."""
-        return self._probability(x, t, -1.0)
 
     def _probability(self, x: npt.ArrayLike, t: npt.ArrayLike, sign: float) -> Array:
         mean, deviation = self._standard(t)
@@ -247,12 +230,7 @@ class Gaussian(World):
 
 
 def probabilities(name: str, u: Any) -> Array:
-    """``u`` as a float64 array with entries in [0, 1].
-
-    Raises:
-        InputError: not real and finite.
-        DomainError: an entry outside [0, 1].
-    """
+    """``u`` as a float64 array with entries in [0, 1]; raises InputError or DomainError."""
     level = real(name, u)
     if level.size and not (level.min() >= 0 and level.max() <= 1):
         raise DomainError(f"{name} must be in [0, 1], got {level.min() if level.min() < 0 else level.max():g}")

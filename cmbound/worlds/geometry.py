@@ -8,8 +8,8 @@ import numpy.typing as npt
 from cmbound.distances.scaling import norm
 from cmbound.worlds.base import Array, numbers
 
-_ROUNDING = 1e-12
-_MAX_CYCLES = 5000
+_ROUNDING = 1e-12  # of distances, as a share
+_MAX_CYCLES = 5000  # it ends in tens; this guards against cycling
 
 
 def enclosing_ball(points: npt.ArrayLike) -> tuple[Array, float]:
@@ -19,9 +19,6 @@ def enclosing_ball(points: npt.ArrayLike) -> tuple[Array, float]:
     in the manner of Wolfe's for the nearest point of a polytope (1976): take in the farthest point, go to the circumcentre of
     the active points, and drop those that would get a negative weight. It ends after finitely many changes of the active set.
     The radius is the largest distance from the centre that is returned, so the ball holds the points whatever the centre.
-
-    Raises:
-        InputError: not a non-empty array (n, d) of finite numbers.
     """
     p = numbers("points", points, 2)
     low, high = p.min(axis=0), p.max(axis=0)
@@ -60,10 +57,9 @@ def _circumcentre(q: Array, active: list[int], w: Array) -> tuple[list[int], Arr
         left, sizes, _ = np.linalg.svd(edges, full_matrices=len(edges) > edges.shape[1])
         if len(edges) > len(sizes) or sizes[-1] <= _ROUNDING * sizes[0]:
             # The points are affinely dependent: weights move along a line on which the dual objective is linear.
-            null = np.concatenate([[-left[:, -1].sum()], left[:, -1]])
-            null *= np.sign(null @ _squares(a - w @ a)) or 1.0
-            steps = np.where(null < 0, w / np.where(null < 0, -null, 1.0), np.inf)
-            target = null
+            target = np.concatenate([[-left[:, -1].sum()], left[:, -1]])
+            target *= np.sign(target @ _squares(a - w @ a)) or 1.0
+            steps = np.where(target < 0, w / np.where(target < 0, -target, 1.0), np.inf)
         else:
             inner = (left[:, : len(sizes)].T @ _squares(edges)) / (2 * sizes**2)
             goal = left[:, : len(sizes)] @ inner

@@ -19,7 +19,7 @@ from scipy.special import erfcx, log_ndtr, ndtr, ndtri_exp
 from cmbound.frozen import Record
 from cmbound.worlds.base import Array
 
-_MAX_ITERATIONS = 400
+_MAX_ITERATIONS = 400  # bisection and Newton end in tens; this guards against cycling
 _LOG_2PI = float(np.log(2 * np.pi))
 Index = np.ndarray[tuple[int], np.dtype[np.intp]]
 

@@ -38,6 +38,11 @@ class Mixture(World):
         means: shape (K, d).
         weights: shape (K,), positive with sum 1.
         component_covariance: the number tau^2, or shape (d, d), or shape (K, d, d).
+
+    >>> import cmbound
+    >>> law = cmbound.Mixture([[-1.0], [1.0]], covariance=0.1)
+    >>> law.d
+    1
     """
 
     means: Array
@@ -81,8 +86,6 @@ class Mixture(World):
             assert self._axes is not None
             return Individual(means, self.weights, self._variances, self._axes)
         return Shared(means, self.weights, self._variances, self._axes)
-
-    # --- the law ---
 
     @property
     def _law(self) -> tuple[Any, ...]:
@@ -140,8 +143,6 @@ class Mixture(World):
     def _least_variance(self) -> float:
         return float(self._variances.min())
 
-    # --- blocks ---
-
     @property
     def _rows(self) -> int:
         return BLOCK // max(self.d, self._components.size if isinstance(self._components, Individual) else len(self.means))
@@ -189,8 +190,6 @@ class Mixture(World):
             index = rng.choice(count, size=n, p=self.weights)
         return self._components.draw(index, c, s, rng.standard_normal((n, self.d)))
 
-    # --- constants ---
-
     def score_lipschitz(self, T: float, t_star: float = 0.0) -> float:
         """A Lipschitz constant of s(., t) for t in [t_star, T]; see :mod:`cmbound.worlds.curvature`.
 
@@ -222,8 +221,6 @@ class Mixture(World):
         exponent = math.log(v_low / v_high) / 2 + self._ball**2 * change / (2 * v_low * v_high)
         return math.exp(exponent) if exponent < 709 else math.inf
 
-    # --- one dimension ---
-
     @cached_property
     def _sorted(self) -> tuple[Array, Array, Array]:
         """Means, variances and weights of the components in increasing order of the means."""
@@ -247,14 +244,6 @@ class Mixture(World):
         if self.d != 1:
             raise DomainError(f"this needs d = 1, and the law has d = {self.d}")
         return times(name, t, self._no_density)
-
-    def cdf(self, x: npt.ArrayLike, t: npt.ArrayLike) -> Array:
-        """P(x_t <= x) for numbers x (any shape, broadcast against t); relatively accurate in the lower tail; d = 1 only."""
-        return self._probability(x, t, 1.0)
-
-    def survival(self, x: npt.ArrayLike, t: npt.ArrayLike) -> Array:
-        """P(x_t > x) for numbers x (any shape, broadcast against t); relatively accurate in the upper tail; d = 1 only."""
-        return self._probability(x, t, -1.0)
 
     def _probability(self, x: npt.ArrayLike, t: npt.ArrayLike, sign: float) -> Array:
         at = self._line_time("t", t)
@@ -309,12 +298,7 @@ class Mixture(World):
 
 
 def normalised_weights(weights: npt.ArrayLike | None, count: int) -> Array:
-    """Weights with sum 1, equal if None.
-
-    Raises:
-        InputError: not ``count`` finite numbers.
-        DomainError: a negative weight, or all are 0.
-    """
+    """``count`` weights with sum 1, equal if None; raises InputError or DomainError."""
     if weights is None:
         return np.full(count, 1 / count)
     mass = numbers("weights", weights, 1)

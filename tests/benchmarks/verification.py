@@ -8,8 +8,8 @@ from cmbound.errors import DomainError
 from cmbound.evaluation.point import evaluate
 from cmbound.evaluation.statement import theorem
 from cmbound.verification.campaign import draw, judge
-from cmbound.verification.gaussian import build
 from cmbound.verification.instances import SkippedError
+from cmbound.verification.laboratories import build
 
 COUNT = 400
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from importlib import resources
 from typing import Any
 
 from cmbound.checks import checked_name, checked_text
 from cmbound.errors import DomainError, InputError, UnknownNameError
+from cmbound.files import toml_of
 from cmbound.frozen import Record
+from cmbound.names import CHOICES
 from cmbound.numbers import parse
 from cmbound.reports.cells import Cell, math, number
 from cmbound.reports.report import Body, Report, Result
@@ -20,7 +21,6 @@ from cmbound.reports.table import Table
 from cmbound.theory.notation import PUBLIC, TABLE
 
 PROVENANCES = ("published", "measured", "assumed")
-OPTIONS = ("grid", "teacher", "to", "start", "clock", "profile")
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Preset(Result, Record):
             if parse(name, checked_text(f"{name} of {here}", value)) not in TABLE[name].domain:
                 raise DomainError(f"{name} of {here} must be {TABLE[name].domain}, got {value}")
         for name, choice in self.options.items():
-            checked_text(f"{checked_name(f'option of {here}', name, OPTIONS)} of {here}", choice)
+            checked_text(f"{checked_name(f'option of {here}', name, CHOICES)} of {here}", choice)
         if set(self.origins) != set(self.parameters):
             raise InputError(f"{here} must say of each of its parameters, and of no other, how it is known")
 
@@ -74,10 +74,7 @@ class Preset(Result, Record):
             "title": self.title,
             "source": self.source,
             "options": dict(self.options),
-            "parameters": [
-                {"name": name, "value": value, "how": self.origins[name].how, "source": self.origins[name].source}
-                for name, value in self.parameters.items()
-            ],
+            "parameters": [{"name": x, "value": value, **asdict(self.origins[x])} for x, value in self.parameters.items()],
         }
 
     def report(self) -> Report:
@@ -99,9 +96,9 @@ class Preset(Result, Record):
 
 
 @cache
-def _table() -> dict[str, Preset]:
+def _presets() -> dict[str, Preset]:
     text = resources.files(__name__).joinpath("presets.toml").read_text(encoding="utf-8")
-    return {name: _read(name, row) for name, row in tomllib.loads(text).items()}
+    return {name: _read(name, row) for name, row in toml_of(text, "presets.toml").items()}
 
 
 def _read(name: str, row: Mapping[str, Any]) -> Preset:
@@ -116,7 +113,7 @@ def _read(name: str, row: Mapping[str, Any]) -> Preset:
 
 def names() -> tuple[str, ...]:
     """The names of the presets, in their order."""
-    return tuple(_table())
+    return tuple(_presets())
 
 
 def preset(name: str) -> Preset:
@@ -124,7 +121,11 @@ def preset(name: str) -> Preset:
 
     Raises:
         UnknownNameError: there is none; the message names the nearest one.
+
+    >>> import cmbound
+    >>> cmbound.preset("gaussian-2d").parameters["d"]
+    '2'
     """
-    if not isinstance(name, str) or name not in _table():
+    if not isinstance(name, str) or name not in _presets():
         raise UnknownNameError("preset", name, names())
-    return _table()[name]
+    return _presets()[name]

@@ -13,32 +13,20 @@ from matplotlib.figure import Figure
 from cmbound.arithmetic.exact import rational_near
 from cmbound.errors import DomainError, InputError
 from cmbound.evaluation.point import evaluate
+from cmbound.evaluation.records import Evaluation
 from cmbound.evaluation.setting import resolve
 from cmbound.evaluation.statement import theorem as find
-from cmbound.frozen import Record
-from cmbound.papers.figures.data import Array, FigureData, with_formula
-from cmbound.papers.figures.style import (
-    GREY,
-    MARKERS,
-    bounded,
-    in_paper_style,
-    legend,
-    look,
-    new_figure,
-    scale_of,
-    tidy,
-    yardstick,
-)
-from cmbound.papers.figures.terms import range_of
+from cmbound.papers.figures import style
+from cmbound.papers.figures.data import Array, FigureData, range_of, with_formula
 from cmbound.theory.grids import KINDS, MAX_STEPS, two_stage
 
 _FINE = 1e-5
 """Relative accuracy of the step of a two-stage grid: at the very smallest step two of its nodes coincide."""
-_MOST_MARKERS = 10
+_MOST_MARKERS = 10  # more hide the line
 
 
 @dataclass(frozen=True, eq=False)
-class GridsData(FigureData, Record):
+class GridsData(FigureData):
     """A bound on several grids (float64).
 
     Attributes:
@@ -68,17 +56,13 @@ class GridsData(FigureData, Record):
 def finest_step(delta: Fraction, T: Fraction, steps: int) -> Fraction | None:
     """The step size of the finest two-stage grid with at most so many steps (None: every two-stage grid has more)."""
     high = T - delta
-    if _count(delta, T, high) > steps:
+    if steps < two_stage(delta, T, high).N:
         return None
     low = high / (2 * steps)
     while high - low > _FINE * high:
         middle = Fraction(float((low + high) / 2))
-        low, high = (low, middle) if _count(delta, T, middle) <= steps else (middle, high)
+        low, high = (low, middle) if steps >= two_stage(delta, T, middle).N else (middle, high)
     return high
-
-
-def _count(delta: Fraction, T: Fraction, h: Fraction) -> int:
-    return two_stage(delta, T, h).N
 
 
 def grids_data(id: str, over: str = "N=10:10000:log:25", /, **params: Any) -> GridsData:
@@ -107,55 +91,32 @@ def grids_data(id: str, over: str = "N=10:10000:log:25", /, **params: Any) -> Gr
     given = {x: y for x, y in params.items() if x != "rho"}
     ends = resolve(statement, {**given, "grid": "uniform", "N": 2}).values
     delta, T = (rational_near(ends[x]) for x in ("delta", "T"))
-    bounds: dict[str, list[float]] = {kind: [] for kind in KINDS}
-    steps: list[float] = []
-    trivial = None
-    to = "p_data"
-    for count in (int(x) for x in counts):
-        for kind in KINDS:
-            point = {**given, "grid": kind, "N": count, **({"rho": rho} if kind == "edm" and rho is not None else {})}
-            if kind == "two-stage":
-                step = finest_step(delta, T, count)
-                steps.append(float("nan") if step is None else _count(delta, T, step))
-                if step is None:
-                    bounds[kind].append(float("nan"))
-                    continue
-                del point["N"]
-                point["h"] = step
-            found = evaluate(statement, point, "approximate")
-            bounds[kind].append(found.value)
-            trivial, to = found.trivial, found.target or "p_data"
-    return GridsData(id, counts, {kind: np.array(x) for kind, x in bounds.items()}, np.array(steps), trivial, to)
+    sizes = [finest_step(delta, T, int(x)) for x in counts]
+    only_edm = {} if rho is None else {"edm": {"rho": rho}}
+
+    def at(kind: str, **size: Any) -> Evaluation:
+        return evaluate(statement, {**given, "grid": kind, **size, **only_edm.get(kind, {})}, "approximate")
+
+    bounds = {kind: np.array([at(kind, N=int(x)).value for x in counts]) for kind in KINDS if kind != "two-stage"}
+    bounds["two-stage"] = np.array([np.nan if x is None else at("two-stage", h=x).value for x in sizes])
+    steps = np.array([np.nan if x is None else two_stage(delta, T, x).N for x in sizes])
+    one = at("uniform", N=int(counts[0]))
+    return GridsData(statement.id, counts, {kind: bounds[kind] for kind in KINDS}, steps, one.trivial, one.target or "p_data")
 
 
-@in_paper_style
+@style.in_paper_style
 def grids_figure(data: GridsData, *, width: str = "column", title: str | None = None) -> Figure:
-    """Draw the bound on each kind of grid against the number of its steps.
-
-    Args:
-        data: what to draw.
-        width: ``column`` or ``page``.
-        title: above the legend.
-
-    Raises:
-        UnknownNameError: another width.
-    """
-    figure = new_figure(width, 2.6)
-    axes = figure.subplots()
+    """Draw the bound on each kind of grid against the number of its steps (arguments as for :func:`.terms.terms_figure`)."""
+    figure, (axes,) = style.new_figure(width, 2.6)
+    statement = find(data.theorem)
     every = max(1, -(-len(data.N) // _MOST_MARKERS))
-    for i, kind in enumerate(data.bounds):
-        x = data.steps if kind == "two-stage" else data.N
-        name = "EDM" if kind == "edm" else kind
-        axes.plot(x, data.bounds[kind], marker=MARKERS[i], markevery=every, label=name, **look(i))
+    for i, (kind, bounds) in enumerate(data.bounds.items()):
+        name, x = "EDM" if kind == "edm" else kind, data.steps if kind == "two-stage" else data.N
+        axes.plot(x, bounds, marker=style.MARKERS[i], markevery=every, label=name, **style.look(i))
     if data.trivial is not None and data.trivial > 0:
-        axes.axhline(
-            data.trivial, color=GREY, linewidth=0.7, linestyle=(0, (6, 3)), label=yardstick(find(data.theorem)), zorder=1
-        )
-    axes.set_xscale(scale_of(data.N))
-    axes.set_yscale(scale_of(np.concatenate([line.get_ydata() for line in axes.lines])))
-    axes.set_xlabel("number of steps $N$")
-    axes.set_ylabel(bounded(find(data.theorem), data.to))
-    tidy(axes.xaxis)
-    tidy(axes.yaxis)
-    legend(figure, axes, title, 3 if width == "column" else 5)
+        style.level(axes, data.trivial, style.yardstick(statement))
+    axes.set_xscale(style.scale_of(data.N))
+    style.fit_scale(axes)
+    style.label(axes, "number of steps $N$", style.bounded(statement, data.to))
+    style.legend(figure, axes, title, 3 if width == "column" else 5)
     return figure

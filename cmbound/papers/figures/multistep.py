@@ -14,20 +14,9 @@ from matplotlib.ticker import MaxNLocator
 from cmbound.arithmetic.exact import in_clock
 from cmbound.errors import InputError
 from cmbound.evaluation.records import Evaluation
-from cmbound.frozen import Record
+from cmbound.frozen import FrozenDict
+from cmbound.papers.figures import style
 from cmbound.papers.figures.data import Array, FigureData
-from cmbound.papers.figures.style import (
-    BLACK,
-    BLUE,
-    GREEN,
-    GREY,
-    VERMILLION,
-    in_paper_style,
-    legend,
-    new_figure,
-    scale_of,
-    tidy,
-)
 from cmbound.planning.records import Schedule
 from cmbound.planning.schedule import schedule
 from cmbound.verification.request import DEFAULT_HORIZON
@@ -37,16 +26,18 @@ from cmbound.worlds.process import noise_level
 
 SCHEDULES = ("best", "fixed", "best_fixed")
 """Best times; the fixed time of Cor 6; the best fixed time."""
-_LOOKS = {
-    "best": ("best times", BLUE, "o", "-"),
-    "fixed": ("fixed time (Cor. 6)", VERMILLION, "s", "--"),
-    "best_fixed": ("best fixed time", GREEN, "^", "-."),
-}
-_MOST_MARKERS = 12
+_LOOKS = FrozenDict(
+    {
+        "best": ("best times", style.BLUE, "o", "-"),
+        "fixed": ("fixed time (Cor. 6)", style.VERMILLION, "s", "--"),
+        "best_fixed": ("best fixed time", style.GREEN, "^", "-."),
+    }
+)
+_MOST_MARKERS = 12  # more hide the line
 
 
 @dataclass(frozen=True, eq=False)
-class MultistepData(FigureData, Record):
+class MultistepData(FigureData):
     """Certified bounds after each evaluation.
 
     Attributes:
@@ -145,44 +136,34 @@ def _start(run: Mapping[str, Any]) -> Any:
     return run.get("horizon", noise_level(DEFAULT_HORIZON) if run.get("clock") == "ve" else DEFAULT_HORIZON)
 
 
-@in_paper_style
+@style.in_paper_style
 def multistep_figure(data: MultistepData, *, width: str = "column", title: str | None = None) -> Figure:
-    """Draw bounds and limit against the number of evaluations; open marks show the measured W2 of the run with the best times.
+    """Draw bounds and limit against the number of evaluations; a page shows the times beside.
 
-    Args:
-        data: what to draw.
-        width: ``column``, or ``page``: with the times beside.
-        title: above the legend.
-
-    Raises:
-        UnknownNameError: another width.
+    Open marks show the measured W2 of the run with the best times (arguments as for :func:`.terms.terms_figure`).
     """
     page = width == "page"
-    figure = new_figure(width, 2.4 if page else 2.6)
-    panels = figure.subplots(1, 2) if page else [figure.subplots()]
-    step = max(1, -(-len(data.k) // _MOST_MARKERS))
-    for name, (label, colour, marker, line) in _LOOKS.items():
-        style: dict[str, Any] = {"color": colour, "marker": marker, "linestyle": line, "label": label, "markevery": step}
-        style["zorder"] = 3 if name == "best" else 2
-        panels[0].plot(data.k, data.bounds[name], **style)
-        if page:
-            panels[1].plot(data.k, data.times[name], **style)
+    figure, panels = style.new_figure(width, 2.4 if page else 2.6, columns=1 + page)
+    every = max(1, -(-len(data.k) // _MOST_MARKERS))
+    for name, (label_of, colour, marker, line) in _LOOKS.items():
+        looks: dict[str, Any] = {"color": colour, "marker": marker, "linestyle": line, "label": label_of, "markevery": every}
+        for axes, values in zip(panels, (data.bounds, data.times), strict=False):
+            axes.plot(data.k, values[name], zorder=3 if name == "best" else 2, **looks)
     if isfinite(data.limit):
-        panels[0].axhline(data.limit, color=GREY, linewidth=0.8, linestyle=(0, (6, 3)), label="limit", zorder=1)
+        style.level(panels[0], data.limit, "limit")
     if "best" in data.measured and np.any(data.measured["best"] > 0):
         panels[0].plot(
-            data.k, data.measured["best"], color=BLACK, marker="o", markerfacecolor="white", linestyle=":", linewidth=0.8,
-            label="measured $W_2$ (best times)", markevery=step,
+            data.k, data.measured["best"], color=style.BLACK, marker="o", markerfacecolor="white", linestyle=":", linewidth=0.8,
+            label="measured $W_2$ (best times)", markevery=every,
         )  # fmt: skip
-    target = r"p_\delta" if data.to == "p_delta" else r"p_{\mathrm{data}}"
-    both = r"$W_2(q_k, " + target + ")$"
-    panels[0].set_ylabel(both if data.measured else f"bound on {both}")
-    if page:
-        panels[1].set_ylabel(r"noise level $\sigma_{n_k}$" if data.clock == "ve" else "time $t_{n_k}$")
-    for axes in panels:
-        axes.set_yscale(scale_of(np.concatenate([line.get_ydata() for line in axes.lines])))
-        axes.set_xlabel("number of evaluations $k$")
+    both = f"$W_2(q_k, {style.law(data.to)})$"
+    names = (
+        both if data.measured else f"bound on {both}",
+        r"noise level $\sigma_{n_k}$" if data.clock == "ve" else "time $t_{n_k}$",
+    )
+    for axes, name in zip(panels, names, strict=False):
+        style.fit_scale(axes)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        tidy(axes.yaxis)
-    legend(figure, panels[0], title, 5 if page else 2)
+        style.label(axes, "number of evaluations $k$", name)
+    style.legend(figure, panels[0], title, 5 if page else 2)
     return figure

@@ -9,11 +9,10 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from cmbound.comparison.phase import DEFAULT_PAIR, NONE, Phase, phase
-from cmbound.errors import InputError
-from cmbound.evaluation.statement import theorem as find
-from cmbound.papers.figures.data import Array
-from cmbound.papers.figures.style import BLACK, REGIONS, in_paper_style, new_figure, scale_of, symbol, tidy
+from cmbound.comparison.phase import NONE, Phase, phase
+from cmbound.papers.figures.data import Array, split_range
+from cmbound.papers.figures.style import BLACK, REGIONS, in_paper_style, label, new_figure, scale_of
+from cmbound.reports.words import symbol
 
 BETWEEN = 4
 """Pieces in which a border is interpolated between two points."""
@@ -30,50 +29,26 @@ def phase_data(ids: tuple[str, ...] | list[str], x: str, y: str, /, **params: An
     Raises:
         CmboundError: as there, and for an axis of another form.
     """
-    axes = []
-    for text in (x, y):
-        name, equals, values = (z.strip() for z in text.partition("="))
-        if not name or not equals or not values:
-            raise InputError(f"{text!r} is not of the form NAME=LOW:HIGH:log|linear:COUNT")
-        axes.append({name: values})
-    return phase(tuple(ids) or DEFAULT_PAIR, *axes, **params)
+    return phase(tuple(ids) or None, *(dict([split_range(text)]) for text in (x, y)), **params)
 
 
 @in_paper_style
 def phase_figure(data: Phase, *, width: str = "column", title: str | None = None) -> Figure:
     """Draw the region in which each statement is the smallest, the borders, and levels of the smallest value.
 
-    Args:
-        data: what to draw.
-        width: ``column`` or ``page``.
-        title: above the legend.
-
-    Raises:
-        UnknownNameError: another width.
+    The arguments are as for :func:`.terms.terms_figure`.
     """
-    figure = new_figure(width, 2.9)
-    axes = figure.subplots()
+    figure, (axes,) = new_figure(width, 2.9)
     axes.set_xscale(scale_of(data.x))
     axes.set_yscale(scale_of(data.y))
     colours = ["#FFFFFF", *(REGIONS[i % len(REGIONS)] for i in range(len(data.values)))]
-    axes.pcolormesh(
-        data.x,
-        data.y,
-        data.winners,
-        cmap=ListedColormap(colours),
-        vmin=-1.5,
-        vmax=len(data.values) - 0.5,
-        shading="nearest",
-        rasterized=True,
-    )
+    numbers = {"vmin": NONE - 0.5, "vmax": len(data.values) - 0.5}
+    axes.pcolormesh(data.x, data.y, data.winners, cmap=ListedColormap(colours), shading="nearest", rasterized=True, **numbers)
     axes.set_xlim(data.x[0], data.x[-1])
     axes.set_ylim(data.y[0], data.y[-1])
     _borders(axes, data)
     _levels(axes, data)
-    axes.set_xlabel(symbol(data.x_name))
-    axes.set_ylabel(symbol(data.y_name))
-    tidy(axes.xaxis)
-    tidy(axes.yaxis)
+    label(axes, symbol(data.x_name).latex(), symbol(data.y_name).latex())
     handles = [Patch(facecolor=colours[i + 1], edgecolor=BLACK, label=_label(id, data)) for i, id in enumerate(data.values)]
     if np.any(data.winners == NONE):
         handles.append(Patch(facecolor="white", edgecolor=BLACK, label="none applies"))
@@ -83,7 +58,7 @@ def phase_figure(data: Phase, *, width: str = "column", title: str | None = None
 
 
 def _label(id: str, data: Phase) -> str:
-    return f"{id} ($C = {data.constant}$, no bound)" if find(id).kind == "order" else id
+    return f"{id} ($C = {data.constant}$, no bound)" if id in data.order_forms else id
 
 
 def _borders(axes: Any, data: Phase) -> None:

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
+from cmbound.checks import checked_name
 from cmbound.errors import InputError
 from cmbound.evaluation.statement import theorem as find
-from cmbound.frozen import Record
-from cmbound.papers.figures.data import Array, FigureData, with_formula
-from cmbound.papers.figures.style import BLACK, COLOURS, GREY, MARKERS, called, dashes, in_paper_style, legend, new_figure, tidy
-from cmbound.verification.campaign import ATTAINED, require_instances, run
+from cmbound.files import csv_columns
+from cmbound.papers.figures.data import Array, FigureData, number, with_formula
+from cmbound.papers.figures.style import BLACK, COLOURS, GREY, MARKERS, called, dashes, in_paper_style, label, legend, new_figure
+from cmbound.verification.campaign import ATTAINED, run
+from cmbound.verification.experiments import experiment_of
 from cmbound.verification.instances import Outcome
 
 MOST = len(COLOURS)
 """Statements one figure can tell apart."""
 LOWEST = 1e-4
 """Smaller ratios are counted in the first bin."""
-PER_DECADE = 6
+PER_DECADE = 6  # bars wide enough to see in one column
 MARGIN = 0.02
 """Share of the instances that may lie beyond each end of an axis."""
 _COLUMNS = ("statement", "world", "d", "status", "true", "bound", "ratio")
@@ -31,7 +32,7 @@ _DECIDED = ("passed", "violation", "undecided")
 
 
 @dataclass(frozen=True, eq=False)
-class RatiosData(FigureData, Record):
+class RatiosData(FigureData):
     """The decided instances of some statements: those that passed, attain the bound (``undecided``) or violate it.
 
     Attributes:
@@ -103,7 +104,7 @@ def ratios_data(
     """
     chosen = check_count(ids)
     for id in chosen:
-        require_instances(find(id))
+        experiment_of(find(id))
     rows: list[Any] = []
     left_out = {}
     for id in chosen:
@@ -122,19 +123,16 @@ def ratios_from_csv(text: str) -> RatiosData:
     Raises:
         InputError: not such a file.
     """
-    rows: list[Any] = []
-    reader = csv.DictReader(io.StringIO(text))
-    if tuple(reader.fieldnames or ()) != _COLUMNS:
+    columns = csv_columns(text)
+    if tuple(columns) != _COLUMNS:
         raise InputError(f"the file must be the --data of an earlier plot, with the columns {','.join(_COLUMNS)}")
-    for row in reader:
+    rows: list[Any] = []
+    for i, (statement, world, d, status, *numbers) in enumerate(zip(*columns.values(), strict=True), 2):
         try:
-            if None in row.values() or None in row or row["status"] not in _DECIDED:
-                raise ValueError
-            numbers = [float(row[name] or "nan") for name in ("d", "true", "bound", "ratio")]
+            rows.append((statement, world, number(d), checked_name("status", status, _DECIDED), *map(number, numbers)))
         except ValueError:
-            raise InputError(f"line {reader.line_num} of the data cannot be read") from None
-        rows.append((row["statement"], row["world"], numbers[0], row["status"], *numbers[1:]))
-    return RatiosData(check_count(tuple(dict.fromkeys(x[0] for x in rows))), tuple(rows))
+            raise InputError(f"line {i} of the data cannot be read") from None
+    return RatiosData(check_count(tuple(dict.fromkeys(columns["statement"]))), tuple(rows))
 
 
 def bins(data: RatiosData) -> tuple[Array, list[Array]]:
@@ -147,8 +145,7 @@ def bins(data: RatiosData) -> tuple[Array, list[Array]]:
         ratios = data.of(id)[2]
         exceeds = np.array([x[3] == "violation" for x in data.rows if x[0] == id]) | (find(id).kind == "order")
         each.append(np.where(exceeds, np.maximum(ratios, LOWEST), np.clip(ratios, LOWEST, 1.0)))
-    largest = max((float(x.max()) for x in each if len(x)), default=1.0)
-    largest = min(largest, 1e6)
+    largest = min(max((float(x.max()) for x in each if len(x)), default=1.0), 1e6)
     decades = np.log10(1 / LOWEST) + max(0.0, np.ceil(np.log10(largest) * PER_DECADE - 1e-9) / PER_DECADE)
     edges = LOWEST * 10.0 ** (np.arange(round(decades * PER_DECADE) + 1) / PER_DECADE)
     edges[round(np.log10(1 / LOWEST) * PER_DECADE)] = 1.0
@@ -164,10 +161,7 @@ def bins(data: RatiosData) -> tuple[Array, list[Array]]:
 def ratios_figure(data: RatiosData, *, width: str = "column", title: str | None = None) -> Figure:
     """Draw every instance (bound across, true error up, below the diagonal where the bound holds) and the histogram of ratios.
 
-    Args:
-        data: what to draw.
-        width: ``column`` (one above the other) or ``page`` (side by side).
-        title: above the legend.
+    The arguments are as for :func:`.terms.terms_figure`; the two are side by side on a page.
 
     Raises:
         InputError: no instance, or another width.
@@ -175,8 +169,7 @@ def ratios_figure(data: RatiosData, *, width: str = "column", title: str | None 
     if not data.rows:
         raise InputError("no instance was decided: nothing to draw")
     column = width == "column"
-    figure = new_figure(width, 4.3 if column else 2.6)
-    first, second = figure.subplots(2, 1) if column else figure.subplots(1, 2)
+    figure, (first, second) = new_figure(width, 4.3, rows=2) if column else new_figure(width, 2.6, columns=2)
     _instances(first, data)
     _histogram(second, data)
     names = len(data.statements)
@@ -205,19 +198,9 @@ def _instances(axes: Any, data: RatiosData) -> None:
     axes.set_ylim(bottom, top)
     outside = int(np.sum((bound < left) | (bound > right) | (true < bottom) | (true > top)))
     if outside:
-        axes.text(
-            0.03,
-            0.97,
-            f"{outside} of {len(true)}\noutside the frame",
-            transform=axes.transAxes,
-            va="top",
-            fontsize=7,
-            color="#444444",
-        )
-    axes.set_xlabel("bound")
-    axes.set_ylabel("true error")
-    tidy(axes.xaxis)
-    tidy(axes.yaxis)
+        text = f"{outside} of {len(true)}\noutside the frame"
+        axes.text(0.03, 0.97, text, transform=axes.transAxes, va="top", fontsize=7, color="#444444")
+    label(axes, "bound", "true error")
 
 
 def _middle(values: Array) -> tuple[float, float]:
@@ -233,26 +216,19 @@ def _histogram(axes: Any, data: RatiosData) -> None:
     edges, counts = bins(data)
     for i, (id, count) in enumerate(zip(data.statements, counts, strict=True)):
         axes.stairs(
-            count, edges, edgecolor=COLOURS[i], facecolor=(*_rgb(COLOURS[i]), 0.2), fill=len(data.statements) == 1,
+            count, edges, edgecolor=COLOURS[i], facecolor=to_rgba(COLOURS[i], 0.2), fill=len(data.statements) == 1,
             linestyle=dashes(find(id), i), linewidth=1.0, label=called(find(id)),
         )  # fmt: skip
         ratios = data.of(id)[2]
         if len(ratios):
             middle = float(np.clip(np.median(ratios), edges[0], edges[-1]))
-            axes.plot(
-                [middle], [0], marker=MARKERS[i], color=COLOURS[i], markersize=4.5, clip_on=False, linestyle="none", zorder=5
-            )
+            mark = {"marker": MARKERS[i], "color": COLOURS[i], "markersize": 4.5, "linestyle": "none"}
+            axes.plot([middle], [0], clip_on=False, zorder=5, **mark)
     axes.axvline(1.0, color=GREY, linewidth=0.7, linestyle="--", zorder=1)
     axes.set_xscale("log")
     axes.set_xlim(edges[0], edges[-1] if edges[-1] > 1 else 1.25)
     axes.set_ylim(0, None)
-    axes.set_xlabel("true error / bound (marks: medians)")
-    axes.set_ylabel("instances")
-    tidy(axes.xaxis)
-    names = {1e-4: r"$\leq 10^{-4}$"}
+    label(axes, "true error / bound (marks: medians)", "instances")
+    names = {1e-4: r"$\leq 10^{-4}$", 1.0: "1"}
     ticks = 10.0 ** np.arange(round(np.log10(LOWEST)), np.floor(np.log10(edges[-1]) + 1e-9) + 1)
-    axes.set_xticks(ticks, [names.get(x, f"$10^{{{round(np.log10(x))}}}$") if x != 1 else "1" for x in ticks])
-
-
-def _rgb(colour: str) -> tuple[float, float, float]:
-    return tuple(int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))  # type: ignore[return-value]
+    axes.set_xticks(ticks, [names.get(x, f"$10^{{{round(np.log10(x))}}}$") for x in ticks])

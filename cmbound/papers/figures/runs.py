@@ -5,55 +5,32 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from cmbound.errors import DomainError
-from cmbound.papers.figures.style import BLACK, BLUE, GREY, ORANGE, VERMILLION, in_paper_style
+from cmbound.papers.figures.data import Array
+from cmbound.papers.figures.style import BLACK, BLUE, ORANGE, VERMILLION, in_paper_style, law, legend_above, level, new_figure
 from cmbound.verification.simulation import Simulation
 
-Array = npt.NDArray[np.float64]
-
-SIZE = (6.5, 2.8)
-BINS = 60
+BINS = 60  # of the histogram
 MOST_POINTS = 2000
 """Points of a scatter plot; more only blur it."""
-_TEXT, _SMALL, _NAMED_TICKS = 8, 7, 6
+_NAMED_TICKS = 6  # more run into each other
 
 
 @in_paper_style
 def simulation_figure(simulation: Simulation) -> Figure:
     """Samples beside the truth on the left, W2 beside the bound after each evaluation on the right."""
-    figure = Figure(figsize=SIZE, layout="constrained")
-    left, right = figure.subplots(1, 2)
+    figure, (left, right) = new_figure("page", 2.8, columns=2)
     if simulation.run.world.d == 1:
         _histogram(left, simulation)
     else:
         _scatter(left, simulation)
     _errors(right, simulation)
     for axes in (left, right):
-        axes.tick_params(labelsize=_SMALL)
-        axes.spines[["top", "right"]].set_visible(False)
+        legend_above(axes, 2)
     return figure
-
-
-def _legend(axes: Any, columns: int) -> None:
-    """Above the axes, where nothing is drawn."""
-    axes.legend(
-        loc="lower center",
-        bbox_to_anchor=(0.5, 1.0),
-        ncols=columns,
-        fontsize=_SMALL,
-        frameon=False,
-        handlelength=1.6,
-        columnspacing=1.2,
-        markerscale=1.0,
-    )
-
-
-def _target(simulation: Simulation) -> str:
-    return r"p_{\mathrm{data}}" if simulation.run.to == "p_data" else r"p_\delta"
 
 
 def _histogram(axes: Any, simulation: Simulation) -> None:
@@ -61,19 +38,17 @@ def _histogram(axes: Any, simulation: Simulation) -> None:
     x, y = simulation.samples[:, 0], simulation.truth[:, 0]
     low, high = min(x.min(), y.min()), max(x.max(), y.max())
     edges = np.linspace(low, high, BINS + 1) if high > low else np.linspace(low - 0.5, low + 0.5, BINS + 1)
-    axes.hist(x, bins=edges, density=True, color=ORANGE, alpha=0.6, label=f"samples of ${_law(simulation)}$")
-    axes.hist(
-        y, bins=edges, density=True, histtype="step", color=BLUE, linewidth=0.8, label=f"samples of ${_target(simulation)}$"
-    )
+    axes.hist(x, bins=edges, density=True, color=ORANGE, alpha=0.6, label=f"samples of ${_sampled(simulation)}$")
+    outline = {"histtype": "step", "color": BLUE, "linewidth": 0.8}
+    axes.hist(y, bins=edges, density=True, label=f"samples of ${law(simulation.run.to)}$", **outline)
     points, density, name = _density(simulation, edges)
     axes.plot(points, density, color=BLACK, linewidth=0.9, label=f"density of ${name}$")
     axes.set_xlim(edges[0], edges[-1])
-    axes.set_xlabel("$x$", fontsize=_TEXT)
-    axes.set_ylabel("density", fontsize=_TEXT)
-    _legend(axes, 2)
+    axes.set_xlabel("$x$")
+    axes.set_ylabel("density")
 
 
-def _law(simulation: Simulation) -> str:
+def _sampled(simulation: Simulation) -> str:
     """The law of the samples in the paper's notation."""
     return f"q_{{{len(simulation.steps)}}}" + (r"^{\,\mathrm{c}}" if simulation.corrected is not None else "")
 
@@ -101,64 +76,44 @@ def _scatter(axes: Any, simulation: Simulation) -> None:
         x, y = (x - centre) @ directions.T, (y - centre) @ directions.T
         names = ("first principal direction", "second principal direction")
     small = min(1.0, 20 / np.sqrt(len(x)))
-    marks = {"linestyle": "none", "markeredgewidth": 0, "rasterized": True}
-    axes.plot(
-        *y.T, marker="o", markersize=2 + 2 * small, color=BLUE, alpha=0.5, label=f"samples of ${_target(simulation)}$", **marks
-    )
-    axes.plot(
-        *x.T, marker="o", markersize=1 + 2 * small, color=ORANGE, alpha=0.6, label=f"samples of ${_law(simulation)}$", **marks
-    )
-    axes.set_xlabel(names[0], fontsize=_TEXT)
-    axes.set_ylabel(names[1], fontsize=_TEXT)
+    marks = {"marker": "o", "linestyle": "none", "markeredgewidth": 0, "rasterized": True}
+    axes.plot(*y.T, markersize=2 + 2 * small, color=BLUE, alpha=0.5, label=f"samples of ${law(simulation.run.to)}$", **marks)
+    axes.plot(*x.T, markersize=1 + 2 * small, color=ORANGE, alpha=0.6, label=f"samples of ${_sampled(simulation)}$", **marks)
+    axes.set_xlabel(names[0])
+    axes.set_ylabel(names[1])
     axes.set_aspect("equal", adjustable="datalim")
-    _legend(axes, 2)
 
 
 def _errors(axes: Any, simulation: Simulation) -> None:
     """Measured W2 with its interval, the bound and the trivial bound; a log scale."""
-    steps, corrected = simulation.steps, simulation.corrected
-    k = np.array([x.k for x in steps])
-    bound = np.array([x.bound for x in steps])
-    trivial = simulation.evaluation.trivial
+    steps, corrected, trivial = simulation.steps, simulation.corrected, simulation.evaluation.trivial or 0.0
     how = "certified" if simulation.exact else "measured constants"
     measured = r"measured $W_2$" if simulation.exact else r"measured $W_2$ (asymptotic 95%)"
+    k = [x.k for x in steps]
+    points = {x.k: x.w2 for x in steps}
+    times = [float(simulation.run.nodes[i]) for i in (-1, *simulation.run.indices)]
+    names = [f"{x.k}\n$t={t:.3g}$" for x, t in zip(steps, times, strict=True)]
     axes.set_yscale("log", nonpositive="clip")
-    axes.plot(k, bound, color=VERMILLION, marker="s", markersize=4, linewidth=1.2, label=f"bound ({how})")
+    axes.plot(k, [x.bound for x in steps], color=VERMILLION, marker="s", markersize=4, linewidth=1.2, label=f"bound ({how})")
     axes.plot(k, [x.w2.value for x in steps], color=BLUE, marker="o", markersize=4, linewidth=0.8, label=measured)
-    ticks, names = list(k), [f"{x.k}\n$t={float(t):.3g}$" for x, t in zip(steps, _times(simulation), strict=True)]
-    shown = [(x.k, x.w2) for x in steps]
     if corrected is not None:
-        at = int(k[-1]) + 1
-        axes.plot([at], [corrected.value], color=BLUE, marker="D", markersize=4, markerfacecolor="none", linestyle="none")
-        ticks.append(np.int64(at))
+        points[k[-1] + 1] = corrected
         names.append("corrector")
-        shown.append((at, corrected))
+        axes.plot([k[-1] + 1], [corrected.value], color=BLUE, marker="D", markersize=4, markerfacecolor="none", linestyle="none")
     if not simulation.exact:
-        ends = [(x.value - min(x.lower, x.value), max(x.upper - x.value, 0.0)) for _, x in shown]
-        axes.errorbar(
-            [at for at, _ in shown],
-            [x.value for _, x in shown],
-            yerr=np.array(ends).T,
-            fmt="none",
-            ecolor=BLUE,
-            elinewidth=0.8,
-            capsize=2,
-        )
-    if trivial is not None and trivial > 0:
-        axes.axhline(trivial, color=GREY, linestyle="--", linewidth=0.8, label="always answering 0")
-    heights = [y for _, x in shown for y in (x.value, x.upper)] + [*bound, trivial or 0.0]
+        ends = [(x.value - min(x.lower, x.value), max(x.upper - x.value, 0.0)) for x in points.values()]
+        style = {"fmt": "none", "ecolor": BLUE, "elinewidth": 0.8, "capsize": 2}
+        axes.errorbar(list(points), [x.value for x in points.values()], yerr=np.array(ends).T, **style)
+    if trivial > 0:
+        level(axes, trivial, "always answering 0")
+    heights = [y for x in points.values() for y in (x.value, x.upper)] + [*(x.bound for x in steps), trivial]
     heights = [y for y in heights if y > 0] or [1.0]
     axes.set_ylim(min(heights) / 2, max(heights) * 2)  # an interval that reaches 0 runs off at the bottom
-    axes.set_xlim(0.5, len(ticks) + 0.5)
-    if len(ticks) <= _NAMED_TICKS:
-        axes.set_xticks(ticks, names)
-        axes.set_xlabel("evaluation $k$", fontsize=_TEXT)
+    axes.set_xlim(0.5, len(points) + 0.5)
+    named = len(points) <= _NAMED_TICKS
+    if named:
+        axes.set_xticks(list(points), names)
     else:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.set_xlabel("evaluation $k$" + (" (last: corrector)" if corrected is not None else ""), fontsize=_TEXT)
-    axes.set_ylabel(f"$W_2(q_k, {_target(simulation)})$", fontsize=_TEXT)
-    _legend(axes, 2)
-
-
-def _times(simulation: Simulation) -> list[float]:
-    return [float(simulation.run.nodes[i]) for i in (-1, *simulation.run.indices)]
+    axes.set_xlabel("evaluation $k$" + " (last: corrector)" * (corrected is not None and not named))
+    axes.set_ylabel(f"$W_2(q_k, {law(simulation.run.to)})$")

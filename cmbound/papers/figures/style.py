@@ -14,10 +14,11 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-from cmbound.errors import InputError, UnknownNameError
-from cmbound.files import writing
+from cmbound.checks import checked_name
+from cmbound.errors import InputError
+from cmbound.files import write_files
 from cmbound.frozen import FrozenDict
-from cmbound.theory.notation import TABLE
+from cmbound.theory.notation import typeset
 from cmbound.theory.records import Theorem
 from cmbound.threads import LOCK
 
@@ -31,11 +32,12 @@ BLUE, VERMILLION, GREEN, PINK, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#
 COLOURS = (BLUE, VERMILLION, GREEN, PINK, ORANGE, SKY)
 """The palette of Okabe and Ito, in the order of the style sheet (yellow is too light for a line)."""
 DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 2.5)))
-ORDER_DASHES = (0, (2, 1.2))
+ORDER_DASHES = (0, (2, 1.2))  # unlike any line of a bound
 MARKERS = ("o", "s", "^", "D", "v", "P")
 HATCHES = ("", "////", "....", "\\\\\\\\", "xxxx", "++++")
 REGIONS = ("#7FB8D8", "#F7F1A0", "#E5E5E5", "#E6BCD3", "#7FCEB9", "#EAAE7F")
 """Fills of regions, light enough for black lines and text on them."""
+YARDSTICK = FrozenDict({"color": GREY, "linewidth": 0.7, "linestyle": (0, (6, 3))})
 TERMS = ("initialisation", "discretisation", "score", "consistency", "early_stopping", "smoothing")
 """Terms that keep their look in every figure."""
 
@@ -63,23 +65,14 @@ def in_paper_style(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Fig
     return styled
 
 
-def new_figure(width: str, height: float) -> Figure:
-    """An empty figure as wide as a ``column`` or a ``page``.
-
-    Raises:
-        UnknownNameError: another width.
-    """
-    if width not in WIDTHS:
-        raise UnknownNameError("width", width, WIDTHS)
-    return Figure(figsize=(WIDTHS[width], height), layout="constrained")
+def new_figure(width: str, height: float, columns: int = 1, rows: int = 1) -> tuple[Figure, list[Any]]:
+    """An empty figure as wide as a ``column`` or a ``page`` (else UnknownNameError), and its panels."""
+    figure = Figure(figsize=(WIDTHS[checked_name("width", width, WIDTHS)], height), layout="constrained")
+    return figure, list(figure.subplots(rows, columns, squeeze=False).flat)
 
 
 def check_suffix(path: str | Path) -> str:
-    """The kind of figure a file name asks for.
-
-    Raises:
-        InputError: not .png, .pdf or .svg.
-    """
+    """The kind of figure a file name asks for; InputError if it is not .png, .pdf or .svg."""
     suffix = Path(path).suffix.lower()
     if suffix not in SUFFIXES:
         raise InputError(f"{path}: the name of a figure must end in {', '.join(SUFFIXES)}")
@@ -92,21 +85,15 @@ def save_figure(figure: Figure, path: str | Path) -> None:
     Raises:
         InputError: another ending, or the file cannot be written.
     """
-    content = rendered(figure, check_suffix(path))
-    with writing(path) as stream:
-        stream.write(content)
+    write_files([(path, rendered(figure, check_suffix(path)))])
 
 
 def rendered(figure: Figure, kind: str) -> bytes:
     """The file of a figure, of kind ``png``, ``pdf`` or ``svg``."""
     undated: dict[str, Any] = {"png": {}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}[kind]
-    buffer = BytesIO()
-    with paper_style():
+    with paper_style(), BytesIO() as buffer:
         figure.savefig(buffer, format=kind, dpi=300, metadata=undated)
-    return buffer.getvalue()
-
-
-# --- looks ----------------------------------------------------------------------------------------------------------
+        return buffer.getvalue()
 
 
 def look(number: int) -> dict[str, Any]:
@@ -125,23 +112,14 @@ def term_numbers(names: Sequence[str]) -> dict[str, int]:
     return {name: TERMS.index(name) if name in TERMS else free.pop(0) for name in names}
 
 
-# --- labels ---------------------------------------------------------------------------------------------------------
-
-
-def symbol(name: str) -> str:
-    """A parameter in the paper's notation; another name as it is."""
-    return f"${TABLE[name].latex}$" if name in TABLE else name
-
-
-def words(name: str) -> str:
-    """The name of a term as words."""
-    return name.replace("_", " ")
+def law(to: str | None) -> str:
+    """LaTeX of the law a distance is to."""
+    return typeset(to or "p_data")
 
 
 def quantity(theorem: Theorem, to: str | None = None) -> str:
     """What a statement bounds, in the paper's notation."""
-    target = r"p_\delta" if to == "p_delta" else r"p_{\mathrm{data}}"
-    return f"${theorem.quantity_latex.replace('@', target)}$"
+    return f"${theorem.quantity_latex.replace('@', law(to))}$"
 
 
 def bounded(theorem: Theorem, to: str | None = None, constant: str | None = None) -> str:
@@ -161,7 +139,9 @@ def called(theorem: Theorem) -> str:
     return f"{theorem.id} ($C = 1$, no bound)" if theorem.kind == "order" else theorem.id
 
 
-# --- axes -----------------------------------------------------------------------------------------------------------
+def compared(theorem: Theorem) -> dict[str, Any]:
+    """The look of the total of a statement: dashed where it is no bound."""
+    return {"color": BLACK, "label": "total", **({"linestyle": "--"} if theorem.kind == "order" else {})}
 
 
 def scale_of(values: Any) -> str:
@@ -194,8 +174,30 @@ def short(x: float) -> str:
     return f"${power}$" if mantissa == "1" else rf"${mantissa} \times {power}$"
 
 
-def legend(figure: Figure, axes: Any, title: str | None, columns: int, **options: Any) -> None:
-    """The legend of some axes (or of ``handles``) above all axes, where nothing is drawn, under the title."""
+def label(axes: Any, x: str, y: str) -> None:
+    """Name both axes, whose limits are set, and tidy them."""
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    tidy(axes.xaxis)
+    tidy(axes.yaxis)
+
+
+def fit_scale(axes: Any) -> None:
+    """The vertical scale that suits the lines drawn."""
+    axes.set_yscale(scale_of(np.concatenate([line.get_ydata() for line in axes.lines])))
+
+
+def level(axes: Any, height: float, label: str | None = None) -> None:
+    """A yardstick: a thin line across."""
+    axes.axhline(height, label=label, zorder=1, **YARDSTICK)
+
+
+def legend(figure: Figure, axes: Any, title: str | None, columns: int) -> None:
+    """The legend of some axes above all axes, where nothing is drawn, under the title."""
     handles, labels = axes.get_legend_handles_labels()
-    options = {"handles": handles, "labels": labels, **options}
-    figure.legend(loc="outside upper center", ncols=columns, title=title, **options)
+    figure.legend(handles, labels, loc="outside upper center", ncols=columns, title=title)
+
+
+def legend_above(axes: Any, columns: int) -> None:
+    """The legend of some axes above them."""
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns, handlelength=1.6, markerscale=1.0)

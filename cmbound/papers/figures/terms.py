@@ -12,35 +12,19 @@ from matplotlib.figure import Figure
 from cmbound.errors import InputError
 from cmbound.evaluation.point import evaluate
 from cmbound.evaluation.statement import theorem as find
-from cmbound.evaluation.sweeps import Sweep, axis, table
-from cmbound.frozen import Record
+from cmbound.evaluation.sweeps import Sweep, swept
 from cmbound.numbers import text_of
-from cmbound.papers.figures.data import Array, FigureData, with_formula
-from cmbound.papers.figures.style import (
-    BLACK,
-    GREY,
-    HATCHES,
-    REGIONS,
-    bounded,
-    in_paper_style,
-    legend,
-    look,
-    new_figure,
-    scale_of,
-    symbol,
-    term_numbers,
-    tidy,
-    words,
-    yardstick,
-)
-from cmbound.theory.formulas import accepts, unknown_parameter
+from cmbound.papers.figures import style
+from cmbound.papers.figures.data import Array, FigureData, range_of, with_formula
+from cmbound.reports.words import symbol, words
+from cmbound.theory.records import Theorem
 
 VIEWS = ("lines", "stacked", "shares")
-_HEIGHT = 2.55
+_HEIGHT = 2.55  # inches, with the legend above
 
 
 @dataclass(frozen=True, eq=False)
-class TermsData(FigureData, Record):
+class TermsData(FigureData):
     """The terms of a statement along one parameter (float64).
 
     Attributes:
@@ -70,27 +54,6 @@ class TermsData(FigureData, Record):
         return {self.name: self.values, **self.terms, "total": self.total, **last}
 
 
-def range_of(what: str, *names: Any) -> tuple[str, Array]:
-    """Name and values of ``NAME=LOW:HIGH:log|linear:COUNT`` or ``NAME=1,2,3``.
-
-    Args:
-        what: the text.
-        names: statements, of which one at least must have the parameter.
-
-    Raises:
-        InputError, DomainError: neither form, a single value, a bad range, or a parameter no statement has.
-    """
-    name, equals, text = (x.strip() for x in what.partition("="))
-    if not equals or not name or not text:
-        raise InputError(f"{what!r} is not of the form NAME=LOW:HIGH:log|linear:COUNT")
-    if names and not any(accepts(x, name) for x in names):
-        raise unknown_parameter(names[0], name)
-    values = axis(name, text)
-    if values is None or len(values) < 2:
-        raise InputError(f"{name} is {text!r}; a figure needs a range LOW:HIGH:log|linear:COUNT or a list of values")
-    return name, np.unique(values)
-
-
 def terms_data(id: str, over: str, /, **params: Any) -> TermsData:
     """Evaluate a statement along one parameter.
 
@@ -106,11 +69,11 @@ def terms_data(id: str, over: str, /, **params: Any) -> TermsData:
     name, values = range_of(over, statement)
     if name in params:
         raise InputError(f"{name} varies; leave it out of the parameters")
-    found = table(Sweep(id, {name: values}, params))
+    found = swept(Sweep(id, {name: values}, params))
     terms = {x: y for x, y in found.items() if x not in (name, "total")}
     constant = text_of(params["C"]) if statement.kind == "order" and "C" in params else None
     trivial = _trivial(id, name, values, params)
-    return TermsData(id, name, values, terms, found["total"], trivial, params.get("to") or "p_data", constant)
+    return TermsData(statement.id, name, values, terms, found["total"], trivial, params.get("to") or "p_data", constant)
 
 
 def _trivial(id: str, name: str, values: Array, params: Mapping[str, Any]) -> Array | None:
@@ -127,7 +90,7 @@ def _trivial(id: str, name: str, values: Array, params: Mapping[str, Any]) -> Ar
     return np.array([at(x) for x in values], dtype=np.float64)
 
 
-@in_paper_style
+@style.in_paper_style
 def terms_figure(data: TermsData, *, view: str = "lines", width: str = "column", title: str | None = None) -> Figure:
     """Draw the terms.
 
@@ -142,69 +105,49 @@ def terms_figure(data: TermsData, *, view: str = "lines", width: str = "column",
     """
     if view not in VIEWS:
         raise InputError(f"view is {view!r}; it is one of {', '.join(VIEWS)}")
-    figure = new_figure(width, _HEIGHT)
-    axes = figure.subplots()
-    axes.set_xscale(scale_of(data.values))
+    figure, (axes,) = style.new_figure(width, _HEIGHT)
+    axes.set_xscale(style.scale_of(data.values))
     axes.set_xlim(data.values[0], data.values[-1])
+    statement = find(data.theorem)
     present = [name for name, x in data.terms.items() if np.any(x > 0)]
+    shown = style.bounded(statement, data.to, data.constant)
     if view == "lines":
-        _lines(axes, data, present)
+        _lines(axes, data, statement, present)
     else:
-        _stack(axes, data, present, view == "shares")
-    axes.set_xlabel(symbol(data.name))
-    tidy(axes.xaxis)
-    tidy(axes.yaxis)
-    legend(figure, axes, title, 3 if width == "column" else 7)
+        _stack(axes, data, statement, present, view == "shares")
+    if view == "shares":
+        shown = "share of the " + ("order form" if statement.kind == "order" else "bound")
+    style.label(axes, symbol(data.name).latex(), shown)
+    style.legend(figure, axes, title, 3 if width == "column" else 7)
     return figure
 
 
-def _lines(axes: Any, data: TermsData, present: list[str]) -> None:
-    statement = find(data.theorem)
-    order = statement.kind == "order"
-    numbers = term_numbers(list(data.terms))
+def _lines(axes: Any, data: TermsData, statement: Theorem, present: list[str]) -> None:
+    numbers = style.term_numbers(list(data.terms))
     for name in present:
-        axes.plot(data.values, data.terms[name], label=words(name), **look(numbers[name]))
-    style = {"linestyle": "--"} if order else {}
-    axes.plot(data.values, data.total, color=BLACK, linewidth=1.6, label="total", zorder=1.9, **style)
+        axes.plot(data.values, data.terms[name], label=words(name), **style.look(numbers[name]))
+    axes.plot(data.values, data.total, linewidth=1.6, zorder=1.9, **style.compared(statement))
     axes.set_yscale("log", nonpositive="clip")
     top = float(np.max(data.total))
     if data.trivial is not None and np.any(data.trivial > 0):
-        axes.plot(
-            data.values, data.trivial, color=GREY, linewidth=0.7, linestyle=(0, (6, 3)), label=yardstick(statement), zorder=1.8
-        )
+        axes.plot(data.values, data.trivial, label=style.yardstick(statement), zorder=1.8, **style.YARDSTICK)
         top = max(top, float(np.max(data.trivial)))
     positive = [x[x > 0] for x in (data.total, *(data.terms[name] for name in present))]
     lowest = min((float(x.min()) for x in positive if len(x)), default=1.0)
     if top > 0:
         axes.set_ylim(max(lowest, top * 1e-8) / 1.6, top * 1.6)
-    axes.set_ylabel(bounded(statement, data.to, data.constant))
 
 
-def _stack(axes: Any, data: TermsData, present: list[str], shares: bool) -> None:
-    statement = find(data.theorem)
-    numbers = term_numbers(list(data.terms))
+def _stack(axes: Any, data: TermsData, statement: Theorem, present: list[str], shares: bool) -> None:
+    numbers = style.term_numbers(list(data.terms))
     whole = np.where(data.total > 0, data.total, 1.0) if shares else np.ones(len(data.total))
     low = np.zeros(len(data.values))
     for name in present:
         high = low + data.terms[name] / whole
-        number = numbers[name] % len(REGIONS)
-        axes.fill_between(
-            data.values,
-            low,
-            high,
-            facecolor=REGIONS[number],
-            edgecolor=BLACK,
-            linewidth=0.4,
-            hatch=HATCHES[number],
-            label=words(name),
-        )
+        i = numbers[name] % len(style.REGIONS)
+        look_of = {"facecolor": style.REGIONS[i], "hatch": style.HATCHES[i], "edgecolor": style.BLACK, "linewidth": 0.4}
+        axes.fill_between(data.values, low, high, label=words(name), **look_of)
         low = high
     if not shares:
-        style = {"linestyle": "--"} if statement.kind == "order" else {}
-        axes.plot(data.values, data.total, color=BLACK, label="total", **style)
+        axes.plot(data.values, data.total, **style.compared(statement))
     axes.set_ylim(0, 1 if shares else None)
-    axes.set_ylabel(
-        "share of the " + ("order form" if statement.kind == "order" else "bound")
-        if shares
-        else bounded(statement, data.to, data.constant)
-    )

@@ -10,39 +10,28 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from cmbound.checks import checked_whole
 from cmbound.errors import DomainError, InputError
 from cmbound.evaluation.statement import theorem as find
-from cmbound.frozen import Record
+from cmbound.papers.figures import style
 from cmbound.papers.figures.data import FigureData
 from cmbound.papers.figures.ratios import check_count, decided
-from cmbound.papers.figures.style import (
-    BLACK,
-    COLOURS,
-    GREY,
-    MARKERS,
-    ORDER_DASHES,
-    called,
-    in_paper_style,
-    legend,
-    new_figure,
-    tidy,
-)
 from cmbound.parallel import mapped
 from cmbound.theory.records import Theorem
-from cmbound.verification.campaign import draw, judge, whole
+from cmbound.verification.campaign import draw, judge
 from cmbound.verification.instances import Outcome, Recipe
 
-DIMENSIONS = (1, 2, 4, 8, 16, 32)
-LARGEST = 512
-BATCH = 25
-MOST_INSTANCES = 10**6
+DIMENSIONS = (1, 2, 4, 8, 16, 32)  # doublings that take seconds
+LARGEST = 512  # larger covariances take seconds each
+BATCH = 25  # instances of one task: about a second
+MOST_INSTANCES = 10**6  # hours
 SHORT_GRIDS = 64
 """From this dimension on grids have at most four steps, as in a campaign."""
-_LOWEST = 1e-6
+_LOWEST = 1e-6  # ratios below it are all the same to the eye
 
 
 @dataclass(frozen=True, eq=False)
-class TightnessData(FigureData, Record):
+class TightnessData(FigureData):
     """Ratios true/bound by dimension.
 
     Attributes:
@@ -87,7 +76,7 @@ def check_dimensions(statements: Sequence[Theorem], dimensions: Sequence[int]) -
     Raises:
         InputError, DomainError: not integers from 1 to 512, none, or a statement that is checked in one dimension only.
     """
-    found = tuple(sorted({whole("a dimension", x, 1, LARGEST) for x in dimensions}))
+    found = tuple(sorted({checked_whole("a dimension", x, 1, LARGEST) for x in dimensions}))
     if not found:
         raise InputError("give a dimension")
     for x in statements:
@@ -119,8 +108,8 @@ def tightness_data(
     """
     chosen = check_count(ids)
     sizes = check_dimensions([find(x) for x in chosen], dimensions)
-    whole("instances", instances, 1, MOST_INSTANCES)
-    whole("seed", seed, 0, 2**63 - 1)
+    checked_whole("instances", instances, 1, MOST_INSTANCES)
+    checked_whole("seed", seed, 0, 2**63 - 1)
     starts = range(0, instances, BATCH)
     keys = [(id, d) for id in chosen for d in sizes]
     tasks = ((id, d, seed, range(i, min(i + BATCH, instances))) for id, d in keys for i in starts)
@@ -145,46 +134,50 @@ def tightness_data(
     )
 
 
-@in_paper_style
+@style.in_paper_style
 def tightness_figure(data: TightnessData, *, width: str = "column", title: str | None = None) -> Figure:
     """Draw the largest (filled marks) and the median ratio (open marks) against the dimension.
 
-    Args:
-        data: what to draw.
-        width: ``column`` or ``page``.
-        title: above the legend.
+    The arguments are as for :func:`.terms.terms_figure`.
 
     Raises:
         InputError: no instance, or another width.
     """
     if not any(any(x) for x in data.decided.values()):
         raise InputError("no instance was decided: nothing to draw")
-    figure = new_figure(width, 2.6)
-    axes = figure.subplots()
+    figure, (axes,) = style.new_figure(width, 2.6)
     lowest, highest = 1.0, 1.0
     for i, id in enumerate(data.statements):
         order = find(id).kind == "order"
-        style: dict[str, Any] = {"color": COLOURS[i], "marker": MARKERS[i], "markersize": 5.5 - 0.7 * i, "zorder": 3 + i / 10}
-        for rows, label, line, face in (
-            (data.largest, called(find(id)), ORDER_DASHES if order else "-", COLOURS[i]),
-            (data.median, None, ORDER_DASHES if order else ":", "white"),
-        ):
-            values = np.array([np.nan if x is None else x for x in rows[id]], dtype=np.float64)
-            axes.plot(data.dimensions, values, linestyle=line, markerfacecolor=face, label=label, **style)
+        marks: dict[str, Any] = {
+            "color": style.COLOURS[i],
+            "marker": style.MARKERS[i],
+            "markersize": 5.5 - 0.7 * i,
+            "zorder": 3 + i / 10,
+        }
+        both = ((data.largest, style.called(find(id)), "-", style.COLOURS[i]), (data.median, None, ":", "white"))
+        for rows, name, line, face in both:
+            values = np.array(rows[id], dtype=np.float64)  # None becomes nan
+            axes.plot(
+                data.dimensions,
+                values,
+                linestyle=style.ORDER_DASHES if order else line,
+                markerfacecolor=face,
+                label=name,
+                **marks,
+            )
             seen = values[values > 0]
             lowest, highest = min([lowest, *seen]), max([highest, *seen])
-    axes.axhline(1.0, color=GREY, linewidth=0.7, linestyle=(0, (6, 3)), zorder=1)
+    style.level(axes, 1.0)
     axes.set_yscale("log", nonpositive="mask")
     axes.set_ylim(max(lowest, _LOWEST) / 1.5, highest * 1.5)
-    tidy(axes.yaxis)
+    style.label(axes, "dimension $d$", "true error / bound")
     if len(data.dimensions) > 1 and data.dimensions[-1] > 4:
         axes.set_xscale("log", base=2)
     axes.xaxis.set_major_locator(FixedLocator(data.dimensions))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-    axes.set_xlabel("dimension $d$")
-    axes.set_ylabel("true error / bound")
-    for label, line, face in (("largest", "-", BLACK), ("median", ":", "white")):
-        axes.plot([], [], color=BLACK, marker="o", linestyle=line, markerfacecolor=face, label=label)
-    legend(figure, axes, title, 2 if width == "column" else 4)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: style.short(x)))
+    for name, line, face in (("largest", "-", style.BLACK), ("median", ":", "white")):
+        axes.plot([], [], color=style.BLACK, marker="o", linestyle=line, markerfacecolor=face, label=name)
+    style.legend(figure, axes, title, 2 if width == "column" else 4)
     return figure

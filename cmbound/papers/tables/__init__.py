@@ -1,22 +1,26 @@
 """Tables for papers: one small function for each, which returns a :class:`~cmbound.reports.table.Table`.
 
-Adding a table means adding a function to one of the files here and a line to :data:`NAMES`.
+Adding a table means adding a public function to one of the files here. Its first argument is ``digits``, the others are the
+options of the table; the first line of its docstring is the table's title.
 """
 
 from __future__ import annotations
 
+import ast
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
-from cmbound.errors import DomainError, InputError, UnknownNameError
+from cmbound.checks import checked_name, checked_whole
+from cmbound.errors import InputError
 from cmbound.frozen import FrozenDict
 from cmbound.reports.table import Table
 from cmbound.threads import alone
 
-DIGITS = 4
-MOST_DIGITS = 17
+DIGITS = 4  # what a column of a paper has room for
+MOST_DIGITS = 17  # what a double holds
 
 
 @dataclass(frozen=True)
@@ -25,25 +29,22 @@ class Entry:
 
     title: str
     module: str
-    options: tuple[str, ...] = ()
+    options: tuple[str, ...]
 
 
-_CAMPAIGN = ("statements", "instances", "seed", "jobs", "saved", "progress")
+def _entries() -> dict[str, Entry]:
+    """The tables, read off the source files: nothing heavy is imported, so that a shell can complete them at once."""
+    found = {}
+    for path in Path(__file__).parent.glob("*.py"):
+        for x in (y for y in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(y, ast.FunctionDef)):
+            arguments = [y.arg for y in x.args.args]
+            if arguments[:1] == ["digits"] and not x.name.startswith("_"):
+                title = (ast.get_docstring(x) or "").partition("\n")[0].rstrip(".")
+                found[x.name] = Entry(title[:1].lower() + title[1:], path.stem, tuple(arguments[1:]))
+    return dict(sorted(found.items()))
 
-NAMES: Mapping[str, Entry] = FrozenDict(
-    {
-        "statements": Entry("the order form of the paper beside the explicit form", "statements", ("statements", "profile")),
-        "assumptions": Entry("which statement assumes what", "statements", ("statements",)),
-        "complexity": Entry("number of steps for an error of eps", "statements"),
-        "budgets": Entry("what a target error needs, for presets", "settings", ("statement", "targets", "presets", "progress")),
-        "verification": Entry("comparison with the truth", "checks", (*_CAMPAIGN, "world")),
-        "planted": Entry("planted mistakes that were caught", "checks", ("statements", "seed", "jobs", "saved", "progress")),
-        "sharpness": Entry("how much of each term is needed", "checks", (*_CAMPAIGN, "world")),
-        "presets": Entry("parameters and bounds of the presets", "settings", ("presets", "statement")),
-        "comparison": Entry("bounds of different papers at one point", "settings", ("statements", "metric", "params")),
-        "custom": Entry("a table of your own", "custom", ("spec",)),
-    }
-)
+
+NAMES: Mapping[str, Entry] = FrozenDict(_entries())
 
 
 @alone
@@ -64,18 +65,17 @@ def table(name: str, *, caption: str = "", label: str = "", digits: int = DIGITS
     Raises:
         UnknownNameError: no such table, or an option it does not have.
         CmboundError: as for what the table shows.
+
+    >>> import cmbound
+    >>> print(cmbound.table("presets", presets="gaussian-2d").csv().splitlines()[1])
+    d,2
     """
-    if not isinstance(name, str) or name not in NAMES:
-        raise UnknownNameError("table", name, NAMES)
-    entry = NAMES[name]
+    entry = NAMES[checked_name("table", name, NAMES)]
     for key in options:
         if key not in entry.options:
             known = f"it takes {', '.join(x for x in entry.options if x != 'progress')}" if entry.options else "it takes none"
             raise InputError(f"table {name!r} has no option {key!r}: {known}")
-    if isinstance(digits, bool) or not isinstance(digits, int):
-        raise InputError(f"digits must be an integer, got {digits!r}")
-    if not 1 <= digits <= MOST_DIGITS:
-        raise DomainError(f"digits must be an integer from 1 to {MOST_DIGITS}, got {digits}")
+    digits = checked_whole("digits", digits, 1, MOST_DIGITS)
     if not isinstance(caption, str) or not isinstance(label, str):
         raise InputError("caption and label are text")
     build = getattr(importlib.import_module(f"{__name__}.{entry.module}"), name)

@@ -1,6 +1,6 @@
 """Measures the constants of the ``digits`` preset from the handwritten-digits data that scikit-learn ships.
 
-``python -m cmbound.catalogue.presets.digits`` prints the table ``digits.json`` holds; ``--check`` compares instead (status 1 if
+``python -m cmbound.papers.digits`` prints the table ``digits.json`` holds; ``--check`` compares instead (status 1 if
 they differ). Needs the extra ``digits``. Pixels 0..16 are mapped to [-1, 1]; upper bounds are rounded up.
 """
 
@@ -11,7 +11,6 @@ import sys
 from decimal import ROUND_CEILING, Decimal
 from fractions import Fraction
 from importlib import resources
-from typing import Any
 
 import numpy as np
 
@@ -26,16 +25,6 @@ def _round_up(square: Fraction, digits: int = 6) -> str:
     return str(guess)
 
 
-def _circumcentre(x: Any) -> Any:
-    """A point near the centre of the smallest enclosing ball, as multiples of 2^-20."""
-    return np.round(enclosing_ball(x)[0] * 2**20).astype(np.int64)
-
-
-def _largest_principal_sd(x: Any) -> float:
-    """A lower bound on the Lipschitz constant of any map that takes N(0, I) to this law."""
-    return float(np.linalg.eigvalsh(np.cov(x, rowvar=False, bias=True))[-1] ** 0.5)
-
-
 def measure() -> dict[str, str]:
     """Exact moments, the radius about a fixed centre, and the dimension of the affine hull."""
     from sklearn.datasets import load_digits
@@ -48,9 +37,11 @@ def measure() -> dict[str, str]:
     second = Fraction(int((scaled**2).sum()), 64 * count)
     mean = scaled.sum(axis=0)
     variance = second - Fraction(int((mean**2).sum()), 64 * count * count)
-    centre = _circumcentre(scaled / 8)
+    centre = np.round(enclosing_ball(scaled / 8)[0] * 2**20).astype(np.int64)  # near it, as multiples of 2^-20
     distances = ((scaled * 2**17 - centre).astype(object) ** 2).sum(axis=1)
     radius = Fraction(int(distances.max()), 2**40)
+    # a lower bound on the Lipschitz constant of any map that takes N(0, I) to this law
+    largest_sd = float(np.linalg.eigvalsh(np.cov(scaled / 8, rowvar=False, bias=True))[-1] ** 0.5)
     rank = int(np.linalg.matrix_rank((pixels - pixels[0]).astype(np.float64)))
     return {
         "d": str(size),
@@ -59,7 +50,7 @@ def measure() -> dict[str, str]:
         "sd2": _round_up(variance),
         "R": _round_up(radius),
         "d_eff": str(rank),
-        "largest_principal_sd": f"{_largest_principal_sd(scaled / 8):.3f}",
+        "largest_principal_sd": f"{largest_sd:.3f}",
     }
 
 

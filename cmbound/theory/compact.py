@@ -97,4 +97,4 @@ def compact(expr: Any, names: Mapping[Any, str] | None = None) -> str:
     expr, more = without_width(plain(expr))
     settings = {"symbol_names": {**latex_names(), **more, **(names or {})}, "fold_frac_powers": True, "root_notation": False}
     text = str(_Compact(settings).doprint(expr)).replace(r"\log{", r"\log {")
-    return re.sub(r"\(([a-z])\)\^", r"\1^", _LOW_BRACKETS.sub(r"(\1)", text))
+    return re.sub(r"\(([a-z])\)\^|(?<= )\(([A-Z])\)\^", r"\1\2^", _LOW_BRACKETS.sub(r"(\1)", text))

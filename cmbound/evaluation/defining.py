@@ -1,0 +1,188 @@
+"""Statements of one's own: from expressions, texts, or a file to the record every part of the package takes."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import tomllib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import sympy
+
+from cmbound.checks import checked_text, shown
+from cmbound.errors import CmboundError, InputError, UnknownNameError
+from cmbound.files import read_text
+from cmbound.theory.computable import require_computable
+from cmbound.theory.notation import PUBLIC, TABLE, own, symbol
+from cmbound.theory.records import Assumption, Reference, Term, Theorem
+
+FUNCTIONS = ("exp", "log", "sqrt", "sin", "cos", "sinh", "cosh", "tanh", "atan", "erf", "Max", "Min", "Abs", "pi", "E")
+"""What a term written as text may contain besides numbers, parameters and + - * / ** ( )."""
+_WORD = re.compile(r"[A-Za-z_][A-Za-z_0-9]*")
+_PLAIN = re.compile(r"[\w\s.,+\-*/()]*")
+_NUMBER = re.compile(r"(?<![\w.])[0-9]+\.?[0-9]*[eE][+-]?[0-9]+|(?<![\w.])[0-9]+\.[0-9]*|(?<![\w.])\.[0-9]+")
+_LATEX = {"W1": "W_1", "W2": "W_2"}
+
+
+def defined(
+    id: str,
+    terms: Mapping[str, Any],
+    *,
+    title: str = "",
+    metric: str = "W2",
+    kind: str = "explicit",
+    quantity: str = "",
+    quantity_latex: str = "",
+    assumptions: Iterable[Any] = (),
+    reference: str | Reference = "",
+    derivation: str = "",
+    rests_on: Iterable[str] = (),
+    free: Iterable[str] = (),
+    experiment: str = "",
+    remark: str = "",
+    complexity: Any = None,
+) -> Theorem:
+    """See :meth:`cmbound.evaluation.statement.Statement.define`."""
+    here = f"statement {checked_text('the id of a statement', id)!r}"
+    if not isinstance(terms, Mapping) or not terms:
+        raise InputError(f"the terms of {here} must be a mapping of names to expressions that is not empty, got {shown(terms)}")
+    sources = tuple(Term(name, expression(f"term {name!r} of {here}", x)) for name, x in terms.items())
+    rows = [TABLE[x] for x in sorted({x.name for t in sources for x in t.expression.free_symbols}) if own(x)]
+    law = f"{metric}(q, p_data)"
+    return Theorem(
+        id=id,
+        title=title or id,
+        kind=kind,
+        status="proved",
+        metric=metric,
+        quantity=quantity or law,
+        quantity_latex=quantity_latex or _LATEX.get(metric, r"\mathrm{" + metric + "}") + r"(q, p_{\mathrm{data}})",
+        reference=_reference(reference, title or id),
+        provenance="defined by its author",
+        sources=sources,
+        statement_assumptions=tuple(_assumption(x, i, here) for i, x in enumerate(assumptions, 1)),
+        derivation=derivation or "by its author",
+        rests_on=tuple(rests_on),
+        free=tuple(free),
+        known="own",
+        complexity=None if complexity is None else expression(f"complexity of {here}", complexity),
+        experiment=experiment,
+        remark=remark,
+        own_parameters=tuple(rows),
+    )
+
+
+def expression(what: str, given: Any) -> Any:
+    """An exact expression in the symbols of the table, from a SymPy expression, a number or a text.
+
+    Raises:
+        InputError: something else, a float, or a function no arithmetic computes. UnknownNameError: an unknown symbol.
+    """
+    expr = _read(what, given) if isinstance(given, str) else given
+    try:
+        expr = sympy.sympify(expr, strict=True)
+    except sympy.SympifyError:
+        raise InputError(f"{what} must be a SymPy expression, a number or a text, got {shown(given)}") from None
+    for x in sorted(expr.free_symbols, key=str):
+        if x.name not in TABLE or TABLE[x.name].internal:
+            raise UnknownNameError(f"symbol in {what}", x.name, PUBLIC, hint="; cmbound.symbol makes one of your own")
+    expr = expr.xreplace({x: TABLE[x.name].symbol for x in expr.free_symbols})
+    if expr.atoms(sympy.Float):
+        raise InputError(f"{what} must be exact, got {expr}: write Rational(1, 10) or the text '0.1', not 0.1")
+    if not expr.is_extended_real and expr.is_extended_real is not None:
+        raise InputError(f"{what} must be real, got {expr}")
+    require_computable(expr)
+    return expr
+
+
+def _read(what: str, text: str) -> Any:
+    """A text, of which every word is a parameter or a function: nothing else is evaluated. Decimals are exact."""
+    text = text.replace("^", "**")
+    if not _PLAIN.fullmatch(text):
+        raise InputError(
+            f"{what} must be written with numbers, parameters, {', '.join(FUNCTIONS)} and + - * / ** ( ), got {text!r}"
+        )
+    words = {x: TABLE[x].symbol for x in _WORD.findall(_NUMBER.sub("1", text)) if x in PUBLIC}
+    for x in _WORD.findall(_NUMBER.sub("1", text)):
+        if x not in PUBLIC and x not in FUNCTIONS:
+            raise UnknownNameError(f"name in {what}", x, [*PUBLIC, *FUNCTIONS])
+    names = {**{x: getattr(sympy, x) for x in FUNCTIONS}, **words}
+    try:
+        return sympy.parse_expr(
+            _NUMBER.sub(lambda x: f"Rational('{x[0]}')", text),
+            names,
+            global_dict={"Rational": sympy.Rational, "Integer": sympy.Integer},
+        )
+    except (SyntaxError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"{what} is {text!r}, which cannot be read: {error}") from None
+
+
+def _reference(given: str | Reference, title: str) -> Reference:
+    if isinstance(given, Reference):
+        return given
+    key, _, place = given.partition(",")
+    return Reference(key.strip() or "this work", place.strip() or title)
+
+
+def _assumption(given: Any, number: int, here: str) -> Assumption:
+    if isinstance(given, Assumption):
+        return given
+    if isinstance(given, str):
+        return Assumption(f"own-{number}", given)
+    if isinstance(given, sympy.core.relational.Relational):
+        return Assumption(
+            f"own-{number}", str(given), given.func(*(expression(f"an assumption of {here}", x) for x in given.args))
+        )
+    raise InputError(f"an assumption of {here} must be text, an inequality or an Assumption, got {shown(given)}")
+
+
+# --- files ------------------------------------------------------------------------------------------------------------
+
+
+def from_file(path: str) -> list[Theorem]:
+    """The statements a file defines.
+
+    Args:
+        path: a Python file, of which every statement it leaves in a variable is taken, or a TOML file with
+            ``[[symbol]]`` (name, domain, meaning, latex) and ``[[statement]]`` (id, title, metric, terms, ...) tables.
+
+    Raises:
+        InputError: the file cannot be read, fails, or defines no statement.
+    """
+    if path.endswith(".toml"):
+        found = _from_toml(path)
+    elif path.endswith(".py"):
+        found = _from_python(path)
+    else:
+        raise InputError(f"{path}: statements are defined in a .py or a .toml file")
+    if not found:
+        raise InputError(f"{path} defines no statement (in Python: name = cmbound.Statement.define(...))")
+    return found
+
+
+def _from_python(path: str) -> list[Theorem]:
+    read_text(path)  # a file that cannot be read is refused in one line
+    try:
+        names = runpy.run_path(path)
+    except (CmboundError, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # whatever a user's script does
+        raise InputError(f"{path} fails: {type(error).__name__}: {' '.join(str(error).split())}") from None
+    return list({x.id: x for x in names.values() if isinstance(x, Theorem)}.values())
+
+
+def _from_toml(path: str) -> list[Theorem]:
+    try:
+        data = tomllib.loads(read_text(path), parse_float=str)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"cannot read {path} as TOML: {error}") from None
+    for name in data:
+        if name not in ("symbol", "statement"):
+            raise UnknownNameError(f"table in {path}", name, ("symbol", "statement"))
+    try:
+        for row in data.get("symbol", ()):
+            symbol(**row)
+        return [defined(**row) for row in data.get("statement", ())]
+    except TypeError as error:
+        raise InputError(f"{path}: {str(error).partition('() ')[2] or error}") from None

@@ -1,1 +1,0 @@
-"""Records to text, JSON, LaTeX, Markdown and CSV."""

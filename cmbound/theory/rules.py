@@ -1,0 +1,249 @@
+"""What a regularity profile is made of.
+
+A profile answers one question: how large is the sum of the local teacher errors over a stretch of a grid? Its answer is one
+expression for each teacher (a :class:`Rule`), written in the beginning ``a`` and the end ``b`` of a stretch and the largest step
+``h`` in it; two profiles consist of two rules, an early one up to some node and a late one after it. Sums over a grid, weights
+and the choice of stretches are code that reads these expressions (:mod:`cmbound.evaluation.sums`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import Any
+
+from sympy import Integral
+
+from cmbound import names
+from cmbound.checks import checked_distinct, checked_name, checked_text, checked_tuple
+from cmbound.errors import InputError
+from cmbound.frozen import Record
+from cmbound.theory.computable import require_computable
+from cmbound.theory.expressions import checked_expression
+from cmbound.theory.functions import elementary, g, plain
+from cmbound.theory.integrals import cuts, extract, in_branches
+from cmbound.theory.notation import PUBLIC, TABLE, a, b, h, q, t
+from cmbound.theory.records import Assumption
+from cmbound.theory.variants import EI, TEACHERS
+
+_IN_RULES = (*PUBLIC, "a", "b", "q", "y", "nu", "H_2")
+
+
+@dataclass(frozen=True, eq=False)
+class Rule(Record):
+    """One bound on the sum of local teacher errors over the stretch [a, b], before the weights L_f.
+
+    Attributes:
+        bound: the bound, an expression in ``a``, ``b``, ``h`` and the profile's parameters.
+        stepwise: on a grid, apply it to each step and add up; otherwise to a stretch as a whole, with its largest
+            step and weight.
+        additive: with equal steps the bound on a stretch is the sum of the bounds on its parts.
+        cuttable: where the grid is unknown (closed form in h), it may also be used on a part of the range.
+        energy: for bounds in ``q``: q^2 is the sum over the steps of weight^2 times this expression.
+        valid_from: earliest ``a`` at which the bound may be used (None: everywhere).
+        free: values of a free parameter, each of which gives a valid bound; the smallest is taken.
+        breakpoints: times at which the shape of the bound changes.
+    """
+
+    bound: Any
+    stepwise: bool = True
+    additive: bool = False
+    cuttable: bool = True
+    energy: Any = None
+    valid_from: Any = None
+    free: Mapping[Any, tuple[Fraction, ...]] = field(default_factory=dict)
+    breakpoints: tuple[Any, ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        checked_expression("the bound of a rule", self.bound, _IN_RULES)
+        for name, values in self.free.items():
+            if not values or not all(isinstance(x, Fraction | int) for x in values):
+                raise InputError(f"the free parameter {name} of a rule needs exact values to choose from, got {values!r}")
+            checked_expression("the free parameter of a rule", name, _IN_RULES)
+        for what, given in (("energy", self.energy), ("valid_from", self.valid_from)):
+            if given is not None:
+                checked_expression(f"{what} of a rule", given, _IN_RULES)
+        for x in self.breakpoints:
+            checked_expression("a breakpoint of a rule", x, _IN_RULES)
+        if self.energy is None and self.bound.has(q):
+            raise InputError(f"a rule whose bound is written in q needs the energy that q is the root of, got {self.bound}")
+
+    def specialise(self, values: Mapping[Any, Any]) -> Rule:
+        """The rule with symbols replaced."""
+
+        def sub(e: Any) -> Any:
+            return None if e is None else e.subs(values, simultaneous=True)
+
+        return replace(
+            self,
+            bound=sub(self.bound),
+            energy=sub(self.energy),
+            valid_from=sub(self.valid_from),
+            breakpoints=tuple(map(sub, self.breakpoints)),
+        )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Profile(Record):
+    """A regularity profile.
+
+    Attributes:
+        name: its name on the command line.
+        title: what it assumes, in a few words.
+        rules: for each teacher it covers, one rule, or an early and a late one.
+        assumptions: what must be true of the data or the scores.
+        acceleration: the pointwise bound A(t) on the score acceleration it integrates, if it has one (theory 3.2).
+        derivation: the proof in short.
+        reference: where it is proved.
+        centred: ``sd2`` may replace ``m2``.
+        subspace: with the DDIM teacher ``d_eff`` may replace ``d``.
+        no_tau: not available when tau > 0 is given (the radius R is then that of U, not of the data).
+        own: given by a user: its shape or its values are looked at in every evaluation (:mod:`cmbound.evaluation.own`).
+
+    >>> import cmbound
+    >>> from cmbound.theory.notation import t
+    >>> from sympy import exp
+    >>> mine = cmbound.Profile.from_acceleration("mine", 3 * exp(-t))
+    >>> round(float(cmbound.theorem("explicit-one-step").evaluate(preset="gaussian-2d", profile=mine)), 4)
+    0.0368
+    """
+
+    name: str
+    title: str
+    rules: Mapping[str, tuple[Rule, ...]]
+    assumptions: tuple[Assumption, ...]
+    acceleration: Any = None
+    derivation: str = ""
+    reference: str = ""
+    centred: bool = False
+    subspace: bool = False
+    no_tau: bool = False
+    own: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        here = f"profile {checked_text('the name of a profile', self.name)!r}"
+        if self.name == "auto":
+            raise InputError("a profile cannot be called 'auto', which stands for the best of several")
+        checked_text(f"the title of {here}", self.title)
+        if not isinstance(self.rules, Mapping) or not self.rules:
+            raise InputError(
+                f"the rules of {here} must be given for one teacher at least ({', '.join(TEACHERS)}), got {self.rules!r}"
+            )
+        for teacher, rules in self.rules.items():
+            checked_name(f"teacher in {here}", teacher, TEACHERS)
+            checked_tuple(f"the rules of {here}", rules, Rule)
+            if len(rules) not in (1, 2):
+                raise InputError(f"{here} must have one rule for {teacher}, or an early and a late one, got {len(rules)}")
+        checked_tuple(f"the assumptions of {here}", self.assumptions, Assumption)
+        checked_distinct(f"the assumptions of {here}", (x.id for x in self.assumptions))
+        if self.acceleration is not None:
+            checked_expression(f"the acceleration of {here}", self.acceleration, PUBLIC)
+
+    def __repr__(self) -> str:
+        return f"<Profile {self.name}: {self.title}>"
+
+    def parameters(self, teacher: str) -> frozenset[str]:
+        """Names of the parameters the rules for ``teacher`` are written in (not the grid's)."""
+        symbols: set[Any] = set()
+        for rule in self.rules[teacher]:
+            symbols |= rule.bound.free_symbols | (rule.energy.free_symbols if rule.energy is not None else set())
+        names = {x.name for x in symbols} - {"a", "b", "h", "q", "y", "delta"}
+        if names & {"nu", "H_2"}:
+            names = names - {"nu", "H_2"} | {"n_atoms"}
+        return frozenset(names)
+
+    @classmethod
+    def from_acceleration(cls, name: str, acceleration: Any, title: str = "", teacher: str = EI) -> Profile:
+        """A profile of your own from a pointwise bound A(t) on the score acceleration.
+
+        Args:
+            name: a name for tables.
+            acceleration: a SymPy expression in ``cmbound.theory.notation.t`` (and in parameters of the data from the table of
+                symbols), bounding norm(d/dt s(x_t, t))_{L2} along the PF-ODE (OU clock). It must be finite, non-negative and
+                non-increasing on [delta, T], which is where its integral is taken (rigorous quadrature in the certified
+                tier). Each evaluation looks at that in ball arithmetic: what is proved is listed as ``checked``, what is
+                open as ``assumed``. Functions that can be computed: exp, log, sqrt, powers,
+                atan, sin, cos, sinh, cosh, tanh, erf, Abs, sign, Max, Min, Heaviside and Piecewise.
+            title: what it assumes.
+            teacher: only the exponential integrator has a pointwise form.
+
+        Raises:
+            InputError: ``acceleration`` is not an expression in t and parameters of the data, contains floats or a function
+                that cannot be computed, or a Piecewise whose conditions do not compare t with something free of t.
+
+        An evaluation raises DomainError where the acceleration increases, is negative or is not real, and UndecidedError where
+        it is not finite or its integral has no enclosure within the limit of work (an integrable singularity at delta is not
+        supported).
+
+        >>> import cmbound
+        >>> from sympy import exp
+        >>> from cmbound.theory.notation import t
+        >>> cmbound.Profile.from_acceleration("mine", 3 * exp(-t))
+        <Profile mine: pointwise bound given by the user>
+        """
+        expr = in_branches(_checked(acceleration, PUBLIC, "acceleration"))
+        for symbol in sorted(expr.free_symbols - {t}, key=lambda x: x.name):
+            if symbol == h or TABLE[symbol.name].per_step:
+                raise InputError(
+                    f"acceleration contains {symbol.name!r}: it is a property of the data, not of the model or the grid"
+                )
+        cuts(expr, t)
+        assumption = Assumption(f"profile:{name}", f"the score acceleration is at most {plain(expr)}")
+        rule = pointwise(Integral(elementary(expr), (t, a, b)))
+        words = title or "pointwise bound given by the user"
+        return cls(_own(name), words, {teacher: (rule,)}, (assumption,), elementary(expr), own=True)
+
+    @classmethod
+    def from_stretch(
+        cls, name: str, bound: Callable[[Any, Any, Any], Any], title: str = "", teacher: str = EI, stepwise: bool = True
+    ) -> Profile:
+        """A profile of your own from a bound on the sum of local teacher errors.
+
+        Args:
+            name: a name for tables.
+            bound: called once with the symbols ``(a, b, h)``, returns a SymPy expression bounding the sum of the
+                local errors of all steps in [a, b], none larger than h (OU clock). Functions as for
+                :meth:`from_acceleration`; integrals of one variable between two finite limits too (none inside another).
+            title: what it assumes.
+            teacher: the teacher whose error it bounds.
+            stepwise: on a grid, add it up over the steps (True) or apply it once to a whole stretch (False). Without
+                a grid it is used on the whole range or not at all: where the steps begin is not known there.
+
+        Raises:
+            InputError: the result is not an expression in a, b, h and known parameters, or contains floats or a function
+                that cannot be computed.
+
+        An evaluation raises DomainError where a value it uses is negative or not real, UndecidedError where one is not finite.
+        """
+        expr = _checked(bound(a, b, h), (*PUBLIC, "a", "b"), "stretch bound")
+        assumption = Assumption(f"profile:{name}", f"the local teacher errors on [a, b] add up to at most {plain(expr)}")
+        rule = Rule(expr, stepwise=stepwise, cuttable=False)
+        return cls(_own(name), title or "stretch bound given by the user", {teacher: (rule,)}, (assumption,), own=True)
+
+
+Entry = tuple[Profile, tuple[Rule, ...]]
+"""A profile with its rules for the teacher at hand."""
+
+
+def _own(name: str) -> str:
+    """The name of a user's profile, which must not be that of another one that is known."""
+    taken = ("auto", *names.PROFILES)
+    if name in taken:
+        raise InputError(f"a profile of your own cannot be called {name!r}; these names are taken: {', '.join(taken)}")
+    return name
+
+
+def _checked(expr: Any, allowed: Collection[str], what: str) -> Any:
+    checked_expression(what, expr, allowed)
+    bare, integrals = extract((expr,))
+    for part in (*bare, *(x.body for x in integrals)):
+        require_computable(part)
+    return expr
+
+
+def pointwise(phi: Any, additive: bool = True, **kwargs: Any) -> Rule:
+    """Exponential integrator: a non-increasing A(t) with integral phi gives g(h) phi (theory 3.1)."""
+    return Rule(g(h) * phi, additive=additive, **kwargs)

@@ -1,0 +1,124 @@
+"""The worlds instances are built in, and how a recipe is drawn and built in each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cmbound.frozen import FrozenDict, Record
+from cmbound.theory.formulas import required
+from cmbound.theory.profiles import PROFILES
+from cmbound.theory.records import Theorem
+from cmbound.verification import gaussian, mixture
+from cmbound.verification.bench import Bench, Experiment, Ranges
+from cmbound.verification.experiments import experiment_of
+from cmbound.verification.instances import Instance, Recipe, SkippedError
+
+PAPER_OPTIONS = FrozenDict(
+    {
+        "teacher": "exponential-integrator",
+        "start": "standard",
+        "to": "p_data",
+        "clock": "ou",
+        "constants": "single",
+        "grid": "two-stage",
+        "profile": None,
+        "t_star": "0",
+    }
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Laboratory(Record):
+    """A world: what draws a recipe in it, what builds its bench, and the ranges of its knobs."""
+
+    draw: Callable[[str, Theorem, Experiment, np.random.Generator, Mapping[str, Any]], Recipe]
+    bench: Callable[[Recipe, Theorem, Experiment], Bench]
+    knobs: Ranges
+
+
+_MIXTURE = Laboratory(mixture.draw, mixture.bench, {**mixture.KNOBS, **mixture.TV_KNOBS})
+LABORATORIES: Mapping[str, Laboratory] = FrozenDict(
+    {
+        "gaussian": Laboratory(gaussian.draw, gaussian.GaussianBench, {**gaussian.KNOBS, **gaussian.TV_KNOBS}),
+        "mixture": _MIXTURE,
+        "atoms": _MIXTURE,
+    }
+)
+
+
+def draw_choices(theorem: Theorem, rng: np.random.Generator) -> dict[str, Any]:
+    """Random choices that fit the statement: grid, teacher, profile, how constants are given, start, target, clock."""
+    experiment = experiment_of(theorem)
+    times = sorted(rng.uniform(0.02, 1.0, int(rng.integers(1, 5))), reverse=True)
+    count = int(rng.choice([1, 2, 3, 5, 8, 13, 21, 34], p=[0.25, 0.15, 0.15, 0.15, 0.1, 0.1, 0.06, 0.04]))
+    scalar = {"scalar": True} if experiment.quantity == "TV" else {}
+    if theorem.kind == "order":
+        return {**PAPER_OPTIONS, "N": count, "at": 1.0, "times": times, **scalar}
+    teacher = str(rng.choice(["exponential-integrator", "ddim"]))
+    constants = str(rng.choice(["lists", "single", "closed"], p=[0.6, 0.2, 0.2]))
+    if constants == "closed" and teacher == "ddim":
+        constants = "single"
+    if experiment.exact_pairs or (experiment.after == "corrector" and constants == "lists"):
+        constants = "single"  # without a teacher no lists are taken; one eps_sc holds at delta too
+    kinds = ["uniform", "geometric", "edm", "two-stage"] + ["random"] * (constants != "single")
+    available = [x.name for x in PROFILES.values() if teacher in x.rules]
+    profile = "auto" if rng.random() < 0.3 else str(rng.choice(available))
+    if not theorem.uses_profile:
+        profile = available[0]  # enters nothing; the score's Lipschitz constant is then not computed
+    if rng.random() < 0.3:
+        times = [times[0]] * len(times)
+    choices = {
+        "N": count,
+        "grid": str(rng.choice(kinds)),
+        "teacher": teacher,
+        "constants": constants,
+        "profile": profile,
+        "start": str(rng.choice(["standard", "matched"])),
+        "to": str(rng.choice(["p_data", "p_delta"])),
+        "clock": "ou" if theorem.ve_factor is None else str(rng.choice(["ou", "ve"], p=[0.75, 0.25])),
+        "t_star": "0" if scalar else str(rng.choice(["0", "delta"])),
+        "at": float(rng.choice([1.0, rng.uniform(0.1, 1)])),
+        "times": times,
+        "corrector_steps": int(rng.choice([1, 3, 10, 30, 100])),
+        **scalar,
+    }
+    if "h" in required(theorem) and not theorem.uses_profile:  # formulas in h are those of this teacher
+        choices["teacher"] = "exponential-integrator"
+    return choices
+
+
+def random_world(theorem: Theorem, rng: np.random.Generator) -> str:
+    """A world the experiment of the statement is carried out in."""
+    shares = experiment_of(theorem).shares
+    return str(rng.choice(list(shares), p=list(shares.values())))
+
+
+def drawn(theorem: Theorem, world: str, rng: np.random.Generator, choices: Mapping[str, Any]) -> Recipe:
+    """A random recipe with these choices."""
+    experiment = experiment_of(theorem)
+    if experiment.draw is not None:
+        return experiment.draw(world, theorem, rng, choices)
+    return LABORATORIES[world].draw(world, theorem, experiment, rng, choices)
+
+
+def knob_ranges(theorem: Theorem, world: str) -> Ranges:
+    """The ranges of the knobs of a recipe in this world."""
+    return experiment_of(theorem).knobs or LABORATORIES[world].knobs
+
+
+def build(recipe: Recipe, theorem: Theorem) -> Instance:
+    """The instance of a recipe: constants measured, the truth known.
+
+    Raises SkippedError where an assumption of the statement or of its profile cannot be met, or this world cannot do it.
+    """
+    experiment = experiment_of(theorem)
+    bench = LABORATORIES[recipe.world].bench(recipe, theorem, experiment)
+    if experiment.closed and not bench.exact:
+        raise SkippedError("this total variation is checked in the Gaussian world")
+    params, generous = bench.constants if experiment.constants else ({}, None)
+    truth, added = experiment.measure(bench, params)
+    return Instance(recipe, {**params, **added}, truth, None if generous is None else {**generous, **added})

@@ -1,0 +1,292 @@
+"""Statements of one's own: defined, evaluated, and refused in one line where they are not exact or not computable."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pytest
+import sympy
+from sympy import Piecewise, Rational, Symbol, erf
+
+import cmbound
+from cmbound.errors import CmboundError, DomainError, InputError, UndecidedError, UnknownNameError
+from cmbound.evaluation.defining import from_file
+from cmbound.evaluation.statement import _statements, theorem
+from cmbound.theory.notation import PUBLIC, TABLE, Domain, add
+from tests.helpers import call, fine
+
+KAP = cmbound.symbol("kap", domain=">= 0", meaning="curvature of the data manifold", latex=r"\kappa_M")
+POINT: dict[str, Any] = {"L_f": 2, "eps_sc": "0.01", "T": 4, "delta": "0.5", "kap": "1/2"}
+MINE = cmbound.Statement.define(
+    "mine",
+    {"score": "L_f*eps_sc*(T - delta)", "curvature": KAP**2},
+    title="A bound with a curvature",
+    assumptions=["the manifold is smooth", Symbol("delta") < Symbol("T")],
+    reference="someone2026, Theorem 1",
+)
+ROW = TABLE["kap"]
+dict.pop(cast(dict[str, Any], TABLE), "kap")  # known again in each test below, and in no other
+TOML = """
+[[symbol]]
+name = "kap"
+domain = ">= 0"
+meaning = "curvature of the data manifold"
+latex = '\\kappa_M'
+
+[[statement]]
+id = "from-toml"
+title = "A bound from a file"
+assumptions = ["the manifold is smooth"]
+[statement.terms]
+score = "L_f*eps_sc*(T - delta)"
+curvature = "0.1*kap^2"
+"""
+PYTHON = """
+import cmbound
+kap = cmbound.symbol("kap", domain=">= 0", meaning="curvature of the data manifold", latex=r"\\kappa_M")
+found = cmbound.Statement.define("from-python", {"score": "L_f*eps_sc*(T - delta)", "curvature": kap**2})
+"""
+
+
+@pytest.fixture(autouse=True)
+def as_before() -> Iterator[None]:
+    known = dict(_statements())
+    add(ROW)
+    yield
+    _statements().clear()
+    _statements().update(known)
+
+
+# --- what a statement of one's own can do ----------------------------------------------------------------------------
+
+
+def test_it_is_evaluated_like_any_other() -> None:
+    found = MINE.evaluate(**POINT)
+    assert Fraction(found.lower) <= Fraction(2, 100) * Fraction(7, 2) + Fraction(1, 4) <= Fraction(found.upper)
+    assert found.is_guarantee
+    assert found.dominating_term == "curvature"
+    assert found.parameters["kap"] == "1/2"
+    assert any("author" in x for x in found.notes)
+    assert [x.status for x in found.assumptions] == ["assumed", "checked"]
+    values = MINE.approximate(**{**POINT, "kap": np.array([0.0, 1.0, 2.0])})
+    assert values.total == pytest.approx([0.07, 1.07, 4.07])
+    assert MINE.lambdify("kap", **{x: y for x, y in POINT.items() if x != "kap"})(3.0) == pytest.approx(9.07)
+
+
+def test_it_prints_itself() -> None:
+    assert r"\kappa_M^{2}" in MINE.latex()
+    assert "curvature of the data manifold" in MINE.text()
+    assert MINE.to_dict()["known"] == "own"
+    assert str(MINE.reference) == "someone2026, Theorem 1"
+    assert MINE.diff("kap") == 2 * KAP
+    assert MINE.substitute(kap="1/2").has(cmbound.symbol("L_f"))
+
+
+def test_decimals_in_texts_are_exact() -> None:
+    terms = cmbound.Statement.define("x", {"a": "0.1*L_f + 1e-3*m2^2 + .5"}).terms
+    m2, lip = cmbound.symbol("m2"), cmbound.symbol("L_f")
+    assert terms[0].expression == lip / 10 + m2**2 / 1000 + Rational(1, 2)
+
+
+@pytest.mark.parametrize(
+    ("term", "value"),
+    [(erf(KAP), 0.5204998778), (Piecewise((KAP, KAP > 1), (2 * KAP, True)), 1.0), (sympy.exp(-KAP), 0.6065306597), (3, 3.0)],
+)
+def test_functions(term: Any, value: float) -> None:
+    found = cmbound.Statement.define("x", {"a": term})
+    given = {"kap": "1/2"} if found.parameters else {}
+    assert float(found.evaluate(**given)) == pytest.approx(value, rel=1e-9)
+    assert float(found.approximate(**given).total) == pytest.approx(value, rel=1e-9)
+
+
+def test_it_goes_through_pickle_to_a_process_that_knows_no_such_symbol() -> None:
+    text = pickle.dumps(MINE)
+    dict.pop(cast(dict[str, Any], TABLE), "kap")
+    assert "kap" not in PUBLIC
+    again = pickle.loads(text)
+    assert again == MINE
+    assert TABLE["kap"] == ROW
+    assert float(again.evaluate(**POINT)) == float(MINE.evaluate(**POINT))
+
+
+# --- what is refused ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("term", "message"),
+    [
+        (0.1 * KAP, "must be exact"),
+        (KAP + sympy.Float("0.1"), "must be exact"),
+        ("L_f**", "cannot be read"),
+        ("L_f; d", "must be written with"),
+        ("__import__('os').system('true')", "must be written with"),
+        ("d.conjugate", "unknown name"),
+        ("foo*2", "unknown name"),
+        (sympy.gamma(KAP), "cannot compute"),
+        (sympy.I * KAP, "cannot compute"),
+        (Symbol("zz"), "unknown symbol"),
+        (None, "must be a SymPy expression"),
+        ([1], "must be a SymPy expression"),
+    ],
+)
+def test_terms_that_are_refused(term: Any, message: str) -> None:
+    with pytest.raises((InputError, UnknownNameError), match=message) as error:
+        cmbound.Statement.define("x", {"a": term})
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: cmbound.Statement.define("", {"a": 1}),
+        lambda: cmbound.Statement.define("x", {}),
+        lambda: cmbound.Statement.define("x", [1]),  # type: ignore[arg-type]
+        lambda: cmbound.Statement.define("x", {"total": 1}),
+        lambda: cmbound.Statement.define("x", {"L_f": 1}),
+        lambda: cmbound.Statement.define("x", {"a": 1}, kind="sharp"),
+        lambda: cmbound.Statement.define("x", {"a": 1}, assumptions=[3]),
+        lambda: cmbound.Statement.define("x", {"a": 1}, free=["L_f"]),
+        lambda: cmbound.symbol("L_f", domain=">= 0"),
+        lambda: cmbound.symbol("a", domain=">= 0"),
+        lambda: cmbound.symbol("profile", domain=">= 0"),
+        lambda: cmbound.symbol("not a name", domain=">= 0"),
+        lambda: cmbound.symbol("lambda", domain=">= 0"),
+        lambda: cmbound.symbol("L_ff"),
+        lambda: cmbound.symbol("new", domain="positive"),
+        lambda: cmbound.symbol("new", domain=">= 0.5"),
+        lambda: cmbound.symbol("kap", domain="> 0"),
+        lambda: cmbound.register(cmbound.Statement.define("explicit-one-step", {"a": 1})),
+    ],
+)
+def test_definitions_that_are_refused(make: Callable[[], Any]) -> None:
+    with pytest.raises(CmboundError) as error:
+        make()
+    assert "\n" not in str(error.value)
+
+
+def test_values_outside_a_domain() -> None:
+    with pytest.raises(DomainError, match="kap must be a number >= 0"):
+        MINE.evaluate(**{**POINT, "kap": -1})
+    with pytest.raises(DomainError, match="own-2"):
+        MINE.evaluate(**{**POINT, "T": "0.1"})
+    quotient = cmbound.Statement.define("x", {"a": KAP / cmbound.symbol("eps_cm")})
+    assert float(quotient.evaluate(kap=1, eps_cm=2)) == 0.5
+    with pytest.raises(UndecidedError, match="the term a has no finite enclosure"):
+        quotient.evaluate(kap=1, eps_cm=0)
+    with pytest.raises(DomainError, match="float64 range"):
+        quotient.approximate(kap=1, eps_cm=np.array([1.0, 0.0]))
+    with pytest.raises(DomainError, match="the term a is negative"):
+        cmbound.Statement.define("x", {"a": "eps_sc - 1"}).evaluate(eps_sc="0.5")
+
+
+@pytest.mark.parametrize("text", ["a number", "> 0", ">= 0 and < 1", "an integer >= 1", "integer", "< 3", ">= -2"])
+def test_domains_are_read_as_they_are_printed(text: str) -> None:
+    domain = Domain.of(text)
+    assert Domain.of(str(domain)) == domain
+    words = text.removeprefix("an ")
+    assert words.removeprefix("integer ").removeprefix("a number") in str(domain)
+
+
+# --- from a file -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "text", "id"), [("own.toml", TOML, "from-toml"), ("own.py", PYTHON, "from-python")])
+def test_a_file_defines_statements(tmp_path: Path, name: str, text: str, id: str) -> None:
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    pairs = [f"-p{x}={y}" for x, y in POINT.items()]
+    out = fine("evaluate", "--define", str(path), id, *pairs)
+    assert out.startswith(f"{id}: ")
+    assert theorem(id).id == id
+    assert "kap" in fine("show", id, "--define", str(path))
+
+
+def test_a_decimal_in_a_file_is_exact(tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text(TOML, encoding="utf-8")
+    (found,) = from_file(str(path))
+    assert found.sources[1].expression == KAP**2 / 10
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("own.txt", "", ".py or a .toml"),
+        ("own.toml", "x = ", "TOML"),
+        ("own.toml", "[[statment]]\nid = 'x'", "statment"),
+        ("own.toml", "[[statement]]\nid = 'x'", "terms"),
+        ("own.toml", "[[statement]]\nid = 'x'\ncolour = 'red'\n[statement.terms]\na = '1'", "colour"),
+        ("own.toml", "[[statement]]\nid = 'x'\n[statement.terms]\na = 'L_q'", "L_q"),
+        ("own.py", "1/0", "ZeroDivisionError"),
+        ("own.py", "raise SystemExit(3)", "SystemExit"),
+        ("own.py", "def f(:", "SyntaxError"),
+        ("own.py", "import cmbound", "defines no statement"),
+    ],
+)
+def test_files_that_are_refused(tmp_path: Path, name: str, text: str, message: str) -> None:
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    result = call("evaluate", "--define", str(path), "x")
+    assert result.status == 2, result.err
+    assert message in result.err
+    assert len(result.err.splitlines()) == 1
+
+
+def test_a_file_that_is_not_there() -> None:
+    result = call("evaluate", "--define", "nowhere.py", "x")
+    assert result.status == 2
+    assert "nowhere.py" in result.err
+
+
+COMMANDS = {
+    "evaluate": ("evaluate", "from-toml"),
+    "show": ("show", "from-toml"),
+    "analyse": ("analyse", "from-toml"),
+    "solve": ("solve", "from-toml", "--target", "0.5"),
+    "sweep": ("sweep", "from-toml", "-p", "kap=0.1:1:log:3"),
+    "compare": ("compare", "--statement", "from-toml", "--statement", "explicit-one-step"),
+    "table": ("table", "assumptions", "--statements", "from-toml"),
+    "plot": ("plot", "terms", "from-toml", "--over", "kap=0.1:1:log:5", "-o", "-"),
+}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_takes_it(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text(TOML, encoding="utf-8")
+    given = (
+        {}
+        if name in ("show", "table", "analyse")
+        else {x: y for x, y in POINT.items() if f"{x}=" not in " ".join(COMMANDS[name])}
+    )
+    if name == "solve":
+        given.pop("eps_sc")
+    out = fine(*COMMANDS[name], "--define", str(path), *(f"-p{x}={y}" for x, y in given.items()))
+    assert ("kap" in out) if name in ("sweep", "plot") else ("from-toml" in out)
+
+
+def test_without_an_experiment_nothing_can_be_checked(tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text(TOML, encoding="utf-8")
+    result = call("check", "from-toml", "--define", str(path))
+    assert result.status == 2
+    assert "names no experiment" in result.err
+    assert len(result.err.splitlines()) == 1
+
+
+def test_a_statement_with_an_experiment_is_checked() -> None:
+    loose = replace(theorem("explicit-tv-early-stopping"), id="mine-too", known="own")
+    tight = replace(loose, sources=tuple(replace(x, expression=x.expression / 10**6) for x in loose.sources))
+    assert cmbound.check(loose, instances=6, seed=1).violations == 0
+    assert cmbound.check(tight, instances=6, seed=1).violations > 0
+
+
+def test_an_option_given_twice_is_an_error() -> None:
+    result = call("evaluate", "explicit-one-step", "--preset", "digits", "--preset", "gaussian-2d")
+    assert (result.status, result.err) == (2, "cmbound: error: --preset is given twice\n")
