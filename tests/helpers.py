@@ -157,9 +157,15 @@ def check_latex(text: str) -> None:
         if line.startswith("%"):
             continue
         assert line.count(r"\left") == line.count(r"\right"), line
+        if line == "{%":
+            stack.append((line, 0))
+            continue
+        if line == "}":
+            assert stack.pop()[0] == "{%"
+            continue
         bare = re.sub(r"\\[\\{}]", "", line)
         assert bare.count("{") == bare.count("}"), line
-        if begin := re.fullmatch(r"\\begin\{(\w+\*?)\}(?:\{([lcr]+)\})?", line):
+        if begin := re.fullmatch(r"\\begin\{(\w+\*?)\}(?:\{([lcr]+)\}|\{\\linewidth\}\\scriptsize\\raggedright)?", line):
             stack.append((begin[1], len(begin[2] or "")))
         elif end := re.fullmatch(r"\\end\{(\w+\*?)\}", line):
             assert stack.pop()[0] == end[1]
@@ -167,7 +173,7 @@ def check_latex(text: str) -> None:
             assert line.endswith((r" \\", r"\leq", r"\lesssim")) or line.startswith("&{}"), line
             assert len(re.findall(r"(?<!\\)&", line)) <= 1, line
             continue
-        elif stack and line not in (r"\toprule", r"\midrule", r"\bottomrule"):
+        elif stack and stack[-1][0] == "tabular" and line not in (r"\toprule", r"\midrule", r"\bottomrule"):
             assert line.endswith(r" \\"), line
             assert len(re.findall(r"(?<!\\)&", line)) == stack[-1][1] - 1, line
         plain = re.sub(r"\\\[.*?\\\]|(?<!\\)\$.*?(?<!\\)\$", "", line)

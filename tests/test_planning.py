@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import json
 import re
+from collections.abc import Callable
+from dataclasses import fields, replace
 from fractions import Fraction
 from math import exp, log, sqrt
 from pathlib import Path
@@ -25,7 +27,10 @@ from cmbound.planning.problem import TERM_OF, rounded, stepped
 from cmbound.planning.records import Budget
 from cmbound.planning.roots import Missed, fewest, largest, smallest
 from cmbound.planning.schedule import schedule
+from cmbound.theory.notation import W_prev
+from cmbound.theory.records import Term, Theorem
 from tests.helpers import FORMATS, call, check_format, fine, flags, strict
+from tests.latex import compiled, missing_tex
 
 LAW: dict[str, Any] = {"L_f": "1.05", "d": 2, "m2": "1.2"}
 FAST: dict[str, Any] = {**LAW, "profile": "second-moment"}
@@ -803,6 +808,178 @@ def test_what_a_schedule_says_agrees_with_itself() -> None:
     k, t_hat = re.findall(r"the best k, (\d+), and t_hat = (\S+?),", str(error.value))[0]
     values = [MULTISTEP.evaluate(**{**POINT, "T": 1}, k=i, t_hat=t_hat).value for i in (int(k) - 1, int(k))]
     assert values[1] < values[0]
+
+
+# --- statements of one's own ------------------------------------------------------------------------------------------
+
+ONE_STEP = theorem("explicit-one-step")
+MINE = replace(ONE_STEP, id="mine", title="Mine")
+SYMBOLS = ONE_STEP.symbols
+
+
+def without(statement: Theorem, *names: str) -> Theorem:
+    """The statement without some of its terms."""
+    sources, recursion = (tuple(x for x in y if x.name not in names) for y in (statement.sources, statement.recursion))
+    return replace(statement, id="less", sources=sources, recursion=recursion)
+
+
+def own(**terms: Any) -> Theorem:
+    """A statement with other terms, which assumes nothing."""
+    return replace(MINE, sources=tuple(Term(x, y) for x, y in terms.items()), statement_assumptions=())
+
+
+def test_a_statement_of_ones_own_is_solved_like_one_of_the_catalogue() -> None:
+    """Also one that was built from the data alone, without the verbs."""
+    wanted = solve("explicit-one-step", target="0.5", **FAST)
+    for mine in (MINE, Theorem(**{x.name: getattr(MINE, x.name) for x in fields(Theorem)})):
+        found = solve(mine, target="0.5", **FAST)
+        assert (found.theorem.id, found.budget, found.split) == ("mine", wanted.budget, wanted.split)
+        assert found.text() == wanted.text().replace(f"explicit-one-step: {ONE_STEP.title}", "mine: Mine")
+    assert solve(MINE, target="0.6", unknown="h", **{x: y for x, y in POINT.items() if x != "h"}).solved == ("h",)
+    best = solve(MINE, target="0.2", split="optimal", **FAST)
+    assert best.budget == solve("explicit-one-step", target="0.2", split="optimal", **FAST).budget
+
+
+def test_a_schedule_of_a_statement_of_ones_own() -> None:
+    """Contraction and errors are those of its recursion, whatever they are."""
+    usual = schedule(steps=3, **POINT)
+    mine = replace(MULTISTEP, id="mine", experiment="")
+    for same in (schedule(mine, steps=3, **POINT), schedule("explicit-multistep", steps=3, **POINT)):
+        assert (same.times, same.limit, same.bounds) == (usual.times, usual.limit, usual.bounds)
+    assert schedule(without(mine, "early_stopping"), steps=3, **POINT).times == schedule(steps=3, to="p_delta", **POINT).times
+    no_teacher = schedule(without(mine, "discretisation"), steps=2, **{x: y for x, y in POINT.items() if x != "profile"})
+    assert float(no_teacher.bounds[1]) < float(usual.bounds[1])
+    slow = replace(mine, recursion=tuple(Term(x.name, x.expression.subs(W_prev, 3 * W_prev)) for x in MULTISTEP.recursion))
+    found = schedule(slow, steps=2, **POINT)
+    scan = [theorem(slow).evaluate(**POINT, times=[x]).value for x in np.linspace(0.5, 5, 46)]
+    assert min(scan) * (1 - 1e-3) <= float(found.bounds[1]) <= min(scan) * (1 + 1e-6)
+    assert found.times[0] > usual.times[0] + 0.3
+
+
+@pytest.mark.parametrize(
+    ("statement", "params", "solved"),
+    [
+        (without(MINE, "early_stopping"), {**FAST, "delta": "1e-3"}, ("T", "h", "eps_sc", "eps_cm")),
+        (without(MINE, "score", "consistency"), FAST, ("delta", "T", "h")),
+        (without(MINE, "discretisation"), {**LAW, "h": "1e-4"}, ("delta", "T", "eps_sc", "eps_cm")),
+        (without(MULTISTEP, "early_stopping"), {**FAST, "delta": "1e-3", "k": 3}, ("T", "h", "eps_sc", "eps_cm", "t_hat")),
+        (without(MULTISTEP, "discretisation"), {**LAW, "h": "1e-4", "T": 1}, ("delta", "eps_sc", "eps_cm", "k")),
+        (own(score=SYMBOLS["eps_sc"] * SYMBOLS["L_f"]), {"L_f": 2}, ("eps_sc",)),
+        (own(score=SYMBOLS["eps_sc"] ** 2, price=SYMBOLS["d"] / 10), {"d": 1}, ("eps_sc",)),
+    ],
+    ids=lambda x: "",
+)
+def test_statements_without_some_of_the_terms(statement: Theorem, params: dict[str, Any], solved: tuple[str, ...]) -> None:
+    budget = solve(statement, target="0.5", **params)
+    assert budget.solved == solved
+    assert 0.49 < budget.achieved.value <= 0.5
+    assert budget.latex()
+
+
+@pytest.mark.parametrize(
+    ("ask", "kind", "text"),
+    [
+        (lambda: solve(without(MINE, "early_stopping"), target="0.5", **FAST), MissingParameterError, "delta .*must be given"),
+        (lambda: solve(without(MINE, "discretisation"), target="0.5", **LAW), MissingParameterError, "less needs h"),
+        (lambda: solve(own(mine=SYMBOLS["eps_sc"]), target=1), InputError, "mine has no budget: .*it has no such term"),
+        (lambda: solve(MINE, target=1, unknown="k", **FAST), InputError, "unknown must be one of"),
+        (lambda: solve(3, target=1), UnknownNameError, "unknown statement 3"),  # type: ignore[arg-type]
+        (lambda: solve("explicit-multistep", target="0.5", d=2, m2=1, k=3), MissingParameterError, "needs L_f"),
+        (lambda: solve("explicit-multistep", target="0.5", k="2.5", **FAST), DomainError, r"k must be an integer >= 1, got 2\.5"),
+        (lambda: schedule(MINE, **POINT), InputError, "schedule needs a statement about one more evaluation; mine is about one"),
+        (lambda: schedule("chen2025-multistep"), InputError, "schedule needs a statement about one more evaluation"),
+        (lambda: schedule(without(MULTISTEP, "discretisation"), T=1, delta="0.1", **LAW), MissingParameterError, "needs .*h"),
+    ],
+    ids=lambda x: "",
+)
+def test_what_cannot_be_asked_of_ones_own(ask: Callable[[], Any], kind: type[CmboundError], text: str) -> None:
+    with pytest.raises(kind, match=text) as error:
+        ask()
+    assert "\n" not in str(error.value)
+
+
+def test_a_target_that_can_hardly_be_met() -> None:
+    """What the fixed term uses grows almost as fast as the room of the others falls."""
+    budget = solve("explicit-one-step", target="0.5", eps_cm="0.10203", **FAST)
+    check_budget(budget, "0.5")
+    assert budget.split["consistency"] > 0.75
+    with pytest.raises(DomainError, match=r"eps_cm = 0.10206 fixed: consistency"):
+        solve("explicit-one-step", target="0.5", eps_cm="0.10206", **FAST)
+
+
+@pytest.mark.parametrize(("id", "more"), [("explicit-tv-smoothing", {}), ("explicit-tv-underdamped", {"L_phi": 5})])
+def test_optimal_split_in_total_variation(id: str, more: dict[str, Any]) -> None:
+    """Smoothing and corrector keep the share they have."""
+    given: dict[str, Any] = {"L_f": "1.5", "d": 3, "m2": "2", "L_s": "4", "profile": "universal-integrated", **more}
+    default, best = solve(id, target="0.3", **given), solve(id, target="0.3", split="optimal", **given)
+    assert best.solved == default.solved
+    assert best.evaluations_of_teacher is not None
+    assert default.evaluations_of_teacher is not None
+    assert best.evaluations_of_teacher < 0.8 * default.evaluations_of_teacher
+    assert 0.299 < best.achieved.value <= 0.3
+    for name in ("score", "consistency", "smoothing", "corrector"):
+        assert best.split.get(name) == pytest.approx(default.split.get(name))
+
+
+def test_digits_of_a_schedule() -> None:
+    found = schedule(steps=2, digits=30, **POINT)
+    upper, lower = found.optimal.upper, found.optimal.lower
+    assert 0 < upper - lower < Fraction(1, 10**29)
+    assert found.times == schedule(steps=2, **POINT).times
+
+
+# --- reports ----------------------------------------------------------------------------------------------------------
+
+
+def test_results_print_themselves() -> None:
+    budget, plan = solve("explicit-one-step", target="0.5", **FAST), schedule(steps=2, **POINT)
+    assert str(budget) == budget.text()
+    assert len(repr(budget)) < 200
+    assert repr(budget).startswith("<Budget for explicit-one-step <= 0.5: delta=")
+    assert repr(plan).startswith("<Schedule of 2 evaluations at T, ")
+    for found in (budget, plan):
+        assert found._repr_html_().startswith("<div><p>")
+        assert max(map(len, found.text(60).splitlines())) <= 60
+        assert found.report().data() == found.to_dict()
+
+
+def test_latex_has_math_and_notes() -> None:
+    text = solve("explicit-tv-underdamped", target="0.3", d=3, m2=2, L_s=4, L_phi=5, L_f="1.5", profile="universal").latex()
+    for symbol in (r"$\delta$", r"$\eta$", r"$\varepsilon_{sc}$", r"$\tau_c$", r"\mathrm{TV}\left(", r"\leq 0.3 \]"):
+        assert symbol in text
+    notes = text[text.index(r"\begin{minipage}") :]
+    assert r"one for each of its steps ($\tau_c/\eta$)" in notes
+    assert "teacher exponential-integrator, any grid" in notes
+    plan = schedule(steps=3, **{**CLOSED, "sigma_max": "5", "sigma_min": "0.01", "h": "1e-3", "clock": "ve"})
+    table, notes = plan.latex().split(r"\begin{minipage}")
+    assert r"$k$ & $\sigma$" in table
+    assert "steps worth taking" in notes
+    assert "% the best times in full: times=" in notes
+    assert sum(x.startswith("%") for x in text.splitlines()) == 1
+
+
+LONG = "1." + "3" * 90
+PRINTED: dict[str, Callable[[], Any]] = {
+    "budget": lambda: solve("explicit-one-step", target="1/30", **FAST),
+    "tiny": lambda: solve("explicit-one-step", target="1e-30", **FAST),
+    "fraction": lambda: solve("explicit-one-step", target=Fraction(10**60 + 7, 3 * 10**59), **FAST),
+    "corrector": lambda: solve("explicit-tv-underdamped", target="0.3", **LAW, L_s=4, L_phi=5, profile="universal"),
+    "list": lambda: solve("explicit-multistep", target=5, times=",".join(["0.6"] * 30), **FAST),
+    "short list": lambda: solve("explicit-multistep", target=5, times="0.6,0.55,0.5,0.45,0.4,0.35,0.33,0.3", **FAST),
+    "long numbers": lambda: solve("explicit-multistep", target="0.5", T=LONG, k=3, **FAST),
+    "width": lambda: solve("explicit-one-step", target=1000, fix={"T": "5/7", "delta": "1/" + "7" * 25}, **FAST),
+    "one": lambda: schedule(steps=1, **POINT),
+    "schedule": lambda: schedule(steps=3, **POINT),
+    "many": lambda: schedule(steps=100, **POINT),
+    "preset": lambda: schedule(steps=3, preset="song2023-cifar10"),
+    "nothing contracts": lambda: schedule(steps=2, **{**POINT, "L_f": 20, "T": "0.5", "h": "1e-3"}),
+}  # fmt: skip
+
+
+@pytest.mark.skipif(bool(missing_tex()), reason=missing_tex() or "pdflatex is here")
+@pytest.mark.parametrize("name", PRINTED)
+def test_latex_compiles_within_the_page(name: str, tmp_path: Path) -> None:
+    assert compiled(PRINTED[name]().latex(), tmp_path) == []
 
 
 # --- the command line -----------------------------------------------------------------------------------------------
