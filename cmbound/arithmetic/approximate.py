@@ -162,8 +162,7 @@ def _called(cls: Any, *values: Any) -> Any:
 Named._imp_ = classmethod(_called)
 
 _PRECISIONS = (128, 256, 512, 1024)  # an integral that has no float at one of them gets the next
-_ENOUGH = 52
-"""Bits to which an integral must be known to be a float64 number."""
+_ENOUGH = 52  # bits to which an integral must be known to be a float64 number
 _MOST_FAILURES = 5  # more would only repeat the message
 
 

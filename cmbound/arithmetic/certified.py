@@ -170,8 +170,7 @@ PRECISIONS = (128, 512, 2048)
 """Precisions tried one after the other until something about a user's function is settled."""
 SINGULAR_BITS = 1 << 8
 """Precision at which an integral is given up that has no finite enclosure, or takes too many values and is still not known."""
-_ENOUGH = 4
-"""An integral is computed with at most so many times the bits that are wanted of it; one that needs more is given up."""
+_ENOUGH = 4  # an integral is computed with at most so many times the bits that are wanted of it; one that needs more is given up
 
 
 def _integral(item: Extracted, symbols: Sequence[Any]) -> Callable[[Sequence[Ball], Sequence[Any]], Ball]:

@@ -170,8 +170,7 @@ def _in_horizon(profile: str, claim: Any, text: str) -> Corollary:
 
 
 _EARLY, _LATE = ATOMS_PROFILE.rules["ddim"]
-_LOG_RATIO = log(lam(T) / lam(delta)) / N
-"""Logarithm of the ratio of a geometric grid of N steps from delta to T."""
+_LOG_RATIO = log(lam(T) / lam(delta)) / N  # logarithm of the ratio of a geometric grid of N steps from delta to T
 ATOMS_ON_A_GEOMETRIC_GRID = plain(
     L_f
     * (

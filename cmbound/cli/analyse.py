@@ -14,8 +14,7 @@ from cmbound.errors import InputError
 if TYPE_CHECKING:
     from cmbound.reports.report import Report
 
-_HELD = ("t_star", "tau", "k")
-"""Parameters that may be given without a complete point."""
+_HELD = ("t_star", "tau", "k")  # parameters that may be given without a complete point
 
 
 def parse_along(text: str) -> tuple[str, str, str]:

@@ -19,8 +19,7 @@ def _names() -> list[str]:
     return list(NAMES)
 
 
-_FLAGS = {"saved": "from", "params": "preset and -p"}
-"""Options of the library that are called otherwise here."""
+_FLAGS = {"saved": "from", "params": "preset and -p"}  # options of the library that are called otherwise here
 
 
 def _size(name: str, given: dict[str, Any]) -> tuple[str, bool]:

@@ -28,8 +28,7 @@ BATCHES = 10
 """Independent batches behind the asymptotic intervals of :func:`w2_samples` and :func:`sliced_w2`."""
 CUT = 0.01
 """Least ratio of the root of what a plan costs and the largest distance it was computed with."""
-_DEEPEST = -1000
-"""Scaling by 2^1000 leaves numbers of size 1 inside float64."""
+_DEEPEST = -1000  # scaling by 2^1000 leaves numbers of size 1 inside float64
 BOLDEST = 0.75
 """Most of its wealth a bet may lose."""
 GUARANTEED, ASYMPTOTIC = "guaranteed", "asymptotic"

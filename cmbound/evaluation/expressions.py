@@ -32,8 +32,7 @@ from cmbound.theory.variants import Placeholder
 from cmbound.threads import alone
 
 OPTIONS = tuple(x for x in CHOICES if x != "grid")
-_ANY = {"d": 1, "h": "1e-9"}
-"""What an evaluation needs even where the bound of a user's profile does not contain it."""
+_ANY = {"d": 1, "h": "1e-9"}  # what an evaluation needs even where the bound of a user's profile does not contain it
 _WANTED_PROFILE = "give one profile by name, as in profile='universal'"
 
 

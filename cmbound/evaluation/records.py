@@ -21,10 +21,8 @@ from cmbound.reports.words import joined, prose, symbol
 from cmbound.theory.records import CONFIRMED, Theorem
 
 SCHEMA_VERSION = "1"
-_SHOWN_STEPS = 50
-"""Evaluations of a multistep sampler that a page shows; half of them from either end."""
-_SHOWN_DERIVED = 12
-"""Numbers that follow from those given that a page shows; of many given times the first."""
+_SHOWN_STEPS = 50  # evaluations of a multistep sampler that a page shows; half of them from either end
+_SHOWN_DERIVED = 12  # numbers that follow from those given that a page shows; of many given times the first
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,8 @@ from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
 
-_PIPE_WIDTH = 120
-"""Columns where the output is no terminal: what README and the golden files are written with."""
-_NARROWEST = 20
-"""Columns below which nothing can be laid out."""
+_PIPE_WIDTH = 120  # columns where the output is no terminal: what README and the golden files are written with
+_NARROWEST = 20  # columns below which nothing can be laid out
 
 
 class Page:

@@ -210,10 +210,8 @@ _SIDES = FrozenDict({x: f"text-align:{y};padding:0.1em 1em 0.1em 0" for x, y in 
 
 # --- LaTeX ------------------------------------------------------------------------------------------------------------
 
-_PADDED = 40
-"""Columns of source wider than this are not lined up."""
-_SHORT = 10
-"""Characters of a number that is short without an exponent."""
+_PADDED = 40  # columns of source wider than this are not lined up
+_SHORT = 10  # characters of a number that is short without an exponent
 _PACKAGES = FrozenDict(
     {
         "array": r"\\arraybackslash",

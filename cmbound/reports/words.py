@@ -14,8 +14,7 @@ from cmbound.theory.functions import plain
 from cmbound.theory.notation import PUBLIC, TABLE, typeset
 from cmbound.theory.prose import Prose
 
-_WIDE = 24
-"""Characters of a sum that is set on one line."""
+_WIDE = 24  # characters of a sum that is set on one line
 
 
 def words(name: str | None) -> str:

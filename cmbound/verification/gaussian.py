@@ -38,8 +38,7 @@ T - delta, the constant and the linear part of the score error, drift and random
 TV_KNOBS: Ranges = FrozenDict({"log_u": (-6.0, 0.0), "log_gamma": (-1.0, 2.0), "log_tau_c": (-2.0, 1.0)})
 """More knobs of the statements in total variation: smoothing time, friction and total time of the corrector."""
 
-_ROUND = 1e-12
-"""Largest relative distance of a covariance from a multiple of the identity that counts as rounding."""
+_ROUND = 1e-12  # largest relative distance of a covariance from a multiple of the identity that counts as rounding
 
 
 def draw(world: str, theorem: Theorem, experiment: Experiment, rng: np.random.Generator, choices: Mapping[str, Any]) -> Recipe:

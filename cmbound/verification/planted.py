@@ -39,11 +39,9 @@ _FINE, _LONG = 21, 34  # steps of a grid that hides local errors, and of one tha
 _NEAR, _MORE = 0.7, 4  # share of later draws near the best so far; draws where there is no grid
 _CAUGHT = 1 + 1e-9  # beyond rounding
 _HOPELESS, _CLOSE = -3.0, -0.5  # logarithms of truth over bound: left alone, climbed further
-_VOID = 1e-5
-"""Below this ratio of truth to bound an instance says nothing about any term."""
+_VOID = 1e-5  # below this ratio of truth to bound an instance says nothing about any term
 _STATUSES = ("caught", "not weaker", "survived")
-_ROWS = 12
-"""Survivors in a table of a document: more need not fit a page."""
+_ROWS = 12  # survivors in a table of a document: more need not fit a page
 LEAST = -1e6
 """Margin of an instance in which the change makes no difference."""
 

@@ -49,8 +49,7 @@ the quantile at T, largest variance and its ratio to the smallest, sigma_low, si
 
 POINTS = 2001  # quadrature nodes of a smooth integrand
 _REACH = 8.0  # standard deviations: what lies beyond is below rounding
-_ROUNDING = 1e-14
-"""Of a probability, which is what the squared distance of two finite sums is known to."""
+_ROUNDING = 1e-14  # of a probability, which is what the squared distance of two finite sums is known to
 
 
 def _drawn(needed: tuple[str, ...], world: str, theorem: Theorem, rng: np.random.Generator, choices: Mapping[str, Any]) -> Recipe:

@@ -36,8 +36,7 @@ TRAJECTORIES = (128, 1000)
 """Exact trajectories the L2 constants are measured on: fewest (1000 points or more), most (128 or fewer)."""
 MOST_STORED, MOST_OPERATIONS = 5 * 10**8, 1e15
 """Of :attr:`Run.stored` (4 GB) and of :attr:`Run.operations` (some days on one core)."""
-_NUMBERS = 10**8
-"""Numbers in the samples, at most."""
+_NUMBERS = 10**8  # numbers in the samples, at most
 _FLOW, _MATRICES, _EXPONENTIAL, _TRANSPORT = 35, 40, 30, 2000
 """Scores in the flow from node to node; products of matrices a node; multiplications in the time of an exponential; and those
 behind a pair of points in optimal transport. Measured, for :attr:`Run.operations`."""

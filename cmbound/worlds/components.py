@@ -25,8 +25,7 @@ from cmbound.worlds.process import noise, signal
 
 Index = npt.NDArray[np.integer[Any]]
 _LOG_2PI = math.log(2 * math.pi)
-_LOST = 1e-11
-"""Rounding error of logits about the common centre from which on they are computed about the nearest component."""
+_LOST = 1e-11  # rounding error of logits about the common centre from which on they are computed about the nearest component
 
 
 def _normalised(logits: Array) -> tuple[Array, Array, Array]:

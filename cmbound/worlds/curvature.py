@@ -22,8 +22,7 @@ TOLERANCE = 1e-4
 """Relative amount by which numerically maximised constants are inflated."""
 _BUDGET = 3_000_000  # boxes times points: some seconds
 _AT_ONCE = 256  # boxes in one array operation
-_FARTHEST = 1e11
-"""Largest b (m_K - m_1)^2 of :func:`on_the_line`: its rounding error in a logit stays below the tolerance."""
+_FARTHEST = 1e11  # largest b (m_K - m_1)^2 of :func:`on_the_line`: its rounding error in a logit stays below the tolerance
 MOST_SCANNED = 32
 """Most components with covariances of their own for which :func:`scanned` searches."""
 

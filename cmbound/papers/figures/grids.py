@@ -20,8 +20,7 @@ from cmbound.papers.figures import style
 from cmbound.papers.figures.data import Array, FigureData, range_of, with_formula
 from cmbound.theory.grids import KINDS, MAX_STEPS, two_stage
 
-_FINE = 1e-5
-"""Relative accuracy of the step of a two-stage grid: at the very smallest step two of its nodes coincide."""
+_FINE = 1e-5  # relative accuracy of the step of a two-stage grid: at the very smallest step two of its nodes coincide
 _MOST_MARKERS = 10  # more hide the line
 
 

@@ -24,8 +24,7 @@ TARGETS = ("1", "0.1", "0.01")
 QUICK_PRESETS = ("gaussian-2d",)
 """Presets that are solved within seconds; digits takes a minute, song2023-cifar10 longer."""
 ASSUMED = ("*", "assumed")
-_LONG_NAME = 12
-"""Characters of the name of a preset that fits over its column."""
+_LONG_NAME = 12  # characters of the name of a preset that fits over its column
 
 
 def presets(digits: int, presets: Any = None, statement: Any = MAIN) -> Table:

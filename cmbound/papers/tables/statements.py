@@ -27,10 +27,8 @@ from cmbound.theory.prose import Prose
 from cmbound.theory.records import Pair, Term, Theorem
 from cmbound.theory.variants import STARTS, LipschitzAt, LocalErrorSum
 
-_CORE = ("A1", "A2", "A3", "A4", "A5", "A6")
-"""The assumptions of the source paper, which have a column each."""
-_LONG_NAME = 16
-"""Characters of the name of a term that fits on one line."""
+_CORE = ("A1", "A2", "A3", "A4", "A5", "A6")  # the assumptions of the source paper, which have a column each
+_LONG_NAME = 16  # characters of the name of a term that fits on one line
 
 
 def statements(digits: int, statements: Any = None, profile: str | None = None) -> Table:
