@@ -9,7 +9,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -165,8 +165,10 @@ def check_latex(text: str) -> None:
             continue
         bare = re.sub(r"\\[\\{}]", "", line)
         assert bare.count("{") == bare.count("}"), line
-        if begin := re.fullmatch(r"\\begin\{(\w+\*?)\}(?:\{([lcr]+)\}|\{\\linewidth\}\\scriptsize\\raggedright)?", line):
-            stack.append((begin[1], len(begin[2] or "")))
+        if line.endswith(r"{minipage}{\linewidth}\scriptsize\raggedright"):
+            stack.append(("minipage", 0))
+        elif begin := re.fullmatch(r"\\begin\{(\w+\*?)\}(?:\{(.+)\})?", line):
+            stack.append((begin[1], len(re.findall("[lcrp]", re.sub(r"@\{\}|>\{[^}]*\}|(?<=p)\{[^}]*\}", "", begin[2] or "")))))
         elif end := re.fullmatch(r"\\end\{(\w+\*?)\}", line):
             assert stack.pop()[0] == end[1]
         elif stack and stack[-1][0] == "align*":
@@ -175,7 +177,7 @@ def check_latex(text: str) -> None:
             continue
         elif stack and stack[-1][0] == "tabular" and line not in (r"\toprule", r"\midrule", r"\bottomrule"):
             assert line.endswith(r" \\"), line
-            assert len(re.findall(r"(?<!\\)&", line)) == stack[-1][1] - 1, line
+            assert line.startswith(r"\multicolumn") or len(re.findall(r"(?<!\\)&", line)) == stack[-1][1] - 1, line
         plain = re.sub(r"\\\[.*?\\\]|(?<!\\)\$.*?(?<!\\)\$", "", line)
         plain = re.sub(r"\\[a-zA-Z]+|\\.", "", plain)
         assert not re.search(r"[_^#%$~<>\\]", plain), line
@@ -238,3 +240,12 @@ def fails(status: int, *args: str, says: tuple[str, ...] = (), stdin: str = "") 
     for words in says:
         assert words in message, (words, message)
     return message
+
+
+def with_option(args: Sequence[str], option: str, value: str) -> tuple[str, ...]:
+    """The arguments with an option, in the place of what they say of it: twice would be an error."""
+    args = tuple(args)
+    while option in args:
+        at = args.index(option)
+        args = args[:at] + args[at + 2 :]
+    return (*args, option, value)

@@ -26,7 +26,7 @@ from cmbound.cli import cli, main
 from cmbound.cli.files import OutputFile
 from cmbound.errors import InputError
 from cmbound.files import Output, check_writable, csv_columns, csv_text, given_or_read, read_text, toml_of, write_files, writing
-from tests.helpers import call, one_line
+from tests.helpers import call, one_line, with_option
 
 G = ("--preset", "gaussian-2d")
 ID = "explicit-one-step"
@@ -447,7 +447,10 @@ def test_every_bad_file(name: str, option: str, tmp_path: Path) -> None:
     An empty list is a fine beginning for ``check --planted --from``, which then works for minutes.
     """
     table = name == "table"
-    base = [*name.split(), *({"--spec": ("custom",), "--from": ("planted",)}[option] if table else EXAMPLES[name])]
+    base = [
+        *name.split(),
+        *({"--spec": ("custom",), "--from": ("planted",)}.get(option, ("assumptions",)) if table else EXAMPLES[name]),
+    ]
     if name == "check":
         base = ["check", *(("--planted",) if option == "--from" else ())]
     if name in ("simulate", "compare") and option == "--data":
@@ -461,14 +464,14 @@ def test_every_bad_file(name: str, option: str, tmp_path: Path) -> None:
     for kind, content in BAD.items():
         path = tmp_path / f"{kind.replace(' ', '-')}{suffix}"
         path.write_bytes(content)
-        outcome = call(*base, option, str(path))
+        outcome = call(*with_option(base, option, str(path)))
         if outcome.status:
             message = one_line(outcome.err)
             assert outcome.status in (2, 3), message
             assert message.count("cannot read") <= 1, message
             assert len(message) < 2000, message
     for path in (tmp_path, tmp_path / "missing.json", tmp_path / "missing.csv"):
-        outcome = call(*base, option, str(path))
+        outcome = call(*with_option(base, option, str(path)))
         assert outcome.status == 2
         assert str(path) in one_line(outcome.err)
 
@@ -496,7 +499,7 @@ def unknown() -> Iterator[tuple[str, ...]]:
             if isinstance(x, click.Option) and (
                 isinstance(x.type, click.Choice) or (offered and not offered[0].value.endswith("="))
             ):
-                yield (*arguments(name), max(x.opts, key=len), "qqqq")
+                yield with_option(arguments(name), max(x.opts, key=len), "qqqq")
             elif offered and isinstance(x, click.Option):
                 yield (*arguments(name), max(x.opts, key=len), "qqqq=1")
             elif offered:

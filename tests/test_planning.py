@@ -29,7 +29,7 @@ from cmbound.planning.roots import Missed, fewest, largest, smallest
 from cmbound.planning.schedule import schedule
 from cmbound.theory.notation import W_prev
 from cmbound.theory.records import Term, Theorem
-from tests.helpers import FORMATS, call, check_format, fine, flags, strict
+from tests.helpers import FORMATS, call, check_format, fine, flags, strict, with_option
 from tests.latex import compiled, missing_tex
 
 LAW: dict[str, Any] = {"L_f": "1.05", "d": 2, "m2": "1.2"}
@@ -1064,8 +1064,8 @@ def test_schedule_json_is_the_library(tmp_path: Path) -> None:
         ((*SOLVE, "--fix", "delta=1"), 3, "early_stopping alone is"),
         ((*SOLVE, "-p", "target=1"), 2, "target"),
         ((*SCHEDULE, "--plot", "x.txt"), 2, "must end in .png, .pdf, .svg"),
-        ((*SCHEDULE, "-p", "steps=3"), 2, "steps is an option"),
-        ((*SCHEDULE, "--steps", "0"), 3, "steps must be"),
+        ((*SCHEDULE, "-p", "steps=3"), 2, "steps is no parameter; write --steps"),
+        (with_option(SCHEDULE, "--steps", "0"), 3, "steps must be"),
         (("solve", "explicit-onestep", "--target", "1"), 2, "did you mean 'explicit-one-step'"),
     ],
 )

@@ -43,7 +43,7 @@ SAID = {
 
 @pytest.fixture
 def everything_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("common.CHECKED", "common.LONG_STEPS", "sweep.LONG_POINTS", "simulate.LONG", "check.LONG_INSTANCES"):
+    for name in ("progress.CHECKED", "progress.LONG_STEPS", "sweep.LONG_POINTS", "simulate.LONG", "check.LONG_INSTANCES"):
         monkeypatch.setattr(f"cmbound.cli.{name}", 0)
     monkeypatch.setattr("cmbound.cli.plot.LONG_INSTANCES", 0)
     monkeypatch.setattr("cmbound.cli.table._size", lambda name, given: ("budgets of 1 preset for 2 targets", True))

@@ -46,7 +46,7 @@ LARGEST_DELTA = Fraction(10)
 LARGEST_T = Fraction(690)  # largest horizon tried in closed form: e^-T is still a float64 number
 NOTHING = Profile("nothing", "no local errors", {EI: (Rule(S.Zero),), "ddim": (Rule(S.Zero),)}, ())
 """For trials in which the discretisation term is not looked at."""
-OF_ALIAS = {name: alias for alias, name in ALIASES.items()}
+OF_ALIAS = FrozenDict({name: alias for alias, name in ALIASES.items()})
 
 
 def rounded(x: float | Fraction, up: bool, digits: int = DIGITS) -> str:
