@@ -133,6 +133,10 @@ def test_it_goes_through_pickle_to_a_process_that_knows_no_such_symbol() -> None
         (Symbol("zz"), "unknown symbol"),
         (None, "must be a SymPy expression"),
         ([1], "must be a SymPy expression"),
+        (float("nan"), "must be finite"),
+        (sympy.oo, "must be finite"),
+        ("10**10**10", "exponent"),
+        ("2**100000", "exponent"),
     ],
 )
 def test_terms_that_are_refused(term: Any, message: str) -> None:
@@ -152,6 +156,16 @@ def test_terms_that_are_refused(term: Any, message: str) -> None:
         lambda: cmbound.Statement.define("x", {"a": 1}, kind="sharp"),
         lambda: cmbound.Statement.define("x", {"a": 1}, assumptions=[3]),
         lambda: cmbound.Statement.define("x", {"a": 1}, free=["L_f"]),
+        lambda: cmbound.Statement.define("x", {"a": 1}, titel="y"),
+        lambda: cmbound.Statement.define("x y", {"a": 1}),
+        lambda: cmbound.Statement.define("explicit-one-step", {"a": 1}),
+        lambda: cmbound.Statement.define("x", {"a": 1}, assumptions=["zzq <= 1"]),
+        lambda: cmbound.Statement.define("x", {"a": 1}, assumptions=["0 < kap < 1"]),
+        lambda: cmbound.Statement.define("x", {"a": 1}, assumptions=["kap == 1"]),
+        lambda: cmbound.symbol("pi", domain=">= 0"),
+        lambda: cmbound.symbol("exp", domain=">= 0"),
+        lambda: cmbound.symbol("self", domain=">= 0"),
+        lambda: cmbound.symbol("new", domain="> 1 and < 0"),
         lambda: cmbound.symbol("L_f", domain=">= 0"),
         lambda: cmbound.symbol("a", domain=">= 0"),
         lambda: cmbound.symbol("profile", domain=">= 0"),
@@ -161,7 +175,7 @@ def test_terms_that_are_refused(term: Any, message: str) -> None:
         lambda: cmbound.symbol("new", domain="positive"),
         lambda: cmbound.symbol("new", domain=">= 0.5"),
         lambda: cmbound.symbol("kap", domain="> 0"),
-        lambda: cmbound.register(cmbound.Statement.define("explicit-one-step", {"a": 1})),
+        lambda: cmbound.register(replace(theorem("explicit-one-step"), title="other", known="own")),
     ],
 )
 def test_definitions_that_are_refused(make: Callable[[], Any]) -> None:
@@ -183,6 +197,25 @@ def test_values_outside_a_domain() -> None:
         quotient.approximate(kap=1, eps_cm=np.array([1.0, 0.0]))
     with pytest.raises(DomainError, match="the term a is negative"):
         cmbound.Statement.define("x", {"a": "eps_sc - 1"}).evaluate(eps_sc="0.5")
+
+
+def test_an_inequality_in_words_is_checked() -> None:
+    found = cmbound.Statement.define("x", {"a": KAP}, assumptions=["kap <= 1", "the data are in a ball, kap <= 1 say"])
+    assert [x.status for x in found.evaluate(kap=1).assumptions] == ["checked", "assumed"]
+    with pytest.raises(DomainError, match="own-1"):
+        found.evaluate(kap=2)
+
+
+def test_an_order_form_has_its_constant() -> None:
+    found = cmbound.Statement.define("x", {"a": KAP}, kind="order", metric="my_metric%")
+    assert float(found.evaluate(kap=2, C=3)) == 6
+    assert r"\mathrm{my\_metric\%}" in found.latex()
+
+
+def test_a_statement_may_be_registered_anew() -> None:
+    for value in (1, 2):
+        cmbound.register(cmbound.Statement.define("again", {"a": value}))
+        assert float(theorem("again").evaluate()) == value
 
 
 @pytest.mark.parametrize("text", ["a number", "> 0", ">= 0 and < 1", "an integer >= 1", "integer", "< 3", ">= -2"])

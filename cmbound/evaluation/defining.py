@@ -14,14 +14,15 @@ from cmbound.checks import checked_text, shown
 from cmbound.errors import CmboundError, InputError, UnknownNameError
 from cmbound.files import read_text
 from cmbound.theory.computable import require_computable
-from cmbound.theory.notation import PUBLIC, TABLE, own, symbol
+from cmbound.theory.notation import PUBLIC, TABLE, WORDS, own, symbol
 from cmbound.theory.records import Assumption, Reference, Term, Theorem
 
-FUNCTIONS = ("exp", "log", "sqrt", "sin", "cos", "sinh", "cosh", "tanh", "atan", "erf", "Max", "Min", "Abs", "pi", "E")
-"""What a term written as text may contain besides numbers, parameters and + - * / ** ( )."""
 _WORD = re.compile(r"[A-Za-z_][A-Za-z_0-9]*")
 _PLAIN = re.compile(r"[\w\s.,+\-*/()]*")
 _NUMBER = re.compile(r"(?<![\w.])[0-9]+\.?[0-9]*[eE][+-]?[0-9]+|(?<![\w.])[0-9]+\.[0-9]*|(?<![\w.])\.[0-9]+")
+_ID = re.compile(r"[A-Za-z0-9][\w.+-]*")
+_ORDERED = re.compile(r"<=|>=|==|<|>")
+_MOST = 1000  # of an exponent: a power of numbers is computed while it is read
 _LATEX = {"W1": "W_1", "W2": "W_2"}
 
 
@@ -47,18 +48,24 @@ def defined(
     here = f"statement {checked_text('the id of a statement', id)!r}"
     if not isinstance(terms, Mapping) or not terms:
         raise InputError(f"the terms of {here} must be a mapping of names to expressions that is not empty, got {shown(terms)}")
-    sources = tuple(Term(name, expression(f"term {name!r} of {here}", x)) for name, x in terms.items())
+    if not _ID.fullmatch(id):
+        raise InputError(f"the id of a statement is made of letters, digits and . _ + -, got {id!r}")
+    found = {name: expression(f"term {name!r} of {here}", x) for name, x in terms.items()}
+    hidden = TABLE["C"].symbol
+    if kind == "order" and not any(x.has(hidden) for x in found.values()):
+        found = {name: hidden * x for name, x in found.items()}
+    sources = tuple(Term(name, x) for name, x in found.items())
     rows = [TABLE[x] for x in sorted({x.name for t in sources for x in t.expression.free_symbols}) if own(x)]
-    law = f"{metric}(q, p_data)"
+    law, escaped = f"{metric}(q, p_data)", re.sub(r"[%#&_$]", r"\\\g<0>", str(metric))
     return Theorem(
         id=id,
         title=title or id,
         kind=kind,
-        status="proved",
+        status="stated",
         metric=metric,
         quantity=quantity or law,
-        quantity_latex=quantity_latex or _LATEX.get(metric, r"\mathrm{" + metric + "}") + r"(q, p_{\mathrm{data}})",
-        reference=_reference(reference, title or id),
+        quantity_latex=quantity_latex or _LATEX.get(metric, rf"\mathrm{{{escaped}}}") + r"(q, p_{\mathrm{data}})",
+        reference=_reference(reference, id),
         provenance="defined by its author",
         sources=sources,
         statement_assumptions=tuple(_assumption(x, i, here) for i, x in enumerate(assumptions, 1)),
@@ -71,6 +78,10 @@ def defined(
         remark=remark,
         own_parameters=tuple(rows),
     )
+
+
+OPTIONS = tuple(defined.__kwdefaults__ or ())
+"""What a definition may say besides id and terms."""
 
 
 def expression(what: str, given: Any) -> Any:
@@ -88,6 +99,8 @@ def expression(what: str, given: Any) -> Any:
         if x.name not in TABLE or TABLE[x.name].internal:
             raise UnknownNameError(f"symbol in {what}", x.name, PUBLIC, hint="; cmbound.symbol makes one of your own")
     expr = expr.xreplace({x: TABLE[x.name].symbol for x in expr.free_symbols})
+    if expr.has(sympy.nan, sympy.oo, -sympy.oo, sympy.zoo):
+        raise InputError(f"{what} must be finite, got {expr}")
     if expr.atoms(sympy.Float):
         raise InputError(f"{what} must be exact, got {expr}: write Rational(1, 10) or the text '0.1', not 0.1")
     if not expr.is_extended_real and expr.is_extended_real is not None:
@@ -100,22 +113,30 @@ def _read(what: str, text: str) -> Any:
     """A text, of which every word is a parameter or a function: nothing else is evaluated. Decimals are exact."""
     text = text.replace("^", "**")
     if not _PLAIN.fullmatch(text):
-        raise InputError(
-            f"{what} must be written with numbers, parameters, {', '.join(FUNCTIONS)} and + - * / ** ( ), got {text!r}"
-        )
+        raise InputError(f"{what} must be written with numbers, parameters, {', '.join(WORDS)} and + - * / ** ( ), got {text!r}")
     words = {x: TABLE[x].symbol for x in _WORD.findall(_NUMBER.sub("1", text)) if x in PUBLIC}
     for x in _WORD.findall(_NUMBER.sub("1", text)):
-        if x not in PUBLIC and x not in FUNCTIONS:
-            raise UnknownNameError(f"name in {what}", x, [*PUBLIC, *FUNCTIONS])
-    names = {**{x: getattr(sympy, x) for x in FUNCTIONS}, **words}
+        if x not in PUBLIC and x not in WORDS:
+            raise UnknownNameError(f"name in {what}", x, [*PUBLIC, *WORDS])
+    names = {**{x: getattr(sympy, x) for x in WORDS}, **words}
+    functions = {x: getattr(sympy, x) for x in ("Rational", "Integer", "Add", "Mul", "Pow")}
+    exact = _NUMBER.sub(lambda x: f"Rational('{x[0]}')", text)
     try:
-        return sympy.parse_expr(
-            _NUMBER.sub(lambda x: f"Rational('{x[0]}')", text),
-            names,
-            global_dict={"Rational": sympy.Rational, "Integer": sympy.Integer},
-        )
+        bare = sympy.parse_expr(exact, names, global_dict=dict(functions), evaluate=False)
+        large = any(_is_large(x.exp) for x in bare.atoms(sympy.Pow))
+        found = None if large else sympy.parse_expr(exact, names, global_dict=functions)
     except (SyntaxError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"{what} is {text!r}, which cannot be read: {error}") from None
+    if large:
+        raise InputError(f"{what} is {text!r}: a number in an exponent is at most {_MOST}")
+    return found
+
+
+def _is_large(exponent: Any) -> bool:
+    """Whether a number in an exponent is large, or a power itself (a quotient is a power with exponent -1)."""
+    if exponent.free_symbols:
+        return False
+    return any(x.exp != -1 for x in exponent.atoms(sympy.Pow)) or bool(abs(exponent.doit()) > _MOST)
 
 
 def _reference(given: str | Reference, title: str) -> Reference:
@@ -128,6 +149,13 @@ def _reference(given: str | Reference, title: str) -> Reference:
 def _assumption(given: Any, number: int, here: str) -> Assumption:
     if isinstance(given, Assumption):
         return given
+    if isinstance(given, str) and _ORDERED.search(given) and not re.search(r"[A-Za-z_]\w*\s+\w", given):
+        sides = _ORDERED.split(given)
+        if len(sides) != 2 or "==" in given:
+            raise InputError(f"an assumption of {here} must be one inequality (<, <=, >, >=) or prose, got {given!r}")
+        left, right = (expression(f"assumption {given!r} of {here}", x.strip()) for x in sides)
+        relation = {"<=": sympy.Le, ">=": sympy.Ge, "<": sympy.Lt, ">": sympy.Gt}[_ORDERED.findall(given)[0]](left, right)
+        return Assumption(f"own-{number}", given, relation)
     if isinstance(given, str):
         return Assumption(f"own-{number}", given)
     if isinstance(given, sympy.core.relational.Relational):

@@ -8,9 +8,10 @@ from functools import cache
 from typing import Any
 
 from cmbound.catalogue import catalogue
+from cmbound.checks import checked_name
 from cmbound.errors import InputError, UnknownNameError
 from cmbound.evaluation.arrays import approximate
-from cmbound.evaluation.defining import defined
+from cmbound.evaluation.defining import OPTIONS, defined
 from cmbound.evaluation.expressions import bound, derivative, function, substituted_by_name, terms_by_name
 from cmbound.evaluation.point import evaluate
 from cmbound.evaluation.records import Approximation, Evaluation
@@ -36,9 +37,10 @@ class Statement(Result, Theorem):
         Args:
             id: its name.
             terms: the named terms of the bound: SymPy expressions (parameters by name or from :func:`cmbound.symbol`), numbers,
-                or texts such as ``"L_f*eps_sc*(T - delta)"``, whose decimals are exact.
+                or texts such as ``"L_f*eps_sc*(T - delta)"``, whose decimals are exact. With the names of the catalogue
+                (``score``, ``consistency``, ``discretisation``, ...) :func:`cmbound.solve` shares a target among them.
             options: ``title``, ``metric`` (default W2), ``kind`` (``explicit``, ``order`` with the constant C, ``exact``),
-                ``quantity`` and ``quantity_latex`` (the left-hand side), ``assumptions`` (texts, inequalities that each
+                ``quantity`` and ``quantity_latex`` (the left-hand side), ``assumptions`` (prose, inequalities that each
                 evaluation checks, or :class:`~cmbound.Assumption`), ``reference`` (``"key, place"``), ``derivation``,
                 ``rests_on``, ``free`` (parameters an evaluation may choose), ``experiment`` (what
                 :func:`cmbound.check` simulates), ``remark``, ``complexity``.
@@ -52,7 +54,12 @@ class Statement(Result, Theorem):
         >>> float(mine.evaluate(L_f=2, eps_sc="0.01", T=4, delta="0.5", kap="1/2"))
         0.32
         """
-        return cls.of(defined(id, terms, **options))
+        for name in options:
+            checked_name("option of a definition", name, OPTIONS)
+        made = cls.of(defined(id, terms, **options))
+        if id in _statements() and _statements()[id].known != "own":
+            raise InputError(f"there is another statement {id!r}: take another id")
+        return made
 
     def __repr__(self) -> str:
         return Theorem.__repr__(self)
@@ -228,7 +235,7 @@ def statements() -> tuple[Statement, ...]:
 
 
 def register(statement: Theorem) -> Statement:
-    """Let a statement of one's own be found by its id.
+    """Let a statement of one's own be found by its id, in the place of an earlier one of one's own.
 
     Raises:
         InputError: the id is that of another statement.
@@ -239,8 +246,9 @@ def register(statement: Theorem) -> Statement:
     True
     """
     found = Statement.of(statement)
-    if _statements().setdefault(found.id, found) != found:
+    if found.id in _statements() and _statements()[found.id].known != "own":
         raise InputError(f"there is another statement {found.id!r}: take another id")
+    _statements()[found.id] = found
     return found
 
 

@@ -44,6 +44,8 @@ class Domain:
         if found is None or not words:
             raise InputError(f"domain must be like '>= 0', '> 0 and < 1', 'integer >= 1' or 'a number', got {text!r}")
         low, high = (None if found[x] is None else int(found[x]) for x in ("low", "high"))
+        if low is not None and high is not None and low >= high:
+            raise InputError(f"domain {text!r} holds no number")
         return cls(low, found["sign"] == ">", high, "integer" in words)
 
     def __contains__(self, x: Fraction) -> bool:
@@ -270,7 +272,10 @@ def add(row: Parameter) -> Parameter:
 
 
 _BUILT_IN = frozenset(TABLE)
+WORDS = ("exp", "log", "sqrt", "sin", "cos", "sinh", "cosh", "tanh", "atan", "erf", "Max", "Min", "Abs", "pi", "E")
+"""What a term written as text may contain besides numbers, parameters and + - * / ** ( )."""
 _TAKEN = frozenset({
+    *WORDS, "I", "S", "oo", "zoo", "nan", "inf", "self", "jobs", "along", "names", "params", "options", "define",
     "profile", "grid", "teacher", "to", "start", "clock", "preset", "digits", "tier", "id", "target", "split", "unknown", "fix",
     "total", "trivial", "dominating", "dominating_term", "statements", "metric", "world", "assume", "steps", "gain",
 })  # fmt: skip
