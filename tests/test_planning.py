@@ -938,7 +938,7 @@ def test_results_print_themselves() -> None:
     assert repr(budget).startswith("<Budget for explicit-one-step <= 0.5: delta=")
     assert repr(plan).startswith("<Schedule of 2 evaluations at T, ")
     for found in (budget, plan):
-        assert found._repr_html_().startswith("<div><p>")
+        assert found._repr_html_().startswith("<div>")
         assert max(map(len, found.text(60).splitlines())) <= 60
         assert found.report().data() == found.to_dict()
 
