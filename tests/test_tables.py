@@ -10,8 +10,6 @@ import html.parser
 import io
 import json
 import re
-import shutil
-import subprocess
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -36,6 +34,7 @@ from cmbound.theory.notation import SIGNS, TABLE, WRITTEN
 from cmbound.theory.profiles import PROFILES
 from cmbound.theory.prose import Prose
 from tests.helpers import call, fine
+from tests.latex import compiled, missing_tex
 
 GOLDEN = Path(__file__).parent / "golden"
 SPEC: dict[str, Any] = {
@@ -759,29 +758,6 @@ def test_golden_files(name: str) -> None:
 
 def test_every_golden_file_is_there() -> None:
     assert {x.name for x in GOLDEN.iterdir()} == set(golden())
-
-
-PACKAGES = ("booktabs", "array", "siunitx", "amssymb")
-
-
-def missing_tex() -> str:
-    """Why LaTeX cannot be run here (empty: it can)."""
-    if shutil.which("pdflatex") is None or shutil.which("kpsewhich") is None:
-        return "no pdflatex on this machine"
-    lost = [x for x in PACKAGES if not subprocess.run(["kpsewhich", f"{x}.sty"], capture_output=True, check=False).stdout]
-    return f"LaTeX lacks {', '.join(lost)}" if lost else ""
-
-
-def compiled(body: str, folder: Path) -> list[str]:
-    """Errors and complaints of pdflatex about a paper with this body, with the default page of the article class."""
-    packages = "".join(f"\\usepackage{{{x}}}\n" for x in PACKAGES)
-    source = f"\\documentclass{{article}}\n{packages}\\begin{{document}}\nText.\n\n{body}\n\\end{{document}}\n"
-    (folder / "paper.tex").write_text(source, encoding="utf-8")
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "paper.tex"]
-    for _ in range(2):  # labels
-        run = subprocess.run(command, cwd=folder, capture_output=True, check=False)
-    output = run.stdout.decode("utf-8", errors="replace").splitlines()
-    return [x for x in output if x.startswith("!") or "Overfull" in x or "Warning" in x]
 
 
 @pytest.mark.skipif(bool(missing_tex()), reason=missing_tex() or "pdflatex is here")
