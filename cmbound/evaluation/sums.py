@@ -56,10 +56,7 @@ def _weights(setting: Setting) -> dict[Any, Any]:
     weights = [as_expr(x) for x in setting.lists["weights"]]
     total = sum(weights)
     shares = [x / total for x in weights]
-    return {
-        nu: sympy.Add(*(sympy.sqrt(x) for x in shares)) ** 2,
-        H_2: sympy.Add(*(x * sympy.log(1 / x) ** 2 for x in shares)),
-    }
+    return {nu: sympy.Add(*(sympy.sqrt(x) for x in shares)) ** 2, H_2: sympy.Add(*(x * sympy.log(1 / x) ** 2 for x in shares))}
 
 
 # --- the steps of a grid --------------------------------------------------------------------------------------------

@@ -197,12 +197,7 @@ def _evaluated(what: Sweep, start: int, stop: int) -> Chunk:
 
 
 def chunks(
-    what: Sweep,
-    *,
-    size: int = CHUNK,
-    jobs: int = 1,
-    cluster: str | None = None,
-    progress: Callable[[int], None] | None = None,
+    what: Sweep, *, size: int = CHUNK, jobs: int = 1, cluster: str | None = None, progress: Callable[[int], None] | None = None
 ) -> Iterator[Chunk]:
     """The points of a sweep in order, a chunk at a time: memory does not grow with the number of points.
 

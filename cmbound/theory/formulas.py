@@ -59,13 +59,7 @@ from cmbound.theory.variants import (
 from cmbound.threads import alone
 
 ALIASES: Mapping[str, str] = FrozenDict(
-    {
-        "sigma_min": "delta",
-        "sigma_max": "T",
-        "sigma": "t",
-        "sigma_hat": "t_hat",
-        "sigmas": "times",
-    }
+    {"sigma_min": "delta", "sigma_max": "T", "sigma": "t", "sigma_hat": "t_hat", "sigmas": "times"}
 )
 """Noise levels that may be given instead of times."""
 
@@ -236,12 +230,7 @@ def closed_terms(
 @lru_cache(maxsize=512)
 @alone
 def computable_terms(
-    theorem: Theorem,
-    profile: str | Profile | None,
-    teacher: str,
-    to: str | None,
-    start: str | None,
-    clock: str | None,
+    theorem: Theorem, profile: str | Profile | None, teacher: str, to: str | None, start: str | None, clock: str | None
 ) -> tuple[Term, ...]:
     """As :func:`closed_terms`, with the forms float64 needs still inside."""
     target, begin, chosen = checked_options(theorem, to, start, clock)

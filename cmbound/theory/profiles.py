@@ -61,10 +61,7 @@ ATOMS = Assumption("atoms", "the data are the law of $n_atoms$ points (with the 
 UNIVERSAL = Profile(
     name="universal",
     title="any data law, pointwise",
-    rules={
-        EI: (pointwise(sqrt(d) * J(a, b) + U(d) * I3(a, b)),),
-        "ddim": (Rule(U(d) * lam_log_gap(a, b)),),
-    },
+    rules={EI: (pointwise(sqrt(d) * J(a, b) + U(d) * I3(a, b)),), "ddim": (Rule(U(d) * lam_log_gap(a, b)),)},
     assumptions=(SECOND_MOMENT,),
     acceleration=s(t) ** -3 * (c(t) ** 2 * sqrt(d) + U(d)),
     derivation="ds/dt = c^2 s^-3 zhat - s^-3 E[w (w.z)|y]; Hoelder and Jensen on the posterior moments of z, whose prior is N(0, I).",

@@ -10,13 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from cmbound.checks import (
-    checked_distinct,
-    checked_kind,
-    checked_name,
-    checked_text,
-    checked_tuple,
-)
+from cmbound.checks import checked_distinct, checked_kind, checked_name, checked_text, checked_tuple
 from cmbound.errors import InputError
 from cmbound.frozen import Record
 from cmbound.theory.expressions import checked_expression, checked_relation, checked_symbols

@@ -223,8 +223,7 @@ TEACHERS = FrozenDict({x.name: x for x in (EXPONENTIAL_INTEGRATOR, DDIM)})
 STARTS = FrozenDict(
     {
         "standard": rearranged(
-            sqrt(c(T) ** 2 * m2**2 + one_minus_s(T) ** 2 * d),
-            c(T) * sqrt(m2**2 + c(T) ** 2 * d / (1 + s(T)) ** 2),
+            sqrt(c(T) ** 2 * m2**2 + one_minus_s(T) ** 2 * d), c(T) * sqrt(m2**2 + c(T) ** 2 * d / (1 + s(T)) ** 2)
         ),
         "matched": c(T) * m2,
     }
