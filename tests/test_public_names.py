@@ -65,6 +65,7 @@ def test_every_public_name_has_an_example_that_runs(name: str) -> None:
     value = getattr(cmbound, name)
     found = [x for x in doctest.DocTestFinder(recurse=True).find(value, name, globs={}) if x.examples]
     assert found, f"{name} has no worked example in its docstring"
+    assert not any(doctest.SKIP in y.options for x in found for y in x.examples)
     for example in found:
         result = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE).run(example)
         assert not result.failed, example.name
