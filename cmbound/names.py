@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-PROFILES = ("universal", "universal-integrated", "second-moment", "lipschitz", "lipschitz-decay", "smoothed", "bounded", "atoms")
+PROFILES = (
+    "universal", "universal-integrated", "second-moment", "lipschitz", "lipschitz-integrated", "one-sided",
+    "smoothed", "smoothed-integrated", "bounded", "bounded-integrated", "atoms",
+)  # fmt: skip
 GRIDS = ("uniform", "two-stage", "geometric", "edm")
-TEACHERS = ("exponential-integrator", "ddim")
+TEACHERS = ("exponential-integrator", "ddim", "heun")
 TARGETS = ("p_data", "p_delta")
 STARTS = ("standard", "matched")
 CLOCKS = ("ou", "ve")

@@ -10,8 +10,7 @@ import sympy
 from sympy import Add, Max, Min, Pow, prod
 
 from cmbound.analysis.expressions import ball
-from cmbound.analysis.minimum import Places
-from cmbound.analysis.orders import analysed_terms, least_order, order, own_symbols, positive, sample, times_of_change
+from cmbound.analysis.orders import analysed_terms, order, own_symbols, positive, sample
 from cmbound.analysis.records import Order
 from cmbound.catalogue import corollaries as catalogued
 from cmbound.errors import InputError, UnknownNameError
@@ -176,8 +175,7 @@ def _not_equal(x: Corollary, ratio: Any) -> Verdict:
 def _compared(x: Corollary, derived: Any, claim: Any) -> Verdict:
     if not x.limits:
         raise InputError(f"corollary {x.id!r} names no limits, and its ratio to the claim is not constant")
-    where = _times_of_change(x)
-    found = {name: least_order(derived, name, where) for name in x.limits}
+    found = {name: order(derived, name) for name in x.limits}
     wanted = {name: order(claim, name) for name in x.limits}
     unknown = [name for name in x.limits if "undecided" in (found[name].kind, wanted[name].kind)]
     wrong = [name for name in x.limits if name not in unknown and not _same(found[name], wanted[name])]
@@ -185,14 +183,6 @@ def _compared(x: Corollary, derived: Any, claim: Any) -> Verdict:
     reason = ", ".join(f"{name}: {found[name]} instead of {wanted[name]}" for name in wrong)
     reason = reason or "; ".join(f"{name}: {found[name].reason or wanted[name].reason}" for name in unknown)
     return Verdict(x, status, "orders", derived=found, claimed=wanted, reason=reason)
-
-
-def _times_of_change(x: Corollary) -> Places:
-    """The times of change an evaluation would choose best, after the substitution (one that it fixes is fixed)."""
-    if not isinstance(x.quantity, str):
-        return {}
-    free = {y: ends for y, ends in times_of_change(find(x.statement), x.options).items() if y not in x.substitution}
-    return {y: (substituted(low, x.substitution), substituted(high, x.substitution)) for y, (low, high) in free.items()}
 
 
 def _same(x: Order, y: Order) -> bool:

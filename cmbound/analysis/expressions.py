@@ -12,10 +12,27 @@ from sympy import Function, Max
 
 from cmbound.arithmetic import certified
 from cmbound.errors import UndecidedError
-from cmbound.theory.functions import Named, Rearranged, g, geometric_sum, kappa_h, rho_squared
+from cmbound.theory.functions import (
+    Named,
+    Rearranged,
+    chi_h_squared,
+    chi_squared,
+    g,
+    geometric_sum,
+    kappa_h,
+    rho_h_squared,
+    rho_squared,
+)
 
-TIMES = ("t_star", "delta", "t_switch_hat", "t_switch", "t_hat", "t", "T")  # times in rising order
-KERNELS = (g, kappa_h, rho_squared)  # functions whose definitions cancel near 0: there they have their Taylor series
+TIMES = ("t_star", "delta", "t_hat", "t", "T")  # times in rising order
+KERNELS = (
+    g,
+    kappa_h,
+    rho_squared,
+    chi_squared,
+    rho_h_squared,
+    chi_h_squared,
+)  # functions whose definitions cancel near 0: there they have their Taylor series
 _BITS = 400  # beyond the cancellation of the widest expression at a sample point
 
 Point = Mapping[str, Fraction]

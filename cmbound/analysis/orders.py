@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
-from functools import lru_cache
 from typing import Any
 
 import sympy
 from sympy import Add, Integral, S
 
 from cmbound.analysis.expressions import OrderUndecidedError, Point, ball, unfolded
-from cmbound.analysis.minimum import Places, at_best_times, places
 from cmbound.analysis.records import Order, Orders
 from cmbound.analysis.series import leading
 from cmbound.arithmetic.exact import rational_near, time_from_sigma
@@ -19,13 +17,11 @@ from cmbound.errors import DomainError, InputError
 from cmbound.evaluation.given import exact_scalars
 from cmbound.evaluation.statement import theorem as find
 from cmbound.frozen import FrozenDict
-from cmbound.theory.formulas import ALIASES, closed_terms, require_formula, without_waiting
+from cmbound.theory.formulas import ALIASES, closed_terms, require_formula
 from cmbound.theory.functions import geometric_sum
 from cmbound.theory.notation import TABLE, own
-from cmbound.theory.profiles import profile as find_profile
 from cmbound.theory.records import Theorem
-from cmbound.theory.rules import Profile
-from cmbound.theory.variants import EI, LocalErrorSum
+from cmbound.theory.variants import LocalErrorSum
 from cmbound.threads import alone
 
 DEFAULT_PROFILE = "universal-integrated"  # any data law, the lowest order in d
@@ -54,7 +50,7 @@ _SAMPLES: tuple[dict[str, str], ...] = (
     {"d": "300", "m2": "3", "R": "40", "L_s": "90", "L_f": "2", "eps": "1/50", "k": "4", "tau": "1/9", "n_atoms": "900"},
     {"d": "2", "m2": "31", "R": "1/3", "L_s": "8/7", "L_f": "9/8", "eps": "1/3", "k": "6", "tau": "4/5", "n_atoms": "2"},
 )
-_DEPENDENT = {"T", "t", "delta", "t_hat", "t_switch", "t_switch_hat", "sd2"}
+_DEPENDENT = {"T", "t", "delta", "t_hat", "sd2"}
 _ANY = Fraction(3, 5)  # a number with no meaning of its own: not 0, 1/2 or 1
 _USUAL = {"eps_sc": "1/500", "eps_cm": "1/300", "h": "1/90", "N": "400", "eta": "1/70", "C": "9/7"}
 _USUAL |= {"W_prev": "3/7", "d_eff": "1", "sigma_high": "2"}
@@ -73,8 +69,6 @@ def _point(base: Mapping[str, str], given: Mapping[str, Fraction]) -> Point:
     end = point.setdefault("T", max(Fraction(5), 100 * delta) if end is None else end)
     point.setdefault("t", end)
     point.setdefault("t_hat", delta + (end - delta) * Fraction(2, 5))
-    point.setdefault("t_switch", delta + (end - delta) / 4)
-    point.setdefault("t_switch_hat", delta + (point["t_hat"] - delta) / 4)
     point.setdefault("sd2", point["m2"] / 2)
     return {**point, "t_star": given.get("t_star", Fraction(0))}
 
@@ -147,7 +141,7 @@ def _verify(expr: Any, term: Any, symbol: Any, limit: str, point: Point, exponen
 
 
 def analysed_terms(
-    theorem: Theorem, options: Mapping[str, Any], values: Mapping[str, Any] | None = None, to_leading_order: bool = True
+    theorem: Theorem, options: Mapping[str, Any], values: Mapping[str, Any] | None = None, settled: bool = True
 ) -> dict[str, Any]:
     """The closed terms by name, with the default profile, ``t_star`` and ``tau`` put in.
 
@@ -155,7 +149,7 @@ def analysed_terms(
         theorem: the statement.
         options: ``profile``, ``to``, ``start``, ``clock``.
         values: ``t_star`` (0, the default, or ``delta``), ``tau`` (0 by default; any other keeps the symbol), ``k``.
-        to_leading_order: leave out that a change between two rules waits for the next node, at most a step later.
+        settled: otherwise the sums of the local errors stay place-holders, whatever the profile.
     """
     require_formula(theorem)
     chosen = {name: x for name, x in options.items() if x is not None}
@@ -167,6 +161,9 @@ def analysed_terms(
     star = values.get("t_star", 0)
     if star != "delta" and Fraction(star) != 0:
         raise DomainError(f"t_star must be 0 or delta, got {star}")
+    if not settled:
+        chosen.pop("profile", None)
+        return {x.name: x.expression for x in closed_terms(theorem, **chosen)}
     fixed = {TABLE["t_star"].symbol: _star(values)}
     if "profile" not in chosen and not values.get("tau"):
         fixed[TABLE["tau"].symbol] = S.Zero
@@ -175,7 +172,7 @@ def analysed_terms(
     terms = {x.name: x.expression.subs(fixed, simultaneous=True) for x in closed_terms(theorem, **chosen)}
     if any(x.has(LocalErrorSum) for x in terms.values()):
         raise InputError(f"{theorem.id} needs a profile to be analysed")
-    return {name: without_waiting(x) for name, x in terms.items()} if to_leading_order else terms
+    return terms
 
 
 def _star(values: Mapping[str, Any]) -> Any:
@@ -226,9 +223,8 @@ def orders(theorem: Theorem | str, **params: Any) -> Orders:
         options.setdefault("profile", DEFAULT_PROFILE)
     given = {name: x for name, x in point.items() if name not in ("t_star", "k")}
     names = _analysed(terms.values())
-    where = times_of_change(theorem, options, point)
     exprs = {**terms, "": Add(*terms.values())}
-    found = {term: {name: least_order(expr, name, where, given) for name in names} for term, expr in exprs.items()}
+    found = {term: {name: _order_in(expr, name, given) for name in names} for term, expr in exprs.items()}
     total = found.pop("")
     return Orders(theorem, options, found, total, _unused(theorem, options, numbers))
 
@@ -242,32 +238,9 @@ def _unused(theorem: Theorem, options: Mapping[str, Any], numbers: Mapping[str, 
     return tuple((name, f"it does not occur in {where}") for name in numbers if ALIASES.get(name, name) not in present)
 
 
-def times_of_change(theorem: Theorem, options: Mapping[str, Any], values: Mapping[str, Any] | None = None) -> Places:
-    """The times of change that an evaluation chooses best, as they stand in :func:`analysed_terms`."""
-    if not theorem.uses_profile:
-        return {}
-    chosen = options.get("profile", DEFAULT_PROFILE)
-    found = places(theorem, chosen if isinstance(chosen, Profile) else find_profile(chosen), EI)
-    return {x: (low.subs(TABLE["t_star"].symbol, _star(values or {})), high) for x, (low, high) in found.items()}
-
-
-def least_order(expr: Any, name: str, where: Places, given: Mapping[str, Fraction] | None = None) -> Order:
-    """:func:`order` of an expression at its best times of change (see :mod:`cmbound.analysis.minimum`)."""
-    if name == "N":
-        expr, where = _on_uniform_grid(expr), {x: tuple(map(_on_uniform_grid, y)) for x, y in where.items()}
-    try:
-        if where:
-            numbers = tuple(sorted((given or {}).items()))
-            expr = at_best_times(expr, name, where, lambda e: _order(e, name, numbers), sample(given or {}))
-    except OrderUndecidedError as error:
-        return Order(name, limit_of(name), "undecided", reason=str(error))
-    return order(expr, name, given)
-
-
-@lru_cache(maxsize=256)
-def _order(expr: Any, name: str, given: tuple[tuple[str, Fraction], ...]) -> Order:
-    """:func:`order`; a term and the total that contains it ask for the same ones."""
-    return order(expr, name, dict(given))
+def _order_in(expr: Any, name: str, given: Mapping[str, Fraction] | None = None) -> Order:
+    """:func:`order`, where N is the number of equal steps."""
+    return order(_on_uniform_grid(expr) if name == "N" else expr, name, given)
 
 
 def _on_uniform_grid(expr: Any) -> Any:

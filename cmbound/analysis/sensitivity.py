@@ -8,22 +8,26 @@ from typing import Any
 
 import numpy as np
 import sympy
-from sympy import Add, Heaviside, Max
+from sympy import Add, Heaviside
 
 from cmbound.analysis.expressions import ball
-from cmbound.analysis.orders import DEFAULT_PROFILE, analysed_terms, exact_point, limit_of, split, times_of_change
+from cmbound.analysis.orders import DEFAULT_PROFILE, analysed_terms, exact_point, limit_of, split
 from cmbound.analysis.records import Dominance, Elasticities, Interval
 from cmbound.arithmetic import approximate as floats, certified
 from cmbound.arithmetic.exact import as_expr
 from cmbound.errors import DomainError, InputError, UndecidedError
 from cmbound.evaluation.expressions import by_name
 from cmbound.evaluation.free import best
-from cmbound.evaluation.setting import resolve
+from cmbound.evaluation.paths import choose_pieces
+from cmbound.evaluation.setting import Setting, resolve
 from cmbound.evaluation.statement import theorem as find
+from cmbound.evaluation.terms import prepared
 from cmbound.numbers import exact
+from cmbound.theory.formulas import convert
 from cmbound.theory.functions import Q, geometric_sum, plain
-from cmbound.theory.notation import TABLE
+from cmbound.theory.notation import TABLE, L_f, a, b, delta, h, t_star
 from cmbound.theory.records import Theorem
+from cmbound.theory.variants import LocalErrorSum
 from cmbound.threads import alone
 
 POINTS = 401  # values along a parameter before the borders are refined
@@ -75,14 +79,14 @@ def _elasticity(bound: Any, parameter: str) -> Any:
 
 @alone
 def elasticities(theorem: Theorem | str, **params: Any) -> Elasticities:
-    """Elasticities of the total in every parameter of its closed form, with values if a complete point is given.
+    """Elasticities of the total in every parameter of its closed form, or at a complete point along the path it takes there.
 
     Args:
         theorem: a statement or its id.
         params: options as for :func:`cmbound.analysis.orders.orders`, and the numbers of
-            :meth:`cmbound.Statement.evaluate` (all of them, or only ``t_star`` and ``tau``). With a profile of
-            two rules the time of change, and parameters of the algorithm left out, are at their best values, as in an
-            evaluation: they move with the others where a limit holds them, and inside their range it does not matter.
+            :meth:`cmbound.Statement.evaluate` (all of them, or only ``t_star`` and ``tau``). The times at which the rules of
+            a profile change, and parameters of the algorithm left out, are at their best values, as in an evaluation:
+            they move with the others where a limit holds them, and inside their range it does not matter.
 
     Raises:
         CmboundError: as for :meth:`cmbound.Statement.evaluate`.
@@ -98,46 +102,45 @@ def elasticities(theorem: Theorem | str, **params: Any) -> Elasticities:
     given = exact_point(theorem, numbers)
     at: dict[str, Any] = {}
     fixed = {name: x for name, x in given.items() if name in ("t_star", "tau")}  # the number of evaluations stays a symbol
-    bound = Add(*analysed_terms(theorem, options, fixed, to_leading_order=False).values())
     complete = bool(set(numbers) - {"t_star", "tau"})
     if complete:
-        at, chosen = _point(theorem, options, numbers)
-        for symbol, (low, high) in times_of_change(theorem, options, given).items():
-            bound = bound.subs(symbol, _best_time(bound, symbol, low, high, at))
+        at, chosen, bound = _point(theorem, options, numbers, fixed)
         bound = _with_active(theorem, bound, at, chosen)
         at |= _polished(bound, at, chosen)
+    else:
+        bound = Add(*analysed_terms(theorem, options, fixed).values())
     expressions = {name: _elasticity(bound, name) for name in _varying(bound)}
     values = {name: _value(e, at) for name, e in expressions.items()} if complete else None
     return Elasticities(theorem, {name: by_name(e) for name, e in expressions.items()}, values)
 
 
-def _point(theorem: Theorem, options: Mapping[str, Any], numbers: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The exact values at a complete point, and the names of those that were left out and chosen best."""
+def _point(
+    theorem: Theorem, options: Mapping[str, Any], numbers: Mapping[str, Any], values: Mapping[str, Any]
+) -> tuple[dict[str, Any], tuple[str, ...], Any]:
+    """The exact values at a complete point, the names of those that were left out and chosen best, and the bound there."""
     given = {**numbers, **_default(theorem), **options}
     chosen = best(theorem, given) if theorem.free else {}
     setting = resolve(theorem, {**given, **chosen})
     if setting.lists or setting.grid is not None:
         raise InputError("elasticities are those of the closed form in h: give single numbers and h, no grid")
-    return {name: as_expr(x) for name, x in setting.values.items()}, tuple(chosen)
+    bound = Add(*analysed_terms(theorem, options, values, settled=False).values())
+    star = values.get("t_star", 0)
+    bound = _on_path(setting, bound).subs(t_star, delta if star == "delta" else 0)
+    return {name: as_expr(x) for name, x in setting.values.items()}, tuple(chosen), bound
 
 
-def _best_time(bound: Any, symbol: Any, low: Any, high: Any, at: Mapping[str, Any]) -> Any:
-    """The best time of change between two rules: a number, or one of the two ends, which moves with the parameters."""
-    from scipy.optimize import minimize_scalar
-
-    part = Add(*(x for x in Add.make_args(bound) if x.has(symbol)))
-    first, last = (_value(x, at) for x in (low, high))
-    if not first < last:
-        return high
-    function = _along(part, symbol, at)
-    times = np.geomspace(first, last, POINTS)
-    values = function(times)
-    best = int(np.argmin(values))
-    span = times[max(best - 1, 0)], times[min(best + 1, POINTS - 1)]
-    found = minimize_scalar(lambda x: float(function(x)), bounds=span, method="bounded", options={"xatol": 1e-9 * span[1]})
-    if best in (0, POINTS - 1) and float(found.fun) >= values[best] * (1 - 1e-12):
-        return high if best else next(x for x in Max.make_args(low) if _value(x, at) == first)
-    return sympy.Rational(*float(found.x).as_integer_ratio())
+def _on_path(setting: Setting, bound: Any) -> Any:
+    """The bound with the sums of local errors along the paths an evaluation takes, whose inner ends stay where they are."""
+    setting, sums, paths = prepared(setting)
+    for end in {x.args[0] for x in bound.atoms(LocalErrorSum)}:
+        time = setting.values.get(end.name, setting.values["T"])  # a later evaluation without a time counts nothing
+        pieces = paths[time] if time in paths else choose_pieces(setting, sums, time)
+        last = [end if x is pieces[-1] else sympy.Min(as_expr(x.end) + h, end) for x in pieces]
+        first = [delta if x is pieces[0] else as_expr(x.start) for x in pieces]
+        total = Add(*(x.rule.bound.subs({a: y, b: z}, simultaneous=True) for x, y, z in zip(pieces, first, last, strict=True)))
+        closed = convert(L_f * total, setting.clock, end, end)
+        bound = bound.xreplace({x: x.filled(closed) for x in bound.atoms(LocalErrorSum) if x.args[0] == end})
+    return bound
 
 
 def _along(expr: Any, symbol: Any, at: Mapping[str, Any]) -> Callable[[Any], Any]:

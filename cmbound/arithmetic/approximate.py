@@ -81,6 +81,55 @@ def rho_squared(x: Any) -> Array:
     return np.asarray(np.where(x <= 1.0, small, large))
 
 
+_CHI = _taylor(lambda n: (sympy.Integer(2) ** (n + 2) - 2) * sympy.Integer(-1) ** n / _factorial(n + 3), 0, 20)
+_CHI_H = _taylor(lambda n: (sympy.Integer(2) ** (2 * n + 2) - 3) / _factorial(2 * n + 3) / 2, 0, 11)
+_RHO_H = _taylor(lambda n: 1 / _factorial(2 * n + 2) / 2 - 2 * sympy.bernoulli(2 * n + 2) / _factorial(2 * n + 2), 0, 14)
+
+
+def chi_squared(x: Any) -> Array:
+    """x - 2 (1 - e^{-x}) + (1 - e^{-2x})/2."""
+
+    def closed(x: Array) -> Array:
+        return np.asarray(x + 2 * np.expm1(-x) - np.expm1(-2 * x) / 2)
+
+    return _scaled(x, 0.5, _CHI, 3, closed)
+
+
+def rho_h_squared(x: Any) -> Array:
+    """3/2 + cosh(x)/2 - x coth(x/2)."""
+
+    def closed(x: Array) -> Array:
+        return np.asarray(1.5 + np.cosh(x) / 2 - x / np.tanh(x / 2))
+
+    return _scaled(x, 1.5, _RHO_H, 2, closed, 2)
+
+
+def chi_h_squared(x: Any) -> Array:
+    """x - (3/2) sinh x + (1/4) sinh 2x."""
+
+    def closed(x: Array) -> Array:
+        return np.asarray(x - 1.5 * np.sinh(x) + np.sinh(2 * x) / 4)
+
+    return _scaled(x, 1.0, _CHI_H, 3, closed, 2)
+
+
+def _scaled(
+    x: Any, bound: float, coefficients: Sequence[float], power: int, closed: Callable[[Array], Array], by: int = 1
+) -> Array:
+    """x^power times a power series in x^by up to ``bound``, the closed form beyond."""
+    x = np.asarray(x, dtype=np.float64)
+    low = np.minimum(x, bound)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.asarray(np.where(x <= bound, low**power * _series(coefficients, low**by), closed(np.maximum(x, bound))))
+
+
+def spectral(k: Any, x: Any, shift: Any, values: Any) -> Array:
+    """The sum over ``values`` of :class:`cmbound.theory.functions.spectral`, for ``x`` and ``shift`` of any shape."""
+    above = np.maximum(np.asarray(values) - np.asarray(shift)[..., None], 0.0)
+    scaled = above * np.asarray(x)[..., None]
+    return np.asarray(np.log1p(scaled).sum(axis=-1) if k == 0 else ((above / (1 + scaled)) ** k).sum(axis=-1))
+
+
 def geometric_sum(x: Any, n: Any) -> Array:
     """1 + x + ... + x^(n-1) for x >= 0."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -125,7 +174,7 @@ _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
 
 FLOAT64 = Dialect(
     stable=True,
-    kernels=("g", "kappa_h", "rho_squared", "geometric_sum"),
+    kernels=("g", "kappa_h", "rho_squared", "chi_squared", "rho_h_squared", "chi_h_squared", "geometric_sum", "spectral"),
     rational=lambda p, q: repr(float(Fraction(p, q))),
     power=_power,
     namespace={
@@ -148,7 +197,11 @@ FLOAT64 = Dialect(
         "g": g,
         "kappa_h": kappa_h,
         "rho_squared": rho_squared,
+        "chi_squared": chi_squared,
+        "rho_h_squared": rho_h_squared,
+        "chi_h_squared": chi_h_squared,
         "geometric_sum": geometric_sum,
+        "spectral": spectral,
     },
 )
 

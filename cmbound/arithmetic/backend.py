@@ -39,6 +39,9 @@ class Backend(Protocol):
     def total(self, column: Any) -> Any:
         """The sum of a column."""
 
+    def root(self, x: Any) -> Any:
+        """The square root of a number that is not negative."""
+
     def largest(self, column: Any) -> Any:
         """The largest entry of a column."""
 
@@ -66,6 +69,9 @@ class Floats(Backend):
 
     def total(self, column: Any) -> Any:
         return float(np.sum(column))
+
+    def root(self, x: Any) -> Any:
+        return float(np.sqrt(x))
 
     def largest(self, column: Any) -> Any:
         return float(np.max(column))
@@ -96,6 +102,9 @@ class Balls(Backend):
 
     def total(self, column: Any) -> Any:
         return sum(column, certified.number(0))
+
+    def root(self, x: Any) -> Any:
+        return certified.root(x)
 
     def largest(self, column: Any) -> Any:
         result = column[0]

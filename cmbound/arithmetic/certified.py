@@ -67,7 +67,7 @@ def _log(x: Ball) -> Ball:
     return arb.neg_inf() if x.is_zero() else x.log()
 
 
-def _sqrt(x: Ball) -> Ball:
+def root(x: Ball) -> Ball:
     """Every radicand of the theory is a non-negative number; a ball around 0 may reach below it."""
     return x.nonnegative_part().sqrt() if x.contains(0) else x.sqrt()
 
@@ -122,6 +122,18 @@ def geometric_sum(x: Ball, n: Any) -> Ball:
     return total
 
 
+def spectral(k: Any, x: Ball, shift: Any, values: Sequence[Ball]) -> Ball:
+    """The sum over ``values`` of :class:`cmbound.theory.functions.spectral` (one logarithm, of a product)."""
+    power, offset = int(arb(k).unique_fmpz()), arb(shift)
+    above = [(e - offset).nonnegative_part() for e in values]
+    if power:
+        return sum(((e / (1 + e * x)) ** power for e in above), arb(0))
+    product = arb(1)
+    for e in above:
+        product *= 1 + e * x
+    return product.log()
+
+
 def _rational(p: int, q: int) -> str:
     return f"rational({p}, {q})"
 
@@ -136,14 +148,14 @@ ELEMENTARY = ("sin", "cos", "sinh", "cosh", "tanh", "erf")
 
 BALLS = Dialect(
     stable=False,
-    kernels=("geometric_sum",),
+    kernels=("geometric_sum", "spectral"),
     rational=_rational,
     power=_power,
     namespace={
         "rational": lambda p, q: arb(fmpq(p, q)),
         "exp": lambda x: x.exp(),
         "log": _log,
-        "sqrt": _sqrt,
+        "sqrt": root,
         "power": lambda x, p: x**p,
         "atan": lambda x: x.atan(),
         "maximum": _maximum,
@@ -158,6 +170,7 @@ BALLS = Dialect(
         "not_a_number": arb.nan,
         "pi": arb.pi,
         "geometric_sum": geometric_sum,
+        "spectral": spectral,
     },
 )
 

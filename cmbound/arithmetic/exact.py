@@ -28,6 +28,13 @@ def as_expr(value: Value) -> Any:
 
 
 @alone
+def root(value: Fraction) -> Value:
+    """The square root, exactly."""
+    result = sympy.sqrt(as_expr(value))
+    return Fraction(int(result.p), int(result.q)) if result.is_Rational else result
+
+
+@alone
 def time_from_sigma(sigma: Fraction) -> Any:
     """The time of a noise level, exactly."""
     return plain(time_of(as_expr(sigma)))

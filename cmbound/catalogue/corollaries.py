@@ -13,13 +13,13 @@ from sympy import Integer, Max, Rational, S, exp, log, sqrt
 
 from cmbound.catalogue.lyu2023 import SETTLE, STEPS, M
 from cmbound.frozen import FrozenDict
-from cmbound.theory.functions import c, lam, one_minus_ratio, one_minus_s, plain, rho_squared
+from cmbound.theory.functions import c, lam, one_minus_s, plain, rho_squared
 from cmbound.theory.profiles import ATOMS_PROFILE
 from cmbound.theory.records import Corollary
 
 from cmbound.theory.notation import (  # isort: skip
-    H_2, C, L_f, L_phi, L_s, N, R, T, W_prev, a, b, d, delta, eps, eps_cm, eps_sc, eta, gamma, h, k, m2, n_atoms, nu, q, t_hat,
-    t_switch, tau_c, u, y,
+    C, L_f, L_phi, L_s, N, R, T, W_prev, a, b, d, delta, entropy, eps, eps_cm, eps_sc, eta, gamma, h, k, m2, n_atoms, nu, t_hat,
+    tau_c, u, y,
 )  # fmt: skip
 
 THREE_HALVES = Rational(3, 2)
@@ -143,7 +143,7 @@ STOPPED = eps**2 / d
 """Early stopping of order eps."""
 
 
-def _steps(profile: str, count: Any) -> dict[str, Any]:
+def _steps(profile: str, count: Any, limits: tuple[str, ...] = ("eps", "d", "L_f")) -> dict[str, Any]:
     """One-step sampling with N uniform steps: the discretisation error is of order eps."""
     return {
         "statement": "explicit-one-step",
@@ -151,7 +151,7 @@ def _steps(profile: str, count: Any) -> dict[str, Any]:
         "quantity": "discretisation",
         "substitution": {h: (T - delta) / N, N: count, delta: STOPPED},
         "claim": eps,
-        "limits": ("eps", "d", "L_f"),
+        "limits": limits,
     }
 
 
@@ -169,16 +169,17 @@ def _in_horizon(profile: str, claim: Any, text: str) -> Corollary:
     )
 
 
-_EARLY, _LATE = ATOMS_PROFILE.rules["ddim"]
+_EARLY, _, _LATE = ATOMS_PROFILE.rules["ddim"]
 _LOG_RATIO = log(lam(T) / lam(delta)) / N  # logarithm of the ratio of a geometric grid of N steps from delta to T
+_MIDDLE = log(1 + R**2) / 2  # lam = R
 ATOMS_ON_A_GEOMETRIC_GRID = plain(
     L_f
     * (
-        _EARLY.bound.subs({q: sqrt(rho_squared(_LOG_RATIO) * lam(t_switch)), b: t_switch}, simultaneous=True)
-        + (_LATE.bound / one_minus_ratio(a, b)).subs({a: t_switch, b: T}, simultaneous=True) * (1 - exp(-_LOG_RATIO))
+        sqrt(rho_squared(_LOG_RATIO) * R) * _EARLY.roots[0].factor.subs(b, _MIDDLE)
+        + (1 - exp(-_LOG_RATIO)) / sqrt(3 * R) * _LATE.roots[0].factor.subs(a, _MIDDLE)
     )
 )
-"""The atoms profile summed over a geometric grid (weights at most L_f, the first sum at most lam(t_switch))."""
+"""(p1) up to lam = R and (p3) beyond, summed over a geometric grid (weights at most L_f, the sums of steps telescope)."""
 
 EXPLICIT: tuple[Corollary, ...] = (
     Corollary(
@@ -215,6 +216,16 @@ EXPLICIT: tuple[Corollary, ...] = (
         text="the same with the pointwise universal profile takes $N$ of order $T L_f d^2/eps^2$ steps",
     ),
     Corollary(
+        id="lipschitz-steps",
+        **_steps(
+            "lipschitz-integrated",
+            T * L_f * (sqrt(L_s * d) * log(L_s) + m2 * sqrt(L_s * log(L_s))) / eps,
+            ("eps", "L_f", "d", "L_s"),
+        ),
+        reference="theory 3.13 (c*)",
+        text="Lipschitz scores: $N$ of order $T L_f ((L_s d)^(1/2) log(L_s) + sd2 (L_s log(L_s))^(1/2))/eps$ uniform steps, where the paper has $T^2 L_f L_s^(3/2) d^(1/2)/eps$",
+    ),
+    Corollary(
         id="any-law-stopping",
         statement="explicit-one-step",
         quantity="early_stopping",
@@ -231,19 +242,18 @@ EXPLICIT: tuple[Corollary, ...] = (
         quantity=ATOMS_ON_A_GEOMETRIC_GRID,
         substitution={
             N: L_f * R * log(lam(T) / lam(delta)) / eps,
-            t_switch: log(1 + R**2) / 2,
             y: Integer(3),
             nu: n_atoms,
-            H_2: log(n_atoms) ** 2,
+            entropy: log(n_atoms),
         },
         claim=eps,
         limits=("eps", "d", "L_f"),
-        reference="theory 3.11 (g)",
+        reference="theory 3.13 (p1), (p3)",
         text="a finite data set: $L_f R log(lam_T/lam_delta)/eps$ geometric DDIM steps, whatever $d$, give a discretisation error of order $eps$",
     ),
     _in_horizon("universal", T, "any data law: the discretisation term is linear in $T$"),
     _in_horizon("lipschitz", T, "Lipschitz scores alone (Assumption 2): the discretisation term is linear in $T$"),
-    _in_horizon("lipschitz-decay", S.One, "Assumptions 1 and 2 together: no factor $T$ in the discretisation term"),
+    _in_horizon("lipschitz-integrated", S.One, "Assumptions 1 and 2 together: no factor $T$ in the discretisation term"),
     _in_horizon("second-moment", S.One, "a second moment alone: no factor $T$ in the discretisation term"),
     _in_horizon("bounded", S.One, "bounded data: no factor $T$ in the discretisation term"),
     Corollary(

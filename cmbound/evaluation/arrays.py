@@ -17,7 +17,7 @@ from cmbound.errors import DomainError, InputError, UndecidedError
 from cmbound.evaluation import law
 from cmbound.evaluation.free import left_out
 from cmbound.evaluation.own import doubtful_rows
-from cmbound.evaluation.paths import closed_choice
+from cmbound.evaluation.paths import closed_choice, combinable
 from cmbound.evaluation.point import evaluate
 from cmbound.evaluation.records import Approximation, Evaluation
 from cmbound.evaluation.setting import Setting, resolve, with_preset
@@ -25,8 +25,8 @@ from cmbound.evaluation.sums import FLOATS
 from cmbound.evaluation.terms import compiled
 from cmbound.evaluation.unused import unused
 from cmbound.numbers import exact
-from cmbound.theory.formulas import ALIASES, OPTIONS, accepts, computable_terms, require_formula, unknown_parameter
-from cmbound.theory.notation import TABLE, L_f, L_s, a
+from cmbound.theory.formulas import ALIASES, OPTIONS, accepts, computable_terms, convert, require_formula, unknown_parameter
+from cmbound.theory.notation import TABLE, L_f, L_os, L_s, a
 from cmbound.theory.records import Term, Theorem
 from cmbound.theory.rules import Profile, Rule
 from cmbound.threads import alone
@@ -218,7 +218,7 @@ def _check_predicates(setting: Setting, values: Mapping[Any, Any], offset: int) 
 def _closed_terms(setting: Setting) -> tuple[Term, ...]:
     """The terms in closed form; the sum of local errors stays a place-holder where there is something to choose."""
     theorem, single = setting.theorem, None
-    if theorem.uses_profile and setting.profile_name != "auto" and len(setting.profiles[0][1]) == 1:
+    if theorem.uses_profile and not combinable(setting.profiles):
         single = _with_rules(*setting.profiles[0], setting.teacher.name)
     target = setting.target if theorem.has_target else None
     start = setting.start if theorem.uses_start else None
@@ -236,14 +236,14 @@ def _array_local(setting: Setting, values: Mapping[Any, Any], end: Any, size: in
     columns = {x: np.broadcast_to(np.asarray(y, dtype=np.float64), (size,))[:, None] for x, y in values.items()}
     time = columns[end]
     here = _in_ou(setting, columns, time)
-    choice, _ = closed_choice(setting.profiles, setting.profile_name == "auto", here, np.array(time))
+    choice, _ = closed_choice(setting.profiles, here, np.array(time))
     return choice.cost
 
 
 def _in_ou(setting: Setting, columns: Mapping[Any, Any], time: Any) -> dict[Any, Any]:
     """The constants that grow, as they are at a time in the OU clock."""
     clock, here = setting.clock, dict(columns)
-    for symbol, expr in ((L_f, clock.L_f), (L_s, clock.L_s)) if clock.name == "ve" else ():
+    for symbol in (L_f, L_s, L_os) if clock.name == "ve" else ():
         if symbol in columns:
-            here[symbol] = FLOATS.value(expr, {**columns, a: time})
+            here[symbol] = FLOATS.value(convert(symbol, clock, a, a), {**columns, a: time})
     return here

@@ -8,6 +8,9 @@ Every relation below holds for every law, in the OU clock and with U the bounded
   radius R around 0. Then tr Cov(U) <= E norm(U)^2 <= R^2. A point a of weight p and a rest of mean b have tr Cov(U) =
   p (1-p) norm(a-b)^2 + (1-p) V with V <= R^2 - norm(b)^2, at most R^2 (1-p) (p (1+x)^2 + 1 - x^2) for norm(b) = x R, which for
   p >= 1/2 is largest at x = 1. (One point: w = 0, whatever R.)
+* The eigenvalues cov_eigs of the covariance are d of them (d_eff where it is given) and add up to at most sd2^2, which is their
+  sum where it is not given.
+* sd2^2 <= diameter^2/2 + d tau^2, since tr Cov(U) = E norm(U - U')^2/2.
 * d_eff <= d; n points span at most n - 1 dimensions; a law with a Gaussian part (tau > 0) spans all d.
 * With an L-Lipschitz score at the time t: d/L <= tr Cov(x_t) = c^2 sd2^2 + s^2 d. By parts E s.(x - mean) = -d, so d^2 <=
   E norm(s)^2 tr Cov(x_t), and E norm(s)^2 = -E tr H <= d L. (t_star = 0: the limit t -> 0.) It is weakest at the largest t, so
@@ -34,7 +37,7 @@ from cmbound.arithmetic.exact import rational_near
 from cmbound.errors import DomainError
 from cmbound.numbers import apart
 
-NAMES = ("d", "m2", "sd2", "R", "tau", "d_eff", "n_atoms", "L_s", "t_star")
+NAMES = ("d", "m2", "sd2", "R", "tau", "d_eff", "n_atoms", "L_s", "t_star", "diameter")
 """The constants that are compared (weights besides)."""
 ROUNDING = 1e-12
 """Relative: measured constants carry the rounding errors of float64."""
@@ -97,6 +100,9 @@ def _relations(x: Mapping[str, Any], w: Any, ve: bool) -> Iterator[Relation]:
             np.hypot(spread, noise),
             ROUNDING if plain else PRINTED,
         )
+    if {"sd2", "diameter"} <= x.keys():
+        text = "sd2 must be at most (diameter^2/2 + d tau^2)^(1/2)"
+        yield text, ("sd2", "diameter", "tau", "d"), x["sd2"], np.hypot(x["diameter"] / np.sqrt(2), noise), PRINTED
     if "d_eff" in x:
         yield from _dimensions(x, tau)
     if "L_s" in x:

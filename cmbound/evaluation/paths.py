@@ -5,7 +5,7 @@ Everything here is float64 and vectorised over P settings at once (P = 1 for one
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Protocol
@@ -15,21 +15,18 @@ import numpy.typing as npt
 
 from cmbound.evaluation.setting import Setting
 from cmbound.evaluation.sums import FLOATS, Piece, Steps, Sums, node, node_index
-from cmbound.theory.notation import L_f, a, b, delta, h, q
+from cmbound.theory.notation import L_f, a, b, delta, h
 from cmbound.theory.rules import Entry, Rule
 
 Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.intp]
 CANDIDATES = 64  # spaced evenly in log t; the shortest path costs their square
-_REFINEMENT = 15  # times between two candidates around a change of rules
+_BISECTIONS = 80  # to the last bit of a float64 number
 _TIE = 1e-12  # rounding alone must not split a stretch
 
 
 class Edges(Protocol):
     """Costs of using one rule from one candidate to a later one."""
-
-    values: dict[Any, Any]
-    """Parameters by symbol."""
 
     @property
     def size(self) -> int:
@@ -47,10 +44,6 @@ class Edges(Protocol):
 
     def cost(self, rule: Rule, i: Index, j: Index) -> Array:
         """The bound of ``rule`` from candidate i[n] to candidate j[n], shape (P, n); infinite where it is not valid."""
-
-    def _valid(self, rule: Rule, start: Array, cost: Array) -> Array:
-        """The cost; infinite where the rule may not begin."""
-        return cost if rule.valid_from is None else np.where(start >= FLOATS.value(rule.valid_from, self.values), cost, np.inf)
 
 
 def _finite(cost: Array) -> Array:
@@ -81,7 +74,7 @@ class ClosedEdges(Edges):
     def _between(self, rule: Rule, low: Array, high: Array) -> Array:
         values = {**self.values, a: low, b: high}
         cost = _finite(np.broadcast_to(FLOATS.value(L_f * rule.bound, values), low.shape))
-        return np.where(low == high, 0.0, self._valid(rule, low, cost))
+        return np.where(low == high, 0.0, cost)
 
     def additive(self, rule: Rule) -> bool:
         return rule.additive
@@ -104,75 +97,67 @@ class GridEdges(Edges):
 
     def __init__(self, grid: Steps, values: dict[Any, Any], candidates: Index, end: int) -> None:
         self.grid, self.values, self.candidates, self.end = grid, values, candidates, end
-        self._steps: dict[Rule, Array] = {}
-        self._free: dict[Rule, tuple[tuple[Any, Fraction], ...]] = {}
+        self._sums: dict[tuple[Any, bool], Array] = {}
 
     @property
     def size(self) -> int:
         return len(self.candidates)
 
-    def _step_values(self, rule: Rule) -> Array:
-        """The weighted bound of each step, or its weighted energy."""
-        if rule not in self._steps:
-            rows = self.grid.columns(0, self.end)
-            weight = self.grid.weight[: self.end]
-            expr, factor = (rule.bound, weight) if rule.energy is None else (rule.energy, weight * weight)
+    def _between(self, expr: Any, squared: bool) -> Array:
+        """Sums over the steps between neighbouring candidates of the weight (or its square) times ``expr``."""
+        if (expr, squared) not in self._sums:
+            rows, weight = self.grid.columns(0, self.end), self.grid.weight[: self.end]
             with np.errstate(over="ignore", invalid="ignore"):
-                steps = factor * FLOATS.each(expr, rows, self.values)
-            self._steps[rule] = self._valid(rule, rows[a], steps)
-        return self._steps[rule]
+                steps = (weight * weight if squared else weight) * FLOATS.each(expr, rows, self.values)
+            self._sums[expr, squared] = _finite(np.add.reduceat(steps, self.candidates[:-1]))
+        return self._sums[expr, squared]
 
     def additive(self, rule: Rule) -> bool:
-        return rule.stepwise
+        return rule.is_sum
 
     def part(self, rule: Rule) -> Array:
-        """The sum of the steps between neighbouring candidates."""
-        return _finite(np.add.reduceat(self._step_values(rule), self.candidates[:-1]))[None, :]
+        return self._between(rule.steps, squared=False)[None, :]
 
     def cost(self, rule: Rule, i: Index, j: Index) -> Array:
-        if rule.stepwise or rule.energy is not None:
-            # each start has its own running sum: a difference of two would cancel
-            pieces = np.add.reduceat(self._step_values(rule), self.candidates[:-1])
-            sums = np.zeros((self.size, self.size))
-            for k in np.unique(i[i < self.size - 1]):
-                sums[k, k + 1 :] = np.cumsum(pieces[k:])
-            return self._cost(rule, self.candidates[i], self.candidates[j], sums[i, j])
-        return self._cost(rule, self.candidates[i], self.candidates[j], None)
-
-    def switch_costs(self, early: Rule, late: Rule) -> Array:
-        """Cost of ``early`` up to each node of the grid and ``late`` after it, shape (end + 1,)."""
-        every = np.arange(self.end + 1)
-        before = np.concatenate([[0.0], np.cumsum(self._step_values(early))])
-        after = np.concatenate([[0.0], np.cumsum(self._step_values(late)[::-1])])[::-1]
-        first = self._cost(early, np.zeros_like(every), every, before)
-        return np.asarray((first + self._cost(late, every, np.full_like(every, self.end), after))[0])
-
-    def _cost(self, rule: Rule, i: Index, j: Index, sums: Array | None) -> Array:
-        """The bound between node numbers, given the sums of the step values between them."""
         nodes = self.grid.nodes
-        if rule.stepwise:
-            assert sums is not None
-            cost = sums
-        else:
-            values = {**self.values, **{x: float(y) for x, y in self.free(rule)}, a: nodes[i], b: nodes[j]}
-            if sums is not None and rule.energy is not None:
-                cost = FLOATS.value(rule.bound, {**values, q: np.sqrt(sums)})
-            else:
-                values[h] = _range_max(self.grid.rows[h], i, j)
-                cost = _range_max(self.grid.weight, i, j) * FLOATS.value(rule.bound, values)
-        cost = self._valid(rule, nodes[i], cost)
-        return np.where(i == j, 0.0, _finite(np.broadcast_to(cost, i.shape)))[None, :]
+        first, last = self.candidates[i], self.candidates[j]
+        values = {**self.values, a: nodes[first], b: nodes[last]}
+        values.update(_best_free(rule, values))
+        cost = np.zeros(i.shape)
+        if rule.steps != 0:
+            cost = cost + _running(self._between(rule.steps, squared=False))[i, j]
+        for root in rule.roots:
+            cost = cost + np.sqrt(_running(self._between(root.energy, squared=True))[i, j]) * FLOATS.value(root.factor, values)
+        if rule.whole != 0:
+            values[h] = _range_max(self.grid.rows[h], first, last)
+            cost = cost + _range_max(self.grid.weight, first, last) * FLOATS.value(rule.whole, values)
+        return np.where(i == j, 0.0, _finite(cost))[None, :]
 
-    def free(self, rule: Rule) -> tuple[tuple[Any, Fraction], ...]:
-        """Values chosen for the rule's free parameters."""
-        if rule not in self._free:
-            chosen = []
-            for symbol, options in rule.free.items():
-                trial = np.array([float(x) for x in options])
-                values = {**self.values, a: self.grid.nodes[0], b: self.grid.nodes[1], q: 1.0, symbol: trial}
-                chosen.append((symbol, options[int(np.argmin(FLOATS.value(rule.bound, values)))]))
-            self._free[rule] = tuple(chosen)
-        return self._free[rule]
+    def free(self, rule: Rule, i: int, j: int) -> tuple[tuple[Any, Fraction], ...]:
+        """The value of the free parameter of a rule on one stretch between candidates, exactly."""
+        nodes = self.grid.nodes[self.candidates[[i, j]]]
+        return tuple((x, Fraction(float(y))) for x, y in _best_free(rule, {**self.values, a: nodes[0], b: nodes[1]}))
+
+
+def _running(parts: Array) -> Array:
+    """Entry (i, j) is the sum of parts i to j - 1; each start has its own: a difference of two sums would cancel."""
+    size = len(parts) + 1
+    sums = np.zeros((size, size))
+    sums[:-1, 1:] = np.cumsum(np.triu(np.broadcast_to(parts, (size - 1, size - 1))), axis=1)
+    return sums
+
+
+def _best_free(rule: Rule, values: Mapping[Any, Any]) -> list[tuple[Any, Any]]:
+    """The best value of the free parameter of a rule, by bisection on the slope of the bound in it."""
+    if rule.free is None:
+        return []
+    free, shape = rule.free, np.broadcast_shapes(*(np.shape(values[x]) for x in (a, b)))
+    low, high = np.full(shape, float(free.low)), np.full(shape, float(free.high))
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2
+        falling = FLOATS.value(free.slope, {**values, free.symbol: middle}) < 0
+        low, high = np.where(falling, middle, low), np.where(falling, high, middle)
+    return [(free.symbol, (low + high) / 2)]
 
 
 def _range_max(column: Array, i: Index, j: Index) -> Array:
@@ -187,18 +172,6 @@ def _range_max(column: Array, i: Index, j: Index) -> Array:
 # --- shortest path --------------------------------------------------------------------------------------------------
 
 
-def _single(edges: Edges, rules: Sequence[Rule]) -> tuple[Array, Index]:
-    """Cost of one profile alone, shape (P,), and the candidate at which its second rule takes over."""
-    last = np.array([edges.size - 1])
-    if len(rules) == 1:
-        cost = edges.cost(rules[0], np.array([0]), last)[:, 0]
-        return cost, np.full(cost.shape, edges.size - 1)
-    every = np.arange(edges.size)
-    total = edges.cost(rules[0], np.zeros_like(every), every) + edges.cost(rules[1], every, np.full_like(every, last[0]))
-    best = np.argmin(total, axis=1)
-    return np.take_along_axis(total, best[:, None], axis=1)[:, 0], best
-
-
 @dataclass
 class Choice:
     """Costs of the best path for P settings, and the path itself for the first of them."""
@@ -207,29 +180,31 @@ class Choice:
     path: list[tuple[str, Rule, int, int]]
 
 
-def choose(edges: Edges, entries: Sequence[Entry], combine: bool) -> Choice:
-    """The best profile alone or, with ``combine``, the best path if it beats every profile alone.
+def choose(edges: Edges, entries: Sequence[Entry]) -> Choice:
+    """The best path, or one rule on the whole range where that is as good up to rounding.
 
     Args:
         edges: costs between candidate nodes.
         entries: the profiles with their rules.
-        combine: whether different profiles may be used on different stretches.
     """
-    singles = [_single(edges, rules) for _, rules in entries]
-    costs = np.stack([cost for cost, _ in singles])
-    winner = np.argmin(costs, axis=0)
+    whole = [(profile.name, rule) for profile, rules in entries for rule in rules]
+    ends = np.array([0]), np.array([edges.size - 1])
+    costs = np.stack([edges.cost(rule, *ends)[:, 0] for _, rule in whole])
     cost = np.min(costs, axis=0)
-    profile, rules = entries[winner[0]]
-    cut, last = int(singles[winner[0]][1][0]), edges.size - 1
-    ends = [(rules[0], 0, cut)] if len(rules) == 1 else [(rules[0], 0, cut), (rules[1], cut, last)]
-    path = [(profile.name, rule, i, j) for rule, i, j in ends if i < j]
-    if not combine:
+    path = [(*whole[int(np.argmin(costs[:, 0]))], 0, edges.size - 1)]
+    if edges.size == 2 or not combinable(entries):
         return Choice(cost, path)
     combined, steps = _shortest(edges, entries)
     better = combined < cost * (1 - _TIE)
     if better[0]:
         path = steps
     return Choice(np.where(better, combined, cost), path)
+
+
+def combinable(entries: Sequence[Entry]) -> bool:
+    """Whether a path of several stretches can be better than one rule on the whole range."""
+    rules = [rule for _, rules in entries for rule in rules]
+    return len(rules) > 1 or not rules[0].is_sum
 
 
 def _shortest(edges: Edges, entries: Sequence[Entry]) -> tuple[Array, list[tuple[str, Rule, int, int]]]:
@@ -296,11 +271,11 @@ def _breakpoints(entries: Sequence[Entry]) -> list[Any]:
     return list(dict.fromkeys(expr for _, rules in entries for rule in rules for expr in rule.breakpoints))
 
 
-def closed_choice(entries: Sequence[Entry], combine: bool, values: dict[Any, Any], end: Array) -> tuple[Choice, Array]:
+def closed_choice(entries: Sequence[Entry], values: dict[Any, Any], end: Array) -> tuple[Choice, Array]:
     """The best path on [delta, end] of a grid of which only the largest step h is known.
 
     Args:
-        entries, combine: as for :func:`choose`.
+        entries: as for :func:`choose`.
         values: parameters by symbol, scalars or shape (P, 1), delta, h and L_f among them.
         end: shape (P, 1).
 
@@ -308,21 +283,10 @@ def closed_choice(entries: Sequence[Entry], combine: bool, values: dict[Any, Any
         The choice and the candidate times, shape (P, K).
     """
     low = np.broadcast_to(values[delta], end.shape)
-    if not combine and all(len(rules) == 1 for _, rules in entries):
-        times = np.concatenate([low, end], axis=1)
-        return choose(ClosedEdges(times, values, at_nodes=False), entries, combine), times
-    times = _candidate_times(entries, values, low, end)
-    for _, rules in entries:
-        if len(rules) == 2:
-            edges = ClosedEdges(times, values, at_nodes=False)
-            cut = _single(edges, rules)[1][:, None]
-            left = np.take_along_axis(times, np.maximum(cut - 1, 0), axis=1)
-            right = np.take_along_axis(times, np.minimum(cut + 1, edges.size - 1), axis=1)
-            inner = left + (right - left) * (np.arange(1, _REFINEMENT + 1) / (_REFINEMENT + 1))
-            times = np.sort(np.concatenate([times, np.clip(inner, low, end)], axis=1), axis=1)
+    times = _candidate_times(entries, values, low, end) if combinable(entries) else np.concatenate([low, end], axis=1)
     if len(times) == 1:
         times = np.unique(times, axis=1)
-    return choose(ClosedEdges(times, values, at_nodes=False), entries, combine), times
+    return choose(ClosedEdges(times, values, at_nodes=False), entries), times
 
 
 def _candidate_times(entries: Sequence[Entry], values: dict[Any, Any], low: Array, end: Array) -> Array:
@@ -340,17 +304,16 @@ def choose_pieces(setting: Setting, sums: Sums, end: Any) -> tuple[Piece, ...]:
     """The path for the map error at the time ``end`` of one setting.
 
     Args:
-        setting: the setting; its ``profile_name`` says whether profiles may be combined.
+        setting: the setting.
         sums: the same setting in float64.
         end: an exact time.
     """
-    combine = setting.profile_name == "auto"
     if sums.grid_steps is not None:
-        return _grid_pieces(setting, sums, end, combine)
+        return _grid_pieces(setting, sums, end)
     values = {x: np.asarray(y) for x, y in sums.at(end).items() if x not in (a, b)}
     if setting.grid is not None:
-        return _uniform_pieces(setting, values, end, combine)
-    choice, times = closed_choice(setting.profiles, combine, values, np.array([[FLOATS.number(end)]]))
+        return _uniform_pieces(setting, values, end)
+    choice, times = closed_choice(setting.profiles, values, np.array([[FLOATS.number(end)]]))
     exact = [Fraction(float(x)) for x in times[0]]
     exact[0], exact[-1] = setting.values["delta"], end
     return tuple(Piece(name, rule, exact[i], exact[k]) for name, rule, i, k in choice.path)
@@ -369,7 +332,7 @@ def _candidate_nodes(setting: Setting, values: dict[Any, Any], low: float, high:
     return np.unique(np.append(np.clip(locate(wanted), 0, last), (0, last)).astype(np.intp))
 
 
-def _uniform_pieces(setting: Setting, values: dict[Any, Any], end: Any, combine: bool) -> tuple[Piece, ...]:
+def _uniform_pieces(setting: Setting, values: dict[Any, Any], end: Any) -> tuple[Piece, ...]:
     """On a uniform grid whose steps need not be summed one by one."""
     grid, last = setting.grid, node_index(setting, end)
     assert grid is not None
@@ -380,18 +343,18 @@ def _uniform_pieces(setting: Setting, values: dict[Any, Any], end: Any, combine:
 
     candidates = _candidate_nodes(setting, values, low, FLOATS.number(end), locate, last)
     times = low + (high - low) * (candidates / grid.N)
-    choice = choose(ClosedEdges(times[None, :], values, at_nodes=True), setting.profiles, combine)
+    choice = choose(ClosedEdges(times[None, :], values, at_nodes=True), setting.profiles)
     exact = {i: node(setting, int(candidates[i])) for _, _, *ends in choice.path for i in ends}
     return tuple(Piece(name, rule, exact[i], exact[k]) for name, rule, i, k in choice.path)
 
 
-def _grid_pieces(setting: Setting, sums: Sums, end: Any, combine: bool) -> tuple[Piece, ...]:
+def _grid_pieces(setting: Setting, sums: Sums, end: Any) -> tuple[Piece, ...]:
     grid, last = sums.grid_steps, node_index(setting, end)
     assert grid is not None
     values, ts = sums.constants(end), grid.nodes[: last + 1]
     candidates = _candidate_nodes(setting, values, ts[0], ts[-1], lambda times: np.searchsorted(ts, times), last)
     edges = GridEdges(grid, values, candidates, last)
-    switches = [int(np.argmin(edges.switch_costs(*rules))) for _, rules in setting.profiles if len(rules) == 2]
-    edges.candidates = candidates = np.unique(np.append(candidates, switches).astype(np.intp))
-    choice = choose(edges, setting.profiles, combine)
-    return tuple(Piece(name, rule, int(candidates[i]), int(candidates[k]), edges.free(rule)) for name, rule, i, k in choice.path)
+    choice = choose(edges, setting.profiles)
+    return tuple(
+        Piece(name, rule, int(candidates[i]), int(candidates[k]), edges.free(rule, i, k)) for name, rule, i, k in choice.path
+    )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from cmbound.arithmetic.exact import Value, difference, rational_near, sign, time_from_sigma
+from cmbound.arithmetic.exact import Value, difference, rational_near, root, sign, time_from_sigma
 from cmbound.catalogue.presets import preset
 from cmbound.checks import checked_distinct
 from cmbound.errors import CmboundError, DomainError, InputError, MissingParameterError
@@ -43,6 +43,9 @@ LONGEST_HORIZON = 350
 """Largest T on a grid or in the variance-exploding clock: beyond it squares of noise levels leave the float64 range."""
 SAME_TIME = 1e-9
 """Relative difference up to which a time on a grid is the node."""
+
+PER_STEP = ("L_f", "eps_sc", "eps_cm", "M")
+"""Parameters of which a list has one value for each step of the grid."""
 
 Values = dict[str, Value]
 Lists = dict[str, tuple[Value, ...]]
@@ -91,11 +94,11 @@ class Setting(Record):
         """
         if self.grid is None:
             return True
-        per_step = {"L_f", "eps_sc", "eps_cm"} & set(self.lists)
+        per_step = set(PER_STEP) & set(self.lists)
         if self.grid.kind != "uniform" or self.teacher.needs_grid or per_step or self.clock.name != "ou":
             return False
         rules = [rule for _, rules in self.profiles for rule in rules]
-        return self.grid.N > grids.MAX_STEPS or all(rule.additive or not rule.stepwise for rule in rules)
+        return self.grid.N > grids.MAX_STEPS or all(rule.additive or (rule.steps == 0 and not rule.roots) for rule in rules)
 
     @property
     def listed(self) -> bool:
@@ -158,7 +161,8 @@ def _resolved(theorem: Theorem, params: Mapping[str, Any], left_out: Collection[
     _convert_aliases(values, lists)
     wanted = _read_grid(options.get("grid"), clock, values)
     _defaults(theorem, values, lists, numbers.get("t_star", "0"))
-    _check_missing(theorem, {*values, *lists, *left_out}, values, wanted is not None)
+    _check_missing(theorem, {*values, *lists, *left_out}, values, wanted is not None, teacher)
+    _check_eigenvalues(values, lists)
     law.check(values, lists.get("weights", ()), ve=clock.name == "ve", own=own)
     if values.get("k", Fraction(1)) > MAX_EVALUATIONS:
         raise DomainError(f"k must be at most {MAX_EVALUATIONS}, got {values['k']}")
@@ -166,7 +170,7 @@ def _resolved(theorem: Theorem, params: Mapping[str, Any], left_out: Collection[
     if grid is not None:
         _put_at_end(values, lists)
     _check_horizon(values, grid, clock)
-    _check_per_step(theorem, lists, grid)
+    _check_per_step(theorem, lists, grid, teacher)
     profile_name: str | None = None
     profiles: tuple[Entry, ...] = ()
     if theorem.uses_profile:
@@ -221,7 +225,7 @@ def _time(name: str, sigma: Fraction) -> Value:
 
 def _convert_aliases(values: Values, lists: Lists) -> None:
     """Times from noise levels; ``times`` and ``weights`` become lists even with one entry."""
-    for name in ("times", "sigmas", "weights"):
+    for name in ("times", "sigmas", "weights", "cov_eigs"):
         if name in values:
             lists[name] = (values.pop(name),)
     for alias, name in ALIASES.items():
@@ -268,6 +272,8 @@ def _defaults(theorem: Theorem, values: Values, lists: Lists, star: Any) -> None
         count = Fraction(len(lists["weights"]))
         if values.setdefault("n_atoms", count) != count:
             raise DomainError(f"n_atoms is {values['n_atoms']}, but {count} weights were given")
+    if "cov_eigs" in lists:
+        values.setdefault("sd2", root(sum(lists["cov_eigs"], Fraction(0))))
     if "times" in lists:
         if "t_hat" in values:
             raise InputError("give times (one for each evaluation after the first) or t_hat, not both")
@@ -281,7 +287,7 @@ def _defaults(theorem: Theorem, values: Values, lists: Lists, star: Any) -> None
         values["t_star"] = time
 
 
-def _check_missing(theorem: Theorem, present: Collection[str], values: Values, has_grid: bool) -> None:
+def _check_missing(theorem: Theorem, present: Collection[str], values: Values, has_grid: bool, teacher: Teacher) -> None:
     """Raise MissingParameterError with everything that is missing."""
     if theorem.kind == "order" and "C" not in present:
         raise DomainError(f"{theorem.id} is an order-form statement with an unspecified constant: give C to evaluate it")
@@ -293,6 +299,7 @@ def _check_missing(theorem: Theorem, present: Collection[str], values: Values, h
         if name not in present and name not in replaced:
             others = [alias for alias, y in ALIASES.items() if y == name] + (["times"] if name == "t_hat" else [])
             missing.append(f"{name} (or {' or '.join(others)})" if others else name)
+    missing += [f"{x} (for the {teacher.name} teacher)" for x in teacher.needs if theorem.uses_profile and x not in present]
     if missing:
         hint = "; h may be replaced by a grid" if "h" in missing and theorem.uses_profile else ""
         raise MissingParameterError(f"{theorem.id} needs {', '.join(missing)}{hint}")
@@ -331,6 +338,20 @@ def _build_grid(theorem: Theorem, grid: Grid | str | None, values: Values, teach
     return Grid(kind, int(values["N"]))
 
 
+def _check_eigenvalues(values: Values, lists: Lists) -> None:
+    """There are as many eigenvalues as dimensions, and their sum is the trace."""
+    if "cov_eigs" not in lists:
+        return
+    name = "d_eff" if "d_eff" in values else "d"
+    if len(lists["cov_eigs"]) != values.get(name):
+        raise InputError(
+            f"cov_eigs has {len(lists['cov_eigs'])} values, but {name} = {values.get(name)} are needed (zeros included)"
+        )
+    trace, most = float(sum(lists["cov_eigs"])), float(values["sd2"]) ** 2
+    if trace > most * (1 + law.PRINTED):
+        raise DomainError(f"no data law has these constants: cov_eigs add up to {trace:.6g}, more than sd2^2 = {most:.6g}")
+
+
 def _check_horizon(values: Values, grid: Grid | None, clock: Clock) -> None:
     """On a grid and in the variance-exploding clock noise levels are computed, whose squares must stay finite."""
     if grid is None and clock.name == "ou":
@@ -363,15 +384,20 @@ def _interval(values: Values) -> str:
     return assumptions.readable({name: values[name] for name in ("delta", "T")}, values)
 
 
-def _check_per_step(theorem: Theorem, lists: Lists, grid: Grid | None) -> None:
+def _check_per_step(theorem: Theorem, lists: Lists, grid: Grid | None, teacher: Teacher) -> None:
+    ends = TABLE["eps_sc_a"].symbol in teacher.score.free_symbols
     if "eps_sc" in lists and any(TABLE["eps_sc"].symbol in visible_symbols(x.expression) for x in theorem.sources):
         raise InputError(f"{theorem.id} takes one eps_sc, which holds at delta too; got a list")
-    for name in ("L_f", "eps_sc", "eps_cm"):
+    for name in PER_STEP:
         if name in lists:
             if grid is None:
                 raise InputError(f"{name} is a list with one value for each step: give a grid")
-            if len(lists[name]) != grid.N:
-                raise InputError(f"{name} has {len(lists[name])} values, but the grid has N = {grid.N} steps")
+            nodes = name == "eps_sc" and ends  # at delta too
+            if len(lists[name]) != grid.N + nodes:
+                wanted = (
+                    f"{grid.N + 1} nodes, that at delta included (the {teacher.name} teacher)" if nodes else f"N = {grid.N} steps"
+                )
+                raise InputError(f"{name} has {len(lists[name])} values, but the grid has {wanted}")
 
 
 def _choose_profiles(asked: Any, teacher: Teacher, values: Values, lists: Lists) -> tuple[str, tuple[Entry, ...]]:

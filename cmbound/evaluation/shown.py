@@ -20,6 +20,7 @@ from cmbound.theory.formulas import (
     one_profile,
     optional_rows,
     required_rows,
+    rule_parts,
     statement_parts,
 )
 from cmbound.theory.functions import Named, plain, v
@@ -152,8 +153,6 @@ def _statement_page(data: dict[str, Any]) -> Body:
     for term in data["terms"]:
         page.line(mixed(f"{term['name']}: ", math(term["latex"], term["expression"])), 2)
     _say_where(page, data)
-    if "t_switch" in data["expression"]:
-        page.line("t_switch: any time between delta and the end; an evaluation takes the best one", 2)
     if "profiles" in data:
         page.line()
         page.line("E_h(t), L_f times the local teacher errors up to t, is bounded by a regularity profile. What each needs:")
@@ -222,12 +221,12 @@ def profile_data(profile: Profile) -> dict[str, Any]:
         "teachers": {
             teacher: {
                 "parameters": sorted(profile.parameters(teacher)),
-                "bounds": [str(plain(rule.bound)) for rule in rules],
-                "latex": [latex(rule.bound) for rule in rules],
+                "bounds": [" + ".join(x for x, _ in rule_parts(rule, teacher)) for rule in rules],
+                "latex": [" + ".join(x for _, x in rule_parts(rule, teacher)) for rule in rules],
             }
             for teacher, rules in profile.rules.items()
         },
-        "where": _where([plain(rule.bound) for rules in profile.rules.values() for rule in rules]),
+        "where": _where([plain(x) for rules in profile.rules.values() for rule in rules for x in rule.expressions]),
         "acceleration": None if profile.acceleration is None else str(plain(profile.acceleration)),
     }
 

@@ -57,7 +57,7 @@ def _columns(sums: Sums, piece: Piece) -> dict[Any, Any]:
     backend, grid = sums.backend, sums.grid_steps
     if grid is None:
         where = [[backend.number(piece.start)], [backend.number(piece.end)], [sums.step()]]
-    elif piece.rule.stepwise:
+    elif piece.rule.steps != 0:
         rows = grid.columns(piece.start, piece.end)
         where = [rows[a], rows[b], rows[h]]
     else:

@@ -6,7 +6,7 @@ encloses the bound of the path that was chosen.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
@@ -23,7 +23,26 @@ from cmbound.theory import grids
 from cmbound.theory.formulas import convert
 from cmbound.theory.functions import plain
 from cmbound.theory.grids import FORMULAS, j, two_stage_nodes
-from cmbound.theory.notation import H_2, TABLE, L_f, L_s, T, a, b, delta, eps_cm, eps_sc, h, nu, q, t_hat, t_prev
+from cmbound.theory.notation import (
+    TABLE,
+    L_f,
+    L_os,
+    L_s,
+    M,
+    T,
+    a,
+    b,
+    cov_eigs,
+    delta,
+    entropy,
+    eps_cm,
+    eps_sc,
+    eps_sc_a,
+    h,
+    nu,
+    t_hat,
+    t_prev,
+)
 from cmbound.theory.rules import Rule
 
 FLOATS = Floats()
@@ -43,20 +62,22 @@ class Piece:
 def scalars(setting: Setting, backend: Backend) -> dict[Any, Any]:
     """The parameters by symbol; what follows from the weights of a finite data set included."""
     result = {TABLE[name].symbol: backend.number(value) for name, value in setting.values.items()}
+    if "cov_eigs" in setting.lists:
+        result[cov_eigs] = backend.column(setting.lists["cov_eigs"])
     if "n_atoms" in setting.values:
         result.update({symbol: backend.number(value) for symbol, value in _weights(setting).items()})
     return result
 
 
 def _weights(setting: Setting) -> dict[Any, Any]:
-    """nu = (sum pi_i^(1/2))^2 and H_2 = sum pi_i log(1/pi_i)^2 as exact expressions (theory 3.11 g)."""
+    """nu = (sum pi_i^(1/2))^2 and the entropy of the weights as exact expressions (theory 3.11 g, 3.12)."""
     if "weights" not in setting.lists:
         count = as_expr(setting.values["n_atoms"])
-        return {nu: count, H_2: sympy.log(count) ** 2}
+        return {nu: count, entropy: sympy.log(count)}
     weights = [as_expr(x) for x in setting.lists["weights"]]
     total = sum(weights)
     shares = [x / total for x in weights]
-    return {nu: sympy.Add(*(sympy.sqrt(x) for x in shares)) ** 2, H_2: sympy.Add(*(x * sympy.log(1 / x) ** 2 for x in shares))}
+    return {nu: sympy.Add(*(sympy.sqrt(x) for x in shares)) ** 2, entropy: sympy.Add(*(x * sympy.log(1 / x) for x in shares))}
 
 
 # --- the steps of a grid --------------------------------------------------------------------------------------------
@@ -110,17 +131,29 @@ def steps(setting: Setting, backend: Backend, fixed: dict[Any, Any]) -> Steps:
     rows[h] = backend.each(b - a, rows, {})
     if any(not x > 0 for x in rows[h]):
         raise DomainError("the nodes of the grid do not increase at this precision: too many steps, or an extreme rho")
-    for symbol, time in ((L_f, rows[a]), (eps_sc, rows[b]), (eps_cm, rows[a])):
-        given = setting.lists.get(symbol.name)
-        if given is None:
-            given = (setting.values[symbol.name],) * size
-        elif symbol == L_f:
-            given = (Fraction(1), *given[:-1])  # that at delta is known, and one at T enters no step
+    for symbol, time, given in _per_step(setting, rows, size):
         rows[symbol] = backend.each(convert(symbol, clock, a, a), {symbol: backend.column(given), a: time}, fixed)
     if clock.name == "ve" and "L_f" in setting.lists:
         rows[L_f] = backend.joined([backend.number(Fraction(1)), *rows[L_f][1:]])
     weight = backend.product(rows[L_f], backend.each(setting.teacher.weight, {a: rows[a]}, {}))
     return Steps(ts, rows, weight)
+
+
+def _per_step(setting: Setting, rows: dict[Any, Any], size: int) -> Iterator[tuple[Any, Any, Sequence[Value]]]:
+    """Symbols of what may differ from step to step, the times it is taken at, and its values."""
+    lipschitz, score = setting.lists.get("L_f"), setting.lists.get("eps_sc")
+    if lipschitz is not None:
+        lipschitz = (Fraction(1), *lipschitz[:-1])  # that at delta is known, and one at T enters no step
+    for symbol, time, given in (
+        (L_f, rows[a], lipschitz),
+        (eps_sc, rows[b], score and score[-size:]),
+        (eps_sc_a, rows[a], score and score[:size]),
+        (eps_cm, rows[a], setting.lists.get("eps_cm")),
+        (M, rows[a], setting.lists.get("M")),
+    ):
+        name = "eps_sc" if symbol == eps_sc_a else symbol.name
+        if given is not None or name in setting.values:
+            yield symbol, time, (setting.values[name],) * size if given is None else given
 
 
 # --- sums -----------------------------------------------------------------------------------------------------------
@@ -141,11 +174,12 @@ class Sums:
             self.grid_steps = steps(self.setting, self.backend, self.fixed)
 
     def constants(self, end: Any) -> dict[Any, Any]:
-        """The parameters by symbol, the Lipschitz constant of the score as it is up to ``end``."""
-        if self.setting.clock.name == "ou" or L_s not in self.fixed:
+        """The parameters by symbol, the Lipschitz constants of the score as they are up to ``end``."""
+        if self.setting.clock.name == "ou":
             return self.fixed
         time = {**self.fixed, a: self.backend.number(end)}
-        return {**self.fixed, L_s: self.backend.value(convert(L_s, self.setting.clock, a, a), time)}
+        growing = [x for x in (L_s, L_os) if x in self.fixed]
+        return {**self.fixed, **{x: self.backend.value(convert(x, self.setting.clock, a, a), time) for x in growing}}
 
     def at(self, end: Any) -> dict[Any, Any]:
         """The stretch [delta, end] as one, by symbol (closed form): constants taken at ``end`` where they grow."""
@@ -221,14 +255,17 @@ class Sums:
         rows = grid.columns(piece.start, piece.end)
         weight = grid.weight[piece.start : piece.end]
         fixed = {**self.constants(end), **{symbol: backend.number(value) for symbol, value in piece.free}}
-        if rule.stepwise:
-            return backend.total(backend.product(weight, backend.each(rule.bound, rows, fixed)))
-        whole = {**fixed, a: grid.nodes[piece.start], b: grid.nodes[piece.end], h: backend.largest(rows[h])}
-        if rule.energy is None:
-            return backend.largest(weight) * backend.value(rule.bound, whole)
-        squares = backend.product(backend.product(weight, weight), backend.each(rule.energy, rows, fixed))
-        root = backend.value(sympy.sqrt(q), {q: backend.total(squares)})
-        return backend.value(rule.bound, {**whole, q: root})
+        stretch = {**fixed, a: grid.nodes[piece.start], b: grid.nodes[piece.end]}
+        parts = [backend.number(Fraction(0))]
+        if rule.steps != 0:
+            parts.append(backend.total(backend.product(weight, backend.each(rule.steps, rows, fixed))))
+        for root in rule.roots:
+            squares = backend.product(backend.product(weight, weight), backend.each(root.energy, rows, fixed))
+            parts.append(backend.root(backend.total(squares)) * backend.value(root.factor, stretch))
+        if rule.whole != 0:
+            whole = backend.value(rule.whole, {**stretch, h: backend.largest(rows[h])})
+            parts.append(backend.largest(weight) * whole)
+        return backend.total(parts)
 
 
 def node(setting: Setting, index: int) -> Value:

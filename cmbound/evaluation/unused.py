@@ -14,13 +14,16 @@ from cmbound.evaluation.setting import Setting
 from cmbound.evaluation.sums import Piece
 from cmbound.names import CHOICES
 from cmbound.theory.formulas import ALIASES, choices, outer_terms
+from cmbound.theory.functions import information, mmse
 from cmbound.theory.grids import TAKES
-from cmbound.theory.notation import H_2, TABLE, L_f, nu
+from cmbound.theory.notation import TABLE, L_f, entropy, nu
 from cmbound.theory.profiles import PROFILES, unavailable
 from cmbound.theory.records import Term
 from cmbound.theory.rules import Profile, Rule
-from cmbound.theory.variants import ConsistencySum, LipschitzAt, LocalErrorSum, ScheduleSum, ScoreSum, visible_symbols
+from cmbound.theory.variants import EI, ConsistencySum, LipschitzAt, LocalErrorSum, ScheduleSum, ScoreSum, visible_symbols
 
+_INSTEAD = {"sd2": "centred", "diameter": "halved"}
+"""What may stand for a parameter, and the profiles in which it may."""
 _SUMS = (ConsistencySum, ScoreSum, LocalErrorSum)
 
 
@@ -84,9 +87,8 @@ def _of_terms(terms: tuple[Term, ...]) -> tuple[frozenset[str], frozenset[Any]]:
 
 @lru_cache(maxsize=512)
 def _of_rule(rule: Rule) -> frozenset[str]:
-    symbols = rule.bound.free_symbols | (set() if rule.energy is None else rule.energy.free_symbols)
-    more = {"n_atoms", "weights"} if symbols & {nu, H_2} else set()
-    return frozenset({x.name for x in symbols} | more)
+    symbols = {x for expr in rule.expressions for x in expr.free_symbols}
+    return frozenset({x.name for x in symbols} | ({"n_atoms", "weights"} if symbols & {nu, entropy} else set()))
 
 
 def _reason(setting: Setting, name: str) -> str:
@@ -102,7 +104,7 @@ def _reason(setting: Setting, name: str) -> str:
     if not theorem.uses_profile:
         stated = any(TABLE[name].symbol in visible_symbols(term.expression) for term in theorem.sources)
         return "it is left out by the options" if stated else "no term depends on it"
-    if name == "sd2" and not any(p.centred for p, _ in setting.profiles):
+    if name in _INSTEAD and not any(getattr(p, _INSTEAD[name]) for p, _ in setting.profiles):
         return "no profile to choose from takes it"
     takers = [p for p in PROFILES.values() if any(name in _parameters(p, x) for x in p.rules)]
     with_teacher = [p for p in takers if name in _parameters(p, teacher)]
@@ -127,4 +129,6 @@ def _parameters(profile: Profile, teacher: str) -> set[str]:
         return set()
     found = {x for rule in profile.rules[teacher] for x in _of_rule(rule)}
     found |= {"sd2"} if profile.centred and "m2" in found else set()
-    return found | ({"d_eff"} if profile.subspace and teacher == "ddim" else set())
+    found |= {"diameter"} if profile.halved else set()
+    found |= {"cov_eigs"} if any(e.has(information, mmse) for rule in profile.rules[teacher] for e in rule.expressions) else set()
+    return found | ({"d_eff"} if profile.subspace and (teacher != EI or "cov_eigs" in found) else set())

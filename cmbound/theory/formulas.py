@@ -18,6 +18,7 @@ from cmbound.theory.notation import (
     PUBLIC,
     TABLE,
     L_f,
+    L_os,
     L_s,
     Parameter,
     T,
@@ -26,18 +27,16 @@ from cmbound.theory.notation import (
     delta,
     eps_cm,
     eps_sc,
+    eps_sc_a,
     h,
     latex_names,
-    t,
-    t_hat,
-    t_switch,
-    t_switch_hat,
 )
 from cmbound.theory.profiles import profile
 from cmbound.theory.records import Term, Theorem
 from cmbound.theory.rules import Profile, Rule
 from cmbound.theory.variants import (
     CLOCKS,
+    EI,
     OU,
     STARTS,
     TARGETS,
@@ -142,8 +141,9 @@ def convert(expr: Any, clock: Clock, score_time: Any, lipschitz_time: Any) -> An
     values = {
         L_f: clock.L_f.xreplace({a: lipschitz_time}),
         eps_sc: clock.eps_sc.xreplace({a: score_time}),
+        eps_sc_a: clock.eps_sc.xreplace({eps_sc: eps_sc_a, a: lipschitz_time}),
         eps_cm: clock.eps_cm,
-        L_s: clock.L_s.xreplace({a: score_time}),
+        **{x: x * clock.slope.xreplace({a: score_time}) for x in (L_s, L_os)},
     }
     return expr.subs(values, simultaneous=True)
 
@@ -155,21 +155,8 @@ def _rules(p: Profile, teacher: Teacher) -> tuple[Rule, ...]:
 
 
 def _closed_local(p: Profile, teacher: Teacher, end: Any) -> Any:
-    """L_f times the profile's bound on [delta, end]; with two rules the time of the change stays a symbol (one for each end).
-
-    The change is at the first node from that time on: the early rule pays up to one step later.
-    """
-    rules = _rules(p, teacher)
-    change = t_switch_hat if end == t_hat else t_switch
-    stretches = [(delta, end)] if len(rules) == 1 else [(delta, sympy.Min(change + h, end)), (change, end)]
-    bounds = [rule.bound.subs({a: x, b: y}, simultaneous=True) for rule, (x, y) in zip(rules, stretches, strict=True)]
-    return L_f * sympy.Add(*bounds)
-
-
-def without_waiting(expr: Any) -> Any:
-    """A closed form in which the rules of a profile change at the time of change itself, not at the next node."""
-    steps = {sympy.Min(change + h, end): change for change, end in ((t_switch, T), (t_switch, t), (t_switch_hat, t_hat))}
-    return expr.xreplace(steps)
+    """L_f times the first bound of the profile on [delta, end] as one stretch (an evaluation may find a better path)."""
+    return L_f * _rules(p, teacher)[0].bound.subs({a: delta, b: end}, simultaneous=True)
 
 
 @alone
@@ -206,7 +193,7 @@ def on_a_grid(expr: Any, teacher: Teacher, p: Profile | None, clock: Clock = OU)
 
     def local(x: Any) -> Any:
         rules = () if p is None else _rules(p, teacher)
-        return total(L_f * teacher.weight * rules[0].bound, x) if len(rules) == 1 and rules[0].stepwise else LocalErrorSum(x)
+        return total(L_f * teacher.weight * rules[0].steps, x) if rules and rules[0].is_sum else LocalErrorSum(x)
 
     expr = put(expr, LipschitzAt, lambda x: convert(L_f, clock, x, x))
     expr = put(expr, ConsistencySum, lambda x: total(CONSISTENCY_STEP, x))
@@ -253,7 +240,22 @@ def one_profile(given: str | Profile | None) -> Profile | None:
 
 # --- parameters -----------------------------------------------------------------------------------------------------
 
-_PROFILE_PARAMETERS = ("d", "m2", "L_s", "t_star", "R", "tau", "sd2", "n_atoms", "weights", "d_eff")
+_PROFILE_PARAMETERS = (
+    "d",
+    "m2",
+    "L_s",
+    "L_os",
+    "t_star",
+    "R",
+    "diameter",
+    "tau",
+    "sd2",
+    "cov_eigs",
+    "n_atoms",
+    "weights",
+    "d_eff",
+    "M",
+)
 
 
 @lru_cache(maxsize=128)
@@ -327,6 +329,26 @@ def without_width(expr: Any) -> tuple[Any, dict[Any, str]]:
 
 def _widthless(expr: Any) -> set[Any]:
     return {x for x in expr.atoms(v) if x.args[0] == 0}
+
+
+@alone
+def rule_parts(rule: Rule, teacher: str) -> list[tuple[str, str]]:
+    """The summands of a rule as text and as LaTeX: closed in h for the exponential integrator, else as sums over the steps."""
+    if teacher == EI or rule.is_sum:
+        shown = sympy.Add.make_args(rule.bound) if rule.roots else (rule.bound,)
+        return [(str(plain(x)), latex(x)) for x in shown]
+    found = []
+    if rule.steps != 0:
+        found.append((f"sum_j W_j ({plain(rule.steps)})", rf"\sum_j W_j \left({latex(rule.steps)}\right)"))
+    for x in rule.roots:
+        text = f"(sum_j W_j^2 ({plain(x.energy)}))^(1/2) ({plain(x.factor)})"
+        found.append((text, rf"\left(\sum_j W_j^2 {_bracketed_sum(x.energy)}\right)^{{1/2}} {_bracketed_sum(x.factor)}"))
+    return found
+
+
+def _bracketed_sum(expr: Any) -> str:
+    text = latex(expr)
+    return rf"\left({text}\right)" if isinstance(plain(expr), sympy.Add) else text
 
 
 @alone

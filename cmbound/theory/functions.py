@@ -3,8 +3,8 @@
 A :class:`Named` function has a ``definition``: an expression in elementary functions and in other named functions.
 Where evaluating a definition in floating point would cancel (1 - s_T at large T, differences of nearby powers),
 :func:`rearranged` keeps the formula as it is read together with an equal form that does not cancel: everything that is
-printed, differentiated or certified uses the first, only the float64 tier uses the second. Four functions
-(:class:`g`, :class:`kappa_h`, :class:`rho_squared`, :class:`geometric_sum`) need a series near zero and bring a numpy kernel.
+printed, differentiated or certified uses the first, only the float64 tier uses the second. Functions that need a series near
+zero bring a numpy kernel.
 """
 
 from __future__ import annotations
@@ -55,6 +55,8 @@ class Named(Function):
     """Write the argument as a subscript: c_T instead of c(T)."""
     kernel: ClassVar[bool] = False
     """Evaluated by a numpy function of the same name instead of its definition."""
+    primitive: ClassVar[bool] = False
+    """Has no definition in elementary functions: every arithmetic computes it by a function of its own."""
 
     @classmethod
     def definition(cls, *args: Any) -> Any:
@@ -124,7 +126,7 @@ def elementary(expr: Any) -> Any:
     def rule(e: Any) -> Any:
         if isinstance(e, Rearranged):
             return e.args[0]
-        return elementary(type(e).definition(*e.args)) if isinstance(e, Named) else e
+        return elementary(type(e).definition(*e.args)) if isinstance(e, Named) and not e.primitive else e
 
     return _replace(expr, rule)
 
@@ -189,30 +191,41 @@ def c_drop(a: Any, b: Any, power: Any = S.One) -> Any:
     return rearranged(c(a) ** power - c(b) ** power, -exp(-power * a) * expm1(-power * (b - a)))
 
 
-def _log_lam(a: Any, b: Any) -> Any:
+def log_s(a: Any, b: Any) -> Any:
+    """log(s_b/s_a)."""
+    return rearranged(log(s(b) / s(a)), log1p(s_rise(a, b) / s(a)))
+
+
+def log_lam(a: Any, b: Any) -> Any:
     """log(lam_b/lam_a)."""
     return rearranged(log(lam(b) / lam(a)), b - a + log1p(s_rise(a, b) / s(a)))
 
 
 def lam_drop(a: Any, b: Any, power: Any) -> Any:
     """lam_a^(-power) - lam_b^(-power)."""
-    return rearranged(lam(a) ** -power - lam(b) ** -power, -(lam(a) ** -power) * expm1(-power * _log_lam(a, b)))
+    return rearranged(lam(a) ** -power - lam(b) ** -power, -(lam(a) ** -power) * expm1(-power * log_lam(a, b)))
 
 
 def lam_rise(a: Any, b: Any, power: Any = S.One) -> Any:
     """lam_b^power - lam_a^power."""
-    return rearranged(lam(b) ** power - lam(a) ** power, lam(a) ** power * expm1(power * _log_lam(a, b)))
+    return rearranged(lam(b) ** power - lam(a) ** power, lam(a) ** power * expm1(power * log_lam(a, b)))
 
 
 def lam_log_gap(a: Any, b: Any) -> Any:
     """(lam_b - lam_a) - lam_a log(lam_b/lam_a)."""
-    x = _log_lam(a, b)
+    x = log_lam(a, b)
     return rearranged(lam(b) - lam(a) - lam(a) * log(lam(b) / lam(a)), lam(a) * x * g(x))
 
 
 def one_minus_ratio(a: Any, b: Any) -> Any:
     """1 - lam_a/lam_b."""
-    return rearranged(1 - lam(a) / lam(b), -expm1(-_log_lam(a, b)))
+    return rearranged(1 - lam(a) / lam(b), -expm1(-log_lam(a, b)))
+
+
+def one_minus_lam(a: Any, b: Any) -> Any:
+    """1 - lam_a/lam_b, also where lam_a = 0."""
+    stable = -exp(2 * b) * expm1(-2 * (b - a)) / (lam(b) * (lam(b) + lam(a)))
+    return rearranged(1 - lam(a) / lam(b), stable)
 
 
 def v_drop(tau: Any, a: Any, b: Any, power: Any) -> Any:
@@ -224,6 +237,13 @@ def v_drop(tau: Any, a: Any, b: Any, power: Any) -> Any:
 def smoothed_drop(tau: Any, a: Any, b: Any, power: Any) -> Any:
     """(v_a^(-power) - v_b^(-power))/(1 - tau^2), which stays finite as tau tends to 1."""
     return v_drop(tau, a, b, power) / ((1 - tau) * (1 + tau))
+
+
+def smoothed_gap(tau: Any, a: Any, b: Any) -> Any:
+    """tau^2 (1/sb_a - 1/sb_b) - lam_a (lam_b/sb_b - lam_a/sb_a) with sb = (tau^2 + lam^2)^{1/2} (theory 3.13 s2)."""
+    x, y = (sqrt(tau**2 + lam(t) ** 2) for t in (a, b))
+    stable = tau**2 * lam_rise(a, b, Integer(2)) * lam_rise(a, b) / (y * (x + y) * (lam(b) * x + lam(a) * y))
+    return rearranged(tau**2 * (1 / x - 1 / y) - lam(a) * (lam(b) / y - lam(a) / x), stable)
 
 
 def artanh_s(a: Any, b: Any) -> Any:
@@ -258,11 +278,32 @@ def rho_squared(x: Any) -> Any:
     return (exp(x) - exp(-x) - 2 * x) / (exp(x) - 1)
 
 
-def ddim_energy(a: Any, b: Any) -> Any:
-    """rho(lam_b/lam_a)^2 (lam_b - lam_a), one step's share in the first sum of (f) and (g)."""
-    r = lam(b) / lam(a)
-    x = _log_lam(a, b)
-    return rearranged((r - 1 / r - 2 * log(r)) * lam(a), rho_squared(x) * lam(a) * expm1(x))
+@named(r"\chi^2", kernel=True)
+def chi_squared(x: Any) -> Any:
+    r"""chi(e^x)^2 with chi(r)^2 = log r - 2(1 - 1/r) + (1 - 1/r^2)/2, about x^3/3 (theory 3.12)."""
+    return x - 2 * (1 - exp(-x)) + (1 - exp(-2 * x)) / 2
+
+
+@named(r"\rho_H^2", kernel=True)
+def rho_h_squared(x: Any) -> Any:
+    r"""rhoH(e^x)^2 with rhoH(r)^2 = 1 - (1+r) log r/(r-1) + (1+r)^2/(4r), about x^2/12 (theory 3.14)."""
+    return 1 - (1 + exp(x)) * x / (exp(x) - 1) + (1 + exp(x)) ** 2 * exp(-x) / 4
+
+
+@named(r"\chi_H^2", kernel=True)
+def chi_h_squared(x: Any) -> Any:
+    r"""chiH(e^x)^2 with chiH(r)^2 = log r - (1+r)(1-1/r) + (1+r)^2 (1-1/r^2)/8, about x^3/12 (theory 3.14)."""
+    return x - exp(x) + exp(-x) + (1 + exp(x)) ** 2 * (1 - exp(-2 * x)) / 8
+
+
+def heun_cube(u: Any) -> Any:
+    """The integral of (sigma - mid)^2 over a step, with the weight of lam^3 and lam_a = 1, u = 1 - 1/r (theory 3.14)."""
+    return u**3 * (1 - u + u**2) / (12 * (1 - u) ** 2)
+
+
+def trapezoid_energy(x: Any) -> Any:
+    """T4(e^x) = (r-1)^4 (1 - r^{-4})/480 (theory 3.14)."""
+    return em1(x) ** 4 * rearranged(1 - exp(-4 * x), -expm1(-4 * x)) / 480
 
 
 class geometric_sum(Named):
@@ -367,18 +408,125 @@ def Q(L: Any, t_star: Any, a: Any, b: Any) -> Any:
     return (b - m) / sqrt(w) + arctan_lam(a - t_star, m - t_star)
 
 
-@named(r"\bar u")
-def look_back(L: Any) -> Any:
-    r"""u = (1/2) log(1 + 1/(2 L)) of the lipschitz-decay profile (theory 3.2 d); the bar tells it from the smoothing time."""
-    return rearranged(log(1 + 1 / (2 * L)) / 2, log1p(1 / (2 * L)) / 2)
+# --- information and error of an estimate (theory 3.12) -------------------------------------------------------------
+
+
+@named("I")
+def information(x: Any, d: Any, spread: Any) -> Any:
+    r"""Bound on the mutual information of x_0 and x_0 + x^{1/2} z, for a covariance of trace spread^2 (theory I3)."""
+    return d / 2 * rearranged(log(1 + spread**2 / (d * x)), log1p(spread**2 / (d * x)))
+
+
+@named(r"\mathrm{mmse}")
+def mmse(x: Any, d: Any, spread: Any) -> Any:
+    r"""Error of the best linear estimate of x_0 from x_0 + x^{1/2} z, for a covariance of trace spread^2 (theory 3.12)."""
+    return d * x * spread**2 / (spread**2 + d * x)
+
+
+class spectral(Named):
+    r"""A sum over the eigenvalues of a covariance, with mu_i = max(0, ev_i - shift).
+
+    It is that of log(1 + mu_i x) for k = 0 and of (mu_i/(1 + mu_i x))^k for k >= 1; the last argument stands for the list.
+    """
+
+    latex_name = r"\Sigma"
+    kernel = True
+    primitive = True
+    nargs = 4
+
+    def fdiff(self, argindex: int = 1) -> Any:
+        k, x, shift, values = self.args
+        if argindex != 2:
+            raise sympy.ArgumentIndexError(self, argindex)
+        return spectral(1, x, shift, values) if k == 0 else -k * spectral(k + 1, x, shift, values)
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        k, x, shift, values = self.args
+        inner = printer._print(values) + ("" if shift == 0 else f" - {printer._print(shift)}")
+        inner, factor = (inner if shift == 0 else rf"({inner})"), printer._print(x)
+        body = (
+            rf"\sum_i \log\left(1 + {inner}\, {factor}\right)"
+            if k == 0
+            else rf"\sum_i \frac{{{inner}}}{{1 + {inner}\, {factor}}}"
+        )
+        body = body if k in (0, 1) else rf"\sum_i \left(\frac{{{inner}}}{{1 + {inner}\, {factor}}}\right)^{{{printer._print(k)}}}"
+        return rf"\left({body}\right)" + ("" if exp is None else f"^{{{exp}}}")
+
+
+# --- Lipschitz scores, integrated (theory 3.13 c) -------------------------------------------------------------------
 
 
 @named("B")
-def B(nu: Any, H2: Any, y: Any) -> Any:
-    r"""B_n(y) of the atoms profile, valid for every y >= 3 (theory 3.11 g)."""
+def hessian_excess(L: Any, a: Any, b: Any) -> Any:
+    r"""B(a, b), the integral of Lh lt (Lh - lt) with lt = min(1/s_t^2, Lh/2), Lh = max(L, 2/3^{1/2}) (theory 3.13 c1)."""
+    high = largest_eigenvalue(L)
+    x = clipped_log(Max(1, high / 2), a, b)
+    rest = log_lam(x, b) + lam_drop(x, b, Integer(2)) / 2
+    return high**3 / 4 * (x - a) + high**2 * log_lam(x, b) - high * rest
+
+
+def largest_eigenvalue(L: Any) -> Any:
+    """Lh = max(L, 2/3^{1/2}) (theory 3.13 c)."""
+    return Max(L, 2 / sqrt(3))
+
+
+@named(r"\mathcal{X}")
+def relative_energy(L: Any, d: Any, m2: Any, t: Any) -> Any:
+    r"""e^{2t} X_t: bounds e^{2t} (E tr K^2 + (L + 1) E norm(x + s)^2) for an L-Lipschitz score, L >= 1 (theory 3.13 c2)."""
+    late = c(t) ** 2 / s(t) ** 2
+    slack = rearranged((L - 2 + s(t) ** 2) / c(t) ** 2, (L - 1) * exp(Min(2 * t, _FLAT)) - 1)
+    edge = rearranged((L - 1) / c(t), (L - 1) * exp(Min(t, _FLAT)))
+    return (L + 1) * Max(0, m2**2 + d * Min(late, slack)) + d * Min(edge, c(t) / s(t) ** 2) ** 2
+
+
+@named(r"\mathcal{X}^{+}")
+def one_sided_energy(L: Any, d: Any, m2: Any, t: Any) -> Any:
+    r"""e^{2t} X_t where only lambda_max(H) <= L is known, L >= 0 (theory 3.13 c2)."""
+    late = c(t) ** 2 / s(t) ** 2
+    return (L + 1) * (m2**2 + d * late) + d * late / s(t) ** 2
+
+
+@named(r"\mathcal{Y}")
+def one_sided_excess(L: Any, d: Any, m2: Any, a: Any, b: Any) -> Any:
+    r"""The braces of (c3), with G = log(s_b/s_a): where only lambda_max(H) <= L is known, L >= 0 (theory 3.13 c3)."""
+    return L * d * log_s(a, b) + d / lam(a) ** 2 + m2**2 * (1 + L * s(b) ** 2) / 2 + L * d * c(b) ** 2 / 2
+
+
+_FLAT = 350
+"""Beyond this time (L - 1) e^(2t) is never the smaller side: c_t^2/s_t^2 is below 1e-300, and e^700 is still a float64."""
+
+# --- a finite data set (theory 3.13 p1) -----------------------------------------------------------------------------
+
+
+def _replicas(nu: Any, y: Any) -> Any:
+    return 4 * (log((nu + 1) / 2) + y)
+
+
+def _tail(k: Any) -> tuple[Any, Any]:
+    """x and M(k) = x (k + x)^2 e^{-x/4}, the largest value over x >= 0."""
+    x = (12 - k + sqrt((k - 12) ** 2 + 16 * k)) / 2
+    return x, x * (k + x) ** 2 * exp(-x / 4)
+
+
+@named("B_1")
+def atoms_energy(nu: Any, entropy: Any, d: Any, ratio: Any, y: Any) -> Any:
+    r"""B_1(y), valid for every y > 0 with 4 (log((nu+1)/2) + y) >= 1/2; ratio = sd2^2/lam_b^2 (theory 3.13 p1)."""
+    k = _replicas(nu, y)
+    return k / 2 * _spread_bound(nu, entropy, d, ratio) + _tail(k)[1] * exp(-y)
+
+
+def _spread_bound(nu: Any, entropy: Any, d: Any, ratio: Any) -> Any:
     ell = log((nu + 1) / 2)
-    k = 4 * (ell + y)
-    return 2 * (1 + ell) ** 2 + H2 / 2 + 2 * k * ell + k**3 * exp(-y) / 2
+    g_b = Min(4 * ell, 2 * entropy, ratio, d)
+    return Min(entropy + g_b / 2, 4 * ell + g_b)
+
+
+@named("B_1'")
+def atoms_slope(nu: Any, entropy: Any, d: Any, ratio: Any, y: Any) -> Any:
+    r"""The derivative of B_1(y) in y, whose zero is the best y (the derivative of the largest value in x vanishes)."""
+    k = _replicas(nu, y)
+    x, largest = _tail(k)
+    return 2 * _spread_bound(nu, entropy, d, ratio) + (8 * x * (k + x) * exp(-x / 4) - largest) * exp(-y)
 
 
 # --- total variation ------------------------------------------------------------------------------------------------
@@ -386,8 +534,12 @@ def B(nu: Any, H2: Any, y: Any) -> Any:
 
 @named(r"\Theta")
 def tv_drift(L: Any, m2: Any, d: Any, t: Any) -> Any:
-    r"""Bound on TV(p_t, p_data) for scores that are L-Lipschitz on [0, t] (theory 3.7)."""
-    return t / 2 * sqrt(d * (1 + L) ** 2 + L * (m2**2 + d * L))
+    r"""Bound (t/2) Q(0)^{1/2} on TV(p_t, p_data) for scores that are L-Lipschitz on [0, t] (theory 3.7, the sharper form).
+
+    A law with such scores has m2^2 >= d/L, which is put in where it is not so.
+    """
+    fisher = Max(0, L - 2) * d * L - Max(0, 2 - L) * d**2 / Max(m2**2, d / L)
+    return t / 2 * sqrt(d * (1 - L) ** 2 + L * m2**2 + fisher)
 
 
 @named("K")

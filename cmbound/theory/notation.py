@@ -143,6 +143,9 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter("n_atoms", "n", "number of points of a finite data set", COUNT),
     Parameter("weights", r"(\pi_i)", "weights of the points of a finite data set (proportional; default equal)", POSITIVE, "", True),
     Parameter("d_eff", r"d_{\mathrm{eff}}", "dimension of an affine subspace holding the data, at most $d$", COUNT),
+    Parameter("cov_eigs", r"(\mu_i)", "eigenvalues of the covariance of the data, $d$ of them ($d_eff$ where it is given)", NON_NEGATIVE, "", True),
+    Parameter("diameter", r"\operatorname{diam}", "diameter of the support (of $U$ where $tau > 0$), of which half may stand for $R$", NON_NEGATIVE),
+    Parameter("M", "M", "Lipschitz constant of the learned noise prediction at the end of a step (Heun teacher)", NON_NEGATIVE, "", True),
     Parameter("sigma_min", r"\sigma_{\min}", "smallest noise level, instead of $delta$", POSITIVE),
     Parameter("sigma_max", r"\sigma_{\max}", "largest noise level, instead of $T$", POSITIVE),
     Parameter("sigma", r"\sigma", "noise level, instead of $t$", POSITIVE),
@@ -161,7 +164,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter("eps_w", r"\varepsilon_w", "step-weighted $L2$ score error (sum_n $h_n$ E norm($s_phi$ - s)^2)^(1/2), time as in the source", NON_NEGATIVE),
     Parameter("kappa", r"\kappa", "largest ratio of a step to min(1, time left)", POSITIVE),
     Parameter("hbar", r"\bar h", "largest ratio of a step to the time left", POSITIVE),
-    Parameter("L_os", r"L_{os}", "one-sided Lipschitz constant of the learned score at all times", NON_NEGATIVE),
+    Parameter("L_os", r"L_{os}", "one-sided Lipschitz constant of the score on $[t_star, T]$: largest eigenvalue of its Jacobian, or 0 (of the learned score where a statement says so)", NON_NEGATIVE),
     Parameter("L_v", r"L_v", "Lipschitz constant of the learned velocity field at all times", NON_NEGATIVE),
     Parameter("eps_v", r"\varepsilon_v", "$L2$ error of the learned velocity field", NON_NEGATIVE),
     Parameter("eps_loss", r"\varepsilon_{\ell}", "bound on the loss of a learned flow map", NON_NEGATIVE),
@@ -176,17 +179,15 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter("W_prev", r"W_2(q_{k-1}, p_\delta)", "distance to $p_delta$ after the previous evaluation", NON_NEGATIVE, "Corollary 5"),
     Parameter("a", "a", "beginning of a stretch of the grid", POSITIVE, internal=True),
     Parameter("b", "b", "end of a stretch of the grid", POSITIVE, internal=True),
-    Parameter("t_switch", r"t_\circ", "time at which a profile of two rules changes from the first to the second", POSITIVE, internal=True),
-    Parameter("t_switch_hat", r"\hat t_\circ", "likewise, in the map error at $t_hat$", POSITIVE, internal=True),
     Parameter("t_prev", r"t_{j-1}", "time of the evaluation before the one at $t_hat$", POSITIVE, internal=True),
-    Parameter("q", "q", "weighted root sum of squares of step sizes", NON_NEGATIVE, internal=True),
+    Parameter("eps_sc_a", r"\varepsilon_{sc}", "$L2$ score error at the end of a step", NON_NEGATIVE, internal=True),
     Parameter("y", "y", "free parameter of the atoms profile", POSITIVE, internal=True),
     Parameter("nu", r"\nu", "(sum of the root weights)^2 of a finite data set", POSITIVE, internal=True),
-    Parameter("H_2", "H_2", "second moment of the information content of the weights", NON_NEGATIVE, internal=True),
+    Parameter("entropy", r"H", "entropy of the weights of a finite data set", NON_NEGATIVE, internal=True),
 )  # fmt: skip
 
 UPPER_BOUNDS: frozenset[str] = frozenset({
-    "eps_sc", "eps_cm", "L_s", "L_f", "m2", "h", "R", "sd2", "L_phi", "KL", "FI", "eps_w", "kappa", "hbar", "L_os", "L_v", "eps_v",
+    "eps_sc", "eps_cm", "L_s", "L_f", "m2", "h", "R", "sd2", "cov_eigs", "diameter", "M", "L_phi", "KL", "FI", "eps_w", "kappa", "hbar", "L_os", "L_v", "eps_v",
     "eps_loss", "L_map", "eps_est", "eps_F", "eps_ci", "W_prev",
 })  # fmt: skip
 """The parameters of which a statement needs an upper bound: a measured one is rounded up wherever it is printed.

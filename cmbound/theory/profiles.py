@@ -1,67 +1,140 @@
-"""The regularity profiles of theory 3.2 and 3.11: data, and which of them can be used (:mod:`cmbound.theory.rules`)."""
+"""The regularity profiles of theory 3.2 and 3.11 to 3.14: data, and which of them can be used (:mod:`cmbound.theory.rules`)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
 from sympy import Integer, Max, Min, Rational, S, log, sqrt
 
-from cmbound.errors import UnknownNameError
+from cmbound.errors import InputError, UnknownNameError
 from cmbound.frozen import FrozenDict
 from cmbound.theory.functions import (
     I3,
-    B,
     J,
     K,
     P,
     Q,
     U,
     artanh_s,
+    atoms_energy,
+    atoms_slope,
     beta,
     c,
     c_drop,
-    ddim_energy,
+    chi_h_squared,
+    chi_squared,
     g,
+    hessian_excess,
+    heun_cube,
+    information,
     kap,
     kappa_h,
     lam,
     lam_drop,
     lam_log_gap,
     lam_rise,
-    look_back,
+    largest_eigenvalue,
+    log_lam,
+    log_s,
+    mmse,
+    one_minus_lam,
     one_minus_ratio,
+    one_sided_energy,
+    one_sided_excess,
     rearranged,
+    relative_energy,
+    rho_h_squared,
+    rho_squared,
     s,
-    s_rise,
     smoothed_drop,
+    smoothed_gap,
+    spectral,
+    trapezoid_energy,
     v,
     w0,
 )
-from cmbound.theory.notation import H_2, L_s, R, a, b, d, d_eff, h, m2, n_atoms, nu, q, sd2, t, t_star, tau, y
+from cmbound.theory.notation import (
+    L_os,
+    L_s,
+    M,
+    R,
+    a,
+    b,
+    cov_eigs,
+    d,
+    d_eff,
+    diameter,
+    entropy,
+    h,
+    m2,
+    nu,
+    sd2,
+    t,
+    t_star,
+    tau,
+    y,
+)
 from cmbound.theory.records import Assumption
-from cmbound.theory.rules import Profile, Rule, pointwise
+from cmbound.theory.rules import Free, Profile, Root, Rule, pointwise
 from cmbound.theory.variants import EI
 from cmbound.threads import alone
 
-HALF, QUARTER = Rational(1, 2), Rational(1, 4)
+HALF = Rational(1, 2)
 
 SECOND_MOMENT = Assumption("A1", "the data have a finite second moment $m2$ (Assumption 1)")
 LIPSCHITZ = Assumption("A2", "the score $s(., t)$ is $L_s$-Lipschitz for all $t$ in $[t_star, T]$ (Assumption 2)")
+ONE_SIDED = Assumption(
+    "one-sided", "the eigenvalues of the Jacobian of the score $s(., t)$ are at most $L_os$ for all $t$ in $[t_star, T]$"
+)
 BOUNDED = Assumption("support", "the data lie in a ball of radius $R$ (any centre)")
 SMOOTHED = Assumption(
     "smoothed", "the data are $U + tau z$ with $z ~ N(0, I)$ independent of $U$ and $U$ in a ball of radius $R$"
 )
 ATOMS = Assumption("atoms", "the data are the law of $n_atoms$ points (with the given weights) in a ball of radius $R$")
 
+# --- the factors of one step, for the weights lam, lam^2 and lam^3 (theory 3.12, 3.14) --------------------------------
+
+_X = log_lam(a, b)
+_PREDICTOR = M * rearranged(lam(b) / lam(a) - 1, lam_rise(a, b) / lam(a)) / 2
+"""(r - 1) M/2: what the error of the predictor counts in a Heun step."""
+EULER: Mapping[int, Any] = FrozenDict(
+    {
+        1: rho_squared(_X) * lam_rise(a, b),
+        2: chi_squared(_X),
+        3: one_minus_ratio(a, b) ** 3 / (3 * lam(a)),
+    }
+)
+HEUN: Mapping[int, Any] = FrozenDict(
+    {
+        1: (sqrt(rho_h_squared(_X)) + _PREDICTOR * sqrt(rho_squared(_X))) ** 2 * lam_rise(a, b),
+        2: (sqrt(chi_h_squared(_X)) + _PREDICTOR * sqrt(chi_squared(_X))) ** 2,
+        3: (sqrt(heun_cube(one_minus_ratio(a, b))) + _PREDICTOR * sqrt(one_minus_ratio(a, b) ** 3 / 3)) ** 2 / lam(a),
+    }
+)
+"""By the power of lam: the energy of one step with the weight om = lam^power, DDIM and Heun (first order)."""
+_STEPS: Mapping[str, Mapping[int, Any]] = FrozenDict({"ddim": EULER, "heun": HEUN})
+_KH = kappa_h(h) ** 2
+
+
+def _in_lam(power: int, factor: Any, free: Free | None = None) -> dict[str, Rule]:
+    """The rules of DDIM and Heun with the weight om = lam^power, by teacher."""
+    return {teacher: Rule(roots=(Root(step[power], factor),), free=free) for teacher, step in _STEPS.items()}
+
+
+def _second_order(curvature: Any, predictor: Any) -> Rule:
+    """A second-order rule of Heun's method, from root energies of Psi and of A with the weight lam^2 (theory 3.14)."""
+    return Rule(roots=(Root(trapezoid_energy(_X), curvature), Root(_PREDICTOR**2 * chi_squared(_X), predictor)))
+
+
 # --- (a), (f): any law ----------------------------------------------------------------------------------------------
 
 UNIVERSAL = Profile(
     name="universal",
     title="any data law, pointwise",
-    rules={EI: (pointwise(sqrt(d) * J(a, b) + U(d) * I3(a, b)),), "ddim": (Rule(U(d) * lam_log_gap(a, b)),)},
+    rules={EI: (pointwise(sqrt(d) * J(a, b) + U(d) * I3(a, b)),), "ddim": (Rule(steps=U(d) * lam_log_gap(a, b)),)},
     assumptions=(SECOND_MOMENT,),
     acceleration=s(t) ** -3 * (c(t) ** 2 * sqrt(d) + U(d)),
     derivation="ds/dt = c^2 s^-3 zhat - s^-3 E[w (w.z)|y]; Hoelder and Jensen on the posterior moments of z, whose prior is N(0, I).",
@@ -69,35 +142,32 @@ UNIVERSAL = Profile(
     subspace=True,
 )
 
+_INTEGRATED = _in_lam(
+    1,
+    sqrt(4 * d * lam_rise(a, b) + d * lam(b))
+    + sqrt(d * lam_rise(a, b))
+    + sqrt(beta(d) * lam_rise(a, b) + lam(b) * d * (d + 2) / 12),
+)
 UNIVERSAL_INTEGRATED = Profile(
     name="universal-integrated",
     title="any data law, integrated over a stretch (order d instead of d^(3/2))",
     rules={
         EI: (
             Rule(
-                g(h) * sqrt(d) * artanh_s(a, b)
-                + kappa_h(h)
-                * sqrt(I3(a, b))
-                * (sqrt(4 * d * I3(a, b) + d / s(a)) + sqrt(beta(d) * I3(a, b) + d * (d + 2) / (12 * s(a)))),
-                stepwise=False,
-            ),
-        ),
-        "ddim": (
-            Rule(
-                q
-                * (
-                    sqrt(4 * d * lam_rise(a, b) + d * lam(b))
-                    + sqrt(d * lam_rise(a, b))
-                    + sqrt(beta(d) * lam_rise(a, b) + lam(b) * d * (d + 2) / 12)
+                steps=g(h) * sqrt(d) * artanh_s(a, b),
+                roots=(
+                    Root(
+                        _KH * I3(a, b),
+                        sqrt(4 * d * I3(a, b) + d / s(a)) + sqrt(beta(d) * I3(a, b) + d * (d + 2) / (12 * s(a))),
+                    ),
                 ),
-                stepwise=False,
-                energy=ddim_energy(a, b),
             ),
         ),
+        **{teacher: (rule,) for teacher, rule in _INTEGRATED.items()},
     },
     assumptions=(SECOND_MOMENT,),
     derivation="Ito for norm(v)^4 and for the posterior energy bounds the integrals of E norm(C3 - 2 zhat)^2 and E norm(M zhat)^2; Cauchy-Schwarz per step.",
-    reference="theory 3.11 (f)",
+    reference="theory 3.11 (f), 3.14",
     subspace=True,
 )
 
@@ -110,7 +180,7 @@ SECOND_MOMENT_PROFILE = Profile(
     title="finite second moment, bounded in T",
     rules={
         EI: (pointwise(sqrt(d) * J(a, b) + K(d) * sqrt(m2) * (Rational(2, 3) * lam_drop(a, b, _W) + 2 * lam_drop(a, b, HALF))),),
-        "ddim": (Rule(2 * K(d) * sqrt(m2) * lam_rise(a, b, HALF) ** 2 / sqrt(lam(b))),),
+        "ddim": (Rule(steps=2 * K(d) * sqrt(m2) * lam_rise(a, b, HALF) ** 2 / sqrt(lam(b))),),
     },
     assumptions=(SECOND_MOMENT,),
     acceleration=s(t) ** -3 * (c(t) ** 2 * sqrt(d) + K(d) * sqrt(c(t) * m2 / s(t))),
@@ -120,64 +190,111 @@ SECOND_MOMENT_PROFILE = Profile(
     subspace=True,
 )
 
-# --- (c), (d): Lipschitz scores -------------------------------------------------------------------------------------
+# --- (c), (c*), (d2): Lipschitz scores ------------------------------------------------------------------------------
 
-_LIPSCHITZ_RULE = pointwise(
-    sqrt(d) * ((1 + L_s) * P(L_s, a, b) + sqrt(2) * L_s * kap(L_s) * Q(L_s, t_star, a, b)),
-    breakpoints=(-log(1 - 1 / L_s) / 2, t_star + log(1 + w0(L_s)) / 2),
-)
 _LIPSCHITZ_A = sqrt(d) * (
     (1 + L_s) * Min(sqrt(L_s), 1 / s(t)) + sqrt(2) * L_s * kap(L_s) * Max(1 / sqrt(w0(L_s)), 1 / lam(t - t_star))
 )
-
-
-def _decay_fisher(time: Any) -> Any:
-    return c(time) ** 2 * m2**2 + d * c(time) ** 4 / s(time) ** 2
-
-
-_TAIL = 2 * L_s * (3 * L_s + 1) / (2 * L_s + 1)
-_BACK = look_back(L_s)
-_DECAY_A = (
-    sqrt(8 * d * L_s * (3 * L_s + 1)) * sqrt(_decay_fisher(t - _BACK))
-    + sqrt(1 + L_s) / s(t) * (d * (d + 2) * _TAIL * _decay_fisher(t - _BACK)) ** QUARTER
-)
-_DECAY_RULE = pointwise(
-    sqrt(8 * d * L_s * (3 * L_s + 1)) * (m2 * c_drop(a - _BACK, b - _BACK) + sqrt(d) * s_rise(a - _BACK, b - _BACK))
-    + sqrt(1 + L_s)
-    / s(a)
-    * (d * (d + 2) * _TAIL) ** QUARTER
-    * (2 * sqrt(m2) * c_drop(a - _BACK, b - _BACK, HALF) + d**QUARTER / sqrt(s(a - _BACK)) * c_drop(a - _BACK, b - _BACK)),
-    additive=False,
-    valid_from=t_star + Rational(101, 100) * _BACK,
-    breakpoints=(t_star + 2 * _BACK,),
-)
-
 LIPSCHITZ_PROFILE = Profile(
     name="lipschitz",
     title="Lipschitz scores (the paper's Assumption 2)",
-    rules={EI: (_LIPSCHITZ_RULE,)},
+    rules={
+        EI: (
+            pointwise(
+                sqrt(d) * ((1 + L_s) * P(L_s, a, b) + sqrt(2) * L_s * kap(L_s) * Q(L_s, t_star, a, b)),
+                breakpoints=(-log(1 - 1 / L_s) / 2, t_star + log(1 + w0(L_s)) / 2),
+            ),
+        )
+    },
     assumptions=(LIPSCHITZ,),
     acceleration=_LIPSCHITZ_A,
     derivation="E norm(s)^2 = -E tr H; for grad Delta log p look back by w, integrate by parts, Brascamp-Lieb and Bochner on the log-concave posterior.",
     reference="theory 3.2 (c)",
 )
 
-LIPSCHITZ_DECAY = Profile(
-    name="lipschitz-decay",
-    title="Lipschitz scores and second moment: (c), then a bound that decays in t",
-    rules={EI: (_LIPSCHITZ_RULE, _DECAY_RULE)},
+
+def _any_grid() -> Rule:
+    """The corollary of (c1) to (c3) for any grid, one number in the largest step."""
+    L = Max(L_s, 2)  # an L_s-Lipschitz score is 2-Lipschitz where L_s < 2
+    growth = (1 + log(L)) / 2 * (Rational(185, 100) + log(L) / 2)
+    return Rule(whole=kappa_h(h) * (sqrt(L * d * growth) + m2 * sqrt((L + 1) * (1 + log(L))) / 2))
+
+
+def _exponential(relative: Any) -> Rule:
+    """The weight om = e^{2t} (c2)."""
+    return Rule(roots=(Root(_KH * c_drop(a, b, Integer(2)) / 2, sqrt(relative / 2)),))
+
+
+def _decaying(L: Any) -> Rule:
+    """The weight om = lam^2 (c3)."""
+    return Rule(roots=(Root(_KH * log_s(a, b), sqrt(one_sided_excess(L, d, m2, a, b))),))
+
+
+def _in_noise_level(L: Any) -> dict[str, tuple[Rule, ...]]:
+    """(d2) for DDIM and Heun, (h2) for Heun: only the largest eigenvalue L of the Jacobian enters."""
+    gam, error = 1 + L * s(b) ** 2, mmse(lam(b) ** 2, d, m2)
+    energy = sqrt(gam * error / 2)
+    rules = _in_lam(2, energy)
+    f = 1 / one_minus_lam(t_star, a)
+    growth = (
+        sqrt(f**2 * gam**2 + 2 * f**2 * gam**3 + 4 * f * gam**3 + f * gam**2 / 2) + sqrt(4 * gam**3 + gam**2 / 2) + sqrt(2 * gam)
+    )
+    return {"ddim": (rules["ddim"],), "heun": (rules["heun"], _second_order(sqrt(error) * growth, energy))}
+
+
+LIPSCHITZ_INTEGRATED = Profile(
+    name="lipschitz-integrated",
+    title="Lipschitz scores, integrated (order (L_s d)^(1/2) log L_s, bounded in T)",
+    rules={
+        EI: (
+            _any_grid(),
+            Rule(
+                roots=(
+                    Root(
+                        _KH * (b - a),
+                        sqrt(
+                            d
+                            * (
+                                Min(largest_eigenvalue(L_s), 1 / s(a) ** 2) * largest_eigenvalue(L_s) / 2
+                                + hessian_excess(L_s, a, b)
+                            )
+                        ),
+                    ),
+                ),
+                breakpoints=(-log(1 - 1 / L_s) / 2, -log(1 - 2 / L_s) / 2),
+            ),
+            _exponential(relative_energy(L_s, d, m2, a)),
+            _decaying(L_s),
+        ),
+        **_in_noise_level(L_s),
+    },
     assumptions=(SECOND_MOMENT, LIPSCHITZ),
-    acceleration=_DECAY_A,
-    derivation="The relative score s + x has E norm(s + x)^2 at most the relative Fisher information, which decays; same covariance identities.",
-    reference="theory 3.2 (d)",
+    derivation="Bochner's identity gives the energy of ds/dt along the ODE exactly; E tr H <= 0 and the secants of la^2 and la^3 over the spectrum bound it; Cauchy-Schwarz over the steps.",
+    reference="theory 3.12, 3.13 (c*), (d2), 3.14 (h2)",
+    centred=True,
+    subspace=True,
+)
+
+ONE_SIDED_PROFILE = Profile(
+    name="one-sided",
+    title="Jacobian of the score bounded from above only (L_os = 0: log-concave data)",
+    rules={EI: (_decaying(L_os), _exponential(one_sided_energy(L_os, d, m2, a))), **_in_noise_level(L_os)},
+    assumptions=(SECOND_MOMENT, ONE_SIDED),
+    derivation="As lipschitz-integrated, with the weights e^{2t} and e^{2t} - 1 alone, whose boundary terms need nothing from below.",
+    reference="theory 3.12, 3.13 (c2), (c3), (d2), 3.14 (h2)",
+    centred=True,
+    subspace=True,
 )
 
 # --- (e): bounded and smoothed data ---------------------------------------------------------------------------------
 
 
+def _noise_drop(tau: Any) -> Any:
+    return rearranged(1 / sqrt(v(tau, a)) - 1 / sqrt(v(tau, b)), (1 - tau) * (1 + tau) * smoothed_drop(tau, a, b, HALF))
+
+
 def _smoothed_phi(tau: Any) -> Any:
-    noise = rearranged(1 / sqrt(v(tau, a)) - 1 / sqrt(v(tau, b)), (1 - tau) * (1 + tau) * smoothed_drop(tau, a, b, HALF))
-    spread = noise + R**2 / 3 * smoothed_drop(tau, a, b, Rational(3, 2))
+    spread = _noise_drop(tau) + R**2 / 3 * smoothed_drop(tau, a, b, Rational(3, 2))
     return sqrt(d) * spread + 9 * R**3 / 40 * smoothed_drop(tau, a, b, Integer(2))
 
 
@@ -185,6 +302,24 @@ def _smoothed_acceleration(tau: Any) -> Any:
     inner = (1 - tau**2) / v(tau, t)
     spread = Max(inner, R**2 / v(tau, t) ** 2 - inner)
     return c(t) ** 2 / sqrt(v(tau, t)) * sqrt(d) * spread + Rational(9, 10) * c(t) ** 3 * R**3 / v(tau, t) ** 3
+
+
+def _spread(tau: Any) -> Any:
+    """Root trace of the covariance of U, for data U + tau z."""
+    return m2 if tau == 0 else sqrt(Max(0, m2**2 - d * tau**2))
+
+
+def _shared(tau: Any, *others: Any) -> Any:
+    """R times the root of the mutual information of U and x at the beginning of a stretch, which others may bound too."""
+    return R * sqrt(Min(information(tau**2 + lam(a) ** 2, d, _spread(tau)), *others))
+
+
+def _smoothed_ei(tau: Any, *others: Any) -> Rule:
+    """(s1)."""
+    return Rule(
+        steps=g(h) * sqrt(d) * _noise_drop(tau),
+        roots=(Root(_KH * smoothed_drop(tau, a, b, Integer(2)) / 4, _shared(tau, *others)),),
+    )
 
 
 SMOOTHED_PROFILE = Profile(
@@ -197,6 +332,25 @@ SMOOTHED_PROFILE = Profile(
     reference="theory 3.2 (e)",
 )
 
+SMOOTHED_INTEGRATED = Profile(
+    name="smoothed-integrated",
+    title="bounded variable plus Gaussian noise of width tau, integrated (R times the root of an information)",
+    rules={
+        EI: (_smoothed_ei(tau),),
+        "ddim": (
+            Rule(
+                steps=sqrt(d) * smoothed_gap(tau, a, b),
+                roots=(Root((lam(b) * c(b) / sqrt(v(tau, b))) ** 6 * chi_squared(_X), _shared(tau)),),
+            ),
+        ),
+    },
+    assumptions=(SECOND_MOMENT, SMOOTHED),
+    derivation="The energy identity for U and the noise left on it; the information of U and x_t bounds the energy of the posterior covariance.",
+    reference="theory 3.12, 3.13 (s1), (s2)",
+    centred=True,
+    halved=True,
+)
+
 BOUNDED_PROFILE = Profile(
     name="bounded",
     title="data in a ball of radius R, bounded in T",
@@ -204,7 +358,7 @@ BOUNDED_PROFILE = Profile(
         EI: (pointwise(_smoothed_phi(S.Zero)),),
         "ddim": (
             Rule(
-                lam_rise(a, b)
+                steps=lam_rise(a, b)
                 / 2
                 * (sqrt(d) * R**2 / 2 * lam_drop(a, b, Integer(2)) + 3 * R**3 / 10 * lam_drop(a, b, Integer(3)))
             ),
@@ -217,25 +371,54 @@ BOUNDED_PROFILE = Profile(
     no_tau=True,
 )
 
-# --- (g): a finite data set -----------------------------------------------------------------------------------------
+_CUBIC = _in_lam(3, R * m2 * sqrt((1 + R**2 / (3 * lam(a) ** 2)) / lam(a)))
 
+
+def _curved(*others: Any) -> Rule:
+    """(h1): Heun's method at second order for data in a ball."""
+    ratio = (R / lam(a)) ** 2
+    early, late = (Min(information(x * lam(a) ** 2, d, m2), *others) for x in (Rational(4, 9), 1))
+    growth = sqrt((27 + Rational(333, 2) * ratio + Rational(945, 4) * ratio**2) * early)
+    return _second_order(R * (growth + (sqrt(ratio + 8 * ratio**2) + 2) * sqrt(late)), R * sqrt(late))
+
+
+def _in_ball(*more: Mapping[str, Rule], others: tuple[Any, ...] = ()) -> dict[str, tuple[Rule, ...]]:
+    """The rules of data in a ball: (p2), (p3), (s1) at tau = 0, (h1), after ``more``; ``others`` bound the information too."""
+    square = _in_lam(2, _shared(S.Zero, *others))
+    rules = {teacher: tuple(x[teacher] for x in (*more, square, _CUBIC)) for teacher in _STEPS}
+    return {EI: (_smoothed_ei(S.Zero, *others),), **rules, "heun": (*rules["heun"], _curved(*others))}
+
+
+BOUNDED_INTEGRATED = Profile(
+    name="bounded-integrated",
+    title="data in a ball of radius R, integrated (R times the root of an information)",
+    rules=_in_ball(),
+    assumptions=(SECOND_MOMENT, BOUNDED),
+    derivation="The posterior covariance is at most R^2 in every direction; by the energy identity the weighted energy is at most R^2 times the information of x_0 and x_t.",
+    reference="theory 3.12, 3.13 (p2), (p3), (s1), 3.14 (h1)",
+    centred=True,
+    subspace=True,
+    halved=True,
+    no_tau=True,
+)
+
+# --- a finite data set ----------------------------------------------------------------------------------------------
+
+_ENTROPIC = _in_lam(
+    1,
+    sqrt(lam(b) * atoms_energy(nu, entropy, d, (m2 / lam(b)) ** 2, y)),
+    Free(y, atoms_slope(nu, entropy, d, (m2 / lam(b)) ** 2, y), Fraction(1, 8), Fraction(1000)),
+)
 ATOMS_PROFILE = Profile(
     name="atoms",
     title="finite data set, free of the dimension",
-    rules={
-        "ddim": (
-            Rule(
-                q * sqrt(lam(b) * B(nu, H_2, y)),
-                stepwise=False,
-                energy=ddim_energy(a, b),
-                free={y: tuple(Fraction(50 * 3 + i, 50) for i in range(2000))},
-            ),
-            Rule(one_minus_ratio(a, b) * 4 * R**2 * sqrt(log(sqrt(2) * n_atoms)) * lam_drop(a, b, Integer(1))),
-        )
-    },
+    rules=_in_ball(_ENTROPIC, others=(entropy,)),
     assumptions=(ATOMS,),
-    derivation="Two posterior replicas bound E exp(tr Cov/4); the information I(x_0; y) has a drift that pays for E norm(A)^2; late steps by norm(A) <= (4 R^2/lam^2) log(2^(1/2) n)^(1/2).",
-    reference="theory 3.11 (g)",
+    derivation="Two posterior replicas bound E exp(tr Cov/4), the tails of the energy identity; the information of x_0 and x_t is at most the entropy of the weights.",
+    reference="theory 3.12, 3.13 (p1), (p2), (p3), (s1), 3.14 (h1)",
+    centred=True,
+    subspace=True,
+    halved=True,
     no_tau=True,
 )
 
@@ -247,20 +430,29 @@ PROFILES: Mapping[str, Profile] = FrozenDict(
             UNIVERSAL_INTEGRATED,
             SECOND_MOMENT_PROFILE,
             LIPSCHITZ_PROFILE,
-            LIPSCHITZ_DECAY,
+            LIPSCHITZ_INTEGRATED,
+            ONE_SIDED_PROFILE,
             SMOOTHED_PROFILE,
+            SMOOTHED_INTEGRATED,
             BOUNDED_PROFILE,
+            BOUNDED_INTEGRATED,
             ATOMS_PROFILE,
         )
     }
 )
-"""The eight profiles of theory 3.2 and 3.11, in the order of the table there."""
+"""The profiles of theory 3.2, 3.11 and 3.13: pointwise and integrated ones in pairs."""
 
 NAMES: tuple[str, ...] = ("auto", *PROFILES)
 
 
+REPLACED: Mapping[str, str] = FrozenDict({"lipschitz-decay": "lipschitz-integrated"})
+"""Profiles of earlier versions, and what took their place."""
+
+
 def profile(name: str) -> Profile:
     """The built-in profile called ``name``; raises :class:`UnknownNameError` with the nearest name."""
+    if isinstance(name, str) and name in REPLACED:
+        raise InputError(f"profile {name!r} was replaced by {REPLACED[name]!r}, which is sharper under the same assumptions")
     if not isinstance(name, str) or name not in PROFILES:
         raise UnknownNameError("profile", name, NAMES)
     return PROFILES[name]
@@ -273,7 +465,9 @@ def unavailable(p: Profile, teacher: str, given: frozenset[str], tau_positive: b
     if p.no_tau and tau_positive:
         return f"profile {p.name!r} needs tau = 0: with tau > 0, R is the radius of U, not of the data"
     have = given | {"t_star"}
-    if p.centred and "sd2" in have:
+    if p.halved and "diameter" in have:
+        have |= {"R"}
+    if p.centred and have & ({"sd2", "R"} if p.halved else {"sd2"}):
         have |= {"m2"}
     missing = sorted(p.parameters(teacher) - have)
     if missing:
@@ -282,14 +476,50 @@ def unavailable(p: Profile, teacher: str, given: frozenset[str], tau_positive: b
 
 
 def specialised(p: Profile, teacher: str, given: frozenset[str]) -> tuple[Rule, ...]:
-    """The rules of ``p`` for ``teacher``, with ``sd2`` for m2 and ``d_eff`` for d where given and allowed."""
-    centred = p.centred and "sd2" in given
-    subspace = p.subspace and teacher == "ddim" and "d_eff" in given
-    return _specialised(p, teacher, centred, subspace)
+    """The rules of ``p`` for ``teacher`` with these parameters given (:func:`specialisation`)."""
+    return _specialised(p, teacher, given & _INSTEAD)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=512)
 @alone
-def _specialised(p: Profile, teacher: str, centred: bool, subspace: bool) -> tuple[Rule, ...]:
-    values: dict[Any, Any] = {**({m2: sd2} if centred else {}), **({d: d_eff} if subspace else {})}
-    return tuple(rule.specialise(values) for rule in p.rules[teacher]) if values else p.rules[teacher]
+def _specialised(p: Profile, teacher: str, given: frozenset[str]) -> tuple[Rule, ...]:
+    known = specialisation(p, teacher, given)
+    return tuple(rule.specialise(known) for rule in p.rules[teacher])
+
+
+_INSTEAD = frozenset({"m2", "sd2", "R", "d_eff", "diameter", "cov_eigs"})
+
+
+def specialisation(p: Profile, teacher: str, given: frozenset[str]) -> Callable[[Any], Any]:
+    """Puts what may stand for a parameter in its place, where it is given and ``p`` allows it.
+
+    That is: ``sd2`` or the radius for m2, ``d_eff`` for d, half the ``diameter`` for R, and the eigenvalues ``cov_eigs`` for
+    what only the trace of the covariance says.
+    """
+    values: dict[Any, Any] = {}
+    if p.centred:
+        around = [sd2] if "sd2" in given else [m2] if "m2" in given else []
+        radii = {"R": R, "diameter": diameter / sqrt(2)} if p.halved else {}
+        noise = 0 if p.no_tau else d * tau**2
+        values[m2] = Min(*around, *(sqrt(x**2 + noise) for name, x in radii.items() if name in given))
+    if p.halved and "diameter" in given:
+        values[R] = Min(R, diameter / 2) if "R" in given else diameter / 2
+    inside = {d: d_eff} if "d_eff" in given else {}
+    if p.subspace and teacher != EI:
+        values.update(inside)
+
+    def known(expr: Any) -> Any:
+        """A better bound on the information and on the error of an estimate than by the trace of the covariance alone."""
+        expr = expr.replace(
+            lambda e: isinstance(e, information), lambda e: Min(e.xreplace(inside), *_spectral_information(given, e))
+        )
+        if "cov_eigs" in given:
+            expr = expr.replace(lambda e: isinstance(e, mmse), lambda e: spectral(1, 1 / e.args[0], 0, cov_eigs))
+        return expr.subs(values, simultaneous=True) if values else expr
+
+    return known
+
+
+def _spectral_information(given: frozenset[str], e: Any) -> list[Any]:
+    """The bound on the mutual information ``e`` by the eigenvalues of the covariance, where they are given."""
+    return [spectral(0, 1 / e.args[0], tau**2 if e.has(tau) else S.Zero, cov_eigs) / 2] if "cov_eigs" in given else []

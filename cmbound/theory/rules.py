@@ -1,19 +1,19 @@
 """What a regularity profile is made of.
 
-A profile answers one question: how large is the sum of the local teacher errors over a stretch of a grid? Its answer is one
-expression for each teacher (a :class:`Rule`), written in the beginning ``a`` and the end ``b`` of a stretch and the largest step
-``h`` in it; two profiles consist of two rules, an early one up to some node and a late one after it. Sums over a grid, weights
+A profile answers one question: how large is the weighted sum of the local teacher errors over a stretch of a grid? Its answer
+is one or several rules for each teacher (:class:`Rule`), written in the beginning ``a`` and the end ``b`` of a stretch or of a
+step and its size ``h``; an evaluation cuts the range into stretches and takes the best rule on each. Sums over a grid, weights
 and the choice of stretches are code that reads these expressions (:mod:`cmbound.evaluation.sums`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
-from sympy import Integral
+from sympy import Add, Integral, S, sqrt
 
 from cmbound import names
 from cmbound.checks import checked_distinct, checked_name, checked_text, checked_tuple
@@ -23,65 +23,114 @@ from cmbound.theory.computable import require_computable
 from cmbound.theory.expressions import checked_expression
 from cmbound.theory.functions import elementary, g, plain
 from cmbound.theory.integrals import cuts, extract, in_branches
-from cmbound.theory.notation import PUBLIC, TABLE, a, b, h, q, t
+from cmbound.theory.notation import PUBLIC, TABLE, a, b, h, t
 from cmbound.theory.records import Assumption
 from cmbound.theory.variants import EI, TEACHERS
 
-_IN_RULES = (*PUBLIC, "a", "b", "q", "y", "nu", "H_2")
+_IN_RULES = (*PUBLIC, "a", "b", "y", "nu", "entropy")
+
+
+@dataclass(frozen=True, eq=False)
+class Root(Record):
+    """The root of a sum of squares times a factor: (sum_j W_j^2 energy_j)^{1/2} factor (theory 3.12, Cauchy-Schwarz).
+
+    Attributes:
+        energy: of one step from ``a`` to ``b`` of size ``h``; for equal steps its sum over a stretch is the same expression.
+        factor: for a stretch from ``a`` to ``b``.
+    """
+
+    energy: Any
+    factor: Any
+
+
+@dataclass(frozen=True, eq=False)
+class Free(Record):
+    """A parameter that a rule leaves free: every value gives a valid bound.
+
+    Attributes:
+        symbol: the parameter.
+        slope: an expression with the sign of the derivative of the bound in it, negative below the best value.
+        low, high: the ends of the interval it is looked for in.
+    """
+
+    symbol: Any
+    slope: Any
+    low: Fraction
+    high: Fraction
 
 
 @dataclass(frozen=True, eq=False)
 class Rule(Record):
-    """One bound on the sum of local teacher errors over the stretch [a, b], before the weights L_f.
+    """One bound on the sum of W_j times the local error of step j over a stretch [a, b] that begins and ends at nodes.
+
+    It is the sum of three parts, each of which may be missing.
 
     Attributes:
-        bound: the bound, an expression in ``a``, ``b``, ``h`` and the profile's parameters.
-        stepwise: on a grid, apply it to each step and add up; otherwise to a stretch as a whole, with its largest
-            step and weight.
-        additive: with equal steps the bound on a stretch is the sum of the bounds on its parts.
+        steps: a bound on the local error of a step from ``a`` to ``b`` of size ``h``: added up with the weights.
+        roots: see :class:`Root`.
+        whole: a bound for the stretch as a whole, with its largest step ``h``: taken with the largest weight.
+        additive: with equal steps ``steps`` of a stretch is the sum of that of its parts, and there are no other parts.
         cuttable: where the grid is unknown (closed form in h), it may also be used on a part of the range.
-        energy: for bounds in ``q``: q^2 is the sum over the steps of weight^2 times this expression.
-        valid_from: earliest ``a`` at which the bound may be used (None: everywhere).
-        free: values of a free parameter, each of which gives a valid bound; the smallest is taken.
+        free: a parameter to be chosen for each stretch.
         breakpoints: times at which the shape of the bound changes.
     """
 
-    bound: Any
-    stepwise: bool = True
+    steps: Any = S.Zero
+    roots: tuple[Root, ...] = ()
+    whole: Any = S.Zero
     additive: bool = False
     cuttable: bool = True
-    energy: Any = None
-    valid_from: Any = None
-    free: Mapping[Any, tuple[Fraction, ...]] = field(default_factory=dict)
+    free: Free | None = None
     breakpoints: tuple[Any, ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        checked_expression("the bound of a rule", self.bound, _IN_RULES)
-        for name, values in self.free.items():
-            if not values or not all(isinstance(x, Fraction | int) for x in values):
-                raise InputError(f"the free parameter {name} of a rule needs exact values to choose from, got {values!r}")
-            checked_expression("the free parameter of a rule", name, _IN_RULES)
-        for what, given in (("energy", self.energy), ("valid_from", self.valid_from)):
-            if given is not None:
-                checked_expression(f"{what} of a rule", given, _IN_RULES)
+        for expr in self.expressions:
+            checked_expression("the bound of a rule", expr, _IN_RULES)
         for x in self.breakpoints:
             checked_expression("a breakpoint of a rule", x, _IN_RULES)
-        if self.energy is None and self.bound.has(q):
-            raise InputError(f"a rule whose bound is written in q needs the energy that q is the root of, got {self.bound}")
 
-    def specialise(self, values: Mapping[Any, Any]) -> Rule:
-        """The rule with symbols replaced."""
+    @property
+    def parts(self) -> dict[str, Any]:
+        """The expressions the bound is made of, by name, those that are missing left out."""
+        found = {"steps": self.steps, "whole": self.whole}
+        for i, root in enumerate(self.roots, 1):
+            found |= {f"energy {i}": root.energy, f"factor {i}": root.factor}
+        return {name: x for name, x in found.items() if x != 0}
 
-        def sub(e: Any) -> Any:
-            return None if e is None else e.subs(values, simultaneous=True)
+    @property
+    def expressions(self) -> tuple[Any, ...]:
+        """The expressions the bound is made of."""
+        return tuple(self.parts.values())
 
+    def with_part(self, name: str, expr: Any) -> Rule:
+        """The rule with another expression in the place of one of its :attr:`parts`."""
+        kind, _, place = name.partition(" ")
+        if not place:
+            return replace(self, **{kind: expr})
+        roots = tuple(replace(x, **{kind: expr}) if i == int(place) else x for i, x in enumerate(self.roots, 1))
+        return replace(self, roots=roots)
+
+    @property
+    def bound(self) -> Any:
+        """The bound where all steps have the size ``h`` and the weight 1."""
+        return self.steps + self.whole + Add(*(sqrt(x.energy) * x.factor for x in self.roots))
+
+    @property
+    def is_sum(self) -> bool:
+        """Whether it is a sum over the steps and nothing else."""
+        return not self.roots and self.whole == 0
+
+    def specialise(self, rule: Callable[[Any], Any]) -> Rule:
+        """The rule with another expression in the place of each."""
+        free = self.free and replace(self.free, slope=rule(self.free.slope))
         return replace(
             self,
-            bound=sub(self.bound),
-            energy=sub(self.energy),
-            valid_from=sub(self.valid_from),
-            breakpoints=tuple(map(sub, self.breakpoints)),
+            steps=rule(self.steps),
+            roots=tuple(Root(rule(x.energy), rule(x.factor)) for x in self.roots),
+            whole=rule(self.whole),
+            free=free,
+            breakpoints=tuple(map(rule, self.breakpoints)),
         )
 
 
@@ -92,13 +141,14 @@ class Profile(Record):
     Attributes:
         name: its name on the command line.
         title: what it assumes, in a few words.
-        rules: for each teacher it covers, one rule, or an early and a late one.
+        rules: for each teacher it covers, the rules to choose from on each stretch; the first is shown as the closed form.
         assumptions: what must be true of the data or the scores.
         acceleration: the pointwise bound A(t) on the score acceleration it integrates, if it has one (theory 3.2).
         derivation: the proof in short.
         reference: where it is proved.
-        centred: ``sd2`` may replace ``m2``.
-        subspace: with the DDIM teacher ``d_eff`` may replace ``d``.
+        centred: ``sd2`` may replace ``m2``, and so may the radius where there is one.
+        subspace: with the teachers in the noise level (DDIM, Heun) ``d_eff`` may replace ``d``.
+        halved: half the ``diameter`` of the support may replace the radius ``R``.
         no_tau: not available when tau > 0 is given (the radius R is then that of U, not of the data).
         own: given by a user: its shape or its values are looked at in every evaluation (:mod:`cmbound.evaluation.own`).
 
@@ -119,6 +169,7 @@ class Profile(Record):
     reference: str = ""
     centred: bool = False
     subspace: bool = False
+    halved: bool = False
     no_tau: bool = False
     own: bool = False
 
@@ -135,8 +186,6 @@ class Profile(Record):
         for teacher, rules in self.rules.items():
             checked_name(f"teacher in {here}", teacher, TEACHERS)
             checked_tuple(f"the rules of {here}", rules, Rule)
-            if len(rules) not in (1, 2):
-                raise InputError(f"{here} must have one rule for {teacher}, or an early and a late one, got {len(rules)}")
         checked_tuple(f"the assumptions of {here}", self.assumptions, Assumption)
         checked_distinct(f"the assumptions of {here}", (x.id for x in self.assumptions))
         if self.acceleration is not None:
@@ -147,12 +196,10 @@ class Profile(Record):
 
     def parameters(self, teacher: str) -> frozenset[str]:
         """Names of the parameters the rules for ``teacher`` are written in (not the grid's)."""
-        symbols: set[Any] = set()
-        for rule in self.rules[teacher]:
-            symbols |= rule.bound.free_symbols | (rule.energy.free_symbols if rule.energy is not None else set())
-        names = {x.name for x in symbols} - {"a", "b", "h", "q", "y", "delta"}
-        if names & {"nu", "H_2"}:
-            names = names - {"nu", "H_2"} | {"n_atoms"}
+        symbols = {x.name for rule in self.rules[teacher] for expr in rule.expressions for x in expr.free_symbols}
+        names = symbols - {"a", "b", "h", "y", "delta"}
+        if names & {"nu", "entropy"}:
+            names = names - {"nu", "entropy"} | {"n_atoms"}
         return frozenset(names)
 
     @classmethod
@@ -220,7 +267,7 @@ class Profile(Record):
         """
         expr = _checked(bound(a, b, h), (*PUBLIC, "a", "b"), "stretch bound")
         assumption = Assumption(f"profile:{name}", f"the local teacher errors on [a, b] add up to at most {plain(expr)}")
-        rule = Rule(expr, stepwise=stepwise, cuttable=False)
+        rule = Rule(steps=expr, cuttable=False) if stepwise else Rule(whole=expr, cuttable=False)
         return cls(_own(name), title or "stretch bound given by the user", {teacher: (rule,)}, (assumption,), own=True)
 
 
@@ -244,6 +291,6 @@ def _checked(expr: Any, allowed: Collection[str], what: str) -> Any:
     return expr
 
 
-def pointwise(phi: Any, additive: bool = True, **kwargs: Any) -> Rule:
+def pointwise(phi: Any, breakpoints: tuple[Any, ...] = ()) -> Rule:
     """Exponential integrator: a non-increasing A(t) with integral phi gives g(h) phi (theory 3.1)."""
-    return Rule(g(h) * phi, additive=additive, **kwargs)
+    return Rule(steps=g(h) * phi, additive=True, breakpoints=breakpoints)

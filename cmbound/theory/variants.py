@@ -18,7 +18,9 @@ from cmbound.names import TARGETS as TARGETS, TIERS as TIERS
 from cmbound.theory.functions import c, em1, lam, lam_rise, one_minus_c, one_minus_s, rearranged, s
 from cmbound.theory.notation import (
     L_f,
+    L_os,
     L_s,
+    M,
     R,
     T,
     a,
@@ -26,8 +28,10 @@ from cmbound.theory.notation import (
     d,
     d_eff,
     delta,
+    diameter,
     eps_cm,
     eps_sc,
+    eps_sc_a,
     h,
     k,
     m2,
@@ -94,7 +98,7 @@ class ScoreSum(Placeholder):
 
     latex_name = r"E_{sc}"
     text_name = "E_sc"
-    hidden = (delta, h, L_f, eps_sc)
+    hidden = (delta, h, L_f, eps_sc, M)
 
 
 class LocalErrorSum(Placeholder):
@@ -102,7 +106,7 @@ class LocalErrorSum(Placeholder):
 
     latex_name = r"E_{h}"
     text_name = "E_h"
-    hidden = (delta, h, L_f, d, m2, L_s, t_star, R, tau, sd2, n_atoms, d_eff)
+    hidden = (delta, h, L_f, d, m2, L_s, t_star, R, tau, sd2, n_atoms, d_eff, L_os, diameter, M)
 
 
 class LipschitzAt(Placeholder):
@@ -187,10 +191,11 @@ class Teacher:
     Attributes:
         name: its name on the command line.
         title: what it is.
-        score: what a score error eps_sc does to one step from b to a, as an expression in a, b, h, eps_sc.
+        score: what a score error does to one step from b to a, as an expression in a, b, h, eps_sc (at b) and eps_sc_a (at a).
         weight: factor with which L_f(t_j) multiplies the local error of a step (an expression in a).
         needs_grid: whether the sums have no closed form in the largest step h.
         reference: where it is analysed.
+        needs: parameters that must be given for it.
     """
 
     name: str
@@ -199,6 +204,7 @@ class Teacher:
     weight: Any
     needs_grid: bool
     reference: str
+    needs: tuple[str, ...] = ()
 
 
 EXPONENTIAL_INTEGRATOR = Teacher(
@@ -217,8 +223,20 @@ DDIM = Teacher(
     needs_grid=True,
     reference="theory 3.10",
 )
+HEUN = Teacher(
+    name="heun",
+    title="Heun's method in the noise level (EDM: Euler predictor, trapezoid corrector)",
+    score=c(a)
+    * lam_rise(a, b)
+    / 2
+    * ((1 + rearranged(lam(b) / lam(a) - 1, lam_rise(a, b) / lam(a)) * M) * s(b) * eps_sc + s(a) * eps_sc_a),
+    weight=c(a),
+    needs_grid=True,
+    reference="theory 3.14",
+    needs=("M",),
+)
 EI = EXPONENTIAL_INTEGRATOR.name
-TEACHERS = FrozenDict({x.name: x for x in (EXPONENTIAL_INTEGRATOR, DDIM)})
+TEACHERS = FrozenDict({x.name: x for x in (EXPONENTIAL_INTEGRATOR, DDIM, HEUN)})
 
 STARTS = FrozenDict(
     {
@@ -238,7 +256,8 @@ class Clock:
     Attributes:
         name: ``ou`` or ``ve``.
         L_f, eps_sc: the OU constant at the time ``a`` as an expression in the given one.
-        eps_cm: likewise (the same at all times); L_s: likewise, up to the time ``a``.
+        eps_cm: likewise (the same at all times).
+        slope: the factor between the Lipschitz constants (two-sided or one-sided) of the score, up to the time ``a``.
         early_stopping: bound on the distance of p_delta to p_data in this clock.
     """
 
@@ -246,12 +265,12 @@ class Clock:
     L_f: Any
     eps_sc: Any
     eps_cm: Any
-    L_s: Any
+    slope: Any
     early_stopping: Any
 
 
-OU = Clock("ou", L_f, eps_sc, eps_cm, L_s, sqrt(one_minus_c(delta) ** 2 * m2**2 + s(delta) ** 2 * d))
-VE = Clock("ve", L_f * exp(a - delta), eps_sc * exp(a), eps_cm * exp(-delta), L_s * exp(2 * a), lam(delta) * sqrt(d))
+OU = Clock("ou", L_f, eps_sc, eps_cm, S.One, sqrt(one_minus_c(delta) ** 2 * m2**2 + s(delta) ** 2 * d))
+VE = Clock("ve", L_f * exp(a - delta), eps_sc * exp(a), eps_cm * exp(-delta), exp(2 * a), lam(delta) * sqrt(d))
 CLOCKS = FrozenDict({x.name: x for x in (OU, VE)})
 
 

@@ -21,7 +21,7 @@ from cmbound.theory.notation import PUBLIC, L_f, d, h
 from cmbound.theory.variants import Placeholder, ScheduleSum, visible_symbols
 
 HALF = Rational(1, 2)
-UNFOLDED = (functions.U, functions.K, functions.beta, functions.I3, functions.B)
+UNFOLDED = (functions.U, functions.K, functions.beta, functions.I3)
 """Constants of the profiles that are sums themselves: each of their terms is weakened."""
 OPENED = (functions.tv_drift, functions.steering, functions.corrector_information)
 """Named parts of statements: weakened inside like any other expression."""
@@ -32,6 +32,9 @@ KERNELS: Mapping[Any, tuple[str, Any]] = FrozenDict(
         functions.g: ("h/4", lambda x: x / 4),
         functions.kappa_h: ("h/(2 3^(1/2))", lambda x: x / (2 * sqrt(3))),
         functions.rho_squared: ("x^2/6", lambda x: x**2 / 6),
+        functions.chi_squared: ("x^3/6 e^(-2x)", lambda x: x**3 / 6 * sympy.exp(-2 * x)),
+        functions.rho_h_squared: ("x^2/24", lambda x: x**2 / 24),
+        functions.chi_h_squared: ("x^3/24", lambda x: x**3 / 24),
     }
 )
 _PARAMETERS = frozenset(PUBLIC) - {"delta", "T", "t", "t_hat"}

@@ -20,8 +20,8 @@ from cmbound.frozen import Record
 from cmbound.theory import variants
 from cmbound.theory.formulas import CONSISTENCY_STEP, put
 from cmbound.theory.functions import plain
-from cmbound.theory.notation import L_f, T, W_prev, d, d_eff, m2, sd2, t_hat
-from cmbound.theory.profiles import PROFILES
+from cmbound.theory.notation import L_f, T, W_prev, t_hat
+from cmbound.theory.profiles import PROFILES, specialisation
 from cmbound.theory.records import Term, Theorem
 from cmbound.threads import alone
 from cmbound.verification.mutations import Change, weakened
@@ -160,37 +160,34 @@ def _profile_components() -> Iterator[Component]:
     for profile in PROFILES.values():
         for teacher, rules in profile.rules.items():
             for number, rule in enumerate(rules):
-                part = f", {('early', 'late')[number]}" if len(rules) == 2 else ""
-                demands, extra = {"teacher": teacher, "profile": profile.name}, (Change("L_f dropped", rule.bound),)
-                name = f"discretisation ({teacher}, {profile.name}{part})"
-                yield Component(name, "discretisation", rule.bound, RulePut(number, False), demands)
-                yield Component(name, "discretisation", rule.bound, RulePut(number, True), demands, extra)
+                place = f", rule {number + 1}" if len(rules) > 1 else ""
+                demands = {"teacher": teacher, "profile": profile.name}
+                name = f"discretisation ({teacher}, {profile.name}{place}"
+                for part, expr in rule.parts.items():
+                    label = f"{name})" if len(rule.parts) == 1 else f"{name}, {part})"
+                    yield Component(label, "discretisation", expr, RulePut(number, part), demands)
+                extra = (Change("L_f dropped", rule.bound),)
+                yield Component(f"{name})", "discretisation", rule.bound, RulePut(number, ""), demands, extra)
 
 
 @dataclass(frozen=True)
 class RulePut:
-    """Puts a weakened bound in the place of rule ``number`` of the one profile of a setting, or takes its weight away."""
+    """Weakens a part of rule ``number`` of the one profile of a setting, or takes its weight away where no part is named."""
 
     number: int
-    unweighted: bool
+    part: str
 
     def __call__(self, setting: Setting, expr: Any) -> Setting:
         profile, rules = setting.profiles[0]
         rule = rules[self.number]
-        if not self.unweighted:
-            changed = replace(rule, bound=expr.xreplace(_specialisation(setting)))
-        elif rule.energy is None:
-            changed = replace(rule, bound=rule.bound / L_f)
+        if self.part:
+            given = frozenset(setting.values) | frozenset(setting.lists)
+            changed = rule.with_part(self.part, specialisation(profile, setting.teacher.name, given)(expr))
         else:
-            changed = replace(rule, energy=rule.energy / L_f**2)
+            roots = tuple(replace(x, energy=x.energy / L_f**2) for x in rule.roots)
+            changed = replace(rule, steps=rule.steps / L_f, roots=roots)
         new = tuple(changed if i == self.number else x for i, x in enumerate(rules))
         return replace(setting, profiles=((profile, new),))
-
-
-def _specialisation(setting: Setting) -> dict[Any, Any]:
-    """The replacements (sd2 for m2, d_eff for d) that were made in the rules of the setting's profile."""
-    symbols = {x for rule in setting.profiles[0][1] for x in rule.bound.free_symbols}
-    return {**({m2: sd2} if sd2 in symbols else {}), **({d: d_eff} if d_eff in symbols else {})}
 
 
 def _put(put: Callable[[Setting, Any], Setting], expr: Any, setting: Setting) -> Setting:
@@ -205,7 +202,7 @@ def plants(id: str | Theorem) -> tuple[Plant, ...]:
     seen: Counter[tuple[str, str]] = Counter()
     theorem = find(id)
     for part in components(theorem):
-        unweighted = isinstance(part.put, RulePut) and part.put.unweighted
+        unweighted = isinstance(part.put, RulePut) and not part.put.part
         changes = list(part.extra) if unweighted else [*weakened(part.expression), *part.extra]
         for change in changes:
             key = part.name, change.text

@@ -24,7 +24,7 @@ OFF = -12.0
 """A decimal logarithm that stands for zero."""
 
 EDM_EXPONENT = 7.0  # Karras et al. 2022
-SCORE_PROFILES = (None, "auto", "lipschitz", "lipschitz-decay")
+SCORE_PROFILES = (None, "auto", "lipschitz", "lipschitz-integrated")
 """Profiles that use the Lipschitz constant of the scores (None: the order form)."""
 
 
