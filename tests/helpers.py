@@ -65,6 +65,7 @@ POOL = {
     "L_v": "1",
     "eps_v": "0.1",
     "eps_w": "0.1",
+    "gam_v": "0.7",
     "eps_loss": "0.1",
     "hbar": "0.1",
     "sigma_high": "1",

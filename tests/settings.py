@@ -56,6 +56,7 @@ def draw(rng: np.random.Generator) -> dict[str, float]:
         "L_os": float(rng.uniform(0, 0.5)),
         "L_v": float(rng.uniform(0, 10)),
         "eps_v": float(10.0 ** rng.uniform(-4, 0)),
+        "gam_v": float(10.0 ** rng.uniform(-4, 2)),
         "eps_loss": float(10.0 ** rng.uniform(-4, 0)),
         "L_map": float(1 + rng.uniform(0, 3)),
         "eps_est": float(10.0 ** rng.uniform(-4, 0)),

@@ -45,7 +45,9 @@ EXPLICIT_IDS = [
 ]
 RELATED_IDS = [
     "chen2022-ddpm", "chen2022-cld", "chen2022-bounded", "chen2023-dpum", "benton2024-linear", "chewi2026-ddpm", "kwon2022-w2",
-    "benton2023-flow", "gao2024-pfode", "brosse2026-edm", "song2023-thm1", "li2024-training", "dou2024-distill",
+    "benton2023-flow", "euler-flow", "bansal2024-thm2", "gao2024-pfode", "brosse2026-edm", "beyler2025-samplers",
+    "stephanovitch2026-euler", "wainwright2026-schedules", "kremling2025-weak", "mbacke2023-ddpm", "yang2025-rectified",
+    "song2023-thm1", "li2024-training", "dou2024-distill",
     "chen2025-multistep", "jain2025-multistep", "boffi2025-flowmap",
 ]  # fmt: skip
 
@@ -208,8 +210,8 @@ def test_a_wrong_digit_is_noticed() -> None:
 
 
 GROWING = (
-    "eps_sc", "eps_cm", "L_s", "L_f", "d", "m2", "h", "R", "KL", "FI", "eps_w", "kappa", "L_os", "L_v", "eps_v", "eps_loss",
-    "L_map", "eps_est", "eps_F", "eps_ci", "sigma_high",
+    "eps_sc", "eps_cm", "L_s", "L_f", "d", "m2", "h", "R", "KL", "FI", "eps_w", "kappa", "L_os", "L_v", "eps_v", "gam_v",
+    "eps_loss", "L_map", "eps_est", "eps_F", "eps_ci", "sigma_high",
 )  # fmt: skip
 NOT_MONOTONE = {
     ("lyu2023-cor8", "*"),  # a step size, which shrinks

@@ -64,7 +64,7 @@ LAZY = {
 }
 """Modules outside cli that may import the package inside functions or by names they make up, and why. (In cli a command imports
 what it needs when it runs, so that help and completion are quick.)"""
-_ID = re.compile(r"""['"](explicit|lyu2023|chen2025|brosse2026)-[a-z0-9-]+['"]""")
+_ID = re.compile(r"""['"](explicit|lyu2023|chen2025|brosse2026|euler)-[a-z0-9-]+['"]""")
 
 
 class Module:

@@ -29,7 +29,8 @@ DEFAULT_PROFILE = "universal-integrated"  # any data law, the lowest order in d
 _SMALL = ("eps_sc", "eps_cm", "eps", "h", "delta", "tau", "u", "tau_c", "eta", "eps_w", "eps_v", "eps_loss", "eps_est", "eps_F")
 _LARGE = ("L_s", "L_f", "d", "m2", "sd2", "T", "N", "t", "k", "t_hat", "R", "n_atoms", "L_phi", "gamma", "W_prev", "KL", "FI")
 LIMITS: Mapping[str, str] = FrozenDict(
-    dict.fromkeys((*_SMALL, "eps_ci", "kappa", "hbar", "dtau"), "0") | dict.fromkeys((*_LARGE, "L_os", "L_v", "L_map"), "oo")
+    dict.fromkeys((*_SMALL, "gam_v", "eps_ci", "kappa", "hbar", "dtau"), "0")
+    | dict.fromkeys((*_LARGE, "L_os", "L_v", "L_map"), "oo")
 )
 """Where each parameter goes."""
 

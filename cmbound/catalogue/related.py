@@ -9,13 +9,13 @@ from __future__ import annotations
 from sympy import Integer, Max, Rational, exp, log, sqrt
 from sympy.codegen.cfunctions import log1p
 
-from cmbound.theory.functions import c, em1, g, lam, rearranged, s
+from cmbound.theory.functions import c, em1, g, geometric_sum, lam, rearranged, s
 from cmbound.theory.records import Assumption, Reference, Term, Theorem
 from cmbound.theory.variants import LastTime, ScheduleSum, StartGap
 
 from cmbound.theory.notation import (  # isort: skip
     FI, KL, C, L_map, L_os, L_s, L_v, N, R, T, c_rate, d, delta, dtau, eps, eps_ci, eps_est, eps_F, eps_loss, eps_sc, eps_v,
-    eps_w, h, hbar, kappa, m2, p, sigma_high, sigma_low, t_hat, t_prev,
+    eps_w, gam_v, h, hbar, kappa, m2, p, sigma_high, sigma_low, t_hat, t_prev,
 )  # fmt: skip
 
 LIPSCHITZ = Assumption("A2", "the score $s(., t)$ is $L_s$-Lipschitz for all $t$ in $[0, T]$")
@@ -31,6 +31,21 @@ PATH_ERRORS = (Term("score", C * sqrt(T) * eps_sc), Term("discretisation", C * s
 
 GROWTH = 1 + 2 * L_os
 """L_f + L_s g^2 of kwon2022 for the OU process: its drift -x is 1-Lipschitz and g^2 = 2."""
+
+EULER_GROWTH = geometric_sum(1 + L_v / N, N) / N
+"""What N equal Euler steps on [0, 1] make of errors of 1 per unit of time: ((1 + L_v/N)^N - 1)/L_v, at most (e^L_v - 1)/L_v."""
+REPORTED_GROWTH = 27 * exp(4 * L_v) / Max(L_v**2, 1)
+"""The factor reported for bansal2024."""
+FLOW_ASSUMPTIONS = (
+    Assumption(
+        "velocity-error",
+        "under the exact laws the $L2$ error of the learned velocity field is at most $eps_v$ at every grid time",
+    ),
+    Assumption("velocity", "the learned velocity field is $L_v$-Lipschitz at every grid time"),
+    Assumption("acceleration", "the mean over each step of E norm(dv/dt)^2 along the exact flow is at most $gam_v$"),
+    Assumption("grid", "$N$ equal Euler steps on $[0, 1]$, which start from the exact law"),
+)
+"""What a bound on Euler steps of a flow needs (theory 3.15)."""
 
 _LOG_RATIO = log1p((sigma_high - sigma_low) / sigma_low)
 LEVEL_GAP = rearranged(sigma_high - sigma_low - sigma_low * log(sigma_high / sigma_low), sigma_low * _LOG_RATIO * g(_LOG_RATIO))
@@ -221,6 +236,47 @@ STATEMENTS: tuple[Theorem, ...] = (
         aliases={"L_v": "L_t", "eps_v": "eps"},
     ),
     Theorem(
+        id="euler-flow",
+        title="Flow matching in $W2$, Euler steps",
+        kind="explicit",
+        status="proved",
+        metric="$W2$",
+        quantity="W2(Euler steps of the learned velocity, p_data)",
+        quantity_latex=r"W_2\left(q, p_{\mathrm{data}}\right)",
+        reference=Reference("bansal2024", "set-up of Theorem 2"),
+        provenance="derived here from the set-up of the source, with every constant",
+        sources=(Term("velocity", EULER_GROWTH * eps_v), Term("discretisation", EULER_GROWTH * sqrt(gam_v / 3) / N)),
+        statement_assumptions=FLOW_ASSUMPTIONS,
+        derivation="From a point of the exact flow one step of the exact field misses by the integral of (t_{k+1} - t) dv/dt, in L2 at most "
+        "(h^3/3)^(1/2) (h gam_v)^(1/2), the learned field adds h eps_v, and what was off before grows by 1 + h L_v (triangle inequality): with "
+        "h = 1/N the N errors h (eps_v + h (gam_v/3)^(1/2)) add up to this; however many steps there are it is at most (e^L_v - 1)/L_v (eps_v + (gam_v/3)^(1/2)/N). For straight "
+        "paths (1 - t) x_0 + t z, E norm(dv/dt)^2 is that of A = d zhat/d tau over t^2 (1 - t)^4 (theory 3.15).",
+        known="derived",
+        clock="unit interval",
+        aliases={"gam_v": "gamma", "L_v": "L", "eps_v": "eps"},
+        experiment="flow_steps",
+    ),
+    Theorem(
+        id="bansal2024-thm2",
+        title="Flow matching in $W2$, Euler steps, as reported",
+        kind="explicit",
+        status="stated",
+        metric="$W2^2$",
+        quantity="W2(Euler steps of the learned velocity, p_data)^2",
+        quantity_latex=r"W_2\left(q, p_{\mathrm{data}}\right)^2",
+        reference=Reference("bansal2024", "Theorem 2"),
+        provenance="as secondary sources report it, not read; its symbols are read as in euler-flow, which implies it; version 6 of the source "
+        "says that the proofs of its main results had errors up to version 5",
+        sources=(Term("velocity", REPORTED_GROWTH * eps_v**2), Term("discretisation", REPORTED_GROWTH * gam_v / N**2)),
+        statement_assumptions=FLOW_ASSUMPTIONS,
+        derivation="From euler-flow: (x + y/3^(1/2))^2 <= (4/3)(x^2 + y^2) gives (4/3)((e^L_v - 1)/L_v)^2 (eps_v^2 + gam_v/N^2), which is smaller "
+        "by a factor of 20 at least for every L_v.",
+        rests_on=("euler-flow",),
+        known="secondary",
+        clock="unit interval",
+        aliases={"gam_v": "gamma", "L_v": "L", "eps_v": "eps"},
+    ),
+    Theorem(
         id="gao2024-pfode",
         title="Probability-flow ODE for strongly log-concave data",
         kind="order",
@@ -254,6 +310,107 @@ STATEMENTS: tuple[Theorem, ...] = (
         clock="ve",
         aliases={"sigma_high": "sig_j", "sigma_low": "sig_{j+1}"},
         experiment="edm_step",
+    ),
+    Theorem(
+        id="beyler2025-samplers",
+        title="Deterministic and stochastic samplers in $W2$, Heun's method among them",
+        kind="order",
+        status="stated",
+        metric="$W2$",
+        quantity="W2(sampled law, p_data)",
+        quantity_latex=r"W_2\left(q, p_{\mathrm{data}}\right)",
+        reference=Reference("beyler2025", "abstract"),
+        provenance="abstract and summaries only: neither a bound nor a number of steps",
+        sources=(),
+        statement_assumptions=(
+            Assumption("support", "the data are bounded, or bounded up to Gaussian noise"),
+            Assumption("score-model", "the learned score is regular in space"),
+        ),
+        derivation="Not read. Its bound for Heun's method is reported to be of second order in the step, with constants that are not known here.",
+        known="abstract",
+    ),
+    Theorem(
+        id="stephanovitch2026-euler",
+        title="Euler-type samplers in Wasserstein distance: number of steps",
+        kind="order",
+        status="stated",
+        metric="$W2$",
+        quantity="W2(sampled law, p_data)",
+        quantity_latex=r"W_2\left(q, p_{\mathrm{data}}\right)",
+        reference=Reference("stephanovitch2026", "abstract"),
+        provenance="abstract only: the error after N steps is of order d^(1/2)/N up to logarithms, its constants are not known here; the "
+        "abstract does not say which Wasserstein distance",
+        sources=(),
+        statement_assumptions=(Assumption("general", "general assumptions on the data law, which the abstract does not list"),),
+        derivation="Not read. The complexity is the N at which d^(1/2)/N is eps.",
+        known="abstract",
+        complexity=sqrt(d) / eps,
+    ),
+    Theorem(
+        id="wainwright2026-schedules",
+        title="Score-based sampling with schedules certified from data",
+        kind="order",
+        status="unconfirmed",
+        metric="$KL$",
+        quantity="KL(p_data, sampled law)",
+        quantity_latex=r"\mathrm{KL}\left(p_{\mathrm{data}}, q\right)",
+        reference=Reference("wainwright2026", "abstract"),
+        provenance="what is said of its abstract, which could not be confirmed: neither a bound nor a number of steps",
+        sources=(),
+        statement_assumptions=(Assumption("schedule", "the schedule is chosen and certified from data"),),
+        derivation="Not read.",
+        known="memory",
+    ),
+    Theorem(
+        id="kremling2025-weak",
+        title="Probability-flow ODE by an exponential integrator for weakly log-concave data",
+        kind="order",
+        status="stated",
+        metric="$W2$",
+        quantity="W2(sampled law, p_data)",
+        quantity_latex=r"W_2\left(q, p_{\mathrm{data}}\right)",
+        reference=Reference("kremling2025", "abstract"),
+        provenance="abstract only: neither a bound nor a number of steps",
+        sources=(),
+        statement_assumptions=(
+            Assumption("weak-log-concave", "the data are weakly log-concave"),
+            Assumption("A2", "the score is Lipschitz"),
+        ),
+        derivation="Not read. Errors of the start, of the score and of the exponential integrator enter.",
+        known="abstract",
+    ),
+    Theorem(
+        id="mbacke2023-ddpm",
+        title="DDPM in $W1$ without assumptions on the learned score",
+        kind="order",
+        status="stated",
+        metric="$W1$",
+        quantity="W1(sampled law, p_data)",
+        quantity_latex=r"W_1\left(q, p_{\mathrm{data}}\right)",
+        reference=Reference("mbacke2023", "abstract"),
+        provenance="abstract only: neither a bound nor a number of steps; that the distance is of order 1 is not in the abstract",
+        sources=(),
+        statement_assumptions=(Assumption("support", "the data lie in a bounded set; nothing is assumed of the learned score"),),
+        derivation="Not read. Nothing in it is exponential in the dimension.",
+        known="abstract",
+    ),
+    Theorem(
+        id="yang2025-rectified",
+        title="Rectified flow with a deterministic sampler, several steps and one",
+        kind="order",
+        status="stated",
+        metric="not in the abstract",
+        quantity="distance of sampled law to p_data",
+        quantity_latex=r"D\left(q, p_{\mathrm{data}}\right)",
+        reference=Reference("yang2025", "abstract"),
+        provenance="abstract only: a number of steps that is polynomial in every parameter, whose exponents and metric it does not say",
+        sources=(),
+        statement_assumptions=(
+            Assumption("support", "the data have bounded support"),
+            Assumption("corrector", "several steps: a Langevin process runs as corrector"),
+        ),
+        derivation="Not read.",
+        known="abstract",
     ),
     Theorem(
         id="song2023-thm1",

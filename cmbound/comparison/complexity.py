@@ -330,8 +330,15 @@ def complexities_report() -> Report:
     """Every complexity with its exponents, and the verdicts; CSV holds the table alone."""
     rows = complexities()
     found = verdicts(rows)
-    data = {"complexities": [x.to_dict() for x in rows], "verdicts": [x.to_dict() for x in found], "notes": list(NOTES)}
-    return _report("complexities", lambda: data, rows, found, NOTES)
+    notes = (*NOTES, *_without_steps())
+    data = {"complexities": [x.to_dict() for x in rows], "verdicts": [x.to_dict() for x in found], "notes": list(notes)}
+    return _report("complexities", lambda: data, rows, found, notes)
+
+
+def _without_steps() -> tuple[str, ...]:
+    """A note on the statements of which neither a bound nor a number of steps is known."""
+    silent = [f"{x.id} ({x.known})" for x in all_statements() if not x.evaluable and x.complexity is None]
+    return (f"no number of steps is known here of {', '.join(silent)}",) if silent else ()
 
 
 def _report(

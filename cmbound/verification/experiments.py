@@ -135,6 +135,7 @@ EXPERIMENTS: Mapping[str, Experiment] = FrozenDict(
         "step_size": Experiment("nothing: a step size is no error", _step_size, "step size", constants=False),
         "discrete_multistep": related.MULTISTEP,
         "edm_step": related.EDM_STEP,
+        "flow_steps": related.FLOW_STEPS,
     }
 )
 

@@ -3,7 +3,8 @@
 Multistep sampling of a discrete student: a data set on the line. The student answers with the atom the exact trajectory ends at,
 read off a quantile that is shifted a little, plus a drift, clipped to the ball. It takes finitely many values, so that its law
 after any number of evaluations is a finite sum and its distance to the data is exact. One DDIM step in the EDM clock: of a
-Gaussian in closed form, of a mixture or a data set on the line by quadrature.
+Gaussian in closed form, of a mixture or a data set on the line by quadrature. Euler steps of a flow from noise to a Gaussian
+along straight paths, with an affine learned velocity: everything in closed form.
 """
 
 from __future__ import annotations
@@ -41,11 +42,14 @@ KNOBS: Ranges = FrozenDict(
         "log_shift": (OFF, 0.0),
         "log_level": (-3.0, 2.0),
         "log_step": (-3.0, 1.5),
+        "log_offset": (OFF, 1.0),
+        "log_tilt": (OFF, 1.0),
     }
 )
 """Ranges of the knobs, all decimal logarithms: spread of the centres, width of the components, ratio of the largest to the
 smallest weight, distance of the centre from 0, R minus the radius of the data, T, drift of the student at time 1, its shift of
-the quantile at T, largest variance and its ratio to the smallest, sigma_low, sigma_high/sigma_low - 1."""
+the quantile at T, largest variance and its ratio to the smallest, sigma_low, sigma_high/sigma_low - 1, L2 error of a learned
+velocity that is constant, and one that is linear."""
 
 POINTS = 2001  # quadrature nodes of a smooth integrand
 _REACH = 8.0  # standard deviations: what lies beyond is below rounding
@@ -151,14 +155,78 @@ def _local_error(bench: Bench, params: Mapping[str, Any]) -> tuple[Truth, Params
     return truth, {"d": int(bench.choices["d"]), "sigma_high": high, "sigma_low": low}
 
 
-def _gaussian_step(recipe: Recipe, high: float, low: float) -> Truth:
-    """On an axis of variance v the step multiplies by (v + high low)/(v + high^2), the flow by the ratio of deviations."""
+def _variances(recipe: Recipe) -> Array:
+    """The variances of a Gaussian law, the largest first."""
     levels = np.random.default_rng(recipe.seed).uniform(0, 1, int(recipe.choices["d"]))
     levels[0] = 0.0
-    v = 10.0 ** (recipe.knobs["log_variance"] - recipe.knobs["log_spread"] * levels)
+    return np.asarray(10.0 ** (recipe.knobs["log_variance"] - recipe.knobs["log_spread"] * levels))
+
+
+def _gaussian_step(recipe: Recipe, high: float, low: float) -> Truth:
+    """On an axis of variance v the step multiplies by (v + high low)/(v + high^2), the flow by the ratio of deviations."""
+    v = _variances(recipe)
     step, exact = (v + high * low) / np.sqrt(v + high**2), np.sqrt(v + low**2)
     gap = v * (high - low) ** 2 / ((v + high**2) * (step + exact))  # exact - step, without cancellation
     return Truth.rounded(float(np.linalg.norm(gap)), 0.0)
+
+
+@dataclass(frozen=True)
+class StraightFlow:
+    """The exact flow along x_t = (1 - t) z + t x_0 from N(0, I) at t = 0 to a centred Gaussian at t = 1, axis by axis.
+
+    ``variances`` are those of the data, shape (d,). At time t an axis has the variance m_t = (1 - t)^2 + t^2 v, so that
+    v(x, t) = x m_t'/(2 m_t) and a point of the flow is proportional to m_t^(1/2), whose second derivative is v/m_t^(3/2). A mean
+    of the data moves all laws alike and is left out.
+    """
+
+    variances: Array
+
+    def marginal(self, t: Array) -> Array:
+        """m_t, shape (times, d)."""
+        return (1 - t[:, None]) ** 2 + t[:, None] ** 2 * self.variances
+
+    def slopes(self, t: Array) -> Array:
+        """The slopes of v(., t), shape (times, d)."""
+        return (t[:, None] * (1 + self.variances) - 1) / self.marginal(t)
+
+    def accelerations(self, t: Array) -> Array:
+        """The mean of E norm(dv/dt)^2 = sum of v^2/m^3 between neighbouring times, shape (times - 1,).
+
+        With m = m_0 (1 + u^2), u = (t (1 + v) - 1)/v^(1/2) and m_0 = v/(1 + v), the integral is elementary.
+        """
+        v = self.variances
+        u = (t[:, None] * (1 + v) - 1) / np.sqrt(v)
+        integral = u / (4 * (1 + u**2) ** 2) + 3 * u / (8 * (1 + u**2)) + 3 / 8 * np.arctan(u)
+        return np.asarray(np.diff(integral, axis=0) @ ((1 + v) ** 2 / np.sqrt(v)) / np.diff(t))
+
+    def euler(self, N: int, offset: float, tilt: float) -> tuple[float, float]:
+        """W2 of N Euler steps to the data, and the largest slope met on the grid.
+
+        On the first axis the learned velocity is off by ``offset`` and by ``tilt`` times the whitened coordinate: an L2 error
+        of (offset^2 + tilt^2)^(1/2) at every time.
+        """
+        t = np.arange(N) / N
+        slopes = self.slopes(t)
+        slopes[:, 0] += tilt / np.sqrt(self.marginal(t)[:, 0])
+        factors = 1 + slopes / N
+        shift = 0.0
+        for x in factors[:, 0]:
+            shift = x * shift + offset / N
+        gaps = np.abs(np.prod(factors, axis=0)) - np.sqrt(self.variances)
+        return float(np.hypot(np.linalg.norm(gaps), shift)), float(np.max(np.abs(slopes)))
+
+
+def _flow_steps(bench: Bench, params: Mapping[str, Any]) -> tuple[Truth, Params]:
+    if not bench.exact:
+        raise SkippedError(f"the velocity field of {bench.theorem.id} is in closed form for Gaussian laws alone")
+    choices, knobs = bench.choices, bench.knobs
+    flow, N = StraightFlow(_variances(bench.recipe)), int(choices["N"])
+    offset = choices["drift_sign"] * amplitude(knobs["log_offset"])
+    tilt = choices["shift_sign"] * amplitude(knobs["log_tilt"])
+    distance, slope = flow.euler(N, offset, tilt)
+    acceleration = float(np.max(flow.accelerations(np.arange(N + 1) / N)))
+    truth = Truth.rounded(distance, float(np.sqrt(np.max(flow.variances))))
+    return truth, {"N": N, "L_v": slope, "eps_v": float(np.hypot(offset, tilt)), "gam_v": acceleration}
 
 
 def _line_step(world: Mixture, high: float, low: float) -> Truth:
@@ -174,6 +242,7 @@ def _line_step(world: Mixture, high: float, low: float) -> Truth:
 
 _OF_A_STUDENT = ("log_radius", "log_weight", "log_mean", "log_room", "log_span", "log_drift", "log_shift")
 _OF_A_STEP = ("log_radius", "log_tau", "log_weight", "log_mean", "log_variance", "log_spread", "log_level", "log_step")
+_OF_A_FLOW = ("log_variance", "log_spread", "log_offset", "log_tilt")
 MULTISTEP = Experiment(
     "W2 of multistep sampling to the data law, a student with finitely many values",
     _multistep,
@@ -188,5 +257,13 @@ EDM_STEP = Experiment(
     constants=False,
     shares={"gaussian": 0.6, "mixture": 0.2, "atoms": 0.2},
     draw=partial(_drawn, _OF_A_STEP),
+    knobs=KNOBS,
+)
+FLOW_STEPS = Experiment(
+    "W2 between Euler steps of a flow with an affine learned velocity and the data law",
+    _flow_steps,
+    constants=False,
+    shares={"gaussian": 1.0},
+    draw=partial(_drawn, _OF_A_FLOW),
     knobs=KNOBS,
 )
