@@ -162,7 +162,7 @@ def _resolved(theorem: Theorem, params: Mapping[str, Any], left_out: Collection[
     wanted = _read_grid(options.get("grid"), clock, values)
     _defaults(theorem, values, lists, numbers.get("t_star", "0"))
     _check_missing(theorem, {*values, *lists, *left_out}, values, wanted is not None, teacher)
-    _check_eigenvalues(values, lists)
+    _take_eigenvalues(values, lists)
     law.check(values, lists.get("weights", ()), ve=clock.name == "ve", own=own)
     if values.get("k", Fraction(1)) > MAX_EVALUATIONS:
         raise DomainError(f"k must be at most {MAX_EVALUATIONS}, got {values['k']}")
@@ -272,8 +272,6 @@ def _defaults(theorem: Theorem, values: Values, lists: Lists, star: Any) -> None
         count = Fraction(len(lists["weights"]))
         if values.setdefault("n_atoms", count) != count:
             raise DomainError(f"n_atoms is {values['n_atoms']}, but {count} weights were given")
-    if "cov_eigs" in lists:
-        values.setdefault("sd2", root(sum(lists["cov_eigs"], Fraction(0))))
     if "times" in lists:
         if "t_hat" in values:
             raise InputError("give times (one for each evaluation after the first) or t_hat, not both")
@@ -338,8 +336,8 @@ def _build_grid(theorem: Theorem, grid: Grid | str | None, values: Values, teach
     return Grid(kind, int(values["N"]))
 
 
-def _check_eigenvalues(values: Values, lists: Lists) -> None:
-    """There are as many eigenvalues as dimensions, and their sum is the trace."""
+def _take_eigenvalues(values: Values, lists: Lists) -> None:
+    """The eigenvalues of the covariance: as many as dimensions, and sd2^2 is their sum."""
     if "cov_eigs" not in lists:
         return
     name = "d_eff" if "d_eff" in values else "d"
@@ -347,9 +345,11 @@ def _check_eigenvalues(values: Values, lists: Lists) -> None:
         raise InputError(
             f"cov_eigs has {len(lists['cov_eigs'])} values, but {name} = {values.get(name)} are needed (zeros included)"
         )
-    trace, most = float(sum(lists["cov_eigs"])), float(values["sd2"]) ** 2
-    if trace > most * (1 + law.PRINTED):
-        raise DomainError(f"no data law has these constants: cov_eigs add up to {trace:.6g}, more than sd2^2 = {most:.6g}")
+    trace = sum(lists["cov_eigs"], Fraction(0))
+    if "sd2" in values and trace > values["sd2"] ** 2 * (1 + Fraction(law.PRINTED)):
+        texts = float(trace), float(values["sd2"] ** 2)
+        raise DomainError("no data law has these constants: cov_eigs add up to {:.6g}, more than sd2^2 = {:.6g}".format(*texts))
+    values["sd2"] = root(trace)
 
 
 def _check_horizon(values: Values, grid: Grid | None, clock: Clock) -> None:
