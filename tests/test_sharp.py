@@ -176,7 +176,8 @@ def random_case(seed: int) -> tuple[dict[str, Any], sharp.Law, sharp.Grid, str, 
         least = float(given.get("tau", 0)) ** 2
         eigenvalues = [f"{x:.6g}" for x in least * 1.001 + (sd2**2 - 1.01 * d * least) * shares]
         given |= {"cov_eigs": eigenvalues}
-        law |= {"eigs": tuple(map(mpf, eigenvalues))}
+        law |= {"eigs": tuple(map(mpf, eigenvalues)), "sd2": sum(map(mpf, eigenvalues)) ** mpf("0.5")}
+        del given["sd2"]
     grid = sharp.Grid(tuple(map(mpf, text)), tuple(map(mpf, lipschitz[:-1])), tuple(map(mpf, noise)))
     return {**given, "grid": text}, sharp.Law(**law), grid, teacher, profiles
 
