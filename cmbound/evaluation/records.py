@@ -232,8 +232,6 @@ def _notes(evaluation: Evaluation) -> list[str]:
             f"vacuous at these parameters: {known} {rounded(Decimal(repr(evaluation.trivial)))}; "
             f"the dominating term is {term} ({evaluation.terms[term].share:.0%} of the bound)"
         )
-    if evaluation.teacher == "ddim":
-        found.append("the teacher is Euler in the noise level (DDIM); a Heun teacher is not covered")
     if evaluation.clock == "ve" and evaluation.theorem.has_target:
         found.append(
             "variance-exploding clock: L_f, eps_sc, eps_cm and L_s are those of the VE model; eps_cm and h count per unit of t"

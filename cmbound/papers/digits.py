@@ -26,7 +26,7 @@ def _round_up(square: Fraction, digits: int = 6) -> str:
 
 
 def measure() -> dict[str, str]:
-    """Exact moments, the radius about a fixed centre, and the dimension of the affine hull."""
+    """Exact moments, the radius about a fixed centre, the diameter, and the dimension of the affine hull."""
     from sklearn.datasets import load_digits
 
     pixels = load_digits().data.astype(np.int64)
@@ -40,6 +40,9 @@ def measure() -> dict[str, str]:
     centre = np.round(enclosing_ball(scaled / 8)[0] * 2**20).astype(np.int64)  # near it, as multiples of 2^-20
     distances = ((scaled * 2**17 - centre).astype(object) ** 2).sum(axis=1)
     radius = Fraction(int(distances.max()), 2**40)
+    gram = pixels @ pixels.T
+    squares = np.diag(gram)
+    diameter = Fraction(int((squares[:, None] + squares[None, :] - 2 * gram).max()), 64)
     # a lower bound on the Lipschitz constant of any map that takes N(0, I) to this law
     largest_sd = float(np.linalg.eigvalsh(np.cov(scaled / 8, rowvar=False, bias=True))[-1] ** 0.5)
     rank = int(np.linalg.matrix_rank((pixels - pixels[0]).astype(np.float64)))
@@ -49,6 +52,7 @@ def measure() -> dict[str, str]:
         "m2": _round_up(second),
         "sd2": _round_up(variance),
         "R": _round_up(radius),
+        "diameter": _round_up(diameter),
         "d_eff": str(rank),
         "largest_principal_sd": f"{largest_sd:.3f}",
     }
