@@ -536,10 +536,11 @@ def atoms_slope(nu: Any, entropy: Any, d: Any, ratio: Any, y: Any) -> Any:
 def tv_drift(L: Any, m2: Any, d: Any, t: Any) -> Any:
     r"""Bound (t/2) Q(0)^{1/2} on TV(p_t, p_data) for scores that are L-Lipschitz on [0, t] (theory 3.7, the sharper form).
 
-    A law with such scores has m2^2 >= d/L, which is put in where it is not so.
+    A law with such scores has m2^2 >= d/L, which is put in where it is not so: the root is then that of 2 d (L - 1)^2.
     """
-    fisher = Max(0, L - 2) * d * L - Max(0, 2 - L) * d**2 / Max(m2**2, d / L)
-    return t / 2 * sqrt(d * (1 - L) ** 2 + L * m2**2 + fisher)
+    moment = Max(m2**2, d / L)
+    fisher = Max(0, L - 2) * d * L - Max(0, 2 - L) * d**2 / moment
+    return t / 2 * sqrt(d * (1 - L) ** 2 + L * moment + fisher)
 
 
 @named("K")
