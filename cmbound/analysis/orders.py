@@ -42,7 +42,7 @@ def limit_of(parameter: str) -> str:
 
 
 _OPTIONS = ("profile", "to", "start", "clock")
-_SCALES = {True: (200, 2000), False: (10**20, 10**40)}
+_SCALES = {True: (200, 2000), False: (10**20, 10**80)}
 _SLOW = {True: Fraction(1, 5), False: Fraction(3, 5)}
 _BITS = 13000  # what cancels at the farthest sample points
 

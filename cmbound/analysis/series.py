@@ -303,18 +303,24 @@ class Calculus:
         return best
 
     def _winner(self, e: Any) -> Any:
-        better = 1 if isinstance(e, Max) else -1
-        best, *others = e.args
+        """``e`` without the arguments that another one is known to beat."""
+        better, left = (1 if isinstance(e, Max) else -1), list(e.args)
+        for x in e.args:
+            if any(self._beats(y, x, better) for y in left if y is not x):
+                left.remove(x)
+        return e.func(*left)
+
+    def _beats(self, x: Any, y: Any, better: int) -> bool:
+        """Whether x - y is known to have the sign ``better``, or to vanish."""
         try:
-            for x in others:
-                gap = self.expand(x - best)
-                if not gap.terms and gap.rest is not None:
-                    raise MoreTerms("everything kept has cancelled")
-                if gap.terms and self.sign(gap.terms[0][1]) == better:
-                    best = x
+            gap = self.expand(x - y)
+            if gap.terms:
+                return self.sign(gap.terms[0][1]) == better
         except OrderUndecidedError:
-            return e
-        return best
+            return False
+        if gap.rest is not None:
+            raise MoreTerms("everything kept has cancelled")
+        return True
 
 
 Leading = tuple[Monomial, Any, int, tuple[Any, ...]]
