@@ -15,13 +15,14 @@ from cmbound.analysis.series import leading
 from cmbound.arithmetic.exact import rational_near, time_from_sigma
 from cmbound.errors import DomainError, InputError
 from cmbound.evaluation.given import exact_scalars
+from cmbound.evaluation.paths import combinable
 from cmbound.evaluation.statement import theorem as find
 from cmbound.frozen import FrozenDict
-from cmbound.theory.formulas import ALIASES, closed_terms, require_formula
+from cmbound.theory.formulas import ALIASES, closed_terms, one_profile, require_formula
 from cmbound.theory.functions import geometric_sum
 from cmbound.theory.notation import TABLE, own
 from cmbound.theory.records import Theorem
-from cmbound.theory.variants import LocalErrorSum
+from cmbound.theory.variants import EI, LocalErrorSum
 from cmbound.threads import alone
 
 DEFAULT_PROFILE = "universal-integrated"  # any data law, the lowest order in d
@@ -154,7 +155,7 @@ def analysed_terms(
     """
     require_formula(theorem)
     chosen = {name: x for name, x in options.items() if x is not None}
-    if chosen.get("profile") == "auto":
+    if settled and chosen.get("profile") == "auto":
         raise InputError("an analysis needs one profile by name: auto has no closed form")
     if theorem.uses_profile:
         chosen.setdefault("profile", DEFAULT_PROFILE)
@@ -227,7 +228,13 @@ def orders(theorem: Theorem | str, **params: Any) -> Orders:
     exprs = {**terms, "": Add(*terms.values())}
     found = {term: {name: _order_in(expr, name, given) for name in names} for term, expr in exprs.items()}
     total = found.pop("")
-    return Orders(theorem, options, found, total, _unused(theorem, options, numbers))
+    return Orders(theorem, options, found, total, _unused(theorem, options, numbers), _is_upper(options.get("profile")))
+
+
+def _is_upper(given: Any) -> bool:
+    """Whether an evaluation may find a better path than the closed form of the profile, which is one stretch."""
+    chosen = one_profile(given)
+    return chosen is not None and combinable(((chosen, chosen.rules[EI]),))
 
 
 def _unused(theorem: Theorem, options: Mapping[str, Any], numbers: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:

@@ -21,6 +21,10 @@ from cmbound.theory.records import Theorem
 
 UNIFORM = mixed(symbol("N"), Cell(": with a uniform grid, "), math(r"h = (T - \delta)/N", "h = (T - delta)/N"))
 _HIDDEN = "order form: with the unspecified constant C"
+_UPPER = (
+    "the closed form is one rule of the profile on the whole range: an upper bound on an evaluation, which takes the best path of "
+    "stretches, so its order may be smaller and is never larger"
+)
 _ENDS = {"0": "0", "oo": r"\infty"}
 
 
@@ -91,9 +95,10 @@ class Order:
 class Orders(Result, Record):
     """Leading orders of a statement: ``terms[name][parameter]`` and ``total[parameter]``.
 
-    The other parameters are held fixed, free ones of the algorithm (``u``, ``gamma``, ``tau_c``) too; the time at which a profile
-    changes from its first rule to its second is no parameter: it is the best one, as in an evaluation. ``unused`` are the
-    numbers that were given and occur in no term, with the reason.
+    The other parameters are held fixed, free ones of the algorithm (``u``, ``gamma``, ``tau_c``) too. The local errors are those
+    of the first rule of the profile on the whole range as one stretch. An evaluation takes the best path of stretches: where
+    the profile has several (``is_upper``), the orders are those of an upper bound on what it finds. ``unused`` are the numbers
+    that were given and occur in no term, with the reason.
     """
 
     theorem: Theorem
@@ -101,6 +106,7 @@ class Orders(Result, Record):
     terms: Mapping[str, Mapping[str, Order]]
     total: Mapping[str, Order]
     unused: tuple[tuple[str, str], ...] = ()
+    is_upper: bool = False
 
     def __repr__(self) -> str:
         return f"<Orders of {self.theorem.id}: {self.verdict}>"
@@ -148,7 +154,8 @@ class Orders(Result, Record):
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader must be told besides."""
-        return (unused_note(self.unused),) if self.unused else ()
+        upper = (_UPPER,) if self.is_upper else ()
+        return (*upper, unused_note(self.unused)) if self.unused else upper
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -156,6 +163,7 @@ class Orders(Result, Record):
             "options": {name: getattr(x, "name", x) for name, x in self.options.items()},
             "terms": {term: {name: x.to_dict() for name, x in row.items()} for term, row in self.terms.items()},
             "total": {name: x.to_dict() for name, x in self.total.items()},
+            "is_upper": self.is_upper,
             "polynomial": self.polynomial,
             "exponents": {name: str(x) for name, x in self.exponents.items()},
             "verdict": self.verdict,

@@ -197,6 +197,8 @@ def _array_values(setting: Setting, fixed: Mapping[str, Any], rows: Mapping[str,
         named.setdefault("T", named.get("t"))
     if "t_star" in setting.values:
         named.setdefault("t_star", named.get("delta"))
+    if "n_atoms" in named:  # equal weights: lists are not vectorised
+        named |= {"nu": named["n_atoms"], "entropy": np.log(named["n_atoms"])}
     return {TABLE[name].symbol: value for name, value in named.items()}
 
 

@@ -32,18 +32,11 @@ class Edges(Protocol):
     def size(self) -> int:
         """Number of candidates."""
 
-    def additive(self, rule: Rule) -> bool:
-        """Whether the cost of a stretch is the sum of the costs of its parts, apart from :meth:`surplus`."""
+    def whole(self, rule: Rule) -> Array:
+        """The bound of ``rule`` from the first candidate to the last, shape (P,)."""
 
-    def part(self, rule: Rule) -> Array:
-        """The bound of an additive ``rule`` between neighbouring candidates, shape (P, size - 1)."""
-
-    def surplus(self, rule: Rule) -> Array:
-        """What a stretch of an additive ``rule`` pays beyond its end at each candidate, shape (P, size) or (1, 1)."""
-        return np.zeros((1, 1))
-
-    def cost(self, rule: Rule, i: Index, j: Index) -> Array:
-        """The bound of ``rule`` from candidate i[n] to candidate j[n], shape (P, n); infinite where it is not valid."""
+    def costs(self, rule: Rule) -> Array:
+        """The bound of ``rule`` from candidate i to candidate j > i, shape (P, size, size); infinite where it is not valid."""
 
 
 def _finite(cost: Array) -> Array:
@@ -71,25 +64,20 @@ class ClosedEdges(Edges):
     def size(self) -> int:
         return int(self.times.shape[1])
 
-    def _between(self, rule: Rule, low: Array, high: Array) -> Array:
-        values = {**self.values, a: low, b: high}
-        cost = _finite(np.broadcast_to(FLOATS.value(L_f * rule.bound, values), low.shape))
-        return np.where(low == high, 0.0, cost)
+    def whole(self, rule: Rule) -> Array:
+        cost = FLOATS.value(L_f * rule.bound, {**self.values, a: self.times[:, :1], b: self.times[:, -1:]})
+        return _finite(np.broadcast_to(cost, (len(self.times), 1)))[:, 0]
 
-    def additive(self, rule: Rule) -> bool:
-        return rule.additive
-
-    def part(self, rule: Rule) -> Array:
-        return self._between(rule, self.times[:, :-1], self.times[:, 1:])
-
-    def surplus(self, rule: Rule) -> Array:
-        return super().surplus(rule) if self.at_nodes else self._between(rule, self.times, self.ends)
-
-    def cost(self, rule: Rule, i: Index, j: Index) -> Array:
-        cost = np.where(self.times[:, i] == self.times[:, j], 0.0, self._between(rule, self.times[:, i], self.ends[:, j]))
-        if rule.cuttable or self.at_nodes:
+    def costs(self, rule: Rule) -> Array:
+        shape = (len(self.times), self.size, self.size)
+        if not (rule.cuttable or self.at_nodes):
+            cost = np.full(shape, np.inf)
+            cost[:, 0, -1] = self.whole(rule)
             return cost
-        return np.where((i == j) | ((i == 0) & (j == self.size - 1)), cost, np.inf)
+        values = {x: y[..., None] if np.ndim(y) == 2 else y for x, y in self.values.items()}
+        values |= {a: self.times[:, :, None], b: self.ends[:, None, :]}
+        cost = np.broadcast_to(FLOATS.value(L_f * rule.bound, values), shape)
+        return np.where(self.times[:, :, None] == self.times[:, None, :], 0.0, _finite(cost))
 
 
 class GridEdges(Edges):
@@ -97,76 +85,71 @@ class GridEdges(Edges):
 
     def __init__(self, grid: Steps, values: dict[Any, Any], candidates: Index, end: int) -> None:
         self.grid, self.values, self.candidates, self.end = grid, values, candidates, end
-        self._sums: dict[tuple[Any, bool], Array] = {}
+        self.nodes = grid.nodes[candidates]
+        self._running: dict[tuple[Any, bool], Array] = {}
 
     @property
     def size(self) -> int:
         return len(self.candidates)
 
-    def _between(self, expr: Any, squared: bool) -> Array:
-        """Sums over the steps between neighbouring candidates of the weight (or its square) times ``expr``."""
-        if (expr, squared) not in self._sums:
+    def _sums(self, expr: Any, squared: bool) -> Array:
+        """Entry (i, j): the sum of the weight (or its square) times ``expr`` over the steps between two candidates."""
+        if (expr, squared) not in self._running:
             rows, weight = self.grid.columns(0, self.end), self.grid.weight[: self.end]
             with np.errstate(over="ignore", invalid="ignore"):
                 steps = (weight * weight if squared else weight) * FLOATS.each(expr, rows, self.values)
-            self._sums[expr, squared] = _finite(np.add.reduceat(steps, self.candidates[:-1]))
-        return self._sums[expr, squared]
+            # each start has its own running sum: a difference of two would cancel
+            self._running[expr, squared] = _spread(_finite(np.add.reduceat(steps, self.candidates[:-1])), np.add, 0.0)
+        return self._running[expr, squared]
 
-    def additive(self, rule: Rule) -> bool:
-        return rule.is_sum
+    def _largest(self, column: Array) -> Array:
+        """Entry (i, j): the largest value at the steps between two candidates."""
+        return _spread(np.maximum.reduceat(column[: self.end], self.candidates[:-1]), np.maximum, -np.inf)
 
-    def part(self, rule: Rule) -> Array:
-        return self._between(rule.steps, squared=False)[None, :]
+    def whole(self, rule: Rule) -> Array:
+        return self.costs(rule)[:, 0, -1]
 
-    def cost(self, rule: Rule, i: Index, j: Index) -> Array:
-        nodes = self.grid.nodes
-        first, last = self.candidates[i], self.candidates[j]
-        values = {**self.values, a: nodes[first], b: nodes[last]}
+    def costs(self, rule: Rule) -> Array:
+        values = {**self.values, a: self.nodes[:, None], b: self.nodes[None, :]}
         values.update(_best_free(rule, values))
-        cost = np.zeros(i.shape)
-        if rule.steps != 0:
-            cost = cost + _running(self._between(rule.steps, squared=False))[i, j]
-        for root in rule.roots:
-            cost = cost + np.sqrt(_running(self._between(root.energy, squared=True))[i, j]) * FLOATS.value(root.factor, values)
-        if rule.whole != 0:
-            values[h] = _range_max(self.grid.rows[h], first, last)
-            cost = cost + _range_max(self.grid.weight, first, last) * FLOATS.value(rule.whole, values)
-        return np.where(i == j, 0.0, _finite(cost))[None, :]
+        cost = np.zeros((self.size, self.size))
+        with np.errstate(invalid="ignore"):  # where a stretch would end before it begins
+            if rule.steps != 0:
+                cost = cost + self._sums(rule.steps, squared=False)
+            for root in rule.roots:
+                cost = cost + np.sqrt(self._sums(root.energy, squared=True)) * FLOATS.value(root.factor, values)
+            if rule.whole != 0:
+                bound = FLOATS.value(rule.whole, {**values, h: self._largest(self.grid.rows[h])})
+                cost = cost + self._largest(self.grid.weight) * bound
+        return _finite(cost)[None]
 
     def free(self, rule: Rule, i: int, j: int) -> tuple[tuple[Any, Fraction], ...]:
         """The value of the free parameter of a rule on one stretch between candidates, exactly."""
-        nodes = self.grid.nodes[self.candidates[[i, j]]]
-        return tuple((x, Fraction(float(y))) for x, y in _best_free(rule, {**self.values, a: nodes[0], b: nodes[1]}))
+        values = {**self.values, a: self.nodes[i], b: self.nodes[j]}
+        return tuple((x, Fraction(float(y))) for x, y in _best_free(rule, values))
 
 
-def _running(parts: Array) -> Array:
-    """Entry (i, j) is the sum of parts i to j - 1; each start has its own: a difference of two sums would cancel."""
+def _spread(parts: Array, combine: Any, nothing: float) -> Array:
+    """Entry (i, j > i): what ``combine`` makes of parts i to j - 1."""
     size = len(parts) + 1
-    sums = np.zeros((size, size))
-    sums[:-1, 1:] = np.cumsum(np.triu(np.broadcast_to(parts, (size - 1, size - 1))), axis=1)
-    return sums
+    result = np.full((size, size), nothing)
+    upper = np.where(np.tri(size - 1, k=-1, dtype=bool), nothing, parts)
+    result[:-1, 1:] = combine.accumulate(upper, axis=1)
+    return result
 
 
 def _best_free(rule: Rule, values: Mapping[Any, Any]) -> list[tuple[Any, Any]]:
     """The best value of the free parameter of a rule, by bisection on the slope of the bound in it."""
     if rule.free is None:
         return []
-    free, shape = rule.free, np.broadcast_shapes(*(np.shape(values[x]) for x in (a, b)))
+    free = rule.free
+    shape = np.broadcast_shapes(*(np.shape(values[x]) for x in free.slope.free_symbols - {free.symbol}))
     low, high = np.full(shape, float(free.low)), np.full(shape, float(free.high))
     for _ in range(_BISECTIONS):
         middle = (low + high) / 2
         falling = FLOATS.value(free.slope, {**values, free.symbol: middle}) < 0
         low, high = np.where(falling, middle, low), np.where(falling, high, middle)
     return [(free.symbol, (low + high) / 2)]
-
-
-def _range_max(column: Array, i: Index, j: Index) -> Array:
-    """max(column[i], ..., column[j - 1]) for pairs i <= j."""
-    if column.min() == column.max():
-        return np.full(i.shape, column[0])
-    padded = np.append(column, -np.inf)
-    ends = np.stack([i, np.maximum(j, i + 1)], axis=-1).ravel()
-    return np.asarray(np.maximum.reduceat(padded, np.minimum(ends, len(padded) - 1))[::2])
 
 
 # --- shortest path --------------------------------------------------------------------------------------------------
@@ -187,18 +170,14 @@ def choose(edges: Edges, entries: Sequence[Entry]) -> Choice:
         edges: costs between candidate nodes.
         entries: the profiles with their rules.
     """
-    whole = [(profile.name, rule) for profile, rules in entries for rule in rules]
-    ends = np.array([0]), np.array([edges.size - 1])
-    costs = np.stack([edges.cost(rule, *ends)[:, 0] for _, rule in whole])
-    cost = np.min(costs, axis=0)
-    path = [(*whole[int(np.argmin(costs[:, 0]))], 0, edges.size - 1)]
+    named = [(profile.name, rule) for profile, rules in entries for rule in rules]
+    whole = np.stack([edges.whole(rule) for _, rule in named])
+    cost, single = np.min(whole, axis=0), [(*named[int(np.argmin(whole[:, 0]))], 0, edges.size - 1)]
     if edges.size == 2 or not combinable(entries):
-        return Choice(cost, path)
-    combined, steps = _shortest(edges, entries)
+        return Choice(cost, single)
+    combined, path = _shortest(edges, named)
     better = combined < cost * (1 - _TIE)
-    if better[0]:
-        path = steps
-    return Choice(np.where(better, combined, cost), path)
+    return Choice(np.where(better, combined, cost), path if better[0] else single)
 
 
 def combinable(entries: Sequence[Entry]) -> bool:
@@ -207,60 +186,25 @@ def combinable(entries: Sequence[Entry]) -> bool:
     return len(rules) > 1 or not rules[0].is_sum
 
 
-def _shortest(edges: Edges, entries: Sequence[Entry]) -> tuple[Array, list[tuple[str, Rule, int, int]]]:
-    """The cheapest way to cut [first, last candidate] into stretches, shape (P,), and its stretches for the first setting.
-
-    ``best[:, k]`` is the cost up to candidate k; ``running[rule]`` the same for paths whose last stretch belongs to an
-    additive rule and has not been closed.
-    """
-    names: dict[Rule, str] = {}
-    for profile, rules in entries:
-        for rule in rules:
-            names.setdefault(rule, profile.name)
-    size = edges.size
-    additive = [rule for rule in names if edges.additive(rule)]
-    parts = {rule: edges.part(rule) for rule in additive}
-    surplus = {rule: edges.surplus(rule) for rule in additive}
-    whole = [rule for rule in names if not edges.additive(rule)]
-    pairs = np.triu_indices(size, 1)
-    pair_costs = {rule: edges.cost(rule, *pairs) for rule in whole}
-    count = next(iter([*parts.values(), *pair_costs.values()])).shape[0]
-    direct = {}
-    for rule, cost in pair_costs.items():
-        direct[rule] = np.full((count, size, size), np.inf)
-        direct[rule][:, pairs[0], pairs[1]] = cost
-    best = np.full((count, size), np.inf)
-    best[:, 0] = 0.0
-    running = {rule: np.full(count, np.inf) for rule in additive}
-    began = dict.fromkeys(additive, 0)
-    origin: list[tuple[Rule | None, int]] = [(None, 0)] * size
-    for k in range(1, size):
-        for rule in additive:
-            if best[0, k - 1] < running[rule][0]:
-                began[rule] = k - 1
-            running[rule] = np.minimum(running[rule], best[:, k - 1]) + parts[rule][:, k - 1]
-            beyond = surplus[rule][:, min(k, surplus[rule].shape[1] - 1)]
-            best[:, k] = _better(best[:, k], running[rule] + beyond, origin, k, (rule, began[rule]))
-        for rule in whole:
-            through = best[:, :k] + direct[rule][:, :k, k]
-            at = np.argmin(through, axis=1)
-            value = np.take_along_axis(through, at[:, None], axis=1)[:, 0]
-            best[:, k] = _better(best[:, k], value, origin, k, (rule, int(at[0])))
+def _shortest(edges: Edges, named: Sequence[tuple[str, Rule]]) -> tuple[Array, list[tuple[str, Rule, int, int]]]:
+    """The cheapest way to cut [first, last candidate] into stretches, shape (P,), and its stretches for the first setting."""
+    smallest, which = edges.costs(named[0][1]), np.zeros((edges.size, edges.size), dtype=int)
+    for number, (_, rule) in enumerate(named[1:], 1):
+        cost = edges.costs(rule)
+        which = np.where(cost[0] < smallest[0], number, which)
+        smallest = np.minimum(smallest, cost)
+    best = np.zeros((len(smallest), edges.size))
+    origin = [0] * edges.size
+    for k in range(1, edges.size):
+        through = best[:, :k] + smallest[:, :k, k]
+        best[:, k], origin[k] = through.min(axis=1), int(np.argmin(through[0]))
     path: list[tuple[str, Rule, int, int]] = []
-    k = size - 1
+    k = edges.size - 1
     while k > 0 and np.isfinite(best[0, -1]):
-        rule_used, i = origin[k]
-        assert rule_used is not None
-        path.append((names[rule_used], rule_used, i, k))
+        i = origin[k]
+        path.append((*named[which[i, k]], i, k))
         k = i
     return best[:, -1], path[::-1]
-
-
-def _better(old: Array, new: Array, origin: list[tuple[Rule | None, int]], k: int, how: tuple[Rule, int]) -> Array:
-    """The smaller of two costs up to candidate k; how the first setting gets there is noted in ``origin``."""
-    if new[0] < old[0]:
-        origin[k] = how
-    return np.minimum(old, new)
 
 
 # --- candidates -----------------------------------------------------------------------------------------------------

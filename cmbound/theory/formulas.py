@@ -31,7 +31,7 @@ from cmbound.theory.notation import (
     h,
     latex_names,
 )
-from cmbound.theory.profiles import profile
+from cmbound.theory.profiles import profile, specialised
 from cmbound.theory.records import Term, Theorem
 from cmbound.theory.rules import Profile, Rule
 from cmbound.theory.variants import (
@@ -155,8 +155,13 @@ def _rules(p: Profile, teacher: Teacher) -> tuple[Rule, ...]:
 
 
 def _closed_local(p: Profile, teacher: Teacher, end: Any) -> Any:
-    """L_f times the first bound of the profile on [delta, end] as one stretch (an evaluation may find a better path)."""
-    return L_f * _rules(p, teacher)[0].bound.subs({a: delta, b: end}, simultaneous=True)
+    """L_f times the first bound of the profile on [delta, end] as one stretch (an evaluation may find a better path).
+
+    What the profile needs stands in for what it implies: the radius bounds the spread of data in a ball.
+    """
+    _rules(p, teacher)
+    first = specialised(p, teacher.name, p.parameters(teacher.name))[0]
+    return L_f * first.bound.subs({a: delta, b: end}, simultaneous=True)
 
 
 @alone
