@@ -14,16 +14,16 @@ from cmbound.numbers import latex_number
 from cmbound.reports.cells import escape_latex
 from cmbound.reports.words import prose
 from cmbound.theory import functions
-from cmbound.theory.formulas import latex, statement_parts
+from cmbound.theory.formulas import latex, rule_parts, statement_parts
 from cmbound.theory.functions import Named, plain
 from cmbound.theory.notation import PARAMETERS, TABLE
 from cmbound.theory.profiles import PROFILES
 
 HEADER = "% Written by python -m paper_tables; do not edit.\n"
-SHORT = {"exponential-integrator": "ei", "ddim": "ddim"}
+SHORT = {"exponential-integrator": "ei", "ddim": "ddim", "heun": "heun"}
 WIDE = 260
 """LaTeX source of a sum longer than this is broken into one line for each summand."""
-_CALLED = {"L": "L_s", "H2": "H_2"}
+_CALLED = {"L": "L_s"}
 """Arguments of the named functions that the table of symbols calls otherwise."""
 
 
@@ -69,14 +69,21 @@ def _shorter(expression: Any) -> list[Any]:
 
 
 def profile_bounds() -> Iterator[tuple[str, str]]:
-    """Name and display of every rule of every profile (a rule that two profiles share once)."""
-    seen: set[int] = set()
+    """Name and display of every rule of every profile."""
     for profile in PROFILES.values():
         for teacher, rules in profile.rules.items():
-            for rule, part in zip(rules, ("", "_late"), strict=False):
-                if id(rule) not in seen:
-                    seen.add(id(rule))
-                    yield f"{profile.name}_{SHORT[teacher]}{part}", display(rule.bound)
+            for number, rule in enumerate(rules, 1):
+                part = "" if number == 1 else f"_{number}"
+                shown = display(rule.bound) if rule.is_sum else _summands([x for _, x in rule_parts(rule, teacher)])
+                yield f"{profile.name}_{SHORT[teacher]}{part}", shown
+
+
+def _summands(shown: Sequence[str]) -> str:
+    """A display of a sum, given by the LaTeX of its summands: on one line, or each on its own."""
+    if sum(map(len, shown)) < WIDE:
+        return f"{HEADER}\\[\n{' + '.join(shown)}\n\\]%\n"
+    body = " \\\\\n".join(f"&{'{}+' if i else ''} {x}" for i, x in enumerate(shown))
+    return f"{HEADER}\\begin{{align*}}\n{body}\n\\end{{align*}}%\n"
 
 
 def order_forms() -> str:
@@ -116,7 +123,7 @@ def named_functions() -> str:
     rows = []
     for name, function in vars(functions).items():
         if inspect.isclass(function) and issubclass(function, Named) and function.__module__ == functions.__name__:
-            if function in (Named, functions.geometric_sum):
+            if function is functions.geometric_sum or function.primitive or function is Named:
                 continue
             names = list(inspect.signature(function.definition).parameters)
             symbols = [TABLE[_CALLED.get(x, x)].symbol if _CALLED.get(x, x) in TABLE else sympy.Symbol(x) for x in names]

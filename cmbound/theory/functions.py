@@ -521,9 +521,8 @@ def _spread_bound(nu: Any, entropy: Any, d: Any, ratio: Any) -> Any:
     return Min(entropy + g_b / 2, 4 * ell + g_b)
 
 
-@named("B_1'")
 def atoms_slope(nu: Any, entropy: Any, d: Any, ratio: Any, y: Any) -> Any:
-    r"""The derivative of B_1(y) in y, whose zero is the best y (the derivative of the largest value in x vanishes)."""
+    """The derivative of B_1(y) in y, whose zero is the best y (the derivative of the largest value in x vanishes)."""
     k = _replicas(nu, y)
     x, largest = _tail(k)
     return 2 * _spread_bound(nu, entropy, d, ratio) + (8 * x * (k + x) * exp(-x / 4) - largest) * exp(-y)
