@@ -79,11 +79,11 @@ def profile_bounds() -> Iterator[tuple[str, str]]:
 
 
 def _summands(shown: Sequence[str]) -> str:
-    """A display of a sum, given by the LaTeX of its summands: on one line, or each on its own."""
+    """A display of a sum, given by the LaTeX of its summands: on one line, or each on its own, smaller where it must be."""
     if sum(map(len, shown)) < WIDE:
-        return f"{HEADER}\\[\n{' + '.join(shown)}\n\\]%\n"
-    body = " \\\\\n".join(f"&{'{}+' if i else ''} {x}" for i, x in enumerate(shown))
-    return f"{HEADER}\\begin{{align*}}\n{body}\n\\end{{align*}}%\n"
+        return f"{HEADER}\\[\n\\fit{{{' + '.join(shown)}}}\n\\]%\n"
+    body = " \\\\\n".join(rf"\fit{{{'{} + ' if i else ''}{x}}}" for i, x in enumerate(shown))
+    return f"{HEADER}\\begin{{gather*}}\n{body}\n\\end{{gather*}}%\n"
 
 
 def order_forms() -> str:
@@ -137,7 +137,7 @@ def named_functions() -> str:
 def _definition(expression: Any) -> list[str]:
     """LaTeX of a definition: one line, or one for each summand if it is long."""
     text = latex(expression)
-    if len(text) < WIDE or not isinstance(expression, sympy.Add):
+    if len(text) < 0.8 * WIDE or not isinstance(expression, sympy.Add):  # the name and its tag take the rest of the line
         return [text]
     parts = [latex(x) for x in expression.args]
     return [parts[0], *(x if x.startswith("-") else f"+ {x}" for x in parts[1:])]

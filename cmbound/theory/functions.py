@@ -465,8 +465,9 @@ def hessian_excess(L: Any, a: Any, b: Any) -> Any:
     return high**3 / 4 * (x - a) + high**2 * log_lam(x, b) - high * rest
 
 
+@named(r"\hat L")
 def largest_eigenvalue(L: Any) -> Any:
-    """Lh = max(L, 2/3^{1/2}) (theory 3.13 c)."""
+    r"""Lh = max(L, 2/3^{1/2}) (theory 3.13 c)."""
     return Max(L, 2 / sqrt(3))
 
 
@@ -498,48 +499,64 @@ _FLAT = 350
 # --- a finite data set (theory 3.13 p1) -----------------------------------------------------------------------------
 
 
-def _replicas(nu: Any, y: Any) -> Any:
-    return 4 * (log((nu + 1) / 2) + y)
+@named(r"\ell")
+def replicas(nu: Any) -> Any:
+    r"""log((nu + 1)/2): E e^{tr Gam/4} is at most its exponential, by two posterior replicas (theory 3.11 g)."""
+    return log((nu + 1) / 2)
 
 
-def _tail(k: Any) -> tuple[Any, Any]:
-    """x and M(k) = x (k + x)^2 e^{-x/4}, the largest value over x >= 0."""
-    x = (12 - k + sqrt((k - 12) ** 2 + 16 * k)) / 2
-    return x, x * (k + x) ** 2 * exp(-x / 4)
+@named(r"x^*")
+def tail_place(k: Any) -> Any:
+    r"""Where x (k + x)^2 e^{-x/4} is largest over x >= 0 (theory 3.13 p1)."""
+    return (12 - k + sqrt((k - 12) ** 2 + 16 * k)) / 2
+
+
+@named("M")
+def tail(k: Any) -> Any:
+    r"""M(k), the largest value of x (k + x)^2 e^{-x/4} over x >= 0 (theory 3.13 p1)."""
+    x = tail_place(k)
+    return x * (k + x) ** 2 * exp(-x / 4)
+
+
+@named("Z")
+def trace_bound(nu: Any, entropy: Any, d: Any, ratio: Any) -> Any:
+    r"""Z, which bounds the integral of lam g_1 up to lam_b, with its end, by lam_b Z; ratio = sd2^2/lam_b^2 (theory 3.13 p1)."""
+    last = Min(4 * replicas(nu), 2 * entropy, ratio, d)
+    return Min(entropy + last / 2, 4 * replicas(nu) + last)
 
 
 @named("B_1")
 def atoms_energy(nu: Any, entropy: Any, d: Any, ratio: Any, y: Any) -> Any:
-    r"""B_1(y), valid for every y > 0 with 4 (log((nu+1)/2) + y) >= 1/2; ratio = sd2^2/lam_b^2 (theory 3.13 p1)."""
-    k = _replicas(nu, y)
-    return k / 2 * _spread_bound(nu, entropy, d, ratio) + _tail(k)[1] * exp(-y)
-
-
-def _spread_bound(nu: Any, entropy: Any, d: Any, ratio: Any) -> Any:
-    ell = log((nu + 1) / 2)
-    g_b = Min(4 * ell, 2 * entropy, ratio, d)
-    return Min(entropy + g_b / 2, 4 * ell + g_b)
+    r"""B_1(y), valid for every y > 0 with k = 4 (log((nu+1)/2) + y) >= 1/2 (theory 3.13 p1)."""
+    k = 4 * (replicas(nu) + y)
+    return k / 2 * trace_bound(nu, entropy, d, ratio) + tail(k) * exp(-y)
 
 
 def atoms_slope(nu: Any, entropy: Any, d: Any, ratio: Any, y: Any) -> Any:
-    """The derivative of B_1(y) in y, whose zero is the best y (the derivative of the largest value in x vanishes)."""
-    k = _replicas(nu, y)
-    x, largest = _tail(k)
-    return 2 * _spread_bound(nu, entropy, d, ratio) + (8 * x * (k + x) * exp(-x / 4) - largest) * exp(-y)
+    """The derivative of B_1(y) in y, whose zero is the best y (the largest value over x does not move with x)."""
+    k = 4 * (replicas(nu) + y)
+    x = tail_place(k)
+    return 2 * trace_bound(nu, entropy, d, ratio) + (8 * x * (k + x) * exp(-x / 4) - tail(k)) * exp(-y)
 
 
 # --- total variation ------------------------------------------------------------------------------------------------
 
 
-@named(r"\Theta")
-def tv_drift(L: Any, m2: Any, d: Any, t: Any) -> Any:
-    r"""Bound (t/2) Q(0)^{1/2} on TV(p_t, p_data) for scores that are L-Lipschitz on [0, t] (theory 3.7, the sharper form).
+@named(r"\mathcal{Q}_0")
+def tv_energy(L: Any, m2: Any, d: Any) -> Any:
+    r"""Q(0), which bounds E (d/dt log p_t)^2 for scores that are L-Lipschitz from time 0 on (theory 3.7, the sharper form).
 
-    A law with such scores has m2^2 >= d/L, which is put in where it is not so: the root is then that of 2 d (L - 1)^2.
+    A law with such scores has m2^2 >= d/L, which is put in where it is not so: the value is then 2 d (L - 1)^2.
     """
     moment = Max(m2**2, d / L)
     fisher = Max(0, L - 2) * d * L - Max(0, 2 - L) * d**2 / moment
-    return t / 2 * sqrt(d * (1 - L) ** 2 + L * moment + fisher)
+    return d * (1 - L) ** 2 + L * moment + fisher
+
+
+@named(r"\Theta")
+def tv_drift(L: Any, m2: Any, d: Any, t: Any) -> Any:
+    r"""Bound (t/2) Q(0)^{1/2} on TV(p_t, p_data) for scores that are L-Lipschitz on [0, t] (theory 3.7)."""
+    return t / 2 * sqrt(tv_energy(L, m2, d))
 
 
 @named("K")

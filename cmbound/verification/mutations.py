@@ -23,7 +23,7 @@ from cmbound.theory.variants import Placeholder, ScheduleSum, visible_symbols
 HALF = Rational(1, 2)
 UNFOLDED = (functions.U, functions.K, functions.beta, functions.I3)
 """Constants of the profiles that are sums themselves: each of their terms is weakened."""
-OPENED = (functions.tv_drift, functions.steering, functions.corrector_information)
+OPENED = (functions.tv_drift, functions.tv_energy, functions.steering, functions.corrector_information)
 """Named parts of statements: weakened inside like any other expression."""
 AT_MOST_ONE = (functions.c, functions.s, functions.v)
 """Functions of time that never exceed 1."""
