@@ -49,7 +49,7 @@ ROWS = {
     "gao2024-pfode": ("order", "secondary", False),
     "brosse2026-edm": ("explicit", "verbatim", True),
     "beyler2025-samplers": ("order", "abstract", False),
-    "stephanovitch2026-euler": ("order", "abstract", False),
+    "stephan2026-euler": ("order", "abstract", False),
     "wainwright2026-schedules": ("order", "memory", False),
     "kremling2025-weak": ("order", "abstract", False),
     "mbacke2023-ddpm": ("order", "abstract", False),
@@ -302,7 +302,7 @@ def test_what_is_known_from_abstracts_only_has_a_note() -> None:
     note = complexities_report().data()["notes"][-1]
     for id in ("beyler2025-samplers", "wainwright2026-schedules", "kremling2025-weak", "mbacke2023-ddpm", "yang2025-rectified"):
         assert id in note
-    assert cmbound.theorem("stephanovitch2026-euler").complexity == sqrt(d) / eps
+    assert cmbound.theorem("stephan2026-euler").complexity == sqrt(d) / eps
 
 
 # --- chen2025-multistep -----------------------------------------------------------------------------------------------
