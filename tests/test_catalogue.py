@@ -46,7 +46,7 @@ EXPLICIT_IDS = [
 RELATED_IDS = [
     "chen2022-ddpm", "chen2022-cld", "chen2022-bounded", "chen2023-dpum", "benton2024-linear", "chewi2026-ddpm", "kwon2022-w2",
     "benton2023-flow", "euler-flow", "bansal2024-thm2", "gao2024-pfode", "brosse2026-edm", "beyler2025-samplers",
-    "stephanovitch2026-euler", "wainwright2026-schedules", "kremling2025-weak", "mbacke2023-ddpm", "yang2025-rectified",
+    "stephan2026-euler", "wainwright2026-schedules", "kremling2025-weak", "mbacke2023-ddpm", "yang2025-rectified",
     "song2023-thm1", "li2024-training", "dou2024-distill",
     "chen2025-multistep", "jain2025-multistep", "boffi2025-flowmap",
 ]  # fmt: skip

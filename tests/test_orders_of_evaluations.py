@@ -51,6 +51,8 @@ def given(theorem: Theorem, profile: str | None) -> dict[str, Any]:
         found |= {"R": "0.5", "delta": "0.1"}
     if theorem.id == "chen2025-multistep":
         found |= {"m2": "1e-6", "eps_ci": "1e-6"}
+    if theorem.id == "euler-flow":
+        found |= {"N": "4"}  # the power of L_v is N - 1
     if theorem.id == "lyu2023-cor6":
         found |= {"T": "150"}
     if profile == "smoothed":

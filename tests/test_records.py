@@ -65,7 +65,7 @@ from cmbound.verification.laboratories import LABORATORIES, build
 from cmbound.verification.mutations import weakened
 from cmbound.verification.planted import Verdict, Witness, explicit_ids
 from cmbound.verification.plants import RulePut, components, plants
-from cmbound.verification.related import Student
+from cmbound.verification.related import StraightFlow, Student
 from cmbound.worlds.line import Level, Line
 
 POINT: dict[str, Any] = {"eps_sc": "0.01", "eps_cm": "0.02", "L_f": 2, "d": 3, "m2": "3/2", "T": 5, "delta": "1e-3", "h": "1e-3"}
@@ -134,6 +134,7 @@ def inner_records() -> Iterator[Any]:
     yield [recipe, pipe, pipe.law(0), pipe.exact, instance, runner.runner(campaign.draw(ONE_STEP, "mixture", 0, 0))]
     yield [Kernel(u=0.1), *EXPERIMENTS.values(), *LABORATORIES.values()]
     yield [resolve(ONE_STEP, POINT), Witness.build(recipe, ONE_STEP)]
+    yield [StraightFlow(np.array([4.0, 0.25]))]
     yield [*components(ONE_STEP), *weakened(L_f * d), RulePut(0, False), Student(cmbound.Atoms([[0.0], [1.0]]), 1.0, 0.1, 0.2)]
     yield [
         Moments(2, np.zeros(2), np.eye(2)),

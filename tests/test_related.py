@@ -49,7 +49,7 @@ ROWS = {
     "gao2024-pfode": ("order", "secondary", False),
     "brosse2026-edm": ("explicit", "verbatim", True),
     "beyler2025-samplers": ("order", "abstract", False),
-    "stephanovitch2026-euler": ("order", "abstract", False),
+    "stephan2026-euler": ("order", "abstract", False),
     "wainwright2026-schedules": ("order", "memory", False),
     "kremling2025-weak": ("order", "abstract", False),
     "mbacke2023-ddpm": ("order", "abstract", False),
@@ -226,6 +226,14 @@ def test_one_euler_step_pays_no_growth() -> None:
     assert FLOW.evaluate(L_v=100, eps_v="0.1", gam_v=3, N=1).value == pytest.approx(1.1, rel=1e-15)
 
 
+def test_the_order_in_the_slope_is_that_of_so_many_steps() -> None:
+    """A polynomial whose degree grows with N is not passed off as a fixed power."""
+    verdict = cmbound.orders(FLOW.id).verdict
+    assert verdict.endswith("; the power of L_v depends on N")
+    assert "exponential in L_v" in cmbound.orders(REPORTED.id).verdict
+    assert "depends" not in cmbound.orders("explicit-one-step", profile="universal").verdict
+
+
 def test_reported_flow_bound_follows_and_is_not_sharp() -> None:
     """At least 20 times the square of the derived bound, 374 times what it leads to for L = 1 and two equal terms."""
     for L in ("0", "0.01", "0.5", "1", "2", "5", "30"):
@@ -302,7 +310,7 @@ def test_what_is_known_from_abstracts_only_has_a_note() -> None:
     note = complexities_report().data()["notes"][-1]
     for id in ("beyler2025-samplers", "wainwright2026-schedules", "kremling2025-weak", "mbacke2023-ddpm", "yang2025-rectified"):
         assert id in note
-    assert cmbound.theorem("stephanovitch2026-euler").complexity == sqrt(d) / eps
+    assert cmbound.theorem("stephan2026-euler").complexity == sqrt(d) / eps
 
 
 # --- chen2025-multistep -----------------------------------------------------------------------------------------------

@@ -144,7 +144,9 @@ class Orders(Result, Record):
         powers = ", ".join(f"{name}: {x}" for name, x in self.total.items() if x.kind != "undecided")
         if self.undecided:
             return f"undecided in {', '.join(self.undecided)}; polynomial in the others ({powers})"
-        return f"polynomial in every parameter ({powers})"
+        moving = [(name, x.exponent.free_symbols) for name, x in self.total.items() if x.kind == "power"]
+        said = [f"the power of {x} depends on {', '.join(sorted(map(str, others)))}" for x, others in moving if others]
+        return "; ".join([f"polynomial in every parameter ({powers})", *said])
 
     @property
     def rows(self) -> dict[str, Mapping[str, Order]]:

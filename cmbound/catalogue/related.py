@@ -42,7 +42,10 @@ FLOW_ASSUMPTIONS = (
         "under the exact laws the $L2$ error of the learned velocity field is at most $eps_v$ at every grid time",
     ),
     Assumption("velocity", "the learned velocity field is $L_v$-Lipschitz at every grid time"),
-    Assumption("acceleration", "the mean over each step of E norm(dv/dt)^2 along the exact flow is at most $gam_v$"),
+    Assumption(
+        "acceleration",
+        "the mean over each step of the mean square of dv/dt along the exact flow of the velocity v is at most $gam_v$",
+    ),
     Assumption("grid", "$N$ equal Euler steps on $[0, 1]$, which start from the exact law"),
 )
 """What a bound on Euler steps of a flow needs (theory 3.15)."""
@@ -330,7 +333,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         known="abstract",
     ),
     Theorem(
-        id="stephanovitch2026-euler",
+        id="stephan2026-euler",
         title="Euler-type samplers in Wasserstein distance: number of steps",
         kind="order",
         status="stated",

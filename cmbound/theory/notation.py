@@ -167,7 +167,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter("L_os", r"L_{os}", "one-sided Lipschitz constant of the score on $[t_star, T]$: largest eigenvalue of its Jacobian, or 0 (of the learned score where a statement says so)", NON_NEGATIVE),
     Parameter("L_v", r"L_v", "Lipschitz constant of the learned velocity field at all times", NON_NEGATIVE),
     Parameter("eps_v", r"\varepsilon_v", "$L2$ error of the learned velocity field", NON_NEGATIVE),
-    Parameter("gam_v", r"\gamma_v", "largest mean over a step of E norm(dv/dt)^2 along the exact flow of the velocity v", NON_NEGATIVE),
+    Parameter("gam_v", r"\gamma_v", "largest mean over a step of the mean square of dv/dt along the exact flow of the velocity v", NON_NEGATIVE),
     Parameter("eps_loss", r"\varepsilon_{\ell}", "bound on the loss of a learned flow map", NON_NEGATIVE),
     Parameter("L_map", r"L_{map}", "Lipschitz constant of the exact flow maps between any two times", AT_LEAST_ONE),
     Parameter("eps_est", r"\varepsilon_{est}", "estimation error of consistency training", NON_NEGATIVE),

@@ -20,7 +20,7 @@ from scipy.special import ndtr, ndtri
 
 from cmbound.distances import w2_samples_1d
 from cmbound.distances.scaling import Array
-from cmbound.frozen import FrozenDict
+from cmbound.frozen import FrozenDict, Record
 from cmbound.theory.records import Theorem
 from cmbound.verification import gaussian, mixture
 from cmbound.verification.bench import Bench, Experiment, Params, Ranges, node_number
@@ -170,8 +170,8 @@ def _gaussian_step(recipe: Recipe, high: float, low: float) -> Truth:
     return Truth.rounded(float(np.linalg.norm(gap)), 0.0)
 
 
-@dataclass(frozen=True)
-class StraightFlow:
+@dataclass(frozen=True, eq=False)
+class StraightFlow(Record):
     """The exact flow along x_t = (1 - t) z + t x_0 from N(0, I) at t = 0 to a centred Gaussian at t = 1, axis by axis.
 
     ``variances`` are those of the data, shape (d,). At time t an axis has the variance m_t = (1 - t)^2 + t^2 v, so that
