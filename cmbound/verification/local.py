@@ -73,7 +73,7 @@ def _gaussian_integrator(v: Array, low: Array, high: Array) -> Array:
     a, step = v * signal(2 * high) + np.square(noise(high)), np.exp(high - low)
     factor, flow = step - np.expm1(high - low) / a, np.sqrt((v * signal(2 * low) + np.square(noise(low))) / a)
     rest = np.expm1(high - low) ** 2 * signal(2 * high) * (1 - v) / a**2  # the difference of the squares, without cancellation
-    return np.where(factor > 0, rest / np.where(factor > 0, factor + flow, 1.0), factor - flow) * np.sqrt(a)
+    return np.asarray(np.where(factor > 0, rest / np.where(factor > 0, factor + flow, 1.0), factor - flow) * np.sqrt(a))
 
 
 def _gaussian_ddim(v: Array, low: Array, high: Array) -> Array:

@@ -150,5 +150,5 @@ class Product(World):
         size = math.prod(len(x.weights) ** n for x, n in zip(sets, self.counts, strict=True))
         if size <= MOST_ATOMS:
             masses = [x.weights for x, n in zip(sets, self.counts, strict=True) for _ in range(n)]
-            values |= {"n_atoms": size, "weights": reduce(np.multiply.outer, masses).reshape(-1).tolist()}
+            values |= {"n_atoms": size, "weights": reduce(np.kron, masses).tolist()}
         return values
