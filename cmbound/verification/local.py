@@ -40,6 +40,7 @@ SAMPLES = 600
 _POINTS = 301  # of the trapezoidal rule for a smooth law, which converges faster than any power
 _REACH = 9.0  # standard deviations: what lies beyond is below rounding
 _GRADES = 8.0 ** -np.arange(10)  # panels shrink to a jump of any width: the last one holds 1e-9 of a standard deviation
+_PANEL, _ROUNDS = 1e-6, 30  # of the integral, by which the rules on a panel may differ; halvings of the widest panel
 _SIGMAS = 4.0  # one wrong interval in 16,000
 _ROUNDING = 1e-13  # of the largest coordinate: what a step and a flow are rounded by
 _AGREE = 3.0  # an integral is off by at most this times the difference of two rules
@@ -76,17 +77,22 @@ def _gaussian_integrator(v: Array, low: Array, high: Array) -> Array:
     return np.asarray(np.where(factor > 0, rest / np.where(factor > 0, factor + flow, 1.0), factor - flow) * np.sqrt(a))
 
 
+def _rise(low: Array, high: Array) -> Array:
+    """noise_level(high) - noise_level(low), without cancellation."""
+    return np.asarray(np.expm1(2 * (high - low)) * np.exp(2 * low) / (noise_level(low) + noise_level(high)))
+
+
 def _gaussian_ddim(v: Array, low: Array, high: Array) -> Array:
     s, top = noise_level(low), noise_level(high)
     ends = np.sqrt(v + s**2), np.sqrt(v + top**2)
-    return np.asarray(-signal(low) * v * (top - s) ** 2 / (ends[1] * (v + top * s + ends[0] * ends[1])))
+    return np.asarray(-signal(low) * v * _rise(low, high) ** 2 / (ends[1] * (v + top * s + ends[0] * ends[1])))
 
 
 def _gaussian_heun(v: Array, low: Array, high: Array) -> Array:
     s, top = noise_level(low), noise_level(high)
     a, b = v + s**2, v + top**2
     factor = (v * v + v * (top**2 + 3 * s**2) / 2 + top * s**3) / (a * b)
-    rest = (top - s) ** 3 * v * (v * (top + 3 * s) / 4 + s**3) / (a * b) ** 2
+    rest = _rise(low, high) ** 3 * v * (v * (top + 3 * s) / 4 + s**3) / (a * b) ** 2
     return np.asarray(signal(low) * rest / (factor + np.sqrt(a / b)) * np.sqrt(b))
 
 
@@ -241,7 +247,8 @@ def _smooth(law: Mixture, f: Measured, high: float, low: float) -> Mean:
 def _panelled(law: Mixture, f: Measured, high: float, low: float) -> Mean:
     """On the line by Gauss and Kronrod on panels as wide as the components, and shrinking towards the jumps of the flow.
 
-    Late in the flow the points between two components go far to either side of the quantile at which their mass begins.
+    Late in the flow the points between two components go far to either side of the quantile at which their mass begins; a step
+    has jumps of its own, so that panels on which the two rules differ are halved.
     """
     centres, deviations = _components(law, high)
     edges = (centres + deviations[:, None] * np.arange(-_REACH, _REACH + 1)).reshape(-1)
@@ -251,10 +258,22 @@ def _panelled(law: Mixture, f: Measured, high: float, low: float) -> Mean:
         widths = np.concatenate([-_GRADES, [0.0], _GRADES]) * float(deviations.min())
         edges = np.concatenate([edges, (jumps[:, None] + widths).reshape(-1)])
     edges = np.unique(edges)
-    half = np.diff(edges)[:, None] / 2
-    x = ((edges[1:] + edges[:-1])[:, None] / 2 + half * KRONROD[0]).reshape(-1, 1)
-    found = (np.square(f(law, x, high, low)[:, 0]) * np.exp(law.log_density(x, high))).reshape(len(half), -1)
-    by_panel = half * (found @ KRONROD[1:].T)
-    value = by_panel[:, 0].sum()
-    error = _AGREE * float(np.abs(by_panel[:, 0] - by_panel[:, 1]).sum())
-    return float(value), error + 1e-11 * float(value), (_ROUNDING * float(np.abs(x).max())) ** 2
+
+    def rules(ends: Array) -> Array:
+        half = (ends[1:] - ends[:-1]) / 2
+        x = ((ends[1:] + ends[:-1]) / 2 + half * KRONROD[0][:, None]).T.reshape(-1, 1)
+        found = np.square(f(law, x, high, low)[:, 0]) * np.exp(law.log_density(x, high))
+        return np.asarray(half * (KRONROD[1:] @ found.reshape(-1, KRONROD.shape[1]).T))
+
+    ends = np.array([edges[:-1], edges[1:]])
+    values = rules(ends)
+    for _ in range(_ROUNDS):
+        bad = np.abs(values[0] - values[1]) > _PANEL * values[0].sum()
+        if not bad.any():
+            break
+        middle = ends[:, bad].mean(axis=0)
+        halves = np.concatenate([[ends[0, bad], middle], [middle, ends[1, bad]]], axis=1)
+        ends = np.concatenate([ends[:, ~bad], halves], axis=1)
+        values = np.concatenate([values[:, ~bad], rules(halves)], axis=1)
+    value, error = float(values[0].sum()), _AGREE * float(np.abs(values[0] - values[1]).sum())
+    return value, error + 1e-11 * value, (_ROUNDING * float(np.abs(edges).max())) ** 2

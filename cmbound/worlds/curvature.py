@@ -77,7 +77,7 @@ def on_the_line(means: Array, weights: Array, variance: float, t_star: float, T:
     k = 1 - variance
     b_low, b_high = sorted(math.exp(-2 * t) * p for t, p in zip((t_star, T), precisions, strict=True))
     b_low = max(b_low, 4 / (m[-1] - m[0]) ** 2)  # below, b Var <= 1 and H <= 0
-    if b_low >= b_high:
+    if b_low > b_high:
         return floor
     if b_high * (m[-1] - m[0]) ** 2 > _FARTHEST:
         return math.inf
