@@ -39,7 +39,7 @@ SAMPLES = 600
 """Points of a component in several dimensions."""
 _POINTS = 301  # of the trapezoidal rule for a smooth law, which converges faster than any power
 _REACH = 9.0  # standard deviations: what lies beyond is below rounding
-_GRADES = 8.0 ** -np.arange(10)  # panels shrink to a jump of any width: the last one holds 1e-9 of a standard deviation
+_PANEL_WIDTH, _GRADES = 2.0, 8.0 ** -np.arange(4)  # standard deviations: of panels, and of those beside a jump
 _PANEL, _ROUNDS = 1e-6, 30  # of the integral, by which the rules on a panel may differ; halvings of the widest panel
 _SIGMAS = 4.0  # one wrong interval in 16,000
 _ROUNDING = 1e-13  # of the largest coordinate: what a step and a flow are rounded by
@@ -245,13 +245,13 @@ def _smooth(law: Mixture, f: Measured, high: float, low: float) -> Mean:
 
 
 def _panelled(law: Mixture, f: Measured, high: float, low: float) -> Mean:
-    """On the line by Gauss and Kronrod on panels as wide as the components, and shrinking towards the jumps of the flow.
+    """On the line by Gauss and Kronrod on panels over every component that shrink towards the jumps of the flow.
 
     Late in the flow the points between two components go far to either side of the quantile at which their mass begins; a step
     has jumps of its own, so that panels on which the two rules differ are halved.
     """
     centres, deviations = _components(law, high)
-    edges = (centres + deviations[:, None] * np.arange(-_REACH, _REACH + 1)).reshape(-1)
+    edges = (centres + deviations[:, None] * np.arange(-_REACH, _REACH + 1, _PANEL_WIDTH)).reshape(-1)
     if len(law.weights) > 1:
         order = np.argsort(law.means[:, 0], kind="stable")
         jumps = law.quantile(np.cumsum(law.weights[order])[:-1], high)
