@@ -19,6 +19,7 @@ from cmbound.reports.cells import Cell, number
 from cmbound.reports.report import Body, Report, Result
 from cmbound.reports.table import Table
 from cmbound.theory.records import Theorem
+from cmbound.theory.variants import EI
 from cmbound.verification.campaign import check_search, judge, one_or_all
 from cmbound.verification.experiments import experiment_of
 from cmbound.verification.instances import Outcome, Recipe, ratio_cell
@@ -79,7 +80,7 @@ def focused(recipe: Recipe, term: str) -> Recipe:
         name: OFF if name in ("log_score", "log_linear", "log_drift", "log_noise") and name not in kept else x
         for name, x in recipe.knobs.items()
     }
-    for name in kept[:1] if not recipe.choices.get("centred") else ():
+    for name in kept[:1] if kept[:1] and kept[0] in knobs and not recipe.choices.get("centred") else ():
         knobs[name] = max(knobs[name], -1.0)
     choices = {**recipe.choices, "to": "p_data" if term == "early_stopping" else "p_delta"}
     if choices.get("student") == "random":
@@ -226,7 +227,7 @@ def random_recipe(
     """A random recipe, mostly with other terms put off, with the choices ``demands`` makes."""
     name = world or random_world(theorem, rng)
     choices = {**draw_choices(theorem, rng), **(demands or {})}
-    if choices["teacher"] == "ddim" and choices["constants"] == "closed":
+    if choices["teacher"] != EI and choices["constants"] == "closed":
         choices |= {"constants": "single", "grid": "geometric"}
     recipe = drawn(theorem, name, rng, choices)
     return focused(recipe, target) if rng.random() < 0.7 and target != "total" else recipe

@@ -12,10 +12,12 @@ from cmbound.frozen import FrozenDict, Record
 from cmbound.theory.formulas import required
 from cmbound.theory.profiles import PROFILES
 from cmbound.theory.records import Theorem
-from cmbound.verification import gaussian, mixture
+from cmbound.theory.variants import EI, TEACHERS
+from cmbound.verification import gaussian, local_sums, mixture
 from cmbound.verification.bench import Bench, Experiment, Ranges
 from cmbound.verification.experiments import experiment_of
 from cmbound.verification.instances import Instance, Recipe, SkippedError
+from cmbound.verification.settings import LINEAR_TEACHERS
 
 PAPER_OPTIONS = FrozenDict(
     {
@@ -40,10 +42,13 @@ class Laboratory(Record):
     knobs: Ranges
 
 
-_MIXTURE = Laboratory(mixture.draw, mixture.bench, {**mixture.KNOBS, **mixture.TV_KNOBS})
+_LOCAL = 0.5  # of the instances of the map error: a bound on the local errors is a bound on their sum, and the sum is attained
+_MIXTURE = Laboratory(mixture.draw, mixture.bench, {**mixture.KNOBS, **mixture.TV_KNOBS, **local_sums.KNOBS})
 LABORATORIES: Mapping[str, Laboratory] = FrozenDict(
     {
-        "gaussian": Laboratory(gaussian.draw, gaussian.GaussianBench, {**gaussian.KNOBS, **gaussian.TV_KNOBS}),
+        "gaussian": Laboratory(
+            gaussian.draw, gaussian.GaussianBench, {**gaussian.KNOBS, **gaussian.TV_KNOBS, **local_sums.KNOBS}
+        ),
         "mixture": _MIXTURE,
         "atoms": _MIXTURE,
     }
@@ -58,9 +63,10 @@ def draw_choices(theorem: Theorem, rng: np.random.Generator) -> dict[str, Any]:
     scalar = {"scalar": True} if experiment.quantity == "TV" else {}
     if theorem.kind == "order":
         return {**PAPER_OPTIONS, "N": count, "at": 1.0, "times": times, **scalar}
-    teacher = str(rng.choice(["exponential-integrator", "ddim"]))
+    local = {"measure": local_sums.MEASURE} if experiment.quantity == "map error" and rng.random() < _LOCAL else {}
+    teacher = str(rng.choice([x for x in TEACHERS if local or x in LINEAR_TEACHERS]))
     constants = str(rng.choice(["lists", "single", "closed"], p=[0.6, 0.2, 0.2]))
-    if constants == "closed" and teacher == "ddim":
+    if constants == "closed" and teacher != EI:
         constants = "single"
     if experiment.exact_pairs or (experiment.after == "corrector" and constants == "lists"):
         constants = "single"  # without a teacher no lists are taken; one eps_sc holds at delta too
@@ -85,9 +91,10 @@ def draw_choices(theorem: Theorem, rng: np.random.Generator) -> dict[str, Any]:
         "times": times,
         "corrector_steps": int(rng.choice([1, 3, 10, 30, 100])),
         **scalar,
+        **local,
     }
     if "h" in required(theorem) and not theorem.uses_profile:  # formulas in h are those of this teacher
-        choices["teacher"] = "exponential-integrator"
+        choices["teacher"] = EI
     return choices
 
 
@@ -100,6 +107,8 @@ def random_world(theorem: Theorem, rng: np.random.Generator) -> str:
 def drawn(theorem: Theorem, world: str, rng: np.random.Generator, choices: Mapping[str, Any]) -> Recipe:
     """A random recipe with these choices."""
     experiment = experiment_of(theorem)
+    if choices.get("measure") == local_sums.MEASURE:
+        return local_sums.draw(world, theorem, rng, choices)
     if experiment.draw is not None:
         return experiment.draw(world, theorem, rng, choices)
     return LABORATORIES[world].draw(world, theorem, experiment, rng, choices)
@@ -116,6 +125,8 @@ def build(recipe: Recipe, theorem: Theorem) -> Instance:
     Raises SkippedError where an assumption of the statement or of its profile cannot be met, or this world cannot do it.
     """
     experiment = experiment_of(theorem)
+    if recipe.choices.get("measure") == local_sums.MEASURE:
+        return local_sums.build(recipe, theorem)
     bench = LABORATORIES[recipe.world].bench(recipe, theorem, experiment)
     if experiment.closed and not bench.exact:
         raise SkippedError("this total variation is checked in the Gaussian world")

@@ -24,8 +24,8 @@ OFF = -12.0
 """A decimal logarithm that stands for zero."""
 
 EDM_EXPONENT = 7.0  # Karras et al. 2022
-SCORE_PROFILES = (None, "auto", "lipschitz", "lipschitz-integrated")
-"""Profiles that use the Lipschitz constant of the scores (None: the order form)."""
+LINEAR_TEACHERS = ("exponential-integrator", "ddim")
+"""Teachers whose step is linear in the score at its beginning: those students of the experiments are built from."""
 
 
 def random_knobs(ranges: Ranges, rng: np.random.Generator, off: float) -> dict[str, float]:
@@ -76,11 +76,17 @@ def teacher_step(teacher: str, low: Any, high: Any) -> tuple[Any, Any]:
 
 
 def law_constants(theorem: Theorem, world: World, nodes: Array, choices: Mapping[str, Any]) -> dict[str, Any]:
-    """The constants of the law, with the regularity of its scores on [t_star, T]."""
+    """The constants of the law, with the regularity of its scores on [t_star, T] where the profile (None: the paper) uses it."""
     low, high = float(nodes[0]), float(nodes[-1])
     start = low if choices["t_star"] == "delta" else 0.0
-    wanted = choices["profile"] in SCORE_PROFILES or "L_s" in required(theorem)
-    return world.constants(low, high, start, scores=wanted)
+    name = choices["profile"]
+    wanted = (
+        {"L_s", "L_os"} if name in (None, "auto") else {x for t in PROFILES[name].rules for x in PROFILES[name].parameters(t)}
+    )
+    found = world.constants(low, high, start, scores="L_s" in wanted or "L_s" in required(theorem))
+    if "L_os" in wanted and accepts(theorem, "L_os"):
+        found["L_os"] = world.score_above(high, 0.0 if found.get("t_star") == 0 else start)
+    return found
 
 
 def parameters(

@@ -300,6 +300,10 @@ class World(ABC):
     def score_lipschitz(self, T: float, t_star: float = 0.0) -> float:
         """A Lipschitz constant of s(., t) valid for every t in [t_star, T]; inf if none is known."""
 
+    def score_above(self, T: float, t_star: float = 0.0) -> float:
+        """A bound on the largest eigenvalue of the Jacobian of s(., t) for t in [t_star, T], >= 0; inf if none is known."""
+        return self.score_lipschitz(T, t_star)
+
     @abstractmethod
     def map_lipschitz(self, t: float, delta: float) -> float:
         """A Lipschitz constant of the exact consistency function f(., t) with end delta <= t; inf if none is known."""

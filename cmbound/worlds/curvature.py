@@ -30,14 +30,22 @@ MOST_SCANNED = 32
 def shared(radius: float, variance: float, t_star: float, T: float) -> float:
     """sup over [t_star, T] of max(1/v, c^2 R^2/v^2 - 1/v), v = c^2 variance + s^2; inf if v is 0 at t_star.
 
-    With y = c^2 and k = 1 - variance, v = 1 - k y is monotone in t, and y R^2/v^2 - 1/v has the derivative
-    (R^2 - k + k (R^2 + k) y)/v^3 in y: for k >= 0 the sup is at an end, for k < 0 it can be at the zero of the numerator.
+    v is monotone in t, so that 1/v is largest at an end.
+    """
+    return max(_precision(variance, t_star), _precision(variance, T), above(radius, variance, t_star, T))
+
+
+def above(radius: float, variance: float, t_star: float, T: float) -> float:
+    """sup over [t_star, T] of max(0, c^2 R^2/v^2 - 1/v), which the largest eigenvalue of H does not exceed; inf if v is 0.
+
+    With y = c^2 and k = 1 - variance, v = 1 - k y, and y R^2/v^2 - 1/v has the derivative (R^2 - k + k (R^2 + k) y)/v^3 in y:
+    for k >= 0 the sup is at an end, for k < 0 it can be at the zero of the numerator.
     """
     ends = [_precision(variance, t_star), _precision(variance, T)]
     if max(ends) == math.inf:
-        return math.inf
+        return math.inf if radius > 0 else 0.0
     k, high, low = 1 - variance, math.exp(-2 * t_star), math.exp(-2 * T)
-    values = [*ends, *(math.exp(-2 * t) * radius**2 * p * p - p for t, p in zip((t_star, T), ends, strict=True))]
+    values = [0.0, *(math.exp(-2 * t) * radius**2 * p * p - p for t, p in zip((t_star, T), ends, strict=True))]
     if k < 0 and radius**2 > -k:
         y = min(max((radius**2 - k) / (-k * (radius**2 + k)), low), high)
         values.append(y * radius**2 / (1 - k * y) ** 2 - 1 / (1 - k * y))
@@ -69,7 +77,7 @@ def on_the_line(means: Array, weights: Array, variance: float, t_star: float, T:
     k = 1 - variance
     b_low, b_high = sorted(math.exp(-2 * t) * p for t, p in zip((t_star, T), precisions, strict=True))
     b_low = max(b_low, 4 / (m[-1] - m[0]) ** 2)  # below, b Var <= 1 and H <= 0
-    if b_low >= b_high:
+    if b_low > b_high:
         return floor
     if b_high * (m[-1] - m[0]) ** 2 > _FARTHEST:
         return math.inf

@@ -180,6 +180,11 @@ class Gaussian(World):
         least = float(self._variances(np.array([start, end])).min())
         return 1 / least if least >= SMALLEST else math.inf
 
+    def score_above(self, T: float, t_star: float = 0.0) -> float:
+        """0: the log-density is concave."""
+        interval("t_star", t_star, "T", T)
+        return 0.0
+
     def map_lipschitz(self, t: float, delta: float) -> float:
         """Exact: max_i (v_i(delta)/v_i(t))^{1/2} (theory 3.3).
 

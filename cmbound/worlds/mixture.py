@@ -206,6 +206,13 @@ class Mixture(World):
             return bound
         return min(bound, curvature.on_the_line(self.means[:, 0], self.weights, self._least_variance, start, end))
 
+    def score_above(self, T: float, t_star: float = 0.0) -> float:
+        """A bound on the largest eigenvalue of the score's Jacobian, as in :meth:`score_lipschitz` without what is below 0."""
+        start, end = interval("t_star", t_star, "T", T)
+        if isinstance(self._components, Individual):
+            return self.score_lipschitz(T, t_star)
+        return min(curvature.above(self._ball, self._least_variance, start, end), self.score_lipschitz(T, t_star))
+
     def map_lipschitz(self, t: float, delta: float) -> float:
         """(v_delta/v_t)^{1/2} exp(R^2 (c_delta^2 - c_t^2)/(2 v_delta v_t)), v = c^2 tau^2 + s^2, for isotropic components.
 
