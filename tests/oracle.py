@@ -1,4 +1,4 @@
-"""The bounds of the specification once more: formulas as written there, in mpmath, sharing nothing with the package.
+"""The pointwise bounds of the specification once more: formulas as written there, in mpmath, sharing nothing with the package.
 
 The caller sets the precision (``mpmath.mp.dps``). Nothing is rearranged to avoid cancellation, so set it generously.
 Times are OU times; ``L`` stands for ``L_s``; ``weights`` of a step are L_f(t_j) for the exponential integrator and
@@ -10,11 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import cache
 from itertools import pairwise
 from typing import Any
 
-import mpmath
 from mpmath import acosh, atan, exp, log, mpf, sqrt
 
 Mp = Any
@@ -101,8 +99,6 @@ class Data:
     R: Mp = None
     tau: Mp = 0
     d_eff: Mp = None
-    n_atoms: int = 0
-    pi: tuple[Mp, ...] = ()
 
     @property
     def spread(self) -> Mp:
@@ -110,7 +106,7 @@ class Data:
         return self.m2 if self.sd2 is None else self.sd2
 
     def in_subspace(self) -> Data:
-        """The DDIM bounds (a), (b), (f) hold with d_eff in place of d."""
+        """The DDIM bounds (a), (b) hold with d_eff in place of d."""
         return self if self.d_eff is None else replace(self, d=self.d_eff)
 
 
@@ -176,21 +172,6 @@ def phi_lipschitz(a: Mp, b: Mp, x: Data) -> Mp:
     return sqrt(x.d) * ((1 + L) * P + sqrt(mpf(2)) * L * kap * Q)
 
 
-def look_back(L: Mp) -> Mp:
-    """u of (d): the second rule holds from t_star + u on."""
-    return log(1 + 1 / (2 * L)) / 2
-
-
-def phi_lipschitz_late(a: Mp, b: Mp, x: Data) -> Mp:
-    """(d), for a >= t_star + u."""
-    L, d, m2, p = x.L, x.d, x.m2, mpf(1) / 4
-    a_, b_ = a - look_back(L), b - look_back(L)
-    first = m2 * (c(a_) - c(b_)) + sqrt(d) * (s(b_) - s(a_))
-    second = 2 * sqrt(m2) * (sqrt(c(a_)) - sqrt(c(b_))) + d**p / sqrt(s(a_)) * (c(a_) - c(b_))
-    factor = sqrt(1 + L) / s(a) * (d * (d + 2) * 2 * L * (3 * L + 1) / (2 * L + 1)) ** p
-    return sqrt(8 * d * L * (3 * L + 1)) * first + factor * second
-
-
 def v(t: Mp, tau: Mp) -> Mp:
     return tau**2 * c(t) ** 2 + s(t) ** 2
 
@@ -211,7 +192,6 @@ POINTWISE: dict[str, Callable[[Mp, Mp, Data], Mp]] = {
     "universal": phi_universal,
     "second-moment": phi_second_moment,
     "lipschitz": phi_lipschitz,
-    "lipschitz-late": phi_lipschitz_late,
     "smoothed": phi_smoothed,
     "bounded": phi_bounded,
 }
@@ -220,28 +200,18 @@ POINTWISE: dict[str, Callable[[Mp, Mp, Data], Mp]] = {
 # --- the exponential integrator: sums of local errors over a stretch ---------------------------------------------------
 
 
-def integrated(a: Mp, b: Mp, h: Mp, x: Data) -> Mp:
-    """(f), steps at most h."""
-    d, i3 = x.d, I3(a, b)
-    artanh = (b + log(1 + s(b))) - (a + log(1 + s(a)))
-    roots = sqrt(4 * d * i3 + d / s(a)) + sqrt(beta(d) * i3 + d * (d + 2) / (12 * s(a)))
-    return g(h) * sqrt(d) * artanh + kh(h) * sqrt(i3) * roots
-
-
 def ei_closed(rule: str, a: Mp, b: Mp, h: Mp, x: Data) -> Mp:
     """Steps at most h, every weight 1."""
-    return integrated(a, b, h, x) if rule == "universal-integrated" else g(h) * POINTWISE[rule](a, b, x)
+    return g(h) * POINTWISE[rule](a, b, x)
 
 
 def ei_grid(rule: str, nodes: Sequence[Mp], weights: Sequence[Mp], x: Data) -> Mp:
-    """Step by step; (f) with the largest step and the largest weight."""
+    """Step by step."""
     steps = list(pairwise(nodes))
-    if rule == "universal-integrated":
-        return max(weights) * integrated(nodes[0], nodes[-1], max(q - p for p, q in steps), x)
     return sum(W * g(q - p) * POINTWISE[rule](p, q, x) for W, (p, q) in zip(weights, steps, strict=True))
 
 
-# --- 3.10, 3.11: DDIM -------------------------------------------------------------------------------------------------
+# --- 3.10: DDIM -------------------------------------------------------------------------------------------------
 
 
 def ddim_universal(l0: Mp, l1: Mp, x: Data) -> Mp:
@@ -256,87 +226,9 @@ def ddim_bounded(l0: Mp, l1: Mp, x: Data) -> Mp:
     return (l1 - l0) / 2 * (sqrt(x.d) * x.R**2 / 2 * (l0**-2 - l1**-2) + 3 * x.R**3 / 10 * (l0**-3 - l1**-3))
 
 
-@cache
-def y_list(bits: int) -> list[tuple[Mp, Mp]]:
-    """y = 3, 3.02, ..., 42.98 with e^{-y}, at the current precision (which is the argument)."""
-    return [(3 + mpf(2) * i / 100, exp(-(3 + mpf(2) * i / 100))) for i in range(2000)]
-
-
-def atoms_weights(x: Data) -> list[Mp]:
-    """Probabilities: proportional to what was given, equal by default."""
-    return [p / sum(x.pi) for p in x.pi] if x.pi else [mpf(1) / x.n_atoms] * x.n_atoms
-
-
-def atoms_bn(x: Data, y: Mp | None = None) -> Mp:
-    """Bn of (g) at y; without y the smallest over the list."""
-    if x.pi:
-        pi = atoms_weights(x)
-        nu, H2 = sum(sqrt(p) for p in pi) ** 2, sum(p * log(1 / p) ** 2 for p in pi)
-    else:
-        nu, H2 = mpf(x.n_atoms), log(mpf(x.n_atoms)) ** 2
-    ell = log((nu + 1) / 2)
-
-    def at(y: Mp, small: Mp) -> Mp:
-        k = 4 * (ell + y)
-        return 2 * (1 + ell) ** 2 + H2 / 2 + (2 * k * ell + k**3 * small / 2)
-
-    return at(y, exp(-y)) if y is not None else min(at(*pair) for pair in y_list(mpmath.mp.prec))
-
-
-def atoms_log(x: Data) -> Mp:
-    return 4 * x.R**2 * sqrt(log(sqrt(mpf(2)) * (len(x.pi) or x.n_atoms)))
-
-
-def energy(levels: Sequence[Mp], weights: Sequence[Mp]) -> Mp:
-    """( sum_j (W_j rho(r_j))^2 (lam_{j+1} - lam_j) )^{1/2}."""
-    return sqrt(sum((W * rho(q / p)) ** 2 * (q - p) for W, (p, q) in zip(weights, pairwise(levels), strict=True)))
-
-
-def atoms_below(levels: Sequence[Mp], weights: Sequence[Mp], x: Data, y: Mp | None = None) -> Mp:
-    """(g) from the first level to the split, which is the last."""
-    return energy(levels, weights) * sqrt(levels[-1] * atoms_bn(x, y))
-
-
-def atoms_above(levels: Sequence[Mp], weights: Sequence[Mp], x: Data) -> Mp:
-    """(g) from the split, which is the first level, to the last."""
-    K = atoms_log(x)
-    return sum(W * (1 - p / q) * K * (1 / p - 1 / q) for W, (p, q) in zip(weights, pairwise(levels), strict=True))
-
-
-def atoms_at(levels: Sequence[Mp], weights: Sequence[Mp], x: Data, split: int, y: Mp | None = None) -> Mp:
-    """(g) split at one node."""
-    below = atoms_below(levels[: split + 1], weights[:split], x, y) if split else mpf(0)
-    return below + atoms_above(levels[split:], weights[split:], x)
-
-
-def atoms(levels: Sequence[Mp], weights: Sequence[Mp], x: Data) -> Mp:
-    """(g), best split and best y."""
-    root = sqrt(atoms_bn(x))
-    best = atoms_above(levels, weights, x)
-    for i in range(1, len(levels)):
-        below = energy(levels[: i + 1], weights[:i]) * sqrt(levels[i]) * root
-        best = min(best, below + (atoms_above(levels[i:], weights[i:], x) if i < len(levels) - 1 else 0))
-    return best
-
-
-def ddim_integrated(levels: Sequence[Mp], weights: Sequence[Mp], x: Data) -> Mp:
-    """(f) with weights."""
-    d, a, b = x.d, levels[0], levels[-1]
-    roots = sqrt(4 * d * (b - a) + d * b) + sqrt(d * (b - a)) + sqrt(beta(d) * (b - a) + b * d * (d + 2) / 12)
-    return energy(levels, weights) * roots
-
-
 def ddim_grid(rule: str, nodes: Sequence[Mp], weights: Sequence[Mp], x: Data) -> Mp:
     """Sum of W_j times the integral of (lam - lam_j) b over step j, with W_j = L_f(t_j) c_j given."""
     levels = [lam(t) for t in nodes]
-    if rule == "universal-integrated":
-        return ddim_integrated(levels, weights, x.in_subspace())
-    if rule == "atoms":
-        return atoms(levels, weights, x)
-    if rule == "atoms-below":
-        return atoms_below(levels, weights, x)
-    if rule == "atoms-above":
-        return atoms_above(levels, weights, x)
     steps = list(zip(weights, pairwise(levels), strict=True))
     if rule == "bounded":
         return sum(W * ddim_bounded(p, q, x) for W, (p, q) in steps)
@@ -388,13 +280,6 @@ def ve_score_lipschitz(t: Mp, L: Mp) -> Mp:
     return (1 + lam(t) ** 2) * L
 
 
-def discretisation_grid(pieces: Sequence[tuple[str, int, int]], x: Steps, teacher: str, data: Data) -> Mp:
-    """Sum over stretches, each a rule with its first and last node."""
-    rule_sum = ddim_grid if teacher == "ddim" else ei_grid
-    weights = x.weights(teacher)
-    return sum(rule_sum(rule, x.nodes[i : k + 1], weights[i:k], data) for rule, i, k in pieces)
-
-
 def score_grid(x: Steps, teacher: str) -> Mp:
     rows = zip(x.weights(teacher), x.eps_sc, pairwise(x.nodes), strict=True)
     if teacher == "ddim":
@@ -402,24 +287,14 @@ def score_grid(x: Steps, teacher: str) -> Mp:
     return sum(W * (exp(q - p) - 1) * e for W, e, (p, q) in rows)
 
 
-def map_error_grid(pieces: Sequence[tuple[str, int, int]], x: Steps, teacher: str, data: Data) -> Terms:
-    """e_N on a grid."""
-    return {
-        "consistency": sum(e * (q - p) for e, (p, q) in zip(x.eps_cm, pairwise(x.nodes), strict=True)),
-        "score": score_grid(x, teacher),
-        "discretisation": discretisation_grid(pieces, x, teacher, data),
-    }
+def consistency_grid(x: Steps) -> Mp:
+    """The sum of the consistency errors."""
+    return sum(e * (q - p) for e, (p, q) in zip(x.eps_cm, pairwise(x.nodes), strict=True))
 
 
-def map_error_closed(
-    pieces: Sequence[tuple[str, Mp, Mp]], delta: Mp, t: Mp, h: Mp, L_f: Mp, eps_sc: Mp, eps_cm: Mp, data: Data
-) -> Terms:
-    """e at time t for the exponential integrator, steps at most h; stretches are rules with their ends."""
-    return {
-        "consistency": eps_cm * (t - delta),
-        "score": L_f * eps_sc * (exp(h) - 1) / h * (t - delta),
-        "discretisation": sum(L_f * ei_closed(rule, a, b, h, data) for rule, a, b in pieces),
-    }
+def map_error_closed(delta: Mp, t: Mp, h: Mp, L_f: Mp, eps_sc: Mp, eps_cm: Mp) -> Terms:
+    """e at time t for the exponential integrator, steps at most h, but for the local errors of the teacher."""
+    return {"consistency": eps_cm * (t - delta), "score": L_f * eps_sc * (exp(h) - 1) / h * (t - delta)}
 
 
 # --- 3.4 - 3.6: one step, multistep, training ------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import numpy as np
 from cmbound.theory.formulas import optional_rows, required_rows
 from cmbound.theory.profiles import PROFILES
 from cmbound.theory.records import Theorem
+from cmbound.theory.variants import TEACHERS
 
 EI = "exponential-integrator"
 
@@ -67,6 +68,8 @@ def draw(rng: np.random.Generator) -> dict[str, float]:
         "sigma_low": float(10.0 ** rng.uniform(-3, -0.01)),
         "eps_ci": float(10.0 ** rng.uniform(-4, 0)),
         "dtau": float(rng.uniform(0.01, 1)),
+        "M": float(10.0 ** rng.uniform(-2, 2)),
+        "diameter": float(10.0 ** rng.uniform(-1, 2)),
     }
 
 
@@ -129,8 +132,9 @@ def for_theorem(theorem: Theorem, values: dict[str, float]) -> dict[str, float]:
 
 
 def for_profile(profile: str, teacher: str, values: dict[str, float]) -> dict[str, float]:
-    """The values the profile needs (``bounded`` and ``atoms`` exclude tau)."""
-    return {name: values[name] for name in PROFILES[profile].parameters(teacher) if name != "t_star"}
+    """The values the profile and the teacher need (profiles of data in a ball exclude tau)."""
+    names = {*PROFILES[profile].parameters(teacher), *TEACHERS[teacher].needs} - {"t_star"}
+    return {name: values[name] for name in sorted(names)}
 
 
 def cases() -> Iterator[tuple[str, str]]:

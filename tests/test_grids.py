@@ -22,7 +22,9 @@ from tests.settings import EI
 
 ONE_STEP = cmbound.theorem("explicit-one-step")
 BASE: dict[str, Any] = {"eps_sc": "1/100", "eps_cm": "1/50", "L_f": "3/2", "d": 3, "m2": 2, "T": 5, "delta": "1/100"}
-EXTRA: dict[str, Any] = {"R": 2, "L_s": 20}
+EXTRA: dict[str, Any] = {"R": 2, "L_s": 20, "L_os": 20, "n_atoms": 100}
+POINTWISE = [p.name for p in PROFILES.values() if p.acceleration is not None and p.name != "smoothed"]
+INTEGRATED = [p.name for p in PROFILES.values() if EI in p.rules and p.acceleration is None]
 
 
 def _nodes(**params: Any) -> Any:
@@ -75,26 +77,35 @@ def test_nodes_in_balls_enclose_floats() -> None:
         assert np.allclose(floats, [float(x) for x in balls], rtol=1e-13)
 
 
-@pytest.mark.parametrize("profile", [p.name for p in PROFILES.values() if EI in p.rules and p.name != "smoothed"] + ["auto"])
+def _extra(profile: str) -> dict[str, Any]:
+    return EXTRA | ({"tau": "1/3"} if "smoothed" in profile else {})
+
+
+@pytest.mark.parametrize("profile", [*POINTWISE, "smoothed", *INTEGRATED, "auto"])
 def test_uniform_grid_is_the_closed_form(profile: str) -> None:
     """With h = (T - delta)/N, by N and by h: the same for one stretch; at most that where stretches may be cut at known nodes."""
-    step = Fraction(499, 100) / 40
-    closed = ONE_STEP.evaluate(**BASE, **EXTRA, h=step, profile=profile)
-    first = ONE_STEP.evaluate(**BASE, **EXTRA, N=40, profile=profile)
+    step, extra = Fraction(499, 100) / 40, _extra(profile)
+    closed = ONE_STEP.evaluate(**BASE, **extra, h=step, profile=profile)
+    first = ONE_STEP.evaluate(**BASE, **extra, N=40, profile=profile)
     assert first.value <= closed.value
-    assert first.value == closed.value or profile in ("auto", "lipschitz-decay")
+    one_rule = profile != "auto" and len(PROFILES[profile].rules[EI]) == 1
+    if one_rule and len(first.stretches) == len(closed.stretches) == 1:
+        assert first.value == pytest.approx(closed.value, rel=1e-14)
+    assert first.value == closed.value or profile not in (*POINTWISE, "smoothed")
+    assert len(closed.stretches) == 1 or profile in (*INTEGRATED, "auto")
     for choice in ({"grid": "uniform", "N": 40}, {"grid": "uniform", "h": step}, {"grid": "uniform", "h": "0.1249"}):
-        assert ONE_STEP.evaluate(**BASE, **EXTRA, **choice, profile=profile).value == first.value
+        assert ONE_STEP.evaluate(**BASE, **extra, **choice, profile=profile).value == first.value
 
 
-@pytest.mark.parametrize("profile", ["universal", "second-moment", "lipschitz", "bounded", "universal-integrated"])
+@pytest.mark.parametrize("profile", [*POINTWISE, "smoothed", *INTEGRATED])
 def test_step_by_step_sum_is_the_closed_form(profile: str) -> None:
-    """The same nodes given one by one: the sums of theory 3.1, 3.11 as written."""
-    step = Fraction(499, 100) / 40
+    """The same nodes given one by one: the sums of theory 3.1, 3.11, 3.13 as written."""
+    step, extra = Fraction(499, 100) / 40, _extra(profile)
     listed = [Fraction(1, 100) + i * step for i in range(41)]
-    closed = ONE_STEP.evaluate(**BASE, **EXTRA, h=step, profile=profile)
+    closed = ONE_STEP.evaluate(**BASE, **extra, N=40, profile=profile)
     base = {name: value for name, value in BASE.items() if name not in ("T", "delta")}
-    summed = ONE_STEP.evaluate(**base, **EXTRA, grid=listed, profile=profile)
+    summed = ONE_STEP.evaluate(**base, **extra, grid=listed, profile=profile)
+    assert len(summed.stretches) == len(closed.stretches)
     for name, term in closed.terms.items():
         assert summed.terms[name].value == pytest.approx(term.value, rel=1e-14)
 
@@ -117,13 +128,15 @@ def test_steps_that_shrink_help() -> None:
 # --- lists for each step -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("teacher", [EI, "ddim"])
+@pytest.mark.parametrize("teacher", [EI, "ddim", "heun"])
 def test_equal_entries_are_one_constant(teacher: str) -> None:
     """A list of equal entries differs from the constant only in L_f(t_0) = 1."""
     grid = [Fraction(1, 100), Fraction(1, 2), Fraction(2), Fraction(5)]
     base = {name: value for name, value in BASE.items() if name not in ("T", "delta")}
-    one = {**base, "L_f": 1, "grid": grid, "teacher": teacher, "profile": "universal"}
+    one = {**base, "L_f": 1, "grid": grid, "teacher": teacher, "profile": "universal-integrated"}
     listed = {**one, "L_f": [1, 1, 1], "eps_sc": ["1/100"] * 3, "eps_cm": ["1/50"] * 3}
+    if teacher == "heun":
+        one, listed = {**one, "M": "1/3"}, {**listed, "M": ["1/3"] * 3, "eps_sc": ["1/100"] * 4}
     assert ONE_STEP.evaluate(**listed).value == ONE_STEP.evaluate(**one).value
 
 
@@ -151,15 +164,31 @@ def test_lists_enter_step_by_step() -> None:
     assert result.terms["discretisation"].value == pytest.approx(expected)
 
 
+def test_lists_enter_step_by_step_with_heun() -> None:
+    """Theory 3.14: M and L_f c at the beginning of a step, eps_sc at both of its ends, delta among them."""
+    grid = [Fraction(1, 100), Fraction(1, 2), Fraction(2), Fraction(5)]
+    base: dict[str, Any] = {"d": 3, "m2": 2, "eps_cm": 0, "grid": grid, "teacher": "heun"}
+    result = ONE_STEP.evaluate(**base, L_f=[2, 3, 5], eps_sc=["0.1", "0.2", "0.4", "0.8"], M=["0.5", "0.25", "4"])
+    time = np.array([float(x) for x in grid])
+    sigma, noise = np.sqrt(np.expm1(2 * time)), np.sqrt(-np.expm1(-2 * time)) * np.array([0.1, 0.2, 0.4, 0.8])
+    weights, M = np.array([1, 2, 3]) * np.exp(-time[:-1]), np.array([0.5, 0.25, 4])
+    rise = np.diff(sigma)
+    by_hand = weights * rise / 2 * ((1 + rise / sigma[:-1] * M) * noise[1:] + noise[:-1])
+    assert result.terms["score"].value == pytest.approx(by_hand.sum(), rel=1e-13)
+    one = ONE_STEP.evaluate(**base, L_f=2, eps_sc=["0", "0", "0", "1"], M=0).terms["score"].value
+    last = 2 * np.exp(-time[2]) * rise[2] / 2 * np.sqrt(-np.expm1(-10))
+    assert one == pytest.approx(last, rel=1e-13)
+
+
 # --- clocks, starts, targets ---------------------------------------------------------------------------------------
 
 
 def _ve_by_hand(levels: list[Fraction], L_f: list[float], eps_sc: list[float], eps_cm: float, **extra: Any) -> dict[str, float]:
-    """The VE distance from OU constants converted step by step (theory, section 1)."""
+    """The VE distance from OU constants converted step by step (theory, section 1); M is the same in both clocks."""
     times = [0.5 * np.log1p(float(x) ** 2) for x in levels]
     delta = times[0]
     lipschitz = [np.exp(t - delta) * x for t, x in zip(times[1:], L_f, strict=True)]
-    score = [np.exp(t) * x for t, x in zip(times[1:], eps_sc, strict=True)]
+    score = [np.exp(t) * x for t, x in zip(times[-len(eps_sc) :], eps_sc, strict=True)]
     consistency = [np.exp(-delta) * eps_cm] * len(L_f)
     ou = ONE_STEP.evaluate(
         **extra,
@@ -173,12 +202,14 @@ def _ve_by_hand(levels: list[Fraction], L_f: list[float], eps_sc: list[float], e
     return {**terms, "early_stopping": float(levels[0]) * np.sqrt(extra["d"])}
 
 
-@pytest.mark.parametrize("teacher", [EI, "ddim"])
+@pytest.mark.parametrize("teacher", [EI, "ddim", "heun"])
 @pytest.mark.parametrize("start", ["standard", "matched"])
 def test_variance_exploding_clock(teacher: str, start: str) -> None:
     levels = [Fraction(1, 100), Fraction(1, 5), Fraction(1), Fraction(8), Fraction(80)]
-    extra: dict[str, Any] = {"d": 3, "m2": 2, "R": 2, "teacher": teacher, "start": start, "profile": "bounded"}
+    extra: dict[str, Any] = {"d": 3, "m2": 2, "R": 2, "teacher": teacher, "start": start, "profile": "bounded-integrated"}
     L_f, eps_sc = [1.0, 1.5, 0.5, 0.25], [0.5, 0.1, 0.02, 0.001]
+    if teacher == "heun":
+        extra["M"], eps_sc = [3.0, 2.0, 1.0, 0.5], [1.0, *eps_sc]
     expected = _ve_by_hand(levels, L_f, eps_sc, 0.01, **extra)
     found = ONE_STEP.evaluate(**extra, L_f=L_f, eps_sc=eps_sc, eps_cm=0.01, grid=levels, clock="ve")
     assert {name: x.value for name, x in found.terms.items()} == pytest.approx(expected, rel=1e-12)

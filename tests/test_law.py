@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import cmbound
-from cmbound.errors import DomainError
+from cmbound.errors import CmboundError, DomainError, InputError
 from cmbound.evaluation.sweeps import sweep, swept
 from cmbound.numbers import rounded
 from cmbound.worlds import Atoms, Gaussian, Mixture
@@ -19,7 +19,7 @@ from tests.helpers import DOMAIN, fails
 
 BASE: dict[str, Any] = {"d": 4, "m2": 3, "T": 3, "delta": "0.01", "h": "0.01", "L_f": 2, "eps_sc": "0.01", "eps_cm": "0.01"}
 ONE_STEP = cmbound.theorem("explicit-one-step")
-UPPER = ("m2", "sd2", "R", "L_s")
+UPPER = ("m2", "sd2", "R", "L_s", "diameter")
 
 CONTRADICTIONS: tuple[dict[str, Any], ...] = (
     {"sd2": "3.0001"},
@@ -45,6 +45,9 @@ CONTRADICTIONS: tuple[dict[str, Any], ...] = (
     {"n_atoms": 9, "L_s": 50, "t_star": "delta"},
     {"d_eff": 2, "L_s": 50, "t_star": "delta"},
     {"n_atoms": 3, "weights": "1,1"},
+    {"sd2": 1, "diameter": "1.414"},
+    {"sd2": "1e-9", "diameter": 0},
+    {"sd2": 2, "tau": "0.5", "diameter": 2},
 )
 LAWFUL: tuple[dict[str, Any], ...] = (
     {"sd2": 3},
@@ -61,6 +64,11 @@ LAWFUL: tuple[dict[str, Any], ...] = (
     {"sd2": 1, "L_s": 4},
     {"R": 0, "tau": "0.5", "L_s": 4},
     {"R": 1, "L_s": 51, "t_star": "delta"},
+    {"sd2": 1, "diameter": "1.41422"},
+    {"sd2": 1, "R": 1, "diameter": 2},
+    {"sd2": 1, "tau": "0.5", "diameter": 0},
+    {"L_os": 0},
+    {"sd2": 1, "L_os": 0, "R": 1, "n_atoms": 5},  # one-sided constants hold for any law where they are given
     {"R": 1, "L_s": 4},  # rival assumptions: see the note
 )
 
@@ -87,7 +95,7 @@ def test_constants_of_some_law(given: dict[str, Any]) -> None:
 @pytest.mark.parametrize("given", [x for x in CONTRADICTIONS if "weights" not in x], ids=str)
 def test_over_arrays_the_place_is_named(given: dict[str, Any]) -> None:
     """The last of three points is the contradiction, the others are N(0, I)."""
-    good = {"sd2": 2, "m2": 3, "R": 9, "n_atoms": 9, "d_eff": 4, "tau": 0.0, "L_s": 60}
+    good = {"sd2": 2, "m2": 3, "R": 9, "n_atoms": 9, "d_eff": 4, "tau": 0.0, "L_s": 60, "diameter": 9}
     names = [name for name in given if name != "t_star"]
     bad = {name: float(Fraction(given[name])) for name in names}
     arrays = {name: np.array([good[name], good[name], bad[name]], dtype=float) for name in names}
@@ -150,6 +158,43 @@ def test_no_law_is_refused(seed: int, clock: str) -> None:
         one = {name: [x, x] for name, x in law.items() if name in ("m2", "sd2")}
         if "weights" not in law:  # a list would be swept over
             swept(sweep("explicit-one-step", **{**_params(law, delta, clock), **one}))
+
+
+EIGENVALUES: tuple[tuple[dict[str, Any], type[CmboundError], str], ...] = (
+    ({"cov_eigs": [1, 1, 1]}, InputError, "cov_eigs has 3 values, but d = 4 are needed"),
+    ({"cov_eigs": [1] * 5}, InputError, "cov_eigs has 5 values, but d = 4 are needed"),
+    ({"cov_eigs": [1] * 4, "d_eff": 2}, InputError, "cov_eigs has 4 values, but d_eff = 2 are needed"),
+    ({"cov_eigs": [1, 1, -1, 1]}, DomainError, "cov_eigs"),
+    ({"cov_eigs": [1, 1, 1, 1], "sd2": "1.99"}, DomainError, "cov_eigs add up to 4, more than sd2"),
+    ({"cov_eigs": [4, 4, 4, 4]}, DomainError, "sd2 must be at most m2"),
+    ({"cov_eigs": [1, 1, 1, 1], "R": "1.99"}, DomainError, "sd2 must be at most R"),
+    ({"cov_eigs": [1, 1, 1, 1], "diameter": "2.8"}, DomainError, r"sd2 must be at most \(diameter"),
+    ({"cov_eigs": ["0.2", "0.2", "0.2", "0.2"], "tau": "0.5", "R": 1}, DomainError, "sd2 must be at least tau"),
+    ({"cov_eigs": ["0.1", "0.1", "0.1", "0.1"], "L_s": 9}, DomainError, "L_s"),
+)
+
+
+@pytest.mark.parametrize(("given", "kind", "words"), EIGENVALUES, ids=str)
+def test_eigenvalues_of_no_law(given: dict[str, Any], kind: type[CmboundError], words: str) -> None:
+    for tier in ("evaluate", "approximate"):
+        with pytest.raises(kind, match=words) as caught:
+            getattr(ONE_STEP, tier)(**BASE, **given)
+        assert "\n" not in str(caught.value)
+
+
+def test_eigenvalues_of_a_law() -> None:
+    """Their sum is sd2^2, up to the digits constants are printed with; zeros stand for what a subspace leaves out."""
+    for given in (
+        {"cov_eigs": [1, 1, 1, 1], "sd2": 2},
+        {"cov_eigs": [1, 1, 1, 1], "sd2": "1.99999"},
+        {"cov_eigs": [1, 1, 1, 1], "sd2": 3},
+        {"cov_eigs": [0, 0, 0, 0]},
+        {"cov_eigs": [1, 2], "d_eff": 2},
+        {"cov_eigs": ["0.25"] * 4, "tau": "0.5", "R": 0},
+    ):
+        assert ONE_STEP.evaluate(**BASE, **given).value > 0
+    found = ONE_STEP.evaluate(**BASE, cov_eigs=[1, 1, 1, 1], profile="second-moment")
+    assert found.value == ONE_STEP.evaluate(**BASE, sd2=2, profile="second-moment").value
 
 
 def test_what_a_preset_says_is_named() -> None:

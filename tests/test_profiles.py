@@ -13,6 +13,7 @@ from scipy.integrate import quad
 
 import cmbound
 from cmbound.arithmetic import approximate
+from cmbound.errors import CmboundError
 from cmbound.theory.notation import TABLE, a, b, t
 from cmbound.theory.profiles import NAMES, PROFILES
 from cmbound.theory.rules import Profile, Rule
@@ -21,6 +22,7 @@ from tests.settings import EI, EXTREMES, cases, draw, for_profile, for_theorem, 
 ONE_STEP = cmbound.theorem("explicit-one-step")
 POINTWISE = [p for p in PROFILES.values() if p.acceleration is not None]
 EQUAL = {"universal", "lipschitz"}
+BALL = ("bounded", "bounded-integrated", "atoms")
 BY_NAME = pytest.mark.parametrize("profile", POINTWISE, ids=[p.name for p in POINTWISE])
 
 
@@ -45,12 +47,6 @@ def _integral_bound(rule: Rule, values: dict[str, float], low: float, high: floa
     return results[0]
 
 
-def _start(profile: Profile, rule: Rule, values: dict[str, float]) -> float:
-    if rule.valid_from is None:
-        return values["delta"]
-    return _float(rule.valid_from, {x: _numbers(values)[x] for x in rule.valid_from.free_symbols}) * 1.0001
-
-
 @BY_NAME
 @pytest.mark.parametrize("seed", range(6))
 def test_closed_form_against_quadrature(profile: Profile, seed: int) -> None:
@@ -58,7 +54,7 @@ def test_closed_form_against_quadrature(profile: Profile, seed: int) -> None:
     values = draw(np.random.default_rng(100 + seed))
     values["t_star"] = 0.0 if seed % 2 else values["delta"]
     rule = profile.rules[EI][-1]
-    low, high = _start(profile, rule, values), values["T"]
+    low, high = values["delta"], values["T"]
     function = _acceleration(profile, values)
     cuts = np.geomspace(low, high, 9)
     total = 0.0
@@ -97,8 +93,7 @@ def test_accelerations_do_not_increase(profile: Profile) -> None:
         values = repaired({**draw(rng), **change})
         for t_star in (0.0, values["delta"]):
             values["t_star"] = t_star
-            low = _start(profile, profile.rules[EI][-1], values)
-            times = np.geomspace(low, 12.0, 4000)
+            times = np.geomspace(values["delta"], 12.0, 4000)
             curve = np.asarray(_acceleration(profile, values)(times))
             assert np.isfinite(curve[1:]).all()
             assert (np.diff(curve[1:]) <= 1e-11 * curve[1:-1]).all(), (profile.name, values)
@@ -112,18 +107,21 @@ def test_an_increasing_acceleration_would_be_noticed() -> None:
 
 
 def _common(values: dict[str, float]) -> dict[str, Any]:
-    return {**for_theorem(ONE_STEP, values), "sd2": values["sd2"], "L_s": values["L_s"], "R": values["R"]}
+    names = ("sd2", "L_s", "R", "L_os")
+    return {**for_theorem(ONE_STEP, values), **{name: values[name] for name in names}}
 
 
 @pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize(
-    ("teacher", "grid"), [(EI, None), *itertools.product([EI, "ddim"], ["geometric", "edm", "two-stage", "uniform"])]
+    ("teacher", "grid"), [(EI, None), *itertools.product([EI, "ddim", "heun"], ["geometric", "edm", "two-stage", "uniform"])]
 )
 def test_auto_is_never_above_a_single_profile(seed: int, teacher: str, grid: str | None) -> None:
     rng = np.random.default_rng(seed)
     values = draw(rng)
     params = {**_common(values), "n_atoms": values["n_atoms"], "t_star": "delta" if seed % 2 else 0}
-    if seed == 3:
+    if teacher == "heun":
+        params["M"] = values["M"]
+    if seed == 3 and teacher != "heun":  # a law with tau > 0 has no Heun profile but those of the score
         params = {**params, "tau": values["tau"]}
     params = one_law(params)
     if grid is not None:
@@ -135,8 +133,8 @@ def test_auto_is_never_above_a_single_profile(seed: int, teacher: str, grid: str
     for name, covered in cases():
         if (
             covered != teacher
-            or (name in ("bounded", "atoms") and "tau" in params)
-            or (name == "smoothed" and "tau" not in params)
+            or (name in BALL and "tau" in params)
+            or (name in ("smoothed", "smoothed-integrated") and "tau" not in params)
         ):
             continue
         single = ONE_STEP.evaluate(**params, teacher=teacher, profile=name)
@@ -157,7 +155,7 @@ def test_auto_combines() -> None:
     assert len(auto.stretches) >= 3
     singles = [
         float(ONE_STEP.evaluate(**params, profile=name))
-        for name in ("universal", "universal-integrated", "second-moment", "lipschitz")
+        for name in ("universal", "universal-integrated", "second-moment", "lipschitz", "lipschitz-integrated")
     ]
     assert float(auto) < 0.99 * min(singles)
 
@@ -203,39 +201,152 @@ def test_the_table_of_profiles() -> None:
     """Theory 3.2: which profile covers which teacher, and what it needs."""
     assert ("auto", *PROFILES) == NAMES
     table = {name: set(p.rules) for name, p in PROFILES.items()}
-    both = {EI, "ddim"}
+    both, every, levels = {EI, "ddim"}, {EI, "ddim", "heun"}, {"ddim", "heun"}
     assert table == {
         "universal": both,
-        "universal-integrated": both,
+        "universal-integrated": every,
         "second-moment": both,
         "lipschitz": {EI},
-        "lipschitz-decay": {EI},
+        "lipschitz-integrated": every,
+        "one-sided": every,
         "smoothed": {EI},
+        "smoothed-integrated": both,
         "bounded": both,
-        "atoms": {"ddim"},
+        "bounded-integrated": every,
+        "atoms": every,
     }
-    assert PROFILES["lipschitz-decay"].parameters(EI) == {"d", "L_s", "t_star", "m2"}
-    assert PROFILES["atoms"].parameters("ddim") == {"R", "n_atoms"}
+    assert PROFILES["lipschitz-integrated"].parameters(EI) == {"d", "L_s", "m2"}
+    assert PROFILES["lipschitz-integrated"].parameters("heun") == {"d", "L_s", "t_star", "m2", "M"}
+    assert PROFILES["one-sided"].parameters(EI) == {"d", "L_os", "m2"}
+    assert PROFILES["smoothed-integrated"].parameters("ddim") == {"d", "R", "m2", "tau"}
+    assert PROFILES["bounded-integrated"].parameters(EI) == {"d", "R", "m2"}
+    assert PROFILES["atoms"].parameters("ddim") == {"d", "R", "n_atoms", "m2"}
+    flags = {flag: {p.name for p in PROFILES.values() if getattr(p, flag)} for flag in ("centred", "subspace", "halved", "no_tau")}
+    halved = {"smoothed-integrated", "bounded-integrated", "atoms"}
+    assert flags == {
+        "centred": {"second-moment", "lipschitz-integrated", "one-sided", *halved},
+        "subspace": {*PROFILES} - {"lipschitz", "smoothed", "smoothed-integrated", "bounded"},
+        "halved": halved,
+        "no_tau": set(BALL),
+    }
+    integrated = {name for name in PROFILES if name.endswith("-integrated")}
+    assert {p.name for p in POINTWISE} == {*PROFILES} - integrated - {"one-sided", "atoms"}
+    assert all(rule.is_sum for p in POINTWISE for rules in p.rules.values() for rule in rules)
+    assert levels < every
+
+
+def test_the_name_of_an_earlier_profile_names_its_successor() -> None:
+    for tier in ("evaluate", "approximate"):
+        with pytest.raises(cmbound.InputError) as caught:
+            getattr(ONE_STEP, tier)(preset="gaussian-2d", L_s=4, profile="lipschitz-decay")
+        assert "'lipschitz-decay' was replaced by 'lipschitz-integrated'" in str(caught.value)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(cmbound.InputError, match="'lipschitz-integrated'"):
+        ONE_STEP.formula(profile="lipschitz-decay")
 
 
 @pytest.mark.parametrize(("name", "teacher"), list(cases()))
 def test_dimension_of_a_subspace_and_variance_help(name: str, teacher: str) -> None:
-    """sd2 replaces m2 in second-moment; d_eff replaces d for DDIM in (a), (b), (f) and nowhere else."""
+    """sd2 and half the diameter, where a profile takes them, replace m2 and R; d_eff replaces d for DDIM and Heun."""
     values = draw(np.random.default_rng(1))
-    values |= {"d": 100, "d_eff": 5, "m2": 3.0, "sd2": 1.0, "tau": 0.0, "R": 4.0, "L_s": 200.0}
+    values |= {"d": 100, "d_eff": 5, "m2": 3.0, "sd2": 1.0, "tau": 0.0, "R": 4.0, "L_s": 200.0, "L_os": 200.0, "n_atoms": 10**6}
     base = {**for_theorem(ONE_STEP, values), **for_profile(name, teacher, values), "teacher": teacher, "profile": name}
     base.pop("h")
     base |= {"grid": "geometric", "N": 30}
     base.pop("sd2", None)
+    profile = PROFILES[name]
     plain = ONE_STEP.evaluate(**base).terms["discretisation"].value
     smaller = ONE_STEP.evaluate(**base, d_eff=5).terms["discretisation"].value
     centred = ONE_STEP.evaluate(**base, sd2=1.0).terms["discretisation"].value
-    subspace = teacher == "ddim" and name in ("universal", "universal-integrated", "second-moment")
-    assert (smaller < plain) == subspace
-    assert (centred < plain) == (name == "second-moment")
+    narrow = ONE_STEP.evaluate(**base, diameter=5).terms["discretisation"].value
+    subspace = teacher != EI and profile.subspace
+    assert (smaller < plain) == (subspace or profile.halved)  # the information takes it with either teacher
+    assert (centred < plain) == profile.centred
+    assert (narrow < plain) == profile.halved
     if subspace:
         other = ONE_STEP.evaluate(**{**base, "d": 5}).terms["discretisation"].value
         assert smaller == pytest.approx(other, rel=1e-14)
+    if profile.centred:
+        assert centred == ONE_STEP.approximate(**{**base, "m2": 1.0}).terms["discretisation"] or centred == pytest.approx(
+            ONE_STEP.evaluate(**{**base, "m2": 1.0}).terms["discretisation"].value, rel=1e-14
+        )
+    if profile.halved:
+        half = ONE_STEP.evaluate(**{**base, "R": 2.5}, sd2=1.0).terms["discretisation"].value
+        assert ONE_STEP.evaluate(**base, sd2=1.0, diameter=5).terms["discretisation"].value == pytest.approx(half, rel=1e-14)
+        without = {key: x for key, x in base.items() if key != "R"}
+        assert ONE_STEP.evaluate(**without, sd2=1.0, diameter=5).value == pytest.approx(
+            ONE_STEP.evaluate(**base, sd2=1.0, diameter=5).value, rel=1e-14
+        )
+
+
+def test_eigenvalues_of_the_covariance_help() -> None:
+    """A trace is at most what equal eigenvalues give; unequal ones give less, in every rule that asks for the information or for
+    the error of an estimate, and equal ones give the same."""
+    law: dict[str, Any] = {"eps_sc": 0, "eps_cm": 0, "L_f": 1, "d": 4, "m2": 3, "T": 3, "delta": "0.01", "grid": "edm", "N": 12}
+    takers = [
+        (name, teacher)
+        for name, teacher in cases()
+        if name in ("smoothed-integrated", "bounded-integrated", "atoms")
+        or (name in ("lipschitz-integrated", "one-sided") and teacher != EI)
+    ]
+    for name, teacher in takers:
+        known: dict[str, Any] = {"R": 4, "n_atoms": 10**9} if name == "atoms" else {"R": 4} if "-integrated" in name else {}
+        known |= {"tau": "1/10"} if name == "smoothed-integrated" else {"L_s": 9} if name == "lipschitz-integrated" else {}
+        if name in ("lipschitz-integrated", "one-sided"):
+            known = {"L_s": 9} if name == "lipschitz-integrated" else {"L_os": 9}
+        known |= {"M": 1} if teacher == "heun" else {}
+        base = {**law, **known, "profile": name, "teacher": teacher}
+        found = {
+            eigenvalues: ONE_STEP.evaluate(**base, cov_eigs=eigenvalues.split(",")).terms["discretisation"].value
+            for eigenvalues in ("1,1,1,1", "3.7,0.1,0.1,0.1")
+        }
+        by_trace = ONE_STEP.evaluate(**base, sd2=2).terms["discretisation"].value
+        assert found["1,1,1,1"] == pytest.approx(by_trace, rel=1e-14), (name, teacher)
+        assert found["3.7,0.1,0.1,0.1"] < by_trace * (1 - 1e-6), (name, teacher)
+    for name, teacher in cases():  # and nowhere else
+        if (name, teacher) in takers:
+            continue
+        known = {"R": 4, "tau": "1/10"} if name == "smoothed" else {"R": 4} if name == "bounded" else {"L_s": 9, "L_os": 9}
+        base = {**law, **known, **({"M": 1} if teacher == "heun" else {}), "profile": name, "teacher": teacher}
+        with_them = ONE_STEP.evaluate(**base, cov_eigs="3.7,0.1,0.1,0.1".split(",")).terms["discretisation"].value
+        assert with_them == pytest.approx(ONE_STEP.evaluate(**base, sd2=2).terms["discretisation"].value, rel=1e-14)
+
+
+HEUN_BASE: dict[str, Any] = {"d": 3, "m2": 2, "L_f": 2, "eps_cm": 0, "eps_sc": "0.1", "teacher": "heun", "R": 2}
+NODES = {"grid": ["0.01", "0.1", "1", "3"]}
+BAD: tuple[tuple[dict[str, Any], str], ...] = (
+    ({**HEUN_BASE, "T": 3, "delta": "0.01", "h": "0.1"}, "needs M"),
+    ({**HEUN_BASE, **NODES}, r"needs M \(for the heun teacher\)"),
+    ({**HEUN_BASE, "T": 3, "delta": "0.01", "h": "0.1", "M": 1}, "'heun' has no closed form in h: give a grid"),
+    ({**HEUN_BASE, **NODES, "M": -1}, "M must be a number >= 0"),
+    ({**HEUN_BASE, **NODES, "M": [1, 2]}, "M has 2 values, but the grid has N = 3 steps"),
+    ({**HEUN_BASE, **NODES, "M": [1, 2, 3, 4]}, "M has 4 values, but the grid has N = 3 steps"),
+    ({**HEUN_BASE, **NODES, "M": 1, "eps_sc": ["0.1", "0.2", "0.3"]}, "eps_sc has 3 values, but the grid has 4 nodes, that at delta"),
+    ({**HEUN_BASE, **NODES, "M": 1, "eps_sc": ["0.1"] * 5}, "eps_sc has 5 values, but the grid has 4 nodes, that at delta"),
+    ({**HEUN_BASE, **NODES, "teacher": "ddim", "eps_sc": ["0.1"] * 4}, "eps_sc has 4 values, but the grid has N = 3 steps"),
+    ({**HEUN_BASE, **NODES, "M": 1, "profile": "universal"}, "'universal' does not cover the heun teacher"),
+    ({**HEUN_BASE, **NODES, "M": 1, "tau": "0.5", "profile": "bounded-integrated"}, "needs tau = 0"),
+    ({**HEUN_BASE, **NODES, "teacher": "ddim", "profile": "one-sided"}, "'one-sided' needs L_os"),
+    ({**HEUN_BASE, **NODES, "teacher": "ddim", "profile": "one-sided", "L_os": -1}, "L_os must be a number >= 0"),
+    ({**HEUN_BASE, **NODES, "teacher": "ddim", "diameter": -1}, "diameter must be a number >= 0"),
+    ({**HEUN_BASE, **NODES, "teacher": "ddim", "cov_eigs": [1, 1]}, "cov_eigs has 2 values, but d = 3"),
+    ({**HEUN_BASE, **NODES, "teacher": "ddim", "cov_eigs": [1, 1, 0, 0]}, "cov_eigs has 4 values, but d = 3"),
+    ({**HEUN_BASE, **NODES, "teacher": "ddim", "d_eff": 2, "cov_eigs": [1, 1, 0]}, "cov_eigs has 3 values, but d_eff = 2"),
+    ({**HEUN_BASE, **NODES, "teacher": "ddim", "cov_eigs": [1, -1, 1]}, "cov_eigs"),
+    ({**HEUN_BASE, **NODES, "teacher": "ddim", "cov_eigs": [1, "x", 1]}, "cov_eigs"),
+    ({**HEUN_BASE, **NODES, "teacher": "ddim", "cov_eigs": [1, float("nan"), 1]}, "cov_eigs"),
+    ({**HEUN_BASE, **NODES, "teacher": "ddim", "sd2": 1, "cov_eigs": ["0.5", "0.5", "0.5"]}, "cov_eigs add up to 1.5, more than sd2"),
+    ({**HEUN_BASE, **NODES, "teacher": "ddim", "cov_eigs": [4, 4, 4]}, "sd2 must be at most"),
+)
+
+
+@pytest.mark.parametrize(("given", "words"), BAD, ids=lambda x: x if isinstance(x, str) else "")
+def test_bad_input_of_the_sharper_rules(given: dict[str, Any], words: str) -> None:
+    """One line that names the parameter, in both tiers."""
+    for tier in ("evaluate", "approximate"):
+        with pytest.raises(CmboundError, match=words) as caught:
+            getattr(ONE_STEP, tier)(**given)
+        assert "\n" not in str(caught.value)
 
 
 def test_auto_is_given_alone() -> None:

@@ -22,6 +22,7 @@ from cmbound.theory.variants import EI
 from cmbound.worlds import Gaussian, Mixture
 
 MAP_ERROR = cmbound.theorem("explicit-map-error")
+BALL, SMOOTHED = ("bounded", "bounded-integrated", "atoms"), ("smoothed", "smoothed-integrated")
 NAMES = [p.name for p in PROFILES.values() if EI in p.rules]
 CHOICES = [(x,) for x in NAMES] + list(itertools.combinations(NAMES, 2))
 ROUNDING = 1e-12
@@ -59,12 +60,16 @@ def _settings(seed: int, count: int) -> Iterator[dict[str, Any]]:
 def _law(choice: tuple[str, ...], delta: Fraction, rng: np.random.Generator) -> dict[str, Any]:
     """What these profiles need besides: constants that one law can have."""
     known: dict[str, Any] = {}
-    if {"bounded", "smoothed"} & set(choice):
+    if {*BALL, *SMOOTHED} & set(choice):
         known["R"] = float(10.0 ** rng.uniform(-1, 1))
-    if "smoothed" in choice:
+    if "atoms" in choice:
+        known["n_atoms"] = int(rng.integers(2, 1000))
+    if set(SMOOTHED) & set(choice):
         known["tau"] = "1/3"
-    if {"lipschitz", "lipschitz-decay"} & set(choice):
+    if {"lipschitz", "lipschitz-integrated"} & set(choice):
         known["L_s"] = 9 + float(10.0 ** rng.uniform(-1, 3))
+    if "one-sided" in choice:
+        known["L_os"] = float(rng.choice([0.0, 10.0 ** rng.uniform(-1, 3)]))
     if {"R", "L_s"} <= known.keys() and "tau" not in known:
         known |= {"t_star": "delta", "L_s": known["L_s"] - float(1 / np.expm1(-2 * float(delta)))}
     return known
@@ -81,7 +86,7 @@ def _nodes(low: Fraction, high: Fraction, N: int) -> list[Fraction]:
 
 def _together(choice: tuple[str, ...]) -> bool:
     """Whether the profiles can hold of one law as the package reads R (smoothed needs tau, bounded tau = 0)."""
-    return not {"smoothed", "bounded"} <= set(choice)
+    return not (set(SMOOTHED) & set(choice) and set(BALL) & set(choice))
 
 
 @pytest.mark.parametrize("choice", [x for x in CHOICES if _together(x)], ids="+".join)
@@ -105,7 +110,7 @@ def test_equal_steps_their_nodes_and_the_closed_form(choice: tuple[str, ...], ow
 def test_the_certified_value_is_that_of_the_nodes() -> None:
     rng = np.random.default_rng(2)
     for p in _settings(3, 2):
-        for choice in (("universal", "universal-integrated"), ("lipschitz", "second-moment", "lipschitz-decay")):
+        for choice in (("universal", "universal-integrated"), ("lipschitz", "second-moment", "lipschitz-integrated"), ("one-sided",), ("bounded-integrated", "bounded")):
             listed = {name: value for name, value in p.items() if name not in ("delta", "T")}
             law = _law(choice, p["delta"], rng)
             by_number = MAP_ERROR.evaluate(**p, **law, N=70, **_profiles(choice))
@@ -165,6 +170,13 @@ def _acceleration(world: Gaussian | Mixture, low: float, high: float) -> float:
     return 1.02 * largest
 
 
+def _largest_slope(world: Gaussian | Mixture, high: float) -> float:
+    """The largest slope of the score on [0, high], rounded up; 0 where the law is log-concave."""
+    x = np.linspace(-8, 8, 4001)[:, None]
+    slopes = [np.diff(world.score(x, float(t))[:, 0]) / np.diff(x[:, 0]) for t in np.linspace(1e-9, high, 60)]
+    return 1.02 * max(0.0, float(np.max(slopes)))
+
+
 WORLDS: dict[str, Gaussian | Mixture] = {
     "narrow": Gaussian([0.0], [[0.01]]),
     "wide": Gaussian([0.0], [[100.0]]),
@@ -184,7 +196,8 @@ def test_every_choice_of_profiles_is_above_the_truth(name: str) -> None:
     smoothing = world.smoothing
     if smoothing is not None:
         known["R"], known["tau"] = smoothing
-    names = [x for x in NAMES if x != "bounded" and (smoothing is not None or x != "smoothed")]
+    known["L_os"] = _largest_slope(world, float(high))
+    names = [x for x in NAMES if x not in BALL and (smoothing is not None or x not in SMOOTHED)]
     for N in (1, 3, 40):
         truth = _truth(world, _nodes(low, high, N))
         for choice in [(x,) for x in names] + list(itertools.combinations(names, 2)):

@@ -49,7 +49,9 @@ def _evaluations(digits: int) -> list[Callable[[], Any]]:
         lambda: ONE_STEP.evaluate(**POINT, L_s=4, R=2, digits=digits),
         lambda: MULTISTEP.evaluate(**POINT, k=3, t_hat=1, digits=digits),
         lambda: ONE_STEP.evaluate(**NO_STEP, grid="edm", N=12, teacher="ddim", digits=digits),
-        lambda: ONE_STEP.evaluate(**horizon, profile="lipschitz-decay", L_s=3, digits=digits),
+        lambda: ONE_STEP.evaluate(**NO_STEP, R=2, n_atoms=9, M=1, grid="edm", N=12, teacher="heun", digits=digits),
+        lambda: ONE_STEP.evaluate(**NO_STEP, R=2, cov_eigs=[1, "0.5", 0], grid="edm", N=9, teacher="ddim", digits=digits),
+        lambda: ONE_STEP.evaluate(**horizon, profile="lipschitz-integrated", L_s=3, digits=digits),
         lambda: ONE_STEP.evaluate(**POINT, profile=MINE, digits=digits),
     ]
 

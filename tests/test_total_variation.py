@@ -14,6 +14,7 @@ from mpmath import mpf
 import cmbound
 from cmbound.errors import CmboundError, DomainError, InputError
 from cmbound.verification.campaign import check
+from tests import oracle_sharp as sharp
 
 SMOOTHING, UNDERDAMPED, EARLY = "explicit-tv-smoothing", "explicit-tv-underdamped", "explicit-tv-early-stopping"
 BASE: dict[str, Any] = {
@@ -23,7 +24,12 @@ CORRECTOR = {"L_phi": "5", "eta": "1e-3", "gamma": "3", "tau_c": "0.7"}
 
 
 def drift(t: Any, L: int = 4, m2: int = 2, d: int = 3) -> Any:
-    """TV(p_t, p_data), theory 3.7."""
+    """TV(p_t, p_data), theory 3.7, the sharper form."""
+    return sharp.tv_closed(mpf(t), mpf(d), mpf(L), mpf(m2))
+
+
+def old_drift(t: Any, L: Any, m2: Any, d: Any) -> Any:
+    """The first form of theory 3.7, which the sharper one replaces."""
     return mpf(t) / 2 * mpmath.sqrt(d * (1 + L) ** 2 + L * (m2**2 + d * L))
 
 
@@ -62,6 +68,42 @@ def test_formulas() -> None:
         assert close(corrected.terms["early_stopping"].upper, drift("0.001"))
         to_delta = cmbound.theorem(UNDERDAMPED).evaluate(**BASE, **CORRECTOR, to="p_delta")
         assert "early_stopping" not in to_delta.terms
+
+
+@pytest.mark.parametrize("L", ["1", "1.5", "2", "2.5", "7", "300", "1e9"])
+def test_the_sharper_form_lies_between_the_truth_and_the_old_one(L: str) -> None:
+    """On both sides of L = 2, for second moments from the least of such a law, d/L, on; attained to first order in t by N(0, I/L)."""
+    for d in (1, 3, 10**7):
+        for factor in ("1", "1.2", "4", "1e6"):
+            with mpmath.workdps(60):
+                m2 = mpmath.sqrt(mpf(factor) * d / mpf(L))
+                text = mpmath.nstr(m2 * (1 + mpf(10) ** -30), 40)
+                found = cmbound.theorem(EARLY).evaluate(L_s=L, m2=text, d=d, delta="1e-3", digits=25)
+                wanted = sharp.tv_closed(mpf("0.001"), mpf(d), mpf(L), mpf(text))
+                integral = sharp.tv_integral(mpf("0.001"), mpf(d), mpf(L), mpf(text))
+                # at L = 1, m2^2 = d the law is N(0, I) and the bound 0: it is compared with the old one
+                scale = old_drift("0.001", mpf(L), mpf(text), d)
+                assert abs(mpf(str(found.upper)) - wanted) <= mpf(10) ** -14 * scale
+                assert integral <= mpf(str(found.upper)) * (1 + mpf(10) ** -20) + mpf(10) ** -14 * scale
+                assert mpf(str(found.upper)) < scale
+                near = float(cmbound.theorem(EARLY).approximate(L_s=L, m2=text, d=d, delta="1e-3").total)
+                assert abs(near - wanted) <= 1e-12 * wanted + 1e-7 * scale  # what is left of a difference that vanishes
+    with mpmath.workdps(30):  # N(0, 1/L) on the line: TV of two centred normal laws is known
+        variance, t = 1 / mpf(L), mpf(10) ** -6 / mpf(L)
+        later = mpmath.exp(-2 * t) * variance + 1 - mpmath.exp(-2 * t)
+        truth = total_variation(variance, later)
+        bound = sharp.tv_closed(t, mpf(1), mpf(L), mpmath.sqrt(variance))
+        # (L-1) t E abs(x^2 - 1)/2 against (L-1) t (E (x^2 - 1)^2)^{1/2}/2
+        if mpf(L) > 1:
+            assert truth <= bound <= truth * mpmath.sqrt(2) / mpf("0.96")
+
+
+def total_variation(v: Any, w: Any) -> Any:
+    """TV of N(0, v) and N(0, w)."""
+    if v == w:
+        return mpf(0)
+    cross = mpmath.sqrt(mpmath.log(w / v) / (1 / v - 1 / w))
+    return abs(mpmath.erf(cross / mpmath.sqrt(2 * v)) - mpmath.erf(cross / mpmath.sqrt(2 * w)))
 
 
 def test_what_is_left_out_is_chosen_best() -> None:

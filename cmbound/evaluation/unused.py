@@ -73,6 +73,8 @@ def _used(setting: Setting, rules: Iterable[Rule]) -> set[str]:
         found -= {"t_hat", "times"}
     if setting.listed:
         found -= {"delta", "T"}  # what was given is what the nodes say
+    if "cov_eigs" in setting.lists and "sd2" in found:  # it is the root of their sum, whatever was given
+        found = found - {"sd2"} | {"cov_eigs"}
     return found | choices(theorem) | {"preset", "digits"}
 
 
@@ -99,6 +101,8 @@ def _reason(setting: Setting, name: str) -> str:
     name = ALIASES.get(name, name)
     if name in ("delta", "T") and setting.listed:
         return "the nodes of the grid are given"
+    if name == "sd2" and "cov_eigs" in setting.lists:
+        return "cov_eigs, which add up to its square, are given"
     if name in ("t_hat", "times") and setting.values.get("k") == 1:
         return "one evaluation has no later times"
     if not theorem.uses_profile:
