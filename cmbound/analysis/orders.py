@@ -20,7 +20,7 @@ from cmbound.evaluation.statement import theorem as find
 from cmbound.frozen import FrozenDict
 from cmbound.theory.formulas import ALIASES, closed_terms, one_profile, require_formula
 from cmbound.theory.functions import geometric_sum
-from cmbound.theory.notation import TABLE, own
+from cmbound.theory.notation import TABLE, entropy, n_atoms, nu, own
 from cmbound.theory.records import Theorem
 from cmbound.theory.variants import EI, LocalErrorSum
 from cmbound.threads import alone
@@ -53,6 +53,8 @@ _SAMPLES: tuple[dict[str, str], ...] = (
     {"d": "2", "m2": "31", "R": "1/3", "L_s": "8/7", "L_f": "9/8", "eps": "1/3", "k": "6", "tau": "4/5", "n_atoms": "2"},
 )
 _DEPENDENT = {"T", "t", "delta", "t_hat", "sd2"}
+_EQUAL_WEIGHTS = {entropy: sympy.log(n_atoms), nu: n_atoms}
+"""A finite data set of which only the number of points is given: no weights have more entropy."""
 _ANY = Fraction(3, 5)  # a number with no meaning of its own: not 0, 1/2 or 1
 _USUAL = {"eps_sc": "1/500", "eps_cm": "1/300", "h": "1/90", "N": "400", "eta": "1/70", "C": "9/7"}
 _USUAL |= {"W_prev": "3/7", "d_eff": "1", "sigma_high": "2"}
@@ -166,15 +168,20 @@ def analysed_terms(
     if not settled:
         chosen.pop("profile", None)
         return {x.name: x.expression for x in closed_terms(theorem, **chosen)}
-    fixed = {TABLE["t_star"].symbol: _star(values)}
+    fixed: dict[Any, Any] = {TABLE["t_star"].symbol: _star(values)}
     if "profile" not in chosen and not values.get("tau"):
         fixed[TABLE["tau"].symbol] = S.Zero
     if "k" in values:
         fixed[TABLE["k"].symbol] = sympy.Integer(int(values["k"]))
-    terms = {x.name: x.expression.subs(fixed, simultaneous=True) for x in closed_terms(theorem, **chosen)}
+    terms = {x.name: with_equal_weights(x.expression).subs(fixed, simultaneous=True) for x in closed_terms(theorem, **chosen)}
     if any(x.has(LocalErrorSum) for x in terms.values()):
         raise InputError(f"{theorem.id} needs a profile to be analysed")
     return terms
+
+
+def with_equal_weights(expr: Any) -> Any:
+    """``expr`` in the number of points alone."""
+    return expr.subs(_EQUAL_WEIGHTS, simultaneous=True)
 
 
 def _star(values: Mapping[str, Any]) -> Any:

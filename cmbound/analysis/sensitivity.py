@@ -11,7 +11,7 @@ import sympy
 from sympy import Add, Heaviside
 
 from cmbound.analysis.expressions import ball
-from cmbound.analysis.orders import DEFAULT_PROFILE, analysed_terms, exact_point, limit_of, split
+from cmbound.analysis.orders import DEFAULT_PROFILE, analysed_terms, exact_point, limit_of, split, with_equal_weights
 from cmbound.analysis.records import Dominance, Elasticities, Interval
 from cmbound.arithmetic import approximate as floats, certified
 from cmbound.arithmetic.exact import as_expr
@@ -125,7 +125,7 @@ def _point(
         raise InputError("elasticities are those of the closed form in h: give single numbers and h, no grid")
     bound = Add(*analysed_terms(theorem, options, values, settled=False).values())
     star = values.get("t_star", 0)
-    bound = _on_path(setting, bound).subs(t_star, delta if star == "delta" else 0)
+    bound = with_equal_weights(_on_path(setting, bound)).subs(t_star, delta if star == "delta" else 0)
     return {name: as_expr(x) for name, x in setting.values.items()}, tuple(chosen), bound
 
 
