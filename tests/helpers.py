@@ -72,6 +72,8 @@ POOL = {
     "sigma_low": "0.5",
     "eps_ci": "0.01",
     "dtau": "0.1",
+    "M": "2",
+    "diameter": "1/5",
 }
 FORMATS = ("text", "json", "latex", "markdown", "csv", "html")
 USAGE, DOMAIN, UNDECIDED, CLOSED_PIPE = 2, 3, 4, 141
@@ -112,12 +114,22 @@ def process(*args: str, **options: Any) -> subprocess.CompletedProcess[str]:
 
 def fine(*args: str, **options: Any) -> str:
     """What a command that must succeed prints. On a slow machine a long one may have said what it computes."""
-    outcome = call(*args, **options)
-    said = [x for x in outcome.err.splitlines() if not re.fullmatch(r"cmbound: \w+ing:? .*", x)]
-    assert (outcome.status, said) == (0, []), outcome
+    outcome = _succeeds(*args, **options)
     assert outcome.out.endswith("\n")
     assert not outcome.out.endswith("\n\n")
     return outcome.out
+
+
+def silent(*args: str, **options: Any) -> None:
+    """A command that must succeed and print nothing."""
+    assert _succeeds(*args, **options).out == ""
+
+
+def _succeeds(*args: str, **options: Any) -> Outcome:
+    outcome = call(*args, **options)
+    said = [x for x in outcome.err.splitlines() if not re.fullmatch(r"cmbound: \w+ing:? .*", x)]
+    assert (outcome.status, said) == (0, []), outcome
+    return outcome
 
 
 def flags(params: Mapping[str, str]) -> list[str]:

@@ -92,7 +92,7 @@ def test_precision_of_the_process_is_restored() -> None:
 def test_arrays_broadcast() -> None:
     h = np.geomspace(1e-4, 1e-1, 7)
     d = np.array([[1], [10], [100]])
-    for profile in ("universal", "auto", "lipschitz-decay"):
+    for profile in ("universal", "auto", "lipschitz-integrated"):
         result = ONE_STEP.approximate(**{**POINT, "h": h, "d": d}, L_s=10, profile=profile)
         assert result.total.shape == (3, 7)
         assert set(result.terms) == set(ONE_STEP.evaluate(**POINT).terms)
@@ -102,10 +102,13 @@ def test_arrays_broadcast() -> None:
             assert result.total[i, j] == pytest.approx(one.value, rel=1e-12)
 
 
+HEUN: dict[str, Any] = {"grid": "edm", "N": 20, "teacher": "heun", "M": 1.5}
+
+
 def test_arrays_on_grids_and_of_noise_levels() -> None:
     levels = np.array([20.0, 80.0])
     base = {name: value for name, value in POINT.items() if name not in ("T", "h")}
-    for options in ({"h": 1e-3}, {"grid": "edm", "N": 20}, {"grid": "edm", "N": 20, "teacher": "ddim"}):
+    for options in ({"h": 1e-3}, {"grid": "edm", "N": 20}, {"grid": "edm", "N": 20, "teacher": "ddim"}, HEUN):
         result = ONE_STEP.approximate(**base, **options, sigma_max=levels)
         for value, level in zip(result.total, levels, strict=True):
             one = ONE_STEP.evaluate(**base, **options, sigma_max=float(level))
@@ -126,7 +129,7 @@ def test_arrays_of_every_statement() -> None:
 
 def test_arrays_in_the_variance_exploding_clock() -> None:
     values = {"eps_sc": 0.01, "eps_cm": 0.02, "d": 3, "m2": 1.5, "sigma_min": 0.01, "sigma_max": 80.0, "h": 0.01, "L_s": 2.0}
-    for profile in ("auto", "universal", "lipschitz", "lipschitz-decay"):
+    for profile in ("auto", "universal", "lipschitz", "lipschitz-integrated"):
         result = ONE_STEP.approximate(**values, L_f=np.array([1.0, 2.0]), clock="ve", profile=profile)
         for L_f, total in zip((1.0, 2.0), result.total, strict=True):
             assert total == pytest.approx(ONE_STEP.evaluate(**values, L_f=L_f, clock="ve", profile=profile).value, rel=1e-12)
@@ -197,7 +200,8 @@ def test_presets(name: str) -> None:
     assert any("vacuous at these parameters" in x and str(result.dominating_term) in x for x in result.notes) is vacuous
     if not vacuous:
         assert result.trivial is not None
-        assert result.value < result.trivial / 5
+        # the digits are set with the fewest steps that stay clearly below what a constant has
+        assert result.value < result.trivial / (2 if name == "digits" else 5)
 
 
 def test_preset_numbers_can_be_replaced() -> None:

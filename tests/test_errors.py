@@ -94,13 +94,25 @@ def test_what_a_grid_needs(kind: str) -> None:
         (profile, teacher, name)
         for profile, x in profiles.PROFILES.items()
         for teacher in x.rules
-        for name in sorted(x.parameters(teacher) - {"d", "m2", "t_star"})
+        for name in sorted(x.parameters(teacher) - {"d", "m2", "t_star", *variants.TEACHERS[teacher].needs})
     ],
 )
 def test_what_a_profile_needs(profile: str, teacher: str, name: str) -> None:
-    given = {x: POOL[x] for x in profiles.PROFILES[profile].parameters(teacher) - {name, "t_star"}}
+    needs = profiles.PROFILES[profile].parameters(teacher) | {*variants.TEACHERS[teacher].needs}
+    given = {x: POOL[x] for x in needs - {name, "t_star"}}
     args = (*flags({**STEPS, **given}), "--grid", "edm", "--teacher", teacher, "--profile", profile)
     fails(USAGE, *ONE, *args, says=(repr(profile), name))
+
+
+def test_what_a_teacher_needs() -> None:
+    args = (*flags({**STEPS, "R": "1"}), "--grid", "edm", "--teacher", "heun")
+    for profile in ("auto", "universal-integrated", "bounded-integrated"):
+        fails(USAGE, *ONE, *args, "--profile", profile, says=("needs M", "heun"))
+    fails(USAGE, *ONE, *changed(M="1"), "--teacher", "heun", says=("heun", "grid"))
+    for word in ("x", "1,2,x", ""):
+        fails(USAGE, *ONE, *args, "-p", f"M={word}", says=("M",))
+    fails(DOMAIN, *ONE, *args, "-p", "M=-1", says=("M", "-1"))
+    fails(USAGE, *ONE, *args, "-p", "M=1,2,3", says=("M", "3"))
 
 
 @pytest.mark.parametrize("args", [("evaluate",), ("show",)])
@@ -146,12 +158,12 @@ def test_unknown_names_get_a_suggestion(args: tuple[str, ...], given: str, neare
     ("args", "known"),
     [
         (("qqq",), COMMANDS),
-        (("show", "qqq"), IDS),
+        (("show", "qqq"), (f"known are {len(IDS)}, such as",)),
         (("presets", "qqq"), presets.names()),
         (("profiles", "qqq"), tuple(profiles.PROFILES)),
         ((*ONE, *changed(), "--profile", "qqq"), profiles.NAMES),
         ((*ONE, *changed(), "--grid", "qqq"), grids.KINDS),
-        ((*ONE, *changed(), "--teacher", "heun"), tuple(variants.TEACHERS)),
+        ((*ONE, *changed(), "--teacher", "qqq"), tuple(variants.TEACHERS)),
         ((*ONE, *changed(), "--to", "qqq"), variants.TARGETS),
         ((*ONE, *changed(), "--start", "qqq"), tuple(variants.STARTS)),
         ((*ONE, *changed(), "--clock", "qqq"), tuple(variants.CLOCKS)),
@@ -302,9 +314,11 @@ def test_combinations_that_make_no_sense() -> None:
     fails(USAGE, *ONE, *changed(R="1", tau="0.5"), "--profile", "bounded", says=("bounded", "tau"))
     args = (*flags({**STEPS, "R": "1", "n_atoms": "3", "tau": "0.5"}), "--grid", "edm", "--teacher", DDIM, "--profile", "atoms")
     fails(USAGE, *ONE, *args, says=("atoms", "tau"))
-    for profile in ("lipschitz", "lipschitz-decay", "smoothed"):
-        args = (*flags(STEPS), "--grid", "edm", "--teacher", DDIM, "--profile", profile)
-        fails(USAGE, *ONE, *args, says=(profile, DDIM))
+    for teacher in (DDIM, "heun"):
+        for profile in ("lipschitz", "smoothed", *(("universal", "second-moment", "bounded") if teacher == "heun" else ())):
+            args = (*flags({**STEPS, "M": "2"}), "--grid", "edm", "--teacher", teacher, "--profile", profile)
+            fails(USAGE, *ONE, *args, says=(profile, teacher))
+    fails(USAGE, *ONE, *changed(L_s="2"), "--profile", "lipschitz-decay", says=("lipschitz-decay", "lipschitz-integrated"))
     fails(USAGE, *ONE, *changed(rho="7"), says=("rho", "edm"))
     fails(USAGE, *ONE, *flags({**STEPS, "rho": "7"}), "--grid", "geometric", says=("rho", "geometric"))
 
