@@ -140,10 +140,10 @@ class LocalSum(Record):
         choices, found = self.recipe.choices, self.errors
         constants = law_constants(theorem, self.world, found.nodes, choices)
         score = found.noise_errors / noise(found.nodes)
-        if choices["teacher"] == "heun":  # the score at t_0 enters too
-            score[1] = max(score[:2])
+        if choices["teacher"] == "heun":
             constants["M"] = found.slopes.tolist() if choices["constants"] == "lists" else float(found.slopes.max())
-        return parameters(theorem, choices, found.nodes, constants, self.weights, score[1:], np.zeros(len(score) - 1))
+        asked = score if choices["teacher"] == "heun" else score[1:]  # Heun's method asks for the score at t_0 too
+        return parameters(theorem, choices, found.nodes, constants, self.weights, asked, np.zeros(len(score) - 1))
 
 
 def build(recipe: Recipe, theorem: Theorem) -> Instance:

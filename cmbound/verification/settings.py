@@ -94,13 +94,14 @@ def parameters(
 ) -> dict[str, Any]:
     """What the statement is evaluated with.
 
-    ``lipschitz`` is that of f_theta(., t_n), ``score_error`` at t_n and ``consistency_error`` of the step from t_n to t_{n-1}
+    ``lipschitz`` is that of f_theta(., t_n), ``score_error`` at t_n (from t_0 on where the teacher asks there too) and
+    ``consistency_error`` of the step from t_n to t_{n-1}
     divided by its length, n = 1..N. Raises SkippedError where the profile asked for needs something this law does not have.
     """
     size, ve = len(nodes) - 1, choices["clock"] == "ve"
     per_step = {
         "L_f": np.maximum(lipschitz, 1e-200) * (np.exp(-(nodes[1:] - nodes[0])) if ve else 1.0),
-        "eps_sc": np.asarray(score_error) * (np.exp(-nodes[1:]) if ve else 1.0),
+        "eps_sc": np.asarray(score_error) * (np.exp(-nodes[-len(score_error) :]) if ve else 1.0),
         "eps_cm": np.asarray(consistency_error) * (np.exp(nodes[0]) if ve else 1.0),
     }
     params: dict[str, Any] = dict(law)
