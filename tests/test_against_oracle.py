@@ -7,6 +7,7 @@ agree to 1e-12 in every term.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,6 +25,7 @@ import cmbound
 from cmbound.evaluation.paths import choose_pieces
 from cmbound.evaluation.setting import resolve
 from cmbound.evaluation.terms import prepared
+from cmbound.theory.profiles import PROFILES
 from tests import oracle, oracle_sharp as sharp
 from tests.oracle import Data, Mp, Steps, Terms, mp
 from tests.settings import one_law
@@ -141,12 +143,16 @@ def picked(values: Params, teacher: str, profile: str, *names: str) -> Params:
 
 def lawful(params: Params, teacher: str, profile: str) -> Params:
     """Constants that one law has; the score of a law of dimension d has m2^2 >= d/L_s, which rule (c2) rests on."""
-    p = one_law(params)
+    many = {"n_atoms": max(params["n_atoms"], 2)} if "n_atoms" in params and teacher != EI else {}
+    p = one_law({**params, **many})  # (p1) for one point: :func:`test_one_point`
     if "L_s" in p and "m2" in p:
         p["m2"] = max(p["m2"], 1.0001 * math.sqrt(p["d"] / p["L_s"]))
         if "sd2" in p and "R" not in p:
             p["sd2"] = max(p["sd2"], p["m2"] / 1.0001)
             p["m2"] = max(p["m2"], p["sd2"])
+    if p.get("tau", 0) > 0:  # U has the rest of the spread: what is left of two equal numbers is rounding
+        least = 1.1 * p["tau"] * math.sqrt(p["d"])
+        p |= {name: max(p[name], least) for name in ("sd2", "m2") if name in p}
     if "sd2" in p and "R" in p and p.get("n_atoms") != 1:
         p["R"] = max(p["R"], 1.0001 * p["sd2"])
     if "diameter" in p:
@@ -606,7 +612,7 @@ def test_grids(teacher: str, profile: str) -> None:
             p["d_eff"] = values["d_eff"]
         p = lawful(p, teacher, profile)
         if profile == "atoms" and i % 2:
-            p["weights"] = [float(x) for x in rng.exponential(size=int(rng.integers(1, 30)))]
+            p["weights"] = [float(x) for x in rng.exponential(size=int(rng.integers(2, 30)))]
             p["d_eff"] = min(p["d_eff"], max(len(p["weights"]) - 1, 1))
             del p["n_atoms"]
             p.pop("sd2", None)  # bounded by the largest weight
@@ -826,6 +832,15 @@ def test_the_free_parameter_of_atoms_is_the_best() -> None:
     assert seen >= 4
 
 
+@pytest.mark.parametrize("teacher", [DDIM, HEUN])
+def test_one_point(teacher: str) -> None:
+    """Its bound is zero, up to e^{-y} for the largest y that float64 tells from infinity."""
+    p: Params = {"d": 9, "m2": 3, "R": 2, "n_atoms": 1, "L_f": 2, "eps_sc": 0, "eps_cm": 0, "T": 9, "delta": "1e-6", "M": 1}
+    p |= {"teacher": teacher, "profile": "atoms", "grid": "edm", "N": 20}
+    assert cmbound.theorem("explicit-map-error").evaluate(**p).terms["discretisation"].value < 1e-100
+    assert cmbound.theorem("explicit-map-error").approximate(**p).terms["discretisation"] == 0
+
+
 # --- the other statements -----------------------------------------------------------------------------------------------
 
 
@@ -968,7 +983,7 @@ def test_lipschitz_constants(clock: str) -> None:
 
 @cache
 def _evaluated() -> list[tuple[Params, Any]]:
-    """A few settings, two for every profile and teacher, and what the package says."""
+    """Settings, two for every profile and teacher and some for rules they do not take, and what the package says."""
     rng, found = np.random.default_rng(17), []
     for teacher, profile in CASES:
         for clock in ("ou", "ve"):
@@ -976,6 +991,18 @@ def _evaluated() -> list[tuple[Params, Any]]:
             p: Params = {**picked(values, teacher, profile, "m2"), "profile": profile, "teacher": teacher, "clock": clock}
             p |= {"start": "standard" if clock == "ou" else "matched", "grid": "edm", "N": 8}
             found.append((p, cmbound.theorem("explicit-one-step").evaluate(**p, digits=DIGITS)))
+    for profile in ("lipschitz-integrated", "one-sided", "bounded-integrated"):  # short steps: rules that are better there
+        values = draw(rng, delta=0.01, T=2, L_s=20, d=5, m2=1.5, R=2, L_os=3, M=0.01)
+        p = {**picked(values, HEUN, profile, "m2"), "profile": profile, "teacher": HEUN, "clock": "ou", "grid": "edm", "N": 200}
+        found.append((p, cmbound.theorem("explicit-one-step").evaluate(**p, digits=DIGITS)))
+    for teacher, R, end in itertools.product((DDIM, HEUN), (200, 0.1), (3, 9)):  # noise far below R, and far above it
+        values = draw(rng, delta=0.01, T=end, d=5, m2=0.9 * R, R=R, n_atoms=10, M=0.1)
+        p = {**picked(values, teacher, "atoms", "m2"), "profile": "atoms", "teacher": teacher, "clock": "ou"}
+        p |= {"grid": "edm", "N": 40 if R > 1 else 6}
+        found.append((p, cmbound.theorem("explicit-one-step").evaluate(**p, digits=DIGITS)))
+    p = {**picked(draw(rng, delta=1e-9, T=9, L_s=1000, d=5, m2=1.5, h=0.1), EI, "lipschitz-integrated", "m2", "h"), "clock": "ou"}
+    p["profile"] = "lipschitz-integrated"  # no grid: one number for the whole range
+    found.append((p, cmbound.theorem("explicit-one-step").evaluate(**p, digits=DIGITS)))
     return found
 
 
@@ -1009,6 +1036,22 @@ def test_a_small_relative_change_is_noticed(name: str, monkeypatch: pytest.Monke
     for module in homes:
         monkeypatch.setattr(module, name, changed)
     assert any(_disagreements())
+
+
+def test_every_rule_is_on_a_path_that_is_compared() -> None:
+    taken = set()
+    for p, _ in _evaluated():
+        taken |= {(p.get("teacher", EI), x.profile, x.number) for x in chosen("explicit-one-step", p, "T")}
+    all_of_them = {(t, name, i) for t, name in CASES for i in range(len(PROFILES[name].rules[t]))}
+    # (p1) to (p3) and (h1) are the same for both profiles of data in a ball
+    same = {("atoms", 1): 0, ("atoms", 2): 1, ("atoms", 3): 2}
+    missing = {x for x in all_of_them - taken if x[0] == EI or x[1] not in ("atoms", "bounded-integrated")}
+    assert missing == set()
+    for t in (DDIM, HEUN):
+        balls = {(name, i) for teacher, name, i in taken if teacher == t}
+        seen = {i for name, i in balls if name == "bounded-integrated"} | {same[x] for x in balls if x in same}
+        assert seen == set(range(3 if t == HEUN else 2))
+        assert ("atoms", 0) in balls
 
 
 @pytest.mark.parametrize("profile", sorted(oracle.POINTWISE))

@@ -221,7 +221,9 @@ def test_the_table_of_profiles() -> None:
     assert PROFILES["smoothed-integrated"].parameters("ddim") == {"d", "R", "m2", "tau"}
     assert PROFILES["bounded-integrated"].parameters(EI) == {"d", "R", "m2"}
     assert PROFILES["atoms"].parameters("ddim") == {"d", "R", "n_atoms", "m2"}
-    flags = {flag: {p.name for p in PROFILES.values() if getattr(p, flag)} for flag in ("centred", "subspace", "halved", "no_tau")}
+    flags = {
+        flag: {p.name for p in PROFILES.values() if getattr(p, flag)} for flag in ("centred", "subspace", "halved", "no_tau")
+    }
     halved = {"smoothed-integrated", "bounded-integrated", "atoms"}
     assert flags == {
         "centred": {"second-moment", "lipschitz-integrated", "one-sided", *halved},
@@ -308,7 +310,7 @@ def test_eigenvalues_of_the_covariance_help() -> None:
             continue
         known = {"R": 4, "tau": "1/10"} if name == "smoothed" else {"R": 4} if name == "bounded" else {"L_s": 9, "L_os": 9}
         base = {**law, **known, **({"M": 1} if teacher == "heun" else {}), "profile": name, "teacher": teacher}
-        with_them = ONE_STEP.evaluate(**base, cov_eigs="3.7,0.1,0.1,0.1".split(",")).terms["discretisation"].value
+        with_them = ONE_STEP.evaluate(**base, cov_eigs=["3.7", "0.1", "0.1", "0.1"]).terms["discretisation"].value
         assert with_them == pytest.approx(ONE_STEP.evaluate(**base, sd2=2).terms["discretisation"].value, rel=1e-14)
 
 
@@ -321,7 +323,10 @@ BAD: tuple[tuple[dict[str, Any], str], ...] = (
     ({**HEUN_BASE, **NODES, "M": -1}, "M must be a number >= 0"),
     ({**HEUN_BASE, **NODES, "M": [1, 2]}, "M has 2 values, but the grid has N = 3 steps"),
     ({**HEUN_BASE, **NODES, "M": [1, 2, 3, 4]}, "M has 4 values, but the grid has N = 3 steps"),
-    ({**HEUN_BASE, **NODES, "M": 1, "eps_sc": ["0.1", "0.2", "0.3"]}, "eps_sc has 3 values, but the grid has 4 nodes, that at delta"),
+    (
+        {**HEUN_BASE, **NODES, "M": 1, "eps_sc": ["0.1", "0.2", "0.3"]},
+        "eps_sc has 3 values, but the grid has 4 nodes, that at delta",
+    ),
     ({**HEUN_BASE, **NODES, "M": 1, "eps_sc": ["0.1"] * 5}, "eps_sc has 5 values, but the grid has 4 nodes, that at delta"),
     ({**HEUN_BASE, **NODES, "teacher": "ddim", "eps_sc": ["0.1"] * 4}, "eps_sc has 4 values, but the grid has N = 3 steps"),
     ({**HEUN_BASE, **NODES, "M": 1, "profile": "universal"}, "'universal' does not cover the heun teacher"),
@@ -335,7 +340,10 @@ BAD: tuple[tuple[dict[str, Any], str], ...] = (
     ({**HEUN_BASE, **NODES, "teacher": "ddim", "cov_eigs": [1, -1, 1]}, "cov_eigs"),
     ({**HEUN_BASE, **NODES, "teacher": "ddim", "cov_eigs": [1, "x", 1]}, "cov_eigs"),
     ({**HEUN_BASE, **NODES, "teacher": "ddim", "cov_eigs": [1, float("nan"), 1]}, "cov_eigs"),
-    ({**HEUN_BASE, **NODES, "teacher": "ddim", "sd2": 1, "cov_eigs": ["0.5", "0.5", "0.5"]}, "cov_eigs add up to 1.5, more than sd2"),
+    (
+        {**HEUN_BASE, **NODES, "teacher": "ddim", "sd2": 1, "cov_eigs": ["0.5", "0.5", "0.5"]},
+        "cov_eigs add up to 1.5, more than sd2",
+    ),
     ({**HEUN_BASE, **NODES, "teacher": "ddim", "cov_eigs": [4, 4, 4]}, "sd2 must be at most"),
 )
 

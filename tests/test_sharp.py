@@ -104,7 +104,8 @@ def computed(x: dict[str, Any], backend: Backend) -> Any:
     if x["function"] == "T4":
         return backend.value(functions.trapezoid_energy(sympy.log(sympy.Rational(x["parameters"]["r"]))), {})
     if x["function"] == "om3H":
-        return backend.value(functions.heun_cube(1 - 1 / sympy.Rational(x["parameters"]["r"])), {})
+        rest = 1 / sympy.Rational(x["parameters"]["r"])
+        return backend.value(functions.heun_cube(1 - rest, rest), {})
     rule, fixed = rule_of(x), constants(x, backend)
     levels = x["parameters"].get("nodes")
     return on_nodes(rule, levels, fixed, backend) if levels else backend.value(rule.bound, fixed)

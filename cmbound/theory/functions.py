@@ -242,8 +242,10 @@ def smoothed_drop(tau: Any, a: Any, b: Any, power: Any) -> Any:
 def smoothed_gap(tau: Any, a: Any, b: Any) -> Any:
     """tau^2 (1/sb_a - 1/sb_b) - lam_a (lam_b/sb_b - lam_a/sb_a) with sb = (tau^2 + lam^2)^{1/2} (theory 3.13 s2)."""
     x, y = (sqrt(tau**2 + lam(t) ** 2) for t in (a, b))
-    stable = tau**2 * lam_rise(a, b, Integer(2)) * lam_rise(a, b) / (y * (x + y) * (lam(b) * x + lam(a) * y))
-    return rearranged(tau**2 * (1 / x - 1 / y) - lam(a) * (lam(b) / y - lam(a) / x), stable)
+    first = rearranged(1 - x / y, lam_rise(a, b, Integer(2)) / (y * (x + y)))
+    second = rearranged((lam(b) - lam(a)) / (lam(b) * x + lam(a) * y), lam_rise(a, b) / (lam(b) * x + lam(a) * y))
+    # two factors, each of which stays finite at the longest horizon
+    return rearranged(tau**2 * (1 / x - 1 / y) - lam(a) * (lam(b) / y - lam(a) / x), tau**2 * first * second)
 
 
 def artanh_s(a: Any, b: Any) -> Any:
@@ -296,9 +298,14 @@ def chi_h_squared(x: Any) -> Any:
     return x - exp(x) + exp(-x) + (1 + exp(x)) ** 2 * (1 - exp(-2 * x)) / 8
 
 
-def heun_cube(u: Any) -> Any:
-    """The integral of (sigma - mid)^2 over a step, with the weight of lam^3 and lam_a = 1, u = 1 - 1/r (theory 3.14)."""
-    return u**3 * (1 - u + u**2) / (12 * (1 - u) ** 2)
+def heun_cube(u: Any, rest: Any) -> Any:
+    """The integral of (sigma - mid)^2 over a step, with the weight of lam^3 and lam_a = 1 (theory 3.14).
+
+    Args:
+        u: 1 - 1/r.
+        rest: 1/r, which 1 - u has lost most digits of where r is large.
+    """
+    return rearranged(u**3 * (1 - u + u**2) / (12 * (1 - u) ** 2), u**3 * (rest + u**2) / (12 * rest**2))
 
 
 def trapezoid_energy(x: Any) -> Any:

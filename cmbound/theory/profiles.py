@@ -111,7 +111,8 @@ HEUN: Mapping[int, Any] = FrozenDict(
     {
         1: (sqrt(rho_h_squared(_X)) + _PREDICTOR * sqrt(rho_squared(_X))) ** 2 * lam_rise(a, b),
         2: (sqrt(chi_h_squared(_X)) + _PREDICTOR * sqrt(chi_squared(_X))) ** 2,
-        3: (sqrt(heun_cube(one_minus_ratio(a, b))) + _PREDICTOR * sqrt(one_minus_ratio(a, b) ** 3 / 3)) ** 2 / lam(a),
+        3: (sqrt(heun_cube(one_minus_ratio(a, b), lam(a) / lam(b))) + _PREDICTOR * sqrt(one_minus_ratio(a, b) ** 3 / 3)) ** 2
+        / lam(a),
     }
 )
 """By the power of lam: the energy of one step with the weight om = lam^power, DDIM and Heun (first order)."""
