@@ -166,7 +166,6 @@ LOGS: dict[str, dict[str, Any]] = {
     "lipschitz-integrated": {"L_s": 1},
     "one-sided": {"delta": Rational(1, 2)},
     "bounded-integrated": {"delta": Rational(1, 2)},
-    "atoms": {"n_atoms": Rational(1, 2)},
 }
 """Powers of logarithms, where there are any."""
 

@@ -129,18 +129,24 @@ def test_left_out_over_arrays() -> None:
 
 
 def test_y_of_the_atoms_profile() -> None:
-    """The free parameter of the profile lies on a grid that is fine and long enough, for few and for very many atoms."""
+    """The free parameter of the profile is the best one, for few and for very many atoms, near the data and far from them."""
     from cmbound.arithmetic.approximate import compile
-    from cmbound.theory.functions import B
-    from cmbound.theory.notation import H_2, nu, y
+    from cmbound.evaluation.paths import _best_free
+    from cmbound.theory.functions import atoms_energy, lam
+    from cmbound.theory.notation import b, d, entropy, m2, nu, y
     from cmbound.theory.profiles import ATOMS_PROFILE
 
-    rule = next(x for rules in ATOMS_PROFILE.rules.values() for x in rules if x.free)
-    grid = np.array([float(x) for x in rule.free[y]])
-    bound = compile((B(nu, H_2, y),), (nu, H_2, y))
+    (rule,) = (x for x in ATOMS_PROFILE.rules["ddim"] if x.free)
+    assert rule.free is not None
+    bound = compile((atoms_energy(nu, entropy, d, m2**2 / lam(b) ** 2, y),), (nu, entropy, d, m2, b, y))
+    grid = np.geomspace(float(rule.free.low), float(rule.free.high), 100_000)
     for count in (1.0, 2.0, 50.0, 1e6, 1e300):
-        spread = np.log(count) ** 2
-        assert bound(count, spread, grid)[0].min() <= bound(count, spread, np.linspace(3, 200, 100_000))[0].min() * (1 + CLOSE)
+        for end in (1e-6, 0.1, 5.0):
+            given = {nu: count, entropy: np.log(count), d: 3.0, m2: 1.0, b: end}
+            ((symbol, best),) = _best_free(rule, {x: np.asarray(value) for x, value in given.items()})
+            assert symbol == y
+            assert rule.free.low <= best <= rule.free.high
+            assert bound(*given.values(), best)[0] <= bound(*given.values(), grid)[0].min() * (1 + CLOSE)
 
 
 # --- budgets --------------------------------------------------------------------------------------------------------

@@ -52,10 +52,10 @@ from cmbound.sampling.run import Run
 from cmbound.theory.formulas import ALIASES
 from cmbound.theory.grids import FORMULAS
 from cmbound.theory.integrals import extract
-from cmbound.theory.notation import TABLE, L_f, T, a, b, d, delta, eps_cm, q, t, y
+from cmbound.theory.notation import TABLE, L_f, T, a, b, d, delta, eps_cm, t, y
 from cmbound.theory.profiles import PROFILES
 from cmbound.theory.records import Assumption, Reference, Term, Theorem
-from cmbound.theory.rules import Profile, Rule
+from cmbound.theory.rules import Free, Profile, Root, Rule
 from cmbound.theory.variants import CLOCKS, EI, STARTS, TEACHERS, ConsistencySum
 from cmbound.verification import campaign, gaussian, runner
 from cmbound.verification.bench import Kernel
@@ -429,6 +429,8 @@ made: Any = SimpleNamespace(
     replace=replace,
     Reference=Reference,
     Rule=Rule,
+    Root=Root,
+    Free=Free,
     Grid=cmbound.Grid,
     Table=Table,
     Profile=Profile,
@@ -477,21 +479,22 @@ WRONG: list[tuple[Callable[[], Any], str]] = [
     (lambda: made.Profile("", "title", {EI: (RULE,)}, ()), "the name of a profile"),
     (lambda: made.Profile("auto", "title", {EI: (RULE,)}, ()), "cannot be called 'auto'"),
     (lambda: made.Profile("x", "title", {}, ()), "for one teacher at least"),
-    (lambda: made.Profile("x", "title", {"heun": (RULE,)}, ()), "unknown teacher in profile 'x' 'heun'"),
+    (lambda: made.Profile("x", "title", {"rk4": (RULE,)}, ()), "unknown teacher in profile 'x' 'rk4'"),
     (lambda: made.Profile("x", "title", {EI: RULE}, ()), "must be a tuple of Rule"),
-    (lambda: made.Profile("x", "title", {EI: (RULE,) * 3}, ()), "an early and a late one, got 3"),
-    (lambda: made.Profile("x", "title", {EI: ()}, ()), "an early and a late one, got 0"),
+    (lambda: made.Profile("x", "title", {EI: ()}, ()), "must be one at least"),
     (lambda: made.Profile("x", "title", {EI: (RULE,)}, ("A1",)), "must be a Assumption"),
     (lambda: Profile.from_acceleration("universal", sympy.exp(-t)), "cannot be called 'universal'"),
     (lambda: Profile.from_stretch("auto", lambda a, b, h: b - a), "cannot be called 'auto'"),
     (lambda: Profile.from_stretch("x", lambda a, b, h: 1.0), "must be a SymPy expression"),
     (lambda: Profile.from_acceleration("x", sympy.Symbol("s")), "unknown symbol in acceleration 's'"),
     (lambda: made.Rule("d"), "the bound of a rule"),
-    (lambda: made.Rule(d * q), "needs the energy that q is the root of"),
-    (lambda: made.Rule(d, free={"y": (Fraction(1),)}), "the free parameter of a rule must be a SymPy expression"),
-    (lambda: made.Rule(d * y, free={y: ()}), "needs exact values"),
-    (lambda: made.Rule(d * y, free={y: (0.5,)}), "needs exact values"),
-    (lambda: made.Rule(d, valid_from=1.0), "valid_from of a rule"),
+    (lambda: made.Rule(roots=(made.Root(d, 1.5),)), "the bound of a rule"),
+    (lambda: made.Rule(roots=(made.Root("d", d),)), "the bound of a rule"),
+    (lambda: made.Rule(whole=sympy.Symbol("x")), "unknown symbol in the bound of a rule"),
+    (lambda: made.Rule(d, breakpoints=(0.5,)), "a breakpoint of a rule"),
+    (lambda: made.Free(y, 0.5, Fraction(1), Fraction(2)), "the slope of a rule in its free parameter"),
+    (lambda: made.Free(y, d - y, Fraction(2), Fraction(1)), "the smaller first"),
+    (lambda: made.Free(y, d - y, 1.0, 2.0), "between two fractions"),
     (lambda: made.Grid("triangular", 3), "unknown kind of grid 'triangular'"),
     (lambda: made.Grid("uniform", 0), "N >= 1, got 0"),
     (lambda: made.Grid("uniform", 2.0), "N >= 1, got 2.0"),

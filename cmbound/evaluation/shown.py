@@ -252,10 +252,11 @@ def _profile_page(data: dict[str, Any]) -> Body:
     page.line()
     page.line("bounds the sum of the local teacher errors over a stretch [a, b] of a grid (q^2: weighted sum of step energies)")
     for teacher, row in data["teachers"].items():
-        page.line(f"{teacher}, needs {', '.join(row['parameters'])}", 2)
-        labels = ("",) if len(row["bounds"]) == 1 else ("up to some node: ", "after it: ")
-        for label, bound, shown in zip(labels, row["bounds"], row["latex"], strict=True):
-            page.line(mixed(label, math(shown, bound)), 4)
+        several = len(row["bounds"]) > 1
+        choice = ", the best of these on each stretch" if several else ""
+        page.line(f"{teacher}, needs {', '.join(row['parameters'])}{choice}", 2)
+        for i, (bound, shown) in enumerate(zip(row["bounds"], row["latex"], strict=True), 1):
+            page.line(mixed(f"{i}: " if several else "", math(shown, bound)), 4)
     _say_where(page, data)
     if data["acceleration"]:
         page.line()

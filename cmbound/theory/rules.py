@@ -58,6 +58,13 @@ class Free(Record):
     low: Fraction
     high: Fraction
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        checked_expression("the slope of a rule in its free parameter", self.slope, _IN_RULES)
+        ends = self.low, self.high
+        if not (all(isinstance(x, Fraction) for x in ends) and self.low < self.high):
+            raise InputError(f"a free parameter is looked for between two fractions, the smaller first, got {ends}")
+
 
 @dataclass(frozen=True, eq=False)
 class Rule(Record):
@@ -186,6 +193,8 @@ class Profile(Record):
         for teacher, rules in self.rules.items():
             checked_name(f"teacher in {here}", teacher, TEACHERS)
             checked_tuple(f"the rules of {here}", rules, Rule)
+            if not rules:
+                raise InputError(f"the rules of {here} for the {teacher} teacher must be one at least")
         checked_tuple(f"the assumptions of {here}", self.assumptions, Assumption)
         checked_distinct(f"the assumptions of {here}", (x.id for x in self.assumptions))
         if self.acceleration is not None:
