@@ -996,9 +996,9 @@ def _evaluated() -> list[tuple[Params, Any]]:
         p = {**picked(values, HEUN, profile, "m2"), "profile": profile, "teacher": HEUN, "clock": "ou", "grid": "edm", "N": 200}
         found.append((p, cmbound.theorem("explicit-one-step").evaluate(**p, digits=DIGITS)))
     for teacher, R, end in itertools.product((DDIM, HEUN), (200, 0.1), (3, 9)):  # noise far below R, and far above it
-        values = draw(rng, delta=0.01, T=end, d=5, m2=0.9 * R, R=R, n_atoms=10, M=0.1)
+        values = draw(rng, delta=0.01, T=end, d=5, m2=0.9 * R, R=R, n_atoms=10, M=0.1 if R > 1 else 10)
         p = {**picked(values, teacher, "atoms", "m2"), "profile": "atoms", "teacher": teacher, "clock": "ou"}
-        p |= {"grid": "edm", "N": 40 if R > 1 else 6}
+        p |= {"grid": "edm", "N": 40 if R > 1 else 3}
         found.append((p, cmbound.theorem("explicit-one-step").evaluate(**p, digits=DIGITS)))
     p = {**picked(draw(rng, delta=1e-9, T=9, L_s=1000, d=5, m2=1.5, h=0.1), EI, "lipschitz-integrated", "m2", "h"), "clock": "ou"}
     p["profile"] = "lipschitz-integrated"  # no grid: one number for the whole range

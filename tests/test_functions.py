@@ -58,6 +58,7 @@ def _number(name: str, rng: np.random.Generator) -> Any:
         "j": (1, 9),
         "N": (10, 20),
         "rho": (3, 9),
+        "d": (1, 10),
         "M": (0.0, 10.0),
         "L_os": (0.0, 1e3),
         "nu": (1.0, 1e6),

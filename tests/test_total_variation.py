@@ -72,7 +72,7 @@ def test_formulas() -> None:
 
 @pytest.mark.parametrize("L", ["1", "1.5", "2", "2.5", "7", "300", "1e9"])
 def test_the_sharper_form_lies_between_the_truth_and_the_old_one(L: str) -> None:
-    """On both sides of L = 2, for second moments from the least of such a law, d/L, on; attained to first order in t by N(0, I/L)."""
+    """On both sides of L = 2, for second moments from the least of such a law, d/L, on; N(0, I/L) loses a factor 2^(1/2)."""
     for d in (1, 3, 10**7):
         for factor in ("1", "1.2", "4", "1e6"):
             with mpmath.workdps(60):

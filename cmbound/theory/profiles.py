@@ -341,7 +341,7 @@ SMOOTHED_INTEGRATED = Profile(
         "ddim": (
             Rule(
                 steps=sqrt(d) * smoothed_gap(tau, a, b),
-                roots=(Root((lam(b) * c(b) / sqrt(v(tau, b))) ** 6 * chi_squared(_X), _shared(tau)),),
+                roots=(Root((s(b) / sqrt(v(tau, b))) ** 6 * chi_squared(_X), _shared(tau)),),
             ),
         ),
     },
