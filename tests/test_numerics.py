@@ -18,11 +18,15 @@ from sympy import atan, exp, log, pi, sqrt, tanh
 
 import cmbound
 from cmbound.arithmetic import approximate, certified, decreasing
+from cmbound.arithmetic.backend import Balls, Floats
 from cmbound.errors import InputError
 from cmbound.theory import integrals
 from cmbound.theory.functions import elementary
-from cmbound.theory.notation import t
-from cmbound.theory.rules import Profile
+from cmbound.theory.notation import TABLE, t
+from cmbound.theory.profiles import PROFILES
+from cmbound.theory.rules import Profile, Rule
+from tests import oracle_sharp as sharp
+from tests.settings import cases
 
 ONE_STEP = cmbound.theorem("explicit-one-step")
 POINT: dict[str, Any] = {"eps_sc": "0.01", "eps_cm": "0.02", "L_f": 2, "d": 3, "m2": "3/2", "T": 5, "delta": "1e-3", "h": "1e-3"}
@@ -44,6 +48,66 @@ def test_accuracy_is_counted_in_decimal_digits() -> None:
         ball = certified.number(1) + flint.arb(0, 1e-6)
     assert 5 < certified.relative_accuracy(ball) < 7
     assert certified.relative_accuracy(certified.number(3)) == float("inf")
+
+
+LAW: dict[str, Any] = {
+    "d": 7,
+    "m2": 3,
+    "R": 2,
+    "tau": Fraction(1, 3),
+    "L_s": 20,
+    "L_os": 5,
+    "M": 2,
+    "nu": 30,
+    "entropy": 3,
+    "y": 4,
+}
+TIMES = [  # r - 1 about 1e-9 at small, middle and large noise; a long step at each; the longest horizon of a grid
+    *((x, x * (1 + 1e-9)) for x in (1e-12, 1e-3, 0.5, 3.0, 300.0)),
+    *((1e-12, 1e-11), (1e-12, 0.5), (1e-3, 2.0), (0.5, 20.0), (1e-12, 300.0), (300.0, 349.0)),
+]
+STRAINED: tuple[dict[str, Any], ...] = (
+    {},
+    {"L_s": 1, "L_os": 0, "M": 0},
+    {"L_s": 1 + 1e-9},
+    {"L_s": 2},
+    {"L_s": 10**9, "L_os": 10**9, "M": 10**9},
+    {"d": 10**7, "m2": 10**4},
+    {"tau": 1 - 1e-9, "m2": 10},
+    {"tau": 0},
+    {"nu": 1 + 1e-9, "entropy": 1e-9, "y": Fraction(1, 8)},
+    {"R": 1e-9, "m2": 3},
+)
+
+
+def _squares(rule: Rule, given: dict[Any, Fraction]) -> list[Fraction]:
+    """The energies of a step, whose roots a bound has."""
+    with certified.precision(4000):
+        balls = [Balls().value(x.energy, {x: certified.number(y) for x, y in given.items()}) for x in rule.roots]
+        return [Fraction(certified.decimal(x, 25, up=True)) for x in balls if not x.is_zero()]
+
+
+@pytest.mark.parametrize(("name", "teacher"), list(cases()))
+def test_every_rule_keeps_twelve_digits(name: str, teacher: str) -> None:
+    """float64 against balls that see every cancellation, where steps are short or long and constants are extreme."""
+    for number, rule in enumerate(PROFILES[name].rules[teacher]):
+        for (low, high), change in itertools.product(TIMES, STRAINED):
+            given = {TABLE[x].symbol: y for x, y in {**LAW, **change, "t_star": 0, "a": low, "b": high, "h": high - low}.items()}
+            given = {x: Fraction(y) for x, y in given.items()}
+            near = float(Floats().value(rule.bound, {x: float(y) for x, y in given.items()}))
+            with certified.precision(4000):  # e^600 with a part that is 1e-12 of a part of 1e-24
+                ball = Balls().value(rule.bound, {x: certified.number(y) for x, y in given.items()})
+                assert ball.is_zero() or ball.rel_accuracy_bits() > 60
+                exact = Fraction(certified.decimal(ball, 25, up=True)) if not ball.is_zero() else Fraction(0)
+            if math.isinf(near):  # an evaluation says that it exceeds the float64 range: so must the bound or the square it has
+                assert max(exact, *_squares(rule, given)) > Fraction(10) ** 300, (number, low, high, change)
+            else:
+                assert abs(Fraction(near) - exact) <= Fraction(1, 10**12) * exact + Fraction(1, 10**300), (
+                    number,
+                    low,
+                    high,
+                    change,
+                )
 
 
 ACCELERATIONS = [log(1 + 1 / t), sqrt(1 + 1 / t), (1 + 1 / t) ** sympy.Rational(1, 3), 2 - atan(t), 2 - tanh(t), pi * exp(-t)]
@@ -82,13 +146,16 @@ def test_powers(q: int) -> None:
 
 @pytest.mark.parametrize("x", [1e-12, 1e-5, 0.3, 0.4999, 0.5, 0.5001, 0.75, 0.9999, 1.0, 1.0001, 1.4, 3.0, 40.0])
 def test_functions_with_a_series_near_zero(x: float) -> None:
-    """g, kappa_h and rho_squared in doubles, on both sides of where the series ends, alone and in an array."""
+    """g, kappa_h and the factors of a step in doubles, on both sides of where the series ends, alone and in an array."""
     with mpmath.workdps(60):
         h = mpmath.mpf(x)
         exact = {
             approximate.g: (mpmath.exp(h) - 1 - h) / h,
             approximate.kappa_h: mpmath.sqrt((mpmath.exp(2 * h) - 4 * mpmath.exp(h) + 3 + 2 * h) / (2 * h)),
             approximate.rho_squared: (mpmath.exp(h) - mpmath.exp(-h) - 2 * h) / (mpmath.exp(h) - 1),
+            approximate.chi_squared: h - 2 * (1 - mpmath.exp(-h)) + (1 - mpmath.exp(-2 * h)) / 2,
+            approximate.rho_h_squared: sharp.rho_heun(mpmath.exp(h)) ** 2,
+            approximate.chi_h_squared: sharp.chi_heun(mpmath.exp(h)) ** 2,
         }
     for function, value in exact.items():
         assert float(function(x)) == pytest.approx(float(value), rel=3e-15, abs=0)

@@ -427,7 +427,7 @@ def information(x: Any, d: Any, spread: Any) -> Any:
 @named(r"\mathrm{mmse}")
 def mmse(x: Any, d: Any, spread: Any) -> Any:
     r"""Error of the best linear estimate of x_0 from x_0 + x^{1/2} z, for a covariance of trace spread^2 (theory 3.12)."""
-    return d * x * spread**2 / (spread**2 + d * x)
+    return rearranged(d * x * spread**2 / (spread**2 + d * x), spread**2 / (1 + spread**2 / (d * x)))
 
 
 class spectral(Named):
