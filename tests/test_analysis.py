@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from dataclasses import replace
 from fractions import Fraction
 from functools import cache
@@ -128,10 +129,11 @@ def derived(id: str, **options: str) -> Orders:
 @pytest.mark.parametrize(("id", "options"), CASES, ids=lambda x: x if isinstance(x, str) else "-".join(x.values()))
 def test_orders_agree_with_measured_slopes(id: str, options: dict[str, str]) -> None:
     found = derived(id, **options)
-    terms = analysed_terms(cmbound.theorem(id), options)
-    exprs = {**terms, "total": Add(*terms.values())}
+    profile = options.get("profile", "universal-integrated")
+    rules = PROFILES[profile].rules[EI] if cmbound.theorem(id).uses_profile else (None,)
+    versions = [analysed_terms(cmbound.theorem(id), options, rule=i) for i in range(len(rules))]
     assert found.parameters
-    for term, expr in exprs.items():
+    for term in (*versions[0], "total"):
         if id == "explicit-one-step" and options["profile"] != "universal" and term not in ("discretisation", "total"):
             continue  # free of the profile
         row = found.total if term == "total" else found.terms[term]
@@ -140,6 +142,8 @@ def test_orders_agree_with_measured_slopes(id: str, options: dict[str, str]) -> 
             assert x.kind in ("power", "exponential"), (term, name, x.reason)
             if name == "N":
                 continue
+            terms = module._smallest(versions, name, {})
+            expr = Add(*terms.values()) if term == "total" else terms[term]
             if not expr.has(TABLE[name].symbol):
                 assert x.constant
                 continue
@@ -154,7 +158,7 @@ EXPONENTS: dict[str, dict[str, Any]] = {
     "universal-integrated": {"d": 1, "delta": -Rational(1, 2), "T": 1, "L_f": 1, "h": 1, "m2": 0},
     "second-moment": {"d": Rational(5, 4), "delta": -Rational(3, 4), "T": 0, "m2": Rational(1, 2), "h": 1},
     "lipschitz": {"d": Rational(1, 2), "delta": 0, "T": 1, "L_s": Rational(3, 2), "h": 1, "N": -1},
-    "lipschitz-integrated": {"d": Rational(1, 2), "delta": 0, "T": 0, "L_s": Rational(1, 2), "m2": 1, "h": 1, "N": -1},
+    "lipschitz-integrated": {"d": Rational(1, 2), "delta": 0, "T": 0, "L_s": Rational(1, 2), "m2": 0, "h": 1, "N": -1},
     "one-sided": {"d": Rational(1, 2), "delta": -Rational(1, 2), "T": 0, "L_os": Rational(1, 2), "m2": 1, "h": 1, "N": -1},
     "smoothed": {"d": Rational(1, 2), "delta": 0, "T": 0, "R": 3, "h": 1, "tau": 0},
     "smoothed-integrated": {"d": Rational(1, 2), "delta": 0, "T": 0, "R": 1, "m2": 0, "h": 1, "tau": 0},
@@ -163,7 +167,6 @@ EXPONENTS: dict[str, dict[str, Any]] = {
     "atoms": {"d": Rational(1, 2), "delta": -1, "T": 0, "R": 1, "n_atoms": 0, "m2": 0, "h": 1, "N": -1},
 }
 LOGS: dict[str, dict[str, Any]] = {
-    "lipschitz-integrated": {"L_s": 1},
     "one-sided": {"delta": Rational(1, 2)},
     "bounded-integrated": {"delta": Rational(1, 2)},
 }
@@ -184,6 +187,46 @@ def test_discretisation_exponents(profile: str) -> None:
     assert found.verdict.startswith("polynomial in every parameter")
     initial = found.terms["initialisation"]["T"]
     assert (initial.kind, initial.rate, initial.growing) == ("exponential", -T, False)
+
+
+def test_lipschitz_scores_take_steps_of_order_half_a_power_of_the_constant() -> None:
+    """theory 3.13: N = T L_f ((L_s d)^(1/2) log L_s + sd2 (L_s log L_s)^(1/2))/eps for any delta; the paper has L_s^(3/2) T^2."""
+    (first, *_) = (analysed_terms(cmbound.theorem("explicit-one-step"), {"profile": "lipschitz-integrated"}, rule=i) for i in (0, 1))
+    term = first["discretisation"]
+    assert not term.has(T, delta)
+    by_parameter = {name: order(term, name) for name in ("L_s", "d", "m2", "L_f", "h")}
+    assert {name: (x.exponent, x.logs) for name, x in by_parameter.items()} == {
+        "L_s": (Rational(1, 2), 1),
+        "d": (Rational(1, 2), 0),
+        "m2": (1, 0),
+        "L_f": (1, 0),
+        "h": (1, 0),
+    }
+    moments = order(term.subs(d, 0), "L_s")
+    assert (moments.exponent, moments.logs) == (Rational(1, 2), Rational(1, 2))
+    steps = cmbound.check_corollary("lipschitz-steps")
+    assert (steps.status, steps.how) == ("proved", "orders")
+    paper = cmbound.orders("lyu2023-cor4").terms["discretisation"]
+    ours = derived("explicit-one-step", profile="lipschitz-integrated").terms["discretisation"]
+    assert [x["L_s"].exponent for x in (paper, ours)] == [Rational(3, 2), Rational(1, 2)]
+    assert [x["T"].exponent for x in (paper, ours)] == [1, 0]
+
+
+@pytest.mark.parametrize(("count", "constant"), [(10**3, 3.6), (5 * 10**4, 4.5)])
+def test_atoms_take_a_multiple_of_the_radius_and_the_ratio(count: int, constant: float) -> None:
+    """theory 3.13: R log r times 3.6 and 4.5 on a geometric grid of ratio r = 1.07, whatever the noise levels and d are."""
+    found = []
+    for low, high, dimension in (("1/500", 80, 3072), ("1/10000", 200, 3072), ("1/10000", 200, 10**6)):
+        steps = round(math.log(high / Fraction(low)) / math.log(1.07))
+        point = {"sigma_min": low, "sigma_max": high, "N": steps, "d": dimension, "L_f": 1, "eps_sc": 0, "eps_cm": 0}
+        result = cmbound.theorem("explicit-one-step").evaluate(
+            **point, R=1, m2=1, n_atoms=count, grid="geometric", teacher="ddim", profile="atoms", clock="ve"
+        )
+        ratio = math.log(high / Fraction(low)) / steps
+        found.append(result.terms["discretisation"].value / ratio)
+    # the last digit of the constants in the text
+    assert max(found) == pytest.approx(constant, abs=0.05)
+    assert max(found) / min(found) < 1.01
 
 
 def test_exponential_in_the_radius() -> None:

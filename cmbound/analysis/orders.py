@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -18,11 +19,13 @@ from cmbound.evaluation.given import exact_scalars
 from cmbound.evaluation.paths import combinable
 from cmbound.evaluation.statement import theorem as find
 from cmbound.frozen import FrozenDict
-from cmbound.theory.formulas import ALIASES, closed_terms, one_profile, require_formula
-from cmbound.theory.functions import geometric_sum
-from cmbound.theory.notation import TABLE, entropy, n_atoms, nu, own
+from cmbound.theory.formulas import ALIASES, closed_terms, convert, one_profile, require_formula
+from cmbound.theory.functions import geometric_sum, plain
+from cmbound.theory.notation import TABLE, L_f, a, b, delta, entropy, n_atoms, nu, own
+from cmbound.theory.profiles import specialised
 from cmbound.theory.records import Theorem
-from cmbound.theory.variants import EI, LocalErrorSum
+from cmbound.theory.rules import Profile
+from cmbound.theory.variants import CLOCKS, EI, Clock, LocalErrorSum
 from cmbound.threads import alone
 
 DEFAULT_PROFILE = "universal-integrated"  # any data law, the lowest order in d
@@ -145,7 +148,11 @@ def _verify(expr: Any, term: Any, symbol: Any, limit: str, point: Point, exponen
 
 
 def analysed_terms(
-    theorem: Theorem, options: Mapping[str, Any], values: Mapping[str, Any] | None = None, settled: bool = True
+    theorem: Theorem,
+    options: Mapping[str, Any],
+    values: Mapping[str, Any] | None = None,
+    settled: bool = True,
+    rule: int = 0,
 ) -> dict[str, Any]:
     """The closed terms by name, with the default profile, ``t_star`` and ``tau`` put in.
 
@@ -154,6 +161,7 @@ def analysed_terms(
         options: ``profile``, ``to``, ``start``, ``clock``.
         values: ``t_star`` (0, the default, or ``delta``), ``tau`` (0 by default; any other keeps the symbol), ``k``.
         settled: otherwise the sums of the local errors stay place-holders, whatever the profile.
+        rule: the number of the rule of the profile that bounds the local errors on the whole range.
     """
     require_formula(theorem)
     chosen = {name: x for name, x in options.items() if x is not None}
@@ -173,10 +181,25 @@ def analysed_terms(
         fixed[TABLE["tau"].symbol] = S.Zero
     if "k" in values:
         fixed[TABLE["k"].symbol] = sympy.Integer(int(values["k"]))
-    terms = {x.name: with_equal_weights(x.expression).subs(fixed, simultaneous=True) for x in closed_terms(theorem, **chosen)}
+    found = {x.name: x.expression for x in closed_terms(theorem, **chosen)}
+    which = one_profile(chosen.get("profile"))
+    if rule and which is not None:
+        bound = specialised(which, EI, which.parameters(EI))[rule].bound
+        open_terms = closed_terms(theorem, **{name: x for name, x in chosen.items() if name != "profile"})
+        found = {x.name: _with_bound(x.expression, bound, CLOCKS[chosen.get("clock", "ou")]) for x in open_terms}
+    terms = {name: with_equal_weights(x).subs(fixed, simultaneous=True) for name, x in found.items()}
     if any(x.has(LocalErrorSum) for x in terms.values()):
         raise InputError(f"{theorem.id} needs a profile to be analysed")
     return terms
+
+
+def _with_bound(expr: Any, bound: Any, clock: Clock) -> Any:
+    """``expr`` with the bound of a rule on the whole range in the place of the sums of the local errors."""
+    for holder in expr.atoms(LocalErrorSum):
+        end = holder.args[0]
+        closed = convert(L_f * bound.subs({a: delta, b: end}, simultaneous=True), clock, end, end)
+        expr = expr.xreplace({holder: holder.filled(plain(closed))})
+    return expr
 
 
 def with_equal_weights(expr: Any) -> Any:
@@ -227,15 +250,32 @@ def orders(theorem: Theorem | str, **params: Any) -> Orders:
     theorem = find(theorem)
     options, numbers = split(params)
     point = exact_point(theorem, numbers)
-    terms = analysed_terms(theorem, options, point)
     if theorem.uses_profile:
         options.setdefault("profile", DEFAULT_PROFILE)
     given = {name: x for name, x in point.items() if name not in ("t_star", "k")}
-    names = _analysed(terms.values())
-    exprs = {**terms, "": Add(*terms.values())}
-    found = {term: {name: _order_in(expr, name, given) for name in names} for term, expr in exprs.items()}
-    total = found.pop("")
+    chosen = one_profile(options.get("profile"))
+    count = len(chosen.rules.get(EI, ())) if chosen is not None else 1
+    versions = [analysed_terms(theorem, options, point, rule=i) for i in range(max(1, count))]
+    names = _analysed(versions[0].values())
+    best = {name: _smallest(versions, name, given) for name in names}
+    found = {term: {name: _order_in(best[name][term], name, given) for name in names} for term in versions[0]}
+    total = {name: _order_in(Add(*best[name].values()), name, given) for name in names}
     return Orders(theorem, options, found, total, _unused(theorem, options, numbers), _is_upper(options.get("profile")))
+
+
+def _smallest(versions: Sequence[dict[str, Any]], name: str, given: Mapping[str, Fraction]) -> dict[str, Any]:
+    """The terms with the rule of which the order in a parameter is the smallest; the first of equals, or of undecided ones."""
+    if len(versions) == 1:
+        return versions[0]
+    moving = [term for term, x in versions[0].items() if any(other[term] != x for other in versions)]
+    return min(versions, key=lambda terms: _size(_order_in(Add(*(terms[x] for x in moving)), name, given)))
+
+
+def _size(x: Order) -> tuple[float, float]:
+    """What powers are compared by: large where it grows fast towards the limit, infinite where it is no power."""
+    if x.kind != "power" or not (x.exponent.is_number and x.logs.is_number):
+        return math.inf, 0.0
+    return float(x.exponent if x.limit == "oo" else -x.exponent), float(x.logs)
 
 
 def _is_upper(given: Any) -> bool:
