@@ -340,7 +340,7 @@ LEVEL_RULES: dict[tuple[str, int], Callable[[Known], sharp.LevelRule]] = {
 Levels = Sequence[Mp]
 SECOND: dict[tuple[str, int], Callable[[Levels, Levels, Levels, Known], Mp]] = {
     ("lipschitz-integrated", 1): lambda *x: sharp.h2(*x),
-    ("one-sided", 1): lambda *x: sharp.h2(*x, one_sided=True),
+    ("one-sided", 1): lambda levels, weights, noise, law: sharp.h2(levels, weights, noise, law, one_sided=True),
     ("bounded-integrated", 2): lambda *x: sharp.h1(*x),
     ("atoms", 3): lambda *x: sharp.h1(*x),
 }
@@ -672,7 +672,7 @@ def _singles(p: Params, teacher: str) -> list[str]:
 
 def _spectrum(p: Params, rng: np.random.Generator) -> Params:
     """Eigenvalues of the covariance in the place of sd2, where there are not too many of them."""
-    count = int(p.get("d_eff", p["d"]))
+    count = int(p["d_eff"] if "d_eff" in p else p["d"])
     if count > 40 or "sd2" not in p or p["sd2"] == 0:
         return p
     least = p.get("tau", 0) ** 2

@@ -22,7 +22,7 @@ from cmbound.theory.grids import FORMULAS
 from cmbound.theory.notation import TABLE
 from cmbound.theory.profiles import PROFILES
 from cmbound.theory.variants import CLOCKS, STARTS, TEACHERS
-from tests import oracle_sharp as sharp
+from tests import oracle, oracle_sharp as sharp
 
 RNG = np.random.default_rng(3)
 
@@ -133,11 +133,11 @@ def cube_of_a_step(x: Any) -> Any:
     return functions.heun_cube(functions.rearranged(1 - sympy.exp(-x), -expm1(-x)), sympy.exp(-x))
 
 
-KERNELS = {
+KERNELS: dict[Any, Any] = {
     functions.chi_squared: lambda r: sharp.chi(r) ** 2,
     functions.rho_h_squared: lambda r: sharp.rho_heun(r) ** 2,
     functions.chi_h_squared: lambda r: sharp.chi_heun(r) ** 2,
-    functions.rho_squared: lambda r: sharp.rho(r) ** 2,
+    functions.rho_squared: lambda r: oracle.rho(r) ** 2,
     functions.trapezoid_energy: lambda r: sharp.T4(r),
     cube_of_a_step: lambda r: sharp.cube_heun(r) ** 2,
 }
