@@ -21,7 +21,7 @@ from cmbound.verification.instances import Recipe
 from cmbound.verification.laboratories import build, draw_choices, drawn, knob_ranges
 from cmbound.verification.local import LocalErrors, Wave
 from cmbound.verification.local_sums import LocalSum
-from cmbound.verification.settings import teacher_step
+from cmbound.verification.settings import OFF, teacher_step
 from cmbound.worlds import Atoms, Gaussian, Mixture, World
 from cmbound.worlds.process import noise, noise_level, signal
 from cmbound.worlds.product import Product
@@ -37,7 +37,13 @@ every_teacher = pytest.mark.parametrize("teacher", TEACHERS)
 
 def mp_step(teacher: str, e: Any, x: Any, low: Any, high: Any) -> Any:
     """One step of a teacher in mpmath, from the definitions: Euler and Heun in the noise level, variation of constants."""
-    c, s = (lambda t: mpmath.exp(-t)), (lambda t: mpmath.sqrt(-mpmath.expm1(-2 * t)))
+
+    def c(t: Any) -> Any:
+        return mpmath.exp(-t)
+
+    def s(t: Any) -> Any:
+        return mpmath.sqrt(-mpmath.expm1(-2 * t))
+
     if teacher == "exponential-integrator":
         return mpmath.exp(high - low) * x + (mpmath.exp(high - low) - 1) * (-e(x, high) / s(high))
     level, top, y = s(low) / c(low), s(high) / c(high), x / c(high)
@@ -266,7 +272,10 @@ def test_zigzag_slopes_alternate() -> None:
         (lambda: Zigzag(1.0, [-1.0]), "lengths must be an odd number"),
         (lambda: Product([], []), "counts has 0 entries for 0 factors"),
         (lambda: Product([EXTREME], [0]), "counts[0]"),
-        (lambda: Product([1.0], [1]), "factors[0] is float; a law is needed"),
+        (
+            lambda: Product([1.0], [1]),  # type: ignore[list-item]
+            "factors[0] is float; a law is needed",
+        ),
         (lambda: Product([EXTREME], [2]).cdf(0.0, 1.0), "this needs d = 1"),
     ],
 )
@@ -438,7 +447,7 @@ def test_a_local_error_off_by_one_percent_is_found(monkeypatch: pytest.MonkeyPat
     made = recipe(
         "gaussian", "spectrum", 0, d=1, N=1, grid="uniform", teacher="exponential-integrator", constants="lists", clock="ou"
     )
-    changes = {"log_variance": -1.0, "log_delta": -1.0, "log_span": -3.0, "log_uneven": local_sums.OFF}
+    changes = {"log_variance": -1.0, "log_delta": -1.0, "log_span": -3.0, "log_uneven": OFF}
     made = replace(made, choices={**made.choices, "profile": "smoothed", "at": 1.0}, knobs={**made.knobs, **changes})
     outcome = judge(made)
     assert outcome.status == "passed"

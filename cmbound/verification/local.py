@@ -40,7 +40,8 @@ SAMPLES = 600
 _POINTS = 301  # of the trapezoidal rule for a smooth law, which converges faster than any power
 _REACH = 9.0  # standard deviations: what lies beyond is below rounding
 _PANEL_WIDTH, _GRADES = 2.0, 8.0 ** -np.arange(4)  # standard deviations: of panels, and of those beside a jump
-_PANEL, _ROUNDS = 1e-6, 30  # of the integral, by which the rules on a panel may differ; halvings of the widest panel
+_PANEL = 1e-6  # of the integral, by which the rules on a panel may differ
+_ROUNDS, _MOST = 30, 400  # halvings of a panel, and panels: what is left by then is in the error
 _SIGMAS = 4.0  # one wrong interval in 16,000
 _ROUNDING = 1e-13  # of the largest coordinate: what a step and a flow are rounded by
 _AGREE = 3.0  # an integral is off by at most this times the difference of two rules
@@ -267,13 +268,14 @@ def _panelled(law: Mixture, f: Measured, high: float, low: float) -> Mean:
 
     ends = np.array([edges[:-1], edges[1:]])
     values = rules(ends)
+    rounding = (_ROUNDING * float(np.abs(edges).max())) ** 2  # below it panels differ by noise, which no halving lessens
     for _ in range(_ROUNDS):
-        bad = np.abs(values[0] - values[1]) > _PANEL * values[0].sum()
-        if not bad.any():
+        bad = np.abs(values[0] - values[1]) > max(_PANEL * float(values[0].sum()), rounding)
+        if not bad.any() or len(bad) > _MOST:
             break
         middle = ends[:, bad].mean(axis=0)
         halves = np.concatenate([[ends[0, bad], middle], [middle, ends[1, bad]]], axis=1)
         ends = np.concatenate([ends[:, ~bad], halves], axis=1)
         values = np.concatenate([values[:, ~bad], rules(halves)], axis=1)
     value, error = float(values[0].sum()), _AGREE * float(np.abs(values[0] - values[1]).sum())
-    return value, error + 1e-11 * value, (_ROUNDING * float(np.abs(edges).max())) ** 2
+    return value, error + 1e-11 * value, rounding
