@@ -14,6 +14,7 @@ import pytest
 from sympy import Rational
 
 import cmbound
+from cmbound.theory import variants
 from cmbound.theory.records import Term
 from cmbound.verification import local, local_sums
 from cmbound.verification.campaign import draw, judge
@@ -22,6 +23,7 @@ from cmbound.verification.laboratories import build, draw_choices, drawn, knob_r
 from cmbound.verification.local import LocalErrors, Wave
 from cmbound.verification.local_sums import LocalSum
 from cmbound.verification.settings import OFF, teacher_step
+from cmbound.verification.witnesses import witnesses
 from cmbound.worlds import Atoms, Gaussian, Mixture, World
 from cmbound.worlds.process import noise, noise_level, signal
 from cmbound.worlds.product import Product
@@ -436,6 +438,22 @@ def test_heun_parameters() -> None:
     rise = (high - low) / 2 * ((1 + (r - 1) * found.errors.slopes) * error[1:] + error[:-1])
     # theory 3.14: the trapezoid's own error differs from Heun's by at most the predictor's
     assert value <= exact + np.sum(signal(nodes[:-1]) * rise + (r - 1) * found.errors.slopes * euler)
+
+
+def test_witnesses_start_the_search() -> None:
+    """Every witness can be built, lies within the ranges of the knobs, and refutes nothing; the search tries them first."""
+    theorem = cmbound.theorem(MAP_ERROR)
+    known = witnesses(theorem)
+    assert {x.choices["teacher"] for x in known} <= set(variants.TEACHERS)
+    assert {x.world for x in known} >= {"gaussian", "atoms"}
+    for made in known:
+        ranges = knob_ranges(theorem, made.world)
+        # rounded to three digits; what is off is at the lower end
+        assert all(ranges[name][0] - 1e-3 <= x <= ranges[name][1] + 1e-3 for name, x in made.knobs.items())
+        assert judge(made).status in ("passed", "undecided")
+    assert witnesses(theorem, "atoms") == [x for x in known if x.world == "atoms"]
+    assert not witnesses(cmbound.theorem("explicit-one-step"))
+    assert cmbound.falsify(MAP_ERROR, budget=0.01).evaluations >= len(known)
 
 
 # --- planted mistakes -----------------------------------------------------------------------------------------------
