@@ -388,7 +388,8 @@ def judged_as(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> Outcome:
 
 
 def test_a_measured_constant_cannot_convict(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = recipe("explicit-map-error", "mixture", d=1, constants="lists", profile="auto", widths="common", log_tau=-0.3)
+    made = recipe("explicit-map-error", "mixture", d=1, constants="lists", profile="auto", widths="common", log_tau=-0.3,
+                  log_span=0.0, at=1.0)  # fmt: skip
     statement = cmbound.theorem("explicit-map-error")
     instance = build(made, statement)
     above = replace(instance, truth=Truth(1e3, 1e3, 1e3, exact=False), generous={**instance.params, "eps_cm": 10**6})
