@@ -181,6 +181,14 @@ def test_rare_atom_against_a_dense_sum(teacher: str) -> None:
         assert slack[j] < 1e-3 * value[j]  # enough to tell a mistake of one percent
 
 
+@pytest.mark.parametrize("teacher", ["ddim", "heun"])
+def test_a_point_has_no_local_error_beyond_rounding(teacher: str) -> None:
+    """Steps so long that the terms of a step are e^10 times its result."""
+    found = LocalErrors(Atoms([[0.7]]), np.array([0.01, 0.02, 10.0]), teacher).total(np.ones(2))
+    assert found.lower == 0.0
+    assert found.upper < 1e-7  # some thousand roundings of e^10
+
+
 def test_a_plain_sampler_misses_the_rare_atom() -> None:
     """What the strata are for: few of 600 plain samples see an atom of weight 0.001, each component's 600 do."""
     far = Atoms([[-1.0, 0.0], [1.0, 0.0]], [0.999, 0.001])
