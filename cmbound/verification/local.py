@@ -237,8 +237,12 @@ def _components(law: Mixture, t: float) -> tuple[Array, Array]:
 
 
 def _rounding(x: Array, high: float, low: float) -> float:
-    """The square of what a step from points x is rounded by: it scales them by e^h before it takes the noise away."""
-    return float((_ROUNDING + _SCALED * np.exp(high - low)) * np.abs(x).max()) ** 2
+    """The square of what a step from points x is rounded by.
+
+    It scales them by e^h before it takes the noise away, and a corrector multiplies the error by the ratio of the noise levels.
+    """
+    terms = np.exp(high - low) * noise_level(high) / noise_level(low)
+    return float((_ROUNDING + _SCALED * terms) * np.abs(x).max()) ** 2
 
 
 def _smooth(law: Mixture, f: Measured, high: float, low: float) -> Mean:
