@@ -14,6 +14,7 @@ import pytest
 from sympy import Rational
 
 import cmbound
+from cmbound.theory import variants
 from cmbound.theory.records import Term
 from cmbound.verification import local, local_sums
 from cmbound.verification.campaign import draw, judge
@@ -21,7 +22,8 @@ from cmbound.verification.instances import Recipe
 from cmbound.verification.laboratories import build, draw_choices, drawn, knob_ranges
 from cmbound.verification.local import LocalErrors, Wave
 from cmbound.verification.local_sums import LocalSum
-from cmbound.verification.settings import teacher_step
+from cmbound.verification.settings import OFF, teacher_step
+from cmbound.verification.witnesses import witnesses
 from cmbound.worlds import Atoms, Gaussian, Mixture, World
 from cmbound.worlds.process import noise, noise_level, signal
 from cmbound.worlds.product import Product
@@ -37,7 +39,13 @@ every_teacher = pytest.mark.parametrize("teacher", TEACHERS)
 
 def mp_step(teacher: str, e: Any, x: Any, low: Any, high: Any) -> Any:
     """One step of a teacher in mpmath, from the definitions: Euler and Heun in the noise level, variation of constants."""
-    c, s = (lambda t: mpmath.exp(-t)), (lambda t: mpmath.sqrt(-mpmath.expm1(-2 * t)))
+
+    def c(t: Any) -> Any:
+        return mpmath.exp(-t)
+
+    def s(t: Any) -> Any:
+        return mpmath.sqrt(-mpmath.expm1(-2 * t))
+
     if teacher == "exponential-integrator":
         return mpmath.exp(high - low) * x + (mpmath.exp(high - low) - 1) * (-e(x, high) / s(high))
     level, top, y = s(low) / c(low), s(high) / c(high), x / c(high)
@@ -173,6 +181,14 @@ def test_rare_atom_against_a_dense_sum(teacher: str) -> None:
         assert slack[j] < 1e-3 * value[j]  # enough to tell a mistake of one percent
 
 
+@pytest.mark.parametrize("teacher", ["ddim", "heun"])
+def test_a_point_has_no_local_error_beyond_rounding(teacher: str) -> None:
+    """Steps so long that the terms of a step are e^10 times its result."""
+    found = LocalErrors(Atoms([[0.7]]), np.array([0.01, 0.02, 10.0]), teacher).total(np.ones(2))
+    assert found.lower == 0.0
+    assert found.upper < 1e-4  # roundings of e^20, a few dozen of them
+
+
 def test_a_plain_sampler_misses_the_rare_atom() -> None:
     """What the strata are for: few of 600 plain samples see an atom of weight 0.001, each component's 600 do."""
     far = Atoms([[-1.0, 0.0], [1.0, 0.0]], [0.999, 0.001])
@@ -266,7 +282,10 @@ def test_zigzag_slopes_alternate() -> None:
         (lambda: Zigzag(1.0, [-1.0]), "lengths must be an odd number"),
         (lambda: Product([], []), "counts has 0 entries for 0 factors"),
         (lambda: Product([EXTREME], [0]), "counts[0]"),
-        (lambda: Product([1.0], [1]), "factors[0] is float; a law is needed"),
+        (
+            lambda: Product([1.0], [1]),  # type: ignore[list-item]
+            "factors[0] is float; a law is needed",
+        ),
         (lambda: Product([EXTREME], [2]).cdf(0.0, 1.0), "this needs d = 1"),
     ],
 )
@@ -429,6 +448,22 @@ def test_heun_parameters() -> None:
     assert value <= exact + np.sum(signal(nodes[:-1]) * rise + (r - 1) * found.errors.slopes * euler)
 
 
+def test_witnesses_start_the_search() -> None:
+    """Every witness can be built, lies within the ranges of the knobs, and refutes nothing; the search tries them first."""
+    theorem = cmbound.theorem(MAP_ERROR)
+    known = witnesses(theorem)
+    assert {x.choices["teacher"] for x in known} <= set(variants.TEACHERS)
+    assert {x.world for x in known} >= {"gaussian", "atoms"}
+    for made in known:
+        ranges = knob_ranges(theorem, made.world)
+        # rounded to three digits; what is off is at the lower end
+        assert all(ranges[name][0] - 1e-3 <= x <= ranges[name][1] + 1e-3 for name, x in made.knobs.items())
+        assert judge(made).status in ("passed", "undecided")
+    assert witnesses(theorem, "atoms") == [x for x in known if x.world == "atoms"]
+    assert not witnesses(cmbound.theorem("explicit-one-step"))
+    assert cmbound.falsify(MAP_ERROR, budget=0.01).evaluations >= len(known)
+
+
 # --- planted mistakes -----------------------------------------------------------------------------------------------
 
 
@@ -438,7 +473,7 @@ def test_a_local_error_off_by_one_percent_is_found(monkeypatch: pytest.MonkeyPat
     made = recipe(
         "gaussian", "spectrum", 0, d=1, N=1, grid="uniform", teacher="exponential-integrator", constants="lists", clock="ou"
     )
-    changes = {"log_variance": -1.0, "log_delta": -1.0, "log_span": -3.0, "log_uneven": local_sums.OFF}
+    changes = {"log_variance": -1.0, "log_delta": -1.0, "log_span": -3.0, "log_uneven": OFF}
     made = replace(made, choices={**made.choices, "profile": "smoothed", "at": 1.0}, knobs={**made.knobs, **changes})
     outcome = judge(made)
     assert outcome.status == "passed"

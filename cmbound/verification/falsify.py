@@ -25,6 +25,7 @@ from cmbound.verification.experiments import experiment_of
 from cmbound.verification.instances import Outcome, Recipe, ratio_cell
 from cmbound.verification.laboratories import draw_choices, drawn, knob_ranges, random_world
 from cmbound.verification.settings import OFF
+from cmbound.verification.witnesses import witnesses
 
 ERRORS = FrozenDict({"score": ("log_score", "log_linear"), "consistency": ("log_drift",)})
 """Which knobs make a term large; all others are put off when that term is looked at alone."""
@@ -208,6 +209,8 @@ def falsify(
     def value(target: str, recipe: Recipe) -> float:
         return score(tried(recipe), target)
 
+    for recipe in witnesses(theorem, world):
+        tried(recipe)
     rng, targets = np.random.default_rng(seed), list(pool)
     while time.perf_counter() < begin + _RANDOM_SHARE * budget or not count:
         tried(random_recipe(theorem, rng, world, targets[count % len(targets)]))

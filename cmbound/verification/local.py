@@ -40,9 +40,10 @@ SAMPLES = 600
 _POINTS = 301  # of the trapezoidal rule for a smooth law, which converges faster than any power
 _REACH = 9.0  # standard deviations: what lies beyond is below rounding
 _PANEL_WIDTH, _GRADES = 2.0, 8.0 ** -np.arange(4)  # standard deviations: of panels, and of those beside a jump
-_PANEL, _ROUNDS = 1e-6, 30  # of the integral, by which the rules on a panel may differ; halvings of the widest panel
+_PANEL = 1e-6  # of the integral, by which the rules on a panel may differ
+_ROUNDS, _MOST = 30, 400  # halvings of a panel, and panels: what is left by then is in the error
 _SIGMAS = 4.0  # one wrong interval in 16,000
-_ROUNDING = 1e-13  # of the largest coordinate: what a step and a flow are rounded by
+_ROUNDING, _SCALED = 1e-13, 1e-15  # of the largest coordinate: what a flow is rounded by, and the terms of a step
 _AGREE = 3.0  # an integral is off by at most this times the difference of two rules
 _PHASE = 1.0  # so that an error is neither odd nor even
 
@@ -225,7 +226,7 @@ class LocalErrors(Record):
         x = centres[:, None, :] + deviations[:, None, None] * z
         found = np.sum(f(law, x.reshape(-1, law.d), high, low) ** 2, axis=-1).reshape(len(centres), -1)
         error = np.sqrt(law.weights**2 @ found.var(axis=1) / SAMPLES)
-        return float(law.weights @ found.mean(axis=1)), _SIGMAS * float(error), law.d * (_ROUNDING * float(np.abs(x).max())) ** 2
+        return float(law.weights @ found.mean(axis=1)), _SIGMAS * float(error), law.d * _rounding(x, high, low)
 
 
 def _components(law: Mixture, t: float) -> tuple[Array, Array]:
@@ -235,13 +236,22 @@ def _components(law: Mixture, t: float) -> tuple[Array, Array]:
     return np.asarray(signal(t) * law.means), np.sqrt(signal(2 * t) * variances + np.square(noise(t)))
 
 
+def _rounding(x: Array, high: float, low: float) -> float:
+    """The square of what a step from points x is rounded by.
+
+    It scales them by e^h before it takes the noise away, and a corrector multiplies the error by the ratio of the noise levels.
+    """
+    terms = np.exp(high - low) * noise_level(high) / noise_level(low)
+    return float((_ROUNDING + _SCALED * terms) * np.abs(x).max()) ** 2
+
+
 def _smooth(law: Mixture, f: Measured, high: float, low: float) -> Mean:
     """On the line by the trapezoidal rule in the normal score, compared with that on every other point."""
     z = np.linspace(-_REACH, _REACH, _POINTS)
     mass, x = np.exp(-(z**2) / 2), law.from_normal(z, high)
     found = np.square(f(law, x[:, None], high, low)[:, 0])
     values = [float(found[::k] @ mass[::k] / mass[::k].sum()) for k in (1, 2)]
-    return values[0], _AGREE * abs(values[0] - values[1]) + 1e-11 * values[0], (_ROUNDING * float(np.abs(x).max())) ** 2
+    return values[0], _AGREE * abs(values[0] - values[1]) + 1e-11 * values[0], _rounding(x, high, low)
 
 
 def _panelled(law: Mixture, f: Measured, high: float, low: float) -> Mean:
@@ -267,13 +277,14 @@ def _panelled(law: Mixture, f: Measured, high: float, low: float) -> Mean:
 
     ends = np.array([edges[:-1], edges[1:]])
     values = rules(ends)
+    rounding = _rounding(edges, high, low)  # below it panels differ by noise, which no halving lessens
     for _ in range(_ROUNDS):
-        bad = np.abs(values[0] - values[1]) > _PANEL * values[0].sum()
-        if not bad.any():
+        bad = np.abs(values[0] - values[1]) > max(_PANEL * float(values[0].sum()), rounding)
+        if not bad.any() or len(bad) > _MOST:
             break
         middle = ends[:, bad].mean(axis=0)
         halves = np.concatenate([[ends[0, bad], middle], [middle, ends[1, bad]]], axis=1)
         ends = np.concatenate([ends[:, ~bad], halves], axis=1)
         values = np.concatenate([values[:, ~bad], rules(halves)], axis=1)
     value, error = float(values[0].sum()), _AGREE * float(np.abs(values[0] - values[1]).sum())
-    return value, error + 1e-11 * value, (_ROUNDING * float(np.abs(edges).max())) ** 2
+    return value, error + 1e-11 * value, rounding

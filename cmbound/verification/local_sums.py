@@ -68,9 +68,9 @@ def draw(world: str, theorem: Theorem, rng: np.random.Generator, choices: Mappin
     made["N"] = min(int(made["N"]), _FEW.get(shape, 10**6))
     if made["constants"] != "lists":
         made["clock"] = "ou"  # one L_f in noise levels is another in OU times at every node
-    names, ranges = ("log_variance", "log_spread"), gaussian.KNOBS
+    ranges, names = gaussian.KNOBS, ["log_variance", "log_spread"]
     if world != "gaussian":
-        names, ranges = ("log_radius", "log_tau", "log_weight", "log_score"), mixture.KNOBS
+        ranges, names = mixture.KNOBS, ["log_radius", "log_tau", "log_weight", "log_score"]
     knobs = {name: ranges[name] for name in (*names, "log_delta", "log_span")}
     return Recipe(theorem.id, world, int(rng.integers(2**31)), made, random_knobs({**knobs, **KNOBS}, rng, 0.6))
 
@@ -105,8 +105,8 @@ class LocalSum(Record):
     def _factor(self, number: int, size: int) -> Mixture:
         """A mixture or a data set in ``size`` dimensions."""
         plain = {"log_mean": OFF, **self.recipe.knobs}
-        other = {"seed": self.recipe.seed + number, "choices": {**self.recipe.choices, "d": size}, "knobs": plain}
-        return law(replace(self.recipe, **other))
+        choices = {**self.recipe.choices, "d": size}
+        return law(replace(self.recipe, seed=self.recipe.seed + number, choices=choices, knobs=plain))
 
     @cached_property
     def errors(self) -> LocalErrors:

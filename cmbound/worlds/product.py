@@ -150,5 +150,6 @@ class Product(World):
         size = math.prod(len(x.weights) ** n for x, n in zip(sets, self.counts, strict=True))
         if size <= MOST_ATOMS:
             masses = [x.weights for x, n in zip(sets, self.counts, strict=True) for _ in range(n)]
-            values |= {"n_atoms": size, "weights": reduce(np.kron, masses).tolist()}
+            weights = reduce(lambda x, y: np.outer(x, y).reshape(-1), masses)
+            values |= {"n_atoms": size, "weights": weights.tolist()}
         return values
