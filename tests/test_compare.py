@@ -100,7 +100,7 @@ def test_ranks_follow_the_values(point: Comparison) -> None:
         if ranked:
             assert point.winners[name] == ranked[0].id
             assert ranked[0].rank == 1
-    assert point.winners["W2 to p_data"] == "explicit-one-step"
+    assert point.winners["W2 to p_data"] == "explicit-multistep"
 
 
 def test_equal_values_share_a_rank() -> None:
@@ -471,7 +471,7 @@ OWN = replace(catalogue["explicit-one-step"], id="own-one-step", title="a statem
 def test_statements_of_ones_own_are_compared() -> None:
     found = compare(**POINT, statements=[OWN, "explicit-multistep", "explicit-one-step"])
     assert [x.id for x in found.rows] == ["explicit-one-step", "explicit-multistep", "own-one-step"]
-    assert found["own-one-step"].rank == found["explicit-one-step"].rank == 1
+    assert found["own-one-step"].rank == found["explicit-one-step"].rank == 2
     assert found["own-one-step"].value == found["explicit-one-step"].value
     assert compare(**POINT, statements=OWN).winners == {"W2 to p_data": "own-one-step"}
     changed = replace(catalogue["explicit-one-step"], title="another with the id of this one")
@@ -597,9 +597,22 @@ def test_sweeps_on_the_command_line(tmp_path: Path) -> None:
     assert figure.read_text().startswith("<?xml")
 
 
+def test_the_sharper_complexity_is_set_against_that_of_the_paper() -> None:
+    """theory 3.13: L_s^(1/2) log L_s where the paper has L_s^(3/2), at the price of a term in sd2."""
+    ours = next(x for x in complexities() if x.recipe == "lipschitz-steps")
+    assert ours.exponents == {"eps": 1, "d": Rational(1, 2), "L_s": Rational(1, 2), "L_f": 1, "m2": 1}
+    assert ours.logs["L_s"] == 1
+    rows = [x for x in verdicts() if x.ours.recipe == "lipschitz-steps"]
+    assert [x.theirs.id for x in rows if x.theirs.theorem.reference.key == "lyu2023"] == ["lyu2023-cor4"]
+    assert (rows[0].comparable, rows[0].better, rows[0].same, rows[0].worse) == (True, ("L_s",), ("eps", "d", "L_f"), ("m2",))
+    assert len(rows) > 3
+    assert not [x for x in verdicts(x for x in complexities() if x.recipe != "lipschitz-steps") if x.ours.id == ours.id]
+
+
 def test_complexities_on_the_command_line() -> None:
     text = fine("compare", "--complexity")
     assert "not the same accuracy" in text
+    assert "better in L_s (1/2 against 3/2); matches in 1/eps" in text.replace("\n", " ").replace("    ", "")
     data = json.loads(fine("compare", "--complexity", "--format", "json"))
     assert {x["id"] for x in data["complexities"]} >= {x.id for x in catalogue if x.complexity is not None}
     for form in ("latex", "markdown", "csv"):

@@ -298,10 +298,10 @@ def converted(theirs: Complexity, metric: str) -> Complexity | None:
 
 @alone
 def verdicts(found: Iterable[Complexity] | None = None) -> tuple[Against, ...]:
-    """Every complexity of the paper against every one of another source.
+    """Every complexity of the paper against every one of another source, and so the explicit ones that are sharper than it.
 
-    Where the metrics differ the numbers are compared through an inequality where there is one. Those of the paper's first
-    complexity are besides set side by side as they are, and said not to be comparable.
+    These are set against the paper's too. Where the metrics differ the numbers are compared through an inequality where there
+    is one. Those of the paper's first complexity are besides set side by side as they are, and said not to be comparable.
 
     >>> import cmbound
     >>> cmbound.verdicts()[0].comparable
@@ -313,14 +313,22 @@ def verdicts(found: Iterable[Complexity] | None = None) -> tuple[Against, ...]:
         if x.theorem.reference.key == PAPER and all(x.exponents != y.exponents or x.column != y.column for y in mine):
             mine.append(x)
     result = []
-    for ours in mine:  # data that are bounded are not compared with data with Lipschitz scores
-        for theirs in (x for x in rows if not x.own and ("R" in ours.exponents) == ("R" in x.exponents)):
+    sharper = [x for x in rows if mine and _sharper(x, mine[0])]
+    for ours in (*mine, *sharper):  # data that are bounded are not compared with data with Lipschitz scores
+        others = (x for x in rows if not x.own and ("R" in ours.exponents) == ("R" in x.exponents))
+        for theirs in (*mine[:1], *others) if ours in sharper else others:
             direct, brought = against(ours, theirs), converted(theirs, ours.metric)
             if direct.comparable or ours is mine[0]:
                 result.append(direct)
             if brought is not None and brought.target == ours.target:
                 result.append(against(ours, brought))
     return tuple(result)
+
+
+def _sharper(x: Complexity, paper: Complexity) -> bool:
+    """Whether it is an explicit one, under the same assumptions and to the same accuracy, with a smaller exponent."""
+    alike = x.own and x.theorem.reference.key != PAPER and x.column == paper.column
+    return alike and "L_s" in x.exponents and bool(against(x, paper).better)
 
 
 # --- the report -------------------------------------------------------------------------------------------------------
