@@ -87,6 +87,7 @@ class GridEdges(Edges):
         self.grid, self.values, self.candidates, self.end = grid, values, candidates, end
         self.nodes = grid.nodes[candidates]
         self._running: dict[tuple[Any, bool], Array] = {}
+        self._known: dict[Rule, Array] = {}
 
     @property
     def size(self) -> int:
@@ -110,6 +111,11 @@ class GridEdges(Edges):
         return self.costs(rule)[:, 0, -1]
 
     def costs(self, rule: Rule) -> Array:
+        if rule not in self._known:
+            self._known[rule] = self._computed(rule)
+        return self._known[rule]
+
+    def _computed(self, rule: Rule) -> Array:
         values = {**self.values, a: self.nodes[:, None], b: self.nodes[None, :]}
         values.update(_best_free(rule, values))
         cost = np.zeros((self.size, self.size))

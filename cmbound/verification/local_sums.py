@@ -16,6 +16,7 @@ import numpy as np
 
 from cmbound.distances.scaling import Array
 from cmbound.frozen import FrozenDict, Record
+from cmbound.theory.formulas import accepts
 from cmbound.theory.records import Theorem
 from cmbound.verification import gaussian, mixture
 from cmbound.verification.bench import Params, Ranges, node_number
@@ -26,6 +27,7 @@ from cmbound.verification.settings import OFF, amplitude, grid_nodes, law_consta
 from cmbound.worlds.atoms import Atoms
 from cmbound.worlds.base import World
 from cmbound.worlds.gaussian import Gaussian
+from cmbound.worlds.geometry import diameter
 from cmbound.worlds.mixture import Mixture
 from cmbound.worlds.process import noise
 from cmbound.worlds.product import Product
@@ -48,6 +50,8 @@ laws, a score whose slopes alternate, a finite data set in several dimensions.""
 _SIZES = FrozenDict(
     {"spectrum": (1, 2, 8, 64, 1000), "steps": (2, 8, 64, 1000), "product": (2, 3, 20, 500), "several": (2, 3, 100)}
 )
+UP = 1e-12
+"""Relative: eigenvalues and distances carry the rounding errors of float64."""
 _FEW = FrozenDict({"zigzag": 5, "several": 3, "line": 21, "product": 13})  # steps of a grid, for half a second
 _PLANE = 2  # dimensions of what is sampled: more have the same law along them
 
@@ -62,6 +66,7 @@ def draw(world: str, theorem: Theorem, rng: np.random.Generator, choices: Mappin
         "components": int(rng.choice([1, 2, 3, 5], p=[0.1, 0.5, 0.2, 0.2])),
         "symmetric": bool(rng.random() < 0.3),
         "widths": "common",
+        "more": bool(rng.random() < 0.5),  # the eigenvalues of the covariance and the diameter are given too
         **choices,
         "measure": MEASURE,
     }
@@ -139,11 +144,24 @@ class LocalSum(Record):
         """What the statement is evaluated with."""
         choices, found = self.recipe.choices, self.errors
         constants = law_constants(theorem, self.world, found.nodes, choices)
+        if choices.get("more"):
+            constants |= _more(self.world, theorem)
         score = found.noise_errors / noise(found.nodes)
         if choices["teacher"] == "heun":
             constants["M"] = found.slopes.tolist() if choices["constants"] == "lists" else float(found.slopes.max())
         asked = score if choices["teacher"] == "heun" else score[1:]  # Heun's method asks for the score at t_0 too
         return parameters(theorem, choices, found.nodes, constants, self.weights, asked, np.zeros(len(score) - 1))
+
+
+def _more(world: World, theorem: Theorem) -> dict[str, Any]:
+    """The eigenvalues of the covariance and the diameter of the support, rounded up, where the statement takes them."""
+    eigenvalues = np.linalg.eigvalsh(world.covariance)
+    found: dict[str, Any] = {"cov_eigs": (np.maximum(eigenvalues, 0.0) + UP * eigenvalues.max()).tolist()}
+    factors = world.pairs if isinstance(world, Product) else ((world, 1),)
+    if all(isinstance(x, Atoms) for x, _ in factors):
+        squares = (count * diameter(x.points) ** 2 for x, count in factors if isinstance(x, Atoms))
+        found["diameter"] = float(np.sqrt(sum(squares))) * (1 + UP)
+    return {name: x for name, x in found.items() if accepts(theorem, name)}
 
 
 def build(recipe: Recipe, theorem: Theorem) -> Instance:

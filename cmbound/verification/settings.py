@@ -85,8 +85,14 @@ def law_constants(theorem: Theorem, world: World, nodes: Array, choices: Mapping
     )
     found = world.constants(low, high, start, scores="L_s" in wanted or "L_s" in required(theorem))
     if "L_os" in wanted and accepts(theorem, "L_os"):
-        found["L_os"] = world.score_above(high, 0.0 if found.get("t_star") == 0 else start)
+        found |= _score_above(world, low, high, found.get("t_star", "delta" if start else 0))
     return found
+
+
+def _score_above(world: World, low: float, high: float, t_star: Any) -> dict[str, Any]:
+    """L_os from ``t_star`` on, or from delta on where none is known before, as for L_s."""
+    bounds = {label: world.score_above(high, low if label == "delta" else 0.0) for label in (t_star, "delta")}
+    return next(({"L_os": x, "t_star": label} for label, x in bounds.items() if np.isfinite(x)), {})
 
 
 def parameters(
