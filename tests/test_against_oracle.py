@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mpmath import exp, mpf, sqrt, workdps
+from mpmath import exp, log, mpf, sqrt, workdps
 
 import cmbound
 from cmbound.evaluation.paths import choose_pieces
@@ -255,6 +255,16 @@ class Known(sharp.Law):
     """A law that may lie in a subspace, of which a bound on the information may speak whatever the rule does."""
 
     d_eff: Mp = None
+
+    @property
+    def entropy(self) -> Mp:
+        """Of equal weights it is log n: a sum of a million equal terms takes long."""
+        return super().entropy if self.pi else log(mpf(self.n_atoms))
+
+    @property
+    def replica(self) -> Mp:
+        """Likewise: nu = n."""
+        return super().replica if self.pi else log((mpf(self.n_atoms) + 1) / 2)
 
     @property
     def core(self) -> sharp.Law:

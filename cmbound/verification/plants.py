@@ -157,6 +157,8 @@ def _put_term(name: str, setting: Setting, expr: Any) -> Setting:
 
 
 def _profile_components() -> Iterator[Component]:
+    """The parts of every rule; an expression that several teachers or profiles share is weakened once."""
+    seen: set[Any] = set()
     for profile in PROFILES.values():
         for teacher, rules in profile.rules.items():
             for number, rule in enumerate(rules):
@@ -164,6 +166,9 @@ def _profile_components() -> Iterator[Component]:
                 demands = {"teacher": teacher, "profile": profile.name}
                 name = f"discretisation ({teacher}, {profile.name}{place}"
                 for part, expr in rule.parts.items():
+                    if expr in seen:
+                        continue
+                    seen.add(expr)
                     label = f"{name})" if len(rule.parts) == 1 else f"{name}, {part})"
                     yield Component(label, "discretisation", expr, RulePut(number, part), demands)
                 extra = (Change("L_f dropped", rule.bound),)
