@@ -169,6 +169,8 @@ def _in_horizon(profile: str, claim: Any, text: str) -> Corollary:
     )
 
 
+LOGARITHMS = sqrt(d) * log(L_s) + m2 * sqrt(log(L_s))
+"""What L_s^(1/2) is multiplied with under Lipschitz scores (theory 3.13)."""
 _EARLY, _, _LATE = ATOMS_PROFILE.rules["ddim"]
 _LOG_RATIO = log(lam(T) / lam(delta)) / N  # logarithm of the ratio of a geometric grid of N steps from delta to T
 _MIDDLE = log(1 + R**2) / 2  # lam = R
@@ -219,7 +221,7 @@ EXPLICIT: tuple[Corollary, ...] = (
         id="lipschitz-steps",
         **_steps(
             "lipschitz-integrated",
-            T * L_f * (sqrt(L_s * d) * log(L_s) + m2 * sqrt(L_s * log(L_s))) / eps,
+            T * L_f * sqrt(L_s) * LOGARITHMS / eps,
             ("eps", "L_f", "d", "L_s"),
         ),
         reference="theory 3.13 (c*)",

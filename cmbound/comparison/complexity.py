@@ -16,7 +16,7 @@ from sympy import Dummy, Integer, S
 
 from cmbound.analysis.corollaries import corollaries, substituted
 from cmbound.analysis.orders import order
-from cmbound.catalogue.corollaries import HORIZON, STOPPED
+from cmbound.catalogue.corollaries import HORIZON, LOGARITHMS, STOPPED
 from cmbound.catalogue.lyu2023 import M
 from cmbound.comparison.records import column, target_of
 from cmbound.evaluation.statement import statements as all_statements, theorem as find
@@ -36,7 +36,8 @@ PINSKER, ON_A_BALL = "Pinsker's inequality", "W2^2 <= 4 R^2 TV on a ball of radi
 
 _NARROW: Mapping[str, Any] = FrozenDict({"layout": "headings", "size": "scriptsize", "tight": True})
 """How the tables are set in a paper."""
-_SHORT = FrozenDict({M: (Dummy("M", positive=True), "M")})  # what stands for a maximum in a paper (the notes say so)
+_SHORT = FrozenDict({M: (Dummy("M", positive=True), "M"), LOGARITHMS: (Dummy("Q", positive=True), "Q")})
+"""What stands for long factors in a paper (the notes say so)."""
 
 _CONVERSIONS: dict[tuple[str, str], tuple[Any, str]] = {
     ("KL^(1/2)", "TV"): (eps, PINSKER),
@@ -191,6 +192,7 @@ NOTES = (
     "every exponent is that of one parameter alone; verdicts leave out constants and logarithms, such as T^2 = log(M L_f/eps)^2; "
     "recorded complexities of other papers leave out all logarithms",
     "M = max(d^(1/2), m2): where m2 is of order d^(1/2), a power of m2 is another of d^(1/2)",
+    "in papers Q = d^(1/2) log(L_s) + m2 log(L_s)^(1/2)",
 )
 
 
