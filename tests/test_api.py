@@ -245,3 +245,45 @@ def test_weights_of_atoms() -> None:
 
 def test_documentation_examples() -> None:
     assert doctest.testmod(cmbound).failed == 0
+
+
+# --- the Heun teacher, eigenvalues, diameters, one-sided constants -----------------------------------------------------
+
+SHARP: tuple[dict[str, Any], ...] = (
+    {"teacher": "heun", "M": "2", "R": "3/2", "grid": "edm", "N": 3},
+    {"teacher": "heun", "M": ["2", "3", "1/2"], "R": "3/2", "diameter": "5/2", "grid": "edm", "N": 3},
+    {"teacher": "heun", "M": "2", "eps_sc": ["0.01", "0.02", "0.03", "0.04"], "grid": "edm", "N": 3},
+    {"teacher": "ddim", "R": "3/2", "cov_eigs": ["1", "1/4", "0"], "grid": "edm", "N": 3},
+    {"teacher": "ddim", "L_os": 0, "grid": "edm", "N": 3},
+    {"L_os": "1/2", "h": "0.1"},
+)
+
+
+@pytest.mark.parametrize("options", SHARP)
+def test_what_is_new_in_the_sharper_theory_is_an_input_like_any_other(options: dict[str, Any]) -> None:
+    """Both tiers, the schema, and the less that is known the larger the bound."""
+    base = {**{name: x for name, x in POINT.items() if name != "h"}, **options}
+    exact, floats = ONE_STEP.evaluate(**base), ONE_STEP.approximate(**base)
+    assert float(floats.total) == pytest.approx(exact.value, rel=1e-12)
+    jsonschema.validate(json.loads(json.dumps(exact.to_dict())), schema())
+    for name in {"diameter", "cov_eigs", "L_os", "R"} & options.keys():
+        less = {x: y for x, y in base.items() if x != name}
+        assert ONE_STEP.evaluate(**less).upper >= exact.upper
+    if "L_os" not in options:
+        assert exact.upper < ONE_STEP.evaluate(**{**base, "R": 3, "diameter": 6}).upper or "R" not in options
+
+
+def test_every_verb_takes_the_heun_teacher() -> None:
+    base = {**{name: x for name, x in POINT.items() if name != "h"}, "teacher": "heun", "M": "2", "R": "3/2", "grid": "edm"}
+    value = ONE_STEP.evaluate(**base, N=40).value
+    free = {name: x for name, x in base.items() if name != "eps_sc"}
+    found = cmbound.solve("explicit-one-step", target=2 * value, unknown="eps_sc", N=40, **free)
+    assert found.achieved.value <= 2 * value
+    assert found.achieved.teacher == "heun"
+    row = cmbound.compare(**base, N=40, statements=["explicit-one-step"]).rows[0]
+    assert row.evaluation is not None
+    assert row.evaluation.value == value
+    plan = cmbound.schedule(steps=2, N=40, **base)
+    assert plan.optimal.teacher == "heun"
+    sweep = cmbound.evaluation.sweeps.swept(cmbound.sweep("explicit-one-step", **{**base, "M": "1,2,4"}, N=40))
+    assert list(np.diff(sweep["total"]) > 0) == [True, True]

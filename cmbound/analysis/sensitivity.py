@@ -25,7 +25,7 @@ from cmbound.evaluation.terms import prepared
 from cmbound.numbers import exact
 from cmbound.theory.formulas import convert
 from cmbound.theory.functions import Q, geometric_sum, plain
-from cmbound.theory.notation import TABLE, L_f, a, b, delta, h, t_star
+from cmbound.theory.notation import TABLE, L_f, a, b, delta, h, t_star, tau
 from cmbound.theory.records import Theorem
 from cmbound.theory.variants import LocalErrorSum
 from cmbound.threads import alone
@@ -125,7 +125,8 @@ def _point(
         raise InputError("elasticities are those of the closed form in h: give single numbers and h, no grid")
     bound = Add(*analysed_terms(theorem, options, values, settled=False).values())
     star = values.get("t_star", 0)
-    bound = with_equal_weights(_on_path(setting, bound)).subs(t_star, delta if star == "delta" else 0)
+    bound = with_equal_weights(_on_path(setting, bound))
+    bound = bound.subs({t_star: delta if star == "delta" else 0} | ({} if values.get("tau") else {tau: 0}), simultaneous=True)
     return {name: as_expr(x) for name, x in setting.values.items()}, tuple(chosen), bound
 
 

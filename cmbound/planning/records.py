@@ -187,7 +187,7 @@ class Schedule(Result, Record):
 
     >>> import cmbound
     >>> cmbound.schedule(steps=2, preset="gaussian-2d").steps_worth_taking
-    3
+    4
     """
 
     optimal: Evaluation
