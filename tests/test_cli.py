@@ -42,8 +42,8 @@ from tests.helpers import (
     fine,
     flags,
     needed,
-    said,
     process,
+    said,
     strict,
     without,
 )

@@ -24,7 +24,6 @@ from cmbound.theory.functions import geometric_sum, plain
 from cmbound.theory.notation import TABLE, L_f, a, b, delta, entropy, n_atoms, nu, own
 from cmbound.theory.profiles import specialised
 from cmbound.theory.records import Theorem
-from cmbound.theory.rules import Profile
 from cmbound.theory.variants import CLOCKS, EI, Clock, LocalErrorSum
 from cmbound.threads import alone
 

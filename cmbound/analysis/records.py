@@ -22,8 +22,8 @@ from cmbound.theory.records import Theorem
 UNIFORM = mixed(symbol("N"), Cell(": with a uniform grid, "), math(r"h = (T - \delta)/N", "h = (T - delta)/N"))
 _HIDDEN = "order form: with the unspecified constant C"
 _UPPER = (
-    "the local errors are those of one rule of the profile on the whole range (for each parameter that of the smallest order): an "
-    "upper bound on an evaluation, which takes the best path of stretches, so its order may be smaller and is never larger"
+    "the local errors are those of one rule of the profile on the whole range (for each parameter that of the smallest order): "
+    "an upper bound on an evaluation, which takes the best path of stretches, so its order may be smaller and is never larger"
 )
 _ENDS = {"0": "0", "oo": r"\infty"}
 
@@ -96,9 +96,9 @@ class Orders(Result, Record):
     """Leading orders of a statement: ``terms[name][parameter]`` and ``total[parameter]``.
 
     The other parameters are held fixed, free ones of the algorithm (``u``, ``gamma``, ``tau_c``) too. The local errors are
-    bounded by one rule of the profile on the whole range, for each parameter by that of the smallest order. An evaluation takes the best path of stretches: where it
-    may be smaller (``is_upper``), the orders are those of an upper bound on what it finds. ``unused`` are the numbers that were
-    given and occur in no term, with the reason.
+    bounded by one rule of the profile on the whole range, for each parameter by that of the smallest order. An evaluation takes
+    the best path of stretches: where it may be smaller (``is_upper``), the orders are those of an upper bound on what it finds.
+    ``unused`` are the numbers that were given and occur in no term, with the reason.
     """
 
     theorem: Theorem
