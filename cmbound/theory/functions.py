@@ -16,6 +16,7 @@ import sympy
 from mpmath.libmp import prec_to_dps
 from sympy import Function, Integer, Max, Min, Pow, Rational, S, atan, exp, log, sqrt
 from sympy.codegen.cfunctions import expm1, log1p
+from sympy.core.function import ArgumentIndexError
 
 
 class Rearranged(Function):
@@ -444,7 +445,7 @@ class spectral(Named):
     def fdiff(self, argindex: int = 1) -> Any:
         k, x, shift, values = self.args
         if argindex != 2:
-            raise sympy.ArgumentIndexError(self, argindex)
+            raise ArgumentIndexError(self, argindex)
         return spectral(1, x, shift, values) if k == 0 else -k * spectral(k + 1, x, shift, values)
 
     def _latex(self, printer: Any, exp: str | None = None) -> str:
