@@ -27,7 +27,11 @@ OPERATORS = {
 }
 BOUND = {"i", "j", "n", "j + 1", "t_{j}", "t_{j + 1}", "t_0", "t_N"}
 _SUBSCRIPT = r"_(?:\{(?:[^{}]|\{[^{}]*\})*\}|\\[A-Za-z]+|[A-Za-z0-9])"
-_ATOM = re.compile(r"\\mathrm\{[A-Za-z]+\}|\\bar [a-z]|\\hat [a-z]|(?:\\mathfrak\{[a-z]\}|\\mathcal\{[A-Z]\}|\\?[A-Za-z]+)(?:" + _SUBSCRIPT + ")?")
+_ATOM = re.compile(
+    r"\\mathrm\{[A-Za-z]+\}|\\bar [a-z]|\\hat [a-z]|(?:\\mathfrak\{[a-z]\}|\\mathcal\{[A-Z]\}|\\?[A-Za-z]+)(?:"
+    + _SUBSCRIPT
+    + ")?"
+)
 
 
 def variants(theorem: Statement) -> Iterator[dict[str, Any]]:
