@@ -62,6 +62,8 @@ from cmbound.verification.bench import Kernel
 from cmbound.verification.carried import Measured
 from cmbound.verification.experiments import EXPERIMENTS
 from cmbound.verification.laboratories import LABORATORIES, build
+from cmbound.verification.local import LocalErrors, Wave
+from cmbound.verification.local_sums import LocalSum
 from cmbound.verification.mutations import weakened
 from cmbound.verification.planted import Verdict, Witness, explicit_ids
 from cmbound.verification.plants import RulePut, components, plants
@@ -134,8 +136,9 @@ def inner_records() -> Iterator[Any]:
     yield [recipe, pipe, pipe.law(0), pipe.exact, instance, runner.runner(campaign.draw(ONE_STEP, "mixture", 0, 0))]
     yield [Kernel(u=0.1), *EXPERIMENTS.values(), *LABORATORIES.values()]
     yield [resolve(ONE_STEP, POINT), Witness.build(recipe, ONE_STEP)]
+    yield [LocalSum(recipe), Wave(0.1), LocalErrors(WORLD, np.array([0.1, 0.2]), "ddim", Wave(0.1))]
     yield [StraightFlow(np.array([4.0, 0.25]))]
-    yield [*components(ONE_STEP), *weakened(L_f * d), RulePut(0, False), Student(cmbound.Atoms([[0.0], [1.0]]), 1.0, 0.1, 0.2)]
+    yield [*components(ONE_STEP), *weakened(L_f * d), RulePut(0, ""), Student(cmbound.Atoms([[0.0], [1.0]]), 1.0, 0.1, 0.2)]
     yield [
         Moments(2, np.zeros(2), np.eye(2)),
         Interval(np.zeros(2), np.ones(2), 0.95),
