@@ -481,11 +481,15 @@ def largest_eigenvalue(L: Any) -> Any:
 
 @named(r"\mathcal{X}")
 def relative_energy(L: Any, d: Any, m2: Any, t: Any) -> Any:
-    r"""e^{2t} X_t: bounds e^{2t} (E tr K^2 + (L + 1) E norm(x + s)^2) for an L-Lipschitz score, L >= 1 (theory 3.13 c2)."""
+    r"""e^{2t} X_t: bounds e^{2t} (E tr K^2 + (L + 1) E norm(x + s)^2) for an L-Lipschitz score, L >= 1 (theory 3.13 c2).
+
+    A law with such a score at the time t has c^2 m2^2 + s^2 d >= d/L, which is put in where it is not so.
+    """
+    least = rearranged((1 / L - s(t) ** 2) / c(t) ** 2, 1 - (1 - 1 / L) * exp(Min(2 * t, _FLAT)))
     late = c(t) ** 2 / s(t) ** 2
     slack = rearranged((L - 2 + s(t) ** 2) / c(t) ** 2, (L - 1) * exp(Min(2 * t, _FLAT)) - 1)
     edge = rearranged((L - 1) / c(t), (L - 1) * exp(Min(t, _FLAT)))
-    return (L + 1) * Max(0, m2**2 + d * Min(late, slack)) + d * Min(edge, c(t) / s(t) ** 2) ** 2
+    return (L + 1) * Max(0, Max(m2**2, d * least) + d * Min(late, slack)) + d * Min(edge, c(t) / s(t) ** 2) ** 2
 
 
 @named(r"\mathcal{X}^{+}")
