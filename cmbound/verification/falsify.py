@@ -24,7 +24,8 @@ from cmbound.verification.campaign import check_search, judge, one_or_all
 from cmbound.verification.experiments import experiment_of
 from cmbound.verification.instances import Outcome, Recipe, ratio_cell
 from cmbound.verification.laboratories import draw_choices, drawn, knob_ranges, random_world
-from cmbound.verification.settings import OFF
+from cmbound.verification.local_sums import MEASURE
+from cmbound.verification.settings import LINEAR_TEACHERS, OFF
 from cmbound.verification.witnesses import witnesses
 
 ERRORS = FrozenDict({"score": ("log_score", "log_linear"), "consistency": ("log_drift",)})
@@ -232,6 +233,8 @@ def random_recipe(
     choices = {**draw_choices(theorem, rng), **(demands or {})}
     if choices["teacher"] != EI and choices["constants"] == "closed":
         choices |= {"constants": "single", "grid": "geometric"}
+    if choices["teacher"] not in LINEAR_TEACHERS:
+        choices["measure"] = MEASURE
     recipe = drawn(theorem, name, rng, choices)
     return focused(recipe, target) if rng.random() < 0.7 and target != "total" else recipe
 

@@ -25,6 +25,7 @@ from cmbound.theory.profiles import PROFILES, specialisation
 from cmbound.theory.records import Term, Theorem
 from cmbound.threads import alone
 from cmbound.verification.mutations import Change, weakened
+from cmbound.verification.settings import LINEAR_TEACHERS
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +83,7 @@ WHOLE_SUM = sympy.Symbol("E_h", nonnegative=True)
 def components(theorem: Theorem) -> Iterator[Component]:
     """The parts of a statement, term by term."""
     expressions = [x.expression for x in theorem.sources]
+    teachers = variants.TEACHERS if theorem.experiment == "map_error" else LINEAR_TEACHERS  # those an instance can run
 
     def has(kind: Any) -> bool:
         return any(x.has(kind) for x in expressions)
@@ -93,13 +95,14 @@ def components(theorem: Theorem) -> Iterator[Component]:
     if has(variants.ConsistencySum):
         yield Component("consistency", "consistency", CONSISTENCY_STEP, _put_consistency, {})
     if has(variants.ScoreSum):
-        for name, teacher in variants.TEACHERS.items():
+        for name in teachers:
+            teacher = variants.TEACHERS[name]
             yield Component(f"score ({name})", "score", L_f * teacher.score, _put_score, {"teacher": name})
     if has(variants.LocalErrorSum):
         if theorem.experiment == "map_error":
             yield from _profile_components()
         else:  # as a whole, whatever profile bounds it
-            for name in variants.TEACHERS:
+            for name in teachers:
                 yield Component(f"discretisation ({name})", "discretisation", WHOLE_SUM, _put_local, {"teacher": name})
     if has(variants.EarlyStoppingGap):
         for clock in variants.CLOCKS.values():
