@@ -31,6 +31,7 @@ from cmbound.verification.falsify import climb, cornered, focused, near, random_
 from cmbound.verification.instances import Outcome, Recipe, SkippedError, ratio_cell
 from cmbound.verification.laboratories import build
 from cmbound.verification.plants import Plant, plants
+from cmbound.verification.witnesses import witnesses
 
 DRAWS = 200  # instances in which a plain mistake is found
 _STARTS = 3  # climbs, for a local maximum
@@ -218,11 +219,19 @@ Row = tuple[str, float | None, Recipe | None]
 def _component(theorem: Theorem, name: str, seed: int, draws: int, known: tuple[Recipe, ...]) -> list[Row]:
     """What became of the copies of one part of a statement, in their order."""
     copies = [x for x in plants(theorem) if x.component == name]
-    pool = [x for x in (Witness.build(recipe, theorem) for recipe in known) if x is not None]
+    starts = [*known, *_demanded(theorem, copies[0])]
+    pool = [x for x in (Witness.build(recipe, theorem) for recipe in starts) if x is not None]
     found = [_caught(x, pool) for x in copies]
     if None in found:
         pool += _pool(theorem, copies[0], seed, draws)
     return [row or _verdict(x, theorem, pool) for x, row in zip(copies, found, strict=True)]
+
+
+def _demanded(theorem: Theorem, plant: Plant) -> list[Recipe]:
+    """The known instances that come close to a bound, with the choices under which a part enters."""
+    teacher = plant.demands.get("teacher")
+    fitting = (x for x in witnesses(theorem) if teacher in (None, x.choices["teacher"]))
+    return [replace(x, choices={**x.choices, **plant.demands}) for x in fitting]
 
 
 def _caught(plant: Plant, pool: list[Witness]) -> Row | None:
