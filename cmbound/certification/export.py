@@ -1,4 +1,4 @@
-"""The networks of the shipped examples as ONNX files; extra ``onnx``: ``python -m cmbound.certification.export moons moons.onnx``.
+"""The networks of the shipped examples as ONNX: ``python -m cmbound.certification.export moons moons.onnx``; extra ``onnx``.
 
 The graph is recorded while the one forward pass of :mod:`cmbound.certification.networks` runs on symbols.
 """

@@ -88,7 +88,7 @@ def digits() -> npt.NDArray[np.uint8]:
 
 PLANS: dict[str, Plan] = {
     "moons": Plan(moons, 128, 20000, 20000, 3e-3, 1.0, coarse=4, fine=18, substeps=2, target_decay=0.9),
-    "digits": Plan(digits, 256, 12000, 6000, 2e-3, 1.0, coarse=2, fine=6, substeps=4, target_decay=0.5),
+    "digits": Plan(digits, 256, 12000, 5000, 4e-3, 2.0, coarse=2, fine=6, substeps=3, target_decay=0.5),
 }
 
 
