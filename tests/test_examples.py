@@ -62,13 +62,15 @@ def posterior(data: Array, x: Array, sigma: Any) -> Array:
     """Weights of the atoms given x; sigma a number or (n, 1)."""
     logits = (x @ data.T - (data**2).sum(axis=1) / 2) / np.square(sigma)
     weights: Array = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return weights / weights.sum(axis=1, keepdims=True)
+    weights /= weights.sum(axis=1, keepdims=True)
+    return weights
 
 
 def heun(denoiser: Callable[[Array, Any], Array], x: Array, high: Any, low: Any) -> Array:
     first = (x - denoiser(x, high)) / high
     middle = x + (low - high) * first
-    return x + (low - high) / 2 * (first + (middle - denoiser(middle, low)) / low)
+    end: Array = x + (low - high) / 2 * (first + (middle - denoiser(middle, low)) / low)
+    return end
 
 
 def direct_squares(shown: Example, n: int, seed: int) -> Array:
