@@ -14,6 +14,7 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -106,18 +107,22 @@ def transported(shown: Example, n: int, rng: np.random.Generator) -> tuple[float
     return float(square), np.asarray(log["v"])
 
 
-def lower_square(shown: Example, psi: Array, rng: np.random.Generator) -> float:
-    """A lower bound of W2^2 (weak duality), less three standard errors: psi improved by averaged ascent, then on fresh points."""
-    n, mean, rate = len(psi), np.zeros_like(psi), float(psi.std())
-    for k in range(1500):
-        nearest = (costs(shown, generated(shown, 500, rng)) - psi).argmin(axis=1)
-        psi = psi + rate * n / 40 / math.sqrt(1 + k / 10) * (1 / n - np.bincount(nearest, minlength=n) / 500)
-        mean += psi / 1500 if k < 1500 else 0.0
-    best = -math.inf
-    for each in (psi, mean):
-        values = np.concatenate([(costs(shown, generated(shown, 2000, rng)) - each).min(axis=1) for _ in range(10)]) + each.mean()
-        best = max(best, float(values.mean() - 3 * values.std() / math.sqrt(len(values))))
-    return best
+def lower_square(shown: Example, start: Array, rng: np.random.Generator) -> float:
+    """A lower bound of W2^2 (weak duality), less three standard errors: averaged ascent from start, judged on fresh points."""
+    n, found = len(start), [start]
+    for rate in (0.05, 0.15):  # of the spread of the potentials: which is better depends on how far from the best they begin
+        psi, mean = start, np.zeros(n)
+        for k in range(1500):
+            nearest = (costs(shown, generated(shown, 500, rng)) - psi).argmin(axis=1)
+            psi = psi + rate * start.std() * n / math.sqrt(1 + k / 10) * (1 / n - np.bincount(nearest, minlength=n) / 500)
+            mean += psi / 750 if k >= 750 else 0.0
+        found.append(mean)
+    fresh = [costs(shown, generated(shown, 2000, rng)) for _ in range(10)]
+    limits = []
+    for each in found:
+        values = np.concatenate([(x - each).min(axis=1) for x in fresh]) + each.mean()
+        limits.append(float(values.mean() - 3 * values.std() / math.sqrt(len(values))))
+    return max(limits)
 
 
 def measured(name: str) -> dict[str, float]:
@@ -251,8 +256,9 @@ def test_numpy_is_onnx(name: str, kind: str, tmp_path: Path) -> None:
     (found,) = session.run(None, single)
     assert found.dtype == np.float32
     assert_close(found, network(name, kind)(x, sigma))
-    (one,) = session.run(None, {"x": single["x"], "sigma": np.array([1.5], np.float32)})
-    assert_close(one, network(name, kind)(single["x"].astype(np.float64), 1.5))
+    one_level = example(name).data[:50] + 1.5  # a sigma of 1.5 moves points about as far
+    (one,) = session.run(None, {"x": one_level.astype(np.float32), "sigma": np.array([1.5], np.float32)})
+    assert_close(one, network(name, kind)(one_level, 1.5))
     if kind == "student":
         (start,) = session.run(None, {"x": single["x"], "sigma": np.array([example(name).sigma_min], np.float32)})
         assert (start == single["x"]).all()
@@ -332,7 +338,7 @@ def test_the_recorded_plan_is_that_of_the_script(name: str) -> None:
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_recorded_losses(name: str) -> None:
-    """Both objectives by hand at the stored weights. 25 %: 4000 points, and averaged weights instead of the last ones."""
+    """Both objectives by hand at the stored weights. 25 %: 4000 points here, 51,200 there, and large jumps are rare."""
     shown, plan, record = example(name), train.PLANS[name], examples.trainings()[name]
     x, sigma = noised(shown, 4000, 5)
     out = (shown.denoiser.sigma_data * sigma / np.sqrt(sigma**2 + shown.denoiser.sigma_data**2))[:, None]
@@ -428,9 +434,10 @@ def test_training_improves() -> None:
     plan, origin = train.PLANS["moons"], examples.ORIGINS["moons"]
     data = jnp.float32(example("moons").data)
     loss = train.denoiser_loss(data, origin, plan.weight)
-    start = jax.tree.map(jnp.float32, train.initial(16, 2, np.random.default_rng(0)))
-    _, after = train.minimised(loss, start, 300, plan, 0)
-    assert after < 0.3 * float(loss(start, start, jax.random.key(1), 0.0))  # a quarter of what it was, and some room
+    start = jax.tree.map(jnp.float32, train.initial(32, 2, np.random.default_rng(0)))
+    short = replace(plan, decay=0.99)  # an average of the last steps only: there are few
+    after = train.minimised(loss, start, 600, short, 0)
+    assert train.mean_loss(loss, after) < 0.3 * train.mean_loss(loss, start)  # a fifth of what it was, and some room
 
 
 @pytest.mark.parametrize("module", ["train", "export"])

@@ -189,8 +189,8 @@ def student_loss(data: Any, origin: Origin, plan: Plan, teacher: Any) -> Callabl
     return loss
 
 
-def minimised(loss: Callable[..., Any], start: Any, steps: int, plan: Plan, seed: int) -> tuple[Any, float]:
-    """The averaged weights after Adam on loss(weights, target, key, progress), and the mean loss of the last chunk."""
+def minimised(loss: Callable[..., Any], start: Any, steps: int, plan: Plan, seed: int) -> Any:
+    """The averaged weights after Adam on loss(weights, target, key, progress)."""
     import jax
     import optax
 
@@ -209,7 +209,7 @@ def minimised(loss: Callable[..., Any], start: Any, steps: int, plan: Plan, seed
         return (weights, target, mean, memory, count + 1), value
 
     chunk = jax.jit(lambda state, keys: jax.lax.scan(step, state, keys))
-    state, key, last = (start, start, start, rule.init(start), 0), jax.random.key(seed), math.nan
+    state, key = (start, start, start, rule.init(start), 0), jax.random.key(seed)
     for i in range(steps // CHUNK):
         state, values = chunk(state, jax.random.split(jax.random.fold_in(key, i), CHUNK))
         last = float(values.mean())
@@ -217,7 +217,16 @@ def minimised(loss: Callable[..., Any], start: Any, steps: int, plan: Plan, seed
             raise InputError(f"the loss is {last} after {(i + 1) * CHUNK} steps; a smaller rate is needed")
         if sys.stderr.isatty():
             sys.stderr.write(f"\r{(i + 1) * CHUNK} of {steps} steps, loss {last:.5f} ")
-    return state[2], last
+    return state[2]
+
+
+def mean_loss(loss: Callable[..., Any], weights: Any) -> float:
+    """The loss of stored weights, to four digits: on average over ``CHUNK`` new batches, on the last grid, without target."""
+    import jax
+
+    single = jax.tree.map(jax.numpy.float32, weights)
+    keys = jax.random.split(jax.random.key(SEED + 2), CHUNK)
+    return float(f"{float(jax.lax.map(jax.jit(lambda key: loss(single, single, key, 1.0)), keys).mean()):.4g}")
 
 
 # --- one example --------------------------------------------------------------------------------------------------------
@@ -249,18 +258,20 @@ def train(name: str, folder: str | Path) -> dict[str, Any]:
     data = jnp.float32(origin.stored(raw))
     start = jax.tree.map(jnp.float32, initial(plan.width, data.shape[1], np.random.default_rng(SEED)))
     began = time.process_time()
-    teacher, first = minimised(denoiser_loss(data, origin, plan.weight), start, plan.denoiser_steps, plan, SEED)
-    teacher = half(teacher)  # the student learns from what is stored
-    steady = jax.tree.map(jnp.float32, teacher)
-    pupil, second = minimised(student_loss(data, origin, plan, steady), steady, plan.student_steps, plan, SEED + 1)
-    arrays = {"data": {"data": raw}, "denoiser": teacher, "student": half(pupil)}
+    first = denoiser_loss(data, origin, plan.weight)
+    teacher = half(minimised(first, start, plan.denoiser_steps, plan, SEED))
+    steady = jax.tree.map(jnp.float32, teacher)  # the student learns from what is stored
+    second = student_loss(data, origin, plan, steady)
+    pupil = half(minimised(second, steady, plan.student_steps, plan, SEED + 1))
+    seconds = round(time.process_time() - began)
+    arrays = {"data": {"data": raw}, "denoiser": teacher, "student": pupil}
     record = {
         "width": plan.width,
         "denoiser_steps": plan.denoiser_steps,
         "student_steps": plan.student_steps,
-        "denoiser_loss": round(first, 5),
-        "student_loss": round(second, 5),
-        "seconds": round(time.process_time() - began),
+        "denoiser_loss": mean_loss(first, teacher),
+        "student_loss": mean_loss(second, pupil),
+        "seconds": seconds,
         "seed": SEED,
         "versions": versions,
         "sha256": {kind: checksum(x) for kind, x in arrays.items()},
