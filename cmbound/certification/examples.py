@@ -78,6 +78,14 @@ class Example(Record):
         clip: an interval that holds every coordinate of the data, None where there is none.
         title: what the data are.
         how: how it was trained, with the command that does it again.
+        solver: the teacher's steps it was distilled along, those at which its consistency error is small.
+
+    >>> from cmbound.certification.examples import example
+    >>> shown = example("digits")
+    >>> shown.title, shown.clip, shown.solver
+    ('handwritten digits: 1797 images of 8 x 8 pixels in [-1, 1]', (-1.0, 1.0), 'heun')
+    >>> bool((shown.model(shown.data, shown.sigma_min) == shown.data).all())
+    True
     """
 
     name: str
@@ -89,6 +97,7 @@ class Example(Record):
     clip: tuple[float, float] | None
     title: str
     how: str
+    solver: str = "heun"
 
 
 def example(name: str) -> Example:
@@ -101,6 +110,8 @@ def example(name: str) -> Example:
     Raises:
         UnknownNameError: there is no example of this name.
 
+    >>> import numpy as np
+    >>> from cmbound.certification.examples import example
     >>> moons = example("moons")
     >>> moons.data.shape, moons.sigma_min, moons.sigma_max
     ((2000, 2), 0.05, 20.0)

@@ -104,6 +104,7 @@ def onnx_model(network: Network) -> Any:
     Raises:
         InputError: ``network`` is no :class:`Network`, or the package onnx is not installed.
 
+    >>> from cmbound.certification.examples import example
     >>> sorted(x.name for x in onnx_model(example("moons").model).graph.input)
     ['sigma', 'x']
     """
