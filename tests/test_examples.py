@@ -437,7 +437,7 @@ def test_training_improves() -> None:
     start = jax.tree.map(jnp.float32, train.initial(32, 2, np.random.default_rng(0)))
     short = replace(plan, decay=0.99)  # an average of the last steps only: there are few
     after = train.minimised(loss, start, 600, short, 0)
-    assert train.mean_loss(loss, after) < 0.3 * train.mean_loss(loss, start)  # a fifth of what it was, and some room
+    assert train.mean_loss(loss, after) < 0.3 * train.mean_loss(loss, start)  # 0.15 of what it was is usual, and some room
 
 
 @pytest.mark.parametrize("module", ["train", "export"])
