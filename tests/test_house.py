@@ -53,6 +53,9 @@ HEAVY: dict[str, frozenset[str]] = {
     "dask": frozenset(),
     "joblib": frozenset(),
     "onnxruntime": frozenset(),
+    "onnx": frozenset(),
+    "jax": frozenset(),
+    "optax": frozenset(),
     "sklearn": frozenset(),
 }
 """Rooms in which a module may import a third-party package at its top."""
