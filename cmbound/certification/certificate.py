@@ -201,9 +201,7 @@ class Certificate(Result, Record):
 
     def report(self) -> Report:
         """The summary first, then the ladder, the noise levels and what to improve."""
-        return Report(
-            f"certificate of {self.request.model}", _page(self), lambda: to_data(self), _levels_table(self), _page(self)
-        )
+        return Report(f"certificate of {self.request.model}", _page(self), lambda: to_data(self), levels_table(self), _page(self))
 
 
 # --- tables -----------------------------------------------------------------------------------------------------------
@@ -213,7 +211,8 @@ def _near(x: float, digits: int = 4) -> Cell:
     return number(rounded(x, digits, "nearest"))
 
 
-def _rungs_table(x: Certificate) -> Table:
+def rungs_table(x: Certificate) -> Table:
+    """The enclosure, the rungs and what to compare them with."""
     rows = [
         (
             Cell(words(name)),
@@ -243,7 +242,8 @@ def _rungs_table(x: Certificate) -> Table:
     )
 
 
-def _terms_table(x: Certificate) -> Table:
+def terms_table(x: Certificate) -> Table:
+    """The six terms of the telescope."""
     total = sum(x.terms.values())
     rows = [(Cell(words(k)), _near(v), _near(100 * v / total if total else 0.0, 3)) for k, v in x.terms.items()]
     return Table(("term", "root mean square", "share (%)"), tuple(rows), "lrr")
@@ -258,7 +258,7 @@ _HEADS = (
 )  # fmt: skip
 
 
-def _levels_table(x: Certificate, exact: bool = True) -> Table:
+def levels_table(x: Certificate, exact: bool = True) -> Table:
     """One row for each step; with all digits for CSV."""
     rows = []
     for level in x.levels:
@@ -272,7 +272,8 @@ def _levels_table(x: Certificate, exact: bool = True) -> Table:
     return Table(header, tuple(rows), "r" * len(header), heads=heads, size="footnotesize", tight=True)
 
 
-def _evaluations_table(x: Certificate) -> Table:
+def evaluations_table(x: Certificate) -> Table:
+    """One row for each evaluation."""
     rows = []
     for e in x.evaluations:
         ends = f"[{rounded(e.distance.lower, 4, 'down')}, {rounded(e.distance.upper, 4)}]"
@@ -285,7 +286,8 @@ def _evaluations_table(x: Certificate) -> Table:
     return Table(header, tuple(rows), "rrlrrrrr", heads=heads)
 
 
-def _advice_table(x: Certificate) -> Table:
+def advice_table(x: Certificate) -> Table:
+    """What to improve."""
     rows = tuple((Cell(a.what), _near(a.gain, 3)) for a in x.advice)
     return Table(("what would lower the attributed rung", "by about"), rows, "lr", widths={0: 0.7})
 
@@ -323,28 +325,33 @@ def _body(x: Certificate) -> Body:
     for text in (*(f"REFUTED: {refuted(y)}" for y in x.refuted), *(f"finding: {y}" for y in x.findings), largest(x), *summary(x)):
         body.line(text)
     body.line()
-    body.table(_rungs_table(x))
+    body.table(rungs_table(x))
     body.line()
-    body.table(_terms_table(x))
+    body.table(terms_table(x))
     if len(x.evaluations) > 1:
         body.line()
-        body.table(_evaluations_table(x))
+        body.table(evaluations_table(x))
     body.line()
-    body.table(_levels_table(x, exact=False))
+    body.table(levels_table(x, exact=False))
     if x.advice:
         body.line()
-        body.table(_advice_table(x))
+        body.table(advice_table(x))
     body.line()
-    low, high = x.distance.gain
-    body.line(
-        f"distance: {x.distance.method}, {x.distance.samples} samples and {x.distance.batches} batches of {x.distance.batch}; "
-        f"four times as many would give about [{rounded(low, 4, 'down')}, {rounded(high, 4)}]"
-    )
+    body.line(effort(x))
     for note in x.notes:
         body.line(f"note: {note}")
     for text in ASSUMPTIONS:
         body.line(text)
     return body
+
+
+def effort(x: Certificate) -> str:
+    """What the enclosure was computed with, and what more would gain."""
+    y, (low, high) = x.distance, x.distance.gain
+    return (
+        f"distance: {y.method}, {y.samples} samples and {y.batches} batches of {y.batch}; four times as many would give about "
+        f"[{rounded(low, 4, 'down')}, {rounded(high, 4)}]"
+    )
 
 
 def refuted(x: Refutation) -> str:

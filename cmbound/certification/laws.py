@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from scipy.special import logsumexp
 
 from cmbound.checks import shown
@@ -21,6 +22,7 @@ LOGITS = 1 << 23
 """Numbers in the largest array of logits (64 megabytes)."""
 NEGLIGIBLE = 1e-25
 """Posterior weights below this change no digit of a mean: 1e-16 over 50,000 points, with room to spare."""
+TOLD_APART = 9  # digits of a distance from the mean: those that its rounding does not touch
 LARGE = 2_000_000  # numbers in a data set above which an enclosing ball and a rank take too long
 
 
@@ -80,9 +82,10 @@ class DataLaw(Law):
         data = numbers("data", points, 2)
         if len(data) > MOST_POINTS or data.shape[1] > MOST_DIMENSIONS:
             raise DomainError(f"data has shape {data.shape}; at most ({MOST_POINTS}, {MOST_DIMENSIONS}) is supported")
-        self.points = np.ascontiguousarray(data)
+        mass = np.full(len(data), 1 / len(data)) if weights is None else np.asarray(weights, dtype=np.float64)
+        order = canonical(data)
+        self.points, self.weights = np.ascontiguousarray(data[order]), mass[order]
         self.d = data.shape[1]
-        self.weights = np.full(len(data), 1 / len(data)) if weights is None else np.asarray(weights, dtype=np.float64)
         self.equal = bool((self.weights == self.weights[0]).all())
         self.mean = self.weights @ self.points
         # logits are measured from the mean: what all points have in common is never squared
@@ -195,6 +198,16 @@ class WorldLaw(Law):
     def described(self) -> str:
         kind = "a Gaussian law" if self.exact_flow else f"a mixture of {len(self._components)}"
         return f"{kind} in d = {self.d}"
+
+
+def canonical(points: Array) -> npt.NDArray[np.intp]:
+    """An order of points that does not depend on the one they are given in: by distance from their mean, then by their bytes."""
+    away = np.linalg.norm(points - points.mean(axis=0), axis=1)
+    rounded = np.round(away / max(float(away.max()), 1e-300), TOLD_APART)
+    table = np.ascontiguousarray(points + 0.0)  # -0.0 becomes 0.0
+    names = table.view(np.dtype((np.void, table.shape[1] * table.itemsize))).ravel()
+    by_bytes = np.argsort(names, kind="stable")
+    return by_bytes[np.argsort(rounded[by_bytes], kind="stable")]
 
 
 def law_of(data: Any) -> Law:
