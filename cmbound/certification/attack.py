@@ -14,7 +14,7 @@ from cmbound.certification.telescope import Pair, Sampled, Setup
 from cmbound.worlds.base import Array
 from cmbound.worlds.process import time_of
 
-ROUNDING = 1e-5
+ROUNDING = 1e-3
 """Relative excess over a claimed Lipschitz constant that a model in single precision may show by rounding."""
 
 

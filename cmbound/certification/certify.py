@@ -26,7 +26,7 @@ from cmbound.certification.laws import DataLaw, Law, WorldLaw, law_of
 from cmbound.certification.models import Denoiser, Model
 from cmbound.certification.request import Request, per_level
 from cmbound.certification.teachers import solver as solver_of
-from cmbound.certification.telescope import SUMMED, TERMS, Sampled, Setup, generate, roots, sampled, stream
+from cmbound.certification.telescope import SUMMED, TERMS, TINY, Sampled, Setup, generate, roots, sampled, stream
 from cmbound.checks import checked_count, shown
 from cmbound.distances.samples import ASYMPTOTIC, GUARANTEED
 from cmbound.errors import DomainError, InputError
@@ -40,6 +40,8 @@ Progress = Callable[[str, int, int], object]
 KEPT = 400
 """Samples of the model and of the data that a certificate keeps, for its page."""
 FRESH_BATCHES = 3  # of the reference law itself: a baseline, not a bound
+LOCAL = ("score", "discretisation")
+"""Errors of the teacher's step, which the model passes on."""
 MOST_HELD_OUT = 1000  # held-out points in one exact transport
 
 
@@ -299,6 +301,7 @@ class _Ladder:
         n = request.steps
         self.tail = alpha / (len(request.times) + 1 + 5 + 3 * n + 2 * n)
         self.box = None if request.clip is None else setup.law.d * (request.clip[1] - request.clip[0]) ** 2
+        self.rounding = TINY * setup.law.sd2
         self.ode_error = 2 * float(roots(paths.apart)) if len(paths.apart) else 0.0
         low = request.sigmas[0]
         root_of = self._root
@@ -324,8 +327,8 @@ class _Ladder:
             return np.array(claims["L_f"]), True
         seen = np.array([x.quotient for x in self.paths.pairs])
         for j, pair in enumerate(self.local):
-            for name, local in zip(("score", "discretisation"), pair, strict=True):
-                if local.estimate > 0:  # what the proof needs is the root mean square quotient
+            for name, local in zip(LOCAL, pair, strict=True):
+                if local.estimate > self.rounding:  # what the proof needs is the root mean square quotient
                     seen[j] = max(seen[j], self.steps[name][j].estimate / local.estimate)
         seen[-1] = max(seen[-1], self.terms["initialisation"].estimate / float(roots(self.paths.x0)))
         return np.maximum(seen, np.finfo(np.float64).tiny), False
@@ -333,6 +336,7 @@ class _Ladder:
     def rungs(self, refuted: set[str]) -> tuple[dict[str, Rung], list[str]]:
         """The rungs that can be had, and why others cannot."""
         ends = [self.terms["boundary"], self.terms["early_stopping"]]
+        early = self.request.sigmas[0] * math.sqrt(self.setup.law.d)
         start = self.terms["initialisation"]
         wider = exact(self.ode_error)
         direct = added([self._root(self.paths.direct, self.most), wider])
@@ -359,14 +363,20 @@ class _Ladder:
             return rungs, [f"no a priori rung: {reason}"]
         upper, _ = a_priori(self.request, self.setup, self.local_errors(True), self.terms["boundary"].estimate)
         assert upper is not None
-        top = max(upper, rungs["local"].upper)
-        rungs["a_priori"] = Rung(last, top, trust, top)
+        # the sampled early stopping may be a little more than the exact one, in every rung but this
+        more = max(0.0, ends[1].estimate - early)
+        top = max(upper, last + more, rungs["local"].upper)
+        rungs["a_priori"] = Rung(last + more, top, trust, top)
         return rungs, [f"a priori: {reason}"] if reason else []
 
     def _local(self, ends: list[Root]) -> Root:
         parts = [exact(float(self.lipschitz[-1]) * self._moment), *self.steps["consistency"], *ends]
-        for constant, pair in zip(self.lipschitz, self.local, strict=False):
-            parts += [Root(constant * x.estimate, constant * x.upper) for x in pair]
+        for j, pair in enumerate(self.local):
+            constant = float(self.lipschitz[j])
+            for name, x in zip(LOCAL, pair, strict=True):
+                # what is rounding before the model says nothing of a quotient: it is taken as it comes out of the model
+                seen = x.estimate > self.rounding
+                parts.append(Root(constant * x.estimate, constant * x.upper) if seen else self.steps[name][j])
         return added(parts)
 
     @property

@@ -5,13 +5,14 @@ Along the probability flow dx/d sigma = (x - D(x, sigma))/sigma, D(x, sigma) = E
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from cmbound.checks import checked_name
 from cmbound.errors import InputError
+from cmbound.frozen import FrozenDict
 from cmbound.worlds.base import Array
 
 Denoise = Callable[[Array, float], Array]
@@ -44,17 +45,14 @@ def dpm_solver_2(denoise: Denoise, x: Array, high: float, low: float) -> Array:
     return np.asarray(x + (low - high) * (half - denoise(half, middle)) / middle)
 
 
-SOLVERS: dict[str, Step] = {
-    "euler": euler,
-    "heun": heun,
-    "exponential-integrator": exponential_integrator,
-    "dpm-solver-2": dpm_solver_2,
-}
-ORDER = {"euler": 1, "heun": 2, "exponential-integrator": 1, "dpm-solver-2": 2}
+SOLVERS: Mapping[str, Step] = FrozenDict(
+    {"euler": euler, "heun": heun, "exponential-integrator": exponential_integrator, "dpm-solver-2": dpm_solver_2}
+)
+ORDER = FrozenDict({"euler": 1, "heun": 2, "exponential-integrator": 1, "dpm-solver-2": 2})
 """Order of each method: a step half as long has a local error 2^-(order + 1) times as large, for small steps."""
-CATALOGUED = {"euler": "ddim", "exponential-integrator": "exponential-integrator"}
+CATALOGUED = FrozenDict({"euler": "ddim", "exponential-integrator": "exponential-integrator"})
 """Teachers that the statements of the catalogue know, by their names there."""
-SAME_AS = {"ddim": "euler"}
+SAME_AS = FrozenDict({"ddim": "euler"})
 
 
 def solver(given: Any) -> tuple[str, Step]:

@@ -17,6 +17,7 @@ from cmbound.certification.laws import Law
 from cmbound.certification.models import Denoiser, Model
 from cmbound.certification.teachers import Step
 from cmbound.errors import InputError
+from cmbound.frozen import Record
 from cmbound.sampling.run import in_order
 from cmbound.worlds.base import Array
 
@@ -24,9 +25,9 @@ NUMBERS, MOST_ROWS, LEAST_ROWS = 1 << 20, 4096, 64  # of a block: eight megabyte
 Renoise = Callable[[Array, float, Array], Array]
 PATHS, EVALUATIONS, DISTANCES, FRESH, ATTACKS = range(5)
 """What a stream of random numbers is for."""
-TINY = 1e-7
-"""Two points closer than this, over the scale of their coordinates, say nothing about a quotient of differences."""
-PROBES, POWER_STEPS, PROBE_STEP = 8, 4, 1e-4  # points, power iterations and step of the differences, relative to the scale
+TINY = 1e-4
+"""Two points closer than this, over the scale of their coordinates, say nothing: answers in single precision are off by 1e-7."""
+PROBES, POWER_STEPS, PROBE_STEP = 8, 4, 1e-3  # points, power iterations and step of the differences, relative to the scale
 CHECKED_PATHS = 128
 """Paths followed once more with half the tolerance."""
 TERMS = ("initialisation", "consistency", "score", "discretisation", "boundary", "early_stopping")
@@ -49,8 +50,8 @@ def spans(n: int, d: int) -> list[int]:
     return [min(rows, n - i) for i in range(0, n, rows)]
 
 
-@dataclass(frozen=True)
-class Pair:
+@dataclass(frozen=True, eq=False)
+class Pair(Record):
     """Two points at a noise level, and the quotient of their answers: what a Lipschitz constant must not be below."""
 
     quotient: float
@@ -95,7 +96,7 @@ class Sampled:
     """Of every further evaluation, squared norms by name: ``direct``, ``noising``, ``inherited``, ``map``, (n,) each."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Setup:
     """What is sampled.
 

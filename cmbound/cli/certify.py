@@ -15,6 +15,7 @@ from cmbound.cli.options import Command, choice, output_option, source
 from cmbound.cli.progress import progress_bar
 from cmbound.errors import InputError
 from cmbound.files import json_of
+from cmbound.frozen import FrozenDict
 
 if TYPE_CHECKING:
     from cmbound.certification.certificate import Certificate
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 SOLVERS = ("euler", "heun", "exponential-integrator", "dpm-solver-2")
 OUTPUTS = ("denoiser", "score", "noise", "velocity")
 EXAMPLES = ("moons", "digits")
-SUFFIXES = {".html": "html", ".json": "json", ".tex": "latex", ".md": "markdown", ".csv": "csv"}
+SUFFIXES = FrozenDict({".html": "html", ".json": "json", ".tex": "latex", ".md": "markdown", ".csv": "csv"})
 """What a file's name says of the format."""
 ALIKE = 1e-6
 """Relative difference of a number that a replay must not exceed: rounding of matrix products on another machine."""

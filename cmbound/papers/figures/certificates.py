@@ -10,12 +10,13 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from cmbound.certification.certificate import Certificate
+from cmbound.frozen import FrozenDict
 from cmbound.papers.figures.style import BLACK, BLUE, GREEN, GREY, ORANGE, VERMILLION, in_paper_style
 from cmbound.reports.words import words
 
 WIDTH = 4.2
 """Inches: as wide as a telephone shows a figure without making its letters smaller."""
-LOOKS = {"consistency": (BLUE, ""), "score": (ORANGE, "///"), "discretisation": (GREEN, "...")}
+LOOKS = FrozenDict({"consistency": (BLUE, ""), "score": (ORANGE, "///"), "discretisation": (GREEN, "...")})
 IMAGES = 6  # rows and columns of a grid of images
 SCATTERED = 400  # points of a scatter plot
 
