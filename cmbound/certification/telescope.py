@@ -242,7 +242,9 @@ def _block(setup: Setup, block: int, size: int) -> Sampled:
         value = value_next
     _extend(quotients[0], model, float(sigmas[0]), paths.x, value, setup, block)
     target = law.posterior(paths.x, float(sigmas[0]), rng)
-    vectors = {"initialisation": start, **sums, "boundary": value - paths.x, "early_stopping": paths.x - target}
+    # targets lie in the box that outputs are clipped to, so that clipping x_delta only moves it towards its target
+    end = paths.x if model.clip is None else np.clip(paths.x, *model.clip)
+    vectors = {"initialisation": start, **sums, "boundary": value - end, "early_stopping": end - target}
     whole = generated - target
     apart = np.zeros(0)
     if block == 0:

@@ -21,7 +21,21 @@ _COMMANDS = {
     **dict.fromkeys(("list", "show", "cite"), "catalogue"),
     **{
         x: x
-        for x in ("evaluate", "check", "simulate", "certify", "sweep", "analyse", "solve", "schedule", "compare", "table", "plot")
+        for x in (
+            "evaluate",
+            "check",
+            "simulate",
+            "certify",
+            "convert",
+            "grid",
+            "sweep",
+            "analyse",
+            "solve",
+            "schedule",
+            "compare",
+            "table",
+            "plot",
+        )
     },
     **dict.fromkeys(("profiles", "presets"), "presets"),
     "completion": "completion",

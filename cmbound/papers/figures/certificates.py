@@ -10,8 +10,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from cmbound.certification.certificate import Certificate
+from cmbound.certification.nodes import MeasuredGrid
 from cmbound.frozen import FrozenDict
-from cmbound.papers.figures.style import BLACK, BLUE, GREEN, GREY, ORANGE, VERMILLION, in_paper_style
+from cmbound.papers.figures.style import BLACK, BLUE, GREEN, GREY, MARKERS, ORANGE, VERMILLION, in_paper_style
 from cmbound.reports.words import words
 
 WIDTH = 4.2
@@ -136,3 +137,19 @@ def figures(x: Certificate) -> dict[str, Figure]:
     if len(x.evaluations) > 1:
         found["Distance after each evaluation"] = evaluations_figure(x)
     return found
+
+
+@in_paper_style
+def nodes_figure(x: MeasuredGrid) -> Figure:
+    """Local errors of a teacher on three grids, step by step."""
+    figure = Figure(figsize=(WIDTH, 2.6), layout="constrained")
+    axes = figure.subplots()
+    for (name, sigmas), marker in zip(x.grids.items(), MARKERS, strict=False):
+        label = f"{name}, sum {x.sums[name]:.3g}"
+        axes.plot(sigmas[:-1], x.errors[name], marker=marker, markersize=3, label=label)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlabel("noise level a step ends at")
+    axes.set_ylabel("local error (L2)")
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=1)
+    return figure
