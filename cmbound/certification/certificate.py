@@ -154,7 +154,7 @@ class Certificate(Result, Record):
         findings: what is wrong with the model, in words.
         refuted: claims that do not hold.
         notes: what a reader must be told besides the numbers; what could not be computed.
-        ode_error: estimated error of the exact trajectories, part of the direct rung.
+        ode_error: estimated error of the exact trajectories, part of every rung.
         versions: of the software.
         samples, data: some samples of the model and of the reference law, (m, d).
     """
@@ -315,6 +315,7 @@ ASSUMPTIONS = (
     "guaranteed: holds with the stated confidence for every law and number of samples (bounded outputs)",
     "asymptotic: the same by normal approximations; what is rare and has not been sampled is not in it",
     "conditional: rests on Lipschitz constants that were only estimated, from below",
+    "rungs rest on the error of the exact trajectories too, which is estimated with half the tolerance; the distance does not",
     "the reference law is the one given; what it says of a population behind a data file is not covered",
 )
 

@@ -151,12 +151,12 @@ def _certified(
     request: Request, setup: Setup, most: float | None, kept: Array | None, budget: float | None, workers: int, progress: Progress
 ) -> Certificate:
     law, alpha = setup.law, 1 - request.confidence
-    done = 0
+    done = 0.0
 
-    def advance(rows: int) -> None:
+    def advance(rows: float) -> None:
         nonlocal done
         done += rows
-        progress("exact trajectories", done, request.n)
+        progress("exact trajectories", int(done), request.n)
 
     paths = sampled(setup, request.n, workers=workers, progress=advance)
     refutations = attacked(request, setup, paths, alpha)
@@ -340,11 +340,11 @@ class _Ladder:
         start = self.terms["initialisation"]
         wider = exact(self.ode_error)
         direct = added([self._root(self.paths.direct, self.most), wider])
-        attributed = added([start, *(self.terms[x] for x in SUMMED), *ends])
-        stepwise = added([start, *(y for x in SUMMED for y in self.steps[x]), *ends])
+        attributed = added([start, *(self.terms[x] for x in SUMMED), *ends, wider])
+        stepwise = added([start, *(y for x in SUMMED for y in self.steps[x]), *ends, wider])
         found = {"direct": direct, "attributed": attributed, "stepwise": stepwise}
         firm = not self.claimed or "L_f" in refuted
-        local = self._local(ends)
+        local = self._local([*ends, wider])
         rungs = {}
         # a bound of what is larger is a bound of what is smaller; all hold jointly
         low, low_firm = math.inf, math.inf
@@ -363,8 +363,8 @@ class _Ladder:
             return rungs, [f"no a priori rung: {reason}"]
         upper, _ = a_priori(self.request, self.setup, self.local_errors(True), self.terms["boundary"].estimate)
         assert upper is not None
-        # the sampled early stopping may be a little more than the exact one, in every rung but this
-        more = max(0.0, ends[1].estimate - early)
+        # the other rungs hold the error of trajectories, and an early stopping that was sampled and may be a little too large
+        more = max(0.0, ends[1].estimate - early) + self.ode_error
         top = max(upper, last + more, rungs["local"].upper)
         rungs["a_priori"] = Rung(last + more, top, trust, top)
         return rungs, [f"a priori: {reason}"] if reason else []
@@ -466,7 +466,7 @@ def _told(request: Request, paths: Sampled, ladder: _Ladder) -> list[str]:
         notes.append("lower side of the distance: a quadratic potential, sharp between Gaussian laws")
     if ladder.ode_error:
         notes.append(
-            f"exact trajectories: error {ladder.ode_error:.2g}, estimated with half the tolerance, is part of the direct rung"
+            f"exact trajectories: error {ladder.ode_error:.2g}, estimated with half the tolerance, is part of every rung"
         )
     if not ladder.claimed:
         notes.append(

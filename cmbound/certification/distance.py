@@ -28,6 +28,7 @@ BATCH, MOST_BATCH = 1000, 2000
 LINE_BATCH = 20_000  # on the line sorting is optimal, and large batches cost nothing
 BATCHES, LEAST_BATCHES = 6, 3  # three batches are the fewest whose spread means anything
 ASCENT_STEPS, ASCENT_BATCH = 300, 256  # averaged stochastic ascent: beyond this the lower side gains little beside its spread
+ASCENT_WORK, LEAST_STEPS = 5e11, 10  # products of the ascent: some tens of seconds on one core, for large data sets too
 ASCENT_RATE = 0.05
 """First step of the ascent, relative to the spread of the potentials and for each expected hit of a point."""
 ROUNDS = 60  # of the shortest paths behind dual potentials: any potentials give a bound, and more rounds hardly a better one
@@ -277,15 +278,15 @@ def _mean_limits(values: Array, added: float, tail: float, most: float | None) -
 def _ascent(draw: Draw, points: Array, weights: Array, start: Array) -> Array:
     """Averaged stochastic ascent of the semi-dual (Genevay, Cuturi, Peyre and Bach 2016) from some potentials."""
     psi, average = start.copy(), np.zeros_like(start)
-    y = draw(ASCENT_STEPS * ASCENT_BATCH, TRAINING)
-    first, _ = nearest(y[:ASCENT_BATCH], points, psi)
+    steps = int(np.clip(ASCENT_WORK / (ASCENT_BATCH * points.size), LEAST_STEPS, ASCENT_STEPS))
+    first, _ = nearest(draw(ASCENT_BATCH, TRAINING), points, psi)
     spread = max(float(psi.std()), 0.1 * float(first.std()), 1e-300)
     rate = ASCENT_RATE * spread * len(points) * min(1.0, ASCENT_BATCH / len(points))
-    for k in range(ASCENT_STEPS):
-        _, hit = nearest(y[k * ASCENT_BATCH : (k + 1) * ASCENT_BATCH], points, psi)
-        psi = psi + rate / math.sqrt(k + 1) * (weights - np.bincount(hit, minlength=len(points)) / len(y) * ASCENT_STEPS)
+    for k in range(steps):
+        _, hit = nearest(draw(ASCENT_BATCH, TRAINING + k), points, psi)
+        psi = psi + rate / math.sqrt(k + 1) * (weights - np.bincount(hit, minlength=len(points)) / ASCENT_BATCH)
         average += psi
-    return average / ASCENT_STEPS
+    return average / steps
 
 
 def _lower_quadratic(draw: Draw, law: Law, tail: float, samples: int) -> tuple[float, float, float | None]:

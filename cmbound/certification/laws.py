@@ -204,7 +204,9 @@ def canonical(points: Array) -> npt.NDArray[np.intp]:
     """An order of points that does not depend on the one they are given in: by distance from their mean, then by their bytes."""
     away = np.linalg.norm(points - points.mean(axis=0), axis=1)
     rounded = np.round(away / max(float(away.max()), 1e-300), TOLD_APART)
-    table = np.ascontiguousarray(points + 0.0)  # -0.0 becomes 0.0
+    table = np.ascontiguousarray(points)
+    if (np.signbit(table) & (table == 0)).any():
+        table = table + 0.0  # -0.0 becomes 0.0
     names = table.view(np.dtype((np.void, table.shape[1] * table.itemsize))).ravel()
     by_bytes = np.argsort(names, kind="stable")
     return by_bytes[np.argsort(rounded[by_bytes], kind="stable")]

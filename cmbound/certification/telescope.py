@@ -22,6 +22,7 @@ from cmbound.sampling.run import in_order
 from cmbound.worlds.base import Array
 
 NUMBERS, MOST_ROWS, LEAST_ROWS = 1 << 20, 4096, 64  # of a block: eight megabytes an array, and products that are worth it
+Tell = Callable[[float], object]
 Renoise = Callable[[Array, float, Array], Array]
 PATHS, EVALUATIONS, DISTANCES, FRESH, ATTACKS = range(5)
 """What a stream of random numbers is for."""
@@ -153,14 +154,10 @@ def generate(setup: Setup, evaluations: int, n: int, key: int) -> Array:
     return np.concatenate(out)
 
 
-def sampled(setup: Setup, n: int, *, workers: int = 1, progress: Callable[[int], object] = lambda x: None) -> Sampled:
-    """The telescope of n paths."""
+def sampled(setup: Setup, n: int, *, workers: int = 1, progress: Tell = lambda x: None) -> Sampled:
+    """The telescope of n paths; ``progress`` is told how many were done, in parts of one."""
     sizes = spans(n, setup.law.d)
-    blocks = []
-    for size, block in zip(sizes, in_order(lambda b: _block(setup, b, sizes[b]), len(sizes), workers), strict=True):
-        blocks.append(block)
-        progress(size)
-    return _joined(blocks)
+    return _joined(list(in_order(lambda b: _block(setup, b, sizes[b], progress), len(sizes), workers)))
 
 
 def _joined(blocks: Sequence[Sampled]) -> Sampled:
@@ -198,7 +195,7 @@ def squares(x: Array) -> Array:
     return np.asarray(np.einsum("ij,ij->i", x, x))
 
 
-def _block(setup: Setup, block: int, size: int) -> Sampled:
+def _block(setup: Setup, block: int, size: int, tell: Tell) -> Sampled:
     """The telescope of one block of paths, from the largest noise level downwards."""
     model, law, sigmas, count = setup.model, setup.law, setup.sigmas, len(setup.sigmas) - 1
     rng = stream(setup.seed, PATHS, block)
@@ -240,6 +237,7 @@ def _block(setup: Setup, block: int, size: int) -> Sampled:
             k = int(values.argmax())
             worst[name].append((float(values[k]), before[k].copy()))
         value = value_next
+        tell(size / count)
     _extend(quotients[0], model, float(sigmas[0]), paths.x, value, setup, block)
     target = law.posterior(paths.x, float(sigmas[0]), rng)
     # targets lie in the box that outputs are clipped to, so that clipping x_delta only moves it towards its target
