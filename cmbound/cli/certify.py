@@ -73,7 +73,8 @@ def arguments(model: str, given: dict[str, Any]) -> dict[str, Any]:
         "model": model,
         "data": given["data"],
         "sigmas": levels,
-        "n": whole("n", given["n"]),
+        "n": DEFAULT_PATHS if given["n"] is None else whole("n", given["n"]),
+        "solver": given["solver"] or "euler",
         "confidence": numbers("confidence", given["confidence"]),
         "clip": clip,
         "seed": whole("seed", given["seed"]),
@@ -83,7 +84,7 @@ def arguments(model: str, given: dict[str, Any]) -> dict[str, Any]:
         "shape": shape_of(given["shape"]),
         **{x: whole(x, given[x]) for x in ("batches", "distance_batch", "batch", "workers")},
         **{x: numbers(x, given[x]) for x in ("L_f", "eps_sc", "eps_cm")},
-        **{x: given[x] for x in ("teacher", "solver", "teacher_output", "clock", "dtype", "profile", "renoise")},
+        **{x: given[x] for x in ("teacher", "teacher_output", "clock", "dtype", "profile", "renoise")},
     }
 
 
@@ -111,7 +112,9 @@ def example_arguments(name: str, given: dict[str, Any]) -> dict[str, Any]:
         "data": found.data,
         "clip": found.clip,
         "sigmas": grid("edm", found.sigma_min, found.sigma_max, steps),
-        "n": whole("n", given["n"]) if given["n"] != DEFAULT_PATHS else EXAMPLE_PATHS,
+        "n": EXAMPLE_PATHS if given["n"] is None else whole("n", given["n"]),
+        "batches": EXAMPLE_BATCHES if given["batches"] is None else whole("batches", given["batches"]),
+        "solver": given["solver"] or found.solver,
     }
     for option in ("teacher", "data", "clip", "sigmas", "sigma_min", "sigma_max"):
         if given[option] is not None:
@@ -127,8 +130,8 @@ def example_arguments(name: str, given: dict[str, Any]) -> dict[str, Any]:
     return {**arguments(name, filled), **own}
 
 
-DEFAULT_PATHS = "20000"
-EXAMPLE_STEPS, EXAMPLE_PATHS = 18, 1000  # an example takes seconds
+DEFAULT_PATHS = 20_000  # as in Python
+EXAMPLE_STEPS, EXAMPLE_PATHS, EXAMPLE_BATCHES = 18, 1000, 3  # an example takes seconds
 
 
 @click.command("certify", cls=Command, short_help="What theory guarantees for a model at hand.")
@@ -136,7 +139,9 @@ EXAMPLE_STEPS, EXAMPLE_PATHS = 18, 1000  # an example takes seconds
 @click.option("--data", metavar="FILE", help="The data, one point a row (.npy, .npz or .csv).")
 @click.option("--teacher", metavar="MODEL", help="The teacher, as MODEL.  [default: none, consistency training]")
 @choice("--teacher-output", OUTPUTS, "What the teacher returns.")
-@choice("--solver", SOLVERS, "The teacher's step (euler is DDIM).")
+@click.option(
+    "--solver", type=click.Choice(SOLVERS), help="The teacher's step (euler is DDIM).  [default: euler; of an example, its own]"
+)
 @click.option("--sigma-min", metavar="X", help="Lowest noise level.")
 @click.option("--sigma-max", metavar="X", help="Largest noise level.")
 @click.option("--steps", metavar="N", help="Number of steps between them.")
@@ -146,7 +151,7 @@ EXAMPLE_STEPS, EXAMPLE_PATHS = 18, 1000  # an example takes seconds
     "--clip", metavar="LOW,HIGH", help="Clip outputs to this interval, which holds the data: then results are guaranteed."
 )
 @click.option("--times", metavar="NUMBERS", help="Noise levels of further evaluations.")
-@click.option("-n", "n", metavar="N", default=DEFAULT_PATHS, show_default=True, help="Number of trajectories.")
+@click.option("-n", "n", metavar="N", help="Number of trajectories.  [default: 20000; of an example 1000]")
 @click.option("--confidence", metavar="X", default="0.99", show_default=True, help="Of everything that is claimed, jointly.")
 @click.option("--seed", metavar="N", default="0", show_default=True, help="Seed of everything random.")
 @choice("--clock", tuple(reversed(names.CLOCKS)), "In which the model and the teacher are asked.")

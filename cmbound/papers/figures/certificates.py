@@ -84,7 +84,7 @@ def _times(factor: float, y: Any) -> Any:
 def samples_figure(x: Certificate) -> Figure:
     """Samples of the model beside the data: a scatter plot, a grid of square images, or a histogram."""
     side, d = math.isqrt(x.data.shape[1]), x.data.shape[1]
-    figure = Figure(figsize=(WIDTH, 2.3), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 2.1), layout="constrained")
     pair = figure.subplots(1, 2)
     images = side * side == d and side >= 4
     low, high = float(x.data.min()), float(x.data.max())
