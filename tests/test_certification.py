@@ -633,6 +633,13 @@ def test_an_onnx_file(tmp_path: Path) -> None:
         small(model=str(tmp_path / "bad.onnx"))
 
 
+def test_a_jax_function() -> None:
+    """In single precision, compiled, and returning an array of JAX."""
+    jax = pytest.importorskip("jax")
+    model = jax.jit(lambda x, sigma: 0.1 * x + 0.01 * sigma)
+    close(small(model=model, teacher=None), small(model=lambda x, s: 0.1 * x + 0.01 * s, teacher=None), 1e-5)
+
+
 def test_held_out_data_are_kept_apart() -> None:
     given = {**INSTANCES["points in the plane"], "held_out": 0.25}
     found = small(**given)

@@ -122,6 +122,27 @@ def test_weighted_points_and_batches_of_a_size_of_their_own() -> None:
     assert found.lower <= known(PLANE, move) <= found.upper
 
 
+def test_a_population_is_bounded_from_above() -> None:
+    """Points are only a sample of the law: W2 between N(0, I) and its translation, in two dimensions."""
+    points = np.random.default_rng(0).standard_normal((1500, 2))
+    law = law_of(points)
+    fresh = np.random.default_rng
+    found = enclosure(
+        lambda n, key: fresh([1, key]).standard_normal((n, 2)) + np.array([1.0, 0.0]),
+        law,
+        MISSED,
+        None,
+        Effort(100, batch=500, population=True),
+    )
+    assert (found.lower, found.batches, found.batch) == (0, 3, 500)
+    assert 1 <= found.upper < 1.5  # three batches: Student's t is 7 deviations
+    with pytest.raises(cmbound.DomainError, match="at least 30 points"):
+        enclosure(drawn(law_of(PLANE[:20]), lambda x: x), law_of(PLANE[:20]), MISSED, None, Effort(100, population=True))
+    known_law = law_of(cmbound.Gaussian([0.0], 1.0))
+    with pytest.raises(cmbound.InputError, match="is no sample"):
+        enclosure(drawn(known_law, lambda x: x), known_law, MISSED, None, Effort(100, population=True))
+
+
 # --- the parts -----------------------------------------------------------------------------------------------------------
 
 

@@ -179,6 +179,8 @@ class Certificate(Result, Record):
     @property
     def upper(self) -> float:
         """The least upper bound of W2 that rests on no estimated constant."""
+        if self.request.population:  # the rungs are about the data file
+            return self.distance.upper
         firm = [x.upper for x in self.rungs.values() if x.trust == self.distance.trust]
         return min(self.distance.upper, *firm)
 
@@ -195,9 +197,11 @@ class Certificate(Result, Record):
         level = f"{self.distance.trust}, confidence {self.request.confidence:g}"
         if self.distance.trust != ASYMPTOTIC:
             low_normal, high_normal = self.distance.asymptotic
-            high_normal = min(high_normal, self.rungs["direct"].asymptotic)
+            if not self.request.population:
+                high_normal = min(high_normal, self.rungs["direct"].asymptotic)
             level += f"; asymptotic: {rounded(low_normal, 4, 'down')} to {rounded(high_normal, 4)}"
-        return f"{rounded(low, 4, 'down')} <= W2(model, data) <= {rounded(self.upper, 4)} ({level}); {tail}"
+        what = "law of the data" if self.request.population else "data"
+        return f"{rounded(low, 4, 'down')} <= W2(model, {what}) <= {rounded(self.upper, 4)} ({level}); {tail}"
 
     def report(self) -> Report:
         """The summary first, then the ladder, the noise levels and what to improve."""

@@ -72,6 +72,7 @@ def certify(
     tolerance: float = Request.tolerance,
     profile: str = "auto",
     renoise: Any = None,
+    population: bool = False,
     workers: int = 1,
     progress: Progress | None = None,
 ) -> Certificate:
@@ -107,6 +108,8 @@ def certify(
         tolerance: of the exact trajectories, relative to the scale of the data plus the noise level.
         profile: regularity profile of the a priori rung.
         renoise: how the model's own sampler noises back, renoise(y, tau, z); default y + (tau^2 - sigma_0^2)^{1/2} z.
+        population: the data are a sample, and the distance is to the law behind them: from above only, by two samples. The rungs
+            stay about the data.
         workers: threads, one block of paths each (the model must bear it).
         progress: called with what is being done, how much of it is done, and out of how much.
 
@@ -130,7 +133,7 @@ def certify(
         model=_label(model), data=labels[0], held_out=labels[1], sigmas=sigmas, teacher=_label(teacher),
         renoise=_label(renoise), n=n, confidence=confidence, clip=clip, seed=seed, solver=name, teacher_output=teacher_output,
         clock=clock, times=times, shape=shape, batch=batch, batches=batches, distance_batch=distance_batch, tolerance=tolerance,
-        dtype=dtype, profile=profile, fingerprint=_fingerprint(law),
+        dtype=dtype, profile=profile, fingerprint=_fingerprint(law), population=bool(population),
     )  # fmt: skip
     request = replace(request, claims=_claims(request, L_f, eps_sc, eps_cm, teacher))
     most = _most(law, request.clip)
@@ -162,7 +165,7 @@ def _certified(
     refutations = attacked(request, setup, paths, alpha)
     evaluations = len(request.times) + 1
     distances = []
-    effort = Effort(request.n, request.batches or BATCHES, budget, request.distance_batch)
+    effort = Effort(request.n, request.batches or BATCHES, budget, request.distance_batch, request.population)
     for k in range(1, evaluations + 1):
         progress("distances", k - 1, evaluations)
         distances.append(enclosure(partial(generate, setup, k), law, alpha / 2 / evaluations, most, effort))
@@ -464,6 +467,8 @@ def _told(request: Request, paths: Sampled, ladder: _Ladder) -> list[str]:
         notes.append("the code of the user's Python file was run")
     if isinstance(ladder.setup.law, WorldLaw):
         notes.append("lower side of the distance: a quadratic potential, sharp between Gaussian laws")
+    if request.population:
+        notes.append("the distance is to the law behind the data, the rungs are to the data themselves")
     if ladder.ode_error:
         notes.append(
             f"exact trajectories: error {ladder.ode_error:.2g}, estimated with half the tolerance, is part of every rung"

@@ -16,7 +16,7 @@ from scipy.special import stdtrit
 from cmbound.certification.laws import DataLaw, Law
 from cmbound.distances import coupling_w2, w2_samples_1d
 from cmbound.distances.samples import ASYMPTOTIC, GUARANTEED
-from cmbound.errors import InputError
+from cmbound.errors import DomainError, InputError
 from cmbound.frozen import Record
 from cmbound.worlds.base import Array
 
@@ -25,6 +25,7 @@ Draw = Callable[[int, int], Array]
 
 BATCH, MOST_BATCH = 1000, 2000
 """Points of a batch of exact transport, whose time grows with their cube; a data set of at most 2000 points is taken whole."""
+LEAST_BATCH = 10  # points of a batch that say anything of a law
 LINE_BATCH = 20_000  # on the line sorting is optimal, and large batches cost nothing
 BATCHES, LEAST_BATCHES = 6, 3  # three batches are the fewest whose spread means anything
 ASCENT_STEPS, ASCENT_BATCH = 300, 256  # averaged stochastic ascent: beyond this the lower side gains little beside its spread
@@ -67,17 +68,23 @@ class Enclosure(Record):
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is spent: samples of the lower side, batches of the upper one or seconds for them, and the size of a batch."""
+    """How much is spent: samples of the lower side, batches of the upper one or seconds for them, and the size of a batch.
+
+    ``population``: the points are only a sample of the law, and each is used in one batch.
+    """
 
     samples: int
     batches: int = BATCHES
     seconds: float | None = None
     batch: int | None = None
+    population: bool = False
 
 
 def enclosure(draw: Draw, law: Law, missed: float, most: float | None, effort: Effort) -> Enclosure:
     """Both sides; ``most`` is the largest squared distance of an output and a point of the law (None: there is none)."""
     tail = missed / 2
+    if effort.population:
+        return _population(draw, law, missed, most, effort)
     costs, potentials, size, method = _batches(draw, law, effort)
     high = _upper(costs, size, tail, most, isinstance(law, DataLaw) and "resampled" not in method)
     if isinstance(law, DataLaw):
@@ -92,6 +99,25 @@ def enclosure(draw: Draw, law: Law, missed: float, most: float | None, effort: E
         lower, upper, GUARANTEED if firm else ASYMPTOTIC, (low_normal, high_normal), (low_estimate, high_estimate),
         effort.samples, len(costs), size, missed, method, gain,
     )  # fmt: skip
+
+
+def _population(draw: Draw, law: Law, missed: float, most: float | None, effort: Effort) -> Enclosure:
+    """Of a law known by samples only: W2(q, p)^2 <= E W2(q_m, p_m)^2 with disjoint batches of the points; 0 from below."""
+    if not isinstance(law, DataLaw) or not law.equal:
+        raise InputError("population needs data points of equal weight: a law that is known is no sample")
+    batches = max(LEAST_BATCHES, -(-len(law.points) // (effort.batch or BATCH)))
+    size = len(law.points) // batches
+    if size < LEAST_BATCH:
+        raise DomainError(f"population needs at least {LEAST_BATCHES * LEAST_BATCH} points, got {len(law.points)}")
+    order = np.random.default_rng(0).permutation(len(law.points))  # the order they are kept in is no random one
+    parts = [law.points[order[k * size : (k + 1) * size]] for k in range(batches)]
+    costs = [transport(draw(size, k), part)[0] for k, part in enumerate(parts)]
+    estimate, normal, firm = _upper(costs, size, missed, most, False)
+    end = normal if firm is None else firm
+    trust = ASYMPTOTIC if firm is None else GUARANTEED
+    gain = 0.0, estimate + (end - estimate) / 2
+    method = "two samples: the data are only a sample of their law, and nothing is said from below"
+    return Enclosure(0.0, end, trust, (0.0, normal), (0.0, estimate), batches * size, batches, size, missed, method, gain)
 
 
 # --- the upper side: batches of exact discrete transport --------------------------------------------------------------

@@ -10,7 +10,7 @@ from cmbound.errors import InputError
 
 _SAME_NAME = (
     "model", "data", "sigmas", "n", "confidence", "clip", "seed", "solver", "teacher_output", "clock", "times", "batches",
-    "distance_batch", "batch", "tolerance", "dtype", "profile",
+    "distance_batch", "batch", "tolerance", "dtype", "profile", "population",
 )  # fmt: skip
 _REPLAYABLE = re.compile(r"(\.py:\w+|\.onnx)$|^(moons|digits)$")
 

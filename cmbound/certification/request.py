@@ -46,6 +46,7 @@ class Request(Record):
         dtype: of the arrays the model is asked with.
         profile: regularity profile of the a priori rung.
         fingerprint: of the data (SHA-256 of the numbers).
+        population: the distance is to the law the data are a sample of.
     """
 
     model: str
@@ -71,6 +72,7 @@ class Request(Record):
     dtype: str = "float64"
     profile: str = "auto"
     fingerprint: str = ""
+    population: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()

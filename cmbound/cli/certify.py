@@ -84,7 +84,7 @@ def arguments(model: str, given: dict[str, Any]) -> dict[str, Any]:
         "shape": shape_of(given["shape"]),
         **{x: whole(x, given[x]) for x in ("batches", "distance_batch", "batch", "workers")},
         **{x: numbers(x, given[x]) for x in ("L_f", "eps_sc", "eps_cm")},
-        **{x: given[x] for x in ("teacher", "teacher_output", "clock", "dtype", "profile", "renoise")},
+        **{x: given[x] for x in ("teacher", "teacher_output", "clock", "dtype", "profile", "renoise", "population")},
     }
 
 
@@ -166,6 +166,7 @@ EXAMPLE_STEPS, EXAMPLE_PATHS, EXAMPLE_BATCHES = 18, 1000, 3  # an example takes 
 @click.option("--batch", metavar="N", default="4096", show_default=True, help="Most rows in one call of the model.")
 @choice("--dtype", ("float64", "float32", "float16"), "Of the arrays the model is asked with.")
 @click.option("--renoise", metavar="FILE.py:NAME", help="How the model's own sampler noises back.")
+@click.option("--population", is_flag=True, help="The data are a sample: bound the distance to the law behind them.")
 @click.option("--profile", metavar="NAME", default="auto", show_default=True, help="Regularity profile of the a priori rung.")
 @click.option("--workers", metavar="N", default="1", show_default=True, help="Threads, one block of trajectories each.")
 @source("--replay", help="A report (JSON) whose every number is computed once more.")

@@ -109,6 +109,7 @@ def command(x: Certificate) -> str:
         ("--batch", r.batch, 4096),
     ):
         words += [flag, str(value)] if value != default else []
+    words += ["--population"] if r.population else []
     words += ["--times", ",".join(map(repr, r.times))] if r.times else []
     words += ["--shape", ",".join(map(str, r.shape))] if r.shape else []
     for name, values in r.claims:
