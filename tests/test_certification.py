@@ -519,6 +519,8 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "type": ({"model": model_that(lambda x: x.astype(str))}, "returned an array of <U32; real numbers"),
     "complex": ({"model": model_that(lambda x: x * 1j)}, "returned an array of complex128"),
     "NaN": ({"model": model_that(_nan)}, r"at noise level 0\.1 returned values that are not finite, first in row 2"),
+    "size": ({"model": model_that(lambda x: x * 0 + 1e60)}, r"returned a value of size 1e\+60; at most 1e\+50"),
+    "tiny sigma": ({"sigmas": [1e-20, 1]}, r"sigmas must lie in \[1e-12, 1e\+12\]"),
     "exception": ({"model": model_that(_raise)}, r"at noise level 0\.1 failed for rows 0 to 15: RuntimeError: out of memory"),
     "random": ({"model": model_that(lambda x: x + RNG.standard_normal(x.shape))}, "asked twice: it must not be random"),
     "batch": ({"model": model_that(lambda x: x - x.mean(axis=0))}, "must not depend on other rows"),
@@ -638,6 +640,18 @@ def test_a_jax_function() -> None:
     jax = pytest.importorskip("jax")
     model = jax.jit(lambda x, sigma: 0.1 * x + 0.01 * sigma)
     close(small(model=model, teacher=None), small(model=lambda x, s: 0.1 * x + 0.01 * s, teacher=None), 1e-5)
+
+
+@pytest.mark.parametrize("point", [0.0, 3.0])
+def test_data_that_are_one_point(point: float) -> None:
+    """Every number can be had, and the constant is perfect."""
+    data = np.full((5, 2), point)
+    found = small(data=data, model=lambda x, s: 0 * x + point, teacher=lambda x, s: 0 * x + point, n=50)
+    assert found.distance.upper < 1e-6
+    assert found.rungs["direct"].estimate == pytest.approx(found.ode_error, abs=1e-12)
+    assert found.baselines.constant == pytest.approx(0, abs=1e-12)
+    for form in cmbound.names.FORMATS:
+        assert "nan" not in found.report().render(form).lower().replace("dominan", "")
 
 
 def test_held_out_data_are_kept_apart() -> None:

@@ -291,6 +291,20 @@ def _probed(target: Path, width: int, folder: Path) -> dict[str, Any]:
     return data
 
 
+# --- the shipped examples -------------------------------------------------------------------------------------------------
+
+
+def test_a_shipped_example(tmp_path: Path) -> None:
+    """The enclosure is far below the best constant, and a replay finds every number."""
+    pytest.importorskip("cmbound.certification.examples")
+    target = tmp_path / "moons.json"
+    written("certify", "moons", "-n", "200", "--steps", "6", "-o", str(target))
+    data = json.loads(target.read_text(encoding="utf-8"))
+    assert data["distance"]["asymptotic"][1] < 0.5 * data["baselines"]["constant"]
+    assert "numbers, 0 differ" in fine("certify", "--replay", str(target))
+    fails(2, "certify", "moons", "--data", "x.npy", says=("--data is not for the example moons",))
+
+
 # --- logged numbers, and nodes for a data set ----------------------------------------------------------------------------
 
 

@@ -157,6 +157,13 @@ class Certificate(Result, Record):
         ode_error: estimated error of the exact trajectories, part of every rung.
         versions: of the software.
         samples, data: some samples of the model and of the reference law, (m, d).
+
+    >>> import cmbound
+    >>> constant = cmbound.certify(lambda x, sigma: 0 * x, data=[[-1.0], [1.0]], sigmas=[0.1, 1, 10], n=100, batches=3)
+    >>> constant.distance.lower <= 1 <= constant.distance.upper
+    True
+    >>> constant.baselines.constant
+    1.0
     """
 
     request: Request

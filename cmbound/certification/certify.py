@@ -333,7 +333,9 @@ class _Ladder:
             for name, local in zip(LOCAL, pair, strict=True):
                 if local.estimate > self.rounding:  # what the proof needs is the root mean square quotient
                     seen[j] = max(seen[j], self.steps[name][j].estimate / local.estimate)
-        seen[-1] = max(seen[-1], self.terms["initialisation"].estimate / float(roots(self.paths.x0)))
+        moved = float(roots(self.paths.x0))
+        if moved > self.rounding:
+            seen[-1] = max(seen[-1], self.terms["initialisation"].estimate / moved)
         return np.maximum(seen, np.finfo(np.float64).tiny), False
 
     def rungs(self, refuted: set[str]) -> tuple[dict[str, Rung], list[str]]:

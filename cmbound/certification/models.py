@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from cmbound.errors import DomainError, InputError
-from cmbound.worlds.base import Array
+from cmbound.worlds.base import LARGEST, Array
 from cmbound.worlds.process import signal, time_of
 
 Call = Callable[[Any, Any], Any]
@@ -91,6 +91,9 @@ class Model:
         if not finite.all():
             row = first + int(np.argmin(finite))
             raise InputError(f"{where} returned values that are not finite, first in row {row} ({int((~finite).sum())} rows)")
+        size = float(np.abs(answer).max())
+        if size > LARGEST:
+            raise InputError(f"{where} returned a value of size {size:.3g}; at most {LARGEST:g} is allowed")
         if self.factor != 1:
             answer *= self.factor
         return answer if self.clip is None else np.clip(answer, *self.clip)

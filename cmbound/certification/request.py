@@ -21,6 +21,7 @@ from cmbound.worlds.process import noise_level
 LEAST_PATHS = 20
 """Fewer paths say nothing about a mean."""
 MOST_PATHS, MOST_STEPS = 10**7, 10**4  # more is a mistake
+LEAST_LEVEL, MOST_LEVEL = 1e-12, 1e12  # noise levels whose squares, and those of points over them, stay inside float64
 DTYPES = ("float64", "float32", "float16")
 
 
@@ -126,6 +127,8 @@ def levels(given: Any) -> tuple[float, ...]:
         raise DomainError(f"sigmas has {len(values)} noise levels; from 2 to {MOST_STEPS + 1} are needed")
     if values[0] <= 0 or any(b <= a for a, b in pairwise(values)):
         raise DomainError("sigmas must be > 0 and increase")
+    if not (values[0] >= LEAST_LEVEL and values[-1] <= MOST_LEVEL):
+        raise DomainError(f"sigmas must lie in [{LEAST_LEVEL:g}, {MOST_LEVEL:g}], got {values[0]:g} to {values[-1]:g}")
     return values
 
 

@@ -88,7 +88,8 @@ def samples_figure(x: Certificate) -> Figure:
     pair = figure.subplots(1, 2)
     images = side * side == d and side >= 4
     low, high = float(x.data.min()), float(x.data.max())
-    ends = [(y.min() - 0.1 * (high - low), y.max() + 0.1 * (high - low)) for y in x.data[:, :2].T]
+    margin = 0.1 * (high - low) or 1.0
+    ends = [(y.min() - margin, y.max() + margin) for y in x.data[:, :2].T]
     for axes, title, points in zip(pair, ("model", "data"), (x.samples, x.data), strict=True):
         axes.set_title(title)
         if images:
@@ -102,10 +103,10 @@ def samples_figure(x: Certificate) -> Figure:
 
 
 def _images(axes: Any, points: Any, side: int, low: float, high: float) -> None:
-    count = IMAGES * IMAGES
-    table = np.full((count, side, side), low)
-    table[: min(count, len(points))] = points[:count].reshape(-1, side, side)
-    sheet = table.reshape(IMAGES, IMAGES, side, side).swapaxes(1, 2).reshape(IMAGES * side, IMAGES * side)
+    count, cell = IMAGES * IMAGES, side + 1  # a line between images
+    table = np.full((count, cell, cell), (low + high) / 2)
+    table[: min(count, len(points)), :side, :side] = points[:count].reshape(-1, side, side)
+    sheet = table.reshape(IMAGES, IMAGES, cell, cell).swapaxes(1, 2).reshape(IMAGES * cell, IMAGES * cell)[:-1, :-1]
     axes.imshow(sheet, cmap="gray", vmin=low, vmax=high, interpolation="nearest")
     axes.set_axis_off()
 
