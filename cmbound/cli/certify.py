@@ -134,6 +134,10 @@ DEFAULT_PATHS = 20_000  # as in Python
 EXAMPLE_STEPS, EXAMPLE_PATHS, EXAMPLE_BATCHES = 18, 1000, 3  # an example takes seconds
 
 
+LONG = 5_000
+"""Paths times noise levels that take some seconds."""
+
+
 @click.command("certify", cls=Command, short_help="What theory guarantees for a model at hand.")
 @click.argument("model", required=False)
 @click.option("--data", metavar="FILE", help="The data, one point a row (.npy, .npz or .csv).")
@@ -170,7 +174,12 @@ EXAMPLE_STEPS, EXAMPLE_PATHS, EXAMPLE_BATCHES = 18, 1000, 3  # an example takes 
 @click.option("--profile", metavar="NAME", default="auto", show_default=True, help="Regularity profile of the a priori rung.")
 @click.option("--workers", metavar="N", default="1", show_default=True, help="Threads, one block of trajectories each.")
 @source("--replay", help="A report (JSON) whose every number is computed once more.")
-@click.option("--counterexample", metavar="FILE", type=OutputFile(".npz"), help="Where points that refute a claim are saved.")
+@click.option(
+    "--counterexample",
+    metavar="FILE",
+    type=OutputFile(".npz"),
+    help="Save the points that refute claims (none: an empty archive).",
+)
 @click.option("--format", "form", type=click.Choice(names.FORMATS), help="Form of the output.  [default: by -o, else text]")
 @output_option
 def certify_command(
@@ -196,7 +205,7 @@ def certify_command(
     certificate = certified(call)
     if model in EXAMPLES:
         certificate = named(certificate, model, call)
-    if certificate.refuted and counterexample is not None:
+    if counterexample is not None:
         write_all((points_bytes(certificate), counterexample))
     form = form or SUFFIXES.get(os.path.splitext(output)[1].lower(), "text")
     if form == "html":
@@ -213,10 +222,9 @@ def certified(call: dict[str, Any]) -> Certificate:
     """The certificate, with progress on standard error."""
     from cmbound.certification.certify import certify
 
-    done = 0.0
-    with progress_bar(
-        f"certifying {call['model'] if isinstance(call['model'], str) else 'an example'}", 200, long=True
-    ) as advance:
+    done, size = 0.0, (call["n"] or 0) * len(call["sigmas"])
+    title = f"certifying {call['model'] if isinstance(call['model'], str) else 'an example'}"
+    with progress_bar(title, 200, long=size > LONG) as advance:
 
         def progress(what: str, count: int, total: int) -> None:
             nonlocal done

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from cmbound.cli.certify import SOLVERS, whole
+from cmbound.cli.certify import LONG, SOLVERS, whole
 from cmbound.cli.files import emit, figure_bytes
 from cmbound.cli.options import FIGURE, Command, choice, report_options
-from cmbound.cli.progress import progress_bar
+from cmbound.cli.progress import progress_bar, size_of
 
 
 @click.command("grid", cls=Command, short_help="Noise levels that suit a data set.")
@@ -39,7 +39,8 @@ def grid_command(
     """
     from cmbound.certification.nodes import measured_grid
 
-    with progress_bar("measuring local errors", None, long=True) as advance:
+    size = size_of(n) * size_of(steps)
+    with progress_bar("measuring local errors", None, long=size > LONG) as advance:
         found = measured_grid(
             data,
             sigma_min=sigma_min,
