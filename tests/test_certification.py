@@ -489,6 +489,8 @@ def test_false_errors_fall() -> None:
     (consistency,) = small(model=at_level(3, exact_map(LINE), 0.3), teacher=None, eps_cm=0.01).refuted
     assert consistency.name == "eps_cm"
     assert consistency.found > 0.01
+    assert consistency.replayed > consistency.found * 0.99  # at the worst path, once more
+    assert score.replayed == pytest.approx(0.3 / SIGMAS[3] ** 2, rel=1e-6)
 
 
 # --- models that do not keep to the protocol, and other bad input --------------------------------------------------------

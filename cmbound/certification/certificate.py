@@ -123,7 +123,7 @@ class Refutation(Record):
         name: ``L_f``, ``eps_sc`` or ``eps_cm``.
         sigma: noise level.
         claimed, found: what was claimed, and what was found (for eps_sc and eps_cm a lower confidence bound).
-        x: the point, shape (d,).
+        x: the point, shape (d,); for eps_sc and eps_cm that of the worst path.
         y: the other point of the pair for L_f (d,), else empty.
         replayed: the value at these points alone, computed once more in float64.
     """

@@ -136,7 +136,7 @@ def certify(
         dtype=dtype, profile=profile, fingerprint=_fingerprint(law), population=bool(population),
     )  # fmt: skip
     request = replace(request, claims=_claims(request, L_f, eps_sc, eps_cm, teacher))
-    most = _most(law, request.clip)
+    most = _most(law, request.clip, request.population)
     factor = math.hypot(1, request.sigmas[0]) if request.clock == "ou" else 1.0
     common: dict[str, Any] = {"batch": request.batch, "clock": request.clock, "dtype": request.dtype}
     student = Model(adapters.loaded(model, "model", request.shape), law.d, "model", clip=request.clip, factor=factor, **common)
@@ -165,7 +165,7 @@ def _certified(
     refutations = attacked(request, setup, paths, alpha)
     evaluations = len(request.times) + 1
     distances = []
-    effort = Effort(request.n, request.batches or BATCHES, budget, request.distance_batch, request.population)
+    effort = Effort(request.n, request.batches or BATCHES, budget, request.distance_batch, request.population, request.seed)
     for k in range(1, evaluations + 1):
         progress("distances", k - 1, evaluations)
         distances.append(enclosure(partial(generate, setup, k), law, alpha / 2 / evaluations, most, effort))
@@ -260,7 +260,7 @@ def _claims(request: Request, L_f: Any, eps_sc: Any, eps_cm: Any, teacher: Any) 
     return tuple(claims)
 
 
-def _most(law: Law, clip: tuple[float, float] | None) -> float | None:
+def _most(law: Law, clip: tuple[float, float] | None, population: bool) -> float | None:
     """The largest squared distance of a clipped output and a point of the law; None where outputs are not clipped."""
     if clip is None:
         return None
@@ -275,6 +275,8 @@ def _most(law: Law, clip: tuple[float, float] | None) -> float | None:
         raise DomainError(
             f"clip is {low:g}, {high:g}, but row {row + 1} of the data holds {value:g}: clipping would move the data"
         )
+    if population:  # other points of the law may lie anywhere in the box
+        return law.d * (high - low) ** 2
     return float(np.square(np.maximum(law.points - low, high - law.points)).sum(axis=1).max())
 
 
@@ -302,7 +304,7 @@ class _Ladder:
     def __init__(self, request: Request, setup: Setup, paths: Sampled, alpha: float, most: float | None) -> None:
         self.request, self.setup, self.paths, self.most = request, setup, paths, most
         n = request.steps
-        self.tail = alpha / (len(request.times) + 1 + 5 + 3 * n + 2 * n)
+        self.tail = alpha / (len(request.times) + 1 + 5 + 6 * n)
         self.box = None if request.clip is None else setup.law.d * (request.clip[1] - request.clip[0]) ** 2
         self.rounding = TINY * setup.law.sd2
         self.ode_error = 2 * float(roots(paths.apart)) if len(paths.apart) else 0.0
@@ -452,7 +454,9 @@ def _levels(request: Request, setup: Setup, paths: Sampled, ladder: _Ladder) -> 
 
 
 def _baselines(law: Law, first: Enclosure, kept: Array | None, request: Request) -> Baselines:
-    costs = batch_costs(lambda m, key: law.draw(m, stream(request.seed, 7, key)), law, FRESH_BATCHES, request.distance_batch)
+    costs = batch_costs(
+        lambda m, key: law.draw(m, stream(request.seed, 7, key)), law, FRESH_BATCHES, request.distance_batch, request.seed
+    )
     held, size = None, 0
     if kept is not None:
         size = min(len(kept), MOST_HELD_OUT, len(law.points) if isinstance(law, DataLaw) else MOST_HELD_OUT)

@@ -33,6 +33,7 @@ ASCENT_WORK, LEAST_STEPS = 5e11, 10  # products of the ascent: some tens of seco
 ASCENT_RATE = 0.05
 """First step of the ascent, relative to the spread of the potentials and for each expected hit of a point."""
 ROUNDS = 60  # of the shortest paths behind dual potentials: any potentials give a bound, and more rounds hardly a better one
+RESAMPLED = 10  # the stream of resampled points; those of the telescope and of the model have other numbers
 BLOCK = 1 << 22  # numbers in the largest table of distances
 TRAINING, FRESH, VALIDATION = 1000, 2000, 3000  # streams: batches have the numbers 0, 1, ...
 
@@ -70,7 +71,7 @@ class Enclosure(Record):
 class Effort:
     """How much is spent: samples of the lower side, batches of the upper one or seconds for them, and the size of a batch.
 
-    ``population``: the points are only a sample of the law, and each is used in one batch.
+    ``population``: the points are only a sample of the law, and each is used in one batch. ``seed``: of resampled points.
     """
 
     samples: int
@@ -78,6 +79,7 @@ class Effort:
     seconds: float | None = None
     batch: int | None = None
     population: bool = False
+    seed: int = 0
 
 
 def enclosure(draw: Draw, law: Law, missed: float, most: float | None, effort: Effort) -> Enclosure:
@@ -125,7 +127,7 @@ def _population(draw: Draw, law: Law, missed: float, most: float | None, effort:
 
 def _batches(draw: Draw, law: Law, effort: Effort) -> tuple[list[float], list[Array], int, str]:
     """Squared distances of batches, dual potentials on the points of a data set, the size of a batch, and how."""
-    one, size, method = _matcher(law, effort.batch)
+    one, size, method = _matcher(law, effort.batch, effort.seed)
     costs: list[float] = []
     potentials: list[Array] = []
     began = time.monotonic()
@@ -140,19 +142,19 @@ def _batches(draw: Draw, law: Law, effort: Effort) -> tuple[list[float], list[Ar
             return costs, potentials, size, method
 
 
-def batch_costs(draw: Draw, law: Law, batches: int, batch: int | None = None) -> list[float]:
+def batch_costs(draw: Draw, law: Law, batches: int, batch: int | None = None, seed: int = 0) -> list[float]:
     """Squared distances of batches of samples to the law, as the upper side takes them."""
-    one, size, _ = _matcher(law, batch)
+    one, size, _ = _matcher(law, batch, seed)
     return [one(draw(size, k), k)[0] for k in range(batches)]
 
 
 Matcher = Callable[[Array, int], tuple[float, Array | None]]
 
 
-def _matcher(law: Law, batch: int | None) -> tuple[Matcher, int, str]:
+def _matcher(law: Law, batch: int | None, seed: int) -> tuple[Matcher, int, str]:
     """What computes the squared distance of one batch, the size of a batch, and in words."""
     if law.d == 1:
-        return _quantiles(law, batch or LINE_BATCH)
+        return _quantiles(law, batch or LINE_BATCH, seed)
     if isinstance(law, DataLaw) and len(law.weights) <= MOST_BATCH:
         points, weights = law.points, law.weights
         if law.equal and batch is None:
@@ -167,14 +169,14 @@ def _matcher(law: Law, batch: int | None) -> tuple[Matcher, int, str]:
         if batch is not None or find_spec("ot") is not None:
             return (lambda y, b: weighted_transport(y, points, weights)), batch or BATCH, "transport to all points"
     size = min(batch or BATCH, MOST_BATCH)
-    return (lambda y, b: (transport(y, _resampled(law, size, b))[0], None)), size, "transport to resampled points"
+    return (lambda y, b: (transport(y, _resampled(law, size, b, seed))[0], None)), size, "transport to resampled points"
 
 
-def _quantiles(law: Law, size: int) -> tuple[Matcher, int, str]:
+def _quantiles(law: Law, size: int, seed: int) -> tuple[Matcher, int, str]:
     """On the line."""
     if not isinstance(law, DataLaw):
         return (
-            (lambda y, b: (w2_samples_1d(y[:, 0], _resampled(law, size, b)[:, 0]) ** 2, None)),
+            (lambda y, b: (w2_samples_1d(y[:, 0], _resampled(law, size, b, seed)[:, 0]) ** 2, None)),
             size,
             "quantiles of resampled points",
         )
@@ -211,8 +213,8 @@ def weighted_transport(y: Array, points: Array, weights: Array) -> tuple[float, 
     return float(np.einsum("ij,ij,i->", moved, moved, plan[i, j])), duals - duals.mean()
 
 
-def _resampled(law: Law, size: int, batch: int) -> Array:
-    return law.draw(size, np.random.default_rng(np.random.SeedSequence(batch, spawn_key=(TRAINING,))))
+def _resampled(law: Law, size: int, batch: int, seed: int) -> Array:
+    return law.draw(size, np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(RESAMPLED, batch))))
 
 
 def transport(x: Array, y: Array) -> tuple[float, Array]:
