@@ -87,8 +87,8 @@ def enclosure(draw: Draw, law: Law, missed: float, most: float | None, effort: E
     tail = missed / 2
     if effort.population:
         return _population(draw, law, missed, most, effort)
-    costs, potentials, size, method = _batches(draw, law, effort)
-    high = _upper(costs, size, tail, most, isinstance(law, DataLaw) and "resampled" not in method)
+    costs, potentials, spread, size, method = _batches(draw, law, effort)
+    high = _upper(costs, spread, size, tail, most, isinstance(law, DataLaw) and "resampled" not in method)
     if isinstance(law, DataLaw):
         low = _lower_data(draw, law, potentials, tail, most, effort.samples)
     else:
@@ -114,7 +114,7 @@ def _population(draw: Draw, law: Law, missed: float, most: float | None, effort:
     order = np.random.default_rng(0).permutation(len(law.points))  # the order they are kept in is no random one
     parts = [law.points[order[k * size : (k + 1) * size]] for k in range(batches)]
     costs = [transport(draw(size, k), part)[0] for k, part in enumerate(parts)]
-    estimate, normal, firm = _upper(costs, size, missed, most, False)
+    estimate, normal, firm = _upper(costs, None, size, missed, most, False)
     end = normal if firm is None else firm
     trust = ASYMPTOTIC if firm is None else GUARANTEED
     gain = 0.0, estimate + (end - estimate) / 2
@@ -125,21 +125,27 @@ def _population(draw: Draw, law: Law, missed: float, most: float | None, effort:
 # --- the upper side: batches of exact discrete transport --------------------------------------------------------------
 
 
-def _batches(draw: Draw, law: Law, effort: Effort) -> tuple[list[float], list[Array], int, str]:
-    """Squared distances of batches, dual potentials on the points of a data set, the size of a batch, and how."""
+def _batches(draw: Draw, law: Law, effort: Effort) -> tuple[list[float], list[Array], float | None, int, str]:
+    """Squared distances of batches, dual potentials on the points of a data set, how far those of samples spread, the size, how.
+
+    To first order the cost of a batch is the mean of the potentials of its samples (del Barrio and Loubes 2019).
+    """
     one, size, method = _matcher(law, effort.batch, effort.seed)
     costs: list[float] = []
     potentials: list[Array] = []
+    variances: list[float] = []
     began = time.monotonic()
     while True:
-        cost, potential = one(draw(size, len(costs)), len(costs))
+        y = draw(size, len(costs))
+        cost, potential = one(y, len(costs))
         costs.append(cost)
-        if potential is not None:
+        if potential is not None and isinstance(law, DataLaw):
             potentials.append(potential)
+            variances.append(float(nearest(y, law.points, potential)[0].var(ddof=1)))
         spent = (time.monotonic() - began) * (1 + 1 / len(costs))  # with one more
         enough = len(costs) >= effort.batches if effort.seconds is None else spent > effort.seconds
         if len(costs) >= LEAST_BATCHES and enough:
-            return costs, potentials, size, method
+            return costs, potentials, math.sqrt(np.mean(variances)) if variances else None, size, method
 
 
 def batch_costs(draw: Draw, law: Law, batches: int, batch: int | None = None, seed: int = 0) -> list[float]:
@@ -247,11 +253,20 @@ def squared_distances(x: Array, y: Array) -> Array:
     return np.asarray(np.maximum(table, 0.0))
 
 
-def _upper(costs: list[float], size: int, tail: float, most: float | None, one_sample: bool) -> tuple[float, float, float | None]:
-    """Root of the mean cost, and of its upper limits: Student's, and that of bounded differences (McDiarmid 1989)."""
+def _upper(
+    costs: list[float], spread: float | None, size: int, tail: float, most: float | None, one_sample: bool
+) -> tuple[float, float, float | None]:
+    """Root of the mean cost, and of its upper limits: a normal one, and that of bounded differences (McDiarmid 1989).
+
+    The normal one has the spread of the potentials of samples, and never less than that of the batches; where there are no
+    potentials it is Student's for the few batches.
+    """
     values = np.array(costs)
     mean, error = float(values.mean()), float(values.std(ddof=1)) / math.sqrt(len(values))
-    normal = mean - float(stdtrit(len(values) - 1, tail)) * error
+    freedom = len(values) - 1
+    if spread is not None:
+        freedom, error = len(values) * size - 1, max(error, spread / math.sqrt(len(values) * size))
+    normal = mean - float(stdtrit(freedom, tail)) * error
     firm = None
     if most is not None:
         # moving one of the samples moves the mean cost by at most most/(number of samples); resampled points count too
