@@ -24,7 +24,7 @@ from cmbound.worlds.base import Array
 NUMBERS, MOST_ROWS, LEAST_ROWS = 1 << 20, 4096, 64  # of a block: eight megabytes an array, and products that are worth it
 Tell = Callable[[float], object]
 Renoise = Callable[[Array, float, Array], Array]
-PATHS, EVALUATIONS, DISTANCES, FRESH, ATTACKS = range(5)
+PATHS, EVALUATIONS, DISTANCES, ATTACKS, HELD_OUT, BASELINES, PROBE, SHOWN = range(8)
 """What a stream of random numbers is for."""
 TINY = 1e-4
 """Two points closer than this, over the scale of their coordinates, say nothing: answers in single precision are off by 1e-7."""
