@@ -453,6 +453,18 @@ def test_a_wrong_noise_scale_between_evaluations_is_named() -> None:
     assert not any(x.startswith("noising") for x in small(times=(3.0, 0.2)).findings)
 
 
+def test_whether_another_evaluation_helps_is_read_off_the_distance() -> None:
+    """A model that is right at the second noise level alone is helped by it, one that is wrong there is not."""
+    f = exact_map(LINE)
+    helped = small(model=lambda x, s: f(x, s) + (0.8 if s > 9 else 0.0), times=(3.0,), teacher=None)
+    harmed = small(model=lambda x, s: f(x, s) + (0.8 if s < 9 else 0.0), times=(3.0,), teacher=None)
+    gain = 0.8 * (1 - math.sqrt(0.81 / 9.8))  # the map at sigma = 3 passes on the rest
+    assert any(x.what.startswith("2 evaluations") and x.gain == pytest.approx(gain, abs=0.1) for x in helped.advice)
+    assert not any("does not help" in x for x in helped.findings)
+    assert any("evaluation 2 at noise level 3 does not help" in x for x in harmed.findings)
+    assert not any(x.what.startswith("2 evaluations") for x in harmed.advice)
+
+
 def test_each_evaluation_is_that_of_its_definition() -> None:
     """The constant model: inherited 0, and the map error is that of the constant; W2 of a constant is known."""
     found = small(model=lambda x, s: 0 * x + 0.5, times=(1.0,))

@@ -36,11 +36,15 @@ def advised(
         order = ORDER.get(request.solver, 1)
         gain = terms["discretisation"] * (1 - 2.0**-order) * MOST_OF_IT
         found.append(Advice(f"steps half as long between noise levels {low:.3g} and {high:.3g}", gain))
-    best = min(judged, key=lambda x: x.direct.estimate)
+    best = min(judged, key=_middle)
     if best.k > 1:
-        gain = judged[0].direct.estimate - best.direct.estimate
-        found.append(Advice(f"{best.k} evaluations (taken off the direct rung)", gain))
+        found.append(Advice(f"{best.k} evaluations (taken off the distance)", _middle(judged[0]) - _middle(best)))
     return tuple(sorted((x for x in found if x.gain > 0), key=lambda x: -x.gain))
+
+
+def _middle(x: Judged) -> float:
+    """Between what the two sides of the distance are estimates of."""
+    return sum(x.distance.estimates) / 2
 
 
 def _stretch(levels: Sequence[Level]) -> tuple[float, float]:
@@ -67,8 +71,11 @@ def found_wrong(
             found.append(
                 f"noising: evaluation {x.k} at noise level {x.sigma:g} is noised back with another scale (off by {off:.3g})"
             )
-        if x.direct.estimate > judged[x.k - 2].direct.estimate:
-            found.append(f"evaluation {x.k} at noise level {x.sigma:g} does not help: its direct rung is larger than before")
+        before, after = _middle(judged[x.k - 2]), _middle(x)
+        if after > before:
+            found.append(
+                f"evaluation {x.k} at noise level {x.sigma:g} does not help: W2 is about {after:.3g}, before it {before:.3g}"
+            )
     for name in SUMMED:
         found += _outstanding(name, levels)
     return tuple(found)
