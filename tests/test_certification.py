@@ -602,7 +602,7 @@ def test_noise_levels_for_each_row() -> None:
     close(small(model=by_row), small(), 1e-12)
 
 
-def test_images_are_given_their_shape() -> None:
+def test_images_are_given_their_shape(tmp_path: Path) -> None:
     points = POINTS.reshape(20, 4)
     seen = set()
 
@@ -613,6 +613,8 @@ def test_images_are_given_their_shape() -> None:
     one = small(model=model, data=points.reshape(20, 1, 2, 2), shape=(1, 2, 2), teacher=None, n=50)
     assert seen == {(1, 2, 2)}
     close(one, small(model=lambda x, s: x * 0.1, data=points, teacher=None, n=50), 1e-12)
+    np.save(tmp_path / "images.npy", points.reshape(20, 1, 2, 2))
+    close(one, small(model=model, data=str(tmp_path / "images.npy"), shape=(1, 2, 2), teacher=None, n=50), 1e-12)
 
 
 def test_a_python_file_is_run_and_this_is_said(tmp_path: Path) -> None:

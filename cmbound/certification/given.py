@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -29,13 +30,13 @@ def label(given: Any) -> str:
 def reference(data: Any, held_out: Any) -> tuple[Any, Array | None, tuple[str, str]]:
     """The reference data, the points kept apart, and what both are called."""
     label = os.fspath(data) if isinstance(data, str | os.PathLike) else type(data).__name__
-    found = read_data(os.fspath(data)) if isinstance(data, str | os.PathLike) else data
+    found = _read(os.fspath(data)) if isinstance(data, str | os.PathLike) else data
     if isinstance(found, np.ndarray) and found.ndim > 2:
         found = found.reshape(len(found), -1)
     if held_out is None:
         return found, None, (label, "")
     if isinstance(held_out, str | os.PathLike):
-        kept = read_data(os.fspath(held_out))
+        kept = _read(os.fspath(held_out))
     elif np.ndim(held_out) == 0:
         return *_split(found, held_out), (label, str(held_out))
     else:
@@ -45,6 +46,16 @@ def reference(data: Any, held_out: Any) -> tuple[Any, Array | None, tuple[str, s
     if kept.shape[1] != width or len(kept) < 2 or not np.isfinite(kept).all():
         raise InputError(f"held_out has shape {kept.shape}; finite points (m, {width}), m >= 2, are needed")
     return found, kept, (label, os.fspath(held_out) if isinstance(held_out, str | os.PathLike) else "an array")
+
+
+def _read(path: str) -> Array:
+    """The points of a data file; images of a .npy file, of any shape, are flattened."""
+    if path.lower().endswith(".npy") and os.path.isfile(path):
+        with suppress(ValueError, EOFError, OSError):  # what is wrong with the file is said below
+            images = np.load(path, mmap_mode="r", allow_pickle=False)
+            if images.ndim > 2 and images.dtype.kind in "fiu":
+                return np.asarray(images, dtype=np.float64).reshape(len(images), -1)
+    return read_data(path)
 
 
 def _split(data: Any, fraction: Any) -> tuple[Array, Array]:
