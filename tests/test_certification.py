@@ -435,6 +435,17 @@ def test_clipping_is_no_missing_boundary_condition() -> None:
     assert found.terms["early_stopping"] <= found.request.sigmas[0] * 1.05
 
 
+def test_without_a_teacher_the_last_rung_is_that_of_training() -> None:
+    """By hand: m2 max(1, L_f) + sup of eps_cm times the time + sigma_0, one dimension."""
+    found = small(teacher=None, model=lambda x, s: exact_map(LINE)(x, s) + 0.1 * (s > SIGMAS[0]))
+    largest = max(x.eps_cm for x in found.levels)
+    span = float(time_of(SIGMAS[-1]) - time_of(SIGMAS[0]))
+    claimed = max(1.0, max(x.quotient for x in found.levels))
+    byhand = claimed * LINE.m2 + largest * span + SIGMAS[0]
+    assert found.rungs["a_priori"].estimate == pytest.approx(byhand, rel=0.1)  # the sampled norm of x_0 may be above m2
+    assert any("a priori: explicit-training" in x for x in found.notes)
+
+
 def test_a_missing_boundary_condition_is_named() -> None:
     found = small(model=at_level(0, exact_map(LINE), 0.5))
     assert found.terms["boundary"] == pytest.approx(0.5)

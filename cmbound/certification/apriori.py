@@ -27,10 +27,13 @@ def a_priori(request: Request, setup: Setup, errors: Mapping[str, Any], boundary
     statement = _statement("one_step" if request.teacher else "training")
     ends = (float(time_of(request.sigmas[0])), float(time_of(request.sigmas[-1])))
     given: dict[str, Any] = {**law.constants(*ends), "m2": errors["m2"]}
-    given |= {"clock": "ve", "start": "matched", "grid": list(request.sigmas)}
-    given |= {name: [float(x) for x in errors[name]] for name in ("L_f", "eps_sc", "eps_cm")}
+    given |= {"clock": "ve", "start": "matched"}
     if request.teacher:
-        given |= {"teacher": CATALOGUED[request.solver], "profile": request.profile}
+        given |= {name: [float(x) for x in errors[name]] for name in ("L_f", "eps_sc", "eps_cm")}
+        given |= {"grid": list(request.sigmas), "teacher": CATALOGUED[request.solver], "profile": request.profile}
+    else:  # no teacher: the statement knows the ends and one constant each
+        given |= {"delta": ends[0], "T": ends[1], "eps_cm": float(max(errors["eps_cm"]))}
+        given |= {"L_f": max(1.0, float(max(errors["L_f"])))}
     options = {"clock", "start", "grid", "teacher", "profile", "t_star"}
     given = {name: x for name, x in given.items() if name in options or accepts(statement, name)}
     if not statement.uses_profile:
