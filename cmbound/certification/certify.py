@@ -129,7 +129,7 @@ def certify(
     >>> cert.distance.lower <= 0.01 <= cert.distance.upper < 0.3
     True
     >>> list(cert.rungs)
-    ['direct', 'attributed', 'stepwise', 'local']
+    ['direct', 'attributed', 'stepwise', 'local', 'a_priori']
     """
     found, kept, labels = reference(data, held_out)
     law = law_of(found)
