@@ -29,6 +29,10 @@ if TYPE_CHECKING:
         elasticity as elasticity,
     )
     from cmbound.catalogue.presets import preset as preset
+    from cmbound.certification.certificate import Certificate as Certificate
+    from cmbound.certification.certify import certify as certify
+    from cmbound.certification.convert import convert as convert
+    from cmbound.certification.nodes import measured_grid as measured_grid
     from cmbound.comparison.complexity import complexities as complexities, verdicts as verdicts
     from cmbound.comparison.phase import phase as phase
     from cmbound.comparison.records import Comparison as Comparison

@@ -49,8 +49,8 @@ from tests.helpers import (
 )
 
 COMMANDS = (
-    "list", "show", "cite", "evaluate", "check", "simulate", "sweep", "analyse", "solve", "schedule",
-    "compare", "table", "plot", "profiles", "presets", "completion",
+    "list", "show", "cite", "evaluate", "check", "simulate", "certify", "convert", "grid", "sweep", "analyse", "solve",
+    "schedule", "compare", "table", "plot", "profiles", "presets", "completion",
 )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +31,11 @@ from tests.helpers import call, one_line, with_option
 
 G = ("--preset", "gaussian-2d")
 ID = "explicit-one-step"
+FOLDER = Path(tempfile.mkdtemp(prefix="cmbound-"))
+"""A model and data for the commands that read them."""
+(FOLDER / "model.py").write_text("def student(x, sigma):\n    return 0 * x\n")
+(FOLDER / "data.csv").write_text("1\n2\n4\n")
+DATA = ("--data", str(FOLDER / "data.csv"))
 EXAMPLES: dict[str, tuple[str, ...]] = {
     "list": (),
     "show": (ID,),
@@ -37,6 +43,9 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "evaluate": (ID, *G),
     "check": ("explicit-map-error", "--instances", "2", "--world", "gaussian"),
     "simulate": ("--world", "gaussian", "--cov", "1", "--grid-steps", "3", "-n", "20"),
+    "certify": (f"{FOLDER}/model.py:student", *DATA, "--sigmas", "1,2", "-n", "20", "--batches", "3"),
+    "convert": ("--rmse", "1", "-d", "2", "--sigma", "1"),
+    "grid": (*DATA, "--steps", "2", "-n", "20"),
     "sweep": (ID, *G, "-p", "eps_sc=0.1,0.2"),
     "analyse": ("explicit-training",),
     "solve": (ID, *G, "--target", "20", "--for", "eps_sc"),
@@ -457,6 +466,8 @@ def test_every_bad_file(name: str, option: str, tmp_path: Path) -> None:
         base = base[:1]
     if (name, option) == ("compare", "--cov"):
         base = [*base[:1], "--world", "gaussian"]
+    if (name, option) == ("certify", "--replay"):
+        base = ["certify"]
     if name == "plot ratios" and option == "--from":
         base = ["plot", "ratios"]
     base += NEEDED.get(name, ())

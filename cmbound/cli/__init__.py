@@ -19,7 +19,24 @@ from cmbound.errors import CmboundError, UnknownNameError
 
 _COMMANDS = {
     **dict.fromkeys(("list", "show", "cite"), "catalogue"),
-    **{x: x for x in ("evaluate", "check", "simulate", "sweep", "analyse", "solve", "schedule", "compare", "table", "plot")},
+    **{
+        x: x
+        for x in (
+            "evaluate",
+            "check",
+            "simulate",
+            "certify",
+            "convert",
+            "grid",
+            "sweep",
+            "analyse",
+            "solve",
+            "schedule",
+            "compare",
+            "table",
+            "plot",
+        )
+    },
     **dict.fromkeys(("profiles", "presets"), "presets"),
     "completion": "completion",
 }

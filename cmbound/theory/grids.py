@@ -6,7 +6,8 @@ Assumption 6; any other grid is a list of exact numbers, as times or as noise le
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+import math
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -15,7 +16,7 @@ from typing import Any
 import sympy
 from sympy import Integer, log
 
-from cmbound.checks import checked_name
+from cmbound.checks import checked_name, checked_whole
 from cmbound.errors import DomainError, InputError
 from cmbound.frozen import FrozenDict, Record
 from cmbound.names import GRIDS
@@ -106,6 +107,40 @@ class Grid(Record):
             DomainError: as for :meth:`from_times`.
         """
         return cls("noise-levels", len(sigmas) - 1, _exact(sigmas))
+
+    @classmethod
+    def edm(cls, sigma_min: Any, sigma_max: Any, N: int, rho: Any = 7) -> Grid:
+        """The N + 1 noise levels of Karras et al. 2022, eq. 5, in float64; the ends are exact.
+
+        Raises:
+            DomainError: unless 0 < sigma_min < sigma_max, N >= 1 and rho > 0.
+        """
+        power = 1 / _positive("rho", rho)
+        return cls._spaced(sigma_min, sigma_max, N, lambda x: x**power, lambda x: x ** (1 / power))
+
+    @classmethod
+    def geometric(cls, sigma_min: Any, sigma_max: Any, N: int) -> Grid:
+        """N + 1 noise levels with a constant ratio, in float64; the ends are exact.
+
+        Raises:
+            DomainError: as for :meth:`edm`.
+        """
+        return cls._spaced(sigma_min, sigma_max, N, math.log, math.exp)
+
+    @classmethod
+    def _spaced(cls, low: Any, high: Any, N: Any, there: Callable[[float], float], back: Callable[[float], float]) -> Grid:
+        """Noise levels whose images under ``there`` are equally far apart."""
+        ends, steps = (_positive("sigma_min", low), _positive("sigma_max", high)), checked_whole("N", N, 1, MAX_STEPS)
+        first, last = map(there, ends)
+        inner = [back(first + i / steps * (last - first)) for i in range(1, steps)]
+        return cls.from_noise_levels([low, *inner, high])
+
+
+def _positive(name: str, given: Any) -> float:
+    number = float(exact(name, given))
+    if number <= 0:
+        raise DomainError(f"{name} must be > 0, got {given}")
+    return number
 
 
 def _exact(nodes: Sequence[Any]) -> tuple[Fraction, ...]:

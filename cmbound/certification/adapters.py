@@ -1,0 +1,131 @@
+"""Models of every framework as callables: a Python file, an ONNX file, a PyTorch module; images of a stated shape."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import runpy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cmbound.checks import shown
+from cmbound.errors import InputError
+
+Call = Callable[[Any, Any], Any]
+_ONNX = {"tensor(float)": "float32", "tensor(double)": "float64", "tensor(float16)": "float16"}
+
+
+def runs_code(given: Any) -> bool:
+    """Whether a model is named by a Python file, which is run."""
+    return isinstance(given, str) and re.search(r"\.py:\w+$", given) is not None
+
+
+def loaded(given: Any, what: str, shape: tuple[int, ...] | None = None) -> Call:
+    """The callable f(x, sigma) on arrays (n, d).
+
+    Args:
+        given: a callable, a PyTorch module, or text: ``FILE.py:NAME`` (the file is run, with all that stands in it) or
+            ``FILE.onnx`` (onnxruntime, extra ``onnx``; its two inputs are x and sigma).
+        what: what it is called in messages.
+        shape: of one point, such as (3, 32, 32), where the model wants points of more than one dimension.
+
+    Raises:
+        InputError: no such file or name, a library that is missing, or something that cannot be called.
+    """
+    if isinstance(given, str | os.PathLike):
+        name = os.fspath(given)
+        call = _onnx(name, what) if name.lower().endswith(".onnx") else _from_file(name, what)
+    else:
+        call = given
+    if any(x.__module__.partition(".")[0] == "torch" for x in type(call).__mro__):
+        call = _torch(call)
+    if not callable(call):
+        raise InputError(f"{what} is {shown(given)}; a callable f(x, sigma), FILE.py:NAME or FILE.onnx is needed")
+    return call if shape is None else _shaped(call, shape)
+
+
+def _from_file(name: str, what: str) -> Any:
+    path, colon, attribute = name.rpartition(":")
+    if not colon or not path.endswith(".py"):
+        raise InputError(f"{what} is {name!r}; FILE.py:NAME or FILE.onnx is needed")
+    if not Path(path).is_file():
+        raise InputError(f"{what}: {path}: no such file")
+    try:
+        found = runpy.run_path(path)
+    except Exception as error:
+        text = " ".join(str(error).split())[:200]
+        raise InputError(f"{what}: {path} cannot be run: {type(error).__name__}: {text}") from None
+    if attribute not in found:
+        raise InputError(f"{what}: {path} has no {attribute}")
+    return found[attribute]
+
+
+def _onnx(path: str, what: str) -> Call:
+    if not Path(path).is_file():
+        raise InputError(f"{what}: {path}: no such file")
+    try:
+        import onnxruntime
+    except ImportError:
+        raise InputError("an ONNX model needs onnxruntime: pip install 'cmbound[onnx]'") from None
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    try:
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        text = " ".join(str(error).split())[:200]
+        raise InputError(f"{what}: {path} is no ONNX model that can be run: {text}") from None
+    inputs = session.get_inputs()
+    if len(inputs) != 2 or any(x.type not in _ONNX for x in inputs):
+        kinds = ", ".join(f"{x.name} {x.type}" for x in inputs)
+        raise InputError(f"{what}: {path} has the inputs {kinds}; two of real numbers, x and sigma, are needed")
+    first, second = sorted(inputs, key=lambda x: x.name.lower() in ("sigma", "sigmas", "t", "noise"))
+    rank = len(second.shape)
+
+    def call(x: Any, sigma: Any) -> Any:
+        level = np.broadcast_to(np.asarray(sigma), (len(x),) if rank else ())
+        level = level.reshape(-1, *(1,) * (rank - 1)) if rank else level
+        given = {first.name: x.astype(_ONNX[first.type]), second.name: np.ascontiguousarray(level, dtype=_ONNX[second.type])}
+        return session.run(None, given)[0]
+
+    return call
+
+
+def _torch(module: Any) -> Call:
+    import torch
+
+    kind = next((x.dtype for x in module.parameters()), torch.float32) if hasattr(module, "parameters") else torch.float32
+    if hasattr(module, "eval"):
+        module.eval()  # dropout and batch normalisation would depend on the batch
+
+    def call(x: Any, sigma: Any) -> Any:
+        level = np.broadcast_to(np.asarray(sigma), (len(x),)).copy()
+        with torch.no_grad():
+            return module(torch.as_tensor(x, dtype=kind), torch.as_tensor(level, dtype=kind)).cpu().double().numpy()
+
+    return call
+
+
+def _shaped(call: Call, shape: tuple[int, ...]) -> Call:
+    """The same on flattened points."""
+    size = math.prod(shape)
+
+    def flat(x: Any, sigma: Any) -> Any:
+        if x.shape[1] != size:
+            raise InputError(f"shape {shape} has {size} numbers, but a point of the data has {x.shape[1]}")
+        out = np.asarray(call(x.reshape(len(x), *shape), sigma))
+        return out.reshape(len(x), -1) if out.shape == (len(x), *shape) else out
+
+    return flat
+
+
+def loaded_renoise(given: Any) -> Callable[[Any, Any, Any], Any]:
+    """A callable renoise(y, tau, z), given as such or as ``FILE.py:NAME``."""
+    call = _from_file(given, "renoise") if isinstance(given, str) else given
+    if not callable(call):
+        raise InputError(f"renoise is {shown(given)}; a callable renoise(y, tau, z) or FILE.py:NAME is needed")
+    found: Callable[[Any, Any, Any], Any] = call
+    return found

@@ -1,0 +1,421 @@
+"""What a certificate holds, and how it is printed (theory 5)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cmbound.certification.distance import Enclosure
+from cmbound.certification.request import Request
+from cmbound.certification.telescope import SUMMED
+from cmbound.distances.samples import ASYMPTOTIC
+from cmbound.frozen import Record, thawed
+from cmbound.numbers import rounded
+from cmbound.reports.cells import Cell, math as latex, number
+from cmbound.reports.report import Body, Report, Result
+from cmbound.reports.table import Table
+from cmbound.reports.words import words
+from cmbound.worlds.base import Array
+
+RUNGS = ("direct", "attributed", "stepwise", "local", "a_priori")
+"""From the sharpest to what is known before there is a model; each is at least the one before it."""
+SCHEMA_VERSION = "1"
+
+
+@dataclass(frozen=True, eq=False)
+class Rung(Record):
+    """One upper bound of W2.
+
+    Attributes:
+        estimate: its value on the samples.
+        upper: at the confidence of the certificate, jointly with all other rungs and distances.
+        trust: of ``upper``: ``guaranteed``, ``asymptotic``, or ``conditional`` (on estimated Lipschitz constants).
+        asymptotic: the upper end by normal approximations.
+    """
+
+    estimate: float
+    upper: float
+    trust: str
+    asymptotic: float
+
+
+@dataclass(frozen=True, eq=False)
+class Level(Record):
+    """The step of the grid from one noise level down to the next.
+
+    Attributes:
+        sigma_from, sigma_to: noise levels.
+        consistency, score, discretisation: root mean squares of C_n, S_n, G_n.
+        local_score, local_discretisation: of the teacher's step itself, before the model.
+        eps_sc: L2 error of the teacher's score at ``sigma_from`` (units of ``--clock ve``).
+        eps_cm: norm of C_n over the step's length in the time t = log(1 + sigma^2)/2 (units of ``--clock ve``).
+        quotient: largest quotient of differences of the model at ``sigma_to``.
+        share: of the stepwise rung.
+    """
+
+    sigma_from: float
+    sigma_to: float
+    consistency: float
+    score: float
+    discretisation: float
+    local_score: float
+    local_discretisation: float
+    eps_sc: float
+    eps_cm: float
+    quotient: float
+    share: float
+
+
+@dataclass(frozen=True, eq=False)
+class Judged(Record):
+    """The model after k evaluations.
+
+    Attributes:
+        k: number of evaluations.
+        sigma: noise level of the last one.
+        distance: to the reference law.
+        direct: the direct rung.
+        parts: root mean squares of what the evaluation adds: ``noising`` (a wrong noise scale), ``inherited``, ``map``.
+    """
+
+    k: int
+    sigma: float
+    distance: Enclosure
+    direct: Rung
+    parts: Mapping[str, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Baselines(Record):
+    """What to compare with (theory 5.6).
+
+    Attributes:
+        constant: W2 of the best constant answer, the mean.
+        zero: W2 of the answer 0.
+        fresh: root mean square distance of batches of the reference law itself, as many samples as a batch of the model has.
+        held_out: the same for points that were kept apart (None: there are none).
+        batch, held_out_batch: samples of one such batch.
+    """
+
+    constant: float
+    zero: float
+    fresh: float
+    held_out: float | None
+    batch: int
+    held_out_batch: int
+
+
+@dataclass(frozen=True, eq=False)
+class Advice(Record):
+    """What would lower the attributed rung, and by how much (an estimate)."""
+
+    what: str
+    gain: float
+
+
+@dataclass(frozen=True, eq=False)
+class Refutation(Record):
+    """A constant the user claimed and a place where it does not hold.
+
+    Attributes:
+        name: ``L_f``, ``eps_sc`` or ``eps_cm``.
+        sigma: noise level.
+        claimed, found: what was claimed, and what was found (for eps_sc and eps_cm a lower confidence bound).
+        x: the point, shape (d,); for eps_sc and eps_cm that of the worst path.
+        y: the other point of the pair for L_f (d,), else empty.
+        replayed: the value at these points alone, computed once more in float64.
+    """
+
+    name: str
+    sigma: float
+    claimed: float
+    found: float
+    x: Array = field(repr=False)
+    y: Array = field(repr=False)
+    replayed: float = math.nan
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Certificate(Result, Record):
+    """What theory guarantees for one model.
+
+    Attributes:
+        request: what was asked.
+        law: the reference law in words.
+        distance: enclosure of W2 between the model's samples (one evaluation) and the reference law.
+        rungs: ``direct``, ``attributed``, ``stepwise``, ``local``, ``a_priori``; one that cannot be had is missing.
+        terms: root mean squares of the six terms of the telescope.
+        levels: one for each step, from the largest noise level down.
+        evaluations: the model after each evaluation.
+        baselines: what to compare with.
+        advice: what to improve, the largest gain first.
+        findings: what is wrong with the model, in words.
+        refuted: claims that do not hold.
+        notes: what a reader must be told besides the numbers; what could not be computed.
+        ode_error: estimated error of the exact trajectories, part of every rung.
+        versions: of the software.
+        samples, data: some samples of the model and of the reference law, (m, d).
+
+    >>> import cmbound
+    >>> constant = cmbound.certify(lambda x, sigma: 0 * x, data=[[-1.0], [1.0]], sigmas=[0.1, 1, 10], n=100, batches=3)
+    >>> constant.distance.lower <= 1 <= constant.distance.upper
+    True
+    >>> constant.baselines.constant
+    1.0
+    """
+
+    request: Request
+    law: str
+    distance: Enclosure
+    rungs: Mapping[str, Rung]
+    terms: Mapping[str, float]
+    levels: tuple[Level, ...]
+    evaluations: tuple[Judged, ...]
+    baselines: Baselines
+    advice: tuple[Advice, ...]
+    findings: tuple[str, ...]
+    refuted: tuple[Refutation, ...]
+    notes: tuple[str, ...]
+    ode_error: float
+    versions: Mapping[str, str]
+    samples: Array = field(repr=False)
+    data: Array = field(repr=False)
+
+    @property
+    def upper(self) -> float:
+        """The least upper bound of W2 that rests on no estimated constant."""
+        if self.request.population:  # the rungs are about the data file
+            return self.distance.upper
+        firm = [x.upper for x in self.rungs.values() if x.trust == self.distance.trust]
+        return min(self.distance.upper, *firm)
+
+    @property
+    def verdict(self) -> str:
+        """One line: where the model stands."""
+        constant, low = self.baselines.constant, self.distance.lower
+        if self.upper < constant:
+            tail = f"better than the best constant ({rounded(constant, 4, 'nearest')})"
+        elif low > constant:
+            tail = f"worse than the best constant ({rounded(constant, 4, 'nearest')})"
+        else:
+            tail = f"not told apart from the best constant ({rounded(constant, 4, 'nearest')})"
+        level = f"{self.distance.trust}, confidence {self.request.confidence:g}"
+        if self.distance.trust != ASYMPTOTIC:
+            low_normal, high_normal = self.distance.asymptotic
+            if not self.request.population:
+                high_normal = min(high_normal, self.rungs["direct"].asymptotic)
+            level += f"; asymptotic: {rounded(low_normal, 4, 'down')} to {rounded(high_normal, 4)}"
+        what = "law of the data" if self.request.population else "data"
+        return f"{rounded(low, 4, 'down')} <= W2(model, {what}) <= {rounded(self.upper, 4)} ({level}); {tail}"
+
+    def report(self) -> Report:
+        """The summary first, then the ladder, the noise levels and what to improve."""
+        return Report(f"certificate of {self.request.model}", _page(self), lambda: to_data(self), levels_table(self), _page(self))
+
+
+# --- tables -----------------------------------------------------------------------------------------------------------
+
+
+def _near(x: float, digits: int = 4) -> Cell:
+    return number(rounded(x, digits, "nearest"))
+
+
+def rungs_table(x: Certificate) -> Table:
+    """The enclosure, the rungs and what to compare them with."""
+    rows = [
+        (
+            Cell(words(name)),
+            _near(rung.estimate),
+            number(rounded(rung.upper, 4)),
+            number(rounded(rung.asymptotic, 4)),
+            Cell(rung.trust),
+        )
+        for name, rung in x.rungs.items()
+    ]
+    first = (
+        Cell("distance, lower end"), _near(x.distance.estimates[0]), number(rounded(x.distance.lower, 4, "down")),
+        number(rounded(x.distance.asymptotic[0], 4, "down")), Cell(x.distance.trust),
+    )  # fmt: skip
+    second = (
+        Cell("distance, upper end"), _near(x.distance.estimates[1]), number(rounded(x.distance.upper, 4)),
+        number(rounded(x.distance.asymptotic[1], 4)), Cell(x.distance.trust),
+    )  # fmt: skip
+    base = x.baselines
+    others = [(Cell("best constant"), _near(base.constant)), (Cell(f"fresh data, {base.batch} samples"), _near(base.fresh))]
+    if base.held_out is not None:
+        others.append((Cell(f"held-out data, {base.held_out_batch} samples"), _near(base.held_out)))
+    return Table(
+        ("bound of W2", "estimate", "at confidence", "asymptotic", "trust"),
+        (first, second, *rows, *((a, b, Cell(""), Cell(""), Cell("")) for a, b in others)),
+        "lrrrl",
+    )
+
+
+def terms_table(x: Certificate) -> Table:
+    """The six terms of the telescope."""
+    total = sum(x.terms.values())
+    rows = [(Cell(words(k)), _near(v), _near(100 * v / total if total else 0.0, 3)) for k, v in x.terms.items()]
+    return Table(("term", "root mean square", "share (%)"), tuple(rows), "lrr")
+
+
+LEVEL_COLUMNS = (
+    "sigma_from", "sigma_to", "consistency", "score", "discretisation", "local_score", "local_discretisation", "eps_sc", "eps_cm",
+    "quotient", "share",
+)  # fmt: skip
+_HEADS = (
+    "from", "to", "norm C", "norm S", "norm G", "local score", "local discr.", "eps_sc", "eps_cm", "quotient", "share (%)",
+)  # fmt: skip
+
+
+def levels_table(x: Certificate, exact: bool = True) -> Table:
+    """One row for each step; with all digits for CSV."""
+    rows = []
+    for level in x.levels:
+        values = [getattr(level, name) for name in LEVEL_COLUMNS]
+        if exact:
+            rows.append(tuple(number(repr(float(v))) for v in values))
+        else:
+            rows.append(tuple(_near(v, 3) for v in (*values[:-1], 100 * values[-1])))
+    header = LEVEL_COLUMNS if exact else _HEADS
+    heads = tuple(latex(r"\varepsilon_{" + h[4:] + "}", h) if h.startswith("eps") else Cell(h) for h in header)
+    return Table(header, tuple(rows), "r" * len(header), heads=heads, size="footnotesize", tight=True)
+
+
+def evaluations_table(x: Certificate) -> Table:
+    """One row for each evaluation."""
+    rows = []
+    for e in x.evaluations:
+        ends = f"[{rounded(e.distance.lower, 4, 'down')}, {rounded(e.distance.upper, 4)}]"
+        parts = [_near(e.parts[name]) if name in e.parts else Cell("") for name in ("noising", "inherited", "map")]
+        rows.append(
+            (number(str(e.k)), _near(e.sigma), Cell(ends), _near(e.direct.estimate), number(rounded(e.direct.upper, 4)), *parts)
+        )
+    header = ("k", "sigma", "W2", "direct", "upper", "noising", "inherited", "map error")
+    heads = (latex("k"), latex(r"\sigma", "sigma"), latex("W_2", "W2"), *(Cell(h) for h in header[3:]))
+    return Table(header, tuple(rows), "rrlrrrrr", heads=heads)
+
+
+def advice_table(x: Certificate) -> Table:
+    """What to improve."""
+    rows = tuple((Cell(a.what), _near(a.gain, 3)) for a in x.advice)
+    return Table(("what would lower the attributed rung", "by about"), rows, "lr", widths={0: 0.7})
+
+
+def summary(x: Certificate) -> tuple[str, ...]:
+    """What was judged, in a few lines."""
+    r = x.request
+    teacher = f"teacher {r.teacher} ({r.teacher_output}), {r.solver} steps" if r.teacher else "no teacher (consistency training)"
+    clip = f", outputs clipped to [{r.clip[0]:g}, {r.clip[1]:g}]" if r.clip else ""
+    return (
+        f"model {r.model}{clip}; reference law: {x.law}",
+        f"{teacher}; {len(r.sigmas) - 1} steps in [{r.sigmas[0]:g}, {r.sigmas[-1]:g}], {r.n} paths, seed {r.seed}",
+    )
+
+
+def largest(x: Certificate) -> str:
+    """Where the largest error is made."""
+    name, level = max(((n, v) for v in x.levels for n in SUMMED), key=lambda pair: float(getattr(pair[1], pair[0])))
+    size = getattr(level, name)
+    text = f"largest error of a step: {name}, {rounded(size, 3, 'nearest')}"
+    return f"{text}, from noise level {level.sigma_from:.4g} to {level.sigma_to:.4g}"
+
+
+ASSUMPTIONS = (
+    "guaranteed: holds with the stated confidence for every law and number of samples (bounded outputs)",
+    "asymptotic: the same by normal approximations; what is rare and has not been sampled is not in it",
+    "conditional: rests on Lipschitz constants that were only estimated, from below",
+    "rungs rest on the error of the exact trajectories too, which is estimated with half the tolerance; the distance does not",
+    "the reference law is the one given; what it says of a population behind a data file is not covered",
+)
+
+
+def _body(x: Certificate) -> Body:
+    body = Body()
+    body.line(x.verdict)
+    for text in (*(f"REFUTED: {refuted(y)}" for y in x.refuted), *(f"finding: {y}" for y in x.findings), largest(x), *summary(x)):
+        body.line(text)
+    body.line()
+    body.table(rungs_table(x))
+    body.line()
+    body.table(terms_table(x))
+    if len(x.evaluations) > 1:
+        body.line()
+        body.table(evaluations_table(x))
+    body.line()
+    body.table(levels_table(x, exact=False))
+    if x.advice:
+        body.line()
+        body.table(advice_table(x))
+    body.line()
+    body.line(effort(x))
+    for note in x.notes:
+        body.line(f"note: {note}")
+    for text in ASSUMPTIONS:
+        body.line(text)
+    return body
+
+
+def effort(x: Certificate) -> str:
+    """What the enclosure was computed with, and what more would gain."""
+    y, (low, high) = x.distance, x.distance.gain
+    return (
+        f"distance: {y.method}, {y.samples} samples and {y.batches} batches of {y.batch}; four times as many would give about "
+        f"[{rounded(low, 4, 'down')}, {rounded(high, 4)}]"
+    )
+
+
+def refuted(x: Refutation) -> str:
+    """A refuted claim in words."""
+    found = rounded(x.found, 6, "nearest")
+    return f"{x.name} = {x.claimed:g} at noise level {x.sigma:.6g}: found {found}, {x.replayed:.6g} when replayed in float64"
+
+
+def _page(x: Certificate) -> Body:
+    return _body(x)
+
+
+# --- data -------------------------------------------------------------------------------------------------------------
+
+
+def _plain(x: Any) -> Any:
+    if isinstance(x, Record):
+        return {name: _plain(getattr(x, name)) for name in x._names()}
+    if isinstance(x, Mapping):
+        return {str(k): _plain(v) for k, v in x.items()}
+    if isinstance(x, tuple | list):
+        return [_plain(v) for v in x]
+    if hasattr(x, "tolist"):
+        return _plain(x.tolist())
+    return None if isinstance(x, float) and not math.isfinite(x) else x
+
+
+def to_data(x: Certificate) -> dict[str, Any]:
+    """A certificate as JSON-ready data, without its samples."""
+    data = {name: _plain(getattr(x, name)) for name in x._names() if name not in ("samples", "data")}
+    return {
+        "schema_version": SCHEMA_VERSION,
+        **thawed(data),
+        "verdict": x.verdict,
+        "upper": x.upper,
+        "assumptions": list(ASSUMPTIONS),
+    }
+
+
+def measured_numbers(data: Mapping[str, Any]) -> dict[str, float]:
+    """Every number of a certificate's data that was measured, by its place: what a replay must find again."""
+    found: dict[str, float] = {}
+
+    def walk(place: str, x: Any) -> None:
+        if isinstance(x, Mapping):
+            for name, y in x.items():
+                walk(f"{place}.{name}" if place else name, y)
+        elif isinstance(x, list):
+            for i, y in enumerate(x):
+                walk(f"{place}[{i}]", y)
+        elif isinstance(x, int | float) and not isinstance(x, bool):
+            found[place] = float(x)
+
+    walk("", {name: data[name] for name in ("distance", "rungs", "terms", "levels", "evaluations", "baselines", "refuted")})
+    return found

@@ -1,0 +1,280 @@
+"""What does theory guarantee for a model at hand? (theory 5)"""
+
+from __future__ import annotations
+
+import math
+import platform
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import scipy
+
+from cmbound import __version__
+from cmbound.certification import adapters
+from cmbound.certification.advice import advised, found_wrong
+from cmbound.certification.attack import attacked
+from cmbound.certification.certificate import Baselines, Certificate, Judged, Level, Rung
+from cmbound.certification.distance import BATCHES, Effort, Enclosure, batch_costs, enclosure, transport
+from cmbound.certification.given import claims_of, fingerprint, label, largest_square, reference
+from cmbound.certification.ladder import Ladder
+from cmbound.certification.laws import DataLaw, Law, WorldLaw, law_of
+from cmbound.certification.models import Denoiser, Model
+from cmbound.certification.request import Request
+from cmbound.certification.teachers import solver as solver_of
+from cmbound.certification.telescope import (
+    BASELINES,
+    HELD_OUT,
+    PROBE,
+    SHOWN,
+    SUMMED,
+    TERMS,
+    Sampled,
+    Setup,
+    generate,
+    roots,
+    sampled,
+    stream,
+)
+from cmbound.checks import checked_count
+from cmbound.worlds.base import Array
+
+Progress = Callable[[str, int, int], object]
+"""Told what is being done, how much of it is done, and out of how much."""
+
+KEPT = 400
+"""Samples of the model and of the data that a certificate keeps, for its page."""
+FRESH_BATCHES = 3  # of the reference law itself: a baseline, not a bound
+MOST_HELD_OUT = 1000  # held-out points in one exact transport
+
+
+def certify(
+    model: Any,
+    *,
+    data: Any,
+    sigmas: Any,
+    teacher: Any = None,
+    n: int = 20_000,
+    confidence: float = 0.99,
+    clip: tuple[float, float] | None = None,
+    seed: int = 0,
+    solver: Any = "euler",
+    teacher_output: str = "denoiser",
+    clock: str = "ve",
+    times: Any = (),
+    L_f: Any = None,
+    eps_sc: Any = None,
+    eps_cm: Any = None,
+    held_out: Any = None,
+    budget: float | None = None,
+    batches: int | None = None,
+    distance_batch: int | None = None,
+    shape: tuple[int, ...] | None = None,
+    batch: int = 4096,
+    dtype: str = "float64",
+    tolerance: float = Request.tolerance,
+    profile: str = "auto",
+    renoise: Any = None,
+    population: bool = False,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> Certificate:
+    """A two-sided, finite-sample enclosure of W2 between what a model generates and the data, and where its error is made.
+
+    The model is used as a function f(x, sigma): x a float array (n, d), sigma a noise level; x_0 + sigma z is what it is trained
+    on. No Lipschitz constant and no property of the data is assumed, and ``distance`` needs neither a teacher nor an ODE.
+
+    Args:
+        model: a callable f(x, sigma), a PyTorch module, ``FILE.py:NAME`` (the file is run) or ``FILE.onnx``.
+        data: the reference law: points (n, d), a .npy, .npz or .csv file, a :class:`Gaussian`, a :class:`Mixture`.
+        sigmas: increasing noise levels sigma_0 < ... < sigma_N, or a :class:`Grid` of them.
+        teacher: as ``model``; None: consistency training, no teacher.
+        n: number of exact trajectories, and of samples behind the lower side of the distance.
+        confidence: that everything that is claimed holds, jointly.
+        clip: two numbers: every coordinate of an output is clipped to that interval, which must hold the data. Then results are
+            ``guaranteed``; else they are ``asymptotic``.
+        seed: of everything random.
+        solver: ``euler`` (``ddim``), ``heun``, ``exponential-integrator``, ``dpm-solver-2``, or a callable step(denoise, x, high,
+            low).
+        teacher_output: ``denoiser``, ``score``, ``noise`` or ``velocity``.
+        clock: ``ve``; or ``ou``: model and teacher are asked at x/(1 + sigma^2)^{1/2} and t = log(1 + sigma^2)/2, and outputs of
+            the model are multiplied by (1 + sigma_0^2)^{1/2}.
+        times: noise levels of further evaluations.
+        L_f: a claimed Lipschitz constant of f(., sigma), or one for each noise level from sigma_0 on; eps_sc, eps_cm: claimed
+            errors in the same units as ``levels``, or one for each step from the lowest on. Claims are first tried to be refuted.
+        held_out: points (m, d) or a file of fresh data, or a fraction of ``data`` that is kept apart.
+        budget: seconds for the batches of exact transport, in the place of ``batches``.
+        batches, distance_batch: number and size of these batches (a size of its own needs POT, extra ``pot``).
+        shape: of one point, such as (3, 32, 32), if the model wants images; data are flattened.
+        batch: most rows of one call of the model.
+        dtype: of the arrays the model is asked with.
+        tolerance: of the exact trajectories, relative to the scale of the data plus the noise level.
+        profile: regularity profile of the a priori rung.
+        renoise: how the model's own sampler noises back, renoise(y, tau, z); default y + (tau^2 - sigma_0^2)^{1/2} z.
+        population: the data are a sample, and the distance is to the law behind them: from above only, by two samples. The rungs
+            stay about the data.
+        workers: threads, one block of paths each (the model must bear it).
+        progress: called with what is being done, how much of it is done, and out of how much.
+
+    Raises:
+        InputError: something that cannot be read or understood, or a model that does not keep to the protocol.
+        DomainError: a number outside its domain, data outside ``clip``.
+
+    >>> import cmbound, numpy as np
+    >>> law = cmbound.Gaussian([0.0], 1.0)
+    >>> model = lambda x, sigma: x * np.sqrt((1 + 0.1**2) / (1 + sigma**2))  # the exact consistency function
+    >>> cert = cmbound.certify(model, data=law, sigmas=cmbound.Grid.edm(0.1, 10, 5), n=1000)
+    >>> cert.distance.lower <= 0.01 <= cert.distance.upper < 0.3
+    True
+    >>> list(cert.rungs)
+    ['direct', 'attributed', 'stepwise', 'local', 'a_priori']
+    """
+    found, kept, labels = reference(data, held_out)
+    law = law_of(found)
+    name, step = solver_of(solver)
+    request = Request(
+        model=label(model), data=labels[0], held_out=labels[1], sigmas=sigmas, teacher=label(teacher),
+        renoise=label(renoise), n=n, confidence=confidence, clip=clip, seed=seed, solver=name, teacher_output=teacher_output,
+        clock=clock, times=times, shape=shape, batch=batch, batches=batches, distance_batch=distance_batch, tolerance=tolerance,
+        dtype=dtype, profile=profile, fingerprint=fingerprint(law), population=bool(population),
+    )  # fmt: skip
+    request = replace(request, claims=claims_of(request, L_f, eps_sc, eps_cm, teacher))
+    most = largest_square(law, request.clip, request.population)
+    factor = math.hypot(1, request.sigmas[0]) if request.clock == "ou" else 1.0
+    common: dict[str, Any] = {"batch": request.batch, "clock": request.clock, "dtype": request.dtype}
+    student = Model(adapters.loaded(model, "model", request.shape), law.d, "model", clip=request.clip, factor=factor, **common)
+    known = None
+    if teacher is not None:
+        teaching = Model(adapters.loaded(teacher, "teacher", request.shape), law.d, "teacher", **common)
+        known = Denoiser(teaching, request.teacher_output)
+    noising = None if renoise is None else adapters.loaded_renoise(renoise)
+    setup = Setup(student, known, law, np.array(request.sigmas), step, request.seed, request.tolerance, request.times, noising)
+    _probe(setup)
+    return _certified(request, setup, most, kept, budget, checked_count("workers", workers), progress or (lambda *x: None))
+
+
+def _certified(
+    request: Request, setup: Setup, most: float | None, kept: Array | None, budget: float | None, workers: int, progress: Progress
+) -> Certificate:
+    law, alpha = setup.law, 1 - request.confidence
+    done = 0.0
+
+    def advance(rows: float) -> None:
+        nonlocal done
+        done += rows
+        progress("exact trajectories", int(done), request.n)
+
+    paths = sampled(setup, request.n, workers=workers, progress=advance)
+    refutations = attacked(request, setup, paths, alpha)
+    evaluations = len(request.times) + 1
+    distances = []
+    effort = Effort(request.n, request.batches or BATCHES, budget, request.distance_batch, request.population, request.seed)
+    for k in range(1, evaluations + 1):
+        progress("distances", k - 1, evaluations)
+        distances.append(enclosure(partial(generate, setup, k), law, alpha / 2 / evaluations, most, effort))
+    progress("distances", evaluations, evaluations)
+    request = replace(request, batches=distances[0].batches)
+    ladder = Ladder(request, setup, paths, alpha / 2, most)
+    rungs, notes = ladder.rungs({x.name for x in refutations})
+    baselines = _baselines(law, distances[0], kept, request)
+    judged = _judged(request, paths, distances, rungs["direct"], ladder)
+    levels = _levels(request, setup, paths, ladder)
+    terms = {name: ladder.terms[name].estimate for name in TERMS}
+    return Certificate(
+        request, law.described(), distances[0], rungs, terms, levels, judged, baselines,
+        advised(request, terms, levels, judged), found_wrong(request, law, terms, levels, judged), tuple(refutations),
+        (*_told(request, paths, ladder), *notes), ladder.ode_error, versions(),
+        paths.outputs[:KEPT], law.draw(KEPT, stream(request.seed, SHOWN)),
+    )  # fmt: skip
+
+
+def _probe(setup: Setup) -> None:
+    """The checks of the first batch."""
+    law, rng = setup.law, stream(setup.seed, PROBE)
+    sigmas = [float(setup.sigmas[i]) for i in sorted({0, len(setup.sigmas) // 2, len(setup.sigmas) - 1})]
+    x = law.draw(16, rng) + sigmas[-1] * rng.standard_normal((16, law.d))
+    setup.model.probe(x, sigmas)
+    if setup.teacher is not None:
+        setup.teacher.model.probe(x, sigmas)
+
+
+def versions() -> dict[str, str]:
+    """The software behind the numbers."""
+    return {"cmbound": __version__, "numpy": np.__version__, "scipy": scipy.__version__, "python": platform.python_version()}
+
+
+def _judged(request: Request, paths: Sampled, distances: list[Enclosure], direct: Rung, ladder: Ladder) -> tuple[Judged, ...]:
+    first = Judged(1, request.sigmas[-1], distances[0], direct, {})
+    later = [
+        Judged(
+            k,
+            tau,
+            distances[k - 1],
+            ladder.direct_of(chain["direct"]),
+            {x: float(roots(y)) for x, y in chain.items() if x != "direct"},
+        )
+        for k, (tau, chain) in enumerate(zip(request.times, paths.chain, strict=True), 2)
+    ]
+    return (first, *later)
+
+
+def _levels(request: Request, setup: Setup, paths: Sampled, ladder: Ladder) -> tuple[Level, ...]:
+    """One row for each step, from the largest noise level down."""
+    sigmas, errors = request.sigmas, ladder.local_errors(False)
+    ends = sum(ladder.terms[x].estimate for x in ("initialisation", "boundary", "early_stopping"))
+    total = ends + sum(x.estimate for name in SUMMED for x in ladder.steps[name])
+    levels = []
+    for j in range(request.steps - 1, -1, -1):
+        norms = {name: ladder.steps[name][j].estimate for name in SUMMED}
+        score, discretisation = (x.estimate for x in ladder.local[j])
+        levels.append(
+            Level(
+                sigmas[j + 1],
+                sigmas[j],
+                **norms,
+                local_score=score,
+                local_discretisation=discretisation,
+                eps_sc=float(errors["eps_sc"][j]),
+                eps_cm=float(errors["eps_cm"][j]),
+                quotient=float(paths.pairs[j].quotient),
+                share=math.fsum(norms.values()) / total if total else 0.0,
+            )
+        )
+    return tuple(levels)
+
+
+def _baselines(law: Law, first: Enclosure, kept: Array | None, request: Request) -> Baselines:
+    costs = batch_costs(
+        lambda m, key: law.draw(m, stream(request.seed, BASELINES, key)), law, FRESH_BATCHES, request.distance_batch, request.seed
+    )
+    held, size = None, 0
+    if kept is not None:
+        size = min(len(kept), MOST_HELD_OUT, len(law.points) if isinstance(law, DataLaw) else MOST_HELD_OUT)
+        rng = stream(request.seed, HELD_OUT)
+        mine = kept[rng.permutation(len(kept))[:size]]
+        theirs = law.points[rng.permutation(len(law.points))[:size]] if isinstance(law, DataLaw) else law.draw(size, rng)
+        held = math.sqrt(transport(mine, theirs)[0])
+    return Baselines(law.sd2, law.m2, math.sqrt(float(np.mean(costs))), held, first.batch, size)
+
+
+def _told(request: Request, paths: Sampled, ladder: Ladder) -> list[str]:
+    notes = []
+    if adapters.runs_code(request.model) or adapters.runs_code(request.teacher):
+        notes.append("the code of the user's Python file was run")
+    if isinstance(ladder.setup.law, WorldLaw):
+        notes.append("lower side of the distance: a quadratic potential, sharp between Gaussian laws")
+    if request.population:
+        notes.append("the distance is to the law behind the data, the rungs are to the data themselves")
+    if ladder.ode_error:
+        notes.append(
+            f"exact trajectories: error {ladder.ode_error:.2g}, estimated with half the tolerance, is part of every rung"
+        )
+    if not ladder.claimed:
+        notes.append(
+            "Lipschitz constants are the largest quotients seen: the local and the a priori rung are conditional on them"
+        )
+    if request.clock == "ou":
+        notes.append("model in Ornstein-Uhlenbeck time: its outputs are multiplied by (1 + sigma_0^2)^{1/2}")
+    return notes

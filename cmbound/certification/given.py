@@ -1,0 +1,122 @@
+"""What a certificate is given: data and held-out data, what they are called, claims, the box of the outputs."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+
+from cmbound.certification.laws import DataLaw, Law
+from cmbound.certification.request import Request, per_level
+from cmbound.checks import shown
+from cmbound.errors import DomainError, InputError
+from cmbound.worlds import read_data
+from cmbound.worlds.base import Array
+
+
+def label(given: Any) -> str:
+    """What a model is called: its text, the name of a function, or nothing."""
+    if given is None:
+        return ""
+    if isinstance(given, str | os.PathLike):
+        return os.fspath(given)
+    name = getattr(given, "__qualname__", type(given).__qualname__)
+    return "a callable" if "<lambda>" in name else name
+
+
+def reference(data: Any, held_out: Any) -> tuple[Any, Array | None, tuple[str, str]]:
+    """The reference data, the points kept apart, and what both are called."""
+    label = os.fspath(data) if isinstance(data, str | os.PathLike) else type(data).__name__
+    found = _read(os.fspath(data)) if isinstance(data, str | os.PathLike) else data
+    if isinstance(found, np.ndarray) and found.ndim > 2:
+        found = found.reshape(len(found), -1)
+    if held_out is None:
+        return found, None, (label, "")
+    if isinstance(held_out, str | os.PathLike):
+        kept = _read(os.fspath(held_out))
+    elif np.ndim(held_out) == 0:
+        return *_split(found, held_out), (label, str(held_out))
+    else:
+        kept = np.asarray(held_out, dtype=np.float64)
+    width = np.shape(found)[-1] if not hasattr(found, "d") else found.d
+    kept = kept.reshape(len(kept), -1)
+    if kept.shape[1] != width or len(kept) < 2 or not np.isfinite(kept).all():
+        raise InputError(f"held_out has shape {kept.shape}; finite points (m, {width}), m >= 2, are needed")
+    return found, kept, (label, os.fspath(held_out) if isinstance(held_out, str | os.PathLike) else "an array")
+
+
+def _read(path: str) -> Array:
+    """The points of a data file; images of a .npy file, of any shape, are flattened."""
+    if path.lower().endswith(".npy") and os.path.isfile(path):
+        with suppress(ValueError, EOFError, OSError):  # what is wrong with the file is said below
+            images = np.load(path, mmap_mode="r", allow_pickle=False)
+            if images.ndim > 2 and images.dtype.kind in "fiu":
+                return np.asarray(images, dtype=np.float64).reshape(len(images), -1)
+    return read_data(path)
+
+
+def _split(data: Any, fraction: Any) -> tuple[Array, Array]:
+    """A fraction of the points kept apart, chosen by a permutation with a seed of its own."""
+    try:
+        share = float(fraction)
+    except (TypeError, ValueError):
+        raise InputError(f"held_out is {shown(fraction)}; points, a file or a fraction in (0, 1) is needed") from None
+    if not 0 < share < 1:
+        raise DomainError(f"held_out is {fraction}; a fraction must lie in (0, 1)")
+    if hasattr(data, "d"):
+        raise InputError("held_out is a fraction, but the reference law is no data set")
+    points = np.asarray(data, dtype=np.float64)
+    order = np.random.default_rng(0).permutation(len(points))
+    count = round(share * len(points))
+    if count < 2 or len(points) - count < 2:
+        raise DomainError(
+            f"held_out is {fraction}, which leaves {count} of {len(points)} points; at least 2 on each side are needed"
+        )
+    return points[np.sort(order[count:])], points[np.sort(order[:count])]
+
+
+def fingerprint(law: Law) -> str:
+    """SHA-256 of the numbers of a law, by which a replay knows its data."""
+    parts = (law.points, law.weights) if isinstance(law, DataLaw) else (law.mean, np.array([law.sd2, law.m2]))
+    digest = hashlib.sha256()
+    for x in parts:
+        digest.update(np.ascontiguousarray(x).tobytes())
+    return digest.hexdigest()
+
+
+def claims_of(request: Request, L_f: Any, eps_sc: Any, eps_cm: Any, teacher: Any) -> tuple[tuple[str, tuple[float, ...]], ...]:
+    """The constants a user claims, by name."""
+    if eps_sc is not None and teacher is None:
+        raise InputError("eps_sc is claimed, but there is no teacher")
+    claims = []
+    for name, given, count in (
+        ("L_f", L_f, request.steps + 1),
+        ("eps_sc", eps_sc, request.steps),
+        ("eps_cm", eps_cm, request.steps),
+    ):
+        if given is not None:
+            claims.append((name, per_level(name, given, count, 0.0)))
+    return tuple(claims)
+
+
+def largest_square(law: Law, clip: tuple[float, float] | None, population: bool) -> float | None:
+    """The largest squared distance of a clipped output and a point of the law; None where outputs are not clipped."""
+    if clip is None:
+        return None
+    if not isinstance(law, DataLaw):
+        raise DomainError(f"clip is {clip[0]:g}, {clip[1]:g}, but the reference law is {law.described()}, which no box holds")
+    low, high = clip
+    outside = ((law.points < low) | (law.points > high)).any(axis=1)
+    if outside.any():
+        row = int(outside.argmax())
+        values = law.points[row]
+        value = values[(values < low) | (values > high)][0]
+        raise DomainError(
+            f"clip is {low:g}, {high:g}, but row {row + 1} of the data holds {value:g}: clipping would move the data"
+        )
+    if population:  # other points of the law may lie anywhere in the box
+        return law.d * (high - low) ** 2
+    return float(np.square(np.maximum(law.points - low, high - law.points)).sum(axis=1).max())

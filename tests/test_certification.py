@@ -1,0 +1,700 @@
+"""A user's model, measured: the telescope against closed forms, the order of the rungs, what must not matter, planted faults."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from scipy import stats
+
+import cmbound
+from cmbound.certification.bounds import root
+from cmbound.certification.certificate import RUNGS, Certificate, to_data
+from cmbound.certification.flow import along
+from cmbound.certification.laws import DataLaw, Law, WorldLaw, law_of
+from cmbound.certification.models import Denoiser, Model
+from cmbound.certification.teachers import SOLVERS
+from cmbound.certification.telescope import Setup, roots, sampled
+from cmbound.worlds.process import signal, time_of
+
+Array = npt.NDArray[np.float64]
+
+GRID = cmbound.Grid.edm(0.1, 10, 6)
+SIGMAS = np.array([float(x) for x in GRID.values])
+LAW = cmbound.Gaussian([0.5, -1.0], [[1.0, 0.3], [0.3, 0.5]])
+LINE = cmbound.Gaussian([0.5], 0.8)
+
+
+def exact_map(law: cmbound.Gaussian) -> Callable[[Array, float], Array]:
+    """The exact consistency function in the VE clock."""
+    low = float(time_of(SIGMAS[0]))
+
+    def f(x: Array, sigma: float) -> Array:
+        t = float(time_of(sigma))
+        return np.asarray(law.flow(x * signal(t), t, low) / signal(low))
+
+    return f
+
+
+def denoiser_of(law: cmbound.worlds.World) -> Callable[[Array, float], Array]:
+    def d(x: Array, sigma: float) -> Array:
+        t = float(time_of(sigma))
+        return law.denoiser(x * signal(t), t)
+
+    return d
+
+
+def distilled(denoise: Callable[[Array, float], Array], sigmas: Array) -> Callable[[Array, float], Array]:
+    """Euler steps of a teacher down to the lowest noise level: a student without a consistency error."""
+
+    def f(x: Array, sigma: float) -> Array:
+        y, at = x, sigma
+        for low in sigmas[sigmas < sigma * (1 - 1e-9)][::-1]:
+            answer = denoise(y, at)
+            y, at = answer + low / at * (y - answer), low
+        return y
+
+    return f
+
+
+POINTS = np.random.default_rng(3).uniform(-1, 1, (40, 2))
+
+
+def small(**changed: Any) -> Certificate:
+    """A certificate that takes a second: a student on a law on the line."""
+    given: dict[str, Any] = {
+        "model": exact_map(LINE),
+        "teacher": denoiser_of(LINE),
+        "data": LINE,
+        "sigmas": GRID,
+        "n": 600,
+        "batches": 3,
+    }
+    given |= changed
+    return cmbound.certify(given.pop("model"), **given)
+
+
+# --- the parts, against what is known -----------------------------------------------------------------------------------
+
+
+def test_the_denoiser_of_a_data_set_is_that_of_its_world() -> None:
+    weights = np.random.default_rng(0).random(40)
+    world, law = cmbound.Atoms(POINTS, weights), DataLaw(POINTS, weights / weights.sum())
+    x = np.random.default_rng(1).standard_normal((30, 2))
+    for sigma in (0.01, 0.3, 40.0):
+        np.testing.assert_allclose(law.denoiser(x, sigma), denoiser_of(world)(x, sigma), rtol=1e-9, atol=1e-12)
+    assert law.sd2 == pytest.approx(world.sd2)
+    assert law.m2 == pytest.approx(world.m2)
+
+
+def test_posterior_weights_survive_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    law, x = DataLaw(POINTS), np.random.default_rng(1).standard_normal((30, 2))
+    whole, drawn = law.denoiser(x, 0.4), law.posterior(x, 0.4, np.random.default_rng(2))
+    monkeypatch.setattr("cmbound.certification.laws.LOGITS", 100)
+    np.testing.assert_allclose(law.denoiser(x, 0.4), whole, rtol=1e-12)
+    np.testing.assert_array_equal(law.posterior(x, 0.4, np.random.default_rng(2)), drawn)
+
+
+MIXTURE = cmbound.Mixture([[0.0, 0.0], [1.0, 2.0]], [0.3, 0.7], [[[1.0, 0.2], [0.2, 0.5]], [[0.1, 0.0], [0.0, 2.0]]])
+
+
+@pytest.mark.parametrize("data", [LAW, MIXTURE, POINTS], ids=["gaussian", "mixture", "points"])
+def test_posterior_draws_make_the_pair_of_data_and_noised_data(data: Any) -> None:
+    """(x_0 + sigma z, draw) has the law of (x_0 + sigma z, x_0): the same mean products, up to 5 standard errors."""
+    law, rng, n, sigma = law_of(data), np.random.default_rng(4), 40_000, 0.7
+    x0 = law.draw(n, rng)
+    x = x0 + sigma * rng.standard_normal(x0.shape)
+    a = law.posterior(x, sigma, rng)
+    for i in range(2):
+        for j in range(2):
+            for left, right in ((a[:, i] * a[:, j], x0[:, i] * x0[:, j]), (a[:, i] * x[:, j], x0[:, i] * x[:, j])):
+                off = left - right
+                assert abs(off.mean()) < 5 * off.std() / math.sqrt(n)
+
+
+def test_trajectories_of_points_are_those_of_the_world() -> None:
+    world, law = cmbound.Atoms(POINTS), DataLaw(POINTS)
+    x = law.draw(50, np.random.default_rng(0)) + 10 * np.random.default_rng(1).standard_normal((50, 2))
+    t, low = float(time_of(SIGMAS[-1])), float(time_of(SIGMAS[0]))
+    truth = world.flow(x * signal(t), t, low) / signal(low)
+    off = [float(np.sqrt(np.mean((list(along(law, x, SIGMAS, tol))[-1] - truth) ** 2))) for tol in (1e-4, 1e-6, 1e-8)]
+    assert off[2] < 1e-6  # far below the tolerance of a certificate
+    assert off[2] < off[1] < off[0]
+
+
+@pytest.mark.parametrize("name", SOLVERS)
+def test_order_of_a_teachers_step(name: str) -> None:
+    """Local errors against the flow in closed form: a step half as long is 2^-(order + 1) times as wrong."""
+    law = WorldLaw(LAW)
+    x = np.random.default_rng(0).standard_normal((20, 2)) * 2
+    errors = []
+    for low in (0.9, 0.95):
+        off = SOLVERS[name](law.denoiser, x, 1.0, low) - law.flow(x, 1.0, low)
+        errors.append(float(np.abs(off).max()))
+    order = math.log2(errors[0] / errors[1]) - 1
+    assert order == pytest.approx(1 if name in ("euler", "exponential-integrator") else 2, abs=0.1)
+
+
+@pytest.mark.parametrize("output", ["denoiser", "score", "noise", "velocity"])
+@pytest.mark.parametrize("clock", ["ve", "ou"])
+def test_what_a_teacher_returns(output: str, clock: str) -> None:
+    """Each output, made from the world's own score by its definition, is turned back into the denoiser."""
+    x, sigma = np.random.default_rng(0).standard_normal((5, 2)), 0.7
+    t = float(time_of(sigma))
+    c, s = float(signal(t)), math.sqrt(1 - float(signal(t)) ** 2)
+    answer = denoiser_of(LAW)(x, sigma)
+    made = {
+        "denoiser": answer,
+        "score": LAW.score(x * c, t) * (1 if clock == "ou" else c),
+        "noise": (x - answer) / sigma,
+        "velocity": c * (x - answer) / sigma - s * answer,
+    }[output]
+    asked: list[Any] = []
+
+    def teacher(y: Array, level: float) -> Array:
+        asked.append((y.copy(), level))
+        return made
+
+    found = Denoiser(Model(teacher, 2, "teacher", clock=clock), output)(x, sigma)
+    np.testing.assert_allclose(found, answer, rtol=1e-10)
+    np.testing.assert_allclose(asked[0][0], x * c if clock == "ou" else x)
+    assert asked[0][1] == pytest.approx(t if clock == "ou" else sigma)
+
+
+# --- the direct rung in closed form -------------------------------------------------------------------------------------
+
+SLOPE = np.array([[0.08, 0.02], [-0.01, 0.06]])
+SHIFT = np.array([0.4, -0.7])
+
+
+def affine(x: Array, sigma: float) -> Array:
+    """An arbitrary affine model."""
+    return np.asarray(x @ SLOPE.T + SHIFT)
+
+
+def direct_square() -> float:
+    """E norm(f(sigma_N z) - a)^2 for the affine model: f = S sigma z + b, a = mu + K F (x_0' - mu + sigma z) + noise."""
+    high, low = float(SIGMAS[-1]), float(SIGMAS[0])
+    start, end = float(time_of(high)), float(time_of(low))
+    flow = LAW.flow_matrix(start, end) * float(signal(start) / signal(end))
+    cov = LAW.covariance
+    total = np.linalg.inv(cov + low**2 * np.eye(2))
+    gain, rest = cov @ total, cov - cov @ total @ cov
+    back = gain @ flow
+    size = np.sum((SHIFT - LAW.mean) ** 2) + high**2 * np.sum((SLOPE - back) ** 2)
+    return float(size + np.trace(back @ cov @ back.T) + np.trace(rest))
+
+
+def _setup(seed: int) -> Setup:
+    model = Model(affine, 2, "model")
+    return Setup(model, None, WorldLaw(LAW), SIGMAS[[0, 3, 6]], SOLVERS["euler"], seed, 1e-5)
+
+
+def test_direct_rung_in_closed_form() -> None:
+    values = sampled(_setup(0), 40_000).direct
+    assert values.mean() == pytest.approx(direct_square(), abs=5 * values.std() / math.sqrt(len(values)))
+
+
+RUNS = 500
+"""Seeds behind a coverage: a level missed by 3 percentage points is seen."""
+
+
+def test_the_upper_end_of_the_direct_rung_covers() -> None:
+    """Binomial test at the level 0.9 with the allowance of asymptotic intervals, 1.5 percentage points."""
+    truth, tail = math.sqrt(direct_square()), 0.1
+    covered = sum(root(sampled(_setup(seed), 150).direct, tail, None).upper >= truth for seed in range(RUNS))
+    assert stats.binom.cdf(covered, RUNS, 1 - tail - 0.015) > 1e-4
+    assert covered < RUNS  # an upper end that always covers says nothing
+
+
+def test_the_guaranteed_end_covers_and_the_coverage_test_can_fail() -> None:
+    """Bounded values: never less than the level; an end that is 5% too low would be found."""
+    tail, truth, covered, too_low = 0.1, math.sqrt(1 / 3), 0, 0
+    for seed in range(RUNS):
+        values = np.random.default_rng(seed).random(150) ** 2
+        firm = root(values, tail, 1.0).guaranteed
+        assert firm is not None
+        covered += firm >= truth
+        too_low += 0.95 * root(values, tail, None).upper >= truth
+    assert stats.binom.cdf(covered, RUNS, 1 - tail) > 1e-4
+    assert stats.binom.cdf(too_low, RUNS, 1 - tail - 0.015) < 1e-4
+
+
+# --- the ladder ----------------------------------------------------------------------------------------------------------
+
+BOX = {"clip": (-1.0, 1.0)}
+INSTANCES: dict[str, dict[str, Any]] = {
+    "gaussian, exact student": {},
+    "gaussian, half the denoiser": {"teacher": lambda x, s: 0.9 * denoiser_of(LINE)(x, s)},
+    "gaussian, constant": {"model": lambda x, s: 0 * x},
+    "no teacher": {"teacher": None},
+    "no teacher, constant": {"teacher": None, "model": lambda x, s: 0 * x + 1},
+    "heun": {"solver": "heun"},
+    "exponential integrator": {"solver": "exponential-integrator"},
+    "dpm-solver-2": {"solver": "dpm-solver-2"},
+    "user's step": {"solver": lambda denoise, x, high, low: x + (low / high - 1) * (x - denoise(x, high))},
+    "points on the line": {
+        "data": POINTS[:, :1],
+        "model": distilled(denoiser_of(cmbound.Atoms(POINTS[:, :1])), SIGMAS),
+        "teacher": denoiser_of(cmbound.Atoms(POINTS[:, :1])),
+        **BOX,
+    },
+    "points in the plane": {
+        "data": POINTS,
+        "model": distilled(denoiser_of(cmbound.Atoms(POINTS)), SIGMAS),
+        "teacher": lambda x, s: denoiser_of(cmbound.Atoms(POINTS))(x, s) + 0.02,
+        "n": 300,
+        **BOX,
+    },
+    "mixture": {
+        "data": cmbound.Mixture([[-1.0], [1.0]], covariance=0.1),
+        "model": lambda x, s: np.tanh(x),
+        "teacher": denoiser_of(cmbound.Mixture([[-1.0], [1.0]], covariance=0.1)),
+    },
+}
+
+
+@pytest.fixture(scope="module", params=INSTANCES)
+def instance(request: pytest.FixtureRequest) -> Certificate:
+    return small(**INSTANCES[request.param])
+
+
+def test_the_rungs_are_ordered(instance: Certificate) -> None:
+    names = [x for x in RUNGS if x in instance.rungs]
+    assert names[:4] == list(RUNGS[:4])
+    assert list(instance.rungs) == names
+    for low, high in pairwise(names):
+        for what in ("estimate", "upper", "asymptotic"):
+            below, above = (getattr(instance.rungs[x], what) for x in (low, high))
+            if what != "upper" or instance.rungs[high].trust != "conditional":
+                assert below <= above * (1 + 1e-9), (low, high, what)
+    for x in instance.rungs.values():
+        assert x.estimate <= x.upper * (1 + 1e-9)
+
+
+def test_the_distance_is_below_the_direct_rung(instance: Certificate) -> None:
+    assert instance.distance.lower <= instance.distance.upper
+    assert instance.distance.lower <= instance.rungs["direct"].upper
+    assert instance.distance.asymptotic[0] <= instance.rungs["direct"].estimate * 1.05
+
+
+def test_trust_follows_the_bounds(instance: Certificate) -> None:
+    clipped = instance.request.clip is not None
+    assert {instance.rungs[x].trust for x in RUNGS[:3]} == {"guaranteed" if clipped else "asymptotic"}
+    assert instance.rungs["local"].trust == "conditional"
+    assert instance.distance.trust == ("guaranteed" if clipped else "asymptotic")
+
+
+def test_every_format_and_the_shares_add_up(instance: Certificate) -> None:
+    for form in cmbound.names.FORMATS:
+        assert instance.report().render(form)
+    ends = sum(instance.terms[x] for x in ("initialisation", "boundary", "early_stopping"))
+    steps = sum(x.consistency + x.score + x.discretisation for x in instance.levels)
+    low = instance.request.sigmas[0]
+    exact = low * math.sqrt(instance.samples.shape[1])  # of the rung; the term is that of the samples
+    assert instance.rungs["stepwise"].estimate == pytest.approx(ends + steps + instance.ode_error, rel=1e-9)
+    assert instance.terms["early_stopping"] == pytest.approx(exact, rel=0.2)
+    assert sum(x.share for x in instance.levels) == pytest.approx(steps / (ends + steps))
+
+
+def _shrunk(law: Law, x: Array, sigma: float) -> Array:
+    return 0.9 * law.denoiser(x, sigma)
+
+
+def test_the_telescope_is_an_identity() -> None:
+    for data, clip in ((LAW, None), (MIXTURE, None), (POINTS, None), (POINTS, (-1.0, 1.0))):
+        law = law_of(data)
+        teacher = Denoiser(Model(partial(_shrunk, law), 2, "teacher"), "denoiser")
+        setup = Setup(Model(affine, 2, "model", clip=clip), teacher, law, SIGMAS, SOLVERS["heun"], 0, 1e-5)
+        assert sampled(setup, 50).residue < 1e-12
+
+
+def test_local_errors_are_those_of_the_teacher_alone() -> None:
+    """They know nothing of the model, and in the Gaussian world they are those of a linear map."""
+    one = sampled(_with_teacher(affine), 2000)
+    two = sampled(_with_teacher(lambda x, s: 0 * x), 2000)
+    np.testing.assert_array_equal(one.local_discretisation, two.local_discretisation)
+    law = WorldLaw(LAW)
+    high, low = float(SIGMAS[-1]), float(SIGMAS[-2])
+    basis = np.vstack([np.eye(2), np.zeros((1, 2))]) + LAW.mean
+    off = SOLVERS["euler"](law.denoiser, basis, high, low) - law.flow(basis, high, low)
+    matrix = (off[:2] - off[2]).T
+    square = float(np.trace(matrix @ (LAW.covariance + high**2 * np.eye(2)) @ matrix.T) + off[2] @ off[2])
+    assert float(roots(one.local_discretisation[-1])) == pytest.approx(math.sqrt(square), rel=0.05)
+
+
+def _with_teacher(model: Callable[[Array, float], Array]) -> Setup:
+    teacher = Denoiser(Model(denoiser_of(LAW), 2, "teacher"), "denoiser")
+    return Setup(Model(model, 2, "model"), teacher, WorldLaw(LAW), SIGMAS, SOLVERS["euler"], 0, 1e-5)
+
+
+# --- what must not matter ------------------------------------------------------------------------------------------------
+
+
+def close(one: Certificate, two: Certificate, rel: float) -> None:
+    for name, x in one.rungs.items():
+        assert two.rungs[name].estimate == pytest.approx(x.estimate, rel=rel), name
+        assert two.rungs[name].upper == pytest.approx(x.upper, rel=rel), name
+    for name, term in one.terms.items():
+        assert two.terms[name] == pytest.approx(term, rel=rel, abs=1e-12), name
+    assert two.distance.upper == pytest.approx(one.distance.upper, rel=rel)
+    assert two.distance.lower == pytest.approx(one.distance.lower, rel=rel)
+
+
+def test_neither_batches_nor_workers_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cmbound.certification.telescope.MOST_ROWS", 128)  # several blocks
+    one = small()
+    close(one, small(batch=37), 1e-9)
+    two = small(workers=3)
+    assert to_data(two)["rungs"] == to_data(one)["rungs"]
+    assert small() == one
+    assert small(seed=1) != one
+
+
+def test_the_clock_does_not_matter() -> None:
+    f, d = exact_map(LINE), denoiser_of(LINE)
+    factor = math.hypot(1, SIGMAS[0])
+
+    def in_time(g: Callable[[Array, float], Array], by: float) -> Callable[[Array, float], Array]:
+        return lambda x, t: g(x / signal(t), math.sqrt(math.expm1(2 * t))) / by
+
+    close(small(), small(model=in_time(f, factor), teacher=in_time(d, 1.0), clock="ou"), 1e-8)
+
+
+def test_the_order_of_the_data_does_not_matter() -> None:
+    given = INSTANCES["points in the plane"]
+    close(small(**given), small(**{**given, "data": POINTS[::-1]}), 1e-12)
+
+
+def test_places_and_directions_do_not_matter() -> None:
+    """Translated data: the same terms but the initialisation (noise starts at 0). Rotated: the same law, other draws."""
+    law, move, turn = cmbound.Atoms(POINTS), np.array([3.0, -2.0]), np.array([[0.6, -0.8], [0.8, 0.6]])
+    f, d = distilled(denoiser_of(law), SIGMAS), denoiser_of(law)
+
+    def terms(f: Any, d: Any, points: Array, n: int) -> dict[str, float]:
+        teacher = Denoiser(Model(lambda x, s: 0.9 * d(x, s), 2, "teacher"), "denoiser")
+        setup = Setup(Model(f, 2, "model"), teacher, DataLaw(points), SIGMAS, SOLVERS["euler"], 0, 1e-6)
+        return {name: float(roots(x)) for name, x in sampled(setup, n).terms.items()}
+
+    one = terms(f, d, POINTS, 2000)
+    two = terms(lambda x, s: f(x - move, s) + move, lambda x, s: d(x - move, s) + move / 0.9 - 0.0 * move, POINTS + move, 2000)
+    three = terms(lambda x, s: f(x @ turn, s) @ turn.T, lambda x, s: d(x @ turn, s) @ turn.T, POINTS @ turn.T, 2000)
+    for name in ("discretisation", "early_stopping"):
+        assert two[name] == pytest.approx(one[name], rel=1e-4)
+    for name, value in one.items():
+        assert three[name] == pytest.approx(value, rel=0.1, abs=1e-6), name  # 2000 paths: some per cent
+
+
+# --- planted faults ------------------------------------------------------------------------------------------------------
+
+
+def at_level(k: int, f: Callable[[Array, float], Array], size: float) -> Callable[[Array, float], Array]:
+    """The function with a constant added at one noise level."""
+    return lambda x, sigma: f(x, sigma) + (size if abs(sigma - SIGMAS[k]) < 1e-9 * sigma else 0.0)
+
+
+def test_nothing_is_found_where_nothing_is_wrong() -> None:
+    assert small(times=(1.0,), model=exact_map(LINE)).findings in ((), _no_help(small(times=(1.0,)).findings))
+
+
+def _no_help(findings: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(x for x in findings if "does not help" in x)
+
+
+@pytest.mark.parametrize("k", [2, 4])
+def test_a_consistency_error_at_one_noise_level_is_located(k: int) -> None:
+    """The model is wrong at sigma_k alone: the steps that end and begin there say so."""
+    found = small(model=at_level(k, exact_map(LINE), 1.0), teacher=None)
+    by_size = sorted(found.levels, key=lambda x: -x.consistency)[:2]
+    assert {x.sigma_from for x in by_size} | {x.sigma_to for x in by_size} == set(SIGMAS[k - 1 : k + 2])
+    assert any(x.startswith("consistency") and f"{SIGMAS[k]:.4g}" in x for x in found.findings)
+
+
+@pytest.mark.parametrize("k", [2, 4])
+def test_a_score_error_at_one_noise_level_is_located(k: int) -> None:
+    found = small(teacher=at_level(k, denoiser_of(LINE), 1.0))
+    largest = max(found.levels, key=lambda x: x.score)
+    assert largest.sigma_from == pytest.approx(SIGMAS[k])
+    assert largest.eps_sc == pytest.approx(1 / SIGMAS[k] ** 2, rel=1e-9)
+    assert any(x.startswith("score: the step from noise level " + f"{SIGMAS[k]:.4g}") for x in found.findings)
+
+
+def test_clipping_is_no_missing_boundary_condition() -> None:
+    """Paths end outside the box of the data; a model that is the identity there and is clipped still has no boundary error."""
+    found = small(**INSTANCES["points on the line"])
+    assert found.terms["boundary"] == 0
+    assert "a_priori" in found.rungs
+    assert found.terms["early_stopping"] <= found.request.sigmas[0] * 1.05
+
+
+def test_without_a_teacher_the_last_rung_is_that_of_training() -> None:
+    """By hand: m2 max(1, L_f) + sup of eps_cm times the time + sigma_0, one dimension."""
+    found = small(teacher=None, model=lambda x, s: exact_map(LINE)(x, s) + 0.1 * (s > SIGMAS[0]))
+    largest = max(x.eps_cm for x in found.levels)
+    span = float(time_of(SIGMAS[-1]) - time_of(SIGMAS[0]))
+    claimed = max(1.0, max(x.quotient for x in found.levels))
+    byhand = claimed * LINE.m2 + largest * span + SIGMAS[0]
+    assert found.rungs["a_priori"].estimate == pytest.approx(byhand, rel=0.1)  # the sampled norm of x_0 may be above m2
+    assert any("a priori: explicit-training" in x for x in found.notes)
+
+
+def test_a_missing_boundary_condition_is_named() -> None:
+    found = small(model=at_level(0, exact_map(LINE), 0.5))
+    assert found.terms["boundary"] == pytest.approx(0.5)
+    assert any(x.startswith("boundary") and f"{SIGMAS[0]:g}" in x for x in found.findings)
+    assert "a_priori" not in found.rungs
+    assert any("no a priori rung" in x for x in found.notes)
+
+
+def test_a_wrong_noise_scale_between_evaluations_is_named() -> None:
+    found = small(times=(3.0, 0.2), renoise=lambda y, tau, z: y + (tau if tau < 1 else math.sqrt(tau**2 - 0.01)) * z)
+    assert found.evaluations[1].parts["noising"] < 1e-12
+    assert found.evaluations[2].parts["noising"] > 0.001
+    assert [x for x in found.findings if x.startswith("noising")] == [
+        x for x in found.findings if "evaluation 3 at noise level 0.2" in x
+    ][:1]
+    assert not any(x.startswith("noising") for x in small(times=(3.0, 0.2)).findings)
+
+
+def test_whether_another_evaluation_helps_is_read_off_the_distance() -> None:
+    """A model that is right at the second noise level alone is helped by it, one that is wrong there is not."""
+    f = exact_map(LINE)
+    helped = small(model=lambda x, s: f(x, s) + (0.8 if s > 9 else 0.0), times=(3.0,), teacher=None)
+    harmed = small(model=lambda x, s: f(x, s) + (0.8 if s < 9 else 0.0), times=(3.0,), teacher=None)
+    gain = 0.8 * (1 - math.sqrt(0.81 / 9.8))  # the map at sigma = 3 passes on the rest
+    assert any(x.what.startswith("2 evaluations") and x.gain == pytest.approx(gain, abs=0.1) for x in helped.advice)
+    assert not any("does not help" in x for x in helped.findings)
+    assert any("evaluation 2 at noise level 3 does not help" in x for x in harmed.findings)
+    assert not any(x.what.startswith("2 evaluations") for x in harmed.advice)
+
+
+def test_each_evaluation_is_that_of_its_definition() -> None:
+    """The constant model: inherited 0, and the map error is that of the constant; W2 of a constant is known."""
+    found = small(model=lambda x, s: 0 * x + 0.5, times=(1.0,))
+    second = found.evaluations[1]
+    assert second.parts["inherited"] == 0
+    assert second.direct.estimate == pytest.approx(math.sqrt(0.8), rel=0.1)
+    for x in found.evaluations:
+        assert x.distance.lower <= math.sqrt(0.8) <= x.distance.upper
+
+
+# --- claims --------------------------------------------------------------------------------------------------------------
+
+
+def test_true_claims_stand_and_false_ones_fall() -> None:
+    f = exact_map(LINE)
+    true = [math.sqrt((0.8 + 0.01) / (0.8 + s**2)) for s in SIGMAS]
+    stands = small(L_f=[x * 1.0001 for x in true], eps_cm=1.0, eps_sc=0.1)
+    assert stands.refuted == ()
+    assert stands.rungs["local"].trust == "asymptotic"
+    false = [*true]
+    false[3] *= 0.9
+    (fallen,) = small(L_f=false).refuted
+    assert (fallen.name, fallen.sigma) == ("L_f", SIGMAS[3])
+    again = np.linalg.norm(f(fallen.x[None], SIGMAS[3]) - f(fallen.y[None], SIGMAS[3])) / np.linalg.norm(fallen.x - fallen.y)
+    assert fallen.replayed == pytest.approx(again)
+    assert again > fallen.claimed
+    assert small(L_f=false).rungs["local"].trust == "conditional"
+
+
+def test_false_errors_fall() -> None:
+    (score,) = small(teacher=at_level(3, denoiser_of(LINE), 0.3), eps_sc=0.1 / SIGMAS[3] ** 2).refuted
+    assert (score.name, score.sigma) == ("eps_sc", SIGMAS[3])
+    assert score.found == pytest.approx(0.3 / SIGMAS[3] ** 2, rel=1e-6)
+    (consistency,) = small(model=at_level(3, exact_map(LINE), 0.3), teacher=None, eps_cm=0.01).refuted
+    assert consistency.name == "eps_cm"
+    assert consistency.found > 0.01
+    assert consistency.replayed > consistency.found * 0.99  # at the worst path, once more
+    assert score.replayed == pytest.approx(0.3 / SIGMAS[3] ** 2, rel=1e-6)
+
+
+# --- models that do not keep to the protocol, and other bad input --------------------------------------------------------
+
+
+def model_that(fails: Callable[[Array], Any]) -> Callable[[Array, float], Any]:
+    return lambda x, sigma: fails(x)
+
+
+def _nan(x: Array) -> Array:
+    out = x * 0
+    out[2] = np.nan
+    return out
+
+
+def _raise(x: Array) -> Array:
+    raise RuntimeError("out of\nmemory")
+
+
+def _in_place(x: Array) -> Array:
+    x += 1
+    return x
+
+
+RNG = np.random.default_rng(0)
+BAD: dict[str, tuple[dict[str, Any], str]] = {
+    "shape": ({"model": model_that(lambda x: x[:, :0])}, r"the model at noise level 0\.1 returned shape \(16, 0\)"),
+    "type": ({"model": model_that(lambda x: x.astype(str))}, "returned an array of <U32; real numbers"),
+    "complex": ({"model": model_that(lambda x: x * 1j)}, "returned an array of complex128"),
+    "NaN": ({"model": model_that(_nan)}, r"at noise level 0\.1 returned values that are not finite, first in row 2"),
+    "size": ({"model": model_that(lambda x: x * 0 + 1e60)}, r"returned a value of size 1e\+60; at most 1e\+50"),
+    "tiny sigma": ({"sigmas": [1e-20, 1]}, r"sigmas must lie in \[1e-12, 1e\+12\]"),
+    "exception": ({"model": model_that(_raise)}, r"at noise level 0\.1 failed for rows 0 to 15: RuntimeError: out of memory"),
+    "random": ({"model": model_that(lambda x: x + RNG.standard_normal(x.shape))}, "asked twice: it must not be random"),
+    "batch": ({"model": model_that(lambda x: x - x.mean(axis=0))}, "must not depend on other rows"),
+    "teacher": ({"teacher": model_that(_nan)}, "the teacher at noise level"),
+    "no callable": ({"model": 3}, "model is 3; a callable"),
+    "no file": ({"model": "nothing.py:f"}, "nothing.py: no such file"),
+    "no name": ({"model": "nothing"}, "FILE.py:NAME or FILE.onnx is needed"),
+    "no onnx": ({"model": "nothing.onnx"}, "nothing.onnx: no such file"),
+    "data": ({"data": "points.txt"}, "must end in .npy"),
+    "data shape": ({"data": np.zeros((0, 2))}, "data is empty"),
+    "data NaN": ({"data": np.array([[np.nan]])}, "data has an entry that is not finite"),
+    "sigmas": ({"sigmas": [1.0, 0.5]}, "sigmas must be > 0 and increase"),
+    "one sigma": ({"sigmas": [1.0]}, "from 2 to"),
+    "sigma text": ({"sigmas": "edm"}, "noise levels are needed"),
+    "grid": ({"sigmas": cmbound.Grid("uniform", 3)}, "one of listed nodes is needed"),
+    "n": ({"n": 3}, "n is 3; it must be >= 20"),
+    "n text": ({"n": "many"}, "n is 'many'; an integer is needed"),
+    "confidence": ({"confidence": 1}, r"confidence is 1; it must lie in \(0, 1\)"),
+    "clip order": ({"clip": (1, -1)}, "clip is 1, -1; the first must be below"),
+    "clip of a density": ({"clip": (-9, 9)}, "which no box holds"),
+    "clip and data": ({"data": POINTS[:, :1], "clip": (-0.5, 0.5)}, "clipping would move the data"),
+    "clip count": ({"clip": (1,)}, "two numbers are needed"),
+    "solver": ({"solver": "eulr"}, "did you mean 'euler'"),
+    "output": ({"teacher_output": "scores"}, "did you mean 'score'"),
+    "clock": ({"clock": "vp"}, "unknown clock 'vp'"),
+    "times": ({"times": (20.0,)}, "times has 20; noise levels in"),
+    "L_f count": ({"L_f": [1, 2]}, "L_f has 2 numbers; one, or 7, is needed"),
+    "L_f": ({"L_f": 0}, "L_f must be > 0"),
+    "eps_sc": ({"eps_sc": -1}, "eps_sc must be >= 0"),
+    "eps_sc without teacher": ({"eps_sc": 1, "teacher": None}, "there is no teacher"),
+    "held out": ({"held_out": 2.0, "data": POINTS}, r"a fraction must lie in \(0, 1\)"),
+    "held out of a density": ({"held_out": 0.2}, "no data set"),
+    "held out shape": ({"held_out": np.zeros((5, 3))}, r"finite points \(m, 1\)"),
+    "batches": ({"batches": 1}, "batches is 1; it must be >= 3"),
+    "dtype": ({"dtype": "int8"}, "unknown dtype"),
+    "shape of images": ({"shape": (2, 2)}, "has 4 numbers, but a point of the data has 1"),
+    "renoise": ({"renoise": 1}, "renoise is 1; a callable"),
+    "renoise shape": ({"renoise": lambda y, tau, z: y[:1], "times": (1.0,)}, "must return finite numbers of shape"),
+    "tolerance": ({"tolerance": 0}, "tolerance is 0"),
+    "seed": ({"seed": -1}, "seed is -1"),
+    "workers": ({"workers": 0}, "workers is 0"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_line(case: str) -> None:
+    changed, message = BAD[case]
+    with pytest.raises(cmbound.CmboundError, match=message) as error:
+        small(**changed)
+    assert "\n" not in str(error.value)
+
+
+def test_the_models_argument_is_its_own() -> None:
+    """A model that overwrites its argument is given a copy: it judges as one that does not."""
+    close(small(model=lambda x, s: _in_place(x), teacher=None), small(model=lambda x, s: x + 1, teacher=None), 1e-12)
+
+
+def test_noise_levels_for_each_row() -> None:
+    """A model that wants (n,) noise levels is asked so."""
+    f = exact_map(LINE)
+
+    def by_row(x: Array, sigma: Any) -> Array:
+        return f(x, float(sigma[:, None][0, 0]))
+
+    close(small(model=by_row), small(), 1e-12)
+
+
+def test_images_are_given_their_shape(tmp_path: Path) -> None:
+    points = POINTS.reshape(20, 4)
+    seen = set()
+
+    def model(x: Array, sigma: float) -> Array:
+        seen.add(x.shape[1:])
+        return x * 0.1
+
+    one = small(model=model, data=points.reshape(20, 1, 2, 2), shape=(1, 2, 2), teacher=None, n=50)
+    assert seen == {(1, 2, 2)}
+    close(one, small(model=lambda x, s: x * 0.1, data=points, teacher=None, n=50), 1e-12)
+    np.save(tmp_path / "images.npy", points.reshape(20, 1, 2, 2))
+    close(one, small(model=model, data=str(tmp_path / "images.npy"), shape=(1, 2, 2), teacher=None, n=50), 1e-12)
+
+
+def test_a_python_file_is_run_and_this_is_said(tmp_path: Path) -> None:
+    (tmp_path / "model.py").write_text("def student(x, sigma):\n    return 0.1 * x\n")
+    found = small(model=f"{tmp_path}/model.py:student", teacher=None)
+    assert any("code of the user's Python file was run" in x for x in found.notes)
+    close(found, small(model=lambda x, s: 0.1 * x, teacher=None), 1e-12)
+    with pytest.raises(cmbound.InputError, match="has no teacher"):
+        small(model=f"{tmp_path}/model.py:teacher")
+
+
+def test_an_onnx_file(tmp_path: Path) -> None:
+    """y = 0.1 x + 0.01 sigma, as a graph in single precision."""
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    make, kind = onnx.helper, onnx.TensorProto.FLOAT
+    for rank in (0, 1, 2):
+        shape: tuple[Any, ...] = ((), ("n",), ("n", 1))[rank]
+        axes = make.make_tensor("axes", onnx.TensorProto.INT64, [1], [1])
+        last = make.make_node("Unsqueeze", ["b", "axes"], ["c"]) if rank == 1 else make.make_node("Identity", ["b"], ["c"])
+        nodes = [make.make_node("Mul", ["x", "k"], ["a"]), make.make_node("Mul", ["sigma", "m"], ["b"]), last]
+        nodes.append(make.make_node("Add", ["a", "c"], ["y"]))
+        ends = [make.make_tensor_value_info("x", kind, ["n", 1]), make.make_tensor_value_info("sigma", kind, shape)]
+        constants = [make.make_tensor("k", kind, [], [0.1]), make.make_tensor("m", kind, [], [0.01]), axes]
+        graph = make.make_graph(nodes, "g", ends, [make.make_tensor_value_info("y", kind, ["n", 1])], constants)
+        opset = [make.make_opsetid("", 13)]
+        path = tmp_path / f"{rank}.onnx"
+        path.write_bytes(make.make_model(graph, opset_imports=opset, ir_version=8).SerializeToString())
+        found = small(model=str(path), teacher=None)
+        assert not any("was run" in x for x in found.notes)
+        close(found, small(model=lambda x, s: 0.1 * x + 0.01 * s, teacher=None), 1e-5)
+    (tmp_path / "bad.onnx").write_bytes(b"nothing")
+    with pytest.raises(cmbound.InputError, match="is no ONNX model"):
+        small(model=str(tmp_path / "bad.onnx"))
+
+
+def test_a_jax_function() -> None:
+    """In single precision, compiled, and returning an array of JAX."""
+    jax = pytest.importorskip("jax")
+    model = jax.jit(lambda x, sigma: 0.1 * x + 0.01 * sigma)
+    close(small(model=model, teacher=None), small(model=lambda x, s: 0.1 * x + 0.01 * s, teacher=None), 1e-5)
+
+
+@pytest.mark.parametrize("point", [0.0, 3.0])
+def test_data_that_are_one_point(point: float) -> None:
+    """Every number can be had, and the constant is perfect."""
+    data = np.full((5, 2), point)
+    found = small(data=data, model=lambda x, s: 0 * x + point, teacher=lambda x, s: 0 * x + point, n=50)
+    assert found.distance.upper < 1e-6
+    assert found.rungs["direct"].estimate == pytest.approx(found.ode_error, abs=1e-12)
+    assert found.baselines.constant == pytest.approx(0, abs=1e-12)
+    for form in cmbound.names.FORMATS:
+        assert "nan" not in found.report().render(form).lower().replace("dominan", "")
+
+
+def test_held_out_data_are_kept_apart() -> None:
+    given = {**INSTANCES["points in the plane"], "held_out": 0.25}
+    found = small(**given)
+    assert found.law == "30 points in d = 2"
+    assert found.baselines.held_out_batch == 10
+    assert found.baselines.held_out is not None
+    assert found.baselines.held_out > 0
+    assert found.baselines.constant == pytest.approx(found.baselines.zero, rel=0.2)
+
+
+def test_the_conclusion_follows_from_the_numbers() -> None:
+    good, bad = small(), small(model=lambda x, s: 0 * x + 9)
+    assert "better than the best constant" in good.verdict
+    assert "worse than the best constant" in bad.verdict
+    assert good.upper <= min(good.distance.upper, good.rungs["direct"].upper)
+    unsure = replace(good, baselines=replace(good.baselines, constant=good.upper * 0.9))
+    assert "not told apart" in unsure.verdict

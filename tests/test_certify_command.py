@@ -1,0 +1,377 @@
+"""``cmbound certify``, ``convert`` and ``grid``: files, formats, replay, the page in a browser."""
+
+from __future__ import annotations
+
+import html
+import json
+import math
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+
+import cmbound
+from cmbound.certification import certificate
+from cmbound.certification.laws import law_of
+from cmbound.certification.nodes import local_errors
+from cmbound.certification.teachers import SOLVERS
+from cmbound.papers.certificates import command, page
+from tests.helpers import call, fails, fine, strict
+
+MODEL = """
+import numpy as np
+
+X = np.load({data!r})
+
+
+def denoiser(x, sigma):
+    logits = -((x[:, None] - X) ** 2).sum(2) / (2 * sigma**2)
+    weights = np.exp(logits - logits.max(1, keepdims=True))
+    return weights / weights.sum(1, keepdims=True) @ X
+
+
+def student(x, sigma):
+    return x if sigma <= 0.05 else denoiser(x, sigma / 2)
+
+
+def renoise(y, tau, z):
+    return y + tau * z
+"""
+
+
+def written(*arguments: str) -> None:
+    """A command that writes a file."""
+    outcome = call(*arguments)
+    assert (outcome.status, outcome.out) == (0, ""), outcome
+
+
+FEW = ("-n", "150", "--batches", "3")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("certify")
+    np.save(place / "data.npy", np.random.default_rng(0).uniform(-1, 1, (40, 1)))
+    np.save(place / "fresh.npy", np.random.default_rng(1).uniform(-1, 1, (30, 1)))
+    (place / "model.py").write_text(MODEL.format(data=str(place / "data.npy")))
+    return place
+
+
+def options(folder: Path, *more: str) -> tuple[str, ...]:
+    taught = ("--teacher", f"{folder}/model.py:denoiser", "--data", f"{folder}/data.npy")
+    return (
+        "certify",
+        f"{folder}/model.py:student",
+        *taught,
+        "--sigma-min",
+        "0.05",
+        "--sigma-max",
+        "20",
+        "--steps",
+        "6",
+        *FEW,
+        *more,
+    )
+
+
+def schema() -> Any:
+    return json.loads(Path(certificate.__file__).with_name("certificate.schema.json").read_text(encoding="utf-8"))
+
+
+# --- the command ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "more", [(), ("--clip", "-1,1", "--times", "1,0.3", "--held-out", "0.25"), ("--solver", "heun", "--L-f", "9")]
+)
+def test_json_follows_the_schema(folder: Path, more: tuple[str, ...]) -> None:
+    data = strict(fine(*options(folder, *more), "--format", "json"))
+    jsonschema.Draft202012Validator(schema()).validate(data)
+    assert len(data["levels"]) == 6
+    assert len(data["evaluations"]) == (3 if "--times" in more else 1)
+    assert data["distance"]["trust"] == ("guaranteed" if "--clip" in more else "asymptotic")
+    assert ("a_priori" in data["rungs"]) == ("heun" not in more)
+    assert data["rungs"]["local"]["trust"] == ("asymptotic" if "--L-f" in more else "conditional")
+
+
+def test_the_schema_can_fail(folder: Path) -> None:
+    validator = jsonschema.Draft202012Validator(schema())
+    validator.check_schema(schema())
+    data = strict(fine(*options(folder), "--format", "json"))
+    for name in schema()["required"]:
+        assert not validator.is_valid({k: v for k, v in data.items() if k != name}), name
+    for name, value in {"upper": -1, "levels": [], "rungs": {}, "schema_version": "2", "unknown": 1}.items():
+        assert not validator.is_valid({**data, name: value}), name
+
+
+def test_the_format_follows_the_name_of_the_file(folder: Path) -> None:
+    for suffix, beginning in {
+        "json": "{",
+        "html": "<!DOCTYPE html>",
+        "md": "**certificate",
+        "tex": "% cmbound",
+        "csv": "sigma_from",
+    }.items():
+        target = folder / f"report.{suffix}"
+        written(*options(folder), "-o", str(target))
+        assert target.read_text(encoding="utf-8").startswith(beginning)
+
+
+def test_a_replay_finds_every_number_and_a_change(folder: Path) -> None:
+    target = folder / "replay.json"
+    more = ("--times", "1", "--renoise", f"{folder}/model.py:renoise", "--held-out", f"{folder}/fresh.npy", "--clip", "-1,1")
+    written(*options(folder, *more), "-o", str(target))
+    assert "numbers, 0 differ" in fine("certify", "--replay", str(target))
+    data = json.loads(target.read_text(encoding="utf-8"))
+    data["levels"][2]["consistency"] *= 1.01
+    target.write_text(json.dumps(data), encoding="utf-8")
+    again = call("certify", "--replay", str(target))
+    assert again.status == 1
+    assert "levels[2].consistency" in again.out
+    data["request"]["fingerprint"] = "0" * 64
+    target.write_text(json.dumps(data), encoding="utf-8")
+    again = call("certify", "--replay", str(target))
+    assert (again.status, "not those of the report" in again.err) == (2, True)
+
+
+def test_the_budget_in_seconds_is_replayed_as_batches(folder: Path) -> None:
+    target = folder / "budget.json"
+    written(*options(folder)[:-4], "-n", "150", "--budget", "0.5", "-o", str(target))
+    assert "numbers, 0 differ" in fine("certify", "--replay", str(target))
+
+
+def test_a_refuted_claim_ends_with_status_1_and_its_pair_is_saved(folder: Path) -> None:
+    saved = folder / "pair.npz"
+    outcome = call(*options(folder, "--L-f", "1.5", "--counterexample", str(saved)))
+    assert outcome.status == 1
+    assert "REFUTED: L_f = 1.5 at noise level" in outcome.out
+    with np.load(saved) as pair:
+        namespace: dict[str, Any] = {}
+        exec((folder / "model.py").read_text(), namespace)
+        x, y, sigma = pair["L_f_0_x"], pair["L_f_0_y"], float(pair["L_f_0_sigma"])
+        moved = namespace["student"](x[None], sigma) - namespace["student"](y[None], sigma)
+        assert np.linalg.norm(moved) / np.linalg.norm(x - y) == pytest.approx(float(pair["L_f_0_replayed"]))
+        assert float(pair["L_f_0_replayed"]) > 1.5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("certify",), "certify needs a MODEL"),
+        (("certify", "model.py:f"), "certify needs --data FILE"),
+        (("certify", "m.py:f", "--data", "x.npy", "--sigma-min", "1"), "give either --sigmas NUMBERS, or all of"),
+        (("certify", "m.py:f", "--data", "x.npy", "--sigmas", "1,2"), "x.npy: no such file"),
+        (("certify", "m.py:f", "--data", "x.npy", "--sigmas", "1,x"), "sigmas is 'x', which is not a number"),
+        (("certify", "m.py:f", "--data", "x.npy", "--sigmas", "1,2", "-n", "1.5"), "n is '1.5'; an integer is needed"),
+        (("certify", "m.py:f", "--replay", "x.json"), "leave MODEL out"),
+        (("convert", "-d", "2", "--sigma", "1"), "give exactly one of rmse and loss"),
+        (("convert", "-d", "2", "--sigma", "1", "--loss", "1"), "a loss needs sigma_to"),
+        (("convert", "-d", "2", "--sigma", "0", "--rmse", "1"), "sigma is 0; it must be > 0"),
+        (("convert", "-d", "2", "--sigma", "1", "--rmse", "1", "--mmse", "3"), "no denoiser is better than it"),
+        (("convert", "-d", "2", "--sigma", "1", "--loss", "1", "--sigma-to", "2"), "it must be below sigma"),
+        (("convert", "-d", "2", "--sigma", "2", "--loss", "1", "--sigma-to", "1", "--clock", "ou"), "needs sigma_min"),
+        (("grid", "--data", "x.npy"), "x.npy: no such file"),
+    ],
+)
+def test_bad_input_is_one_line(arguments: tuple[str, ...], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    fails(3 if "must be" in message or "no denoiser" in message else 2, *arguments, says=(message,))
+
+
+def test_a_report_that_is_none(tmp_path: Path) -> None:
+    target = tmp_path / "x.json"
+    for text in ("[]", "{}", '{"schema_version": "1", "request": {}}'):
+        target.write_text(text)
+        fails(2, "certify", "--replay", str(target), says=("is no report of certify",))
+
+
+# --- the page ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def found(folder: Path) -> cmbound.Certificate:
+    data = np.random.default_rng(0).uniform(-1, 1, (30, 16))
+    return cmbound.certify(
+        lambda x, s: np.tanh(x / (1 + s)),
+        data=data,
+        sigmas=[0.1, 1, 10],
+        n=100,
+        batches=3,
+        times=[1.0],
+        clip=(-1, 1),
+        L_f=[0.1, 1, 1],
+    )
+
+
+def test_the_page_says_everything_and_needs_nothing(found: cmbound.Certificate) -> None:
+    text = page(found)
+    assert text.count("<figure>") == text.count("data:image/svg+xml;base64,") == 4
+    assert not re.findall(r"(?:src|href)=\"(?!data:)", text)
+    assert "<script" not in text
+    for word in (
+        "guaranteed:",
+        "conditional:",
+        "refuted",
+        "cmbound certify",
+        "numpy",
+        "seed 0",
+        "does not hold",
+    ):
+        assert word in text, word
+    assert text.index('class="verdict"') < text.index("<figure>") < text.index("Noise levels")
+
+
+def test_the_command_on_the_page_computes_it_again(folder: Path) -> None:
+    first = strict(fine(*options(folder, "--clip", "-1,1", "--times", "1"), "--format", "json"))
+    target = folder / "again.html"
+    written(*options(folder, "--clip", "-1,1", "--times", "1"), "-o", str(target))
+    text = re.search(r"<code>(.*?)</code>", target.read_text(encoding="utf-8"))
+    assert text is not None
+    again = strict(fine(*shlex.split(html.unescape(text[1]))[1:], "--format", "json"))
+    assert certificate.measured_numbers(again) == pytest.approx(certificate.measured_numbers(first), rel=1e-9)
+
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+PROBE = """<script>
+addEventListener("error", e => { document.title = "error: " + e.message });
+addEventListener("load", () => {
+  const images = [...document.images];
+  const wide = document.documentElement.scrollWidth > innerWidth + 1;
+  const small = images.filter(x => !x.complete || x.naturalWidth < 50 || x.getBoundingClientRect().width < 250).length;
+  const asked = performance.getEntriesByType("resource").filter(x => !x.name.startsWith("data:")).length;
+  document.body.dataset.probe = JSON.stringify({images: images.length, wide, small, asked, width: innerWidth});
+});
+</script></body>"""
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+@pytest.mark.parametrize("width", [500, 1200])
+def test_the_page_in_a_browser(found: cmbound.Certificate, width: int, tmp_path: Path) -> None:
+    """Every figure is shown, nothing is asked of the network, and nothing is wider than the window."""
+    target = tmp_path / "page.html"
+    # the headless window is not narrower than 500 pixels: a frame is
+    target.write_text(page(found).replace("</body>", PROBE), encoding="utf-8")
+    data = _probed(target, width, tmp_path)
+    assert data["images"] == 4
+    assert (data["wide"], data["small"], data["asked"]) == (False, 0, 0)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+def test_the_page_on_a_telephone(found: cmbound.Certificate, tmp_path: Path) -> None:
+    """In a frame of 400 pixels."""
+    inner = page(found).replace("</body>", PROBE.replace("document.body.dataset.probe =", "parent.document.body.dataset.probe ="))
+    frame = tmp_path / "frame.html"
+    escaped = inner.replace("&", "&amp;").replace('"', "&quot;")
+    frame.write_text(
+        f'<!DOCTYPE html><body><iframe width="400" height="800" srcdoc="{escaped}"></iframe></body>', encoding="utf-8"
+    )
+    data = _probed(frame, 800, tmp_path)
+    assert data["width"] == 400
+    assert (data["images"], data["wide"], data["small"], data["asked"]) == (4, False, 0, 0)
+
+
+def _probed(target: Path, width: int, folder: Path) -> dict[str, Any]:
+    arguments = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder}/profile", f"--window-size={width},900"]
+    out = subprocess.run(
+        [str(CHROMIUM), *arguments, "--virtual-time-budget=5000", "--dump-dom", target.as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    ).stdout
+    shown = re.search(r'data-probe="(.*?)"', out)
+    assert shown is not None, out[-500:]
+    data: dict[str, Any] = json.loads(shown[1].replace("&quot;", '"'))
+    return data
+
+
+# --- the shipped examples -------------------------------------------------------------------------------------------------
+
+
+def test_a_shipped_example(tmp_path: Path) -> None:
+    """The enclosure is far below the best constant, and a replay finds every number."""
+    pytest.importorskip("cmbound.certification.examples")
+    target = tmp_path / "moons.json"
+    written("certify", "moons", "-n", "200", "--steps", "6", "-o", str(target))
+    data = json.loads(target.read_text(encoding="utf-8"))
+    assert data["distance"]["asymptotic"][1] < 0.5 * data["baselines"]["constant"]
+    assert "numbers, 0 differ" in fine("certify", "--replay", str(target))
+    fails(2, "certify", "moons", "--data", "x.npy", says=("--data is not for the example moons",))
+
+
+# --- logged numbers, and nodes for a data set ----------------------------------------------------------------------------
+
+
+def test_conversions_are_those_of_the_definitions() -> None:
+    """A denoiser that is off by e in every coordinate, and the score it gives, in both clocks."""
+    law = cmbound.Gaussian([0.0, 0.0, 0.0], 1.0)
+    sigma, off = 2.0, 0.1
+    mmse = 3 * sigma**2 / (1 + sigma**2)
+    rng = np.random.default_rng(0)
+    x0 = law.sample(400_000, seed=rng)
+    x = x0 + sigma * rng.standard_normal(x0.shape)
+    answer = x / (1 + sigma**2) + off
+    rmse = float(np.sqrt(np.mean((answer - x0) ** 2)))
+    expected = off * math.sqrt(3) / sigma**2
+    assert cmbound.convert(rmse=rmse, d=3, sigma=sigma, mmse=mmse).value == pytest.approx(expected, rel=0.05)
+    exact = cmbound.convert(rmse=math.sqrt(off**2 + mmse / 3), d=3, sigma=sigma, mmse=mmse)
+    assert exact.value == pytest.approx(expected)
+    assert cmbound.convert(rmse=rmse, d=3, sigma=sigma).value > expected
+    over = cmbound.convert(rmse=math.sqrt(off**2 + mmse / 3), d=3, sigma=sigma, mmse=mmse, clock="ou")
+    assert over.value == pytest.approx(expected * math.sqrt(1 + sigma**2))
+
+
+def test_a_loss_is_the_consistency_error_of_a_certificate() -> None:
+    """The mean square of C_n over the coordinates, as a training loop logs it, gives the eps_cm that certify reports."""
+    data = np.random.default_rng(0).uniform(-1, 1, (30, 2))
+    found = cmbound.certify(lambda x, s: np.tanh(x / (1 + s)), data=data, sigmas=[0.1, 1, 10], n=100, batches=3)
+    for level in found.levels:
+        loss = 4 * level.consistency**2 / 2  # weight 4, mean over 2 coordinates
+        made = cmbound.convert(loss=loss, d=2, sigma=level.sigma_from, sigma_to=level.sigma_to, weight=4)
+        assert made.value == pytest.approx(level.eps_cm, rel=1e-9)
+    data = strict(fine("convert", "--loss", "0.5", "-d", "2", "--sigma", "2", "--sigma-to", "1", "--format", "json"))
+    assert data["name"] == "eps_cm"
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_nodes_share_the_local_errors_out(solver: str) -> None:
+    points = np.random.default_rng(0).standard_normal((50, 2))
+    found = cmbound.measured_grid(points, sigma_min=0.05, sigma_max=20, steps=12, solver=solver, n=300)
+    assert found.sums["equidistributed"] <= min(found.sums["edm"], found.sums["geometric"])
+    errors = found.errors["equidistributed"]
+    assert errors.max() < 2.5 * np.median(errors)  # the other grids: from 5 to 40 times
+    assert max(x.max() / np.median(x) for name, x in found.errors.items() if name != "equidistributed") > 1.5
+    assert found.grid.N == 12
+    again = local_errors(law_of(points), found.grids["edm"], SOLVERS[solver], 300, 0)
+    np.testing.assert_allclose(again, found.errors["edm"])
+
+
+def test_local_errors_are_those_of_a_certificate() -> None:
+    points = np.random.default_rng(0).standard_normal((50, 1))
+    grid = cmbound.measured_grid(points, sigma_min=0.05, sigma_max=20, steps=6, n=100)
+    law = cmbound.Atoms(points)
+
+    def denoise(x: Any, sigma: float) -> Any:
+        return law.denoiser(x / math.hypot(1, sigma), math.log1p(sigma**2) / 2)
+
+    found = cmbound.certify(lambda x, s: x, teacher=denoise, data=points, sigmas=list(grid.grids["edm"]), n=100, batches=3)
+    np.testing.assert_allclose([x.local_discretisation for x in found.levels[::-1]], grid.errors["edm"], rtol=0.3)
+
+
+def test_grid_command(folder: Path) -> None:
+    target = folder / "nodes.svg"
+    given = ("grid", "--data", f"{folder}/data.npy", "--steps", "6", "--sigma-min", "0.05", "-n", "50", "--plot", str(target))
+    data = strict(fine(*given, "--format", "json"))
+    assert len(data["grids"]["equidistributed"]) == 7
+    assert target.read_text(encoding="utf-8").startswith("<?xml")
+    assert "estimates, not bounds" in fine(*given)
+
+
+def test_words_on_the_page_are_those_of_the_shell(found: cmbound.Certificate) -> None:
+    assert command(found).startswith("cmbound certify 'a callable' --data ndarray --sigmas 0.1,1.0,10.0 --clip -1.0,1.0 -n 100")
