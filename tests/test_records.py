@@ -29,7 +29,7 @@ from cmbound.analysis.monomials import Monomial, Series
 from cmbound.arithmetic.decreasing import Fact
 from cmbound.catalogue.explicit import PAIRS
 from cmbound.catalogue.presets import Origin, Preset, names
-from cmbound.certification.bounds import Root
+from cmbound.certification import bounds
 from cmbound.certification.distance import Effort
 from cmbound.certification.telescope import Pair
 from cmbound.comparison.complexity import verdicts
@@ -165,7 +165,7 @@ def inner_records() -> Iterator[Any]:
     yield Piece("universal", PROFILES["universal"].rules[EI][0], Fraction(1), Fraction(2))
     yield [Line(np.zeros(2), np.ones(2), np.zeros(2)), Level(np.zeros(2, dtype=np.int64), np.ones(2), np.ones(2))]
     yield [Problem(ONE_STEP, Fraction(1), POINT, ("h",), {}, ("score",), "h"), cmbound.Grid.from_times([1, 2, "2.5"])]
-    yield [Effort(100), Root(1.0, 2.0), Pair(1.0, 0, np.zeros(2), np.ones(2))]
+    yield [Effort(100), bounds.Root(1.0, 2.0), Pair(1.0, 0, np.zeros(2), np.ones(2))]
     yield Measured((), "exact", np.zeros((2, 1)), np.ones((2, 1)), (np.zeros(1),) * 3)
 
 

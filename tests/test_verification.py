@@ -630,12 +630,12 @@ def test_putting_the_part_back_unchanged_changes_nothing() -> None:
             if not unweighted or after < before * (1 - 1e-6):
                 compared.add((theorem.id, part.name, unweighted))
                 break
-    data_sets_only = {x.name for _, x in parts if {"atoms", "bounded", "smoothed"} & set(x.demands.values())}
+    data_sets_only = {x.name for _, x in parts if x.demands.get("profile", "").startswith(("atoms", "bounded", "smoothed"))}
     assert {x.name for theorem, x in parts if (theorem.id, x.name, is_unweighted(x)) not in compared} <= data_sets_only
 
 
 def is_unweighted(part: Component) -> bool:
-    return isinstance(part.put, RulePut) and part.put.unweighted
+    return isinstance(part.put, RulePut) and not part.put.part
 
 
 def settings_of(theorem: Theorem, part: Component) -> Iterator[Setting]:
