@@ -163,7 +163,7 @@ def test_no_law_is_refused(seed: int, clock: str) -> None:
 EIGENVALUES: tuple[tuple[dict[str, Any], type[CmboundError], str], ...] = (
     ({"cov_eigs": [1, 1, 1]}, InputError, "cov_eigs has 3 values, but d = 4 are needed"),
     ({"cov_eigs": [1] * 5}, InputError, "cov_eigs has 5 values, but d = 4 are needed"),
-    ({"cov_eigs": [1] * 4, "d_eff": 2}, InputError, "cov_eigs has 4 values, but d_eff = 2 are needed"),
+    ({"cov_eigs": [1] * 3, "d_eff": 2}, InputError, "cov_eigs has 3 values, but d = 4 or d_eff = 2 are needed"),
     ({"cov_eigs": [1, 1, -1, 1]}, DomainError, "cov_eigs"),
     ({"cov_eigs": [1, 1, 1, 1], "sd2": "1.99"}, DomainError, "cov_eigs add up to 4, more than sd2"),
     ({"cov_eigs": [4, 4, 4, 4]}, DomainError, "sd2 must be at most m2"),

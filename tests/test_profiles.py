@@ -335,7 +335,7 @@ BAD: tuple[tuple[dict[str, Any], str], ...] = (
     ({**HEUN_BASE, **NODES, "teacher": "ddim", "diameter": -1}, "diameter must be a number >= 0"),
     ({**HEUN_BASE, **NODES, "teacher": "ddim", "cov_eigs": [1, 1]}, "cov_eigs has 2 values, but d = 3"),
     ({**HEUN_BASE, **NODES, "teacher": "ddim", "cov_eigs": [1, 1, 0, 0]}, "cov_eigs has 4 values, but d = 3"),
-    ({**HEUN_BASE, **NODES, "teacher": "ddim", "d_eff": 2, "cov_eigs": [1, 1, 0]}, "cov_eigs has 3 values, but d_eff = 2"),
+    ({**HEUN_BASE, **NODES, "teacher": "ddim", "d_eff": 2, "cov_eigs": [1]}, "cov_eigs has 1 values, but d = 3 or d_eff = 2"),
     ({**HEUN_BASE, **NODES, "teacher": "ddim", "cov_eigs": [1, -1, 1]}, "cov_eigs"),
     ({**HEUN_BASE, **NODES, "teacher": "ddim", "cov_eigs": [1, "x", 1]}, "cov_eigs"),
     ({**HEUN_BASE, **NODES, "teacher": "ddim", "cov_eigs": [1, float("nan"), 1]}, "cov_eigs"),

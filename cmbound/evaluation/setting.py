@@ -337,14 +337,13 @@ def _build_grid(theorem: Theorem, grid: Grid | str | None, values: Values, teach
 
 
 def _take_eigenvalues(values: Values, lists: Lists) -> None:
-    """The eigenvalues of the covariance: as many as dimensions, and sd2^2 is their sum."""
+    """The eigenvalues of the covariance: as many as dimensions (of the space or of the subspace), and sd2^2 is their sum."""
     if "cov_eigs" not in lists:
         return
-    name = "d_eff" if "d_eff" in values else "d"
-    if len(lists["cov_eigs"]) != values.get(name):
-        raise InputError(
-            f"cov_eigs has {len(lists['cov_eigs'])} values, but {name} = {values.get(name)} are needed (zeros included)"
-        )
+    counts = {name: values[name] for name in ("d", "d_eff") if name in values}
+    if len(lists["cov_eigs"]) not in counts.values():
+        wanted = " or ".join(f"{name} = {x}" for name, x in counts.items())
+        raise InputError(f"cov_eigs has {len(lists['cov_eigs'])} values, but {wanted} are needed (zeros included)")
     trace = sum(lists["cov_eigs"], Fraction(0))
     if "sd2" in values and trace > values["sd2"] ** 2 * (1 + Fraction(law.PRINTED)):
         texts = float(trace), float(values["sd2"] ** 2)

@@ -174,6 +174,8 @@ def _profile_components() -> Iterator[Component]:
                     seen.add(expr)
                     label = f"{name})" if len(rule.parts) == 1 else f"{name}, {part})"
                     yield Component(label, "discretisation", expr, RulePut(number, part), demands)
+                if rule.whole != 0:  # its weight is one number
+                    continue
                 extra = (Change("L_f dropped", rule.bound),)
                 yield Component(f"{name})", "discretisation", rule.bound, RulePut(number, ""), demands, extra)
 
