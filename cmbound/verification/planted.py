@@ -24,6 +24,7 @@ from cmbound.parallel import mapped
 from cmbound.reports.cells import Cell, number
 from cmbound.reports.report import Body, Report, Result
 from cmbound.reports.table import Table
+from cmbound.theory.profiles import REPLACED
 from cmbound.theory.records import Theorem
 from cmbound.verification.campaign import judge
 from cmbound.verification.experiments import experiment_of
@@ -326,7 +327,8 @@ def _recipes(report: Mapping[str, Any]) -> dict[tuple[str, str], tuple[Recipe, .
         for row in (*report.get("witnesses", ()), *report.get("survived", ())):
             if row["witness"] is not None:
                 recipe = Recipe.from_dict(row["witness"])
-                found.setdefault((row["theorem"], row["component"]), {})[repr(row["witness"])] = recipe
+                if recipe.choices.get("profile") not in REPLACED:
+                    found.setdefault((row["theorem"], row["component"]), {})[repr(row["witness"])] = recipe
     except (AttributeError, KeyError, TypeError):
         raise InputError("the earlier report is not what check --planted --format json writes") from None
     return {part: tuple(recipes.values()) for part, recipes in found.items()}

@@ -9,7 +9,7 @@ import numpy as np
 
 from cmbound.distances.scaling import Array
 from cmbound.theory.formulas import accepts, required
-from cmbound.theory.profiles import PROFILES, unavailable
+from cmbound.theory.profiles import profile, unavailable
 from cmbound.theory.records import Theorem
 from cmbound.verification.bench import Ranges, node_number
 from cmbound.verification.instances import SkippedError
@@ -80,9 +80,8 @@ def law_constants(theorem: Theorem, world: World, nodes: Array, choices: Mapping
     low, high = float(nodes[0]), float(nodes[-1])
     start = low if choices["t_star"] == "delta" else 0.0
     name = choices["profile"]
-    wanted = (
-        {"L_s", "L_os"} if name in (None, "auto") else {x for t in PROFILES[name].rules for x in PROFILES[name].parameters(t)}
-    )
+    chosen = None if name in (None, "auto") else profile(name)
+    wanted = {"L_s", "L_os"} if chosen is None else {x for teacher in chosen.rules for x in chosen.parameters(teacher)}
     found = world.constants(low, high, start, scores="L_s" in wanted or "L_s" in required(theorem))
     if "L_os" in wanted and accepts(theorem, "L_os"):
         found |= _score_above(world, low, high, found.get("t_star", "delta" if start else 0))
@@ -150,7 +149,7 @@ def parameters(
         params |= {"profile": choices["profile"], "teacher": choices["teacher"]}
         if choices["profile"] != "auto":
             given = frozenset(params)
-            reason = unavailable(PROFILES[choices["profile"]], choices["teacher"], given, params.get("tau", 0) > 0)
+            reason = unavailable(profile(choices["profile"]), choices["teacher"], given, params.get("tau", 0) > 0)
             if reason is not None:
                 raise SkippedError(reason)
     else:
