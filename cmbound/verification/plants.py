@@ -24,6 +24,7 @@ from cmbound.theory.notation import L_f, T, W_prev, t_hat
 from cmbound.theory.profiles import PROFILES, specialisation
 from cmbound.theory.records import Term, Theorem
 from cmbound.threads import alone
+from cmbound.verification.local_sums import MEASURE
 from cmbound.verification.mutations import Change, weakened
 from cmbound.verification.settings import LINEAR_TEACHERS
 
@@ -166,7 +167,7 @@ def _profile_components() -> Iterator[Component]:
         for teacher, rules in profile.rules.items():
             for number, rule in enumerate(rules):
                 place = f", rule {number + 1}" if len(rules) > 1 else ""
-                demands = {"teacher": teacher, "profile": profile.name}
+                demands = {"teacher": teacher, "profile": profile.name, "measure": MEASURE}  # the sum itself: no student to find
                 name = f"discretisation ({teacher}, {profile.name}{place}"
                 for part, expr in rule.parts.items():
                     if expr in seen:
