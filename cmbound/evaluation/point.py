@@ -57,7 +57,8 @@ def evaluate(theorem: Theorem, params: Mapping[str, Any], tier: str = "certified
 def evaluate_setting(setting: Setting, tier: str = "certified", digits: Any = None) -> Evaluation:
     """The value of a resolved setting (whose records a caller may have replaced, as planted mistakes do)."""
     digits = _digits(digits, tier)
-    setting, sums, paths = prepared(setting)
+    exact_nodes = tier == "certified" or any(profile.own for profile, _ in setting.profiles)
+    setting, sums, paths = prepared(setting, exact_nodes)
     check_stretches(setting, paths)
     if tier == "approximate" and not _uses_own(setting, paths):
         with np.errstate(over="ignore", invalid="ignore"):

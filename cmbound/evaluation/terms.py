@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
@@ -13,7 +14,7 @@ from cmbound.arithmetic.backend import Backend, ordered_symbols
 from cmbound.arithmetic.exact import Value
 from cmbound.evaluation.paths import choose_pieces
 from cmbound.evaluation.setting import Setting
-from cmbound.evaluation.sums import FLOATS, Piece, Sums, node, node_index
+from cmbound.evaluation.sums import FLOATS, Piece, Sums, node, node_index, nodes
 from cmbound.theory.formulas import outer_terms
 from cmbound.theory.notation import TABLE, W_prev
 from cmbound.theory.records import Term, Theorem
@@ -24,20 +25,26 @@ Paths = Mapping[Value, tuple[Piece, ...]]
 _Compiled = tuple[tuple[Any, ...], tuple[Any, ...], Callable[..., list[Any]]]
 
 
-def prepared(setting: Setting) -> tuple[Setting, Sums, Paths]:
-    """The setting with its times at nodes of its grid, its sums in float64, and the paths chosen with them."""
-    setting = _at_nodes(setting)
+def prepared(setting: Setting, exact: bool = True) -> tuple[Setting, Sums, Paths]:
+    """The setting with its times at nodes of its grid, its sums in float64, and the paths chosen with them.
+
+    Where float64 is all that follows, nodes need not be ``exact``.
+    """
+    setting = _at_nodes(setting, exact)
     sums = Sums(setting, FLOATS)
     return setting, sums, {end: choose_pieces(setting, sums, end) for end in _local_times(setting)}
 
 
-def _at_nodes(setting: Setting) -> Setting:
+def _at_nodes(setting: Setting, exact: bool) -> Setting:
     """On a grid, put the exact nodes in the place of the times a user wrote (to a relative 1e-9)."""
     if setting.grid is None:
         return setting
 
+    floats = None if exact or setting.collapsed else nodes(setting, FLOATS)
+
     def exactly(time: Value) -> Value:
-        return node(setting, node_index(setting, time))
+        index = node_index(setting, time)
+        return node(setting, index) if floats is None or index == len(floats) - 1 else Fraction(float(floats[index]))
 
     times = {name: exactly(setting.values[name]) for name in ("t", "t_hat") if name in setting.values}
     lists = {name: tuple(map(exactly, setting.lists[name])) for name in ("times",) if name in setting.lists}
