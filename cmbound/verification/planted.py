@@ -34,13 +34,14 @@ from cmbound.verification.laboratories import build
 from cmbound.verification.plants import Plant, plants
 from cmbound.verification.witnesses import witnesses
 
-DRAWS = 200  # instances in which a plain mistake is found
-_STARTS = 3  # climbs, for a local maximum
-_CLIMB = 100  # trials after which a climb has stalled
+DRAWS = 60  # instances in which a plain mistake is found
+_STARTS = 2  # climbs, for a local maximum
+_KEPT = 24  # instances that copies are tried on: those that need the term most
+_CLIMB = 60  # trials after which most climbs have stalled
 _FINE, _LONG = 21, 34  # steps of a grid that hides local errors, and of one that shows them
 _NEAR, _MORE = 0.7, 4  # share of later draws near the best so far; draws where there is no grid
 _CAUGHT = 1 + 1e-9  # beyond rounding
-_HOPELESS, _CLOSE = -3.0, -0.5  # logarithms of truth over bound: left alone, climbed further
+_HOPELESS, _CLOSE = -0.5, -0.1  # margins: left alone, climbed further
 _VOID = 1e-5  # below this ratio of truth to bound an instance says nothing about any term
 _STATUSES = ("caught", "not weaker", "survived")
 _ROWS = 12  # survivors in a table of a document: more need not fit a page
@@ -196,7 +197,7 @@ def _pool(theorem: Theorem, plant: Plant, seed: int, draws: int) -> list[Witness
             outcomes.append(outcome)
     outcomes.sort(key=lambda x: -score(x, target))
     climbed = [climb(lambda x: score(judge(x, theorem), target), x.recipe, theorem, _CLIMB) for x in outcomes[:_STARTS]]
-    found = [Witness.build(x, theorem) for x in (*climbed, *(x.recipe for x in outcomes))]
+    found = [Witness.build(x, theorem) for x in (*climbed, *(x.recipe for x in outcomes[:_KEPT]))]
     return [x for x in found if x is not None]
 
 
