@@ -8,6 +8,8 @@ PROFILES = (
 )  # fmt: skip
 GRIDS = ("uniform", "two-stage", "geometric", "edm")
 TEACHERS = ("exponential-integrator", "ddim", "heun")
+LINEAR_TEACHERS = ("exponential-integrator", "ddim")
+"""Those whose step is linear in the score at its beginning: samplers and the students of the experiments are built from them."""
 TARGETS = ("p_data", "p_delta")
 STARTS = ("standard", "matched")
 CLOCKS = ("ou", "ve")

@@ -161,6 +161,7 @@ def test_no_law_is_refused(seed: int, clock: str) -> None:
 
 
 EIGENVALUES: tuple[tuple[dict[str, Any], type[CmboundError], str], ...] = (
+    ({"cov_eigs": [1, 1, 1, 0], "d_eff": 2}, DomainError, "3 eigenvalues of cov_eigs are positive, more than d_eff = 2"),
     ({"cov_eigs": [1, 1, 1]}, InputError, "cov_eigs has 3 values, but d = 4 are needed"),
     ({"cov_eigs": [1] * 5}, InputError, "cov_eigs has 5 values, but d = 4 are needed"),
     ({"cov_eigs": [1] * 3, "d_eff": 2}, InputError, "cov_eigs has 3 values, but d = 4 or d_eff = 2 are needed"),

@@ -21,6 +21,7 @@ import cmbound
 from cmbound.errors import CmboundError, DomainError, InputError, MissingParameterError, UnknownNameError
 from cmbound.evaluation.records import Evaluation
 from cmbound.evaluation.statement import theorem
+from cmbound.names import TEACHERS
 from cmbound.papers.figures.multistep import multistep_figure, planned
 from cmbound.planning.budget import solve
 from cmbound.planning.problem import TERM_OF, rounded, stepped
@@ -1074,3 +1075,12 @@ def test_command_line_errors(args: tuple[str, ...], status: int, text: str) -> N
     assert (outcome.status, outcome.out) == (status, "")
     assert text in outcome.err
     assert outcome.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("teacher", TEACHERS)
+def test_a_whole_budget_for_every_teacher(teacher: str) -> None:
+    """What a target needs, for the digits: the budget put back meets the target."""
+    found = cmbound.solve("explicit-one-step", target=4, preset="digits", teacher=teacher)
+    again = cmbound.theorem("explicit-one-step").evaluate(preset="digits", teacher=teacher, **found.budget)
+    assert again.upper <= 4
+    assert again.upper > 3  # a fifth of the target for each term, and all but the early stopping can be met closely

@@ -29,9 +29,8 @@ def profiles_command(name: str | None, form: str, output: str) -> None:
     """List the regularity profiles, or show the profile NAME with its bound for each teacher."""
     from cmbound.evaluation.shown import profile_data, profile_report
     from cmbound.reports.report import titles
-    from cmbound.theory.profiles import PROFILES
-    from cmbound.theory.variants import choose
+    from cmbound.theory.profiles import PROFILES, profile
 
     rows = PROFILES.values()
     listed = titles("profiles", [(x.name, x.title) for x in rows], lambda: [profile_data(x) for x in rows])
-    emit(profile_report(choose("profile", name, PROFILES)) if name else listed, form, output)
+    emit(profile_report(profile(name)) if name else listed, form, output)

@@ -51,7 +51,7 @@ def arrays_bytes(simulation: Any) -> bytes:
 @click.option("-T", "--horizon", metavar="X", help="Time of the first evaluation.  [default: t = 4]")
 @named("--grid", lambda: names.GRIDS, "uniform, geometric, edm or two-stage.", default="geometric", show_default=True)
 @click.option("--grid-steps", metavar="N", default="50", show_default=True, help="Steps of the grid; the times are added.")
-@named("--teacher", lambda: names.TEACHERS, "exponential-integrator or ddim.", default="ddim", show_default=True)
+@named("--teacher", lambda: names.LINEAR_TEACHERS, "exponential-integrator or ddim.", default="ddim", show_default=True)
 @choice("--student", ("distilled", "exact"), "The teacher run down to delta, or the exact consistency function.")
 @choice("--start", names.STARTS, "N(0, I) or N(0, s_T^2 I).")
 @choice("--clock", names.CLOCKS, "With ve, --delta, -T and --times are noise levels, and W2 and samples in VE units.")

@@ -41,6 +41,8 @@ NAMES = ("d", "m2", "sd2", "R", "tau", "d_eff", "n_atoms", "L_s", "t_star", "dia
 """The constants that are compared (weights besides)."""
 ROUNDING = 1e-12
 """Relative: measured constants carry the rounding errors of float64."""
+NEGLIGIBLE = Fraction(1, 10**9)
+"""Relative to the largest: an eigenvalue below may be the rounding error of 0."""
 PRINTED = 1e-4
 """Relative: constants are printed with five digits or more, rounded up. Of two constants rounded alike the larger stays the
 larger, but the sides of a relation in three do not."""

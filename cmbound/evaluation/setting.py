@@ -344,6 +344,11 @@ def _take_eigenvalues(values: Values, lists: Lists) -> None:
     if len(lists["cov_eigs"]) not in counts.values():
         wanted = " or ".join(f"{name} = {x}" for name, x in counts.items())
         raise InputError(f"cov_eigs has {len(lists['cov_eigs'])} values, but {wanted} are needed (zeros included)")
+    spread = sum(x > law.NEGLIGIBLE * max(lists["cov_eigs"]) for x in lists["cov_eigs"])
+    if spread > values.get("d_eff", spread):
+        raise DomainError(
+            f"no data law has these constants: {spread} eigenvalues of cov_eigs are positive, more than d_eff = {values['d_eff']}"
+        )
     trace = sum(lists["cov_eigs"], Fraction(0))
     if "sd2" in values and trace > values["sd2"] ** 2 * (1 + Fraction(law.PRINTED)):
         texts = float(trace), float(values["sd2"] ** 2)

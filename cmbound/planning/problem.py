@@ -9,7 +9,6 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-from sympy import S
 
 from cmbound.arithmetic.exact import float_below, rational_near, time_from_sigma
 from cmbound.errors import MissingParameterError
@@ -24,7 +23,7 @@ from cmbound.theory.formulas import ALIASES, accepts
 from cmbound.theory.grids import MAX_STEPS
 from cmbound.theory.records import Theorem
 from cmbound.theory.rules import Profile, Rule
-from cmbound.theory.variants import EI
+from cmbound.theory.variants import TEACHERS
 
 BUDGET: Mapping[str, tuple[str, ...]] = FrozenDict(
     {"early_stopping_tv": ("delta",), "early_stopping": ("delta",), "smoothing": ("u",), "corrector": ("eta",)}
@@ -44,7 +43,7 @@ LOWEST, HIGHEST = Fraction(1, 10**100), Fraction(10**100)  # within the range of
 LARGEST_DELTA = Fraction(10)
 """Largest early-stopping time tried where no horizon caps it: the early-stopping term no longer grows."""
 LARGEST_T = Fraction(690)  # largest horizon tried in closed form: e^-T is still a float64 number
-NOTHING = Profile("nothing", "no local errors", {EI: (Rule(S.Zero),), "ddim": (Rule(S.Zero),)}, ())
+NOTHING = Profile("nothing", "no local errors", {name: (Rule(),) for name in TEACHERS}, ())
 """For trials in which the discretisation term is not looked at."""
 OF_ALIAS = FrozenDict({name: alias for alias, name in ALIASES.items()})
 

@@ -82,7 +82,7 @@ def checked_options(theorem: Theorem, to: str | None, start: str | None, clock: 
     if theorem.ve_factor is None:
         own = theorem.clock if theorem.clock in CLOCKS else "ou"
         if clock not in (None, own):
-            raise InputError(f"{theorem.id} is stated in the {own} clock only")
+            raise InputError(f"{theorem.id} is stated in the {theorem.clock} clock only")
         chosen = CLOCKS["ou"]  # nothing is converted
     return to or "p_data", start or "standard", chosen
 

@@ -15,6 +15,7 @@ from scipy.optimize import minimize
 from cmbound.errors import DomainError
 from cmbound.evaluation.statement import theorem as find
 from cmbound.frozen import FrozenDict, Record
+from cmbound.names import LINEAR_TEACHERS
 from cmbound.reports.cells import Cell, number
 from cmbound.reports.report import Body, Report, Result
 from cmbound.reports.table import Table
@@ -25,7 +26,7 @@ from cmbound.verification.experiments import experiment_of
 from cmbound.verification.instances import Outcome, Recipe, ratio_cell
 from cmbound.verification.laboratories import draw_choices, drawn, knob_ranges, random_world
 from cmbound.verification.local_sums import MEASURE
-from cmbound.verification.settings import LINEAR_TEACHERS, OFF
+from cmbound.verification.settings import OFF
 from cmbound.verification.witnesses import witnesses
 
 ERRORS = FrozenDict({"score": ("log_score", "log_linear"), "consistency": ("log_drift",)})

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from cmbound.frozen import FrozenDict, Record
+from cmbound.names import LINEAR_TEACHERS
 from cmbound.theory.formulas import required
 from cmbound.theory.profiles import PROFILES
 from cmbound.theory.records import Theorem
@@ -17,7 +18,6 @@ from cmbound.verification import gaussian, local_sums, mixture
 from cmbound.verification.bench import Bench, Experiment, Ranges
 from cmbound.verification.experiments import experiment_of
 from cmbound.verification.instances import Instance, Recipe, SkippedError
-from cmbound.verification.settings import LINEAR_TEACHERS
 
 PAPER_OPTIONS = FrozenDict(
     {

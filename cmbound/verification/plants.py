@@ -17,6 +17,7 @@ from cmbound.catalogue.explicit import CORRECTED, TO_TV
 from cmbound.evaluation.setting import Setting
 from cmbound.evaluation.statement import theorem as find
 from cmbound.frozen import Record
+from cmbound.names import LINEAR_TEACHERS
 from cmbound.theory import variants
 from cmbound.theory.formulas import CONSISTENCY_STEP, put
 from cmbound.theory.functions import plain
@@ -26,7 +27,6 @@ from cmbound.theory.records import Term, Theorem
 from cmbound.threads import alone
 from cmbound.verification.local_sums import MEASURE
 from cmbound.verification.mutations import Change, weakened
-from cmbound.verification.settings import LINEAR_TEACHERS
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ from cmbound.checks import checked_name
 from cmbound.distances.scaling import Array
 from cmbound.errors import DomainError, InputError, UnknownNameError
 from cmbound.frozen import FrozenDict, Record, read_only
-from cmbound.names import CLOCKS, GRIDS, STARTS, TARGETS, TEACHERS
+from cmbound.names import CLOCKS, GRIDS, LINEAR_TEACHERS, STARTS, TARGETS
 from cmbound.numbers import apart, exact, rounded
 from cmbound.theory.notation import COUNT, POSITIVE, UPPER_BOUNDS, Domain
 from cmbound.verification.affine import Affine, Pipeline, pipeline_of
@@ -25,7 +25,14 @@ from cmbound.worlds.mixture import Mixture
 from cmbound.worlds.process import noise_level, time_of
 
 CHOICES: Mapping[str, tuple[str, ...]] = FrozenDict(
-    {"grid": GRIDS, "teacher": TEACHERS, "student": ("distilled", "exact"), "start": STARTS, "clock": CLOCKS, "to": TARGETS}
+    {
+        "grid": GRIDS,
+        "teacher": LINEAR_TEACHERS,
+        "student": ("distilled", "exact"),
+        "start": STARTS,
+        "clock": CLOCKS,
+        "to": TARGETS,
+    }
 )
 CORRECTORS = FrozenDict({"smoothing": ("u",), "overdamped": ("step", "steps"), "underdamped": ("friction", "step", "steps")})
 """What each corrector is given."""

@@ -24,8 +24,6 @@ OFF = -12.0
 """A decimal logarithm that stands for zero."""
 
 EDM_EXPONENT = 7.0  # Karras et al. 2022
-LINEAR_TEACHERS = ("exponential-integrator", "ddim")
-"""Teachers whose step is linear in the score at its beginning: those students of the experiments are built from."""
 
 
 def random_knobs(ranges: Ranges, rng: np.random.Generator, off: float) -> dict[str, float]:
