@@ -90,6 +90,8 @@ def test_every_derivative_is_the_limit_of_differences(id: str, profile: str | No
         symbol = TABLE[name].symbol if name in TABLE else None
         if symbol not in bound.free_symbols or symbol == k or x == 0:
             continue
+        if name == "N" and bound.has(geometric_sum):  # it counts the terms of a sum
+            continue
         step = x * Fraction(1, 10**15)
         if not shown or TABLE[name].domain.integer:
             low, high = (_ball(bound.subs(count), {**values, symbol: y}) for y in (x - step, x + step))

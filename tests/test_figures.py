@@ -385,7 +385,7 @@ def test_measured_w2_lies_below_its_bound() -> None:
         assert np.all(values < data.bounds[name])
     figure = multistep_figure(data)
     assert np.array_equal(lines(panels(figure)[0])["measured $W_2$ (best times)"].get_ydata(), data.measured["best"])
-    assert panels(figure)[0].get_yscale() == "log"
+    assert panels(figure)[0].get_yscale() == "linear"  # the bounds are within a few times the distances
     with pytest.raises(InputError, match="L_f follows from the world"):
         multistep_data(world=Gaussian([0], [1]), L_f=2)
 

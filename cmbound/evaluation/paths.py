@@ -187,9 +187,9 @@ def choose(edges: Edges, entries: Sequence[Entry]) -> Choice:
 
 
 def combinable(entries: Sequence[Entry]) -> bool:
-    """Whether a path of several stretches can be better than one rule on the whole range."""
+    """Whether a path of several stretches is looked for: one rule alone is cut if it is a root of a sum of squares."""
     rules = [rule for _, rules in entries for rule in rules]
-    return len(rules) > 1 or not rules[0].is_sum
+    return len(rules) > 1 or bool(rules[0].roots)
 
 
 def _shortest(edges: Edges, named: Sequence[tuple[str, Rule]]) -> tuple[Array, list[tuple[str, Rule, int, int]]]:

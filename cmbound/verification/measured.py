@@ -34,7 +34,7 @@ RUN = FrozenDict(
     {"delta": "delta", "T": "horizon", "N": "grid_steps", "k": "steps", "times": "times", "eps_sc": "eps_sc", "eps_cm": "eps_cm"}
 )
 """Parameters that shape the run, and what :func:`simulate` calls them."""
-_LAW = ("d", "m2", "sd2", "d_eff", "L_s", "R", "tau", "n_atoms", "weights", "t_star")
+_LAW = ("d", "m2", "sd2", "d_eff", "L_s", "L_os", "R", "tau", "n_atoms", "weights", "t_star")
 _SAMPLES = 20  # exact trajectories along which constants are measured
 
 
@@ -117,7 +117,10 @@ class Measured(Given):
     @cached_property
     def law(self) -> Mapping[str, Any]:
         """The constants of the data law."""
-        return self._run.world.constants(self._run.low, float(self._run.nodes[-1]))
+        low, high = self._run.low, float(self._run.nodes[-1])
+        found = self._run.world.constants(low, high)
+        above = self._run.world.score_above(high, 0.0 if found.get("t_star") == 0 else low)
+        return found | ({"L_os": above} if np.isfinite(above) else {})
 
     @cached_property
     def step(self) -> float:
@@ -146,7 +149,9 @@ class Measured(Given):
         rate = found["eps_cm"]
         if self._pipeline is not None and any(x.id == EXACT_READING for x in theorem.statement_assumptions):
             rate = self._pipeline.trajectory_error
-        params = run_parameters(theorem, run, self.law, found["L_f"], found["eps_sc"], rate, **choices)
+        # elsewhere than in a profile L_os is that of the learned score
+        law = {name: x for name, x in self.law.items() if name != "L_os" or theorem.uses_profile}
+        params = run_parameters(theorem, run, law, found["L_f"], found["eps_sc"], rate, **choices)
         if not run.indices and (theorem.recursion or "k" in required(theorem)):
             params = {name: x for name, x in params.items() if name not in ("times", "t_hat")} | {"k": 1}
         if not lists and theorem.uses_profile:

@@ -44,6 +44,7 @@ _CAUGHT = 1 + 1e-9  # beyond rounding
 _HOPELESS, _CLOSE = -0.5, -0.1  # margins: left alone, climbed further
 _VOID = 1e-5  # below this ratio of truth to bound an instance says nothing about any term
 _STATUSES = ("caught", "not weaker", "survived")
+_PARTS = 24  # parts of statements in a table of a document, likewise
 _ROWS = 12  # survivors in a table of a document: more need not fit a page
 LEAST = -1e6
 """Margin of an instance in which the change makes no difference."""
@@ -92,7 +93,9 @@ class PlantedReport(Result):
         page, document = Body(), Body()
         page.table(counts, 0)
         page.line()
-        document.table(replace(counts, layout="headings", widths={1: 0.45}, size="footnotesize", tight=True))
+        for i in range(0, len(counts.rows), _PARTS):
+            rows = counts.rows[i : i + _PARTS]
+            document.table(replace(counts, rows=rows, layout="headings", widths={1: 0.45}, size="footnotesize", tight=True))
         for body in (page, document):
             body.line(said)
             if survived:

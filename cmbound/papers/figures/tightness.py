@@ -59,7 +59,9 @@ class TightnessData(FigureData):
 
 def with_dimension(recipe: Recipe, d: int) -> Recipe:
     """The recipe of a Gaussian instance in another dimension."""
-    choices = {**recipe.choices, "d": d, "null": min(int(recipe.choices["null"]), d - 1)}
+    choices = {**recipe.choices, "d": d}
+    if "null" in choices:  # sums of local errors have no such directions
+        choices["null"] = min(int(choices["null"]), d - 1)
     if d >= SHORT_GRIDS:
         choices["N"] = min(int(choices["N"]), 4)
     return replace(recipe, choices=choices)
