@@ -142,6 +142,11 @@ class DataLaw(Law):
             return {"d": self.d, "m2": self.m2, "sd2": self.sd2, "R": self._reach}
         return Atoms(self.points, self.weights).constants(delta, T, scores=False)
 
+    @property
+    def diameter(self) -> float:
+        """No two points are further apart: twice the largest distance from the mean."""
+        return 2 * self._reach * (1 + 1e-12)  # the rounding of a norm in 3,072 dimensions is below 1e-12
+
     def described(self) -> str:
         return f"{len(self.weights)} points in d = {self.d}"
 
