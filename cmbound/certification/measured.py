@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -28,8 +28,9 @@ from cmbound.distances.samples import ASYMPTOTIC, GUARANTEED
 from cmbound.errors import DomainError, InputError
 from cmbound.frozen import FrozenDict, Record
 from cmbound.names import MEASURED, TEACHERS
+from cmbound.numbers import rounded
 from cmbound.theory.functions import c
-from cmbound.theory.notation import a, ell
+from cmbound.theory.notation import UPPER_BOUNDS, a, ell
 from cmbound.theory.records import Assumption
 from cmbound.theory.rules import Measured, Profile, Rule
 from cmbound.worlds import read_data
@@ -40,6 +41,7 @@ SOLVER_OF = FrozenDict({teacher: name for name, teacher in CATALOGUED.items()} |
 """The step of each teacher of the catalogue."""
 HALVED = 2.0
 """What the flow is off by, over its change when the tolerance is halved: an error at most proportional to the tolerance."""
+DIGITS = 8  # of a measured constant: far above the rounding of a mean over 50,000 points, which is below 1e-11
 Progress = Callable[[int], object]
 
 
@@ -72,6 +74,7 @@ class LocalErrors(Record, Measured):
         trust: ``asymptotic``, or ``guaranteed`` where the local errors are bounded.
         data: what the data are called.
         told: called with 1 after each step that was measured.
+        every: they hold jointly for every number of steps N, with the share 6/(pi N)^2 of what may be missed for each.
     """
 
     law: Law
@@ -83,6 +86,7 @@ class LocalErrors(Record, Measured):
     trust: str = ASYMPTOTIC
     data: str = ""
     told: Progress | None = None
+    every: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -91,7 +95,14 @@ class LocalErrors(Record, Measured):
 
     def _content(self) -> tuple[Any, ...]:
         name = self.solver if self.solver in SOLVERS else (self.solver, self.step)
-        return self.__dict__["_print"], name, self.n, self.seed, self.confidence, self.trust, self.data
+        return self.__dict__["_print"], name, self.n, self.seed, self.confidence, self.trust, self.data, self.every
+
+    @property
+    def constants(self) -> Mapping[str, float]:
+        return {"d": self.law.d, "m2": self.law.m2, "sd2": self.law.sd2}
+
+    def for_every_number(self) -> LocalErrors:
+        return replace(self, every=True)
 
     def errors(self, teacher: str, levels: tuple[float, ...]) -> tuple[Fraction, ...]:
         return tuple(Fraction(x.upper) for x in self.found(teacher, levels))
@@ -99,7 +110,7 @@ class LocalErrors(Record, Measured):
     def described(self) -> Mapping[str, Any]:
         return {
             "trust": self.trust, "confidence": self.confidence, "n": self.n, "seed": self.seed,
-            "solver": f"{self.solver or 'the teacher'}'s steps" if self.solver not in SOLVERS else f"{self.solver} steps",
+            "solver": f"{self.solver} steps" if self.solver else "the teacher's steps",
             "data": self.data, "fingerprint": self.__dict__["_print"],
         }  # fmt: skip
 
@@ -116,7 +127,9 @@ class LocalErrors(Record, Measured):
         return known[name, levels]
 
     def _measured(self, name: str, step: Step, levels: tuple[float, ...]) -> tuple[Root, ...]:
-        tail = (1 - self.confidence) / (len(levels) - 1)  # each upper end may be missed: union bound
+        count = len(levels) - 1
+        share = 6 / (math.pi * count) ** 2 if self.every else 1.0  # these add up to 1 over all numbers of steps
+        tail = share * (1 - self.confidence) / count  # each upper end may be missed: union bound
         found = []
         for low, high in zip(levels, levels[1:], strict=False):
             values, off = self._squares(step, high, low)
@@ -216,9 +229,11 @@ def measured_profile(
     errors = LocalErrors(law, name, step, count, checked_count("seed", seed, 0), level, trust, label, progress)
     known = {solver: teacher for teacher, solver in SOLVER_OF.items()}
     teachers = (known[name],) if name in known else TEACHERS
-    assumptions = [Assumption("measured", f"the data law is that of {label}, and the upper ends of the measured local errors hold")]
+    assumptions = [
+        Assumption("measured", f"the data law is that of {label}, and the upper ends of the measured local errors hold")
+    ]
     if name and name not in known:
-        text = f"what an error of the score does to a step of {name} is at most what it does to one of the teacher named"
+        text = f"what an error of the score does to a step of {name} is at most what it does to one of the teacher asked for"
         assumptions.append(Assumption("measured:score", text))
     return Profile(
         name=MEASURED,
@@ -229,3 +244,33 @@ def measured_profile(
         reference="theory 5.5",
         measured=errors,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class DataConstants(Record):
+    """The constants of the law of a data file by parameter name: as they were computed, and as text, upper bounds rounded up.
+
+    ``data`` is the law in words.
+    """
+
+    numbers: Mapping[str, Any]
+    texts: Mapping[str, Any]
+    data: str
+
+
+def data_constants(data: str) -> DataConstants:
+    """The constants of the law of a data file.
+
+    Raises:
+        InputError, DomainError: a file that cannot be read, or too large.
+    """
+    law = law_of(read_data(data))
+    found = law.constants(0.0, 0.0)  # of a data set they depend on no time
+    texts = {name: _as_text(name, x) for name, x in found.items()}
+    return DataConstants(found, texts, f"{data}: {law.described()}")
+
+
+def _as_text(name: str, value: Any) -> Any:
+    if isinstance(value, list):
+        return [repr(float(x)) for x in value]
+    return rounded(float(value), DIGITS) if name in UPPER_BOUNDS else repr(float(value)).removesuffix(".0")

@@ -183,7 +183,7 @@ def _resolved(theorem: Theorem, params: Mapping[str, Any], left_out: Collection[
     profiles: tuple[Entry, ...] = ()
     if theorem.uses_profile:
         profile_name, profiles = _choose_profiles(options.get("profile", "auto"), teacher, values, lists)
-        _check_measured(profiles, grid)
+        _check_measured(profiles, grid, values)
     return Setting(
         theorem=theorem,
         values=values,
@@ -438,8 +438,8 @@ def _choose_profiles(asked: Any, teacher: Teacher, values: Values, lists: Lists)
     return name, tuple((p, specialised(p, teacher.name, given)) for p in wanted)
 
 
-def _check_measured(profiles: Sequence[Entry], grid: Grid | None) -> None:
-    """Measured local errors belong to the steps of one grid."""
+def _check_measured(profiles: Sequence[Entry], grid: Grid | None, values: Values) -> None:
+    """Measured local errors belong to the steps of one grid, and to data with which the constants must agree."""
     names = [p.name for p, _ in profiles if p.measured is not None]
     if len(names) > 1:
         raise InputError(f"the profiles {', '.join(names)} are measured; one at most can be")
@@ -447,3 +447,16 @@ def _check_measured(profiles: Sequence[Entry], grid: Grid | None) -> None:
         raise InputError(f"profile {names[0]!r} belongs to the steps of a grid: give a grid, or N for a uniform one")
     if names and grid is not None and grid.N > MOST_MEASURED:
         raise DomainError(f"profile {names[0]!r} measures every step: at most {MOST_MEASURED} are allowed, the grid has {grid.N}")
+    for p, _ in profiles:
+        for name, x in {} if p.measured is None else p.measured.constants.items():
+            if name in values and not _suits(name, float(rational_near(values[name])), x):
+                wanted = (
+                    f"the data that are measured have {x:.0f}"
+                    if name == "d"
+                    else f"that of the data that are measured is {x:.8g}"
+                )
+                raise DomainError(f"{name} is {float(rational_near(values[name])):.8g}, but {wanted}")
+
+
+def _suits(name: str, given: float, measured: float) -> bool:
+    return given == measured if name == "d" else given >= measured * (1 - law.ROUNDING)

@@ -151,6 +151,15 @@ class Measured(ABC):
 
     trust: str
 
+    @property
+    @abstractmethod
+    def constants(self) -> Mapping[str, float]:
+        """d, m2 and sd2 of the data: a statement about them takes this d, and no smaller m2 and sd2."""
+
+    @abstractmethod
+    def for_every_number(self) -> Measured:
+        """The same, holding jointly for every number of steps: of those one may be chosen by what was measured."""
+
     @abstractmethod
     def errors(self, teacher: str, levels: tuple[float, ...]) -> tuple[Fraction, ...]:
         """Upper ends for every step between increasing noise levels (N + 1,), (N,), units of the noise level; hold jointly."""
