@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -68,7 +69,7 @@ class LocalErrors(Record, Measured):
         law: the data.
         solver: name of the step, empty: that of the teacher at hand.
         step: the step (None: that of the teacher at hand).
-        n: draws for every step.
+        draws: for every step.
         seed: of the draws.
         confidence: that the upper ends of the steps of one grid hold jointly.
         trust: ``asymptotic``, or ``guaranteed`` where the local errors are bounded.
@@ -80,7 +81,7 @@ class LocalErrors(Record, Measured):
     law: Law
     solver: str = ""
     step: Step | None = None
-    n: int = 1000
+    draws: int = 1000
     seed: int = 0
     confidence: float = 0.99
     trust: str = ASYMPTOTIC
@@ -95,7 +96,7 @@ class LocalErrors(Record, Measured):
 
     def _content(self) -> tuple[Any, ...]:
         name = self.solver if self.solver in SOLVERS else (self.solver, self.step)
-        return self.__dict__["_print"], name, self.n, self.seed, self.confidence, self.trust, self.data, self.every
+        return self.__dict__["_print"], name, self.draws, self.seed, self.confidence, self.trust, self.data, self.every
 
     @property
     def constants(self) -> Mapping[str, float]:
@@ -109,9 +110,9 @@ class LocalErrors(Record, Measured):
 
     def described(self) -> Mapping[str, Any]:
         return {
-            "trust": self.trust, "confidence": self.confidence, "n": self.n, "seed": self.seed,
+            "trust": self.trust, "confidence": self.confidence, "draws": self.draws, "seed": self.seed,
             "solver": f"{self.solver} steps" if self.solver else "the teacher's steps",
-            "data": self.data, "fingerprint": self.__dict__["_print"],
+            "data": self.data, "grids": "every number of steps" if self.every else "one", "fingerprint": self.__dict__["_print"],
         }  # fmt: skip
 
     def found(self, teacher: str, levels: tuple[float, ...]) -> tuple[Root, ...]:
@@ -131,7 +132,7 @@ class LocalErrors(Record, Measured):
         share = 6 / (math.pi * count) ** 2 if self.every else 1.0  # these add up to 1 over all numbers of steps
         tail = share * (1 - self.confidence) / count  # each upper end may be missed: union bound
         found = []
-        for low, high in zip(levels, levels[1:], strict=False):
+        for low, high in pairwise(levels):
             values, off = self._squares(step, high, low)
             most = self._largest(name, high, low) if self.trust == GUARANTEED else None
             if most is not None:
@@ -147,7 +148,7 @@ class LocalErrors(Record, Measured):
     def _squares(self, step: Step, high: float, low: float) -> tuple[Array, float]:
         """Squared local errors (n,) of the step, and what the flow is off by, a root mean square."""
         values, off = [], 0.0
-        for block, size in enumerate(spans(self.n, self.law.d)):
+        for block, size in enumerate(spans(self.draws, self.law.d)):
             rng = stream(self.seed, PATHS, block)
             x = self.law.draw(size, rng) + high * rng.standard_normal((size, self.law.d))
             stepped = np.asarray(step(self.law.denoiser, x.copy(), high, low))
@@ -169,7 +170,7 @@ class LocalErrors(Record, Measured):
         reaches = _reaches(high, low)
         if name not in reaches or not isinstance(self.law, DataLaw):
             raise DomainError(
-                f"trust guaranteed needs bounded local errors: a data set, and the steps of {', '.join(reaches)} (ddim is euler); "
+                f"trust guaranteed needs bounded local errors: a data set, and steps of {', '.join(reaches)} (ddim is euler); "
                 f"got {self.law.described()} and {name}"
             )
         return max(reaches[name] * self.law.diameter, 1e-300)  # one point has no error at all, and a diameter must be > 0
@@ -179,7 +180,7 @@ def measured_profile(
     data: Any,
     *,
     solver: Any = None,
-    n: int = 1000,
+    draws: int = 1000,
     seed: int = 0,
     confidence: float = 0.99,
     trust: str = ASYMPTOTIC,
@@ -196,7 +197,7 @@ def measured_profile(
         solver: ``euler`` (``ddim``), ``heun``, ``exponential-integrator``, ``dpm-solver-2``, or a callable step(denoise, x, high,
             low); default: the step of the teacher the statement is evaluated with. With one the catalogue does not know the
             teacher says what an error of the score does, and a result says that this is assumed.
-        n: draws for every step, 20 or more.
+        draws: for every step, 20 or more.
         seed: of the draws.
         confidence: that the upper ends of all steps of a grid hold jointly.
         trust: ``asymptotic``, or ``guaranteed`` for any number of draws, which needs a data set and a solver whose local errors
@@ -207,7 +208,7 @@ def measured_profile(
         InputError, DomainError: what cannot be read, or numbers outside their domains.
 
     >>> import cmbound
-    >>> mine = cmbound.measured_profile([[-1.0], [1.0]], n=200)
+    >>> mine = cmbound.measured_profile([[-1.0], [1.0]], draws=200)
     >>> given = dict(d=1, m2=1, L_f=2, eps_sc=0, eps_cm=0, grid="edm", sigma_min="0.05", sigma_max=20, N=18)
     >>> one = cmbound.theorem("explicit-one-step")
     >>> found = one.evaluate(**given, teacher="ddim", profile=mine)
@@ -218,9 +219,9 @@ def measured_profile(
     """
     law = law_of(read_data(data) if isinstance(data, str) else data)
     checked_name("trust", trust, TRUSTS)
-    count = checked_count("n", n, LEAST_PATHS)
+    count = checked_count("draws", draws, LEAST_PATHS)
     if count > MOST_PATHS:
-        raise DomainError(f"n is {count}; at most {MOST_PATHS} draws are allowed")
+        raise DomainError(f"draws is {count}; at most {MOST_PATHS} are allowed")
     level = checked_finite("confidence", confidence)
     if not 0 < level < 1:
         raise DomainError(f"confidence is {confidence}; it must lie in (0, 1)")
@@ -229,9 +230,8 @@ def measured_profile(
     errors = LocalErrors(law, name, step, count, checked_count("seed", seed, 0), level, trust, label, progress)
     known = {solver: teacher for teacher, solver in SOLVER_OF.items()}
     teachers = (known[name],) if name in known else TEACHERS
-    assumptions = [
-        Assumption("measured", f"the data law is that of {label}, and the upper ends of the measured local errors hold")
-    ]
+    text = f"the data law is that of {label}, and the upper ends of the measured local errors hold"
+    assumptions = [Assumption("measured", text)]
     if name and name not in known:
         text = f"what an error of the score does to a step of {name} is at most what it does to one of the teacher asked for"
         assumptions.append(Assumption("measured:score", text))
@@ -266,6 +266,8 @@ def data_constants(data: str) -> DataConstants:
     """
     law = law_of(read_data(data))
     found = law.constants(0.0, 0.0)  # of a data set they depend on no time
+    if isinstance(law, DataLaw):
+        found = {**found, "diameter": law.diameter}
     texts = {name: _as_text(name, x) for name, x in found.items()}
     return DataConstants(found, texts, f"{data}: {law.described()}")
 

@@ -14,6 +14,7 @@ from cmbound.errors import DomainError, InputError
 if TYPE_CHECKING:
     from cmbound.evaluation.records import Evaluation
 
+Takes = Callable[[str, bool], bool]
 DRAWS = 1000  # as in Python
 OF_A_LAW = ("d", "m2", "sd2", "R", "tau", "d_eff", "n_atoms", "weights", "L_s", "L_os", "t_star", "diameter", "cov_eigs")
 """Parameters that say what the data are."""
@@ -33,8 +34,8 @@ def measuring_options(flag: str = "--data") -> Decorator:
         click.option(
             "--solver",
             metavar="NAME|FILE.py:NAME",
-            help="Measure this step: euler, heun, exponential-integrator, dpm-solver-2, or step(denoise, x, high, low) of a file, "
-            "which is run.  [default: the teacher's]",
+            help="Measure this step: euler, heun, exponential-integrator, dpm-solver-2, or step(denoise, x, high, low) of a "
+            "file, which is run.  [default: the teacher's]",
         ),
         click.option("--draws", metavar="N", help=f"Draws for every step that is measured.  [default: {DRAWS}]"),
         click.option("--draws-seed", metavar="N", help="Seed of the draws.  [default: 0]"),
@@ -46,13 +47,13 @@ def measuring_options(flag: str = "--data") -> Decorator:
     )
 
 
-def with_data(given: dict[str, Any], measuring: dict[str, Any], takes: Callable[[str], bool], flag: str = "--data") -> str:
+def with_data(given: dict[str, Any], measuring: dict[str, Any], takes: Takes, flag: str = "--data") -> str:
     """Put the constants of the data and the measured profile among the parameters; returns what the data are (empty: none).
 
     Args:
         given: parameters and options, changed in place.
         measuring: what :func:`measuring_options` gathered.
-        takes: whether a parameter of this name is of use.
+        takes: whether a parameter of this name is of use, and whether where the profile is measured.
         flag: what names the data.
 
     Raises:
@@ -73,13 +74,13 @@ def with_data(given: dict[str, Any], measuring: dict[str, Any], takes: Callable[
 
     found = data_constants(path)
     _check_constants(given, found.numbers, path)
-    given |= {name: x for name, x in found.texts.items() if name not in given and takes(name)}
+    given |= {name: x for name, x in found.texts.items() if name not in given and takes(name, measured)}
     if measured:
         solver = options.get("solver")
         given["profile"] = measured_profile(
             path,
             solver=loaded(solver, "solver") if runs_code(solver) else solver,
-            n=whole("draws", options.get("draws", str(DRAWS))) or 0,
+            draws=whole("draws", options.get("draws", str(DRAWS))) or 0,
             seed=whole("draws_seed", options.get("draws_seed", "0")) or 0,
             trust=options.get("trust", "asymptotic"),
         )
@@ -107,13 +108,13 @@ def _check_constants(given: dict[str, Any], constants: Mapping[str, Any], path: 
             raise DomainError(f"{name} is {text_of(value)}, below that of {path}, {measured:.8g}")
 
 
-def takes(id: str | None, experiment: str = "") -> Callable[[str], bool]:
-    """Whether the statement ``id``, or the explicit one of an experiment, takes a parameter and has a use for it."""
+def takes(id: str | None, experiment: str = "") -> Takes:
+    """What the statement ``id``, or the explicit one of an experiment, takes: a profile may want what it does not ask for."""
     from cmbound.evaluation.statement import statements, theorem
-    from cmbound.theory.formulas import accepts
+    from cmbound.theory.formulas import accepts, required
 
     found = next(x for x in statements() if x.experiment == experiment and x.recursion) if id is None else theorem(id)
-    return lambda name: accepts(found, name)
+    return lambda name, measured: name in required(found) if measured else accepts(found, name)
 
 
 def effort(given: Mapping[str, Any]) -> float:

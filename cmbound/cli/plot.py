@@ -230,8 +230,8 @@ def grids_command(id: str, over: str, given: dict[str, Any], measuring: dict[str
     """The statement ID against the number of steps on uniform, two-stage, geometric and EDM grids.
 
     A two-stage grid is given by its largest step: that with the most steps up to N is taken, and drawn at its number of steps.
-    With --points the constants of a data set are filled in (--data is where the numbers drawn go), and --profile measured measures
-    the local errors of every grid on it: N is then at most 1000, and the axis says what the curves are worth.
+    With --points the constants of a data set are filled in (--data is where the numbers drawn go), and --profile measured
+    measures the local errors of every grid on it: N is then at most 1000, and the axis says what the curves are worth.
 
     \b
     cmbound plot grids explicit-one-step --preset digits -o grids.pdf

@@ -107,7 +107,8 @@ class Evaluation(Result, Record):
 
     ``float(evaluation)`` and ``value`` are the upper end, rounded up. In the approximate tier ``lower`` and ``upper``
     are the float64 value itself and certify nothing. Where local errors were measured the tier is their level of trust,
-    ``asymptotic`` or ``guaranteed`` at a confidence, and ``sampled`` says what they rest on. ``unused`` are the names that were given and enter nothing, with the reason.
+    ``asymptotic`` or ``guaranteed`` at a confidence, and ``sampled`` says what they rest on. ``unused`` are the names that were
+    given and enter nothing, with the reason.
 
     >>> import cmbound
     >>> found = cmbound.theorem("explicit-one-step").evaluate(preset="gaussian-2d")
@@ -256,9 +257,11 @@ def _notes(evaluation: Evaluation) -> list[str]:
 
 def sampled_note(sampled: Mapping[str, Any]) -> str:
     """What a number is worth that rests on samples."""
+    jointly = "jointly" if sampled["grids"] == "one" else f"jointly for {sampled['grids']}"
     return (
-        f"{sampled['trust']}, not certified: it rests on local errors measured on samples ({sampled['data']}, {sampled['solver']}, "
-        f"n = {sampled['n']}, seed {sampled['seed']}), whose upper ends hold jointly at confidence {sampled['confidence']}"
+        f"{sampled['trust']}, not certified: it rests on local errors measured on samples ({sampled['data']}; {sampled['solver']}, "
+        f"{sampled['draws']} draws each, seed {sampled['seed']}), whose upper ends hold {jointly} at confidence "
+        f"{sampled['confidence']}"
     )
 
 
