@@ -259,8 +259,8 @@ def sampled_note(sampled: Mapping[str, Any]) -> str:
     """What a number is worth that rests on samples."""
     jointly = "jointly" if sampled["grids"] == "one" else f"jointly for {sampled['grids']}"
     return (
-        f"{sampled['trust']}, not certified: it rests on local errors measured on samples ({sampled['data']}; {sampled['solver']}, "
-        f"{sampled['draws']} draws each, seed {sampled['seed']}), whose upper ends hold {jointly} at confidence "
+        f"{sampled['trust']}, not certified: it rests on local errors measured on samples ({sampled['data']}; "
+        f"{sampled['solver']}, {sampled['draws']} draws each, seed {sampled['seed']}), whose upper ends hold {jointly} at confidence "
         f"{sampled['confidence']}"
     )
 

@@ -100,19 +100,9 @@ class Budget(Result, Record):
 def _budget_data(budget: Budget) -> dict[str, Any]:
     achieved = budget.achieved.to_dict()
     kept = (
-        "value",
-        "lower",
-        "upper",
-        "terms",
-        "tier",
-        "guarantee",
-        "sampled",
-        "trivial_bound",
-        "vacuous",
-        "profile",
-        "notes",
+        "value", "lower", "upper", "terms", "tier", "guarantee", "sampled", "trivial_bound", "vacuous", "profile", "notes",
         "assumptions",
-    )
+    )  # fmt: skip
     return {
         "schema_version": SCHEMA_VERSION,
         "theorem": budget.theorem.id,
