@@ -260,8 +260,8 @@ def sampled_note(sampled: Mapping[str, Any]) -> str:
     jointly = "jointly" if sampled["grids"] == "one" else f"jointly for {sampled['grids']}"
     return (
         f"{sampled['trust']}, not certified: it rests on local errors measured on samples ({sampled['data']}; "
-        f"{sampled['solver']}, {sampled['draws']} draws each, seed {sampled['seed']}), whose upper ends hold {jointly} at confidence "
-        f"{sampled['confidence']}"
+        f"{sampled['solver']}, {sampled['draws']} draws each, seed {sampled['seed']}), whose upper ends hold {jointly} "
+        f"at confidence {sampled['confidence']}"
     )
 
 

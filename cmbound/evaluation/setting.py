@@ -402,6 +402,54 @@ def _check_per_step(theorem: Theorem, lists: Lists, grid: Grid | None, teacher: 
                 raise InputError(f"{name} is a list with one value for each step: give a grid")
             nodes = name == "eps_sc" and ends  # at delta too
             if len(lists[name]) != grid.N + nodes:
+                wanted = (
+                    f"{grid.N + 1} nodes, that at delta included (the {teacher.name} teacher)" if nodes else f"N = {grid.N} steps"
+                )
+                raise InputError(f"{name} has {len(lists[name])} values, but the grid has {wanted}")
+
+
+def _choose_profiles(asked: Any, teacher: Teacher, values: Values, lists: Lists) -> tuple[str, tuple[Entry, ...]]:
+    """``auto`` or the name of the one profile, and the profiles to choose from."""
+    given, tau_positive = frozenset(values) | frozenset(lists), values.get("tau", 0) > 0
+
+    def obstacle(p: Profile) -> str | None:
+        return unavailable(p, teacher.name, given, tau_positive)
+
+    if not isinstance(asked, str | Profile | Sequence):
+        raise InputError(f"profile must be a name, a Profile or a list of them, got {asked!r}")
+    names = [asked] if isinstance(asked, str | Profile) else list(asked)
+    one = isinstance(asked, str | Profile)
+    if one and asked == "auto":
+        wanted = [p for p in PROFILES.values() if obstacle(p) is None]
+        if not wanted:
+            raise InputError(f"no profile is available for the {teacher.name} teacher with the given parameters")
+    else:
+        if not one and "auto" in [x for x in names if isinstance(x, str)]:
+            raise InputError("profile 'auto' stands for the best of all that apply; give it alone, not in a list")
+        if not names:
+            raise InputError("profile is an empty list")
+        found = (x if isinstance(x, Profile) else profile(x) for x in names)
+        wanted = list(dict.fromkeys(found))  # the same one twice is that one
+        checked_distinct("the profiles to choose from", (p.name for p in wanted))
+    for p in wanted:
+        if (reason := obstacle(p)) is not None:
+            raise InputError(reason)
+    name = wanted[0].name if one and asked != "auto" else "auto"
+    return name, tuple((p, specialised(p, teacher.name, given)) for p in wanted)
+
+
+def _check_measured(profiles: Sequence[Entry], grid: Grid | None, values: Values) -> None:
+    """Measured local errors belong to the steps of one grid, and to data with which the constants must agree."""
+    names = [p.name for p, _ in profiles if p.measured is not None]
+    if len(names) > 1:
+        raise InputError(f"the profiles {', '.join(names)} are measured; one at most can be")
+    if names and grid is None:
+        raise InputError(f"profile {names[0]!r} belongs to the steps of a grid: give a grid, or N for a uniform one")
+    if names and grid is not None and grid.N > MOST_MEASURED:
+        raise DomainError(f"profile {names[0]!r} measures every step: at most {MOST_MEASURED} are allowed, the grid has {grid.N}")
+    for p, _ in profiles:
+        for name, x in {} if p.measured is None else p.measured.constants.items():
+            if name in values and not _suits(name, float(rational_near(values[name])), x):
                 raise DomainError(f"{name} is {float(rational_near(values[name])):.8g}, but that of the data measured is {x:.8g}")
 
 
