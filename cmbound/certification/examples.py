@@ -80,8 +80,8 @@ class Example(Record):
         how: how it was trained, with the command that does it again.
         solver: the teacher's steps it was distilled along, those at which its consistency error is small.
 
-    >>> from cmbound.certification.examples import example
-    >>> shown = example("digits")
+    >>> import cmbound
+    >>> shown = cmbound.example("digits")
     >>> shown.title, shown.clip, shown.solver
     ('handwritten digits: 1797 images of 8 x 8 pixels in [-1, 1]', (-1.0, 1.0), 'heun')
     >>> bool((shown.model(shown.data, shown.sigma_min) == shown.data).all())
@@ -110,9 +110,9 @@ def example(name: str) -> Example:
     Raises:
         UnknownNameError: there is no example of this name.
 
+    >>> import cmbound
     >>> import numpy as np
-    >>> from cmbound.certification.examples import example
-    >>> moons = example("moons")
+    >>> moons = cmbound.example("moons")
     >>> moons.data.shape, moons.sigma_min, moons.sigma_max
     ((2000, 2), 0.05, 20.0)
     >>> noise = 20 * np.random.default_rng(0).standard_normal((5, 2))
