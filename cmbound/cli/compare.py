@@ -94,7 +94,7 @@ def compare_command(
         return
     if plot is not None and not sweep:
         raise InputError("--plot draws the phase diagram of two --sweep")
-    with_data(given, {**measuring, "data": None if lawful else data}, lambda name, measured: True)
+    with_data(given, {**measuring, "measured_on": None if lawful else data}, lambda name, measured: True)
     if sweep:
         if lawful or metric is not None or tier != "certified" or "digits" in given:
             raise InputError("--sweep is float64 at given parameters: it takes no --world, --data, --metric, --tier and --digits")

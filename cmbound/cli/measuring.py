@@ -24,13 +24,12 @@ MEASURED_TIMES = 60.0
 
 def measuring_options(flag: str = "--data") -> Decorator:
     """The data (no option for them: the command has its own), and how local errors are measured on them, as ``measuring``."""
-    given_as = [] if flag == "--data" else ["data"]
     data = f"A data set, one point a row (.npy, .npz or .csv): its constants, and what --profile {names.MEASURED} measures on."
     return gathered(
         "measuring",
-        (*(("data",) if flag else ()), "solver", "draws", "trust", "draws_seed"),
+        (*(("measured_on",) if flag else ()), "solver", "draws", "trust", "draws_seed"),
         dict,
-        *([click.option(flag, *given_as, metavar="FILE", help=data)] if flag else []),
+        *([click.option(flag, "measured_on", metavar="FILE", help=data)] if flag else []),
         click.option(
             "--solver",
             metavar="NAME|FILE.py:NAME",
@@ -60,7 +59,7 @@ def with_data(given: dict[str, Any], measuring: dict[str, Any], takes: Takes, fl
         InputError: options that belong to a profile that was not asked for, or no data.
         DomainError: constants that are not those of the data.
     """
-    path, measured = measuring["data"], given.get("profile") == names.MEASURED
+    path, measured = measuring["measured_on"], given.get("profile") == names.MEASURED
     options = {name: measuring[name] for name in ("solver", "draws", "draws_seed", "trust") if measuring[name] is not None}
     if options and not measured:
         raise InputError(f"--{next(iter(options)).replace('_', '-')} belongs to --profile {names.MEASURED}")
