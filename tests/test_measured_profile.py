@@ -200,7 +200,7 @@ def test_a_grid_is_measured_once() -> None:
 def test_solving_schedules_and_comparisons_say_what_they_rest_on() -> None:
     mine = cmbound.measured_profile([[-1.0], [1.0]], draws=50)
     given: dict[str, Any] = {"d": 1, "m2": 1, "L_f": "1.1", "eps_sc": 0, "eps_cm": "0.001", "teacher": "ddim", "profile": mine}
-    ends = {"grid": "edm", "sigma_min": "0.1", "sigma_max": 20}
+    ends: dict[str, Any] = {"grid": "edm", "sigma_min": "0.1", "sigma_max": 20}
     found = cmbound.solve("explicit-one-step", target="0.4", unknown="N", **given, **ends)
     count = int(found.budget["N"])
     assert found.achieved.tier == "asymptotic"
