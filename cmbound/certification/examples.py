@@ -20,7 +20,7 @@ import numpy.typing as npt
 from cmbound.certification.networks import KINDS, Array, Network
 from cmbound.checks import checked_name
 from cmbound.errors import InputError
-from cmbound.frozen import Record
+from cmbound.frozen import FrozenDict, Record
 
 FOLDER = "shipped"
 """Where weights, data and the record of the training lie, beside this module."""
@@ -57,10 +57,12 @@ def _pixels(counts: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return counts / 8.0 - 1.0
 
 
-ORIGINS: dict[str, Origin] = {
-    "moons": Origin("two moons: 2000 points in the plane", 0.05, 20.0, 1.06, (-2.5, 2.5), _as_they_are),
-    "digits": Origin("handwritten digits: 1797 images of 8 x 8 pixels in [-1, 1]", 0.02, 80.0, 0.54, (-1.0, 1.0), _pixels),
-}
+ORIGINS: Mapping[str, Origin] = FrozenDict(
+    {
+        "moons": Origin("two moons: 2000 points in the plane", 0.05, 20.0, 1.06, (-2.5, 2.5), _as_they_are),
+        "digits": Origin("handwritten digits: 1797 images of 8 x 8 pixels in [-1, 1]", 0.02, 80.0, 0.54, (-1.0, 1.0), _pixels),
+    }
+)
 EXAMPLES = tuple(ORIGINS)
 
 

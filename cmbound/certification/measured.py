@@ -38,7 +38,7 @@ from cmbound.worlds import read_data
 from cmbound.worlds.base import Array
 
 TRUSTS = (ASYMPTOTIC, GUARANTEED)
-SOLVER_OF = FrozenDict({teacher: name for name, teacher in CATALOGUED.items()} | {"heun": "heun"})
+SOLVER_OF = FrozenDict({**{teacher: name for name, teacher in CATALOGUED.items()}, "heun": "heun"})
 """The step of each teacher of the catalogue."""
 HALVED = 2.0
 """What the flow is off by, over its change when the tolerance is halved: an error at most proportional to the tolerance."""
@@ -61,7 +61,7 @@ def _reaches(high: float, low: float) -> dict[str, float]:
     }
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LocalErrors(Record, Measured):
     """What measures the local errors of the steps of a grid, each grid once.
 
@@ -93,6 +93,9 @@ class LocalErrors(Record, Measured):
         super().__post_init__()
         object.__setattr__(self, "_known", {})
         object.__setattr__(self, "_print", fingerprint(self.law))
+
+    def __repr__(self) -> str:
+        return f"<local errors of {self.solver or 'the teacher'} on {self.data}, {self.draws} draws, {self.trust}>"
 
     def _content(self) -> tuple[Any, ...]:
         name = self.solver if self.solver in SOLVERS else (self.solver, self.step)
