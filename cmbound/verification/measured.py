@@ -26,6 +26,7 @@ from cmbound.theory.variants import visible_symbols
 from cmbound.threads import alone
 from cmbound.verification.affine import Pipeline
 from cmbound.verification.request import measured_constant
+from cmbound.verification.settings import law_constants
 from cmbound.verification.simulation import run_parameters, simulate
 from cmbound.worlds.gaussian import Gaussian
 
@@ -146,7 +147,10 @@ class Measured(Given):
         rate = found["eps_cm"]
         if self._pipeline is not None and any(x.id == EXACT_READING for x in theorem.statement_assumptions):
             rate = self._pipeline.trajectory_error
-        params = run_parameters(theorem, run, self.law, found["L_f"], found["eps_sc"], rate, **choices)
+        law = self.law
+        if theorem.uses_profile:  # as a simulation of the run has them: its bound and the one compared are the same
+            law = {**law, **law_constants(theorem, run.world, run.nodes, {"t_star": "0", "profile": choices["profile"]})}
+        params = run_parameters(theorem, run, law, found["L_f"], found["eps_sc"], rate, **choices)
         if not run.indices and (theorem.recursion or "k" in required(theorem)):
             params = {name: x for name, x in params.items() if name not in ("times", "t_hat")} | {"k": 1}
         if not lists and theorem.uses_profile:
