@@ -158,7 +158,7 @@ def named(flag: str, offered: Callable[[], Sequence[str]], help: str, **more: An
 
 
 world_option = named("--world", lambda: names.WORLDS, "gaussian, mixture or atoms.")
-profile_option = named("--profile", lambda: ("auto", *names.PROFILES, names.MEASURED), "Regularity profile.  [default: auto]")
+profile_option = named("--profile", lambda: ("auto", *names.PROFILES), "Regularity profile.  [default: auto]")
 teacher_option = named("--teacher", lambda: names.TEACHERS, f"{' or '.join(names.TEACHERS)}.  [default: {names.TEACHERS[0]}]")
 to_option = click.option("--to", type=click.Choice(names.TARGETS), help="Distance to which law.  [default: p_data]")
 start_option = click.option(
