@@ -19,6 +19,7 @@ import cmbound
 from cmbound.certification.measured import LocalErrors, _reaches
 from cmbound.certification.teachers import SOLVERS, euler
 from cmbound.evaluation.records import schema
+from cmbound.evaluation.sweeps import chunks
 from cmbound.theory.rules import Profile
 from tests.helpers import fails, fine, silent
 
@@ -219,6 +220,23 @@ def test_solving_schedules_and_comparisons_say_what_they_rest_on() -> None:
     row = cmbound.compare(statements=["explicit-one-step"], **given, **ends, N=8).rows[0]
     assert (row.guarantee, row.to_dict()["tier"]) == (False, "asymptotic")
     assert "not certified" in row.remarks
+
+
+def test_what_has_no_levels_of_trust_does_not_take_it() -> None:
+    mine = cmbound.measured_profile([[-1.0], [1.0]], draws=20)
+    given: dict[str, Any] = {**POINT, "m2": 1, **GRID, "teacher": "ddim", "profile": mine}
+    calls: tuple[Callable[[], Any], ...] = (
+        lambda: ONE.approximate(**given),
+        lambda: ONE.approximate(**{**given, "L_f": np.array([1.0, 2.0])}),
+        lambda: list(chunks(cmbound.sweep("explicit-one-step", **{**given, "L_f": "1,2"}))),
+        lambda: cmbound.orders("explicit-one-step", profile=mine),
+        lambda: ONE.formula(profile=mine),
+        lambda: ONE.lambdify("L_f", profile=mine),
+        lambda: cmbound.dominance("explicit-one-step", "L_f", 1, 2, **{x: y for x, y in given.items() if x != "L_f"}),
+    )
+    for call in calls:
+        with pytest.raises(cmbound.InputError, match="rests on samples"):
+            call()
 
 
 WRONG: list[tuple[dict[str, Any], type[Exception], str]] = [

@@ -310,6 +310,13 @@ class Profile(Record):
         return cls(_own(name), title or "stretch bound given by the user", {teacher: (rule,)}, (assumption,), own=True)
 
 
+def refuse_measured(profiles: Any, what: str) -> None:
+    """Raise InputError where a profile rests on samples and ``what`` would not say what its numbers are worth."""
+    for x in profiles if isinstance(profiles, list | tuple) else (profiles,):
+        if isinstance(x, Profile) and x.measured is not None:
+            raise InputError(f"profile {x.name!r} rests on samples, and {what} has no levels of trust: use evaluate, on one grid")
+
+
 Entry = tuple[Profile, tuple[Rule, ...]]
 """A profile with its rules for the teacher at hand."""
 
