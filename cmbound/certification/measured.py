@@ -193,7 +193,8 @@ def measured_profile(
 
     The discretisation is the sum of L_f(sigma_n) times the upper end of an interval for ell_n = norm(Psi_n x_{n+1} - x_n)_2, the
     local error of the step from sigma_{n+1} along exact trajectories. A result is ``asymptotic`` or ``guaranteed`` at a
-    confidence, for one grid, and never certified; it holds for the law of the data set itself.
+    confidence, for one grid, and never certified; it holds for the law of the data set itself. The error of the exact flow over a
+    step is estimated with half the tolerance and added. Each grid is measured once.
 
     Args:
         data: points (n, d), a .npy, .npz or .csv file, a :class:`Gaussian` or a :class:`Mixture`.
