@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from cmbound.certification.certificate import Certificate as Certificate
     from cmbound.certification.certify import certify as certify
     from cmbound.certification.convert import convert as convert
+    from cmbound.certification.examples import Example as Example, example as example
+    from cmbound.certification.measured import measured_profile as measured_profile
     from cmbound.certification.nodes import measured_grid as measured_grid
     from cmbound.comparison.complexity import complexities as complexities, verdicts as verdicts
     from cmbound.comparison.phase import phase as phase

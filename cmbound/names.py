@@ -6,6 +6,8 @@ PROFILES = (
     "universal", "universal-integrated", "second-moment", "lipschitz", "lipschitz-integrated", "one-sided",
     "smoothed", "smoothed-integrated", "bounded", "bounded-integrated", "atoms",
 )  # fmt: skip
+MEASURED = "measured"
+"""The profile that is measured on a data set."""
 GRIDS = ("uniform", "two-stage", "geometric", "edm")
 TEACHERS = ("exponential-integrator", "ddim", "heun")
 LINEAR_TEACHERS = ("exponential-integrator", "ddim")

@@ -296,7 +296,6 @@ def _probed(target: Path, width: int, folder: Path) -> dict[str, Any]:
 
 def test_a_shipped_example(tmp_path: Path) -> None:
     """The enclosure is far below the best constant, and a replay finds every number."""
-    pytest.importorskip("cmbound.certification.examples")
     target = tmp_path / "moons.json"
     written("certify", "moons", "-n", "200", "--steps", "6", "-o", str(target))
     data = json.loads(target.read_text(encoding="utf-8"))

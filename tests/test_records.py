@@ -31,7 +31,10 @@ from cmbound.catalogue.explicit import PAIRS
 from cmbound.catalogue.presets import Origin, Preset, names
 from cmbound.certification import bounds
 from cmbound.certification.distance import Effort
+from cmbound.certification.examples import ORIGINS
+from cmbound.certification.measured import DataConstants
 from cmbound.certification.telescope import Pair
+from cmbound.certification.train import PLANS
 from cmbound.comparison.complexity import verdicts
 from cmbound.comparison.implied import Implied
 from cmbound.comparison.phase import Border
@@ -127,6 +130,7 @@ def results() -> Iterator[Any]:
     yield cmbound.certify(model, **claims, n=50, times=[1], batches=3)
     yield cmbound.convert(rmse=0.1, d=2, sigma=1)
     yield cmbound.measured_grid([[-1.0], [1.0]], sigma_min=0.1, sigma_max=10, steps=3, n=20)
+    yield [cmbound.measured_profile(WORLD, draws=20), cmbound.example("moons")]
     yield multistep.multistep_data(steps=2, **POINT)
     yield terms.terms_data("explicit-one-step", "h=1e-4,1e-3", **NO_STEP)
     yield grids.grids_data("explicit-one-step", "N=10,20", **NO_STEP)
@@ -165,6 +169,7 @@ def inner_records() -> Iterator[Any]:
     yield Piece("universal", PROFILES["universal"].rules[EI][0], Fraction(1), Fraction(2))
     yield [Line(np.zeros(2), np.ones(2), np.zeros(2)), Level(np.zeros(2, dtype=np.int64), np.ones(2), np.ones(2))]
     yield [Problem(ONE_STEP, Fraction(1), POINT, ("h",), {}, ("score",), "h"), cmbound.Grid.from_times([1, 2, "2.5"])]
+    yield [DataConstants({"d": 1}, {"d": "1"}, "data.npy"), *ORIGINS.values(), *PLANS.values()]
     yield [Effort(100), bounds.Root(1.0, 2.0), Pair(1.0, 0, np.zeros(2), np.ones(2))]
     yield Measured((), "exact", np.zeros((2, 1)), np.ones((2, 1)), (np.zeros(1),) * 3)
 

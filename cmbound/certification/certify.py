@@ -18,6 +18,7 @@ from cmbound.certification.advice import advised, found_wrong
 from cmbound.certification.attack import attacked
 from cmbound.certification.certificate import Baselines, Certificate, Judged, Level, Rung
 from cmbound.certification.distance import BATCHES, Effort, Enclosure, batch_costs, enclosure, transport
+from cmbound.certification.examples import EXAMPLES, Example, example
 from cmbound.certification.given import claims_of, fingerprint, label, largest_square, reference
 from cmbound.certification.ladder import Ladder
 from cmbound.certification.laws import DataLaw, Law, WorldLaw, law_of
@@ -39,11 +40,15 @@ from cmbound.certification.telescope import (
     stream,
 )
 from cmbound.checks import checked_count
+from cmbound.errors import InputError
+from cmbound.theory.grids import Grid
 from cmbound.worlds.base import Array
 
 Progress = Callable[[str, int, int], object]
 """Told what is being done, how much of it is done, and out of how much."""
 
+EXAMPLE_STEPS = 18
+"""Steps of the grid of a shipped example: those of a published grid of 18 points, and one more."""
 KEPT = 400
 """Samples of the model and of the data that a certificate keeps, for its page."""
 FRESH_BATCHES = 3  # of the reference law itself: a baseline, not a bound
@@ -53,14 +58,14 @@ MOST_HELD_OUT = 1000  # held-out points in one exact transport
 def certify(
     model: Any,
     *,
-    data: Any,
-    sigmas: Any,
+    data: Any = None,
+    sigmas: Any = None,
     teacher: Any = None,
     n: int = 20_000,
     confidence: float = 0.99,
     clip: tuple[float, float] | None = None,
     seed: int = 0,
-    solver: Any = "euler",
+    solver: Any = None,
     teacher_output: str = "denoiser",
     clock: str = "ve",
     times: Any = (),
@@ -87,17 +92,19 @@ def certify(
     on. No Lipschitz constant and no property of the data is assumed, and ``distance`` needs neither a teacher nor an ODE.
 
     Args:
-        model: a callable f(x, sigma), a PyTorch module, ``FILE.py:NAME`` (the file is run) or ``FILE.onnx``.
+        model: a callable f(x, sigma), a PyTorch module, ``FILE.py:NAME`` (the file is run), ``FILE.onnx``, or a shipped example
+            (``moons``, ``digits``, :func:`cmbound.example`), which has its own data, teacher, noise levels, solver and ``clip``.
         data: the reference law: points (n, d), a .npy, .npz or .csv file, a :class:`Gaussian`, a :class:`Mixture`.
         sigmas: increasing noise levels sigma_0 < ... < sigma_N, or a :class:`Grid` of them.
         teacher: as ``model``; None: consistency training, no teacher.
         n: number of exact trajectories, and of samples behind the lower side of the distance.
         confidence: that everything that is claimed holds, jointly.
         clip: two numbers: every coordinate of an output is clipped to that interval, which must hold the data. Then results are
-            ``guaranteed``; else they are ``asymptotic``.
+            ``guaranteed``; else they are ``asymptotic``. A clipped model is no identity outside the box: the terms boundary and
+            early stopping are then f(x_delta) - P x_delta and P x_delta - a, with the projection P onto the box.
         seed: of everything random.
-        solver: ``euler`` (``ddim``), ``heun``, ``exponential-integrator``, ``dpm-solver-2``, or a callable step(denoise, x, high,
-            low).
+        solver: ``euler`` (``ddim``; the default), ``heun``, ``exponential-integrator``, ``dpm-solver-2``, or a callable
+            step(denoise, x, high, low).
         teacher_output: ``denoiser``, ``score``, ``noise`` or ``velocity``.
         clock: ``ve``; or ``ou``: model and teacher are asked at x/(1 + sigma^2)^{1/2} and t = log(1 + sigma^2)/2, and outputs of
             the model are multiplied by (1 + sigma_0^2)^{1/2}.
@@ -131,14 +138,25 @@ def certify(
     >>> list(cert.rungs)
     ['direct', 'attributed', 'stepwise', 'local', 'a_priori']
     """
+    shipped = _shipped(model)
+    if shipped is not None:
+        for what, given in (("data", data), ("teacher", teacher)):
+            if given is not None:
+                raise InputError(f"{what} is not for the example {shipped.name}, which has its own")
+        model, teacher, data = shipped.model, shipped.denoiser, shipped.data
+        sigmas = Grid.edm(shipped.sigma_min, shipped.sigma_max, EXAMPLE_STEPS) if sigmas is None else sigmas
+        clip, solver = shipped.clip if clip is None else clip, shipped.solver if solver is None else solver
+    elif data is None or sigmas is None:
+        raise InputError(f"certify needs {'data' if data is None else 'sigmas'} (shipped examples: {', '.join(EXAMPLES)})")
     found, kept, labels = reference(data, held_out)
     law = law_of(found)
-    name, step = solver_of(solver)
+    name, step = solver_of("euler" if solver is None else solver)
+    called = (label(model), labels[0], label(teacher)) if shipped is None else (shipped.name,) * 3
     request = Request(
-        model=label(model), data=labels[0], held_out=labels[1], sigmas=sigmas, teacher=label(teacher),
-        renoise=label(renoise), n=n, confidence=confidence, clip=clip, seed=seed, solver=name, teacher_output=teacher_output,
-        clock=clock, times=times, shape=shape, batch=batch, batches=batches, distance_batch=distance_batch, tolerance=tolerance,
-        dtype=dtype, profile=profile, fingerprint=fingerprint(law), population=bool(population),
+        model=called[0], data=called[1], teacher=called[2], held_out=labels[1], sigmas=sigmas, renoise=label(renoise), n=n,
+        confidence=confidence, clip=clip, seed=seed, solver=name, teacher_output=teacher_output, clock=clock, times=times,
+        shape=shape, batch=batch, batches=batches, distance_batch=distance_batch, tolerance=tolerance, dtype=dtype,
+        profile=profile, fingerprint=fingerprint(law), population=bool(population),
     )  # fmt: skip
     request = replace(request, claims=claims_of(request, L_f, eps_sc, eps_cm, teacher))
     most = largest_square(law, request.clip, request.population)
@@ -153,6 +171,11 @@ def certify(
     setup = Setup(student, known, law, np.array(request.sigmas), step, request.seed, request.tolerance, request.times, noising)
     _probe(setup)
     return _certified(request, setup, most, kept, budget, checked_count("workers", workers), progress or (lambda *x: None))
+
+
+def _shipped(model: Any) -> Example | None:
+    """The shipped example that is meant, if one is."""
+    return example(model) if isinstance(model, str) and model in EXAMPLES else model if isinstance(model, Example) else None
 
 
 def _certified(
@@ -265,6 +288,10 @@ def _told(request: Request, paths: Sampled, ladder: Ladder) -> list[str]:
         notes.append("the code of the user's Python file was run")
     if isinstance(ladder.setup.law, WorldLaw):
         notes.append("lower side of the distance: a quadratic potential, sharp between Gaussian laws")
+    if request.clip is not None:
+        notes.append(
+            "clipped outputs: boundary is f(x_delta) - P x_delta, early stopping P x_delta - a, P the projection onto the box"
+        )
     if request.population:
         notes.append("the distance is to the law behind the data, the rungs are to the data themselves")
     if ladder.ode_error:

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from cmbound.certification.networks import KINDS, Array, Network
 from cmbound.checks import checked_name
 from cmbound.errors import InputError
-from cmbound.frozen import Record
+from cmbound.frozen import FrozenDict, Record
 
 FOLDER = "shipped"
 """Where weights, data and the record of the training lie, beside this module."""
@@ -57,10 +57,12 @@ def _pixels(counts: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return counts / 8.0 - 1.0
 
 
-ORIGINS: dict[str, Origin] = {
-    "moons": Origin("two moons: 2000 points in the plane", 0.05, 20.0, 1.06, (-2.5, 2.5), _as_they_are),
-    "digits": Origin("handwritten digits: 1797 images of 8 x 8 pixels in [-1, 1]", 0.02, 80.0, 0.54, (-1.0, 1.0), _pixels),
-}
+ORIGINS: Mapping[str, Origin] = FrozenDict(
+    {
+        "moons": Origin("two moons: 2000 points in the plane", 0.05, 20.0, 1.06, (-2.5, 2.5), _as_they_are),
+        "digits": Origin("handwritten digits: 1797 images of 8 x 8 pixels in [-1, 1]", 0.02, 80.0, 0.54, (-1.0, 1.0), _pixels),
+    }
+)
 EXAMPLES = tuple(ORIGINS)
 
 
@@ -80,8 +82,8 @@ class Example(Record):
         how: how it was trained, with the command that does it again.
         solver: the teacher's steps it was distilled along, those at which its consistency error is small.
 
-    >>> from cmbound.certification.examples import example
-    >>> shown = example("digits")
+    >>> import cmbound
+    >>> shown = cmbound.example("digits")
     >>> shown.title, shown.clip, shown.solver
     ('handwritten digits: 1797 images of 8 x 8 pixels in [-1, 1]', (-1.0, 1.0), 'heun')
     >>> bool((shown.model(shown.data, shown.sigma_min) == shown.data).all())
@@ -110,9 +112,9 @@ def example(name: str) -> Example:
     Raises:
         UnknownNameError: there is no example of this name.
 
+    >>> import cmbound
     >>> import numpy as np
-    >>> from cmbound.certification.examples import example
-    >>> moons = example("moons")
+    >>> moons = cmbound.example("moons")
     >>> moons.data.shape, moons.sigma_min, moons.sigma_max
     ((2000, 2), 0.05, 20.0)
     >>> noise = 20 * np.random.default_rng(0).standard_normal((5, 2))

@@ -29,6 +29,7 @@ from cmbound.certification.networks import FREQUENCIES, HIDDEN, Array, perceptro
 from cmbound.checks import checked_name
 from cmbound.errors import CmboundError, InputError
 from cmbound.files import read_text, write_files
+from cmbound.frozen import FrozenDict
 
 SEED = 0
 """Of weights and batches."""
@@ -86,10 +87,12 @@ def digits() -> npt.NDArray[np.uint8]:
     return pixels
 
 
-PLANS: dict[str, Plan] = {
-    "moons": Plan(moons, 128, 20000, 20000, 3e-3, 1.0, coarse=4, fine=18, substeps=2, target_decay=0.9),
-    "digits": Plan(digits, 256, 12000, 5000, 4e-3, 2.0, coarse=2, fine=6, substeps=3, target_decay=0.5),
-}
+PLANS: Mapping[str, Plan] = FrozenDict(
+    {
+        "moons": Plan(moons, 128, 20000, 20000, 3e-3, 1.0, coarse=4, fine=18, substeps=2, target_decay=0.9),
+        "digits": Plan(digits, 256, 12000, 5000, 4e-3, 2.0, coarse=2, fine=6, substeps=3, target_decay=0.5),
+    }
+)
 
 
 # --- the networks in JAX ------------------------------------------------------------------------------------------------

@@ -74,7 +74,6 @@ def arguments(model: str, given: dict[str, Any]) -> dict[str, Any]:
         "data": given["data"],
         "sigmas": levels,
         "n": DEFAULT_PATHS if given["n"] is None else whole("n", given["n"]),
-        "solver": given["solver"] or "euler",
         "confidence": numbers("confidence", given["confidence"]),
         "clip": clip,
         "seed": whole("seed", given["seed"]),
@@ -84,7 +83,7 @@ def arguments(model: str, given: dict[str, Any]) -> dict[str, Any]:
         "shape": shape_of(given["shape"]),
         **{x: whole(x, given[x]) for x in ("batches", "distance_batch", "batch", "workers")},
         **{x: numbers(x, given[x]) for x in ("L_f", "eps_sc", "eps_cm")},
-        **{x: given[x] for x in ("teacher", "teacher_output", "clock", "dtype", "profile", "renoise", "population")},
+        **{x: given[x] for x in ("solver", "teacher", "teacher_output", "clock", "dtype", "profile", "renoise", "population")},
     }
 
 
@@ -98,40 +97,24 @@ def _held_out(text: str | None) -> Any:
 
 def example_arguments(name: str, given: dict[str, Any]) -> dict[str, Any]:
     """A shipped example, with what was given on the command line on top."""
-    try:
-        from cmbound.certification.examples import example  # type: ignore[import-not-found, unused-ignore]
-    except ImportError:
-        raise InputError(f"the example {name!r} is not part of this installation") from None
-    from cmbound.certification.request import grid
+    from cmbound.certification.certify import EXAMPLE_STEPS
+    from cmbound.certification.examples import example
 
-    found = example(name)
-    steps = whole("steps", given["steps"]) or EXAMPLE_STEPS
-    own = {
-        "model": found.model,
-        "teacher": found.denoiser,
-        "data": found.data,
-        "clip": found.clip,
-        "sigmas": grid("edm", found.sigma_min, found.sigma_max, steps),
-        "n": EXAMPLE_PATHS if given["n"] is None else whole("n", given["n"]),
-        "batches": EXAMPLE_BATCHES if given["batches"] is None else whole("batches", given["batches"]),
-        "solver": given["solver"] or found.solver,
-    }
     for option in ("teacher", "data", "clip", "sigmas", "sigma_min", "sigma_max"):
         if given[option] is not None:
             raise InputError(f"--{option.replace('_', '-')} is not for the example {name}, which has its own")
-    filled = {
-        **given,
-        "data": "",
-        "sigmas": None,
-        "sigma_min": found.sigma_min,
-        "sigma_max": found.sigma_max,
-        "steps": str(steps),
+    found = example(name)
+    steps = given["steps"] or str(EXAMPLE_STEPS)
+    ends = {"sigma_min": found.sigma_min, "sigma_max": found.sigma_max, "steps": steps}
+    few = {
+        "n": EXAMPLE_PATHS if given["n"] is None else whole("n", given["n"]),
+        "batches": EXAMPLE_BATCHES if given["batches"] is None else whole("batches", given["batches"]),
     }
-    return {**arguments(name, filled), **own}
+    return {**arguments(name, {**given, "data": "", **ends}), **few, "data": None}
 
 
 DEFAULT_PATHS = 20_000  # as in Python
-EXAMPLE_STEPS, EXAMPLE_PATHS, EXAMPLE_BATCHES = 18, 1000, 3  # an example takes seconds
+EXAMPLE_PATHS, EXAMPLE_BATCHES = 1000, 3  # an example takes seconds
 
 
 LONG = 5_000
@@ -203,8 +186,6 @@ def certify_command(
         raise InputError("certify needs a MODEL: FILE.py:NAME, FILE.onnx, or a shipped example (moons, digits)")
     call = example_arguments(model, given) if model in EXAMPLES else arguments(model, given)
     certificate = certified(call)
-    if model in EXAMPLES:
-        certificate = named(certificate, model, call)
     if counterexample is not None:
         write_all((points_bytes(certificate), counterexample))
     form = form or SUFFIXES.get(os.path.splitext(output)[1].lower(), "text")
@@ -223,7 +204,7 @@ def certified(call: dict[str, Any]) -> Certificate:
     from cmbound.certification.certify import certify
 
     done, size = 0.0, (call["n"] or 0) * len(call["sigmas"])
-    title = f"certifying {call['model'] if isinstance(call['model'], str) else 'an example'}"
+    title = f"certifying {call['model']}"
     with progress_bar(title, 200, long=size > LONG) as advance:
 
         def progress(what: str, count: int, total: int) -> None:
@@ -233,14 +214,6 @@ def certified(call: dict[str, Any]) -> Certificate:
             done = max(done, now)
 
         return certify(call["model"], **{name: x for name, x in call.items() if name != "model"}, progress=progress)
-
-
-def named(certificate: Certificate, name: str, call: dict[str, Any]) -> Certificate:
-    """The certificate of an example, under its name: that is what a replay needs."""
-    from dataclasses import replace
-
-    request = replace(certificate.request, model=name, data=name, teacher=name if call["teacher"] is not None else "")
-    return replace(certificate, request=request)
 
 
 def points_bytes(certificate: Certificate) -> bytes:
@@ -264,17 +237,8 @@ def _replay(path: str, model: str | None, output: str) -> None:
         raise InputError("--replay reads the model from the report: leave MODEL out")
     data = json_of(read(path), path)
     call = call_of(data, path)
-    if call["model"] in EXAMPLES:
-        from cmbound.certification.examples import example  # type: ignore[import-not-found, unused-ignore]
-
-        found = example(call["model"])
-        again = named(
-            certified({**call, "model": found.model, "teacher": found.denoiser, "data": found.data}),
-            call["model"],
-            {"teacher": 1},
-        )
-    else:
-        again = certified(call)
+    own = {"data": None, "teacher": None} if call["model"] in EXAMPLES else {}
+    again = certified({**call, **own})
     if again.request.fingerprint != data["request"]["fingerprint"]:
         raise InputError(f"{path}: the data are not those of the report")
     old, new = measured_numbers(data), measured_numbers(to_data(again))

@@ -11,8 +11,10 @@ from cmbound.catalogue import PAIR
 from cmbound.cli import options
 from cmbound.cli.files import emit, figure_bytes
 from cmbound.cli.laws import build_world, law_options
+from cmbound.cli.measuring import effort, measuring_options, with_data
 from cmbound.cli.progress import at_work, range_size
 from cmbound.errors import InputError
+from cmbound.names import MEASURED
 
 
 def parse_sweep(texts: tuple[str, ...]) -> list[dict[str, str]]:
@@ -36,6 +38,7 @@ def parse_sweep(texts: tuple[str, ...]) -> list[dict[str, str]]:
 @options.define_option
 @click.option("--assume", multiple=True, metavar="ID", help="Another reading of a constant that holds too, such as A4-exact.")
 @law_options
+@measuring_options("")
 @click.option(
     "--sweep",
     multiple=True,
@@ -53,6 +56,7 @@ def compare_command(
     statements: tuple[str, ...],
     assume: tuple[str, ...],
     law: dict[str, str | None],
+    measuring: dict[str, Any],
     sweep: tuple[str, ...],
     plot: str | None,
     complexity: bool,
@@ -64,7 +68,8 @@ def compare_command(
     """Evaluate every statement that applies, say of the others why they do not, and rank the bounds metric by metric.
 
     Order forms are shown apart, with C = 1, and ranked only where -p C=... is given; what is not confirmed never wins.
-    With --world or --data the constants are measured: -p delta, T, N, k, times, eps_sc and eps_cm shape the run.
+    With --world or --data the constants are measured: -p delta, T, N, k, times, eps_sc and eps_cm shape the run. With --profile
+    measured nothing is run: --data gives the constants of the data and the local errors of the teacher's steps on the grid.
 
     \b
     cmbound compare --preset gaussian-2d -p k=2 -p t_hat=1
@@ -76,9 +81,12 @@ def compare_command(
     options.refuse(given, statements="--statement", metric="--metric", world="--world", assume="--assume", tier="--tier")
     if digits is not None:
         given["digits"] = digits
+    data = law["data"]
+    if given.get("profile") == MEASURED and data is not None:  # constants and local errors of the data, and no run of a sampler
+        law = {**law, "data": None}
     lawful = any(x is not None for x in law.values())
     if complexity:
-        if given or lawful or sweep or plot or statements or metric or assume:
+        if given or lawful or data or sweep or plot or statements or metric or assume:
             raise InputError("--complexity takes no parameters: it compares numbers of steps, not bounds")
         from cmbound.comparison.complexity import complexities_report
 
@@ -86,6 +94,7 @@ def compare_command(
         return
     if plot is not None and not sweep:
         raise InputError("--plot draws the phase diagram of two --sweep")
+    with_data(given, {**measuring, "measured_on": None if lawful else data}, lambda name, measured: True)
     if sweep:
         if lawful or metric is not None or tier != "certified" or "digits" in given:
             raise InputError("--sweep is float64 at given parameters: it takes no --world, --data, --metric, --tier and --digits")
@@ -95,7 +104,7 @@ def compare_command(
 
     world = build_world(**law) if lawful else None
     what = "comparing statements" + ("" if world is None else f" on a law in {world.d} dimensions")
-    with at_work(what, given, times=10):
+    with at_work(what, given, times=10 * effort(given)):
         result = compare(statements=statements or None, metric=metric, world=world, assume=assume, tier=tier, **given)
     emit(result.report(), form, output)
 

@@ -12,6 +12,7 @@ from cmbound.cli import Group, options
 from cmbound.cli.check import LONG_INSTANCES
 from cmbound.cli.files import OutputFile, figure_bytes, read, write_all
 from cmbound.cli.laws import build_world
+from cmbound.cli.measuring import effort, measuring_options, takes, with_data
 from cmbound.cli.progress import at_work, progress_bar, range_end, range_size, size_of
 from cmbound.errors import InputError
 
@@ -223,11 +224,14 @@ def _dimension(text: str) -> int:
 @options.id_argument
 @click.option("--over", metavar="N=RANGE", default="N=10:10000:log:25", show_default=True, help="Numbers of steps.")
 @options.setting_options()
+@measuring_options("--points")
 @drawing_options
-def grids_command(id: str, over: str, given: dict[str, Any], drawing: Drawing) -> None:
+def grids_command(id: str, over: str, given: dict[str, Any], measuring: dict[str, Any], drawing: Drawing) -> None:
     """The statement ID against the number of steps on uniform, two-stage, geometric and EDM grids.
 
     A two-stage grid is given by its largest step: that with the most steps up to N is taken, and drawn at its number of steps.
+    With --points the constants of a data set are filled in (--data is where the numbers drawn go), and --profile measured
+    measures the local errors of every grid on it: N is then at most 1000, and the axis says what the curves are worth.
 
     \b
     cmbound plot grids explicit-one-step --preset digits -o grids.pdf
@@ -235,6 +239,7 @@ def grids_command(id: str, over: str, given: dict[str, Any], drawing: Drawing) -
     from cmbound.papers.figures.grids import grids_data, grids_figure
 
     most, points = range_end(over), range_size(over)
-    with at_work(f"drawing {id} on {points} grids of each kind", {**given, "N": most}, times=points / 20):
+    with_data(given, measuring, takes(id), "--points")
+    with at_work(f"drawing {id} on {points} grids of each kind", {**given, "N": most}, times=points / 20 * effort(given)):
         found = grids_data(id, over, **given)
     drawing.save(found, grids_figure)

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from cmbound.cli.files import emit, figure_bytes
+from cmbound.cli.measuring import effort, measuring_options, takes, with_data
 from cmbound.cli.options import FIGURE, Command, optional_id, refuse, report_options, setting_options
 from cmbound.cli.progress import at_work, size_of
 
@@ -14,6 +15,7 @@ from cmbound.cli.progress import at_work, size_of
 @click.command("schedule", cls=Command, short_help="The best times for multistep sampling.")
 @optional_id
 @setting_options()
+@measuring_options()
 @click.option("--steps", metavar="K", default="8", show_default=True, help="Number of evaluations, the first at T included.")
 @click.option(
     "--gain", metavar="G", help="What an evaluation must gain to be worth taking.  [default: 1% of the bound after the first]"
@@ -21,7 +23,14 @@ from cmbound.cli.progress import at_work, size_of
 @click.option("--plot", metavar="FILE", type=FIGURE, help="Draw bounds and times (.png, .pdf or .svg).")
 @report_options
 def schedule_command(
-    id: str | None, given: dict[str, Any], steps: str, gain: str | None, plot: str | None, form: str, output: str
+    id: str | None,
+    given: dict[str, Any],
+    measuring: dict[str, Any],
+    steps: str,
+    gain: str | None,
+    plot: str | None,
+    form: str,
+    output: str,
 ) -> None:
     """The best times for multistep sampling, and the bound after each evaluation.
 
@@ -36,7 +45,8 @@ def schedule_command(
     from cmbound.planning.schedule import schedule
 
     refuse(given, steps="--steps", gain="--gain", id="ID")
-    with at_work(f"scheduling {steps} evaluations", given, times=size_of(steps)):
+    with_data(given, measuring, takes(id, "multistep"))
+    with at_work(f"scheduling {steps} evaluations", given, times=size_of(steps) * effort(given)):
         result = schedule(id, steps=steps, gain=gain, **given)
     figures = []
     if plot is not None:

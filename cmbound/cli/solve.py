@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from cmbound.cli.files import emit
+from cmbound.cli.measuring import effort, measuring_options, takes, with_data
 from cmbound.cli.options import Command, completer, id_argument, parse_pairs, refuse, report_options, setting_options
 from cmbound.cli.progress import at_work
 
@@ -17,6 +18,7 @@ UNKNOWNS = ("h", "N", "eps_sc", "eps_cm", "T", "delta", "k", "L_f", "u", "eta")
 @id_argument
 @click.option("--target", required=True, metavar="EPS", help="What the bound may be at most.")
 @setting_options()
+@measuring_options()
 @click.option(
     "--fix",
     multiple=True,
@@ -41,6 +43,7 @@ def solve_command(
     id: str,
     target: str,
     given: dict[str, Any],
+    measuring: dict[str, Any],
     fix: tuple[str, ...],
     split: str | None,
     unknown: str | None,
@@ -61,6 +64,7 @@ def solve_command(
 
     fixed = parse_pairs(fix)
     refuse(given, target="--target", split="--split", unknown="--for", fix="--fix", id="--id")
-    with at_work(f"solving {id}", given, times=20):
+    with_data(given, measuring, takes(id))
+    with at_work(f"solving {id}", given, times=20 * effort(given)):
         result = solve(id, target=target, fix=fixed, split=split, unknown=unknown, **given)
     emit(result.report(), form, output)

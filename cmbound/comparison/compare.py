@@ -18,6 +18,7 @@ from cmbound.comparison.readings import DERIVED, denied, meanings
 from cmbound.comparison.records import NOT_APPLICABLE, ORDER, RANKED, UNCONFIRMED, Comparison, Row, ranking, target_of
 from cmbound.errors import CmboundError
 from cmbound.evaluation.point import evaluate
+from cmbound.evaluation.records import sampled_note
 from cmbound.numbers import rounded, text_of
 from cmbound.theory.formulas import accepts
 from cmbound.theory.records import Theorem
@@ -93,6 +94,8 @@ def _row(
     if theorem.kind == "order" and not own_constant:
         return Row(theorem, ORDER, target, found, reason="with C = 1: its constant is unspecified, so it is not ranked")
     reason = f"order form at C = {text_of(params['C'])}" if theorem.kind == "order" else ""
+    if found.sampled is not None:
+        reason = f"{reason}; {found.tier}, not certified".removeprefix("; ")
     row = Row(theorem, RANKED, target, found, reason=reason)
     more = implied(theorem.metric, target, found.upper, values, row.guarantee)
     return replace(row, implied=more, trivial=_trivial(row, values))
@@ -150,6 +153,8 @@ def _notes(rows: tuple[Row, ...]) -> tuple[str, ...]:
         best, others = ranked[0], [x.id for x in ranked[1:] if x.rank == 1]
         if others:
             found.append(f"{name}: {', '.join([best.id, *others])} give the same value")
+        if best.evaluation is not None and best.evaluation.sampled is not None:
+            found.append(f"{name}: {best.id} is {sampled_note(best.evaluation.sampled)}")
         if best.theorem.kind == "order":
             found.append(f"{name}: {best.id} is an {best.reason}, a bound only if that constant is right")
         if best.vacuous:

@@ -105,6 +105,8 @@ class Row(Record):
             "quantity": theorem.quantity.format(target=self.target),
             "upper": None if found is None else plain_decimal(found.upper),
             "lower": None if found is None else plain_decimal(found.lower),
+            "tier": None if found is None else found.tier,
+            "sampled": None if found is None or found.sampled is None else thawed(found.sampled),
             "dominating_term": None if found is None else found.dominating_term,
             "assumptions": [] if found is None else [{"id": x.id, "text": x.text, "status": x.status} for x in found.assumptions],
             "implied": [x.to_dict() for x in self.implied],

@@ -28,7 +28,7 @@ from cmbound.numbers import exact
 from cmbound.theory.formulas import ALIASES, OPTIONS, accepts, computable_terms, convert, require_formula, unknown_parameter
 from cmbound.theory.notation import TABLE, L_f, L_os, L_s, a
 from cmbound.theory.records import Term, Theorem
-from cmbound.theory.rules import Profile, Rule
+from cmbound.theory.rules import Profile, Rule, refuse_measured
 from cmbound.threads import alone
 
 CHUNK = 1 << 14  # points at once: intermediate arrays stay in the cache
@@ -40,6 +40,7 @@ def approximate(theorem: Theorem, params: Mapping[str, Any]) -> Approximation:
     """See :meth:`cmbound.evaluation.statement.Statement.approximate`."""
     if params.get("digits") is not None:
         raise InputError("approximate takes no digits: it is float64")
+    refuse_measured(params.get("profile"), "a float64 value or array")
     require_formula(theorem)
     numbers = {name: value for name, value in params.items() if name not in OPTIONS and value is not None}
     arrays = {name: _as_floats(name, x) for name, x in numbers.items() if _is_array(x)}

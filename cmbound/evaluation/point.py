@@ -84,8 +84,11 @@ def evaluate_setting(setting: Setting, tier: str = "certified", digits: Any = No
 
 
 def _uses_own(setting: Setting, paths: Paths) -> bool:
-    """Whether a user's function enters: nobody has seen to it that it can be computed in float64, so balls do it."""
-    own = {profile.name for profile, _ in setting.profiles if profile.own}
+    """Whether a user's function enters: nobody has seen to it that it can be computed in float64, so balls do it.
+
+    With measured local errors too: then sampling is all that is uncertain.
+    """
+    own = {profile.name for profile, _ in setting.profiles if profile.own or profile.measured is not None}
     return any(piece.profile in own for pieces in paths.values() for piece in pieces)
 
 
@@ -202,13 +205,15 @@ def _record(sums: Sums, paths: Paths, tier: str, rows: list[dict[str, Any]], dig
         found = [_enclosed_row(setting, row, digits) for row in rows]
         derived = _derived(setting, digits)
     value, lower, upper, terms = found[-1]
+    winners = {piece.profile for pieces in paths.values() for piece in pieces}
+    sampled = next((p.measured for p, _ in setting.profiles if p.measured is not None and p.name in winners), None)
     steps = None
     if theorem.uses_schedule:
         times = [setting.values["T"], *evaluation_times(setting)]
         steps = tuple(Step(i + 1, FLOATS.number(t), *row) for i, (t, row) in enumerate(zip(times, found, strict=True)))
     return Evaluation(
         theorem=theorem,
-        tier=tier,
+        tier=tier if sampled is None else sampled.trust,
         value=value,
         lower=lower,
         upper=upper,
@@ -226,6 +231,7 @@ def _record(sums: Sums, paths: Paths, tier: str, rows: list[dict[str, Any]], dig
         trivial=_trivial(sums),
         steps=steps,
         unused=unused(setting, paths.values()),
+        sampled=None if sampled is None else sampled.described(),
     )
 
 

@@ -106,7 +106,9 @@ class Evaluation(Result, Record):
     """A statement evaluated at one point: the enclosure [lower, upper], its terms, and everything it assumed.
 
     ``float(evaluation)`` and ``value`` are the upper end, rounded up. In the approximate tier ``lower`` and ``upper``
-    are the float64 value itself and certify nothing. ``unused`` are the names that were given and enter nothing, with the reason.
+    are the float64 value itself and certify nothing. Where local errors were measured the tier is their level of trust,
+    ``asymptotic`` or ``guaranteed`` at a confidence, and ``sampled`` says what they rest on. ``unused`` are the names that were
+    given and enter nothing, with the reason.
 
     >>> import cmbound
     >>> found = cmbound.theorem("explicit-one-step").evaluate(preset="gaussian-2d")
@@ -135,6 +137,7 @@ class Evaluation(Result, Record):
     trivial: float | None
     steps: tuple[Step, ...] | None = None
     unused: tuple[tuple[str, str], ...] = ()
+    sampled: Mapping[str, Any] | None = None
 
     def __float__(self) -> float:
         return self.value
@@ -223,6 +226,8 @@ def _notes(evaluation: Evaluation) -> list[str]:
         found.append("not a guarantee: the form of this statement is quoted by others, its source was not read")
     if evaluation.tier == "approximate":
         found.append("float64: an approximation of the bound, not a certified one")
+    if evaluation.sampled is not None:
+        found.append(sampled_note(evaluation.sampled))
     if evaluation.vacuous:
         term = evaluation.dominating_term
         assert term is not None
@@ -248,6 +253,16 @@ def _notes(evaluation: Evaluation) -> list[str]:
     if evaluation.unused:
         found.append(unused_note(evaluation.unused))
     return found
+
+
+def sampled_note(sampled: Mapping[str, Any]) -> str:
+    """What a number is worth that rests on samples."""
+    jointly = "jointly" if sampled["grids"] == "one" else f"jointly for {sampled['grids']}"
+    return (
+        f"{sampled['trust']}, not certified: it rests on local errors measured on samples ({sampled['data']}; "
+        f"{sampled['solver']}, {sampled['draws']} draws each, seed {sampled['seed']}), whose upper ends hold {jointly} "
+        f"at confidence {sampled['confidence']}"
+    )
 
 
 def _from_zero(evaluation: Evaluation) -> bool:
@@ -304,6 +319,7 @@ def _data(evaluation: Evaluation) -> dict[str, Any]:
         "derived": {name: _ends(x) for name, x in evaluation.derived.items()},
         "assumptions": [asdict(x) for x in evaluation.assumptions],
         "notes": list(evaluation.notes),
+        "sampled": None if evaluation.sampled is None else thawed(evaluation.sampled),
     }
     if evaluation.steps is not None:
         data["steps"] = [

@@ -34,7 +34,7 @@ from cmbound.theory.grids import Grid
 from cmbound.theory.notation import TABLE
 from cmbound.theory.profiles import PROFILES, profile, specialised, unavailable
 from cmbound.theory.records import Assumption, Theorem
-from cmbound.theory.rules import Entry, Profile
+from cmbound.theory.rules import Entry, Measured, Profile
 from cmbound.theory.variants import TEACHERS, Clock, Teacher, choose, visible_symbols
 from cmbound.threads import alone
 
@@ -43,6 +43,9 @@ LONGEST_HORIZON = 350
 """Largest T on a grid or in the variance-exploding clock: beyond it squares of noise levels leave the float64 range."""
 SAME_TIME = 1e-9
 """Relative difference up to which a time on a grid is the node."""
+
+MOST_MEASURED = 1000
+"""Steps of a grid whose local errors are measured one by one; each takes as long as an evaluation of all samples."""
 
 PER_STEP = ("L_f", "eps_sc", "eps_cm", "M")
 """Parameters of which a list has one value for each step of the grid."""
@@ -99,6 +102,11 @@ class Setting(Record):
             return False
         rules = [rule for _, rules in self.profiles for rule in rules]
         return self.grid.N > grids.MAX_STEPS or all(rule.additive or (rule.steps == 0 and not rule.roots) for rule in rules)
+
+    @property
+    def measured(self) -> Measured | None:
+        """What measures the local errors of the steps, where one of the profiles rests on samples."""
+        return next((p.measured for p, _ in self.profiles if p.measured is not None), None)
 
     @property
     def listed(self) -> bool:
@@ -175,6 +183,7 @@ def _resolved(theorem: Theorem, params: Mapping[str, Any], left_out: Collection[
     profiles: tuple[Entry, ...] = ()
     if theorem.uses_profile:
         profile_name, profiles = _choose_profiles(options.get("profile", "auto"), teacher, values, lists)
+        _check_measured(profiles, grid, values)
     return Setting(
         theorem=theorem,
         values=values,
@@ -432,3 +441,22 @@ def _choose_profiles(asked: Any, teacher: Teacher, values: Values, lists: Lists)
             raise InputError(reason)
     name = wanted[0].name if one and asked != "auto" else "auto"
     return name, tuple((p, specialised(p, teacher.name, given)) for p in wanted)
+
+
+def _check_measured(profiles: Sequence[Entry], grid: Grid | None, values: Values) -> None:
+    """Measured local errors belong to the steps of one grid, and to data with which the constants must agree."""
+    names = [p.name for p, _ in profiles if p.measured is not None]
+    if len(names) > 1:
+        raise InputError(f"the profiles {', '.join(names)} are measured; one at most can be")
+    if names and grid is None:
+        raise InputError(f"profile {names[0]!r} belongs to the steps of a grid: give a grid, or N for a uniform one")
+    if names and grid is not None and grid.N > MOST_MEASURED:
+        raise DomainError(f"profile {names[0]!r} measures every step: at most {MOST_MEASURED} are allowed, the grid has {grid.N}")
+    for p, _ in profiles:
+        for name, x in {} if p.measured is None else p.measured.constants.items():
+            if name in values and not _suits(name, float(rational_near(values[name])), x):
+                raise DomainError(f"{name} is {float(rational_near(values[name])):.8g}, but that of the data measured is {x:.8g}")
+
+
+def _suits(name: str, given: float, measured: float) -> bool:
+    return given == measured if name == "d" else given >= measured * (1 - law.ROUNDING)

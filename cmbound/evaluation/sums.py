@@ -34,6 +34,7 @@ from cmbound.theory.notation import (
     b,
     cov_eigs,
     delta,
+    ell,
     entropy,
     eps_cm,
     eps_sc,
@@ -123,6 +124,11 @@ def nodes(setting: Setting, backend: Backend) -> Any:
     return backend.joined([low, *inner[1:-1], high])
 
 
+def levels(setting: Setting) -> tuple[float, ...]:
+    """The noise levels of the nodes, in float64."""
+    return tuple(float(x) for x in np.sqrt(np.expm1(2 * np.asarray(nodes(setting, FLOATS), dtype=np.float64))))
+
+
 def steps(setting: Setting, backend: Backend, fixed: dict[Any, Any]) -> Steps:
     """The steps of the setting's grid."""
     assert setting.grid is not None
@@ -133,6 +139,8 @@ def steps(setting: Setting, backend: Backend, fixed: dict[Any, Any]) -> Steps:
         raise DomainError("the nodes of the grid do not increase at this precision: too many steps, or an extreme rho")
     for symbol, time, given in _per_step(setting, rows, size):
         rows[symbol] = backend.each(convert(symbol, clock, a, a), {symbol: backend.column(given), a: time}, fixed)
+    if (measured := setting.measured) is not None:
+        rows[ell] = backend.column(measured.errors(setting.teacher.name, levels(setting)))
     if clock.name == "ve" and "L_f" in setting.lists:
         rows[L_f] = backend.joined([backend.number(Fraction(1)), *rows[L_f][1:]])
     weight = backend.product(rows[L_f], backend.each(setting.teacher.weight, {a: rows[a]}, {}))

@@ -20,6 +20,7 @@ from cmbound.theory.formulas import ALIASES, OPTIONS, accepts, unknown_parameter
 from cmbound.theory.functions import steering
 from cmbound.theory.notation import TABLE
 from cmbound.theory.records import Theorem
+from cmbound.theory.rules import Profile
 
 
 def fixable(theorem: Theorem) -> tuple[str, ...]:
@@ -65,9 +66,26 @@ def read_problem(
         _count_of_lists(given, step)
     problem = Problem(theorem, goal, given, (), _fixed(theorem, given), terms, step, own=tuple(sorted(own)))
     if unknown is not None:
-        return _single(problem, unknown, own)
+        return _measured(_single(problem, unknown, own))
     corrector = _best_corrector(given) if "gamma" in theorem.free else {}
-    return replace(problem, given={**corrector, **given}, unknowns=_unknowns(problem))
+    return _measured(replace(problem, given={**corrector, **given}, unknowns=_unknowns(problem)))
+
+
+def _measured(problem: Problem) -> Problem:
+    """Measured local errors belong to the nodes of a grid: of these no more than their number can be unknown.
+
+    Raises:
+        InputError: something else that moves the nodes is unknown.
+    """
+    profile = problem.given.get("profile")
+    if not isinstance(profile, Profile) or profile.measured is None:
+        return problem
+    moving = [x for x in problem.unknowns if x in ("delta", "T", "h")]
+    if moving:
+        raise InputError(f"profile {profile.name!r} belongs to the nodes of a grid: give {', '.join(moving)}")
+    if "N" not in problem.unknowns:
+        return problem
+    return replace(problem, given={**problem.given, "profile": replace(profile, measured=profile.measured.for_every_number())})
 
 
 def _merged(theorem: Theorem, own: Mapping[str, Any], keep: bool) -> dict[str, Any]:

@@ -80,7 +80,7 @@ class Budget(Result, Record):
         parameters, shares, notes = _parameters_table(self), _shares_table(self), _budget_notes(self)
         allowed, bound = within(self.target, Fraction(achieved.upper))
         page.line(f"{self.theorem.id}: {self.theorem.title}")
-        page.line(f"{achieved.quantity} <= {bound} <= {target} (the target), certified, with")
+        page.line(f"{achieved.quantity} <= {bound} <= {target} (the target), {achieved.tier}, with")
         for table in (parameters, shares):
             page.line()
             page.table(table)
@@ -99,7 +99,10 @@ class Budget(Result, Record):
 
 def _budget_data(budget: Budget) -> dict[str, Any]:
     achieved = budget.achieved.to_dict()
-    kept = ("value", "lower", "upper", "terms", "guarantee", "trivial_bound", "vacuous", "profile", "notes", "assumptions")
+    kept = (
+        "value", "lower", "upper", "terms", "tier", "guarantee", "sampled", "trivial_bound", "vacuous", "profile", "notes",
+        "assumptions",
+    )  # fmt: skip
     return {
         "schema_version": SCHEMA_VERSION,
         "theorem": budget.theorem.id,
@@ -228,7 +231,7 @@ class Schedule(Result, Record):
         table, notes = _schedule_table(self), _schedule_notes(self)
         title = f"{optimal.theorem.id}: the best times for {len(self.bounds)} evaluation{'s' * (len(self.bounds) > 1)}"
         page.line(title)
-        page.line(f"{optimal.quantity} <= {rounded(optimal.upper)}, certified")
+        page.line(f"{optimal.quantity} <= {rounded(optimal.upper)}, {optimal.tier}")
         page.line()
         page.table(table)
         page.line()
@@ -248,7 +251,10 @@ class Schedule(Result, Record):
 def _schedule_data(schedule: Schedule) -> dict[str, Any]:
     """An infinite limit is null. Times are those of the OU clock, as ``times`` takes them."""
     optimal = schedule.optimal.to_dict()
-    kept = ("quantity", "teacher", "grid", "clock", "start", "to", "parameters", "assumptions", "trivial_bound", "notes", "steps")
+    kept = (
+        "quantity", "tier", "sampled", "teacher", "grid", "clock", "start", "to", "parameters", "assumptions", "trivial_bound",
+        "notes", "steps",
+    )  # fmt: skip
     return {
         "schema_version": SCHEMA_VERSION,
         "theorem": schedule.optimal.theorem.id,

@@ -33,7 +33,7 @@ from cmbound.theory.notation import (
 )
 from cmbound.theory.profiles import profile, specialised
 from cmbound.theory.records import Term, Theorem
-from cmbound.theory.rules import Profile, Rule
+from cmbound.theory.rules import Profile, Rule, refuse_measured
 from cmbound.theory.variants import (
     CLOCKS,
     EI,
@@ -238,6 +238,7 @@ def computable_terms(
 
 def one_profile(given: str | Profile | None) -> Profile | None:
     """The profile asked for; None where all may be used."""
+    refuse_measured(given, "a closed form")
     if isinstance(given, Profile):
         return given
     return None if given in (None, "auto") else profile(str(given))

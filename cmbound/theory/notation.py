@@ -183,6 +183,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter("t_prev", r"t_{j-1}", "time of the evaluation before the one at $t_hat$", POSITIVE, internal=True),
     Parameter("eps_sc_a", r"\varepsilon_{sc}", "$L2$ score error at the end of a step", NON_NEGATIVE, internal=True),
     Parameter("y", "y", "free parameter of the atoms profile", POSITIVE, internal=True),
+    Parameter("ell", r"\ell_n", "measured local error of a step, in units of the noise level", NON_NEGATIVE, internal=True),
     Parameter("nu", r"\nu", "(sum of the root weights)^2 of a finite data set", POSITIVE, internal=True),
     Parameter("entropy", r"H", "entropy of the weights of a finite data set", NON_NEGATIVE, internal=True),
 )  # fmt: skip

@@ -11,6 +11,7 @@ from sympy import Integer, Max, Min, Rational, S, log, sqrt
 
 from cmbound.errors import InputError, UnknownNameError
 from cmbound.frozen import FrozenDict
+from cmbound.names import MEASURED
 from cmbound.theory.functions import (
     I3,
     J,
@@ -454,6 +455,8 @@ def profile(name: str) -> Profile:
     """The built-in profile called ``name``; raises :class:`UnknownNameError` with the nearest name."""
     if isinstance(name, str) and name in REPLACED:
         raise InputError(f"profile {name!r} was replaced by {REPLACED[name]!r}, which is sharper under the same assumptions")
+    if name == MEASURED:
+        raise InputError("profile 'measured' is made from data: --data FILE, or profile=cmbound.measured_profile(data)")
     if not isinstance(name, str) or name not in PROFILES:
         raise UnknownNameError("profile", name, NAMES)
     return PROFILES[name]

@@ -8,6 +8,7 @@ and the choice of stretches are code that reads these expressions (:mod:`cmbound
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -27,7 +28,7 @@ from cmbound.theory.notation import PUBLIC, TABLE, a, b, h, t
 from cmbound.theory.records import Assumption
 from cmbound.theory.variants import EI, TEACHERS
 
-_IN_RULES = (*PUBLIC, "a", "b", "y", "nu", "entropy")
+_IN_RULES = (*PUBLIC, "a", "b", "y", "nu", "entropy", "ell")
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,6 +142,33 @@ class Rule(Record):
         )
 
 
+class Measured(ABC):
+    """Local errors of the steps of any grid, measured on samples (theory 5.5): the numbers behind the symbol ``ell`` in rules.
+
+    Attributes:
+        trust: ``asymptotic`` or ``guaranteed`` (sampled, bounded), never ``certified``.
+    """
+
+    trust: str
+
+    @property
+    @abstractmethod
+    def constants(self) -> Mapping[str, float]:
+        """d, m2 and sd2 of the data: a statement about them takes this d, and no smaller m2 and sd2."""
+
+    @abstractmethod
+    def for_every_number(self) -> Measured:
+        """The same, holding jointly for every number of steps: of those one may be chosen by what was measured."""
+
+    @abstractmethod
+    def errors(self, teacher: str, levels: tuple[float, ...]) -> tuple[Fraction, ...]:
+        """Upper ends for every step between increasing noise levels (N + 1,), (N,), units of the noise level; hold jointly."""
+
+    @abstractmethod
+    def described(self) -> Mapping[str, Any]:
+        """What they rest on, JSON-ready: ``trust``, ``confidence`` and how they were sampled."""
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Profile(Record):
     """A regularity profile.
@@ -158,6 +186,7 @@ class Profile(Record):
         halved: half the ``diameter`` of the support may replace the radius ``R``.
         no_tau: not available when tau > 0 is given (the radius R is then that of U, not of the data).
         own: given by a user: its shape or its values are looked at in every evaluation (:mod:`cmbound.evaluation.own`).
+        measured: where it rests on samples, what measures the local errors of a grid; then no bound on it is certified.
 
     >>> import cmbound
     >>> from cmbound.theory.notation import t
@@ -179,6 +208,7 @@ class Profile(Record):
     halved: bool = False
     no_tau: bool = False
     own: bool = False
+    measured: Measured | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -206,7 +236,7 @@ class Profile(Record):
     def parameters(self, teacher: str) -> frozenset[str]:
         """Names of the parameters the rules for ``teacher`` are written in (not the grid's)."""
         symbols = {x.name for rule in self.rules[teacher] for expr in rule.expressions for x in expr.free_symbols}
-        names = symbols - {"a", "b", "h", "y", "delta"}
+        names = symbols - {"a", "b", "h", "y", "delta", "ell"}
         if names & {"nu", "entropy"}:
             names = names - {"nu", "entropy"} | {"n_atoms"}
         return frozenset(names)
@@ -280,13 +310,20 @@ class Profile(Record):
         return cls(_own(name), title or "stretch bound given by the user", {teacher: (rule,)}, (assumption,), own=True)
 
 
+def refuse_measured(profiles: Any, what: str) -> None:
+    """Raise InputError where a profile rests on samples and ``what`` would not say what its numbers are worth."""
+    for x in profiles if isinstance(profiles, list | tuple) else (profiles,):
+        if isinstance(x, Profile) and x.measured is not None:
+            raise InputError(f"profile {x.name!r} rests on samples, and {what} has no levels of trust: use evaluate, on one grid")
+
+
 Entry = tuple[Profile, tuple[Rule, ...]]
 """A profile with its rules for the teacher at hand."""
 
 
 def _own(name: str) -> str:
     """The name of a user's profile, which must not be that of another one that is known."""
-    taken = ("auto", *names.PROFILES)
+    taken = ("auto", names.MEASURED, *names.PROFILES)
     if name in taken:
         raise InputError(f"a profile of your own cannot be called {name!r}; these names are taken: {', '.join(taken)}")
     return name

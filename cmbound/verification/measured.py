@@ -26,6 +26,7 @@ from cmbound.theory.variants import visible_symbols
 from cmbound.threads import alone
 from cmbound.verification.affine import Pipeline
 from cmbound.verification.request import measured_constant
+from cmbound.verification.settings import law_constants
 from cmbound.verification.simulation import run_parameters, simulate
 from cmbound.worlds.gaussian import Gaussian
 
@@ -117,10 +118,7 @@ class Measured(Given):
     @cached_property
     def law(self) -> Mapping[str, Any]:
         """The constants of the data law."""
-        low, high = self._run.low, float(self._run.nodes[-1])
-        found = self._run.world.constants(low, high)
-        above = self._run.world.score_above(high, 0.0 if found.get("t_star") == 0 else low)
-        return found | ({"L_os": above} if np.isfinite(above) else {})
+        return self._run.world.constants(self._run.low, float(self._run.nodes[-1]))
 
     @cached_property
     def step(self) -> float:
@@ -149,8 +147,9 @@ class Measured(Given):
         rate = found["eps_cm"]
         if self._pipeline is not None and any(x.id == EXACT_READING for x in theorem.statement_assumptions):
             rate = self._pipeline.trajectory_error
-        # elsewhere than in a profile L_os is that of the learned score
-        law = {name: x for name, x in self.law.items() if name != "L_os" or theorem.uses_profile}
+        law = self.law
+        if theorem.uses_profile:  # as a simulation of the run has them: its bound and the one compared are the same
+            law = {**law, **law_constants(theorem, run.world, run.nodes, {"t_star": "0", "profile": choices["profile"]})}
         params = run_parameters(theorem, run, law, found["L_f"], found["eps_sc"], rate, **choices)
         if not run.indices and (theorem.recursion or "k" in required(theorem)):
             params = {name: x for name, x in params.items() if name not in ("times", "t_hat")} | {"k": 1}

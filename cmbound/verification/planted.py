@@ -94,6 +94,7 @@ class PlantedReport(Result):
         page.table(counts, 0)
         page.line()
         for i in range(0, len(counts.rows), _PARTS):
+            document.line()
             rows = counts.rows[i : i + _PARTS]
             document.table(replace(counts, rows=rows, layout="headings", widths={1: 0.45}, size="footnotesize", tight=True))
         for body in (page, document):

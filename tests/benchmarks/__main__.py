@@ -5,6 +5,7 @@
 3. Start-up of ``cmbound evaluate``, against a bare ``python -c "import sympy"``.
 4. Sampling and distances, against the raw random generator, the bare matrix product and POT.
 5. Exact instances per second, against the bare bound on them.
+6. The telescope of a certificate, against a hand-written loop of the same posterior means and calls of the model.
 """
 
 from __future__ import annotations
@@ -170,8 +171,9 @@ def start_up() -> str:
 
 
 if __name__ == "__main__":
-    from tests.benchmarks import sampling, verification
+    from tests.benchmarks import certification, sampling, verification
 
-    for benchmark in (vectorised, automatic, certified, start_up, *sampling.BENCHMARKS, *verification.BENCHMARKS):
+    rooms = (*sampling.BENCHMARKS, *verification.BENCHMARKS, *certification.BENCHMARKS)
+    for benchmark in (vectorised, automatic, certified, start_up, *rooms):
         sys.stdout.write(benchmark() + "\n")
         sys.stdout.flush()

@@ -35,6 +35,7 @@ class GridsData(FigureData):
         steps: numbers of steps of the two-stage grids, whose step size decides it: the most that do not exceed ``N``.
         trivial: what always answering 0 achieves (None: no such yardstick).
         to: ``p_data`` or ``p_delta``.
+        sampled: level of trust and confidence where local errors were measured on samples, grid by grid (empty: they were not).
     """
 
     theorem: str
@@ -43,13 +44,15 @@ class GridsData(FigureData):
     steps: Array
     trivial: float | None
     to: str
+    sampled: str = ""
 
     @property
     def columns(self) -> Mapping[str, Sequence[Any] | Array]:
         """The number of steps, the bound for each kind of grid, the steps of the two-stage grid, and the yardstick."""
         last = {} if self.trivial is None else {"trivial": [self.trivial] * len(self.N)}
+        said = {"trust": [self.sampled] * len(self.N)} if self.sampled else {}
         bounds = {name.replace("-", "_"): x for name, x in self.bounds.items()}
-        return {"N": self.N, **bounds, "two_stage_steps": self.steps, **last}
+        return {"N": self.N, **bounds, "two_stage_steps": self.steps, **last, **said}
 
 
 def finest_step(delta: Fraction, T: Fraction, steps: int) -> Fraction | None:
@@ -100,7 +103,9 @@ def grids_data(id: str, over: str = "N=10:10000:log:25", /, **params: Any) -> Gr
     bounds["two-stage"] = np.array([np.nan if x is None else at("two-stage", h=x).value for x in sizes])
     steps = np.array([np.nan if x is None else two_stage(delta, T, x).N for x in sizes])
     one = at("uniform", N=int(counts[0]))
-    return GridsData(statement.id, counts, {kind: bounds[kind] for kind in KINDS}, steps, one.trivial, one.target or "p_data")
+    sampled = "" if one.sampled is None else f"{one.tier}, {one.sampled['confidence']:.12g}"
+    found = {kind: bounds[kind] for kind in KINDS}
+    return GridsData(statement.id, counts, found, steps, one.trivial, one.target or "p_data", sampled)
 
 
 @style.in_paper_style
@@ -116,6 +121,6 @@ def grids_figure(data: GridsData, *, width: str = "column", title: str | None = 
         style.level(axes, data.trivial, style.yardstick(statement))
     axes.set_xscale(style.scale_of(data.N))
     style.fit_scale(axes)
-    style.label(axes, "number of steps $N$", style.bounded(statement, data.to))
+    style.label(axes, "number of steps $N$", style.bounded(statement, data.to) + (f" ({data.sampled})" if data.sampled else ""))
     style.legend(figure, axes, title, 3 if width == "column" else 5)
     return figure
