@@ -336,6 +336,7 @@ SETTINGS = FrozenDict(
         "cor4-complexity": "Lipschitz score",
         "cor8-complexity": "bounded data",
         "cor9-complexity": "Lipschitz score, smoothing",
+        "lipschitz-steps": "Lipschitz score, explicit",
         "any-law-integrated": "any data law",
         "any-law-pointwise": "any data law, pointwise profile",
         "atoms-free-of-dimension": "finite data set, geometric DDIM grid",

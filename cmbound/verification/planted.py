@@ -106,7 +106,7 @@ class PlantedReport(Result):
         for i in range(0, len(survived), _ROWS):
             table = _copies(survived[i : i + _ROWS], status=False)
             document.line()
-            document.table(replace(table, layout="headings", widths={1: 0.3, 2: 0.48}, size="footnotesize", tight=True))
+            document.table(replace(table, layout="headings", widths={1: 0.27, 2: 0.51}, size="footnotesize", tight=True))
         return Report(f"planted mistakes: {said}", page, self._data, _copies(self.verdicts), document)
 
     def _data(self) -> dict[str, Any]:

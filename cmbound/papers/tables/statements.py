@@ -47,7 +47,7 @@ def statements(digits: int, statements: Any = None, profile: str | None = None) 
         expressions += [*left.values(), *right.values()]
     header = ("statement", "term", "order form", "explicit form")
     notes = _where(expressions, short)
-    return Table(header, tuple(rows), "llll", layout="headings", size="footnotesize", tight=True, notes=notes)
+    return Table(header, tuple(rows), "llll", layout="headings", size="scriptsize", tight=True, notes=notes)
 
 
 def _pairs_of(ids: Sequence[str]) -> tuple[Pair, ...]:
@@ -155,7 +155,7 @@ def complexity(digits: int) -> Table:
     )
     header = ("statement", "setting", "metric", "N", "known")
     heads = (*map(Cell, header[:3]), symbol("N"), Cell("known"))
-    return Table(header, tuple(rows), "lllll", heads=heads, widths={1: 0.24}, size="footnotesize", tight=True, notes=(note,))
+    return Table(header, tuple(rows), "lllll", heads=heads, widths={1: 0.3}, layout="headings", size="scriptsize", tight=True, notes=(note,))
 
 
 def _is_shown(theorem: Theorem, shown: Sequence[tuple[str, Any]]) -> bool:
