@@ -201,7 +201,7 @@ class Certificate(Result, Record):
             tail = f"worse than the best constant ({rounded(constant, 4, 'nearest')})"
         else:
             tail = f"not told apart from the best constant ({rounded(constant, 4, 'nearest')})"
-        level = f"{self.distance.trust}, confidence {self.request.confidence:g}"
+        level = f"{self.distance.trust}, confidence {self.request.confidence!r}"
         if self.distance.trust != ASYMPTOTIC:
             low_normal, high_normal = self.distance.asymptotic
             if not self.request.population:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from cmbound.certification.user import asked
 from cmbound.checks import checked_name
 from cmbound.errors import InputError
 from cmbound.frozen import FrozenDict
@@ -58,8 +59,22 @@ SAME_AS = FrozenDict({"ddim": "euler"})
 def solver(given: Any) -> tuple[str, Step]:
     """Name and step of a solver: a name of :data:`SOLVERS` or ``ddim``, or a callable step(denoise, x, high, low)."""
     if callable(given):
-        return getattr(given, "__name__", "user") or "user", given
+        name = getattr(given, "__name__", "user") or "user"
+        return name, _checked(name, given)
     if not isinstance(given, str):
         raise InputError(f"solver is {given!r}; one of {', '.join(SOLVERS)} or a callable step(denoise, x, high, low) is needed")
     name = SAME_AS.get(given, given)
     return name, SOLVERS[checked_name("solver", name, tuple(SOLVERS))]
+
+
+def _checked(name: str, step: Step) -> Step:
+    """A user's step, whose result must be finite points."""
+
+    def checked(denoise: Denoise, x: Array, high: float, low: float) -> Array:
+        where = f"the solver {name} from noise level {high:g} to {low:g}"
+        out: Array = asked(where, lambda: np.asarray(step(denoise, x, high, low), dtype=np.float64))
+        if out.shape != x.shape or not np.isfinite(out).all():
+            raise InputError(f"{where} returned shape {out.shape}; finite numbers of shape {x.shape} are needed")
+        return out
+
+    return checked
