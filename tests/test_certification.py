@@ -538,6 +538,21 @@ def _in_place(x: Array) -> Array:
     return x
 
 
+def _end(x: Array) -> Array:
+    raise SystemExit(0)
+
+
+def _no_memory(x: Array) -> Array:
+    if len(x) > 100:
+        raise MemoryError("no room")
+    return x
+
+
+def only_at(level: int, fails: Callable[[Array], Array]) -> Callable[[Array, float], Array]:
+    """A model that fails at one noise level alone."""
+    return lambda x, sigma: fails(x) if sigma == SIGMAS[level] else x
+
+
 RNG = np.random.default_rng(0)
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "shape": ({"model": model_that(lambda x: x[:, :0])}, r"the model at noise level 0\.1 returned shape \(16, 0\)"),
@@ -587,6 +602,27 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "tolerance": ({"tolerance": 0}, "tolerance is 0"),
     "seed": ({"seed": -1}, "seed is -1"),
     "workers": ({"workers": 0}, "workers is 0"),
+    "end": ({"model": model_that(_end)}, r"the model at noise level 0\.1, rows 0 to 15, tried to end the program"),
+    "memory": ({"model": model_that(_no_memory)}, r"at noise level 0\.1, rows 0 to 599, ran out of memory \(no room\): give it"),
+    "renoise fails": ({"renoise": lambda y, tau, z: y.nothing, "times": (1.0,)}, "renoise at noise level 1 failed: "),
+    "solver fails": ({"solver": lambda f, x, high, low: x.nothing}, "the solver <lambda> from noise level .* failed: Attribute"),
+    "solver NaN": ({"solver": lambda f, x, high, low: x * np.nan}, "finite numbers of shape"),
+    "solver without teacher": ({"solver": "heun", "teacher": None}, "solver is 'heun', but there is no teacher"),
+    "output without teacher": (
+        {"teacher_output": "score", "teacher": None},
+        "teacher_output is 'score', but there is no teacher",
+    ),
+    "renoise without times": ({"renoise": lambda y, tau, z: y}, "renoise is given, but no times"),
+    "budget": ({"budget": 0, "batches": None}, "budget is 0; a number of seconds > 0"),
+    "budget and batches": ({"budget": 1}, "give either budget or batches"),
+    "profile": ({"profile": "nosuch"}, "unknown profile 'nosuch'"),
+    "batch in the middle": (
+        {"model": only_at(3, lambda x: x - x.mean(axis=0))},
+        r"noise level 1\.45073 .*must not depend on other",
+    ),
+    "large batch": ({"model": model_that(lambda x: x - x.mean(axis=0) * (len(x) > 64))}, "must not depend on other rows"),
+    "order": ({"model": model_that(lambda x: x + np.arange(len(x))[:, None])}, "nor depend on the order"),
+    "seldom random": ({"model": model_that(lambda x: x + (RNG.random(x.shape) < 2e-3))}, "must not be random"),
 }
 
 
@@ -596,6 +632,55 @@ def test_bad_input_is_one_line(case: str) -> None:
     with pytest.raises(cmbound.CmboundError, match=message) as error:
         small(**changed)
     assert "\n" not in str(error.value)
+
+
+def _returned(output: str, law: cmbound.Gaussian) -> Callable[[Array, float], Array]:
+    """A teacher that returns this, by its definition."""
+    d = denoiser_of(law)
+
+    def teacher(x: Array, s: float) -> Array:
+        answer = d(x, s)
+        noise = (x - answer) / s
+        return {
+            "denoiser": answer,
+            "score": -noise / s,
+            "noise": noise,
+            "velocity": (noise - s * answer) / math.hypot(1, s),
+            "rectified flow": noise - answer,
+            "other sign": -noise,
+        }[output]
+
+    return teacher
+
+
+@pytest.mark.parametrize("said", ["denoiser", "score", "noise", "velocity"])
+@pytest.mark.parametrize("returned", ["denoiser", "score", "noise", "velocity", "rectified flow", "other sign"])
+def test_a_teacher_that_returns_something_else_is_recognised(returned: str, said: str) -> None:
+    """Refused by name; what is said rightly is not, and neither is a bad teacher."""
+    given: dict[str, Any] = {"data": LAW, "model": exact_map(LAW), "n": 50, "teacher_output": said}
+    if returned == said:
+        small(**given, teacher=_returned(returned, LAW))
+        return
+    with pytest.raises(cmbound.InputError, match=f"does not look like teacher_output {said}.*read as .*{returned}"):
+        small(**given, teacher=_returned(returned, LAW))
+
+
+def test_a_bad_teacher_is_no_other_teacher() -> None:
+    assert not any("does not look like" in x for x in small(teacher=lambda x, s: 0 * x, n=50).notes)
+    assert any("does not look like a denoiser" in x for x in small(teacher=lambda x, s: 0 * x + 9, n=50).notes)
+
+
+def test_held_out_points_that_are_not_fresh_are_told() -> None:
+    told = "held-out points are points of the data"
+    given: dict[str, Any] = {"data": POINTS, "model": lambda x, s: 0 * x, "teacher": None, "n": 50}
+    assert any(x.startswith(f"40 of 40 {told}") for x in small(**given, held_out=POINTS).notes)
+    other = small(**given, held_out=POINTS + 0.01).notes
+    assert not any(told in x for x in other)
+    assert any("must not be compared" in x for x in other) == (small(**given).baselines.batch != 40)
+
+
+def test_the_confidence_is_printed_as_it_is() -> None:
+    assert "confidence 0.9999999999999)" in small(confidence=0.9999999999999, n=50).verdict
 
 
 def test_the_models_argument_is_its_own() -> None:
@@ -642,6 +727,10 @@ def test_an_onnx_file(tmp_path: Path) -> None:
     onnx = pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
     make, kind = onnx.helper, onnx.TensorProto.FLOAT
+
+    def reference(x: Array, sigma: float) -> Array:
+        return 0.1 * x + 0.01 * sigma
+
     for rank in (0, 1, 2):
         shape: tuple[Any, ...] = ((), ("n",), ("n", 1))[rank]
         axes = make.make_tensor("axes", onnx.TensorProto.INT64, [1], [1])
@@ -656,7 +745,12 @@ def test_an_onnx_file(tmp_path: Path) -> None:
         path.write_bytes(make.make_model(graph, opset_imports=opset, ir_version=8).SerializeToString())
         found = small(model=str(path), teacher=None)
         assert not any("was run" in x for x in found.notes)
-        close(found, small(model=lambda x, s: 0.1 * x + 0.01 * s, teacher=None), 1e-5)
+        close(found, small(model=reference, teacher=None), 1e-5)
+    ends = [make.make_tensor_value_info(*x) for x in (("x", kind, [8, 1]), ("sigma", kind, [8]))]  # a batch of 8, no other
+    nodes[2] = make.make_node("Unsqueeze", ["b", "axes"], ["c"])
+    graph = make.make_graph(nodes, "g", ends, [make.make_tensor_value_info("y", kind, [8, 1])], constants)
+    (tmp_path / "fixed.onnx").write_bytes(make.make_model(graph, opset_imports=opset, ir_version=8).SerializeToString())
+    close(small(model=str(tmp_path / "fixed.onnx"), teacher=None, n=60), small(model=reference, teacher=None, n=60), 1e-5)
     (tmp_path / "bad.onnx").write_bytes(b"nothing")
     with pytest.raises(cmbound.InputError, match="is no ONNX model"):
         small(model=str(tmp_path / "bad.onnx"))

@@ -109,7 +109,7 @@ def certify(
             step(denoise, x, high, low).
         teacher_output: what it returns: ``denoiser`` D = E[x_0 | x], ``score`` (D - x)/sigma^2 (in the clock ``ou`` that of p_t),
             ``noise`` (x - D)/sigma, or ``velocity`` (noise - sigma D)/(1 + sigma^2)^{1/2} of v-prediction. Another field, such as
-            noise - x_0 of rectified flows or the slope of an ODE, must be converted; answers that fit another of these are refused.
+            noise - x_0 of rectified flows or the slope of an ODE, must be converted; answers that fit another are refused.
         clock: ``ve``; or ``ou``: model and teacher are asked at x/(1 + sigma^2)^{1/2} and t = log(1 + sigma^2)/2, and outputs of
             the model are multiplied by (1 + sigma_0^2)^{1/2}.
         times: noise levels of further evaluations.
@@ -311,8 +311,8 @@ def _compared(x: Baselines, first: Enclosure) -> list[str]:
     notes = []
     if x.held_out is not None and x.held_out_batch != x.batch:
         notes.append(
-            f"held-out data are compared in batches of {x.held_out_batch}, fresh data in batches of {x.batch}: the smaller a batch, "
-            "the larger its distance, so that the two numbers must not be compared"
+            f"held-out data are compared in batches of {x.held_out_batch}, fresh data in batches of {x.batch}: the smaller "
+            "a batch, the larger its distance, so that the two numbers must not be compared"
         )
     low, high = first.estimates
     if low > high:

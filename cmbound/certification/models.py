@@ -25,7 +25,8 @@ REPEATED = 512
 """Rows that are asked for once more in another order: a part of a thousand that is random is seen at some noise level."""
 OUTPUTS = ("denoiser", "score", "noise", "velocity")
 """What a teacher returns: the denoiser D = E[x_0 | x], the score (D - x)/sigma^2, the predicted noise (x - D)/sigma, or the
-velocity (noise - sigma D)/(1 + sigma^2)^{1/2} of v-prediction (Salimans and Ho 2022). In the clock ``ou`` a score is that of p_t."""
+velocity (noise - sigma D)/(1 + sigma^2)^{1/2} of v-prediction (Salimans and Ho 2022). In the clock ``ou`` a score is that of
+p_t."""
 
 
 class Model:
@@ -80,7 +81,7 @@ class Model:
             points *= points.dtype.type(signal(level))
         given = np.full(len(x), level, dtype=self.dtype) if self.by_row else level
         rows = f"{where}, rows {first} to {first + len(x) - 1},"
-        values = asked(rows, lambda: np.asarray(self.call(points, given)))
+        values: Array = asked(rows, lambda: np.asarray(self.call(points, given)))
         if values.shape != x.shape:
             raise InputError(f"{where} returned shape {values.shape}; the shape of its argument, {x.shape}, is needed")
         if values.dtype.kind not in "fiu":

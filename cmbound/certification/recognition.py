@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -12,12 +13,15 @@ from cmbound.errors import InputError
 from cmbound.frozen import FrozenDict
 from cmbound.worlds.base import Array
 
+Reading = Callable[[Array, Array, float, bool], Array]
 POINTS = 64  # at each noise level: what is read in the wrong way is wrong at each of them
 CLEARLY = 10.0
 """How much closer another reading must be than the one that was asked for: no training error is that large."""
+FAR = 0.1
+"""Of the best constant's error: a teacher that is closer than that on the whole is not questioned."""
 CLOSE = 0.5
 """Of the best constant's error, at every noise level: another reading must denoise, and not be less wrong only."""
-ELSEWHERE = FrozenDict(
+ELSEWHERE: Mapping[str, Reading] = FrozenDict(
     {
         "the noise with the other sign": lambda raw, x, s, ou: x + s * raw,
         "the score with the other sign": lambda raw, x, s, ou: x - s**2 * raw * (1 / np.hypot(1, s) if ou else 1.0),
@@ -29,7 +33,7 @@ ELSEWHERE = FrozenDict(
         ),
     }
 )
-"""Readings that are no ``teacher_output``: the denoiser from the raw answer, x and sigma (VE units), and whether the clock is OU."""
+"""Readings that are no ``teacher_output``: the denoiser from the answer, x and sigma (VE units), and whether the clock is OU."""
 
 
 def unlike(setup: Setup) -> list[str]:
@@ -51,15 +55,15 @@ def unlike(setup: Setup) -> list[str]:
             off.setdefault(name, []).append(math.sqrt(float(squares(reading - truth).mean())))
     sizes = {name: math.sqrt(float(np.mean(np.square(values)))) for name, values in off.items()}
     mine = sizes.pop(teacher.output)
-    if mine <= law.sd2:
-        return []
     near = min(sizes, key=lambda name: max(off[name]))
-    if max(off[near]) < CLOSE * law.sd2 and sizes[near] * CLEARLY < mine:
+    if mine > FAR * law.sd2 and max(off[near]) < CLOSE * law.sd2 and sizes[near] * CLEARLY < mine:
         advice = f"give teacher_output {near}" if near in OUTPUTS else "no teacher_output means that: convert it"
         raise InputError(
             f"the teacher does not look like teacher_output {teacher.output}: read so it is off E[x_0 | x] by {mine:.3g}, "
             f"read as {near} by {sizes[near]:.3g}; {advice}"
         )
+    if mine <= law.sd2:
+        return []
     return [
         f"the teacher does not look like a denoiser (teacher_output {teacher.output}): it is off E[x_0 | x] by {mine:.3g} in "
         f"root mean square, the best constant by at most {law.sd2:.3g}"

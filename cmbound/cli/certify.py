@@ -69,7 +69,8 @@ def arguments(model: str, given: dict[str, Any]) -> dict[str, Any]:
     ends = [given[x] for x in ("sigma_min", "sigma_max", "steps")]
     if (sigmas is None) == (None in ends):
         raise InputError("give either --sigmas NUMBERS, or all of --sigma-min, --sigma-max and --steps")
-    if sigmas is not None and (unused := [x for x in ("sigma_min", "sigma_max", "steps", "grid") if given[x] is not None]):
+    unused = [x for x in ("sigma_min", "sigma_max", "steps", "grid") if given[x] is not None]
+    if sigmas is not None and unused:
         raise InputError(f"--{unused[0].replace('_', '-')} has no effect beside --sigmas, which lists the noise levels")
     levels = (
         listed("sigmas", sigmas)
@@ -181,7 +182,8 @@ def certify_command(
     MODEL is FILE.py:NAME (a function f(x, sigma); the file is run), FILE.onnx, or a shipped example (moons, digits).
     The teacher returns its denoiser D(x, sigma) = E[x_0 | x], x = x_0 + sigma z; its score (D - x)/sigma^2; the noise
     (x - D)/sigma; or the velocity (noise - sigma D)/(1 + sigma^2)^{1/2} of v-prediction.
-    What the user's code prints goes to standard error. Exit status 1 if a claimed constant is refuted, or if a replay finds another number.
+    What the user's code prints goes to standard error.
+    Exit status 1 if a claimed constant is refuted, or if a replay finds another number.
 
     \b
     cmbound certify moons
