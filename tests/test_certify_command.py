@@ -245,7 +245,8 @@ addEventListener("load", () => {
   const wide = document.documentElement.scrollWidth > innerWidth + 1;
   const small = images.filter(x => !x.complete || x.naturalWidth < 50 || x.getBoundingClientRect().width < 250).length;
   const asked = performance.getEntriesByType("resource").filter(x => !x.name.startsWith("data:")).length;
-  document.body.dataset.probe = JSON.stringify({images: images.length, wide, small, asked, width: innerWidth});
+  const hidden = [...document.querySelectorAll(".wide")].filter(x => x.scrollWidth > x.clientWidth + 1).length;
+  document.body.dataset.probe = JSON.stringify({images: images.length, wide, small, asked, hidden, width: innerWidth});
 });
 </script></body>"""
 
@@ -259,7 +260,7 @@ def test_the_page_in_a_browser(found: cmbound.Certificate, width: int, tmp_path:
     target.write_text(page(found).replace("</body>", PROBE), encoding="utf-8")
     data = _probed(target, width, tmp_path)
     assert data["images"] == 4
-    assert (data["wide"], data["small"], data["asked"]) == (False, 0, 0)
+    assert (data["wide"], data["small"], data["asked"], data["hidden"]) == (False, 0, 0, 0)
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
@@ -273,7 +274,7 @@ def test_the_page_on_a_telephone(found: cmbound.Certificate, tmp_path: Path) -> 
     )
     data = _probed(frame, 800, tmp_path)
     assert data["width"] == 400
-    assert (data["images"], data["wide"], data["small"], data["asked"]) == (4, False, 0, 0)
+    assert (data["images"], data["wide"], data["small"], data["asked"], data["hidden"]) == (4, False, 0, 0, 0)
 
 
 def _probed(target: Path, width: int, folder: Path) -> dict[str, Any]:
