@@ -14,6 +14,12 @@ from rich.text import Text
 
 _PIPE_WIDTH = 120  # columns where the output is no terminal: what README and the golden files are written with
 _NARROWEST = 20  # columns below which nothing can be laid out
+_NARROW = 60  # columns below which a table that does not fit is a list: wider terminals fold a few words
+
+
+def _least_width(rows: Sequence[Sequence[str]]) -> int:
+    """Columns a table needs if no word is broken, with two between its columns."""
+    return sum(max((len(x) for text in column for x in text.split()), default=0) + 2 for column in zip(*rows, strict=True)) - 2
 
 
 class Page:
@@ -30,7 +36,14 @@ class Page:
         self._console.print(Padding(Text(text), (0, 0, 0, indent)) if indent else Text(text))
 
     def grid(self, header: Sequence[str], alignment: str, rows: Iterable[Sequence[str]], indent: int = 0) -> None:
-        """Columns without borders."""
+        """Columns without borders; in a terminal so narrow that numbers would be broken, each row as a list."""
+        rows = [tuple(row) for row in rows]
+        if self._console.width <= _NARROW and _least_width((header, *rows)) + indent > self._console.width:
+            for row in rows:
+                for i, (name, text) in enumerate(zip(header, row, strict=True)):
+                    if text:
+                        self.line(f"{name}: {text}" if name else text, indent + 2 * bool(i))
+            return
         grid = Grid(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_edge=False)
         for name, side in zip(header, alignment, strict=True):
             grid.add_column(name, justify="right" if side == "r" else "left", overflow="fold", header_style="")
