@@ -212,13 +212,8 @@ class Certificate(Result, Record):
 
     def report(self) -> Report:
         """The summary first, then the ladder, the noise levels and what to improve."""
-        return Report(
-            f"certificate of {self.request.model}",
-            _page(self),
-            lambda: to_data(self),
-            levels_table(self),
-            _body(self, _halves(self)),
-        )
+        title, document = f"certificate of {self.request.model}", _body(self, _halves(self))
+        return Report(title, _page(self), lambda: to_data(self), levels_table(self), document)
 
 
 # --- tables -----------------------------------------------------------------------------------------------------------
