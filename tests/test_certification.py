@@ -548,6 +548,17 @@ def _no_memory(x: Array) -> Array:
     return x
 
 
+class Changing:
+    """A model that becomes another one after the first checks."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+
+    def __call__(self, x: Array, sigma: float) -> Array:
+        self.rows += len(x)
+        return x if self.rows < 10_000 else 1.5 * x
+
+
 def only_at(level: int, fails: Callable[[Array], Array]) -> Callable[[Array, float], Array]:
     """A model that fails at one noise level alone."""
     return lambda x, sigma: fails(x) if sigma == SIGMAS[level] else x
@@ -621,6 +632,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         r"noise level 1\.45073 .*must not depend on other",
     ),
     "large batch": ({"model": model_that(lambda x: x - x.mean(axis=0) * (len(x) > 64))}, "must not depend on other rows"),
+    "changing": ({"model": Changing()}, "gives other values when it is asked again at the end: it must not change"),
     "order": ({"model": model_that(lambda x: x + np.arange(len(x))[:, None])}, "nor depend on the order"),
     "seldom random": ({"model": model_that(lambda x: x + (RNG.random(x.shape) < 2e-3))}, "must not be random"),
 }

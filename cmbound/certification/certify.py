@@ -222,6 +222,9 @@ def _certified(
         progress("distances", k - 1, evaluations)
         distances.append(enclosure(partial(generate, setup, k), law, alpha / 2 / evaluations, most, effort))
     progress("distances", evaluations, evaluations)
+    for judged_by in (setup.model, setup.teacher.model if setup.teacher else None):
+        if judged_by is not None:
+            judged_by.confirm()
     request = replace(request, batches=distances[0].batches)
     ladder = Ladder(request, setup, paths, alpha / 2, most)
     rungs, notes = ladder.rungs({x.name for x in refutations})

@@ -60,6 +60,8 @@ class Model:
         self.clock, self.factor, self.dtype = clock, factor, dtype
         self.by_row = False
         """Whether it wants a noise level for each row."""
+        self.remembered: list[tuple[Array, float, Array]] = []
+        """Points (m, d), noise levels and answers of the probe, which the end of a run must find again."""
 
     def __call__(self, x: Array, sigma: float) -> Array:
         """Answers (n, d) in float64, in the units of the data.
@@ -117,12 +119,22 @@ class Model:
             self._compare(first, self(few, sigma), sigma, "is asked twice: it must not be random")
             other = "is asked in another batch: it must not depend on other rows"
             self._compare(first[:1], self(few[:1], sigma), sigma, other)
+            self.remembered.append((few.copy(), sigma, first))
             whole = self(x, sigma)
             self._compare(first, whole[:PROBED], sigma, other)
             again = self(x[:REPEATED][::-1].copy(), sigma)[::-1]
             self._compare(
                 whole[:REPEATED], again, sigma, "is asked twice: it must not be random, nor depend on the order of rows"
             )
+
+    def confirm(self) -> None:
+        """Ask once more for what the probe was answered.
+
+        Raises:
+            InputError: an answer has changed since.
+        """
+        for x, sigma, answer in self.remembered:
+            self._compare(answer, self(x, sigma), sigma, "is asked again at the end: it must not change while it is used")
 
     def _asked_once(self, x: Array, sigma: float) -> Array:
         """The answer to the first question; a model that wants a noise level for each row is found out here."""

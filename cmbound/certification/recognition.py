@@ -17,7 +17,7 @@ Reading = Callable[[Array, Array, float, bool], Array]
 POINTS = 64  # at each noise level: what is read in the wrong way is wrong at each of them
 CLEARLY = 10.0
 """How much closer another reading must be than the one that was asked for: no training error is that large."""
-FAR = 0.1
+FAR = 0.02
 """Of the best constant's error: a teacher that is closer than that on the whole is not questioned."""
 CLOSE = 0.5
 """Of the best constant's error, at every noise level: another reading must denoise, and not be less wrong only."""
