@@ -691,6 +691,14 @@ def test_held_out_points_that_are_not_fresh_are_told() -> None:
     assert any("must not be compared" in x for x in other) == (small(**given).baselines.batch != 40)
 
 
+def test_estimates_that_cross_are_explained() -> None:
+    """The ends are estimated on different samples: for a perfect model either may be the larger."""
+    found = [small(n=100, seed=seed) for seed in range(6)]
+    crossed = [x.distance.estimates[0] > x.distance.estimates[1] for x in found]
+    assert len(set(crossed)) == 2
+    assert crossed == [any("come from different samples and cross" in note for note in x.notes) for x in found]
+
+
 def test_the_confidence_is_printed_as_it_is() -> None:
     assert "confidence 0.9999999999999)" in small(confidence=0.9999999999999, n=50).verdict
 
