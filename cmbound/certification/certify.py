@@ -235,7 +235,7 @@ def _certified(
     return Certificate(
         request, law.described(), distances[0], rungs, terms, levels, judged, baselines,
         advised(request, terms, levels, judged), found_wrong(request, law, terms, levels, judged), tuple(refutations),
-        (*told, *_told(request, paths, ladder), *_compared(baselines, distances[0]), *notes), ladder.ode_error, versions(),
+        (*told, *_told(request, paths, ladder), *compared(baselines, distances[0]), *notes), ladder.ode_error, versions(),
         paths.outputs[:KEPT], law.draw(KEPT, stream(request.seed, SHOWN)),
     )  # fmt: skip
 
@@ -309,7 +309,7 @@ def _baselines(law: Law, first: Enclosure, kept: Array | None, request: Request)
     return Baselines(law.sd2, law.m2, math.sqrt(float(np.mean(costs))), held, first.batch, size)
 
 
-def _compared(x: Baselines, first: Enclosure) -> list[str]:
+def compared(x: Baselines, first: Enclosure) -> list[str]:
     """What must be said of estimates that stand side by side."""
     notes = []
     if x.held_out is not None and x.held_out_batch != x.batch:
