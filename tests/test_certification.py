@@ -18,6 +18,7 @@ from scipy import stats
 import cmbound
 from cmbound.certification.bounds import root
 from cmbound.certification.certificate import RUNGS, Certificate, to_data
+from cmbound.certification.certify import compared
 from cmbound.certification.flow import along
 from cmbound.certification.laws import DataLaw, Law, WorldLaw, law_of
 from cmbound.certification.models import Denoiser, Model
@@ -538,6 +539,32 @@ def _in_place(x: Array) -> Array:
     return x
 
 
+def _end(x: Array) -> Array:
+    raise SystemExit(0)
+
+
+def _no_memory(x: Array) -> Array:
+    if len(x) > 100:
+        raise MemoryError("no room")
+    return x
+
+
+class Changing:
+    """A model that becomes another one after the first checks."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+
+    def __call__(self, x: Array, sigma: float) -> Array:
+        self.rows += len(x)
+        return x if self.rows < 10_000 else 1.5 * x
+
+
+def only_at(level: int, fails: Callable[[Array], Array]) -> Callable[[Array, float], Array]:
+    """A model that fails at one noise level alone."""
+    return lambda x, sigma: fails(x) if sigma == SIGMAS[level] else x
+
+
 RNG = np.random.default_rng(0)
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "shape": ({"model": model_that(lambda x: x[:, :0])}, r"the model at noise level 0\.1 returned shape \(16, 0\)"),
@@ -546,7 +573,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "NaN": ({"model": model_that(_nan)}, r"at noise level 0\.1 returned values that are not finite, first in row 2"),
     "size": ({"model": model_that(lambda x: x * 0 + 1e60)}, r"returned a value of size 1e\+60; at most 1e\+50"),
     "tiny sigma": ({"sigmas": [1e-20, 1]}, r"sigmas must lie in \[1e-12, 1e\+12\]"),
-    "exception": ({"model": model_that(_raise)}, r"at noise level 0\.1 failed for rows 0 to 15: RuntimeError: out of memory"),
+    "exception": ({"model": model_that(_raise)}, r"at noise level 0\.1, rows 0 to 15, failed: RuntimeError: out of memory"),
     "random": ({"model": model_that(lambda x: x + RNG.standard_normal(x.shape))}, "asked twice: it must not be random"),
     "batch": ({"model": model_that(lambda x: x - x.mean(axis=0))}, "must not depend on other rows"),
     "teacher": ({"teacher": model_that(_nan)}, "the teacher at noise level"),
@@ -582,11 +609,33 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "batches": ({"batches": 1}, "batches is 1; it must be >= 3"),
     "dtype": ({"dtype": "int8"}, "unknown dtype"),
     "shape of images": ({"shape": (2, 2)}, "has 4 numbers, but a point of the data has 1"),
-    "renoise": ({"renoise": 1}, "renoise is 1; a callable"),
+    "renoise": ({"renoise": 1, "times": (1.0,)}, "renoise is 1; a callable"),
     "renoise shape": ({"renoise": lambda y, tau, z: y[:1], "times": (1.0,)}, "must return finite numbers of shape"),
     "tolerance": ({"tolerance": 0}, "tolerance is 0"),
     "seed": ({"seed": -1}, "seed is -1"),
     "workers": ({"workers": 0}, "workers is 0"),
+    "end": ({"model": model_that(_end)}, r"the model at noise level 0\.1, rows 0 to 15, tried to end the program"),
+    "memory": ({"model": model_that(_no_memory)}, r"at noise level 0\.1, rows 0 to 599, ran out of memory \(no room\): give it"),
+    "renoise fails": ({"renoise": lambda y, tau, z: y.nothing, "times": (1.0,)}, "renoise at noise level 1 failed: "),
+    "solver fails": ({"solver": lambda f, x, high, low: x.nothing}, "the solver <lambda> from noise level .* failed: Attribute"),
+    "solver NaN": ({"solver": lambda f, x, high, low: x * np.nan}, "finite numbers of shape"),
+    "solver without teacher": ({"solver": "heun", "teacher": None}, "solver is 'heun', but there is no teacher"),
+    "output without teacher": (
+        {"teacher_output": "score", "teacher": None},
+        "teacher_output is 'score', but there is no teacher",
+    ),
+    "renoise without times": ({"renoise": lambda y, tau, z: y}, "renoise is given, but no times"),
+    "budget": ({"budget": 0, "batches": None}, "budget is 0; a number of seconds > 0"),
+    "budget and batches": ({"budget": 1}, "give either budget or batches"),
+    "profile": ({"profile": "nosuch"}, "unknown profile 'nosuch'"),
+    "batch in the middle": (
+        {"model": only_at(2, lambda x: x - x.mean(axis=0))},
+        f"noise level {SIGMAS[2]:g} .*must not depend on other",
+    ),
+    "large batch": ({"model": model_that(lambda x: x - x.mean(axis=0) * (len(x) > 64))}, "must not depend on other rows"),
+    "changing": ({"model": Changing()}, "gives other values when it is asked again at the end: it must not change"),
+    "order": ({"model": model_that(lambda x: x + np.arange(len(x))[:, None])}, "nor depend on the order"),
+    "seldom random": ({"model": model_that(lambda x: x + (RNG.random(x.shape) < 2e-3))}, "must not be random"),
 }
 
 
@@ -596,6 +645,63 @@ def test_bad_input_is_one_line(case: str) -> None:
     with pytest.raises(cmbound.CmboundError, match=message) as error:
         small(**changed)
     assert "\n" not in str(error.value)
+
+
+def _returned(output: str, law: cmbound.Gaussian) -> Callable[[Array, float], Array]:
+    """A teacher that returns this, by its definition."""
+    d = denoiser_of(law)
+
+    def teacher(x: Array, s: float) -> Array:
+        answer = d(x, s)
+        noise = (x - answer) / s
+        return {
+            "denoiser": answer,
+            "score": -noise / s,
+            "noise": noise,
+            "velocity": (noise - s * answer) / math.hypot(1, s),
+            "rectified flow": noise - answer,
+            "other sign": -noise,
+        }[output]
+
+    return teacher
+
+
+@pytest.mark.parametrize("said", ["denoiser", "score", "noise", "velocity"])
+@pytest.mark.parametrize("returned", ["denoiser", "score", "noise", "velocity", "rectified flow", "other sign"])
+def test_a_teacher_that_returns_something_else_is_recognised(returned: str, said: str) -> None:
+    """Refused by name; what is said rightly is not, and neither is a bad teacher."""
+    given: dict[str, Any] = {"data": LAW, "model": exact_map(LAW), "n": 50, "teacher_output": said}
+    if returned == said:
+        small(**given, teacher=_returned(returned, LAW))
+        return
+    with pytest.raises(cmbound.InputError, match=f"does not look like teacher_output {said}.*read as .*{returned}"):
+        small(**given, teacher=_returned(returned, LAW))
+
+
+def test_a_bad_teacher_is_no_other_teacher() -> None:
+    assert not any("does not look like" in x for x in small(teacher=lambda x, s: 0 * x, n=50).notes)
+    assert any("does not look like a denoiser" in x for x in small(teacher=lambda x, s: 0 * x + 9, n=50).notes)
+
+
+def test_held_out_points_that_are_not_fresh_are_told() -> None:
+    told = "held-out points are points of the data"
+    given: dict[str, Any] = {"data": POINTS, "model": lambda x, s: 0 * x, "teacher": None, "n": 50}
+    assert any(x.startswith(f"40 of 40 {told}") for x in small(**given, held_out=POINTS).notes)
+    other = small(**given, held_out=POINTS + 0.01).notes
+    assert not any(told in x for x in other)
+    assert any("must not be compared" in x for x in other) == (small(**given).baselines.batch != 40)
+
+
+def test_estimates_that_cross_are_explained() -> None:
+    """The ends are estimated on different samples, and either may be the larger."""
+    found = small(n=50)
+    for ends, told in (((0.2, 0.1), True), ((0.1, 0.2), False)):
+        notes = compared(found.baselines, replace(found.distance, estimates=ends))
+        assert any("come from different samples and cross" in x for x in notes) == told
+
+
+def test_the_confidence_is_printed_as_it_is() -> None:
+    assert "confidence 0.9999999999999)" in small(confidence=0.9999999999999, n=50).verdict
 
 
 def test_the_models_argument_is_its_own() -> None:
@@ -642,6 +748,10 @@ def test_an_onnx_file(tmp_path: Path) -> None:
     onnx = pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
     make, kind = onnx.helper, onnx.TensorProto.FLOAT
+
+    def reference(x: Array, sigma: float) -> Array:
+        return 0.1 * x + 0.01 * sigma
+
     for rank in (0, 1, 2):
         shape: tuple[Any, ...] = ((), ("n",), ("n", 1))[rank]
         axes = make.make_tensor("axes", onnx.TensorProto.INT64, [1], [1])
@@ -656,7 +766,12 @@ def test_an_onnx_file(tmp_path: Path) -> None:
         path.write_bytes(make.make_model(graph, opset_imports=opset, ir_version=8).SerializeToString())
         found = small(model=str(path), teacher=None)
         assert not any("was run" in x for x in found.notes)
-        close(found, small(model=lambda x, s: 0.1 * x + 0.01 * s, teacher=None), 1e-5)
+        close(found, small(model=reference, teacher=None), 1e-5)
+    ends = [make.make_tensor_value_info(*x) for x in (("x", kind, [8, 1]), ("sigma", kind, [8]))]  # a batch of 8, no other
+    nodes[2] = make.make_node("Unsqueeze", ["b", "axes"], ["c"])
+    graph = make.make_graph(nodes, "g", ends, [make.make_tensor_value_info("y", kind, [8, 1])], constants)
+    (tmp_path / "fixed.onnx").write_bytes(make.make_model(graph, opset_imports=opset, ir_version=8).SerializeToString())
+    close(small(model=str(tmp_path / "fixed.onnx"), teacher=None, n=60), small(model=reference, teacher=None, n=60), 1e-5)
     (tmp_path / "bad.onnx").write_bytes(b"nothing")
     with pytest.raises(cmbound.InputError, match="is no ONNX model"):
         small(model=str(tmp_path / "bad.onnx"))

@@ -21,8 +21,10 @@ from cmbound.certification import certificate
 from cmbound.certification.laws import law_of
 from cmbound.certification.nodes import local_errors
 from cmbound.certification.teachers import SOLVERS
+from cmbound.numbers import rounded
 from cmbound.papers.certificates import command, page
-from tests.helpers import call, fails, fine, strict
+from tests.helpers import call, fails, fine, process, strict
+from tests.latex import compiled, missing_tex
 
 MODEL = """
 import numpy as np
@@ -245,7 +247,8 @@ addEventListener("load", () => {
   const wide = document.documentElement.scrollWidth > innerWidth + 1;
   const small = images.filter(x => !x.complete || x.naturalWidth < 50 || x.getBoundingClientRect().width < 250).length;
   const asked = performance.getEntriesByType("resource").filter(x => !x.name.startsWith("data:")).length;
-  document.body.dataset.probe = JSON.stringify({images: images.length, wide, small, asked, width: innerWidth});
+  const hidden = [...document.querySelectorAll(".wide")].filter(x => x.scrollWidth > x.clientWidth + 1).length;
+  document.body.dataset.probe = JSON.stringify({images: images.length, wide, small, asked, hidden, width: innerWidth});
 });
 </script></body>"""
 
@@ -259,7 +262,7 @@ def test_the_page_in_a_browser(found: cmbound.Certificate, width: int, tmp_path:
     target.write_text(page(found).replace("</body>", PROBE), encoding="utf-8")
     data = _probed(target, width, tmp_path)
     assert data["images"] == 4
-    assert (data["wide"], data["small"], data["asked"]) == (False, 0, 0)
+    assert (data["wide"], data["small"], data["asked"], data["hidden"]) == (False, 0, 0, 0)
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
@@ -273,7 +276,7 @@ def test_the_page_on_a_telephone(found: cmbound.Certificate, tmp_path: Path) -> 
     )
     data = _probed(frame, 800, tmp_path)
     assert data["width"] == 400
-    assert (data["images"], data["wide"], data["small"], data["asked"]) == (4, False, 0, 0)
+    assert (data["images"], data["wide"], data["small"], data["asked"], data["hidden"]) == (4, False, 0, 0, 0)
 
 
 def _probed(target: Path, width: int, folder: Path) -> dict[str, Any]:
@@ -374,3 +377,113 @@ def test_grid_command(folder: Path) -> None:
 
 def test_words_on_the_page_are_those_of_the_shell(found: cmbound.Certificate) -> None:
     assert command(found).startswith("cmbound certify 'a callable' --data ndarray --sigmas 0.1,1.0,10.0 --clip -1.0,1.0 -n 100")
+
+
+# --- what the user's code does, and what has no effect ---------------------------------------------------------------------
+
+NOISY = """
+import os
+
+print("loaded")
+
+
+def student(x, sigma):
+    print("asked")
+    return 0.1 * x
+
+
+def past_python(x, sigma):
+    os.write(1, b"asked")
+    return 0.1 * x
+
+
+def ends(x, sigma):
+    raise SystemExit(0)
+"""
+
+
+def plain(folder: Path, name: str, *more: str) -> tuple[str, ...]:
+    (folder / "noisy.py").write_text(NOISY)
+    return ("certify", f"{folder}/noisy.py:{name}", "--data", f"{folder}/data.npy", "--sigmas", "0.1,1,10", *more)
+
+
+def test_what_a_model_prints_does_not_stand_among_the_results(folder: Path) -> None:
+    outcome = call(*plain(folder, "student", *FEW, "--format", "json"))
+    assert outcome.status == 0
+    strict(outcome.out)
+    assert outcome.err.startswith("loaded\nasked\n")
+
+
+def test_what_a_model_writes_past_python_does_not_either(folder: Path) -> None:
+    found = process(*plain(folder, "past_python", *FEW, "--format", "json"))
+    assert found.returncode == 0
+    strict(found.stdout)
+    assert "asked" in found.stderr
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (("-o", "x.pdf"), "the name must end in .html, .json, .tex, .md, .csv or .txt"),
+        (("--grid", "edm"), "--grid has no effect beside --sigmas"),
+        (("--steps", "4", "--sigma-min", "1"), "--sigma-min has no effect beside --sigmas"),
+        (("--solver", "heun"), "solver is 'heun', but there is no teacher"),
+        (("--teacher-output", "score"), "teacher_output is 'score', but there is no teacher"),
+        (("--renoise", "noisy.py:student"), "renoise is given, but no times"),
+        (("--profile", "nosuch"), "unknown profile 'nosuch'"),
+        (("--budget", "-1"), "budget is -1.0; a number of seconds > 0 is needed"),
+        (("--budget", "1", "--batches", "3"), "give either budget or batches"),
+    ],
+)
+def test_options_without_effect_are_refused(folder: Path, more: tuple[str, ...], message: str) -> None:
+    fails(3 if "seconds > 0" in message else 2, *plain(folder, "student", *more), says=(message,))
+    assert not Path("x.pdf").exists()
+
+
+def test_a_model_cannot_end_the_program(folder: Path) -> None:
+    outcome = call(*plain(folder, "ends"))
+    assert (outcome.status, outcome.out) == (2, "")
+    assert "the model at noise level 0.1, rows 0 to 15, tried to end the program (SystemExit: 0)" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--rmse", "1", "--sigma-to", "1"), "sigma_to is given, but belongs to a loss"),
+        (("--rmse", "1", "--sigma-min", "1"), "sigma_min is given, but belongs to a loss"),
+        (("--rmse", "1", "--weight", "2"), "weight is given, but belongs to a loss"),
+        (("--rmse", "1", "--reduction", "sum"), "reduction is given, but belongs to a loss"),
+        (("--loss", "1", "--sigma-to", "1", "--mmse", "1"), "mmse is given, but belongs to an rmse"),
+        (("--loss", "1", "--sigma-to", "1", "--sigma-min", "1"), "only the clock ou depends on it"),
+    ],
+)
+def test_arguments_of_convert_without_effect_are_refused(arguments: tuple[str, ...], message: str) -> None:
+    fails(2, "convert", "-d", "2", "--sigma", "2", *arguments, says=(message,))
+
+
+@pytest.mark.parametrize("first", [("grid",), ("certify", "m.py:f")])
+def test_ends_of_a_grid_in_the_wrong_order_are_named(first: tuple[str, ...], folder: Path) -> None:
+    given = ("--data", f"{folder}/data.npy", "--sigma-min", "10", "--sigma-max", "1", "--steps", "4")
+    fails(3, *first, *given, says=("sigma_min is 10 and sigma_max is 1; 0 < sigma_min < sigma_max is needed",))
+
+
+def test_help_says_what_a_teacher_returns_and_the_least_numbers() -> None:
+    text = " ".join(fine("certify", "--help").split())
+    for said in ("velocity (noise - sigma D)/(1 + sigma^2)^{1/2}", "at least 20", "at least 3"):
+        assert said in text
+
+
+@pytest.mark.parametrize("width", [30, 40, 60])
+def test_a_narrow_terminal_breaks_no_number(found: cmbound.Certificate, width: int) -> None:
+    text = found.report().text(width)
+    assert max(map(len, text.splitlines())) <= width
+    for rung in found.rungs.values():
+        assert rounded(rung.upper, 4) in text
+    for value in found.terms.values():
+        assert re.search(rf"\b{re.escape(rounded(value, 4, 'nearest'))}\b", text)
+
+
+@pytest.mark.skipif(missing_tex() != "", reason="LaTeX is needed")
+@pytest.mark.parametrize("siunitx", [False, True])
+def test_latex_fits_the_default_page(found: cmbound.Certificate, siunitx: bool, tmp_path: Path) -> None:
+    assert compiled(found.report().render("latex", siunitx=siunitx), tmp_path) == []

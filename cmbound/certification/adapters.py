@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from cmbound.certification.user import asked
 from cmbound.checks import shown
 from cmbound.errors import InputError
 
@@ -54,11 +55,7 @@ def _from_file(name: str, what: str) -> Any:
         raise InputError(f"{what} is {name!r}; FILE.py:NAME or FILE.onnx is needed")
     if not Path(path).is_file():
         raise InputError(f"{what}: {path}: no such file")
-    try:
-        found = runpy.run_path(path)
-    except Exception as error:
-        text = " ".join(str(error).split())[:200]
-        raise InputError(f"{what}: {path} cannot be run: {type(error).__name__}: {text}") from None
+    found = asked(f"{what}: {path}", runpy.run_path, path)
     if attribute not in found:
         raise InputError(f"{what}: {path} has no {attribute}")
     return found[attribute]
@@ -83,15 +80,39 @@ def _onnx(path: str, what: str) -> Call:
         kinds = ", ".join(f"{x.name} {x.type}" for x in inputs)
         raise InputError(f"{what}: {path} has the inputs {kinds}; two of real numbers, x and sigma, are needed")
     first, second = sorted(inputs, key=lambda x: x.name.lower() in ("sigma", "sigmas", "t", "noise"))
-    rank = len(second.shape)
+    rank, rows = len(second.shape), _fixed(first)
+    width = _fixed(second) if rank else None
 
     def call(x: Any, sigma: Any) -> Any:
-        level = np.broadcast_to(np.asarray(sigma), (len(x),) if rank else ())
+        level = (
+            np.broadcast_to(np.asarray(sigma), (len(x),) if width in (None, rows) else (width,)) if rank else np.asarray(sigma)
+        )
         level = level.reshape(-1, *(1,) * (rank - 1)) if rank else level
         given = {first.name: x.astype(_ONNX[first.type]), second.name: np.ascontiguousarray(level, dtype=_ONNX[second.type])}
         return session.run(None, given)[0]
 
-    return call
+    return call if rows is None else _padded(call, rows)
+
+
+def _fixed(port: Any) -> int | None:
+    """The number of rows an input of an ONNX model must have; None: any."""
+    size = port.shape[0] if port.shape else None
+    return size if isinstance(size, int) and size > 0 else None
+
+
+def _padded(call: Call, rows: int) -> Call:
+    """A model that takes so many rows at once, no more and no fewer: asked piece by piece, the last row repeated."""
+
+    def asked_in_pieces(x: Any, sigma: Any) -> Any:
+        level = np.asarray(sigma)
+        out = []
+        for i in range(0, len(x), rows):
+            index = np.minimum(np.arange(i, i + rows), len(x) - 1)
+            answer = call(x[index], level[index] if level.ndim else sigma)
+            out.append(answer[: len(x) - i] if np.ndim(answer) else answer)
+        return np.concatenate(out)
+
+    return asked_in_pieces
 
 
 def _torch(module: Any) -> Call:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cmbound.certification.distance import Enclosure
@@ -201,7 +201,7 @@ class Certificate(Result, Record):
             tail = f"worse than the best constant ({rounded(constant, 4, 'nearest')})"
         else:
             tail = f"not told apart from the best constant ({rounded(constant, 4, 'nearest')})"
-        level = f"{self.distance.trust}, confidence {self.request.confidence:g}"
+        level = f"{self.distance.trust}, confidence {self.request.confidence!r}"
         if self.distance.trust != ASYMPTOTIC:
             low_normal, high_normal = self.distance.asymptotic
             if not self.request.population:
@@ -212,7 +212,8 @@ class Certificate(Result, Record):
 
     def report(self) -> Report:
         """The summary first, then the ladder, the noise levels and what to improve."""
-        return Report(f"certificate of {self.request.model}", _page(self), lambda: to_data(self), levels_table(self), _page(self))
+        title, document = f"certificate of {self.request.model}", _body(self, _halves(self))
+        return Report(title, _page(self), lambda: to_data(self), levels_table(self), document)
 
 
 # --- tables -----------------------------------------------------------------------------------------------------------
@@ -250,6 +251,8 @@ def rungs_table(x: Certificate) -> Table:
         ("bound of W2", "estimate", "at confidence", "asymptotic", "trust"),
         (first, second, *rows, *((a, b, Cell(""), Cell(""), Cell("")) for a, b in others)),
         "lrrrl",
+        size="footnotesize",
+        tight=True,
     )
 
 
@@ -279,8 +282,13 @@ def levels_table(x: Certificate, exact: bool = True) -> Table:
         else:
             rows.append(tuple(_near(v, 3) for v in (*values[:-1], 100 * values[-1])))
     header = LEVEL_COLUMNS if exact else _HEADS
-    heads = tuple(latex(r"\varepsilon_{" + h[4:] + "}", h) if h.startswith("eps") else Cell(h) for h in header)
-    return Table(header, tuple(rows), "r" * len(header), heads=heads, size="footnotesize", tight=True)
+    heads = tuple(latex(r"\varepsilon_{" + h[4:] + "}", h) if h.startswith("eps") else _stacked(h) for h in header)
+    return Table(header, tuple(rows), "r" * len(header), heads=heads, size="scriptsize", tight=True)
+
+
+def _stacked(head: str) -> Cell:
+    """A header whose words stand one above the other in LaTeX, where eleven columns must fit."""
+    return Cell(head, lines=tuple(head.split()))
 
 
 def evaluations_table(x: Certificate) -> Table:
@@ -293,8 +301,8 @@ def evaluations_table(x: Certificate) -> Table:
             (number(str(e.k)), _near(e.sigma), Cell(ends), _near(e.direct.estimate), number(rounded(e.direct.upper, 4)), *parts)
         )
     header = ("k", "sigma", "W2", "direct", "upper", "noising", "inherited", "map error")
-    heads = (latex("k"), latex(r"\sigma", "sigma"), latex("W_2", "W2"), *(Cell(h) for h in header[3:]))
-    return Table(header, tuple(rows), "rrlrrrrr", heads=heads)
+    heads = (latex("k"), latex(r"\sigma", "sigma"), latex("W_2", "W2"), *map(_stacked, header[3:]))
+    return Table(header, tuple(rows), "rrlrrrrr", heads=heads, size="footnotesize", tight=True)
 
 
 def advice_table(x: Certificate) -> Table:
@@ -331,7 +339,20 @@ ASSUMPTIONS = (
 )
 
 
-def _body(x: Certificate) -> Body:
+def _halves(x: Certificate) -> tuple[Table, ...]:
+    """The table of noise levels in two, which a column of a paper holds: the terms of the telescope, and what they come from."""
+    whole = levels_table(x, exact=False)
+    parts = []
+    for columns in ((0, 1, 2, 3, 4, 10), (0, 1, 5, 6, 7, 8, 9)):
+        rows = tuple(tuple(row[i] for i in columns) for row in whole.rows)
+        heads = tuple(whole.titles[i] for i in columns)
+        parts.append(
+            replace(whole, header=tuple(whole.header[i] for i in columns), rows=rows, heads=heads, alignment="r" * len(columns))
+        )
+    return tuple(parts)
+
+
+def _body(x: Certificate, levels: tuple[Table, ...]) -> Body:
     body = Body()
     body.line(x.verdict)
     for text in (*(f"REFUTED: {refuted(y)}" for y in x.refuted), *(f"finding: {y}" for y in x.findings), largest(x), *summary(x)):
@@ -343,8 +364,9 @@ def _body(x: Certificate) -> Body:
     if len(x.evaluations) > 1:
         body.line()
         body.table(evaluations_table(x))
-    body.line()
-    body.table(levels_table(x, exact=False))
+    for table in levels:
+        body.line()
+        body.table(table)
     if x.advice:
         body.line()
         body.table(advice_table(x))
@@ -373,7 +395,7 @@ def refuted(x: Refutation) -> str:
 
 
 def _page(x: Certificate) -> Body:
-    return _body(x)
+    return _body(x, (levels_table(x, exact=False),))
 
 
 # --- data -------------------------------------------------------------------------------------------------------------

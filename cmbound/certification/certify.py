@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -19,10 +19,11 @@ from cmbound.certification.attack import attacked
 from cmbound.certification.certificate import Baselines, Certificate, Judged, Level, Rung
 from cmbound.certification.distance import BATCHES, Effort, Enclosure, batch_costs, enclosure, transport
 from cmbound.certification.examples import EXAMPLES, Example, example
-from cmbound.certification.given import claims_of, fingerprint, label, largest_square, reference
+from cmbound.certification.given import claims_of, fingerprint, label, largest_square, reference, repeated
 from cmbound.certification.ladder import Ladder
 from cmbound.certification.laws import DataLaw, Law, WorldLaw, law_of
-from cmbound.certification.models import Denoiser, Model
+from cmbound.certification.models import PROBED, Denoiser, Model
+from cmbound.certification.recognition import unlike
 from cmbound.certification.request import Request
 from cmbound.certification.teachers import solver as solver_of
 from cmbound.certification.telescope import (
@@ -34,13 +35,14 @@ from cmbound.certification.telescope import (
     TERMS,
     Sampled,
     Setup,
+    block_rows,
     generate,
     roots,
     sampled,
     stream,
 )
-from cmbound.checks import checked_count
-from cmbound.errors import InputError
+from cmbound.checks import checked_count, checked_finite, shown
+from cmbound.errors import DomainError, InputError
 from cmbound.theory.grids import Grid
 from cmbound.worlds.base import Array
 
@@ -97,7 +99,7 @@ def certify(
         data: the reference law: points (n, d), a .npy, .npz or .csv file, a :class:`Gaussian`, a :class:`Mixture`.
         sigmas: increasing noise levels sigma_0 < ... < sigma_N, or a :class:`Grid` of them.
         teacher: as ``model``; None: consistency training, no teacher.
-        n: number of exact trajectories, and of samples behind the lower side of the distance.
+        n: number of exact trajectories, and of samples behind the lower side of the distance, >= 20.
         confidence: that everything that is claimed holds, jointly.
         clip: two numbers: every coordinate of an output is clipped to that interval, which must hold the data. Then results are
             ``guaranteed``; else they are ``asymptotic``. A clipped model is no identity outside the box: the terms boundary and
@@ -105,15 +107,17 @@ def certify(
         seed: of everything random.
         solver: ``euler`` (``ddim``; the default), ``heun``, ``exponential-integrator``, ``dpm-solver-2``, or a callable
             step(denoise, x, high, low).
-        teacher_output: ``denoiser``, ``score``, ``noise`` or ``velocity``.
+        teacher_output: what it returns: ``denoiser`` D = E[x_0 | x], ``score`` (D - x)/sigma^2 (in the clock ``ou`` that of p_t),
+            ``noise`` (x - D)/sigma, or ``velocity`` (noise - sigma D)/(1 + sigma^2)^{1/2} of v-prediction. Another field, such as
+            noise - x_0 of rectified flows or the slope of an ODE, must be converted; answers that fit another are refused.
         clock: ``ve``; or ``ou``: model and teacher are asked at x/(1 + sigma^2)^{1/2} and t = log(1 + sigma^2)/2, and outputs of
             the model are multiplied by (1 + sigma_0^2)^{1/2}.
         times: noise levels of further evaluations.
         L_f: a claimed Lipschitz constant of f(., sigma), or one for each noise level from sigma_0 on; eps_sc, eps_cm: claimed
             errors in the same units as ``levels``, or one for each step from the lowest on. Claims are first tried to be refuted.
         held_out: points (m, d) or a file of fresh data, or a fraction of ``data`` that is kept apart.
-        budget: seconds for the batches of exact transport, in the place of ``batches``.
-        batches, distance_batch: number and size of these batches (a size of its own needs POT, extra ``pot``).
+        budget: seconds > 0 for the batches of exact transport, in the place of ``batches``.
+        batches, distance_batch: number, >= 3, and size of these batches (a size of its own needs POT, extra ``pot``).
         shape: of one point, such as (3, 32, 32), if the model wants images; data are flattened.
         batch: most rows of one call of the model.
         dtype: of the arrays the model is asked with.
@@ -148,6 +152,7 @@ def certify(
         clip, solver = shipped.clip if clip is None else clip, shipped.solver if solver is None else solver
     elif data is None or sigmas is None:
         raise InputError(f"certify needs {'data' if data is None else 'sigmas'} (shipped examples: {', '.join(EXAMPLES)})")
+    _checked_together(teacher, solver if shipped is None else None, teacher_output, renoise, times, budget, batches)
     found, kept, labels = reference(data, held_out)
     law = law_of(found)
     name, step = solver_of("euler" if solver is None else solver)
@@ -169,8 +174,26 @@ def certify(
         known = Denoiser(teaching, request.teacher_output)
     noising = None if renoise is None else adapters.loaded_renoise(renoise)
     setup = Setup(student, known, law, np.array(request.sigmas), step, request.seed, request.tolerance, request.times, noising)
-    _probe(setup)
-    return _certified(request, setup, most, kept, budget, checked_count("workers", workers), progress or (lambda *x: None))
+    count = checked_count("workers", workers)
+    _probe(setup, request)
+    told = [*unlike(setup), *repeated(law, kept)]
+    return _certified(request, setup, most, kept, budget, count, progress or (lambda *x: None), told)
+
+
+def _checked_together(
+    teacher: Any, solver: Any, teacher_output: str, renoise: Any, times: Any, budget: Any, batches: Any
+) -> None:
+    """Arguments that would have no effect, or contradict each other."""
+    if teacher is None and solver not in (None, "euler", "ddim"):
+        raise InputError(f"solver is {shown(solver)}, but there is no teacher whose step it could be")
+    if teacher is None and teacher_output != "denoiser":
+        raise InputError(f"teacher_output is {shown(teacher_output)}, but there is no teacher")
+    if renoise is not None and not len(times):
+        raise InputError("renoise is given, but no times: there is one evaluation, and nothing is noised back")
+    if budget is not None and batches is not None:
+        raise InputError("give either budget or batches: the budget decides how many batches there are")
+    if budget is not None and checked_finite("budget", budget) <= 0:
+        raise DomainError(f"budget is {budget}; a number of seconds > 0 is needed")
 
 
 def _shipped(model: Any) -> Example | None:
@@ -179,8 +202,9 @@ def _shipped(model: Any) -> Example | None:
 
 
 def _certified(
-    request: Request, setup: Setup, most: float | None, kept: Array | None, budget: float | None, workers: int, progress: Progress
-) -> Certificate:
+    request: Request, setup: Setup, most: float | None, kept: Array | None, budget: float | None, workers: int,
+    progress: Progress, told: Sequence[str],
+) -> Certificate:  # fmt: skip
     law, alpha = setup.law, 1 - request.confidence
     done = 0.0
 
@@ -198,6 +222,9 @@ def _certified(
         progress("distances", k - 1, evaluations)
         distances.append(enclosure(partial(generate, setup, k), law, alpha / 2 / evaluations, most, effort))
     progress("distances", evaluations, evaluations)
+    for judged_by in (setup.model, setup.teacher.model if setup.teacher else None):
+        if judged_by is not None:
+            judged_by.confirm()
     request = replace(request, batches=distances[0].batches)
     ladder = Ladder(request, setup, paths, alpha / 2, most)
     rungs, notes = ladder.rungs({x.name for x in refutations})
@@ -208,19 +235,19 @@ def _certified(
     return Certificate(
         request, law.described(), distances[0], rungs, terms, levels, judged, baselines,
         advised(request, terms, levels, judged), found_wrong(request, law, terms, levels, judged), tuple(refutations),
-        (*_told(request, paths, ladder), *notes), ladder.ode_error, versions(),
+        (*told, *_told(request, paths, ladder), *compared(baselines, distances[0]), *notes), ladder.ode_error, versions(),
         paths.outputs[:KEPT], law.draw(KEPT, stream(request.seed, SHOWN)),
     )  # fmt: skip
 
 
-def _probe(setup: Setup) -> None:
-    """The checks of the first batch."""
+def _probe(setup: Setup, request: Request) -> None:
+    """The checks of the first batch, at every noise level a model is asked at, in batches as large as those of the run."""
     law, rng = setup.law, stream(setup.seed, PROBE)
-    sigmas = [float(setup.sigmas[i]) for i in sorted({0, len(setup.sigmas) // 2, len(setup.sigmas) - 1})]
-    x = law.draw(16, rng) + sigmas[-1] * rng.standard_normal((16, law.d))
-    setup.model.probe(x, sigmas)
+    size = max(PROBED, min(request.batch, request.n, block_rows(law.d)))
+    x0, z = law.draw(size, rng), rng.standard_normal((size, law.d))
+    setup.model.probe(x0, z, sorted({*request.sigmas, *request.times}))
     if setup.teacher is not None:
-        setup.teacher.model.probe(x, sigmas)
+        setup.teacher.model.probe(x0, z, request.sigmas)
 
 
 def versions() -> dict[str, str]:
@@ -280,6 +307,23 @@ def _baselines(law: Law, first: Enclosure, kept: Array | None, request: Request)
         theirs = law.points[rng.permutation(len(law.points))[:size]] if isinstance(law, DataLaw) else law.draw(size, rng)
         held = math.sqrt(transport(mine, theirs)[0])
     return Baselines(law.sd2, law.m2, math.sqrt(float(np.mean(costs))), held, first.batch, size)
+
+
+def compared(x: Baselines, first: Enclosure) -> list[str]:
+    """What must be said of estimates that stand side by side."""
+    notes = []
+    if x.held_out is not None and x.held_out_batch != x.batch:
+        notes.append(
+            f"held-out data are compared in batches of {x.held_out_batch}, fresh data in batches of {x.batch}: the smaller "
+            "a batch, the larger its distance, so that the two numbers must not be compared"
+        )
+    low, high = first.estimates
+    if low > high:
+        notes.append(
+            "the two estimates of the distance come from different samples and cross here, by less than their noise: "
+            "only the ends at confidence are ordered"
+        )
+    return notes
 
 
 def _told(request: Request, paths: Sampled, ladder: Ladder) -> list[str]:

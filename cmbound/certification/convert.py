@@ -106,6 +106,7 @@ def convert(
     checked_name("clock", clock, CLOCKS)
     checked_name("reduction", reduction, REDUCTIONS)
     size, high = checked_count("d", d), _positive("sigma", sigma)
+    _needless(rmse is not None, clock, sigma_to, sigma_min, weight, reduction, mmse)
     if rmse is not None:
         return _from_rmse(_least("rmse", rmse), size, high, _least("mmse", mmse), clock)
     if sigma_to is None:
@@ -115,6 +116,23 @@ def convert(
         raise DomainError(f"sigma_to is {sigma_to}; it must be below sigma = {sigma}")
     count = size if reduction == "mean" else 1
     return _from_loss(_least("loss", loss), count, high, low, _positive("weight", weight), sigma_min, clock)
+
+
+def _needless(of_rmse: bool, clock: str, sigma_to: Any, sigma_min: Any, weight: Any, reduction: str, mmse: Any) -> None:
+    """Arguments that would have no effect."""
+    given = {
+        "sigma_to": sigma_to is not None,
+        "sigma_min": sigma_min is not None,
+        "weight": checked_finite("weight", weight) != 1,
+        "reduction": reduction != "mean",
+    }
+    named = [name for name, is_given in given.items() if is_given]
+    if of_rmse and named:
+        raise InputError(f"{named[0]} is given, but belongs to a loss: an rmse does not depend on it")
+    if not of_rmse and checked_finite("mmse", mmse) != 0:
+        raise InputError("mmse is given, but belongs to an rmse: a loss does not depend on it")
+    if not of_rmse and sigma_min is not None and clock == "ve":
+        raise InputError("sigma_min is given, but only the clock ou depends on it")
 
 
 def _from_rmse(error: float, d: int, sigma: float, mmse: float, clock: str) -> Conversion:

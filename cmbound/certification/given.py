@@ -78,6 +78,15 @@ def _split(data: Any, fraction: Any) -> tuple[Array, Array]:
     return points[np.sort(order[count:])], points[np.sort(order[:count])]
 
 
+def repeated(law: Law, kept: Array | None) -> list[str]:
+    """A note where held-out points are points of the data themselves."""
+    if kept is None or not isinstance(law, DataLaw):
+        return []
+    known = {x.tobytes() for x in law.points}
+    count = sum(x.tobytes() in known for x in np.ascontiguousarray(kept))
+    return [f"{count} of {len(kept)} held-out points are points of the data: these are not fresh"] if count else []
+
+
 def fingerprint(law: Law) -> str:
     """SHA-256 of the numbers of a law, by which a replay knows its data."""
     parts = (law.points, law.weights) if isinstance(law, DataLaw) else (law.mean, np.array([law.sd2, law.m2]))

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from cmbound.errors import DomainError, InputError
+from cmbound.certification.user import asked
+from cmbound.errors import InputError
 from cmbound.worlds.base import LARGEST, Array
 from cmbound.worlds.process import signal, time_of
 
@@ -20,8 +21,12 @@ Call = Callable[[Any, Any], Any]
 SAME = 1e-3
 """Difference of two answers to one row, relative to their size, that is still rounding: half precision gives some 1e-3."""
 PROBED = 16  # rows of the first batch: enough to see a dependence on the batch, few enough to cost nothing
+REPEATED = 512
+"""Rows that are asked for once more in another order: a part of a thousand that is random is seen at some noise level."""
 OUTPUTS = ("denoiser", "score", "noise", "velocity")
-"""What a teacher returns: E[x_0 | x], the score, the predicted noise, or v = c noise - s x_0 with c^2 + s^2 = 1, s = sigma c."""
+"""What a teacher returns: the denoiser D = E[x_0 | x], the score (D - x)/sigma^2, the predicted noise (x - D)/sigma, or the
+velocity (noise - sigma D)/(1 + sigma^2)^{1/2} of v-prediction (Salimans and Ho 2022). In the clock ``ou`` a score is that of
+p_t."""
 
 
 class Model:
@@ -55,6 +60,8 @@ class Model:
         self.clock, self.factor, self.dtype = clock, factor, dtype
         self.by_row = False
         """Whether it wants a noise level for each row."""
+        self.remembered: list[tuple[Array, float, Array]] = []
+        """Points (m, d), noise levels and answers of the probe, which the end of a run must find again."""
 
     def __call__(self, x: Array, sigma: float) -> Array:
         """Answers (n, d) in float64, in the units of the data.
@@ -74,14 +81,9 @@ class Model:
         if self.clock == "ou":
             level = float(time_of(sigma))
             points *= points.dtype.type(signal(level))
-        try:
-            raw = self.call(points, np.full(len(x), level, dtype=self.dtype) if self.by_row else level)
-            values = np.asarray(raw)
-        except (InputError, DomainError, KeyboardInterrupt, MemoryError):
-            raise
-        except Exception as error:
-            text = " ".join(str(error).split())[:200]
-            raise InputError(f"{where} failed for rows {first} to {first + len(x) - 1}: {type(error).__name__}: {text}") from None
+        given = np.full(len(x), level, dtype=self.dtype) if self.by_row else level
+        rows = f"{where}, rows {first} to {first + len(x) - 1},"
+        values: Array = asked(rows, lambda: np.asarray(self.call(points, given)))
         if values.shape != x.shape:
             raise InputError(f"{where} returned shape {values.shape}; the shape of its argument, {x.shape}, is needed")
         if values.dtype.kind not in "fiu":
@@ -98,29 +100,48 @@ class Model:
             answer *= self.factor
         return answer if self.clip is None else np.clip(answer, *self.clip)
 
-    def probe(self, x: Array, sigmas: Sequence[float]) -> None:
-        """Ask for a few rows at several noise levels, twice and in another batch.
+    def probe(self, x0: Array, z: Array, sigmas: Sequence[float]) -> None:
+        """Ask at every noise level for a batch, for few of its rows, one row alone, and many of them in another order.
+
+        Args:
+            x0, z: points and noise (n, d); n is the size of a batch of the run. The model is asked at x0 + sigma z.
+            sigmas: the noise levels it will be asked at.
 
         Raises:
             InputError: what is wrong with the answers, with the noise level and the row.
         """
-        rows = np.ascontiguousarray(x[:PROBED])
         for sigma in sigmas:
-            scaled = rows * (sigma / max(sigmas))
-            given = scaled.copy()
-            first = self._asked_once(scaled, sigma)
-            if not np.array_equal(given, scaled):
+            x = x0 + sigma * z
+            few, given = x[:PROBED], x[:PROBED].copy()
+            first = self._asked_once(few, sigma)
+            if not np.array_equal(given, few):
                 raise InputError(f"the {self.name} changes its argument (at noise level {sigma:g})")
-            self._compare(first, self(scaled, sigma), sigma, "is asked twice: it must not be random")
-            alone = np.concatenate([self(scaled[i : i + 1], sigma) for i in range(len(scaled))])
-            self._compare(first, alone, sigma, "is asked in another batch: it must not depend on other rows")
+            self._compare(first, self(few, sigma), sigma, "is asked twice: it must not be random")
+            other = "is asked in another batch: it must not depend on other rows"
+            self._compare(first[:1], self(few[:1], sigma), sigma, other)
+            self.remembered.append((few.copy(), sigma, first))
+            whole = self(x, sigma)
+            self._compare(first, whole[:PROBED], sigma, other)
+            again = self(x[:REPEATED][::-1].copy(), sigma)[::-1]
+            self._compare(
+                whole[:REPEATED], again, sigma, "is asked twice: it must not be random, nor depend on the order of rows"
+            )
+
+    def confirm(self) -> None:
+        """Ask once more for what the probe was answered.
+
+        Raises:
+            InputError: an answer has changed since.
+        """
+        for x, sigma, answer in self.remembered:
+            self._compare(answer, self(x, sigma), sigma, "is asked again at the end: it must not change while it is used")
 
     def _asked_once(self, x: Array, sigma: float) -> Array:
         """The answer to the first question; a model that wants a noise level for each row is found out here."""
         try:
             return self(x, sigma)
         except InputError as error:
-            if self.by_row or "failed for rows" not in str(error):
+            if self.by_row or " failed: " not in str(error):
                 raise
             self.by_row = True
             try:
@@ -152,11 +173,15 @@ class Denoiser:
 
     def __call__(self, x: Array, sigma: float) -> Array:
         """Shape (n, d)."""
-        raw, c = self.model(x, sigma), 1 / np.hypot(1, sigma)
-        if self.output == "denoiser":
+        return self.read(self.output, self.model(x, sigma), x, sigma)
+
+    def read(self, output: str, raw: Array, x: Array, sigma: float) -> Array:
+        """The denoiser (n, d) behind the answer ``raw`` at x, if that is an ``output``."""
+        c = 1 / np.hypot(1, sigma)
+        if output == "denoiser":
             return raw
-        if self.output == "score":
+        if output == "score":
             return np.asarray(x + sigma**2 * (raw * (c if self.model.clock == "ou" else 1.0)))
-        if self.output == "noise":
+        if output == "noise":
             return np.asarray(x - sigma * raw)
         return np.asarray(c * c * x - sigma * c * raw)

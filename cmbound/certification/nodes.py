@@ -14,7 +14,7 @@ import numpy as np
 
 from cmbound.certification.flow import TOLERANCE, Paths
 from cmbound.certification.laws import Law, law_of
-from cmbound.certification.request import levels
+from cmbound.certification.request import grid as given_grid
 from cmbound.certification.teachers import ORDER, Step, solver as solver_of
 from cmbound.certification.telescope import PATHS, spans, squares, stream
 from cmbound.checks import checked_count, checked_whole
@@ -103,8 +103,7 @@ def measured_grid(
     count, paths = checked_whole("steps", steps, 2, MOST_NODES), checked_count("n", n, 2)
     name, step = solver_of(solver)
     order = ORDER.get(name, 1)
-    given = {kind: make(sigma_min, sigma_max, count) for kind, make in (("edm", Grid.edm), ("geometric", Grid.geometric))}
-    grids = {kind: np.array(levels(x)) for kind, x in given.items()}
+    grids = {kind: np.array(given_grid(kind, sigma_min, sigma_max, count)) for kind in KINDS[1:]}
     tell = progress or (lambda x: None)
 
     def measured(sigmas: Array) -> Array:

@@ -14,7 +14,7 @@ from cmbound.certification.models import OUTPUTS
 from cmbound.checks import checked_count, checked_finite, checked_name, shown
 from cmbound.errors import DomainError, InputError
 from cmbound.frozen import Record
-from cmbound.names import CLOCKS
+from cmbound.names import CLOCKS, PROFILES
 from cmbound.theory.grids import Grid
 from cmbound.worlds.process import noise_level
 
@@ -95,6 +95,7 @@ class Request(Record):
         checked_name("clock", self.clock, CLOCKS)
         checked_name("teacher_output", self.teacher_output, OUTPUTS)
         checked_name("dtype", self.dtype, DTYPES)
+        checked_name("profile", self.profile, ("auto", *PROFILES))
         if self.shape is not None:
             given(self, "shape", tuple(checked_count("shape", x) for x in self.shape))
 
@@ -156,6 +157,9 @@ def grid(kind: str, low: Any, high: Any, steps: Any) -> tuple[float, ...]:
     """Noise levels of an ``edm`` (rho = 7) or ``geometric`` grid."""
     checked_name("grid", kind, ("edm", "geometric"))
     made = Grid.edm if kind == "edm" else Grid.geometric
+    ends = checked_finite("sigma_min", low), checked_finite("sigma_max", high)
+    if not 0 < ends[0] < ends[1]:
+        raise DomainError(f"sigma_min is {low} and sigma_max is {high}; 0 < sigma_min < sigma_max is needed")
     return levels(made(low, high, steps))
 
 

@@ -6,10 +6,12 @@ Along the probability flow dx/d sigma = (x - D(x, sigma))/sigma, D(x, sigma) = E
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from cmbound.certification.user import asked
 from cmbound.checks import checked_name
 from cmbound.errors import InputError
 from cmbound.frozen import FrozenDict
@@ -58,8 +60,24 @@ SAME_AS = FrozenDict({"ddim": "euler"})
 def solver(given: Any) -> tuple[str, Step]:
     """Name and step of a solver: a name of :data:`SOLVERS` or ``ddim``, or a callable step(denoise, x, high, low)."""
     if callable(given):
-        return getattr(given, "__name__", "user") or "user", given
+        name = getattr(given, "__name__", "user") or "user"
+        return name, given if isinstance(given, UserStep) else UserStep(name, given)
     if not isinstance(given, str):
         raise InputError(f"solver is {given!r}; one of {', '.join(SOLVERS)} or a callable step(denoise, x, high, low) is needed")
     name = SAME_AS.get(given, given)
     return name, SOLVERS[checked_name("solver", name, tuple(SOLVERS))]
+
+
+@dataclass(frozen=True)
+class UserStep:
+    """A user's step(denoise, x, high, low), whose result must be finite points."""
+
+    name: str
+    step: Step
+
+    def __call__(self, denoise: Denoise, x: Array, high: float, low: float) -> Array:
+        where = f"the solver {self.name} from noise level {high:g} to {low:g}"
+        out: Array = asked(where, lambda: np.asarray(self.step(denoise, x, high, low), dtype=np.float64))
+        if out.shape != x.shape or not np.isfinite(out).all():
+            raise InputError(f"{where} returned shape {out.shape}; finite numbers of shape {x.shape} are needed")
+        return out

@@ -16,6 +16,7 @@ from cmbound.certification.flow import Paths
 from cmbound.certification.laws import Law
 from cmbound.certification.models import Denoiser, Model
 from cmbound.certification.teachers import Step
+from cmbound.certification.user import asked
 from cmbound.errors import InputError
 from cmbound.frozen import Record
 from cmbound.sampling.run import in_order
@@ -132,7 +133,9 @@ class Setup:
         """The same as the model's own sampler does it."""
         if self.renoise is None:
             return self.noised(y, tau, z)
-        out = np.asarray(self.renoise(y.copy(), tau, z.copy()), dtype=np.float64)
+        noising = self.renoise
+        where = f"renoise at noise level {tau:g}"
+        out: Array = asked(where, lambda: np.asarray(noising(y.copy(), tau, z.copy()), dtype=np.float64))
         if out.shape != y.shape or not np.isfinite(out).all():
             raise InputError(
                 f"renoise at noise level {tau:g} must return finite numbers of shape {y.shape}, got shape {out.shape}"

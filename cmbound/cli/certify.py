@@ -13,6 +13,7 @@ from cmbound.cli.files import OutputFile, emit, read, write_all
 from cmbound.cli.laws import parse_list
 from cmbound.cli.options import Command, choice, output_option, source
 from cmbound.cli.progress import progress_bar
+from cmbound.cli.streams import apart
 from cmbound.errors import InputError
 from cmbound.files import json_of
 from cmbound.frozen import FrozenDict
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 SOLVERS = ("euler", "heun", "exponential-integrator", "dpm-solver-2")
 OUTPUTS = ("denoiser", "score", "noise", "velocity")
 EXAMPLES = ("moons", "digits")
+GRIDS = ("edm", "geometric")
 SUFFIXES = FrozenDict({".html": "html", ".json": "json", ".tex": "latex", ".md": "markdown", ".csv": "csv"})
 """What a file's name says of the format."""
 ALIKE = 1e-6
@@ -67,7 +69,14 @@ def arguments(model: str, given: dict[str, Any]) -> dict[str, Any]:
     ends = [given[x] for x in ("sigma_min", "sigma_max", "steps")]
     if (sigmas is None) == (None in ends):
         raise InputError("give either --sigmas NUMBERS, or all of --sigma-min, --sigma-max and --steps")
-    levels = listed("sigmas", sigmas) if sigmas is not None else grid(given["grid"], ends[0], ends[1], whole("steps", ends[2]))
+    unused = [x for x in ("sigma_min", "sigma_max", "steps", "grid") if given[x] is not None]
+    if sigmas is not None and unused:
+        raise InputError(f"--{unused[0].replace('_', '-')} has no effect beside --sigmas, which lists the noise levels")
+    levels = (
+        listed("sigmas", sigmas)
+        if sigmas is not None
+        else grid(given["grid"] or GRIDS[0], ends[0], ends[1], whole("steps", ends[2]))
+    )
     clip = listed("clip", given["clip"]) or None
     return {
         "model": model,
@@ -108,7 +117,7 @@ def example_arguments(name: str, given: dict[str, Any]) -> dict[str, Any]:
     ends = {"sigma_min": found.sigma_min, "sigma_max": found.sigma_max, "steps": steps}
     few = {
         "n": EXAMPLE_PATHS if given["n"] is None else whole("n", given["n"]),
-        "batches": EXAMPLE_BATCHES if given["batches"] is None else whole("batches", given["batches"]),
+        "batches": whole("batches", given["batches"] or (None if given["budget"] else str(EXAMPLE_BATCHES))),
     }
     return {**arguments(name, {**given, "data": "", **ends}), **few, "data": None}
 
@@ -125,20 +134,20 @@ LONG = 5_000
 @click.argument("model", required=False)
 @click.option("--data", metavar="FILE", help="The data, one point a row (.npy, .npz or .csv).")
 @click.option("--teacher", metavar="MODEL", help="The teacher, as MODEL.  [default: none, consistency training]")
-@choice("--teacher-output", OUTPUTS, "What the teacher returns.")
+@choice("--teacher-output", OUTPUTS, "What the teacher returns (below).")
 @click.option(
     "--solver", type=click.Choice(SOLVERS), help="The teacher's step (euler is DDIM).  [default: euler; of an example, its own]"
 )
 @click.option("--sigma-min", metavar="X", help="Lowest noise level.")
 @click.option("--sigma-max", metavar="X", help="Largest noise level.")
 @click.option("--steps", metavar="N", help="Number of steps between them.")
-@choice("--grid", ("edm", "geometric"), "How they are spaced.")
+@click.option("--grid", type=click.Choice(GRIDS), help="How they are spaced.  [default: edm]")
 @click.option("--sigmas", metavar="NUMBERS", help="The noise levels themselves, increasing.")
 @click.option(
     "--clip", metavar="LOW,HIGH", help="Clip outputs to this interval, which holds the data: then results are guaranteed."
 )
 @click.option("--times", metavar="NUMBERS", help="Noise levels of further evaluations.")
-@click.option("-n", "n", metavar="N", help="Number of trajectories.  [default: 20000; of an example 1000]")
+@click.option("-n", "n", metavar="N", help="Number of trajectories, at least 20.  [default: 20000; of an example 1000]")
 @click.option("--confidence", metavar="X", default="0.99", show_default=True, help="Of everything that is claimed, jointly.")
 @click.option("--seed", metavar="N", default="0", show_default=True, help="Seed of everything random.")
 @choice("--clock", tuple(reversed(names.CLOCKS)), "In which the model and the teacher are asked.")
@@ -146,9 +155,9 @@ LONG = 5_000
 @click.option("--eps-sc", metavar="NUMBERS", help="Claimed error of the score, or one for each step.")
 @click.option("--eps-cm", metavar="NUMBERS", help="Claimed consistency error, or one for each step.")
 @click.option("--held-out", metavar="FILE|SHARE", help="Fresh data, or the share of the data that is kept apart.")
-@click.option("--budget", metavar="SECONDS", help="Time for the batches of exact transport.")
-@click.option("--batches", metavar="K", help="Number of these batches.  [default: 6]")
-@click.option("--distance-batch", metavar="M", help="Samples in each of them (needs POT).")
+@click.option("--budget", metavar="SECONDS", help="Time for the batches of exact transport, in the place of --batches.")
+@click.option("--batches", metavar="K", help="Number of these batches, at least 3.  [default: 6; of an example 3]")
+@click.option("--distance-batch", metavar="M", help="Samples in each of them, at least 20 (needs POT).")
 @click.option("--shape", metavar="SIZES", help="Of one point, such as 3,32,32, if the model wants images.")
 @click.option("--batch", metavar="N", default="4096", show_default=True, help="Most rows in one call of the model.")
 @choice("--dtype", ("float64", "float32", "float16"), "Of the arrays the model is asked with.")
@@ -171,6 +180,9 @@ def certify_command(
     """What theory guarantees for a trained consistency model: its distance to the data from both sides, and why.
 
     MODEL is FILE.py:NAME (a function f(x, sigma); the file is run), FILE.onnx, or a shipped example (moons, digits).
+    The teacher returns its denoiser D(x, sigma) = E[x_0 | x], x = x_0 + sigma z; its score (D - x)/sigma^2; the noise
+    (x - D)/sigma; or the velocity (noise - sigma D)/(1 + sigma^2)^{1/2} of v-prediction.
+    What the user's code prints goes to standard error.
     Exit status 1 if a claimed constant is refuted, or if a replay finds another number.
 
     \b
@@ -179,6 +191,7 @@ def certify_command(
         --sigma-min 0.02 --sigma-max 80 --steps 40 --clip -1,1 -o report.html
     cmbound certify --replay report.json
     """
+    form = form_of(form, output)
     if replay is not None:
         _replay(replay, model, output)
         return
@@ -188,7 +201,6 @@ def certify_command(
     certificate = certified(call)
     if counterexample is not None:
         write_all((points_bytes(certificate), counterexample))
-    form = form or SUFFIXES.get(os.path.splitext(output)[1].lower(), "text")
     if form == "html":
         from cmbound.papers.certificates import page
 
@@ -197,6 +209,14 @@ def certify_command(
         emit(certificate.report(), form, output)
     if certificate.refuted:
         raise SystemExit(1)
+
+
+def form_of(form: str | None, output: str) -> str:
+    """The form that was asked for, or that of the name of the file; a name without a suffix, or .txt, is text."""
+    suffix = os.path.splitext(output)[1].lower()
+    if form is None and suffix not in ("", ".txt", *SUFFIXES):
+        raise InputError(f"-o: {output}: the name must end in {', '.join(SUFFIXES)} or .txt, or --format is needed")
+    return form or SUFFIXES.get(suffix, "text")
 
 
 def certified(call: dict[str, Any]) -> Certificate:
@@ -213,7 +233,8 @@ def certified(call: dict[str, Any]) -> Certificate:
             advance(max(0, int(now) - int(done)))
             done = max(done, now)
 
-        return certify(call["model"], **{name: x for name, x in call.items() if name != "model"}, progress=progress)
+        with apart():
+            return certify(call["model"], **{name: x for name, x in call.items() if name != "model"}, progress=progress)
 
 
 def points_bytes(certificate: Certificate) -> bytes:

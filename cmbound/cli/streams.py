@@ -8,7 +8,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 from typing import Any, TypeVar
 
 from cmbound.errors import InputError
@@ -128,6 +128,27 @@ def _drop(out: _Stdout) -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), out.buffer.fileno())
     with suppress(InputError, SystemExit, ValueError):
         out.detach()
+
+
+@contextmanager
+def apart() -> Iterator[None]:
+    """While the block runs, what is printed goes to standard error: code of the user's must not stand among the results.
+
+    So does what is written past Python, to the descriptor itself.
+    """
+    kept, out = None, sys.stdout
+    with suppress(OSError, ValueError, AttributeError):
+        out.flush()
+        if out.fileno() == 1:  # else standard output is caught by somebody who called us
+            kept = os.dup(1)
+            os.dup2(2, 1)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        if kept is not None:
+            os.dup2(kept, 1)
+            os.close(kept)
 
 
 def complain(message: str) -> None:

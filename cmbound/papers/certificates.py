@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import html
+import re
 import shlex
 from collections.abc import Iterable
+from itertools import cycle
 
 from cmbound.certification import certificate as printed
 from cmbound.certification.certificate import Certificate
@@ -24,6 +26,14 @@ h1 { font-size: 1.4rem } h2 { font-size: 1.1rem; margin: 1.6rem 0 0.4rem }
 figure img { width: 100%; max-width: 34rem; height: auto } figcaption { font-size: 0.9rem; color: #333 }
 .wide { overflow-x: auto } table { border-collapse: collapse; font-size: 0.85rem; white-space: nowrap }
 thead { border-bottom: 1px solid } code { white-space: pre-wrap; background: #f4f4f4 }
+@media (max-width: 44rem) {
+  .wide table { white-space: normal } .wide thead { display: none }
+  .wide table, .wide tbody, .wide tr { display: block }
+  .wide tr { border-bottom: 1px solid #bbb; padding: 0.4rem 0 }
+  .wide td { display: flex; justify-content: space-between; gap: 1rem; padding: 0.05rem 0 !important }
+  .wide td::before { content: attr(data-label); color: #555; text-align: left }
+  .wide td:first-child { font-weight: 600 } .wide td:empty { display: none }
+}
 """
 
 
@@ -73,7 +83,13 @@ def _figures(x: Certificate) -> Iterable[str]:
 
 
 def _section(title: str, table: Table) -> Iterable[str]:
-    return (f"<h2>{html.escape(title)}</h2>", f'<div class="wide">{table.html()}</div>')
+    return (f"<h2>{html.escape(title)}</h2>", f'<div class="wide">{_labelled(table)}</div>')
+
+
+def _labelled(table: Table) -> str:
+    """The table in HTML; each cell knows its column, for a window so narrow that a row is set as a list."""
+    names = cycle(table.header)
+    return re.sub("<td ", lambda _: f'<td data-label="{html.escape(next(names))}" ', table.html())
 
 
 def _lines(texts: Iterable[str]) -> Iterable[str]:

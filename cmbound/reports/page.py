@@ -14,6 +14,22 @@ from rich.text import Text
 
 _PIPE_WIDTH = 120  # columns where the output is no terminal: what README and the golden files are written with
 _NARROWEST = 20  # columns below which nothing can be laid out
+_NARROW = 60  # columns below which a table that does not fit is a list: wider terminals fold a few words
+_BETWEEN = 2  # columns between those of a table
+
+
+def _fitted(rows: Sequence[Sequence[str]], width: int) -> list[int] | None:
+    """Widths of the columns of a table that break no word (None: there are none so small)."""
+    columns = list(zip(*rows, strict=True))
+    words = [max((len(x) for text in column for x in text.split()), default=0) for column in columns]
+    widths = [max(map(len, column)) for column in columns]
+    available = width - _BETWEEN * len(columns)
+    if sum(words) > available:
+        return None
+    while sum(widths) > available:
+        widest = max(range(len(widths)), key=lambda i: widths[i] - words[i])
+        widths[widest] -= 1
+    return widths
 
 
 class Page:
@@ -30,13 +46,27 @@ class Page:
         self._console.print(Padding(Text(text), (0, 0, 0, indent)) if indent else Text(text))
 
     def grid(self, header: Sequence[str], alignment: str, rows: Iterable[Sequence[str]], indent: int = 0) -> None:
-        """Columns without borders."""
-        grid = Grid(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_edge=False)
-        for name, side in zip(header, alignment, strict=True):
-            grid.add_column(name, justify="right" if side == "r" else "left", overflow="fold", header_style="")
+        """Columns without borders; in a terminal so narrow that numbers would be broken, each row as a list."""
+        rows = [tuple(row) for row in rows]
+        widths: Sequence[int | None] = [None] * len(header)
+        if self._console.width <= _NARROW:
+            fitting = _fitted((header, *rows), self._console.width - indent)
+            if fitting is None:
+                self._lists(header, rows, indent)
+                return
+            widths = fitting
+        grid = Grid(box=None, pad_edge=False, padding=(0, _BETWEEN, 0, 0), show_edge=False)
+        for name, side, width in zip(header, alignment, widths, strict=True):
+            grid.add_column(name, justify="right" if side == "r" else "left", overflow="fold", header_style="", width=width)
         for row in rows:
             grid.add_row(*map(Text, row))
         self._console.print(Padding(grid, (0, 0, 0, indent)))
+
+    def _lists(self, header: Sequence[str], rows: Sequence[Sequence[str]], indent: int) -> None:
+        for row in rows:
+            for i, (name, text) in enumerate(zip(header, row, strict=True)):
+                if text:
+                    self.line(f"{name}: {text}" if name else text, indent + 2 * bool(i))
 
     def __str__(self) -> str:
         return "\n".join(line.rstrip() for line in self._buffer.getvalue().rstrip().split("\n"))

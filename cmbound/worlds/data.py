@@ -64,19 +64,27 @@ def _binary(file: Path) -> Array:
 
 
 def _text(file: Path) -> Array:
-    lines = [x for x in read_text(file).splitlines() if x.strip()]
-    rows = [_fields(x) for x in lines]
-    if rows and not any(_is_number(x) for x in rows[0]):
-        rows = rows[1:]
+    lines = [(i, x) for i, x in enumerate(read_text(file).splitlines(), 1) if x.strip()]
+    rows = [(i, _fields(x)) for i, x in lines]
+    named = bool(rows) and not any(_is_number(x) for x in rows[0][1])
+    header, rows = (rows[0][1], rows[1:]) if named else ([], rows)
     table = []
-    for i, row in enumerate(rows, 1):
+    for i, row in rows:
         wrong = next((x for x in row if not _is_number(x)), None)
         if wrong is not None:
-            raise InputError(f"{file}: row {i} holds {wrong[:40]!r}, which is not a number")
-        if len(row) != len(rows[0]):
-            raise InputError(f"{file}: row {i} has {len(row)} numbers, row 1 has {len(rows[0])}")
+            raise InputError(f"{file}: line {i} holds {wrong[:40]!r}, which is not a number{_hint(wrong)}")
+        if len(row) != len(rows[0][1]):
+            raise InputError(f"{file}: line {i} has {len(row)} numbers, line {rows[0][0]} has {len(rows[0][1])}")
         table.append([float(x) for x in row])
+    if header and header[0] in ("", '""') and len(header) > 1 and [x[0] for x in table] == list(range(len(table))):
+        raise InputError(
+            f"{file}: the first column has no name and counts the rows: leave it out (pandas: index=False) or name it"
+        )
     return np.array(table, dtype=np.float64) if table else np.empty((0, 0))
+
+
+def _hint(text: str) -> str:
+    return " (numbers are separated by commas or white space, not by semicolons)" if ";" in text else ""
 
 
 def _fields(text: str) -> list[str]:

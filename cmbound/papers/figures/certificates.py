@@ -15,8 +15,8 @@ from cmbound.frozen import FrozenDict
 from cmbound.papers.figures.style import BLACK, BLUE, GREEN, GREY, MARKERS, ORANGE, VERMILLION, in_paper_style
 from cmbound.reports.words import words
 
-WIDTH = 4.2
-"""Inches: as wide as a telephone shows a figure without making its letters smaller."""
+WIDTH = 3.2
+"""Inches: less than a telephone shows, so that its letters become larger there and never smaller."""
 LOOKS = FrozenDict({"consistency": (BLUE, ""), "score": (ORANGE, "///"), "discretisation": (GREEN, "...")})
 IMAGES = 6  # rows and columns of a grid of images
 SCATTERED = 400  # points of a scatter plot
