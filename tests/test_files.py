@@ -519,7 +519,7 @@ def unknown() -> Iterator[tuple[str, ...]]:
                 yield (*name.split(), "qqqq", *NEEDED.get(name, ()))
 
 
-@pytest.mark.parametrize("args", list(unknown()), ids=" ".join)
+@pytest.mark.parametrize("args", list(unknown()), ids=lambda args: " ".join(args).replace(f"{FOLDER}/", ""))
 def test_every_unknown_name_offers_others(args: tuple[str, ...]) -> None:
     outcome = call(*args)
     message = one_line(outcome.err)
