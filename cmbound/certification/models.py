@@ -152,7 +152,11 @@ class Denoiser:
 
     def __call__(self, x: Array, sigma: float) -> Array:
         """Shape (n, d)."""
-        raw, c = self.model(x, sigma), 1 / np.hypot(1, sigma)
+        return self.read(self.model(x, sigma), x, sigma)
+
+    def read(self, raw: Array, x: Array, sigma: float) -> Array:
+        """The denoiser's answer that an answer of the teacher at (x, sigma) stands for."""
+        c = 1 / np.hypot(1, sigma)
         if self.output == "denoiser":
             return raw
         if self.output == "score":

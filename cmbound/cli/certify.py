@@ -114,7 +114,7 @@ def example_arguments(name: str, given: dict[str, Any]) -> dict[str, Any]:
 
 
 DEFAULT_PATHS = 20_000  # as in Python
-EXAMPLE_PATHS, EXAMPLE_BATCHES = 1000, 3  # an example takes seconds
+EXAMPLE_PATHS, EXAMPLE_BATCHES = 4000, 10  # an example takes some 20 seconds of one core
 
 
 LONG = 5_000
@@ -138,7 +138,7 @@ LONG = 5_000
     "--clip", metavar="LOW,HIGH", help="Clip outputs to this interval, which holds the data: then results are guaranteed."
 )
 @click.option("--times", metavar="NUMBERS", help="Noise levels of further evaluations.")
-@click.option("-n", "n", metavar="N", help="Number of trajectories.  [default: 20000; of an example 1000]")
+@click.option("-n", "n", metavar="N", help="Number of trajectories.  [default: 20000; of an example 4000]")
 @click.option("--confidence", metavar="X", default="0.99", show_default=True, help="Of everything that is claimed, jointly.")
 @click.option("--seed", metavar="N", default="0", show_default=True, help="Seed of everything random.")
 @choice("--clock", tuple(reversed(names.CLOCKS)), "In which the model and the teacher are asked.")
