@@ -28,6 +28,8 @@ NOISING = 1e-6
 """A noising back that differs by more, over the noise level, is not that of the exact chain."""
 TRIED = 256  # points at each noise level, to see what a teacher returns: a factor of 2 is seen with far fewer
 TRIED_LEVELS = 12
+NEAR = 0.25
+"""A teacher whose largest error is below this share of the best constant's is no misread one."""
 BETTER = 0.5
 """Another meaning of the teacher's output fits better if its largest error is below this share."""
 
@@ -194,6 +196,6 @@ def teacher_misread(setup: Setup) -> list[str]:
     best = min(OUTPUTS, key=lambda x: max(errors[x]))
     text = f"teacher: it does not look like one that returns {given}: its error is up to {max(errors[given]):.3g} times that of the "
     text += f"best constant, and above it at {worse} of {len(picked)} noise levels"
-    if worse and best != given and max(errors[best]) < BETTER * max(errors[given]):
+    if max(errors[given]) >= NEAR and best != given and max(errors[best]) < BETTER * max(errors[given]):
         return [f"{text}; teacher output {best} fits better (up to {max(errors[best]):.3g} times)"]
     return [text] if 2 * worse >= len(picked) else []

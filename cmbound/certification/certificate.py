@@ -420,6 +420,11 @@ def to_data(x: Certificate) -> dict[str, Any]:
     }
 
 
+_MEASURED = (
+    "distance", "rungs", "terms", "levels", "evaluations", "baselines", "refuted", "advice", "ode_error", "upper",
+)  # fmt: skip
+
+
 def measured_numbers(data: Mapping[str, Any]) -> dict[str, float]:
     """Every number of a certificate's data that was measured, by its place: what a replay must find again."""
     found: dict[str, float] = {}
@@ -434,5 +439,5 @@ def measured_numbers(data: Mapping[str, Any]) -> dict[str, float]:
         elif isinstance(x, int | float) and not isinstance(x, bool):
             found[place] = float(x)
 
-    walk("", {name: data[name] for name in ("distance", "rungs", "terms", "levels", "evaluations", "baselines", "refuted")})
+    walk("", {name: data[name] for name in _MEASURED})
     return found

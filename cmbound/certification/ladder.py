@@ -88,8 +88,9 @@ class Ladder:
         assert upper is not None
         # the other rungs hold the error of trajectories, and an early stopping that was sampled and may be a little too large
         more = max(0.0, self.terms["early_stopping"] - self.early) + self.ode_error
-        top = max(upper, last + more, normal)
-        rungs["a_priori"] = Rung(last + more, max(top, rungs["local"].upper), trust, top)
+        top = max(upper, last + more, local.estimate, normal)
+        # where the profile is exact, local errors that were sampled may be a little above it
+        rungs["a_priori"] = Rung(max(last + more, local.estimate), max(top, rungs["local"].upper), trust, top)
         return rungs, [f"a priori: {reason}"] if reason else []
 
     def _sum(self, terms: list[Weighed], bounded: bool = False) -> Root:
