@@ -9,7 +9,6 @@ import numpy as np
 
 from cmbound.certification.bounds import paired
 from cmbound.certification.certificate import Advice, Judged, Level
-from cmbound.certification.laws import Law
 from cmbound.certification.models import OUTPUTS, Denoiser
 from cmbound.certification.request import Request
 from cmbound.certification.teachers import ORDER
@@ -155,7 +154,9 @@ def located(levels: Sequence[Level], least: float) -> list[str]:
     # a fault of the student at one noise level is in both steps that meet there; one of the teacher is in one step
     for name, sizes in (("score", teacher), ("discretisation", [x.local_discretisation for x in levels])):
         shown = [getattr(x, "score" if name == "score" else "local_discretisation") for x in levels]
-        found += [_step(name, x, s) for x, s, is_out in zip(levels, shown, _outstanding(sizes, least, False), strict=True) if is_out]
+        found += [
+            _step(name, x, s) for x, s, is_out in zip(levels, shown, _outstanding(sizes, least, False), strict=True) if is_out
+        ]
     return found
 
 
@@ -194,7 +195,9 @@ def teacher_misread(setup: Setup) -> list[str]:
             errors[output].append(math.sqrt(float(squares(read - right).mean())) / law.sd2)
     worse = sum(x >= 1 for x in errors[given])
     best = min(OUTPUTS, key=lambda x: max(errors[x]))
-    text = f"teacher: it does not look like one that returns {given}: its error is up to {max(errors[given]):.3g} times that of the "
+    text = (
+        f"teacher: it does not look like one that returns {given}: its error is up to {max(errors[given]):.3g} times that of the "
+    )
     text += f"best constant, and above it at {worse} of {len(picked)} noise levels"
     if max(errors[given]) >= NEAR and best != given and max(errors[best]) < BETTER * max(errors[given]):
         return [f"{text}; teacher output {best} fits better (up to {max(errors[best]):.3g} times)"]

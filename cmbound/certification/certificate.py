@@ -125,7 +125,8 @@ class Refutation(Record):
     Attributes:
         name: ``L_f``, ``eps_sc`` or ``eps_cm``.
         sigma: noise level.
-        claimed, found: what was claimed, and what was found (for eps_sc and eps_cm a lower confidence bound of the root mean square).
+        claimed, found: what was claimed, and what was found (for eps_sc and eps_cm a lower confidence bound of the root mean
+            square over the paths).
         x: the point, shape (d,); for eps_sc and eps_cm that of the worst path.
         y: the other point of the pair for L_f (d,), else empty.
         replayed: asked once more in float64: for L_f the quotient at these two points alone; for eps_sc and eps_cm the lower
@@ -265,11 +266,12 @@ def terms_table(x: Certificate) -> Table:
 
 
 LEVEL_COLUMNS = (
-    "sigma_from", "sigma_to", "consistency", "score", "discretisation", "change", "local_score", "local_discretisation", "eps_sc", "eps_cm",
-    "quotient", "share",
+    "sigma_from", "sigma_to", "consistency", "score", "discretisation", "change", "local_score", "local_discretisation", "eps_sc",
+    "eps_cm", "quotient", "share",
 )  # fmt: skip
 _HEADS = (
-    "from", "to", "norm C", "norm S", "norm G", "C+S+G", "local score", "local discr.", "eps_sc", "eps_cm", "quotient", "share (%)",
+    "from", "to", "norm C", "norm S", "norm G", "C+S+G", "local score", "local discr.", "eps_sc", "eps_cm", "quotient",
+    "share (%)",
 )  # fmt: skip
 
 
@@ -337,7 +339,7 @@ ASSUMPTIONS = (
     "asymptotic: the same by normal approximations; what is rare and has not been sampled is not in it",
     "conditional: rests on Lipschitz constants that were only estimated, from below",
     "vacuous: above the best constant answer, the mean",
-    "guaranteed ends of attributed and stepwise have, on paths with terms beyond those of a pilot, the whole error in their place",
+    "guaranteed ends of attributed and stepwise have, on paths with terms beyond a pilot's, the whole error in their place",
     "rungs rest on the error of the exact trajectories too, which is estimated with half the tolerance; the distance does not",
     "the reference law is the one given; what it says of a population behind a data file is not covered",
 )

@@ -32,7 +32,10 @@ ASCENT_STEPS, ASCENT_BATCH = 300, 256  # averaged stochastic ascent: beyond this
 ASCENT_WORK, LEAST_STEPS = 5e11, 10  # products of the ascent: some tens of seconds on one core, for large data sets too
 ASCENT_RATE = 0.05
 """First step of the ascent, relative to the spread of the potentials and for each expected hit of a point."""
-MORE, FRESH_WORK = 10, 4e10  # samples of the lower side for each path, which costs some hundred; products of them: some 10 seconds
+MORE, FRESH_WORK = (
+    10,
+    4e10,
+)  # samples of the lower side for each path, which costs some hundred; products of them: some 10 seconds
 ROOM = 2.0
 """Limit of the values of the lower side over the largest one that was seen before: hardly any is beyond it."""
 ROUNDS = 60  # of the shortest paths behind dual potentials: any potentials give a bound, and more rounds hardly a better one
@@ -306,7 +309,7 @@ def _lower_data(
     psi = psi - psi.max()  # then 0 <= the minimum <= most
     # smaller values give a smaller bound, which holds a fortiori: the limit, set on other samples, is the range of the bets
     limit = ROOM * float(nearest(check, points, psi)[0].max())
-    most = None if most is None else min(most, limit)
+    most = None if most is None else min(most, limit) if limit > 0 else most
     values, _ = nearest(draw(samples, FRESH), points, psi)
     values = np.maximum(values, 0.0)
     values = values if most is None else np.minimum(values, most)
