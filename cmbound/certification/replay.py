@@ -52,6 +52,17 @@ _LIMITS: Mapping[str, Callable[[Any, Any], bool]] = FrozenDict(
 )
 
 
+_APPLIES: Mapping[str, Callable[[Any], bool]] = FrozenDict(
+    {
+        **dict.fromkeys(("minimum", "exclusiveMinimum", "exclusiveMaximum"), _KINDS["number"]),
+        **dict.fromkeys(("minItems", "maxItems"), _KINDS["array"]),
+        "pattern": _KINDS["string"],
+        **dict.fromkeys(("enum", "const"), lambda x: True),
+    }
+)
+"""What a limit is about: it allows everything else."""
+
+
 def misfit(x: Any, rule: Mapping[str, Any], place: str = "") -> str:
     """What is wrong with data by the rules of a JSON schema that certificates use, or nothing: the place and why."""
     where = place or "it"
@@ -65,14 +76,14 @@ def misfit(x: Any, rule: Mapping[str, Any], place: str = "") -> str:
     if kinds and not any(_KINDS[kind](x) for kind in kinds):
         return f"{where} is no {' or '.join(kinds)}"
     for name, holds in _LIMITS.items():
-        if name in rule and x is not None and not holds(x, rule[name]):
+        if name in rule and _APPLIES[name](x) and not holds(x, rule[name]):
             return f"{where} breaks {name} {rule[name]}"
     if isinstance(x, dict):
         return _misfit_object(x, rule, place)
     if isinstance(x, list):
         first = rule.get("prefixItems", [])
-        if rule.get("items") is False and len(x) != len(first):
-            return f"{where} must have {len(first)} items"
+        if rule.get("items") is False and len(x) > len(first):
+            return f"{where} must have at most {len(first)} items"
         rules = [*first, *([rule.get("items") or {}] * max(0, len(x) - len(first)))]
         return next((y for i, (v, r) in enumerate(zip(x, rules, strict=False)) if (y := misfit(v, r, f"{place}[{i}]"))), "")
     return ""
