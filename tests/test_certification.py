@@ -378,6 +378,18 @@ def _with_teacher(model: Callable[[Array, float], Array]) -> Setup:
     return Setup(Model(model, 2, "model"), teacher, WorldLaw(LAW), SIGMAS, SOLVERS["euler"], 0, 1e-5)
 
 
+def test_the_guaranteed_lower_end_does_not_pay_for_a_wide_box() -> None:
+    """A model that is 0.5 off, in a box of side 100: bets on the whole box would say 0."""
+    found = small(
+        data=POINTS,
+        model=lambda x, s: distilled(denoiser_of(cmbound.Atoms(POINTS)), SIGMAS)(x, s) + 0.5,
+        teacher=None,
+        clip=(-50.0, 50.0),
+    )
+    assert found.distance.trust == "guaranteed"
+    assert 0.5 < found.distance.lower <= found.distance.asymptotic[0] < 0.75  # 0.71 and what sampling adds
+
+
 # --- what must not matter ------------------------------------------------------------------------------------------------
 
 

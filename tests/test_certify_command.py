@@ -160,7 +160,7 @@ def test_a_replay_reads_every_word_and_survives_a_damaged_report(folder: Path) -
         "it has no levels": {k: v for k, v in data.items() if k != "levels"},
         "request.n is no integer": {**data, "request": {**request, "n": "abc"}},
         "request.sigmas[1] is no number": {**data, "request": {**request, "sigmas": [1, None]}},
-        "request.claims[0] must have 2 items": {**data, "request": {**request, "claims": [["L_f"]]}},
+        "its request is not complete": {**data, "request": {**request, "claims": [["L_f"]]}},
         "rungs has odd, which is unknown": {**data, "rungs": {**data["rungs"], "odd": 1}},
     }
     for says, changed in damaged.items():
@@ -185,7 +185,8 @@ def test_the_validator_is_that_of_the_schema(folder: Path) -> None:
         checked, refused = checked + 1, refused + (not valid)
 
     def walk(x: Any, put: Any) -> None:
-        for value in (None, -1, 0.5, "x", [], {}, True):
+        values: tuple[Any, ...] = (None, -1, 0.5, "x", [], {}, True)
+        for value in values:
             both(put(value))
         if isinstance(x, dict):
             for name in x:
@@ -375,12 +376,11 @@ def test_a_shipped_example(tmp_path: Path) -> None:
 
 
 def test_a_trained_model_has_guaranteed_rungs_that_say_something() -> None:
-    """Sums of many terms stay below the best constant; the lower end is no bet on the whole box."""
+    """Sums of many terms stay below the best constant."""
     found = cmbound.certify("moons", n=1500, batches=3)
     for name in ("direct", "attributed", "stepwise"):
         assert found.rungs[name].trust == "guaranteed"
         assert found.rungs[name].upper < found.baselines.constant, name
-    assert 0 < found.distance.lower <= found.distance.asymptotic[0]
     text = found.report().render("text")
     assert "conditional, vacuous" in text
     assert "guaranteed, vacuous" not in text

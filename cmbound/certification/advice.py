@@ -26,7 +26,7 @@ SEEN = 0.01
 NOISING = 1e-6
 """A noising back that differs by more, over the noise level, is not that of the exact chain."""
 TRIED = 256  # points at each noise level, to see what a teacher returns: a factor of 2 is seen with far fewer
-TRIED_LEVELS = 12
+TRIED_LEVELS = 12  # of these: a misread teacher is off at most of them
 NEAR = 0.25
 """A teacher whose largest error is below this share of the best constant's is no misread one."""
 BETTER = 0.5
