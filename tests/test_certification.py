@@ -248,6 +248,17 @@ def test_the_guaranteed_end_of_a_sum_covers_what_a_pilot_has_not_seen() -> None:
     assert without == 0
 
 
+def test_the_asymptotic_end_of_a_sum_covers() -> None:
+    """Five dependent Gaussian terms, whose root mean squares add up to 1.5."""
+    tail, covered, sizes = 0.1, 0, np.arange(1, 6) * 0.1
+    for seed in range(RUNS):
+        rng = np.random.default_rng(seed)
+        x = (0.6 * rng.standard_normal((150, 1)) + 0.8 * rng.standard_normal((150, 5))) * sizes
+        covered += summed([(y**2, 1.0) for y in x.T], tail).upper >= sizes.sum()
+    assert stats.binom.cdf(covered, RUNS, 1 - tail - 0.015) > 1e-4  # the allowance of asymptotic intervals
+    assert covered < RUNS
+
+
 def test_a_sum_of_many_terms_pays_the_diameter_once() -> None:
     rng = np.random.default_rng(0)
     terms = [(0.01 * rng.random(1000), 1.0) for _ in range(60)]
