@@ -20,6 +20,7 @@ import cmbound
 from cmbound.certification import certificate
 from cmbound.certification.laws import law_of
 from cmbound.certification.nodes import local_errors
+from cmbound.certification.replay import misfit
 from cmbound.certification.teachers import SOLVERS
 from cmbound.numbers import rounded
 from cmbound.papers.certificates import command, page
@@ -140,6 +141,73 @@ def test_a_replay_finds_every_number_and_a_change(folder: Path) -> None:
     target.write_text(json.dumps(data), encoding="utf-8")
     again = call("certify", "--replay", str(target))
     assert (again.status, "not those of the report" in again.err) == (2, True)
+
+
+def test_a_replay_reads_every_word_and_survives_a_damaged_report(folder: Path) -> None:
+    target = folder / "damaged.json"
+    written(*options(folder), "-o", str(target))
+    data = json.loads(target.read_text(encoding="utf-8"))
+
+    def replayed(changed: dict[str, Any], *more: str) -> Any:
+        target.write_text(json.dumps(changed), encoding="utf-8")
+        return call("certify", "--replay", str(target), *more)
+
+    for name, value in {"verdict": "0 <= W2 <= 0", "findings": ["all is well"], "notes": [], "upper": 1e-3}.items():
+        again = replayed({**data, name: value})
+        assert (again.status, f"{name}" in again.out) == (1, True), name
+    again = replayed({**data, "versions": {**data["versions"], "numpy": "0.1"}})
+    assert (again.status, "warning: the report was made with numpy 0.1" in again.out) == (0, True)
+    request = data["request"]
+    damaged: dict[str, dict[str, Any]] = {
+        "it has no levels": {k: v for k, v in data.items() if k != "levels"},
+        "request.n is no integer": {**data, "request": {**request, "n": "abc"}},
+        "request.sigmas[1] is no number": {**data, "request": {**request, "sigmas": [1, None]}},
+        "its request is not complete": {**data, "request": {**request, "claims": [["L_f"]]}},
+        "rungs has odd, which is unknown": {**data, "rungs": {**data["rungs"], "odd": 1}},
+    }
+    for says, changed in damaged.items():
+        again = replayed(changed)
+        assert (again.status, says in again.err.replace("\n", " ")) == (2, True), again.err
+    for more in (("--seed", "3"), ("--format", "json"), ("-n", "20")):
+        again = replayed(data, *more)
+        assert (again.status, f"leave {more[0]} out" in again.err) == (2, True)
+
+
+def test_the_validator_is_that_of_the_schema(folder: Path) -> None:
+    """Whatever entry is dropped or replaced: the same judgement as jsonschema."""
+    data = strict(fine(*options(folder, "--clip", "-1,1", "--times", "1", "--L-f", "9"), "--format", "json"))
+    reference = jsonschema.Draft202012Validator(schema())
+    assert misfit(data, schema()) == ""
+    checked = refused = 0
+
+    def both(changed: Any) -> None:
+        nonlocal checked, refused
+        valid = reference.is_valid(changed)
+        assert (misfit(changed, schema()) == "") == valid
+        checked, refused = checked + 1, refused + (not valid)
+
+    def walk(x: Any, put: Any) -> None:
+        values: tuple[Any, ...] = (None, -1, 0.5, "x", [], {}, True)
+        for value in values:
+            both(put(value))
+        if isinstance(x, dict):
+            for name in x:
+                both(put({k: v for k, v in x.items() if k != name}))
+                walk(x[name], lambda v, name=name: put({**x, name: v}))
+        elif isinstance(x, list) and x:
+            both(put(x[1:]))
+            walk(x[0], lambda v: put([v, *x[1:]]))
+
+    walk({**data, "levels": data["levels"][:2]}, lambda v: v)
+    assert refused > checked / 2 > 100  # both answers occur, often
+
+
+def test_files_beside_a_report_are_found(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    given = ("model.py:student", "--data", "data.npy", "--teacher", "model.py:denoiser", "--sigmas", "0.05,1,20")
+    written("certify", *given, *FEW, "-o", "beside.json")
+    monkeypatch.chdir(tmp_path)
+    assert "numbers, 0 differ" in fine("certify", "--replay", str(folder / "beside.json"))
 
 
 def test_the_budget_in_seconds_is_replayed_as_batches(folder: Path) -> None:
@@ -302,9 +370,23 @@ def test_a_shipped_example(tmp_path: Path) -> None:
     target = tmp_path / "moons.json"
     written("certify", "moons", "-n", "200", "--steps", "6", "-o", str(target))
     data = json.loads(target.read_text(encoding="utf-8"))
-    assert data["distance"]["asymptotic"][1] < 0.5 * data["baselines"]["constant"]
+    constant = data["baselines"]["constant"]
+    assert data["distance"]["asymptotic"][1] < 0.5 * constant
+    sums = [data["rungs"][x]["upper"] for x in ("direct", "attributed", "stepwise", "local")]
+    assert sums == sorted(sums)
     assert "numbers, 0 differ" in fine("certify", "--replay", str(target))
     fails(2, "certify", "moons", "--data", "x.npy", says=("--data is not for the example moons",))
+
+
+def test_a_trained_model_has_guaranteed_rungs_that_say_something() -> None:
+    """Sums of many terms stay below the best constant."""
+    found = cmbound.certify("moons", n=1500, batches=3)
+    for name in ("direct", "attributed", "stepwise"):
+        assert found.rungs[name].trust == "guaranteed"
+        assert found.rungs[name].upper < found.baselines.constant, name
+    text = found.report().render("text")
+    assert "conditional, vacuous" in text
+    assert "guaranteed, vacuous" not in text
 
 
 # --- logged numbers, and nodes for a data set ----------------------------------------------------------------------------

@@ -99,7 +99,7 @@ def certify(
         data: the reference law: points (n, d), a .npy, .npz or .csv file, a :class:`Gaussian`, a :class:`Mixture`.
         sigmas: increasing noise levels sigma_0 < ... < sigma_N, or a :class:`Grid` of them.
         teacher: as ``model``; None: consistency training, no teacher.
-        n: number of exact trajectories, and of samples behind the lower side of the distance, >= 20.
+        n: number of exact trajectories, >= 20; the lower side of the distance has more samples where these are cheap.
         confidence: that everything that is claimed holds, jointly.
         clip: two numbers: every coordinate of an output is clipped to that interval, which must hold the data. Then results are
             ``guaranteed``; else they are ``asymptotic``. A clipped model is no identity outside the box: the terms boundary and
@@ -231,11 +231,13 @@ def _certified(
     baselines = _baselines(law, distances[0], kept, request)
     judged = _judged(request, paths, distances, rungs["direct"], ladder)
     levels = _levels(request, setup, paths, ladder)
-    terms = {name: ladder.terms[name].estimate for name in TERMS}
+    terms = {name: ladder.terms[name] for name in TERMS}
+    wrong, untold = found_wrong(request, setup, terms, levels, judged, paths)
     return Certificate(
         request, law.described(), distances[0], rungs, terms, levels, judged, baselines,
-        advised(request, terms, levels, judged), found_wrong(request, law, terms, levels, judged), tuple(refutations),
-        (*told, *_told(request, paths, ladder), *compared(baselines, distances[0]), *notes), ladder.ode_error, versions(),
+        advised(request, paths, levels, judged), wrong, tuple(refutations),
+        (*told, *_told(request, paths, ladder), *compared(baselines, distances[0]), *notes, *untold),
+        ladder.ode_error, versions(),
         paths.outputs[:KEPT], law.draw(KEPT, stream(request.seed, SHOWN)),
     )  # fmt: skip
 
@@ -273,17 +275,18 @@ def _judged(request: Request, paths: Sampled, distances: list[Enclosure], direct
 def _levels(request: Request, setup: Setup, paths: Sampled, ladder: Ladder) -> tuple[Level, ...]:
     """One row for each step, from the largest noise level down."""
     sigmas, errors = request.sigmas, ladder.local_errors(False)
-    ends = sum(ladder.terms[x].estimate for x in ("initialisation", "boundary", "early_stopping"))
-    total = ends + sum(x.estimate for name in SUMMED for x in ladder.steps[name])
+    ends = sum(ladder.terms[x] for x in ("initialisation", "boundary", "early_stopping"))
+    total = ends + sum(x for name in SUMMED for x in ladder.steps[name])
     levels = []
     for j in range(request.steps - 1, -1, -1):
-        norms = {name: ladder.steps[name][j].estimate for name in SUMMED}
-        score, discretisation = (x.estimate for x in ladder.local[j])
+        norms = {name: ladder.steps[name][j] for name in SUMMED}
+        score, discretisation = ladder.local[j]
         levels.append(
             Level(
                 sigmas[j + 1],
                 sigmas[j],
                 **norms,
+                change=float(roots(paths.changes[j])),
                 local_score=score,
                 local_discretisation=discretisation,
                 eps_sc=float(errors["eps_sc"][j]),

@@ -32,6 +32,12 @@ ASCENT_STEPS, ASCENT_BATCH = 300, 256  # averaged stochastic ascent: beyond this
 ASCENT_WORK, LEAST_STEPS = 5e11, 10  # products of the ascent: some tens of seconds on one core, for large data sets too
 ASCENT_RATE = 0.05
 """First step of the ascent, relative to the spread of the potentials and for each expected hit of a point."""
+MORE, FRESH_WORK = (
+    10,
+    4e10,
+)  # samples of the lower side for each path, which costs some hundred; products of them: some 10 seconds
+ROOM = 2.0
+"""Limit of the values of the lower side over the largest one that was seen before: hardly any is beyond it."""
 ROUNDS = 60  # of the shortest paths behind dual potentials: any potentials give a bound, and more rounds hardly a better one
 RESAMPLED = 10  # the stream of resampled points; those of the telescope and of the model have other numbers
 BLOCK = 1 << 22  # numbers in the largest table of distances
@@ -90,16 +96,19 @@ def enclosure(draw: Draw, law: Law, missed: float, most: float | None, effort: E
     costs, potentials, spread, size, method = _batches(draw, law, effort)
     high = _upper(costs, spread, size, tail, most, isinstance(law, DataLaw) and "resampled" not in method)
     if isinstance(law, DataLaw):
-        low = _lower_data(draw, law, potentials, tail, most, effort.samples)
+        cheap = int(FRESH_WORK // law.points.size)
+        samples = int(np.clip(MORE * effort.samples, effort.samples, max(effort.samples, cheap)))
+        low = _lower_data(draw, law, potentials, tail, most, samples)
     else:
-        low = _lower_quadratic(draw, law, tail, effort.samples)
+        samples = effort.samples
+        low = _lower_quadratic(draw, law, tail, samples)
     (low_estimate, low_normal, low_firm), (high_estimate, high_normal, high_firm) = low, high
     firm = low_firm is not None and high_firm is not None
     lower, upper = (low_firm, high_firm) if low_firm is not None and high_firm is not None else (low_normal, high_normal)
     gain = low_estimate - (low_estimate - lower) / 2, high_estimate + (upper - high_estimate) / 2
     return Enclosure(
         lower, upper, GUARANTEED if firm else ASYMPTOTIC, (low_normal, high_normal), (low_estimate, high_estimate),
-        effort.samples, len(costs), size, missed, method, gain,
+        samples, len(costs), size, missed, method, gain,
     )  # fmt: skip
 
 
@@ -298,8 +307,12 @@ def _lower_data(
     tried = [start, _ascent(draw, points, weights, start)]
     psi = max(tried, key=lambda x: float(nearest(check, points, x)[0].mean() + weights @ x))
     psi = psi - psi.max()  # then 0 <= the minimum <= most
+    # smaller values give a smaller bound, which holds a fortiori: the limit, set on other samples, is the range of the bets
+    limit = ROOM * float(nearest(check, points, psi)[0].max())
+    most = None if most is None else min(most, limit) if limit > 0 else most
     values, _ = nearest(draw(samples, FRESH), points, psi)
     values = np.maximum(values, 0.0)
+    values = values if most is None else np.minimum(values, most)
     return _mean_limits(values, float(weights @ psi), tail, most)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from cmbound.certification.apriori import a_priori
-from cmbound.certification.bounds import CONDITIONAL, Root, added, exact, root
+from cmbound.certification.bounds import CONDITIONAL, Root, Weighed, added, exact, firm_sum, root, summed
 from cmbound.certification.certificate import Rung
 from cmbound.certification.request import Request
 from cmbound.certification.telescope import SUMMED, TINY, Sampled, Setup, roots
@@ -25,22 +25,16 @@ class Ladder:
 
     def __init__(self, request: Request, setup: Setup, paths: Sampled, alpha: float, most: float | None) -> None:
         self.request, self.setup, self.paths, self.most = request, setup, paths, most
-        n = request.steps
-        self.tail = alpha / (len(request.times) + 1 + 5 + 6 * n)
-        self.box = None if request.clip is None else setup.law.d * (request.clip[1] - request.clip[0]) ** 2
+        # shared out among what is printed: the direct rung of every evaluation, and one of each other rung
+        self.tail = alpha / (len(request.times) + 1 + 4)
         self.rounding = TINY * setup.law.sd2
         self.ode_error = 2 * float(roots(paths.apart)) if len(paths.apart) else 0.0
         low = request.sigmas[0]
-        root_of = self._root
-        self.steps = {name: [root_of(x, self.box) for x in paths.steps[name]] for name in SUMMED}
-        # a sum of n differences of clipped outputs has norm at most n times the diameter
-        wide = None if self.box is None else n * n * self.box
-        self.terms = {name: root_of(paths.terms[name], wide) for name in SUMMED}
-        self.terms |= {name: root_of(paths.terms[name], self.box) for name in ("initialisation", "boundary")}
-        spread = exact(low * math.sqrt(setup.law.d))
-        self.terms["early_stopping"] = Root(float(roots(paths.terms["early_stopping"])), spread.upper, spread.guaranteed)
+        self.steps = {name: [float(roots(x)) for x in paths.steps[name]] for name in SUMMED}
+        self.terms = {name: float(roots(x)) for name, x in paths.terms.items()}
+        self.early = low * math.sqrt(setup.law.d)
         self.local = [
-            (root_of(a, None), root_of(b, None)) for a, b in zip(paths.local_score, paths.local_discretisation, strict=True)
+            (float(roots(a)), float(roots(b))) for a, b in zip(paths.local_score, paths.local_discretisation, strict=True)
         ]
         self.lipschitz, self.claimed = self._lipschitz()
 
@@ -55,25 +49,24 @@ class Ladder:
         seen = np.array([x.quotient for x in self.paths.pairs])
         for j, pair in enumerate(self.local):
             for name, local in zip(LOCAL, pair, strict=True):
-                if local.estimate > self.rounding:  # what the proof needs is the root mean square quotient
-                    seen[j] = max(seen[j], self.steps[name][j].estimate / local.estimate)
+                if local > self.rounding:  # what the proof needs is the root mean square quotient
+                    seen[j] = max(seen[j], self.steps[name][j] / local)
         moved = float(roots(self.paths.x0))
         if moved > self.rounding:
-            seen[-1] = max(seen[-1], self.terms["initialisation"].estimate / moved)
+            seen[-1] = max(seen[-1], self.terms["initialisation"] / moved)
         return np.maximum(seen, np.finfo(np.float64).tiny), False
 
     def rungs(self, refuted: set[str]) -> tuple[dict[str, Rung], list[str]]:
         """The rungs that can be had, and why others cannot."""
-        ends = [self.terms["boundary"], self.terms["early_stopping"]]
-        early = self.request.sigmas[0] * math.sqrt(self.setup.law.d)
-        start = self.terms["initialisation"]
-        wider = exact(self.ode_error)
-        direct = added([self._root(self.paths.direct, self.most), wider])
-        attributed = added([start, *(self.terms[x] for x in SUMMED), *ends, wider])
-        stepwise = added([start, *(y for x in SUMMED for y in self.steps[x]), *ends, wider])
-        found = {"direct": direct, "attributed": attributed, "stepwise": stepwise}
+        paths, wider = self.paths, exact(self.ode_error)
+        outer: list[Weighed] = [(paths.terms[x], 1.0) for x in ("initialisation", "boundary")]
+        found = {
+            "direct": added([self._root(paths.direct, self.most), wider]),
+            "attributed": self._sum([*outer, *((paths.terms[x], 1.0) for x in SUMMED)], True),
+            "stepwise": self._sum([*outer, *((y, 1.0) for x in SUMMED for y in paths.steps[x])], True),
+        }
         firm = not self.claimed or "L_f" in refuted
-        local = self._local([*ends, wider])
+        local = self._local()
         rungs = {}
         # a bound of what is larger is a bound of what is smaller; all hold jointly
         low, low_firm = math.inf, math.inf
@@ -85,28 +78,48 @@ class Ladder:
             rungs[name] = Rung(x.estimate, low_firm if trusted else low, GUARANTEED if trusted else ASYMPTOTIC, low)
         rungs = {name: rungs[name] for name in found}
         trust = CONDITIONAL if firm else ASYMPTOTIC
-        above = rungs["stepwise"].asymptotic
-        rungs["local"] = Rung(local.estimate, max(local.upper, above), trust, max(local.upper, above))
-        last, reason = a_priori(self.request, self.setup, self.local_errors(False), self.terms["boundary"].estimate)
+        above = rungs["stepwise"]
+        normal = max(local.upper, above.asymptotic)
+        rungs["local"] = Rung(local.estimate, max(normal, above.upper), trust, normal)
+        last, reason = a_priori(self.request, self.setup, self.local_errors(False), self.terms["boundary"])
         if last is None:
             return rungs, [f"no a priori rung: {reason}"]
-        upper, _ = a_priori(self.request, self.setup, self.local_errors(True), self.terms["boundary"].estimate)
+        upper, _ = a_priori(self.request, self.setup, self.local_errors(True), self.terms["boundary"])
         assert upper is not None
         # the other rungs hold the error of trajectories, and an early stopping that was sampled and may be a little too large
-        more = max(0.0, ends[1].estimate - early) + self.ode_error
-        top = max(upper, last + more, rungs["local"].upper)
-        rungs["a_priori"] = Rung(last + more, top, trust, top)
+        more = max(0.0, self.terms["early_stopping"] - self.early) + self.ode_error
+        top = max(upper, last + more, local.estimate, normal)
+        # where the profile is exact, local errors that were sampled may be a little above it
+        rungs["a_priori"] = Rung(max(last + more, local.estimate), max(top, rungs["local"].upper), trust, top)
         return rungs, [f"a priori: {reason}"] if reason else []
 
-    def _local(self, ends: list[Root]) -> Root:
-        parts = [exact(float(self.lipschitz[-1]) * self._moment), *self.steps["consistency"], *ends]
+    def _sum(self, terms: list[Weighed], bounded: bool = False) -> Root:
+        """A sum of root mean squares, with the early stopping, which is known, and the error of the trajectories."""
+        seen = summed(terms, self.tail)
+        firm = None
+        if bounded and self.most is not None:
+            # without the early stopping the terms add up to a difference of points of the box
+            rest = self.paths.moved
+            firm = firm_sum(terms, rest, self._box(), self.tail)
+        early = Root(self.terms["early_stopping"], self.early, None if firm is None else self.early)
+        return added([Root(seen.estimate, seen.upper, firm), early, exact(self.ode_error)])
+
+    def _box(self) -> float:
+        """The largest squared distance of two points of the box."""
+        assert self.request.clip is not None
+        low, high = self.request.clip
+        return self.setup.law.d * (high - low) ** 2
+
+    def _local(self) -> Root:
+        paths = self.paths
+        terms: list[Weighed] = [(x, 1.0) for x in (paths.terms["boundary"], *paths.steps["consistency"])]
+        moved = (paths.local_score, paths.local_discretisation)
         for j, pair in enumerate(self.local):
             constant = float(self.lipschitz[j])
-            for name, x in zip(LOCAL, pair, strict=True):
+            for name, x, values in zip(LOCAL, pair, moved, strict=True):
                 # what is rounding before the model says nothing of a quotient: it is taken as it comes out of the model
-                seen = x.estimate > self.rounding
-                parts.append(Root(constant * x.estimate, constant * x.upper) if seen else self.steps[name][j])
-        return added(parts)
+                terms.append((values[j], constant) if x > self.rounding else (paths.steps[name][j], 1.0))
+        return added([exact(float(self.lipschitz[-1]) * self._moment), self._sum(terms)])
 
     @property
     def _moment(self) -> float:
@@ -116,15 +129,16 @@ class Ladder:
     def local_errors(self, upper: bool) -> dict[str, Any]:
         """What the a priori statement takes: L_f, eps_sc and eps_cm of every step, from the lowest on."""
 
-        def pick(x: Root) -> float:
-            return x.upper if upper else x.estimate
+        def picked(values: Array) -> Array:
+            if not upper:
+                return roots(values)
+            return np.array([root(x, self.tail / (2 * len(values)), None).upper for x in values])
 
         nodes = time_of(np.array(self.request.sigmas))
-        error = [self._root(x, None) for x in self.paths.score_error]
         return {
             "L_f": self.lipschitz[1:],
-            "eps_sc": np.array([pick(x) for x in error]) / np.square(self.request.sigmas[1:]),
-            "eps_cm": np.array([pick(x) for x in self.steps["consistency"]]) / np.diff(nodes),
+            "eps_sc": picked(self.paths.score_error) / np.square(self.request.sigmas[1:]),
+            "eps_cm": picked(self.paths.steps["consistency"]) / np.diff(nodes),
             "m2": self._moment,
         }
 

@@ -1,18 +1,116 @@
-"""A certificate's data read back: what it was made with, and which of its numbers another run does not find."""
+"""A certificate's data read back: what it was made with, and which of its numbers and words another run does not find."""
 
 from __future__ import annotations
 
+import json
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib import resources
 from typing import Any
 
 from cmbound.errors import InputError
+from cmbound.frozen import FrozenDict
 
 _SAME_NAME = (
     "model", "data", "sigmas", "n", "confidence", "clip", "seed", "solver", "teacher_output", "clock", "times", "batches",
     "distance_batch", "batch", "tolerance", "dtype", "profile", "population",
 )  # fmt: skip
 _REPLAYABLE = re.compile(r"(\.py:\w+|\.onnx)$|^(moons|digits)$")
+
+
+@cache
+def schema() -> dict[str, Any]:
+    """The JSON schema of a certificate."""
+    found: dict[str, Any] = json.loads(resources.files(__package__).joinpath("certificate.schema.json").read_text("utf-8"))
+    return found
+
+
+_KINDS: Mapping[str, Callable[[Any], bool]] = FrozenDict(
+    {
+        "object": lambda x: isinstance(x, dict),
+        "array": lambda x: isinstance(x, list),
+        "string": lambda x: isinstance(x, str),
+        "boolean": lambda x: isinstance(x, bool),
+        "null": lambda x: x is None,
+        "integer": lambda x: isinstance(x, int) and not isinstance(x, bool),
+        "number": lambda x: isinstance(x, int | float) and not isinstance(x, bool),
+    }
+)
+_LIMITS: Mapping[str, Callable[[Any, Any], bool]] = FrozenDict(
+    {
+        "minimum": lambda x, most: x >= most,
+        "exclusiveMinimum": lambda x, most: x > most,
+        "exclusiveMaximum": lambda x, most: x < most,
+        "minItems": lambda x, count: len(x) >= count,
+        "maxItems": lambda x, count: len(x) <= count,
+        "pattern": lambda x, text: re.search(text, x) is not None,
+        "enum": lambda x, values: x in values,
+        "const": lambda x, value: x == value,
+    }
+)
+
+
+_APPLIES: Mapping[str, Callable[[Any], bool]] = FrozenDict(
+    {
+        **dict.fromkeys(("minimum", "exclusiveMinimum", "exclusiveMaximum"), _KINDS["number"]),
+        **dict.fromkeys(("minItems", "maxItems"), _KINDS["array"]),
+        "pattern": _KINDS["string"],
+        **dict.fromkeys(("enum", "const"), lambda x: True),
+    }
+)
+"""What a limit is about: it allows everything else."""
+
+
+def misfit(x: Any, rule: Mapping[str, Any], place: str = "") -> str:
+    """What is wrong with data by the rules of a JSON schema that certificates use, or nothing: the place and why."""
+    where = place or "it"
+    if "$ref" in rule:
+        return misfit(x, schema()["$defs"][rule["$ref"].rsplit("/", 1)[1]], place)
+    if "anyOf" in rule:
+        found = [misfit(x, y, place) for y in rule["anyOf"]]
+        return "" if "" in found else found[0]
+    kinds = rule.get("type", ())
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    if kinds and not any(_KINDS[kind](x) for kind in kinds):
+        return f"{where} is no {' or '.join(kinds)}"
+    for name, holds in _LIMITS.items():
+        if name in rule and _APPLIES[name](x) and not holds(x, rule[name]):
+            return f"{where} breaks {name} {rule[name]}"
+    if isinstance(x, dict):
+        return _misfit_object(x, rule, place)
+    if isinstance(x, list):
+        first = rule.get("prefixItems", [])
+        if rule.get("items") is False and len(x) > len(first):
+            return f"{where} must have at most {len(first)} items"
+        rules = [*first, *([rule.get("items") or {}] * max(0, len(x) - len(first)))]
+        return next((y for i, (v, r) in enumerate(zip(x, rules, strict=False)) if (y := misfit(v, r, f"{place}[{i}]"))), "")
+    return ""
+
+
+def _misfit_object(x: Mapping[str, Any], rule: Mapping[str, Any], place: str) -> str:
+    where, known, more = place or "it", rule.get("properties", {}), rule.get("additionalProperties", True)
+    for name in rule.get("required", ()):
+        if name not in x:
+            return f"{where} has no {name}"
+    for name, y in x.items():
+        if name not in known and more is False:
+            return f"{where} has {name}, which is unknown"
+        found = misfit(y, known.get(name, more if isinstance(more, dict) else {}), f"{place}.{name}" if place else name)
+        if found:
+            return found
+    return ""
+
+
+def beside(given: Any, path: str) -> Any:
+    """A file that is not found from where the command runs, but beside the report: there."""
+    if not isinstance(given, str) or not given:
+        return given
+    file = given.rsplit(":", 1)[0] if ".py:" in given else given
+    there = os.path.join(os.path.dirname(path), given)
+    found = there.rsplit(":", 1)[0] if ".py:" in given else there
+    return there if not os.path.exists(file) and os.path.exists(found) else given
 
 
 def call_of(data: Any, path: str) -> dict[str, Any]:
@@ -24,6 +122,9 @@ def call_of(data: Any, path: str) -> dict[str, Any]:
     request = data.get("request") if isinstance(data, Mapping) else None
     if not isinstance(request, Mapping) or data.get("schema_version") != "1":
         raise InputError(f"{path} is no report of certify in JSON (schema version 1)")
+    wrong = misfit(data, schema())
+    if wrong:
+        raise InputError(f"{path} is no report of certify in JSON: {wrong}")
     try:
         call = {name: request[name] for name in _SAME_NAME}
         shape, claims = request["shape"], dict(request["claims"])
@@ -35,7 +136,26 @@ def call_of(data: Any, path: str) -> dict[str, Any]:
     call |= {name: claims.get(name) for name in ("L_f", "eps_sc", "eps_cm")}
     if isinstance(call["held_out"], str) and call["held_out"].replace(".", "", 1).isdigit():
         call["held_out"] = float(call["held_out"])
+    call |= {name: beside(call[name], path) for name in ("model", "teacher", "data", "held_out", "renoise")}
     return {**call, "shape": None if shape is None else tuple(shape)}
+
+
+def words_of(data: Mapping[str, Any]) -> dict[str, str]:
+    """Every text of a certificate's data but what was asked for and the software, by its place."""
+    found: dict[str, str] = {}
+
+    def walk(place: str, x: Any) -> None:
+        if isinstance(x, Mapping):
+            for name, y in x.items():
+                walk(f"{place}.{name}" if place else str(name), y)
+        elif isinstance(x, list):
+            for i, y in enumerate(x):
+                walk(f"{place}[{i}]", y)
+        elif isinstance(x, str):
+            found[place] = x
+
+    walk("", {name: x for name, x in data.items() if name not in ("request", "versions", "schema_version")})
+    return found
 
 
 def differing(old: Mapping[str, float], new: Mapping[str, float], most: float) -> list[str]:

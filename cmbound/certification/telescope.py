@@ -76,6 +76,10 @@ class Sampled:
         residue: largest entry by which the telescope fails to be an identity.
         pairs: the largest quotient at every noise level, N + 1 of them.
         ratios: largest root mean square quotients of a block at every noise level, (N + 1,).
+        changes: norm(C_n + S_n + G_n)^2: of what the model itself changes along exact trajectories, of every step, (N, n).
+        moved: squared norm of everything but the early stopping, (n,).
+        against: by term, and ``change`` for the three sums together, the inner product with f(sigma_N z) - a, (n,).
+        change: squared norm of the sum of the changes, (n,).
         worst: by name, for each step the point whose term is largest.
         outputs, targets: the model's samples and the draws a, of the first block.
         apart: norm of the difference of x_delta with half the tolerance, squared, of the first paths.
@@ -88,6 +92,10 @@ class Sampled:
     local_score: Array
     local_discretisation: Array
     score_error: Array
+    changes: Array
+    moved: Array
+    against: dict[str, Array]
+    change: Array
     residue: float
     pairs: list[Pair]
     worst: dict[str, list[tuple[float, Array]]]
@@ -177,6 +185,10 @@ def _joined(blocks: Sequence[Sampled]) -> Sampled:
         rows(lambda x: x.local_score),
         rows(lambda x: x.local_discretisation),
         rows(lambda x: x.score_error),
+        rows(lambda x: x.changes),
+        rows(lambda x: x.moved),
+        {name: rows(lambda x, name=name: x.against[name]) for name in first.against},  # type: ignore[misc]
+        rows(lambda x: x.change),
         max(x.residue for x in blocks),
         [max(level, key=lambda x: x.quotient) for level in zip(*(x.pairs for x in blocks), strict=True)],
         {
@@ -211,7 +223,7 @@ def _block(setup: Setup, block: int, size: int, tell: Tell) -> Sampled:
     quotients = [_Quotients(law, k) for k in range(count + 1)]
     quotients[-1].tried(noise, paths.x, generated, value)
     steps = {name: np.zeros((count, size)) for name in SUMMED}
-    local = {name: np.zeros((count, size)) for name in ("score", "discretisation", "error")}
+    local = {name: np.zeros((count, size)) for name in ("score", "discretisation", "error", "change")}
     sums = {name: np.zeros_like(z) for name in SUMMED}
     worst: dict[str, list[tuple[float, Array]]] = {"eps_cm": [], "eps_sc": []}
     for j in range(count - 1, -1, -1):
@@ -236,6 +248,7 @@ def _block(setup: Setup, block: int, size: int, tell: Tell) -> Sampled:
         for name, part in parts.items():
             steps[name][j] = squares(part)
             sums[name] += part
+        local["change"][j] = squares(value - value_next)
         for name, values in (("eps_cm", steps["consistency"][j]), ("eps_sc", local["error"][j])):
             k = int(values.argmax())
             worst[name].append((float(values[k]), before[k].copy()))
@@ -246,7 +259,7 @@ def _block(setup: Setup, block: int, size: int, tell: Tell) -> Sampled:
     # targets lie in the box that outputs are clipped to, so that clipping x_delta only moves it towards its target
     end = paths.x if model.clip is None else np.clip(paths.x, *model.clip)
     vectors = {"initialisation": start, **sums, "boundary": value - end, "early_stopping": end - target}
-    whole = generated - target
+    whole, change = generated - target, sum(sums.values(), np.zeros_like(z))
     apart = np.zeros(0)
     if block == 0:
         apart = squares(_again(setup, (x0 + noise)[:CHECKED_PATHS]) - paths.x[:CHECKED_PATHS])
@@ -258,6 +271,10 @@ def _block(setup: Setup, block: int, size: int, tell: Tell) -> Sampled:
         local["score"],
         local["discretisation"],
         local["error"],
+        local["change"],
+        squares(whole - vectors["early_stopping"]),
+        {name: np.einsum("ij,ij->i", x, whole) for name, x in {**vectors, "change": change}.items()},
+        squares(change),
         float(np.abs(sum(vectors.values()) - whole).max()),
         [x.best() for x in quotients],
         {name: x[::-1] for name, x in worst.items()},

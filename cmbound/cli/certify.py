@@ -123,7 +123,7 @@ def example_arguments(name: str, given: dict[str, Any]) -> dict[str, Any]:
 
 
 DEFAULT_PATHS = 20_000  # as in Python
-EXAMPLE_PATHS, EXAMPLE_BATCHES = 1000, 3  # an example takes seconds
+EXAMPLE_PATHS, EXAMPLE_BATCHES = 4000, 10  # an example takes some 20 seconds of one core
 
 
 LONG = 5_000
@@ -147,7 +147,7 @@ LONG = 5_000
     "--clip", metavar="LOW,HIGH", help="Clip outputs to this interval, which holds the data: then results are guaranteed."
 )
 @click.option("--times", metavar="NUMBERS", help="Noise levels of further evaluations.")
-@click.option("-n", "n", metavar="N", help="Number of trajectories, at least 20.  [default: 20000; of an example 1000]")
+@click.option("-n", "n", metavar="N", help="Number of trajectories, at least 20.  [default: 20000; of an example 4000]")
 @click.option("--confidence", metavar="X", default="0.99", show_default=True, help="Of everything that is claimed, jointly.")
 @click.option("--seed", metavar="N", default="0", show_default=True, help="Seed of everything random.")
 @choice("--clock", tuple(reversed(names.CLOCKS)), "In which the model and the teacher are asked.")
@@ -193,6 +193,7 @@ def certify_command(
     """
     form = form_of(form, output)
     if replay is not None:
+        _alone()
         _replay(replay, model, output)
         return
     if model is None:
@@ -249,10 +250,24 @@ def points_bytes(certificate: Certificate) -> bytes:
     return buffer.getvalue()
 
 
+def _alone() -> None:
+    """Refuse what a replay would not listen to.
+
+    Raises:
+        InputError: an option beside ``--replay`` and ``-o``.
+    """
+    context = click.get_current_context()
+    for x in context.command.params:
+        if x.name in ("model", "replay", "output") or x.name is None:
+            continue
+        if context.get_parameter_source(x.name) == click.core.ParameterSource.COMMANDLINE:
+            raise InputError(f"--replay reads everything from the report: leave {x.opts[0]} out")
+
+
 def _replay(path: str, model: str | None, output: str) -> None:
     """Compute a report once more and compare every number."""
     from cmbound.certification.certificate import measured_numbers, to_data
-    from cmbound.certification.replay import call_of, differing
+    from cmbound.certification.replay import call_of, differing, words_of
 
     if model is not None:
         raise InputError("--replay reads the model from the report: leave MODEL out")
@@ -264,7 +279,14 @@ def _replay(path: str, model: str | None, output: str) -> None:
         raise InputError(f"{path}: the data are not those of the report")
     old, new = measured_numbers(data), measured_numbers(to_data(again))
     off = differing(old, new, ALIKE)
+    said, says = words_of(data), words_of(to_data(again))
+    reworded = [x for x in sorted({*said, *says}) if said.get(x) != says.get(x)]
     lines = [f"{name}: {old.get(name)} in the report, {new.get(name)} now" for name in off[:20]]
-    write_all(("\n".join([f"{len(old)} numbers, {len(off)} differ", *lines]), output))
-    if off:
+    lines += [f"{name}: {said.get(name)!r} in the report, {says.get(name)!r} now" for name in reworded[:20]]
+    for name, version in again.versions.items():
+        if data["versions"].get(name) != version:
+            lines.append(f"warning: the report was made with {name} {data['versions'].get(name)}, this is {version}")
+    counts = f"{len(old)} numbers, {len(off)} differ; {len(said)} texts, {len(reworded)} differ"
+    write_all(("\n".join([counts, *lines]), output))
+    if off or reworded:
         raise SystemExit(1)

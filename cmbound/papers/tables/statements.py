@@ -155,7 +155,17 @@ def complexity(digits: int) -> Table:
     )
     header = ("statement", "setting", "metric", "N", "known")
     heads = (*map(Cell, header[:3]), symbol("N"), Cell("known"))
-    return Table(header, tuple(rows), "lllll", heads=heads, widths={1: 0.3}, layout="headings", size="scriptsize", tight=True, notes=(note,))
+    return Table(
+        header,
+        tuple(rows),
+        "lllll",
+        heads=heads,
+        widths={1: 0.3},
+        layout="headings",
+        size="scriptsize",
+        tight=True,
+        notes=(note,),
+    )
 
 
 def _is_shown(theorem: Theorem, shown: Sequence[tuple[str, Any]]) -> bool:
