@@ -215,3 +215,10 @@ def test_rival_assumptions_are_noted() -> None:
     assert {"A2", "support"} <= rests_on
     assert any("no law has both" in x for x in found.notes)
     assert json.dumps(found.to_dict())
+
+
+@pytest.mark.parametrize(("m2", "told"), [("1", True), ("1.8", False)])
+def test_too_small_a_second_moment_is_told(m2: str, told: bool) -> None:
+    """c^2 m2^2 + s^2 d >= d/L_s is asked of sd2 alone, since bounds are studied for growing d at a fixed m2."""
+    found = ONE_STEP.evaluate(**{**BASE, "d": 3, "m2": m2, "L_s": 1}, profile="lipschitz-integrated")
+    assert any("no law with an L_s-Lipschitz score" in x for x in found.notes) == told

@@ -13,7 +13,7 @@ from cmbound import __version__
 from cmbound.arithmetic.exact import in_clock
 from cmbound.checks import checked_distinct
 from cmbound.frozen import FrozenDict, Record, thawed
-from cmbound.numbers import latex_number, plain_decimal, rounded, text_up
+from cmbound.numbers import latex_number, parse, plain_decimal, rounded, text_up
 from cmbound.reports.cells import Cell, math, mixed, number
 from cmbound.reports.report import Body, Report, Result
 from cmbound.reports.table import Table
@@ -250,6 +250,10 @@ def _notes(evaluation: Evaluation) -> list[str]:
     rests_on = {x.id for x in evaluation.assumptions}
     if "A2" in rests_on and rests_on & {"support", "atoms"} and _from_zero(evaluation):
         found.append("no law has both its data in a ball and an L_s-Lipschitz score from t_star = 0 on: use t_star = delta")
+    if "A2" in rests_on and _too_little_spread(evaluation):
+        found.append(
+            "no law with an L_s-Lipschitz score from t_star = 0 on has m2^2 < d/L_s: the least is taken where it enters"
+        )
     if evaluation.unused:
         found.append(unused_note(evaluation.unused))
     return found
@@ -263,6 +267,15 @@ def sampled_note(sampled: Mapping[str, Any]) -> str:
         f"{sampled['solver']}, {sampled['draws']} draws each, seed {sampled['seed']}), whose upper ends hold {jointly} "
         f"at confidence {sampled['confidence']}"
     )
+
+
+def _too_little_spread(evaluation: Evaluation) -> bool:
+    """Whether m2, given alone, is below what a Lipschitz score allows (sd2 below it is refused)."""
+    given = evaluation.parameters
+    if not {"d", "m2", "L_s"} <= given.keys() or "sd2" in given or not _from_zero(evaluation) or evaluation.clock != "ou":
+        return False
+    d, m2, lipschitz = (float(parse(name, str(given[name]))) for name in ("d", "m2", "L_s"))
+    return m2**2 < d / lipschitz * (1 - 1e-9)  # beyond the rounding of a measured constant
 
 
 def _from_zero(evaluation: Evaluation) -> bool:
