@@ -33,6 +33,7 @@ from cmbound.certification import bounds
 from cmbound.certification.distance import Effort
 from cmbound.certification.examples import ORIGINS
 from cmbound.certification.measured import DataConstants
+from cmbound.certification.teachers import UserStep
 from cmbound.certification.telescope import Pair
 from cmbound.certification.train import PLANS
 from cmbound.comparison.complexity import verdicts
@@ -170,8 +171,13 @@ def inner_records() -> Iterator[Any]:
     yield [Line(np.zeros(2), np.ones(2), np.zeros(2)), Level(np.zeros(2, dtype=np.int64), np.ones(2), np.ones(2))]
     yield [Problem(ONE_STEP, Fraction(1), POINT, ("h",), {}, ("score",), "h"), cmbound.Grid.from_times([1, 2, "2.5"])]
     yield [DataConstants({"d": 1}, {"d": "1"}, "data.npy"), *ORIGINS.values(), *PLANS.values()]
-    yield [Effort(100), bounds.Root(1.0, 2.0), Pair(1.0, 0, np.zeros(2), np.ones(2))]
+    yield [Effort(100), bounds.Root(1.0, 2.0), Pair(1.0, 0, np.zeros(2), np.ones(2)), UserStep("own", unmoved)]
     yield Measured((), "exact", np.zeros((2, 1)), np.ones((2, 1)), (np.zeros(1),) * 3)
+
+
+def unmoved(denoise: Any, x: Any, high: float, low: float) -> Any:
+    """A step of one's own."""
+    return x
 
 
 def reached(x: Any, found: list[Any]) -> None:

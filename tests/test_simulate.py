@@ -530,7 +530,7 @@ USAGE = [
     (("simulate", "--data", "fine.csv", "--mean", "1"), "--mean"),
     (("simulate", "--data", "missing.npy"), "missing.npy"),
     (("simulate", "--data", "nan.csv"), "nan"),
-    (("simulate", "--data", "ragged.csv"), "row 2"),
+    (("simulate", "--data", "ragged.csv"), "line 2 has 1 numbers"),
     (("simulate", "--data", "empty.csv"), "empty.csv"),
     (("simulate", "--data", "cube.npy"), "shape"),
     (GAUSSIAN, "--cov"),

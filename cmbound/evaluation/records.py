@@ -251,9 +251,7 @@ def _notes(evaluation: Evaluation) -> list[str]:
     if "A2" in rests_on and rests_on & {"support", "atoms"} and _from_zero(evaluation):
         found.append("no law has both its data in a ball and an L_s-Lipschitz score from t_star = 0 on: use t_star = delta")
     if "A2" in rests_on and _too_little_spread(evaluation):
-        found.append(
-            "no law with an L_s-Lipschitz score from t_star = 0 on has m2^2 < d/L_s: the least is taken where it enters"
-        )
+        found.append("no law with an L_s-Lipschitz score from t_star = 0 on has m2^2 < d/L_s: the least is taken where it enters")
     if evaluation.unused:
         found.append(unused_note(evaluation.unused))
     return found
