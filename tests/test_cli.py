@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
@@ -1003,8 +1004,9 @@ def test_a_narrow_terminal(args: tuple[str, ...]) -> None:
     text = on_a_terminal(44, *args)
     assert all(len(line) <= 44 for line in text.splitlines())
     assert not re.search(r"\x1b|\u2026", text)
-    letters = sorted(re.sub(r"\s", "", text))
-    assert letters == sorted(re.sub(r"\s", "", fine(*args)))
+    letters, wide = (Counter(re.sub(r"\s", "", x)) for x in (text, fine(*args)))
+    assert not wide - letters
+    assert letters == wide or args == ("list",)  # its rows become lists, where each entry has the name of its column
 
 
 def test_a_number_is_never_broken_by_a_terminal_of_the_usual_width() -> None:
