@@ -10,6 +10,7 @@ import math
 import re
 from decimal import MAX_EMAX, MIN_EMIN, ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
+from functools import lru_cache
 from numbers import Integral, Rational, Real
 from typing import Any
 
@@ -20,6 +21,7 @@ _LONGEST = 1000  # characters; reading more takes time that grows with their squ
 _SMALLEST, _LARGEST = Fraction(1, 10**300), Fraction(10**300)  # a double holds the rest, with room for a square root
 
 
+@lru_cache(maxsize=4096)  # a search reads the same texts in every trial
 def parse(name: str, text: str) -> Fraction:
     """The exact value of a decimal, an integer or a fraction such as ``1/3`` or ``1e-3``.
 

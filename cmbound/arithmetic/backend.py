@@ -55,10 +55,7 @@ class Floats(Backend):
     compile = staticmethod(approximate.compile)
 
     def number(self, value: Any) -> Any:
-        if isinstance(value, Fraction):
-            return float(value)
-        with certified.precision(128):
-            return float(certified.number(value).mid())
+        return float(value) if isinstance(value, Fraction) else _float_near(value)
 
     def joined(self, numbers: Sequence[Any]) -> Any:
         return np.array(numbers, dtype=np.float64)
@@ -114,6 +111,13 @@ class Balls(Backend):
 
     def product(self, left: Any, right: Any) -> Any:
         return [x * y for x, y in zip(left, right, strict=True)]
+
+
+@lru_cache(maxsize=4096)
+def _float_near(value: Any) -> float:
+    """The float64 number next to the middle of an enclosure of an exact expression."""
+    with certified.precision(128):
+        return float(certified.number(value).mid())
 
 
 @lru_cache(maxsize=1024)

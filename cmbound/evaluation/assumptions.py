@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 import sympy
 
+from cmbound.arithmetic import certified
+from cmbound.arithmetic.backend import ordered_symbols
 from cmbound.arithmetic.exact import Value, as_expr, rational_near, sign
 from cmbound.errors import DomainError
 from cmbound.numbers import apart
@@ -15,6 +18,7 @@ from cmbound.theory.formulas import ALIASES
 from cmbound.theory.notation import TABLE
 from cmbound.theory.records import Assumption, Theorem
 
+_ENCLOSED_BITS = 128  # of the first look at an assumption: more than enough wherever the sides are not equal
 _MOST_DIGITS = 40  # numbers that differ later are told apart as fractions
 
 
@@ -58,11 +62,26 @@ def _rows(
 
 
 def _holds(predicate: Any, row: Mapping[str, Value]) -> bool:
-    gap = (predicate.gts - predicate.lts).subs({TABLE[name].symbol: as_expr(value) for name, value in row.items()})
-    gap = gap if not gap.is_Rational else Fraction(int(gap.p), int(gap.q))
-    outcome = sign(gap)
+    outcome = _side(predicate, row)
     strict = isinstance(predicate, sympy.StrictGreaterThan | sympy.StrictLessThan)
     return outcome > 0 or (outcome == 0 and not strict)
+
+
+def _side(predicate: Any, row: Mapping[str, Value]) -> int:
+    """The sign of the larger side less the smaller one: enclosed, and exact where the two may be equal."""
+    gap = _gap(predicate)
+    with certified.precision(_ENCLOSED_BITS):
+        symbols = ordered_symbols(gap)
+        ball = certified.compile((gap,), symbols)(*(certified.number(row[x.name]) for x in symbols))[0]
+        if ball > 0 or ball < 0 or ball.is_zero():
+            return int(ball > 0) - int(ball < 0)
+    exact = gap.subs({TABLE[name].symbol: as_expr(value) for name, value in row.items()})
+    return sign(exact if not exact.is_Rational else Fraction(int(exact.p), int(exact.q)))
+
+
+@lru_cache(maxsize=256)
+def _gap(predicate: Any) -> Any:
+    return predicate.gts - predicate.lts
 
 
 def readable(row: Mapping[str, Value], values: Mapping[str, Value], violated: Any = None) -> str:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from cmbound.evaluation.setting import Setting
 from cmbound.evaluation.sums import FLOATS, Piece, Steps, Sums, node, node_index
-from cmbound.theory.notation import L_f, a, b, delta, h
+from cmbound.theory.notation import a, b, delta, h
 from cmbound.theory.rules import Entry, Rule
 
 Array = npt.NDArray[np.float64]
@@ -65,7 +65,7 @@ class ClosedEdges(Edges):
         return int(self.times.shape[1])
 
     def whole(self, rule: Rule) -> Array:
-        cost = FLOATS.value(L_f * rule.bound, {**self.values, a: self.times[:, :1], b: self.times[:, -1:]})
+        cost = FLOATS.value(rule.weighted_bound, {**self.values, a: self.times[:, :1], b: self.times[:, -1:]})
         return _finite(np.broadcast_to(cost, (len(self.times), 1)))[:, 0]
 
     def costs(self, rule: Rule) -> Array:
@@ -76,7 +76,7 @@ class ClosedEdges(Edges):
             return cost
         values = {x: y[..., None] if np.ndim(y) == 2 else y for x, y in self.values.items()}
         values |= {a: self.times[:, :, None], b: self.ends[:, None, :]}
-        cost = np.broadcast_to(FLOATS.value(L_f * rule.bound, values), shape)
+        cost = np.broadcast_to(FLOATS.value(rule.weighted_bound, values), shape)
         return np.where(self.times[:, :, None] == self.times[:, None, :], 0.0, _finite(cost))
 
 

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -46,23 +47,57 @@ MAX_DIGITS = 1000  # well below a second; a longer number is of no use
 @alone
 def evaluate(theorem: Theorem, params: Mapping[str, Any], tier: str = "certified") -> Evaluation:
     """See :meth:`cmbound.evaluation.statement.Statement.evaluate`; ``tier`` = ``approximate`` gives the float64 value instead."""
+    return evaluate_setting(completed(theorem, params), tier, params.get("digits"))
+
+
+def completed(theorem: Theorem, params: Mapping[str, Any]) -> Setting:
+    """The setting of what a user gives, with the best values of the free parameters that are left out."""
     chosen = best(theorem, params) if theorem.free else {}
     setting = resolve(theorem, {**params, **chosen})
+    if not chosen:
+        return setting
     given = {name: value for name, value in setting.given.items() if name not in chosen}
-    setting = replace(setting, given=given, own=tuple(x for x in setting.own if x not in chosen))
-    return evaluate_setting(setting, tier, params.get("digits"))
+    return replace(setting, given=given, own=tuple(x for x in setting.own if x not in chosen))
+
+
+@alone
+def float_terms(setting: Setting) -> dict[str, float]:
+    """The terms by name in float64, as :func:`evaluate_setting` has them in the approximate tier: no record is made of them.
+
+    What searches and campaigns compare, thousands of times: ``float_terms(completed(theorem, params))`` at what a user gives.
+
+    Raises:
+        DomainError: the value exceeds the float64 range.
+        CmboundError: as for an evaluation, from a user's profile.
+    """
+    sums, _, rows = _in_float64(setting)
+    if not rows:
+        return {x.name: x.value for x in evaluate_setting(setting, "approximate").terms.values()}
+    return _float_row(sums.setting, rows[-1])[1]
+
+
+def _in_float64(setting: Setting) -> tuple[Sums, Paths, list[dict[str, Any]]]:
+    """The sums, the paths and the terms after each evaluation (none where balls have to compute them)."""
+    setting, sums, paths = prepared(setting, any(profile.own for profile, _ in setting.profiles))
+    check_stretches(setting, paths)
+    if _uses_own(setting, paths):
+        return sums, paths, []
+    with np.errstate(over="ignore", invalid="ignore"):
+        return sums, paths, term_rows(setting, sums, paths)
 
 
 @alone
 def evaluate_setting(setting: Setting, tier: str = "certified", digits: Any = None) -> Evaluation:
     """The value of a resolved setting (whose records a caller may have replaced, as planted mistakes do)."""
     digits = _digits(digits, tier)
-    exact_nodes = tier == "certified" or any(profile.own for profile, _ in setting.profiles)
-    setting, sums, paths = prepared(setting, exact_nodes)
-    check_stretches(setting, paths)
-    if tier == "approximate" and not _uses_own(setting, paths):
-        with np.errstate(over="ignore", invalid="ignore"):
-            return _record(sums, paths, tier, term_rows(setting, sums, paths))
+    if tier == "approximate":
+        sums, paths, rows = _in_float64(setting)
+        if rows:
+            return _record(sums, paths, tier, rows)
+    else:
+        _, sums, paths = prepared(setting)
+        check_stretches(sums.setting, paths)
+    setting = sums.setting
     bits = wanted = 64 + int(digits * 3.33)
     work = _steps_summed(setting, paths)
     while bits <= MAX_BITS and work * bits * (1 + bits // 4096) <= MAX_WORK:
@@ -146,11 +181,17 @@ def _order_of(x: Any) -> int:
         return int((x.mid().log() / certified.number(10).log()).floor().mid().unique_fmpz())
 
 
-def _approximate_row(setting: Setting, row: Mapping[str, Any]) -> Row:
+def _float_row(setting: Setting, row: Mapping[str, Any]) -> tuple[float, dict[str, float]]:
+    """The total and the terms by name."""
     values = {name: float(x) for name, x in row.items()}
     total = float(sum(values.values()))
-    if not np.isfinite(total):
+    if not isfinite(total):
         raise DomainError(f"{setting.theorem.id}: the value exceeds the float64 range; use the certified tier")
+    return total, values
+
+
+def _approximate_row(setting: Setting, row: Mapping[str, Any]) -> Row:
+    total, values = _float_row(setting, row)
 
     def ends(x: float) -> tuple[float, Decimal, Decimal]:
         return x, Decimal(repr(x)), Decimal(repr(x))

@@ -47,6 +47,8 @@ from cmbound.theory.notation import (
 from cmbound.theory.rules import Rule
 
 FLOATS = Floats()
+_NEXT_NODE = sympy.Min(a + h, b)
+"""Where a step that begins at ``a`` ends at the latest, on a grid that ends at ``b``."""
 
 
 @dataclass(frozen=True)
@@ -196,7 +198,7 @@ class Sums:
         values = {**self.fixed, a: time, b: time}
         result = {**self.constants(end), a: self.fixed[delta], b: time, h: self.step()}
         for symbol in (L_f, eps_sc, eps_cm):
-            if symbol in values:
+            if symbol in values and setting.clock.name != "ou":
                 result[symbol] = backend.value(convert(symbol, setting.clock, a, a), values)
         return result
 
@@ -254,8 +256,8 @@ class Sums:
         backend, values = self.backend, self.at(end)
         last = backend.number(piece.end)
         if self.setting.grid is None and piece.end != end:
-            last = backend.value(sympy.Min(a + h, b), {a: last, h: values[h], b: values[b]})
-        return backend.value(L_f * piece.rule.bound, {**values, a: backend.number(piece.start), b: last})
+            last = backend.value(_NEXT_NODE, {a: last, h: values[h], b: values[b]})
+        return backend.value(piece.rule.weighted_bound, {**values, a: backend.number(piece.start), b: last})
 
     def _grid_piece(self, piece: Piece, end: Any) -> Any:
         backend, grid, rule = self.backend, self.grid_steps, piece.rule

@@ -13,7 +13,7 @@ import numpy as np
 from cmbound.arithmetic.exact import float_below, rational_near, time_from_sigma
 from cmbound.errors import MissingParameterError
 from cmbound.evaluation.free import best as best_values
-from cmbound.evaluation.point import evaluate
+from cmbound.evaluation.point import completed, evaluate, float_terms
 from cmbound.evaluation.records import Evaluation
 from cmbound.evaluation.setting import LONGEST_HORIZON, SAME_TIME, resolve
 from cmbound.evaluation.sums import FLOATS, nodes
@@ -190,7 +190,7 @@ class Problem(Record):
             if term in ("early_stopping", "initialisation") and not lists:
                 full = {x: y for x, y in full.items() if x not in ("grid", "teacher", "N", "rho")}
                 full = self._with_t_hat({**full, "h": float(self.width(full)) / 2})
-        return {name: x.value for name, x in evaluate(self.theorem, full, "approximate").terms.items()}
+        return float_terms(completed(self.theorem, full))
 
     def certified(self, values: Mapping[str, Any]) -> Evaluation:
         """The certified evaluation."""

@@ -134,6 +134,8 @@ def outer_terms(theorem: Theorem, target: str, start: str, clock: Clock, terms: 
     return tuple(result)
 
 
+@lru_cache(maxsize=1024)
+@alone
 def convert(expr: Any, clock: Clock, score_time: Any, lipschitz_time: Any) -> Any:
     """``expr`` with each constant replaced by its OU value, taken at the given times."""
     if clock.name == "ou":

@@ -462,6 +462,7 @@ def profile(name: str) -> Profile:
     return PROFILES[name]
 
 
+@lru_cache(maxsize=4096)
 def unavailable(p: Profile, teacher: str, given: frozenset[str], tau_positive: bool) -> str | None:
     """Why ``p`` cannot be used with the given parameters, or None."""
     if teacher not in p.rules:

@@ -253,22 +253,22 @@ class Theorem(Record):
         """Whether its form was read or proved: what is only remembered never wins a comparison."""
         return self.status != "unconfirmed" and self.known != "memory"
 
-    @property
+    @cached_property
     def uses_profile(self) -> bool:
         """Whether a regularity profile, a teacher and a grid enter."""
         return bool(self.local_ends)
 
-    @property
+    @cached_property
     def uses_schedule(self) -> bool:
         """Whether it is about several evaluations, whose times may be given one by one."""
         return bool(self.recursion) or any(term.expression.has(ScheduleSum, LastTime) for term in self.sources)
 
-    @property
+    @cached_property
     def has_target(self) -> bool:
         """Whether the statement is about the distance to p_data, with the distance to p_delta inside it."""
         return any(term.name == "early_stopping" for term in self.sources) and self.kind != "order"
 
-    @property
+    @cached_property
     def uses_start(self) -> bool:
         """Whether the law sampling starts from enters."""
         return any(term.expression.has(StartGap) for term in self.sources)

@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 from sympy import Add, Integral, S, sqrt
@@ -24,7 +25,7 @@ from cmbound.theory.computable import require_computable
 from cmbound.theory.expressions import checked_expression
 from cmbound.theory.functions import elementary, g, plain
 from cmbound.theory.integrals import cuts, extract, in_branches
-from cmbound.theory.notation import PUBLIC, TABLE, a, b, h, t
+from cmbound.theory.notation import PUBLIC, TABLE, L_f, a, b, h, t
 from cmbound.theory.records import Assumption
 from cmbound.theory.variants import EI, TEACHERS
 
@@ -119,10 +120,15 @@ class Rule(Record):
         roots = tuple(replace(x, **{kind: expr}) if i == int(place) else x for i, x in enumerate(self.roots, 1))
         return replace(self, roots=roots)
 
-    @property
+    @cached_property
     def bound(self) -> Any:
         """The bound where all steps have the size ``h`` and the weight 1."""
         return self.steps + self.whole + Add(*(sqrt(x.energy) * x.factor for x in self.roots))
+
+    @cached_property
+    def weighted_bound(self) -> Any:
+        """:attr:`bound` with the weight L_f."""
+        return L_f * self.bound
 
     @property
     def is_sum(self) -> bool:

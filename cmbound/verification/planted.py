@@ -16,7 +16,7 @@ import numpy as np
 
 from cmbound.checks import checked_whole
 from cmbound.errors import CmboundError, DomainError, InputError
-from cmbound.evaluation.point import evaluate_setting
+from cmbound.evaluation.point import float_terms
 from cmbound.evaluation.setting import Setting, resolve
 from cmbound.evaluation.statement import statements, theorem as find
 from cmbound.names import WORLDS
@@ -138,7 +138,7 @@ class Witness:
         try:
             instance = build(recipe, theorem)
             setting = resolve(theorem, instance.generous or instance.params)
-            bound = evaluate_setting(setting, "approximate").value
+            bound = sum(float_terms(setting).values())
         except (SkippedError, DomainError):
             return None
         return cls(recipe, setting, bound, instance.truth.lower)
@@ -146,7 +146,7 @@ class Witness:
     def weakened_bound(self, plant: Plant) -> float:
         """The bound of the copy (of the statement itself where the part does not enter)."""
         try:
-            return evaluate_setting(plant.put(self.setting), "approximate").value
+            return sum(float_terms(plant.put(self.setting)).values())
         except (CmboundError, KeyError, ZeroDivisionError):
             return self.bound
 
