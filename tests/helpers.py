@@ -12,13 +12,15 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 from unittest.mock import patch
 from xml.etree import ElementTree
 
 import cmbound
 from cmbound.catalogue import ids
 from cmbound.cli import main
+from cmbound.evaluation.statement import _statements, statements
+from cmbound.theory.notation import TABLE, own
 
 IDS = ids()
 EXPLICIT = tuple(x for x in IDS if x.startswith("explicit-"))
@@ -134,6 +136,14 @@ def _succeeds(*args: str, **options: Any) -> Outcome:
 def said(errors: str) -> list[str]:
     """The lines on standard error but those that say on a slow machine what is computed."""
     return [x for x in errors.splitlines() if not re.fullmatch(r"cmbound: \w+ing:? .*", x)]
+
+
+def forget() -> None:
+    """Take the symbols and the statements of one's own out of the tables of the package."""
+    for name in [x for x in TABLE if own(x)]:
+        dict.pop(cast(dict[str, Any], TABLE), name)
+    for id in [x.id for x in statements() if x.known == "own"]:
+        _statements().pop(id)
 
 
 def flags(params: Mapping[str, str]) -> list[str]:

@@ -35,7 +35,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "comparison": ("evaluation", "analysis"),  # complexities follow from corollaries
     "verification": ("evaluation", "worlds", "sampling", "distances", "comparison"),  # measured constants are compared
     "certification": ("evaluation", "worlds", "sampling", "distances"),
-    "papers": ("verification", "certification", "planning"),
+    "guide": (),
+    "papers": ("verification", "certification", "planning", "guide"),
     "cli": ("papers",),
 }
 """From the ground up: what each room may import, and with that whatever those may."""
@@ -48,6 +49,8 @@ HEAVY: dict[str, frozenset[str]] = {
     "flint": frozenset({"arithmetic", "evaluation"}),
     "matplotlib": frozenset({"papers"}),
     "rich": frozenset({"reports"}),
+    "markdown_it": frozenset({"papers"}),
+    "pdoc": frozenset(),
     "click": frozenset({"cli"}),
     "ot": frozenset(),
     "dask": frozenset(),

@@ -18,6 +18,7 @@ from cmbound.cli.streams import INTERRUPTED, PATIENCE, PIPE_CLOSED, announced, c
 from cmbound.errors import CmboundError, UnknownNameError
 
 _COMMANDS = {
+    "guide": "guide",
     **dict.fromkeys(("list", "show", "cite"), "catalogue"),
     **{
         x: x

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable, Sequence
 
 from rich.console import Console
+from rich.markdown import Markdown
 from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
@@ -70,3 +71,12 @@ class Page:
 
     def __str__(self) -> str:
         return "\n".join(line.rstrip() for line in self._buffer.getvalue().rstrip().split("\n"))
+
+
+def markdown(text: str) -> str:
+    """Markdown laid out for the terminal that standard output is, with what it can show of colours."""
+    buffer = io.StringIO()
+    width = max(min(shutil.get_terminal_size((_PIPE_WIDTH, 24)).columns, _PIPE_WIDTH), _NARROWEST)
+    console = Console(file=buffer, width=width, force_terminal=True)
+    console.print(Markdown(text, code_theme="ansi_dark"))
+    return buffer.getvalue()

@@ -1,0 +1,49 @@
+"""``cmbound guide``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from cmbound.cli.files import write
+from cmbound.cli.options import Command, completer
+from cmbound.errors import InputError
+
+
+def _names() -> Sequence[str]:
+    from cmbound.guide import topics
+
+    return [x.name for x in topics()]
+
+
+@click.command("guide", cls=Command, short_help="The manual: its topics, a page of it, or all as a web site.")
+@click.argument("topic", required=False, shell_complete=completer(_names))
+@click.option("--html", metavar="DIR", type=click.Path(), help="Write the whole manual and the API reference as web pages.")
+def guide_command(topic: str | None, html: str | None) -> None:
+    """The manual. Without TOPIC its topics; a page is laid out in a terminal, and plain Markdown in a pipe.
+
+    \b
+    cmbound guide
+    cmbound guide tutorial
+    cmbound guide --html site        # site/index.html opens without a network (API reference: extra docs)
+    """
+    from cmbound.guide import topic as find, topics
+    from cmbound.reports.page import Page, markdown
+
+    if html is not None:
+        from cmbound.papers.site import write_site
+
+        if topic is not None:
+            raise InputError(f"--html writes every topic: leave {topic} away")
+        write(f"{write_site(html)}\n", "-")
+    elif topic is not None:
+        text = find(topic).text
+        write(markdown(text) if sys.stdout.isatty() else text, "-")
+    else:
+        page = Page()
+        page.grid(("topic", "what it is about"), "ll", [(x.name, x.title) for x in topics()])
+        page.line()
+        page.line("cmbound guide TOPIC shows one; cmbound guide --html DIR writes all as web pages, with the API reference.")
+        write(f"{page}\n", "-")

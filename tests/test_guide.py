@@ -1,0 +1,82 @@
+"""The manual: every command and snippet in it is run and compared with what the page shows; the command; the web pages.
+
+``python -m tests.test_guide`` rewrites the shown outputs from the commands.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from pathlib import Path
+
+import pytest
+
+import cmbound.guide
+from cmbound.cli import _COMMANDS
+from cmbound.guide import Topic, topics
+from tests.helpers import call, fine
+from tests.pages import rewritten
+
+FOLDER = Path(cmbound.guide.__file__).parent
+
+
+@pytest.mark.parametrize("topic", topics(), ids=lambda x: x.name)
+def test_pages_show_what_commands_print(topic: Topic, tmp_path: Path) -> None:
+    assert rewritten(topic.text, tmp_path) == topic.text
+
+
+def test_a_changed_number_is_noticed(tmp_path: Path) -> None:
+    page = "```console\n$ cmbound --version\ncmbound, version 9.9\n```\n"
+    assert rewritten(page, tmp_path) != page
+    with pytest.raises(AssertionError):
+        rewritten("```pycon\n>>> 1 + 1\n3\n```\n", tmp_path)
+
+
+@pytest.mark.parametrize("topic", topics(), ids=lambda x: x.name)
+def test_links_lead_somewhere(topic: Topic) -> None:
+    assert all((FOLDER / x).exists() for x in re.findall(r"\]\(([^)#:]+\.md)[^)]*\)", topic.text))
+    assert topic.title
+    assert not topic.summary.startswith(("#", "```"))
+
+
+def test_every_command_is_in_the_manual() -> None:
+    text = "\n".join(x.text for x in topics())
+    assert [x for x in _COMMANDS if f"cmbound {x}" not in text] == []
+
+
+def test_the_list_has_every_topic() -> None:
+    listed = fine("guide")
+    assert all(x.name in listed and x.title in listed for x in topics())
+    assert fine("guide", "tutorial") == topics()[0].text
+    assert "did you mean 'tutorial'" in call("guide", "tutoriel").err
+
+
+def test_the_web_pages(tmp_path: Path) -> None:
+    """Each page is there, links stay inside, and nothing is fetched from elsewhere."""
+    pytest.importorskip("pdoc")
+    site = tmp_path / "site"
+    assert fine("guide", "--html", str(site)) == f"{site / 'index.html'}\n"
+    pages = sorted(site.rglob("*.html"))
+    assert {x.stem for x in pages} >= {"index", "cmbound", *(x.name for x in topics())}
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        assert not re.search(r"""<(?:script|link|img)[^>]*(?:src|href)=["']?https?:""", text)
+        for link in re.findall(r'href="([^"#:]+\.html)', text):
+            assert (page.parent / link).exists(), (page.name, link)
+    reference = (site / "api" / "cmbound.html").read_text(encoding="utf-8")
+    missing = {name for name in cmbound.__all__ if f'id="{name}"' not in reference}
+    assert missing == {"catalogue"}  # a module
+
+
+def test_a_directory_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    outcome = call("guide", "--html", str(tmp_path / "file" / "site"))
+    assert outcome.status == 2
+    assert "--html" in outcome.err
+    assert call("guide", "tutorial", "--html", str(tmp_path)).status == 2
+
+
+if __name__ == "__main__":
+    for topic in topics():
+        with tempfile.TemporaryDirectory() as place:
+            (FOLDER / topic.file).write_text(rewritten(topic.text, Path(place)), encoding="utf-8")
