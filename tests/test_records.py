@@ -46,6 +46,7 @@ from cmbound.evaluation.setting import Setting, resolve
 from cmbound.evaluation.sums import Piece
 from cmbound.evaluation.sweeps import Sweep, chunks
 from cmbound.frozen import FrozenDict, Record, thawed
+from cmbound.guide import topics
 from cmbound.papers.figures import grids, multistep, phase, ratios, terms, tightness
 from cmbound.papers.tables import NAMES
 from cmbound.planning.candidates import Candidate
@@ -149,7 +150,7 @@ def inner_records() -> Iterator[Any]:
     yield [Kernel(u=0.1), *EXPERIMENTS.values(), *LABORATORIES.values()]
     yield [resolve(ONE_STEP, POINT), Witness.build(recipe, ONE_STEP)]
     yield [LocalSum(recipe), Wave(0.1), LocalErrors(WORLD, np.array([0.1, 0.2]), "ddim", Wave(0.1))]
-    yield [StraightFlow(np.array([4.0, 0.25]))]
+    yield [StraightFlow(np.array([4.0, 0.25])), topics()[0]]
     yield [*components(ONE_STEP), *weakened(L_f * d), RulePut(0, ""), Student(cmbound.Atoms([[0.0], [1.0]]), 1.0, 0.1, 0.2)]
     yield [
         Moments(2, np.zeros(2), np.eye(2)),
