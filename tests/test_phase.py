@@ -33,7 +33,7 @@ def test_regions_agree_with_the_statements_at_sample_points() -> None:
         assert column(data, "winner")[i * len(data.x) + j] == [ONE, TWO][int(np.argmin(each))]
         seen.add(int(np.argmin(each)))
     assert seen == {0, 1}
-    assert legend(figure) == [ONE, TWO]
+    assert legend(figure) == [ONE, TWO, "equal values of the smallest bound"]
     assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_xscale(), axes.get_yscale()) == ("$L_f$", "$T$", "log", "linear")
 
 
@@ -64,7 +64,7 @@ def test_an_order_form_needs_c_and_has_a_dashed_border() -> None:
         phase_data([ONE, "lyu2023-cor4"], *axes, preset="gaussian-2d")
     data = phase_data([ONE, "lyu2023-cor4"], *axes, preset="gaussian-2d", C="1")
     figure = phase_figure(data)
-    assert legend(figure) == [ONE, "lyu2023-cor4 ($C = 1$, no bound)"]
+    assert legend(figure) == [ONE, "lyu2023-cor4 ($C = 1$, no bound)", "equal values of the smallest"]
     border = next(x for x in panels(figure)[0].collections if list(np.atleast_1d(x.get_linewidth())) == [1.3])
     assert border.get_linestyle()[0][1] is not None
 

@@ -422,7 +422,7 @@ def lines(axes: Any) -> dict[str, Any]:
 def test_figure_of_an_exact_run(exact_run: Simulation) -> None:
     figure = simulation_figure(exact_run)
     assert tuple(figure.get_size_inches()) == (6.5, 2.8)
-    left, right = figure.axes
+    left, middle, right = figure.axes
     assert right.get_yscale() == "log"
     drawn = lines(right)
     np.testing.assert_array_equal(drawn["bound (certified)"].get_ydata(), [x.bound for x in exact_run.steps])
@@ -438,9 +438,12 @@ def test_figure_of_an_exact_run(exact_run: Simulation) -> None:
     assert exact_run.corrected is not None
     assert [x.get_ydata()[0] for x in corrected] == [exact_run.corrected.value]
     assert (left.get_xlabel(), left.get_ylabel()) == ("$x_1$", "$x_2$")
-    scattered = lines(left)[r"samples of $q_{3}^{\,\mathrm{c}}$"]
+    assert (left.get_xlim(), left.get_ylim()) == (middle.get_xlim(), middle.get_ylim())
+    truth = lines(left)[r"samples of $p_{\mathrm{data}}$"]
+    np.testing.assert_array_equal(truth.get_ydata(), exact_run.truth[: plots.MOST_POINTS, 1])
+    scattered = lines(middle)[r"samples of $q_{3}^{\,\mathrm{c}}$"]
     np.testing.assert_array_equal(scattered.get_ydata(), exact_run.samples[: plots.MOST_POINTS, 1])
-    colours = {to_hex(x.get_color()).upper() for x in (*left.get_lines(), *right.get_lines())}
+    colours = {to_hex(x.get_color()).upper() for x in (*left.get_lines(), *middle.get_lines(), *right.get_lines())}
     assert colours <= {style.ORANGE, style.BLUE, style.VERMILLION, style.GREY, style.BLACK}
 
 
@@ -465,9 +468,9 @@ def test_figure_in_one_dimension(line_run: Simulation) -> None:
 
 def test_figure_in_many_dimensions_and_with_many_evaluations() -> None:
     run = simulate(Gaussian([0.0] * 5, [9.0, 4.0, 1.0, 1.0, 0.1]), steps=9, n=500)
-    left, right = simulation_figure(run).axes
-    assert left.get_xlabel() == "first principal direction"
-    y = lines(left)[r"samples of $q_{9}$"].get_xdata()
+    left, middle, right = simulation_figure(run).axes
+    assert left.get_xlabel() == middle.get_xlabel() == "first principal direction"
+    y = lines(middle)[r"samples of $q_{9}$"].get_xdata()
     assert np.std(y) == pytest.approx(3, rel=0.15)
     assert len(lines(right)["bound (certified)"].get_ydata()) == 9
     for n in (1, 2):
@@ -482,12 +485,10 @@ def test_nothing_overlaps(size: int) -> None:
     canvas.draw()
     renderer = canvas.get_renderer()
     whole = figure.bbox
-    left, right = (x.get_tightbbox(renderer) for x in figure.axes)
-    assert left is not None
-    assert right is not None
-    assert left.x1 <= right.x0
-    assert whole.x0 <= left.x0
-    assert right.x1 <= whole.x1 + 1
+    boxes = [x.get_tightbbox(renderer) for x in figure.axes]
+    ends = [y for box in boxes if box is not None for y in (box.x0, box.x1)]
+    assert len(ends) == 2 * len(figure.axes)
+    assert all(a <= b for a, b in pairwise([whole.x0, *ends, whole.x1 + 1]))
     for axes in figure.axes:
         labels = [x.get_window_extent(renderer) for x in axes.get_xticklabels() if x.get_text()]
         assert all(a.x1 <= b.x0 for a, b in pairwise(labels))

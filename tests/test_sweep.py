@@ -11,10 +11,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.contour import ContourSet
+from scipy.interpolate import RegularGridInterpolator
 
 import cmbound
 from cmbound.errors import CmboundError, DomainError, InputError
 from cmbound.evaluation.sweeps import axis, chunks, sweep, swept
+from cmbound.papers.figures.planes import BETWEEN
 from cmbound.papers.figures.sweeps import sweep_figure
 from cmbound.parallel import mapped
 from cmbound.verification.campaign import check
@@ -153,12 +156,33 @@ def test_map() -> None:
     figure = sweep_figure(what, list(chunks(what)))
     axes = figure.axes[0]
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("$h$", r"$\varepsilon_{sc}$")
-    mesh = axes.collections[0]
-    assert np.array_equal(np.asarray(mesh.get_array()).ravel(), swept(what)["total"])
-    assert {x.get_text() for x in axes.texts} == {x.replace("_", " ") for x in _winners(what)}
+    mesh = np.asarray(axes.collections[0].get_array())  # with points between those of the sweep
+    np.testing.assert_allclose(mesh[::BETWEEN, ::BETWEEN].ravel(), swept(what)["total"])
+    assert mesh.shape == tuple((n - 1) * BETWEEN + 1 for n in what.shape)
+    assert {y for x in axes.texts if not (y := x.get_text())[:1].isdigit()} == {x.replace("_", " ") for x in _winners(what)}
+    logs = np.log(np.stack([swept(what)[x] for x in next(chunks(what)).terms], axis=-1)).reshape(*what.shape, -1)
+    at = RegularGridInterpolator((np.log(what.axes["eps_sc"]), np.log(what.axes["h"])), logs)
+    borders = [x.get_paths()[0].vertices for x in axes.collections if isinstance(x, ContourSet) and list(x.levels) == [0.0]]
+    assert borders
+    for edge in borders:
+        first, second = np.sort(at(np.log(edge[:, ::-1])))[:, -2:].T
+        np.testing.assert_allclose(first, second, atol=0.05)
     three = sweep(ID, **{**BASE, "eps_sc": "0.1,0.2", "eps_cm": "0.1,0.2"}, d=2, h="0.1,0.2")
     with pytest.raises(InputError, match="one or two axes, the sweep has 3"):
         sweep_figure(three, [])
+
+
+def test_a_line_for_each_of_a_few_values() -> None:
+    what = sweep(ID, **BASE, d="2,8,32", h="1e-4:1e-1:log:9")
+    figure = sweep_figure(what, list(chunks(what)))
+    totals = swept(what)["total"].reshape(3, 9)
+    drawn = {line.get_label(): line.get_ydata() for line in figure.axes[0].lines}
+    assert list(drawn) == ["$d$ $= 2$", "$d$ $= 8$", "$d$ $= 32$"]
+    for line, total in zip(drawn.values(), totals, strict=True):
+        assert np.array_equal(line, total)
+    turned = sweep(ID, **BASE, h="1e-4:1e-1:log:9", d="2,8,32")
+    again = {line.get_label(): line.get_ydata() for line in sweep_figure(turned, list(chunks(turned))).axes[0].lines}
+    assert all(np.array_equal(again[name], y) for name, y in drawn.items())
 
 
 def _winners(what: Any) -> set[str]:

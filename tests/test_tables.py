@@ -380,7 +380,7 @@ def test_compact_latex_is_the_same_formula(theorem: Any) -> None:
         ("$h$ is at most $eps_cm h_n$", r"$h$ is at most $\varepsilon_{cm} h_n$"),
         ("the score $s(., t)$ is $L_s$-Lipschitz", r"the score $s(\cdot, t)$ is $L_s$-Lipschitz"),
         ("of order $L_s^(-1/2)$", "of order $L_s^{-1/2}$"),
-        ("$z ~ N(0, sigma_max^2 I)$", r"$z \sim N(0, \sigma_{\max}^2 I)$"),
+        ("$z ~ N(0, sigma_max^2 I)$", r"$z \sim \mathcal{N}(0, \sigma_{\max}^2 I)$"),
         ("$T >= log(2 L_f) + delta$", r"$T \geq \log(2 L_f) + \delta$"),
         ("$2^(1-k)$ times $L_f log(lam_T/lam_delta)/eps$", r"$2^{1-k}$ times $L_f \log(\lambda_T/\lambda_\delta)/\varepsilon$"),
         ("the data", "the data"),

@@ -301,7 +301,7 @@ SIGNS: tuple[tuple[str, str, str], ...] = (
     (r"p_\{t\}", "p_t", "the law of the forward process at the time t"),
     (r"p_1", "p_1", "the law of the forward process after its first step"),
     (r"p_\{\\sigma_j\}|p_\{\\sigma_\{j\+1\}\}", r"p_{\sigma_j}, p_{\sigma_{j+1}}", "the laws of the data at these noise levels"),
-    (r"N\(0, I\)", "N(0, I)", "the standard normal law"),
+    (r"\\mathcal\{N\}\(0, I\)", r"\mathcal{N}(0, I)", "the standard normal law"),
     (r"q_\{\\mathrm\{corrected\}\}", r"q_{\mathrm{corrected}}", "the law of the sample after the corrector"),
     (r"(?<![A-Za-z])q_k", "q_k", "the law of the sample after k evaluations"),
     (r"\(q(?= P|, )|, q\\right", "q", "the law of the sample"),
@@ -333,6 +333,8 @@ def typeset(marked: str) -> str:
     def token(found: re.Match[str]) -> str:
         if found[1]:
             return f"^{{{typeset(found[1])}}}"
+        if found[0] == "N" and marked.startswith("(0, ", found.end()):
+            return r"\mathcal{N}"  # a normal law, not the number of steps
         return TABLE[found[0]].latex if found[0] in TABLE else WRITTEN.get(found[0], found[0])
 
     return _TOKEN.sub(token, marked)

@@ -11,13 +11,22 @@ from matplotlib.figure import Figure
 
 from cmbound.certification.certificate import Certificate
 from cmbound.certification.nodes import MeasuredGrid
-from cmbound.frozen import FrozenDict
-from cmbound.papers.figures.style import BLACK, BLUE, GREEN, GREY, MARKERS, ORANGE, VERMILLION, in_paper_style
+from cmbound.papers.figures.style import (
+    BLACK,
+    BLUE,
+    GREEN,
+    GREY,
+    MARKERS,
+    VERMILLION,
+    filled,
+    in_paper_style,
+    term_numbers,
+)
 from cmbound.reports.words import words
 
 WIDTH = 3.2
 """Inches: less than a telephone shows, so that its letters become larger there and never smaller."""
-LOOKS = FrozenDict({"consistency": (BLUE, ""), "score": (ORANGE, "///"), "discretisation": (GREEN, "...")})
+ERRORS = ("consistency", "score", "discretisation")
 IMAGES = 6  # rows and columns of a grid of images
 SCATTERED = 400  # points of a scatter plot
 
@@ -44,7 +53,7 @@ def ladder_figure(x: Certificate) -> Figure:
     axes.set_xlim(left, None)
     axes.set_yticks(range(len(names)), [words(y) for y in names])
     axes.invert_yaxis()
-    axes.set_xlabel("bound of W2 (thin line: at confidence)")
+    axes.set_xlabel("bound on $W_2$ (thin line: at confidence)")
     figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=2)
     return figure
 
@@ -57,12 +66,10 @@ def levels_figure(x: Certificate) -> Figure:
     levels = x.levels[::-1]
     position = np.arange(len(levels))
     bottom = np.zeros(len(levels))
-    for name, (colour, hatch) in LOOKS.items():
+    for name, number in term_numbers(ERRORS).items():
         sizes = np.array([getattr(y, name) for y in levels])
         if sizes.any():
-            axes.bar(
-                position, sizes, bottom=bottom, width=0.9, color=colour, hatch=hatch, label=name, edgecolor="white", linewidth=0
-            )
+            axes.bar(position, sizes, bottom=bottom, width=0.9, label=name, **filled(number))
         bottom += sizes
     axes.set_ylabel("root mean square")
     total = bottom.sum() / max(sum(y.share for y in levels), 1e-300)
@@ -119,7 +126,7 @@ def evaluations_figure(x: Certificate) -> Figure:
     k = [y.k for y in x.evaluations]
     low, high = (np.array([y.distance.asymptotic[i] for y in x.evaluations]) for i in (0, 1))
     middle = (low + high) / 2
-    axes.errorbar(k, middle, yerr=[middle - low, high - middle], fmt="o", color=VERMILLION, capsize=3, label="W2 (asymptotic)")
+    axes.errorbar(k, middle, yerr=[middle - low, high - middle], fmt="o", color=VERMILLION, capsize=3, label="$W_2$ (asymptotic)")
     axes.plot(k, [y.direct.estimate for y in x.evaluations], "s-", color=BLUE, label="direct rung")
     axes.set_xticks(k)
     axes.set_ylim(0, None)

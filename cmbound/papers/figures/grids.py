@@ -116,11 +116,11 @@ def grids_figure(data: GridsData, *, width: str = "column", title: str | None = 
     every = max(1, -(-len(data.N) // _MOST_MARKERS))
     for i, (kind, bounds) in enumerate(data.bounds.items()):
         name, x = "EDM" if kind == "edm" else kind, data.steps if kind == "two-stage" else data.N
-        axes.plot(x, bounds, marker=style.MARKERS[i], markevery=every, label=name, **style.look(i))
+        axes.plot(x, bounds, marker=style.MARKERS[i], markevery=every, label=name, **style.nested(i), **style.look(i))
     if data.trivial is not None and data.trivial > 0:
         style.level(axes, data.trivial, style.yardstick(statement))
     axes.set_xscale(style.scale_of(data.N))
     style.fit_scale(axes)
-    style.label(axes, "number of steps $N$", style.bounded(statement, data.to) + (f" ({data.sampled})" if data.sampled else ""))
+    style.label(axes, style.variable("N"), style.bounded(statement, data.to) + (f" ({data.sampled})" if data.sampled else ""))
     style.legend(figure, axes, title, 3 if width == "column" else 5)
     return figure

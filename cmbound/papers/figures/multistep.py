@@ -145,16 +145,16 @@ def multistep_figure(data: MultistepData, *, width: str = "column", title: str |
     page = width == "page"
     figure, panels = style.new_figure(width, 2.4 if page else 2.6, columns=1 + page)
     every = max(1, -(-len(data.k) // _MOST_MARKERS))
-    for name, (label_of, colour, marker, line) in _LOOKS.items():
+    for i, (name, (label_of, colour, marker, line)) in enumerate(_LOOKS.items()):
         looks: dict[str, Any] = {"color": colour, "marker": marker, "linestyle": line, "label": label_of, "markevery": every}
         for axes, values in zip(panels, (data.bounds, data.times), strict=False):
-            axes.plot(data.k, values[name], zorder=3 if name == "best" else 2, **looks)
+            axes.plot(data.k, values[name], **looks, **style.nested(len(_LOOKS) - i))
     if isfinite(data.limit):
         style.level(panels[0], data.limit, "limit")
     if "best" in data.measured and np.any(data.measured["best"] > 0):
         panels[0].plot(
             data.k, data.measured["best"], color=style.BLACK, marker="o", markerfacecolor="white", linestyle=":", linewidth=0.8,
-            label="measured $W_2$ (best times)", markevery=every,
+            label="measured $W_2$ (best times)", markevery=every, zorder=4,
         )  # fmt: skip
     both = f"$W_2(q_k, {style.law(data.to)})$"
     names = (
@@ -164,6 +164,6 @@ def multistep_figure(data: MultistepData, *, width: str = "column", title: str |
     for axes, name in zip(panels, names, strict=False):
         style.fit_scale(axes)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        style.label(axes, "number of evaluations $k$", name)
+        style.label(axes, style.variable("k"), name)
     style.legend(figure, panels[0], title, 5 if page else 2)
     return figure

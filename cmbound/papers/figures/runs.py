@@ -21,15 +21,17 @@ _NAMED_TICKS = 6  # more run into each other
 
 @in_paper_style
 def simulation_figure(simulation: Simulation) -> Figure:
-    """Samples beside the truth on the left, W2 beside the bound after each evaluation on the right."""
-    figure, (left, right) = new_figure("page", 2.8, columns=2)
-    if simulation.run.world.d == 1:
-        _histogram(left, simulation)
+    """Samples and truth, in one histogram or side by side, and on the right W2 beside the bound after each evaluation."""
+    line = simulation.run.world.d == 1
+    figure, panels = new_figure("page", 2.8, columns=2 if line else 3)
+    if line:
+        _histogram(panels[0], simulation)
     else:
-        _scatter(left, simulation)
-    _errors(right, simulation)
-    for axes in (left, right):
-        legend_above(axes, 2)
+        _scatter(panels[:2], simulation)
+    _errors(panels[-1], simulation)
+    for axes in panels:
+        scattered = not line and axes is not panels[-1]
+        legend_above(axes, 2 if line else 1, 2.0 if scattered else 1.0)
     return figure
 
 
@@ -64,8 +66,8 @@ def _density(simulation: Simulation, edges: Array) -> tuple[Array, Array, str]:
     return points, np.exp(run.world.log_density(points[:, None] / run.scale, run.low)) / run.scale, r"p_\delta"
 
 
-def _scatter(axes: Any, simulation: Simulation) -> None:
-    """Samples over the truth, in the plane of the first two principal directions of the truth if d > 2."""
+def _scatter(panels: Any, simulation: Simulation) -> None:
+    """Truth and samples in the same frame, in the plane of the first two principal directions of the truth if d > 2."""
     x, y = simulation.samples[:MOST_POINTS], simulation.truth[:MOST_POINTS]
     names = ("$x_1$", "$x_2$")
     if x.shape[1] > 2:
@@ -75,13 +77,18 @@ def _scatter(axes: Any, simulation: Simulation) -> None:
             directions = np.eye(2, x.shape[1])
         x, y = (x - centre) @ directions.T, (y - centre) @ directions.T
         names = ("first principal direction", "second principal direction")
-    small = min(1.0, 20 / np.sqrt(len(x)))
     marks = {"marker": "o", "linestyle": "none", "markeredgewidth": 0, "rasterized": True}
-    axes.plot(*y.T, markersize=2 + 2 * small, color=BLUE, alpha=0.5, label=f"samples of ${law(simulation.run.to)}$", **marks)
-    axes.plot(*x.T, markersize=1 + 2 * small, color=ORANGE, alpha=0.6, label=f"samples of ${_sampled(simulation)}$", **marks)
-    axes.set_xlabel(names[0])
-    axes.set_ylabel(names[1])
-    axes.set_aspect("equal", adjustable="datalim")
+    size = 1.2 + 2 * min(1.0, 20 / np.sqrt(len(x)))
+    low, high = np.minimum(x.min(axis=0), y.min(axis=0)), np.maximum(x.max(axis=0), y.max(axis=0))
+    middle, half = (low + high) / 2, 0.55 * max(float((high - low).max()), 1e-9)
+    looks = ((y, BLUE, law(simulation.run.to)), (x, ORANGE, _sampled(simulation)))
+    for axes, (points, colour, name) in zip(panels, looks, strict=True):
+        axes.plot(*points.T, markersize=size, color=colour, alpha=0.6, label=f"samples of ${name}$", **marks)
+        axes.set_xlim(middle[0] - half, middle[0] + half)
+        axes.set_ylim(middle[1] - half, middle[1] + half)
+        axes.set_aspect("equal")
+        axes.set_xlabel(names[0])
+    panels[0].set_ylabel(names[1])
 
 
 def _errors(axes: Any, simulation: Simulation) -> None:
@@ -94,8 +101,8 @@ def _errors(axes: Any, simulation: Simulation) -> None:
     times = [float(simulation.run.nodes[i]) for i in (-1, *simulation.run.indices)]
     names = [f"{x.k}\n$t={t:.3g}$" for x, t in zip(steps, times, strict=True)]
     axes.set_yscale("log", nonpositive="clip")
-    axes.plot(k, [x.bound for x in steps], color=VERMILLION, marker="s", markersize=4, linewidth=1.2, label=f"bound ({how})")
-    axes.plot(k, [x.w2.value for x in steps], color=BLUE, marker="o", markersize=4, linewidth=0.8, label=measured)
+    axes.plot(k, [x.bound for x in steps], color=VERMILLION, marker="s", markersize=5, linewidth=1.2, label=f"bound ({how})")
+    axes.plot(k, [x.w2.value for x in steps], color=BLUE, marker="o", markersize=3.5, linewidth=0.8, label=measured)
     if corrected is not None:
         points[k[-1] + 1] = corrected
         names.append("corrector")

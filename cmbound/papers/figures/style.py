@@ -18,6 +18,7 @@ from cmbound.checks import checked_name
 from cmbound.errors import InputError
 from cmbound.files import write_files
 from cmbound.frozen import FrozenDict
+from cmbound.reports.words import symbol
 from cmbound.theory.notation import typeset
 from cmbound.theory.records import Theorem
 from cmbound.threads import LOCK
@@ -35,11 +36,14 @@ DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1
 ORDER_DASHES = (0, (2, 1.2))  # unlike any line of a bound
 MARKERS = ("o", "s", "^", "D", "v", "P")
 HATCHES = ("", "////", "....", "\\\\\\\\", "xxxx", "++++")
+TINTS = ("#7FB8D8", "#EAAE7F", "#7FCEB9", "#E6BCD3", "#F2CF7F", "#AAD9F4")
+"""The palette half as strong: the fill of what is a line of the full colour elsewhere."""
 REGIONS = ("#7FB8D8", "#F7F1A0", "#E5E5E5", "#E6BCD3", "#7FCEB9", "#EAAE7F")
 """Fills of regions, light enough for black lines and text on them."""
 YARDSTICK = FrozenDict({"color": GREY, "linewidth": 0.7, "linestyle": (0, (6, 3))})
 TERMS = ("initialisation", "discretisation", "score", "consistency", "early_stopping", "smoothing")
 """Terms that keep their look in every figure."""
+_COUNTED = FrozenDict({"N": "number of steps", "k": "number of evaluations"})
 
 
 Arguments = ParamSpec("Arguments")
@@ -104,6 +108,23 @@ def look(number: int) -> dict[str, Any]:
 def dashes(theorem: Theorem, number: int) -> Any:
     """The dashes of a statement: short ones for an order form, which is no bound."""
     return ORDER_DASHES if theorem.kind == "order" else DASHES[number % len(DASHES)]
+
+
+def filled(number: int) -> dict[str, Any]:
+    """The look of an area that stands for line number 0, 1, ...: its colour, and a hatch for black and white."""
+    i = number % len(COLOURS)
+    return {"facecolor": TINTS[i], "hatch": HATCHES[i], "edgecolor": COLOURS[i], "linewidth": 0.4}
+
+
+def nested(number: int) -> dict[str, Any]:
+    """Size and place of the marks of line number 0, 1, ...: later ones are smaller and above, so that none hides another."""
+    return {"markersize": 5.9 - min(number, 3), "zorder": 2 + number / 10}
+
+
+def variable(name: str) -> str:
+    """The label of an axis along a parameter; a count says of what, since N and k are letters of much else."""
+    sign = symbol(name).latex()
+    return f"{_COUNTED[name]} {sign}" if name in _COUNTED else sign
 
 
 def term_numbers(names: Sequence[str]) -> dict[str, int]:
@@ -198,6 +219,6 @@ def legend(figure: Figure, axes: Any, title: str | None, columns: int) -> None:
     figure.legend(handles, labels, loc="outside upper center", ncols=columns, title=title)
 
 
-def legend_above(axes: Any, columns: int) -> None:
-    """The legend of some axes above them."""
-    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns, handlelength=1.6, markerscale=1.0)
+def legend_above(axes: Any, columns: int, marks: float = 1.0) -> None:
+    """The legend of some axes above them, its marks larger by a factor."""
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns, handlelength=1.6, markerscale=marks)

@@ -1,4 +1,4 @@
-"""The figure of a sweep: lines over one axis, a map over two."""
+"""The figure of a sweep: lines over one axis; over two a map, or a line for each of a few values."""
 
 from __future__ import annotations
 
@@ -13,11 +13,31 @@ from matplotlib.patheffects import withStroke
 
 from cmbound.errors import InputError
 from cmbound.evaluation.sweeps import Chunk, Sweep, joined
-from cmbound.papers.figures.style import bounded, compared, in_paper_style, legend_above, look, scale_of, term_numbers
+from cmbound.papers.figures.data import Array
+from cmbound.papers.figures.planes import changes, draw_levels, finer, finer_axis, gaps, level_handle, set_axes
+from cmbound.papers.figures.style import (
+    BLACK,
+    COLOURS,
+    bounded,
+    compared,
+    fit_scale,
+    in_paper_style,
+    label,
+    legend,
+    look,
+    new_figure,
+    scale_of,
+    term_numbers,
+    tidy,
+    variable,
+)
 from cmbound.reports.words import symbol, words
 
-SIZE = (4.4, 3.1)
-"""Inches."""
+FEW = len(COLOURS)
+"""Values that are drawn as a line each: between them a map would only guess."""
+_HEIGHT = 2.9  # inches
+_TINY = np.finfo(np.float64).tiny
+_LEVEL = "white"
 
 
 def check_axes(what: Sweep) -> None:
@@ -30,6 +50,8 @@ def check_axes(what: Sweep) -> None:
 def sweep_figure(what: Sweep, parts: Sequence[Chunk]) -> Figure:
     """One axis: the terms and the total against it. Two: a map of the total, with the regions where each term dominates.
 
+    Where one of two axes has at most ``FEW`` values, the total against the other one is a line for each of them.
+
     Args:
         what: the sweep.
         parts: all its chunks.
@@ -38,43 +60,67 @@ def sweep_figure(what: Sweep, parts: Sequence[Chunk]) -> Figure:
         InputError: three axes or more.
     """
     check_axes(what)
-    figure = Figure(figsize=SIZE, layout="constrained")
-    axes = figure.subplots()
-    (_lines if len(what.axes) == 1 else _map)(axes, what, joined(parts), list(parts[0].terms))
+    figure, (axes,) = new_figure("column", _HEIGHT)
+    draw = _terms if len(what.axes) == 1 else _totals if min(what.shape) <= FEW else _map
+    draw(figure, axes, what, joined(parts), list(parts[0].terms))
     return figure
 
 
-def _lines(axes: Axes, what: Sweep, columns: Mapping[str, Any], terms: Sequence[str]) -> None:
+def _terms(figure: Figure, axes: Axes, what: Sweep, columns: Mapping[str, Any], terms: Sequence[str]) -> None:
     ((name, values),) = what.axes.items()
-    statement = what.theorem
     numbers = term_numbers(terms)
     for term in terms:
         if np.any(columns[term] > 0):
             axes.plot(values, columns[term], label=words(term), **look(numbers[term]))
-    axes.plot(values, columns["total"], linewidth=1.6, **compared(statement))
+    axes.plot(values, columns["total"], linewidth=1.6, zorder=1.9, **compared(what.theorem))
     axes.set_xscale(scale_of(values))
     axes.set_yscale("log", nonpositive="clip")
-    axes.set_xlabel(symbol(name).latex())
-    axes.set_ylabel(bounded(statement))
-    legend_above(axes, 3)
+    label(axes, variable(name), bounded(what.theorem))
+    legend(figure, axes, None, 3)
 
 
-def _map(axes: Any, what: Sweep, columns: Mapping[str, Any], terms: Sequence[str]) -> None:
+def _totals(figure: Figure, axes: Axes, what: Sweep, columns: Mapping[str, Any], terms: Sequence[str]) -> None:
+    totals = columns["total"].reshape(what.shape)
+    axis = list(what.axes.items())
+    if what.shape[0] > FEW or (what.shape[1] <= FEW and what.shape[0] > what.shape[1]):
+        axis, totals = axis[::-1], totals.T
+    (few, some), (name, values) = axis
+    mark: dict[str, Any] = {"marker": "o"} if len(values) <= FEW else {}
+    for i, (value, total) in enumerate(zip(some, totals, strict=True)):
+        axes.plot(values, total, label=f"{symbol(few).latex()} $= {value:.4g}$", **look(i), **mark)
+    axes.set_xscale(scale_of(values))
+    fit_scale(axes)
+    label(axes, variable(name), bounded(what.theorem))
+    legend(figure, axes, None, 3)
+
+
+def _map(figure: Figure, axes: Any, what: Sweep, columns: Mapping[str, Any], terms: Sequence[str]) -> None:
     (first, y), (second, x) = what.axes.items()
-    total = np.maximum(columns["total"].reshape(what.shape), np.finfo(np.float64).tiny)
-    mesh = axes.pcolormesh(x, y, total, norm=LogNorm(), cmap="cividis", shading="nearest", rasterized=True)
-    largest = np.argmax(np.stack([columns[term] for term in terms]), axis=0).reshape(what.shape)
-    present = np.unique(largest)
+    total = np.maximum(columns["total"].reshape(what.shape), _TINY)
+    fine_x, fine_y = finer_axis(x), finer_axis(y)
+    smooth = np.exp(finer(np.log(total)))
+    mesh = axes.pcolormesh(fine_x, fine_y, smooth, norm=LogNorm(), cmap="cividis", shading="gouraud", rasterized=True)
+    set_axes(axes, x, y)
+    logs = {term: finer(np.log(np.maximum(columns[term].reshape(what.shape), _TINY))) for term in terms}
+    largest = np.argmax(np.stack(list(logs.values())), axis=0)
+    for i, gap in enumerate(gaps([-z for z in logs.values()])):
+        if changes(gap):
+            axes.contour(fine_x, fine_y, gap, levels=[0.0], colors="white", linewidths=1.0)
+        if np.any(largest == i):
+            _name(axes, fine_x, fine_y, largest == i, words(terms[i]))
+    label(axes, variable(second), variable(first))
+    bar = figure.colorbar(mesh, ax=axes)
+    bar.set_label(bounded(what.theorem))
+    tidy(bar.ax.yaxis)
+    handles = [level_handle(BLACK, "equal values")] if draw_levels(axes, fine_x, fine_y, smooth, _LEVEL) else []
+    figure.legend(handles=handles, loc="outside upper center", title="Regions: the dominating term")
+
+
+def _name(axes: Any, x: Array, y: Array, region: Any, name: str) -> None:
+    """The name of a region, in the middle of its widest part."""
+    from scipy.ndimage import distance_transform_edt
+
+    row, place = np.unravel_index(np.argmax(distance_transform_edt(np.pad(region, 1))[1:-1, 1:-1]), region.shape)
     outline = [withStroke(linewidth=1.5, foreground="#333333")]
-    for term in present:
-        if min(what.shape) > 1 and len(present) > 1:
-            axes.contour(x, y, (largest == term).astype(float), levels=[0.5], colors="white", linewidths=0.8)
-        rows, places = np.nonzero(largest == term)
-        middle = int(np.argmin((rows - rows.mean()) ** 2 + (places - places.mean()) ** 2))
-        where = {"ha": "center", "va": "center", "clip_on": True, "color": "white", "path_effects": outline}
-        axes.text(x[places[middle]], y[rows[middle]], words(terms[term]), fontsize=7, **where)
-    axes.set_xscale(scale_of(x))
-    axes.set_yscale(scale_of(y))
-    axes.set_xlabel(symbol(second).latex())
-    axes.set_ylabel(symbol(first).latex())
-    axes.figure.colorbar(mesh, ax=axes).set_label(f"{bounded(what.theorem)}\nregions: dominating term")
+    where = {"ha": "center", "va": "center", "clip_on": True, "color": "white", "path_effects": outline}
+    axes.text(x[place], y[row], name, fontsize=7, **where)

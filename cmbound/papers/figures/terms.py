@@ -16,7 +16,7 @@ from cmbound.evaluation.sweeps import Sweep, swept
 from cmbound.numbers import text_of
 from cmbound.papers.figures import style
 from cmbound.papers.figures.data import Array, FigureData, range_of, with_formula
-from cmbound.reports.words import symbol, words
+from cmbound.reports.words import words
 from cmbound.theory.records import Theorem
 
 VIEWS = ("lines", "stacked", "shares")
@@ -117,7 +117,7 @@ def terms_figure(data: TermsData, *, view: str = "lines", width: str = "column",
         _stack(axes, data, statement, present, view == "shares")
     if view == "shares":
         shown = "share of the " + ("order form" if statement.kind == "order" else "bound")
-    style.label(axes, symbol(data.name).latex(), shown)
+    style.label(axes, style.variable(data.name), shown)
     style.legend(figure, axes, title, 3 if width == "column" else 7)
     return figure
 
@@ -144,9 +144,7 @@ def _stack(axes: Any, data: TermsData, statement: Theorem, present: list[str], s
     low = np.zeros(len(data.values))
     for name in present:
         high = low + data.terms[name] / whole
-        i = numbers[name] % len(style.REGIONS)
-        look_of = {"facecolor": style.REGIONS[i], "hatch": style.HATCHES[i], "edgecolor": style.BLACK, "linewidth": 0.4}
-        axes.fill_between(data.values, low, high, label=words(name), **look_of)
+        axes.fill_between(data.values, low, high, label=words(name), **style.filled(numbers[name]))
         low = high
     if not shares:
         axes.plot(data.values, data.total, **style.compared(statement))

@@ -1,0 +1,91 @@
+"""What figures over a plane of two parameters share: smooth borders of regions, and labelled lines of equal value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.lines import Line2D
+
+from cmbound.papers.figures.data import Array
+from cmbound.papers.figures.style import scale_of, short
+
+BETWEEN = 4
+"""Pieces in which a value is interpolated between two points."""
+_LEVEL: dict[str, Any] = {"linewidth": 0.5, "linestyle": "dotted"}
+_FEW = 4  # lines of equal value; fewer do not show how a value grows
+_MOST = 8  # more make a figure grey
+
+
+def set_axes(axes: Any, x: Array, y: Array) -> None:
+    """The scales that suit two ranges, and the limits."""
+    axes.set_xscale(scale_of(x))
+    axes.set_yscale(scale_of(y))
+    axes.set_xlim(x[0], x[-1])
+    axes.set_ylim(y[0], y[-1])
+
+
+def finer(values: Array) -> Array:
+    """Linear interpolation along both axes of an array, with ``BETWEEN`` pieces between neighbours."""
+    return _finer(_finer(values).T).T
+
+
+def _finer(values: Array) -> Array:
+    places = np.arange((len(values) - 1) * BETWEEN + 1) / BETWEEN
+    low = np.minimum(places.astype(int), len(values) - 2)
+    weight = (places - low).reshape(-1, *[1] * (values.ndim - 1))
+    return np.asarray((1 - weight) * values[low] + weight * values[low + 1])
+
+
+def finer_axis(values: Array) -> Array:
+    """The places of interpolated values along an axis, on its scale."""
+    return np.exp(_finer(np.log(values))) if scale_of(values) == "log" else _finer(values)
+
+
+def gaps(logs: Sequence[Array]) -> list[Any]:
+    """For each of several functions, by their finely interpolated logarithms, how far it is above the least of the others.
+
+    Masked where neither is finite. With the logarithms negated: how far each is below the largest of the others.
+    """
+    found = []
+    for i, own in enumerate(logs):
+        others = np.min([z for j, z in enumerate(logs) if j != i], axis=0)
+        with np.errstate(invalid="ignore"):
+            found.append(np.ma.masked_invalid(own - others))
+    return found
+
+
+def changes(gap: Any) -> bool:
+    """Whether a gap is of both signs: a border is somewhere."""
+    return bool(gap.count()) and bool(gap.min() < 0 < gap.max())
+
+
+def draw_levels(axes: Any, x: Array, y: Array, values: Array, colour: str) -> bool:
+    """Thin dotted lines of equal value, with the value written on them; whether there are any.
+
+    Values are powers of ten, or 1, 2 and 5 times those where there would be few.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        logs = np.ma.masked_invalid(np.log10(values))
+    if min(logs.shape) < 2 or not logs.count():
+        return False
+    powers = np.arange(np.floor(logs.min()), np.ceil(logs.max()) + 1)
+    levels = _inside(powers, logs)
+    if len(levels) < _FEW:
+        levels = _inside(np.sort(np.concatenate([powers + np.log10(m) for m in (1, 2, 5)])), logs)
+    levels = levels[:: max(1, -(-len(levels) // _MOST))]
+    if not len(levels):
+        return False
+    drawn = axes.contour(x, y, logs, levels=levels, colors=colour, linewidths=_LEVEL["linewidth"], linestyles=_LEVEL["linestyle"])
+    axes.clabel(drawn, fmt={z: short(float(f"{10**z:.3g}")) for z in levels}, fontsize=7)
+    return True
+
+
+def _inside(levels: Array, logs: Any) -> Array:
+    return levels[(levels > logs.min()) & (levels < logs.max())]
+
+
+def level_handle(colour: str, label: str) -> Line2D:
+    """What the lines of equal value are called in a legend."""
+    return Line2D([], [], color=colour, label=label, **_LEVEL)
