@@ -83,7 +83,7 @@ def draw_levels(axes: Any, x: Array, y: Array, values: Array, colour: str) -> bo
 
 
 def _inside(levels: Array, logs: Any) -> Array:
-    return levels[(levels > logs.min()) & (levels < logs.max())]
+    return np.asarray(levels[(levels > logs.min()) & (levels < logs.max())])
 
 
 def level_handle(colour: str, label: str) -> Line2D:
