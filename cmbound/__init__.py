@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,18 +73,22 @@ if TYPE_CHECKING:
     from cmbound.verification.simulation import simulate as simulate
     from cmbound.worlds import Atoms as Atoms, Gaussian as Gaussian, Mixture as Mixture
 
-_TREE = ast.parse(Path(__file__).read_text(encoding="utf-8"))
-_HOME = {x.name: str(node.module) for node in ast.walk(_TREE) if isinstance(node, ast.ImportFrom) for x in node.names if x.asname}
-"""The public names, each with the module it is in: read off the imports above, so that they are listed once."""
 
-__all__ = ["__version__", *sorted(_HOME)]
+@cache
+def _home() -> dict[str, str]:
+    """The public names, each with the module it is in: read off the imports above, so that they are listed once."""
+    tree = ast.parse(Path(__file__).read_text(encoding="utf-8"))
+    imports = (x for x in ast.walk(tree) if isinstance(x, ast.ImportFrom))
+    return {x.name: str(node.module) for node in imports for x in node.names if x.asname}
 
 
 def __getattr__(name: str) -> Any:
     """Load a public name when it is first used: ``import cmbound`` alone imports no numerical library."""
-    if name not in _HOME:
+    if name == "__all__":
+        return ["__version__", *sorted(_home())]
+    if name.startswith("_") or name not in _home():
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOME[name]), name)
+    value = getattr(importlib.import_module(_home()[name]), name)
     globals()[name] = value
     return value
 
@@ -96,4 +101,4 @@ catalogue.present = _statement
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted(__getattr__("__all__"))

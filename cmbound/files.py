@@ -8,9 +8,7 @@ import json
 import math
 import os
 import re
-import secrets
 import stat
-import tomllib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -68,6 +66,8 @@ def writing(path: str | Path) -> Iterator[IO[bytes]]:
         with _stream(path, lambda: os.open(path, os.O_WRONLY)) as stream:
             yield stream
         return
+    import secrets
+
     target = os.path.realpath(path)
     scratch = os.path.join(os.path.dirname(target), f".cmbound-{secrets.token_hex(8)}.tmp")
     try:
@@ -221,6 +221,8 @@ def json_of(text: str, name: str, **hooks: Any) -> Any:
 
 def toml_of(text: str, name: str, **hooks: Any) -> dict[str, Any]:
     """The data in a TOML text, read from the file ``name``, else InputError; ``hooks`` as for :func:`tomllib.loads`."""
+    import tomllib  # with secrets below too much for the start of a command that needs neither
+
     try:
         return tomllib.loads(text, **hooks)
     except (ValueError, RecursionError) as error:

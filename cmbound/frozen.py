@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
 from functools import partial
 from typing import Any, NoReturn, TypeVar
+
+from cmbound.threads import LOCK
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -43,9 +45,54 @@ class FrozenDict(dict[K, V]):
         return type(self), (dict(self),)
 
 
+class Deferred(Mapping[K, V]):
+    """A read-only mapping whose values are made when they are first asked for, each by a function without arguments.
+
+    It compares and pickles as the :class:`FrozenDict` of its values does.
+
+    >>> squares = Deferred({"two": lambda: 2 * 2})
+    >>> squares["two"], list(squares)
+    (4, ['two'])
+    """
+
+    __slots__ = ("_makers", "_values")
+
+    def __init__(self, makers: Mapping[K, Callable[[], V]], /) -> None:
+        self._makers = dict(makers)
+        self._values: dict[K, V] = {}
+
+    def __getitem__(self, key: K) -> V:
+        if key not in self._values:
+            with LOCK:  # two threads must not build one expression at a time
+                if key not in self._values:
+                    self._values[key] = frozen(self._makers[key]())
+        return self._values[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._makers
+
+    def __iter__(self) -> Iterator[K]:
+        return iter(self._makers)
+
+    def __len__(self) -> int:
+        return len(self._makers)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Mapping) and content(self) == content(FrozenDict(other))
+
+    def __hash__(self) -> int:
+        return hash(content(self))
+
+    def __reduce__(self) -> Any:
+        return FrozenDict, (dict(self),)
+
+
 def frozen(value: Any) -> Any:
     """``value`` where nothing in it can be changed: of what can be, a copy that cannot."""
-    if isinstance(value, FrozenDict):
+    if isinstance(value, FrozenDict | Deferred):
         return value
     if type(value) in (list, tuple):
         return tuple(map(frozen, value))
@@ -79,7 +126,7 @@ def _is_array(value: Any) -> bool:
 
 def content(value: Any) -> Any:
     """What is compared and hashed in the place of ``value``: equal content has one form, NaN and arrays included."""
-    if isinstance(value, FrozenDict):
+    if isinstance(value, FrozenDict | Deferred):
         return frozenset((key, content(x)) for key, x in value.items())
     if type(value) is tuple:
         return tuple(map(content, value))

@@ -19,7 +19,7 @@ from xml.etree import ElementTree
 import cmbound
 from cmbound.catalogue import ids
 from cmbound.cli import main
-from cmbound.evaluation.statement import _statements, statements
+from cmbound.evaluation.statement import _registered
 from cmbound.theory.notation import TABLE, own
 
 IDS = ids()
@@ -142,8 +142,7 @@ def forget() -> None:
     """Take the symbols and the statements of one's own out of the tables of the package."""
     for name in [x for x in TABLE if own(x)]:
         dict.pop(cast(dict[str, Any], TABLE), name)
-    for id in [x.id for x in statements() if x.known == "own"]:
-        _statements().pop(id)
+    _registered.clear()
 
 
 def flags(params: Mapping[str, str]) -> list[str]:

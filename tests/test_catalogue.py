@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from decimal import Decimal
 from typing import Any
@@ -14,7 +15,7 @@ from hypothesis import given, settings, strategies as st
 from matplotlib.mathtext import MathTextParser
 
 import cmbound
-from cmbound.catalogue import ids
+from cmbound.catalogue import ids, listed
 from cmbound.catalogue.bibtex import entries
 from cmbound.evaluation.paths import combinable
 from cmbound.evaluation.statement import Statement
@@ -67,6 +68,12 @@ def test_lookup_by_id_whatever_was_imported_before() -> None:
     assert cmbound.catalogue["lyu2023-thm3"].metric == "W2"
     with pytest.raises(cmbound.UnknownNameError, match="explicit-one-step"):
         cmbound.theorem("explicit-onestep")
+
+
+@BY_ID
+def test_what_is_read_off_a_file_is_what_its_record_says(theorem: Statement) -> None:
+    (entry,) = (x for x in listed() if x.id == theorem.id)
+    assert {x.name: str(getattr(theorem, x.name)) for x in dataclasses.fields(entry)} == dataclasses.asdict(entry)
 
 
 @BY_ID

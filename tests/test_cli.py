@@ -957,6 +957,16 @@ def test_completion_is_light() -> None:
     assert not set(HEAVY) & modules
 
 
+def test_lists_are_light() -> None:
+    runs: list[tuple[list[str], dict[str, str]]] = [
+        ([x, *more], {}) for x in ("list", "presets") for more in ([], ["--format", "json"])
+    ]
+    results, modules = probe(runs)
+    assert [status for status, _ in results] == [0] * len(runs)
+    assert all(out for _, out in results)
+    assert not {*HEAVY, "numpy", "flint", "latex2mathml"} & modules
+
+
 def test_the_probe_can_fail() -> None:
     results, modules = probe([(list(TRAINING), {})])
     assert results[0][0] == 0

@@ -34,7 +34,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("package")
     shutil.copytree(ROOT / "cmbound", folder / "cmbound", ignore=shutil.ignore_patterns("__pycache__"))
     catalogue = folder / "cmbound" / "catalogue" / "related.py"
-    text, beginning = catalogue.read_text(encoding="utf-8"), "STATEMENTS: tuple[Theorem, ...] = (\n"
+    text, beginning = catalogue.read_text(encoding="utf-8"), "STATEMENTS: tuple[Callable[[], Theorem], ...] = (\n"
     assert text.count(beginning) == 1
     catalogue.write_text(
         text.replace(beginning, beginning + indent(block("statement").rstrip(), "    ") + ",\n"), encoding="utf-8"

@@ -17,7 +17,7 @@ from sympy import Piecewise, Rational, Symbol, erf
 import cmbound
 from cmbound.errors import CmboundError, DomainError, InputError, UndecidedError, UnknownNameError
 from cmbound.evaluation.defining import from_file
-from cmbound.evaluation.statement import _statements, theorem
+from cmbound.evaluation.statement import _registered, theorem
 from cmbound.theory.notation import PUBLIC, TABLE, Domain, add
 from tests.helpers import call, fine
 
@@ -56,11 +56,11 @@ found = cmbound.Statement.define("from-python", {"score": "L_f*eps_sc*(T - delta
 
 @pytest.fixture(autouse=True)
 def as_before() -> Iterator[None]:
-    known = dict(_statements())
+    known = dict(_registered)
     add(ROW)
     yield
-    _statements().clear()
-    _statements().update(known)
+    _registered.clear()
+    _registered.update(known)
 
 
 # --- what a statement of one's own can do ----------------------------------------------------------------------------

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
+import sys
 from fractions import Fraction
 from typing import Any
 
@@ -15,7 +17,7 @@ import cmbound
 from cmbound.arithmetic import approximate
 from cmbound.errors import CmboundError
 from cmbound.theory.notation import TABLE, a, b, t
-from cmbound.theory.profiles import NAMES, PROFILES
+from cmbound.theory.profiles import ABOUT, NAMES, PROFILES, available, unavailable
 from cmbound.theory.rules import Profile, Rule
 from tests.settings import EI, EXTREMES, cases, draw, for_profile, for_theorem, one_law, repaired
 
@@ -234,6 +236,33 @@ def test_the_table_of_profiles() -> None:
     assert {p.name for p in POINTWISE} == {*PROFILES} - integrated - {"one-sided", "atoms"}
     assert all(rule.is_sum for p in POINTWISE for rules in p.rules.values() for rule in rules)
     assert levels < every
+
+
+def test_what_is_missing_is_told_without_the_rules() -> None:
+    """What an assumption is about spares the rules of a profile: it must not keep one out that could be used."""
+    for p in PROFILES.values():
+        for teacher, x in itertools.product(p.rules, p.assumptions):
+            assert ABOUT.get(x, frozenset()) <= p.parameters(teacher), (p.name, teacher)
+    given = frozenset({"d", "m2", "delta", "T", "h", "M"})
+    for more in ({"L_s"}, {"L_os"}, {"R"}, {"diameter"}, {"diameter", "n_atoms"}, {"R", "tau"}, {"sd2"}, set[str]()):
+        for teacher in ("exponential-integrator", "ddim", "heun"):
+            usable = [p for p in PROFILES.values() if unavailable(p, teacher, given | more, tau_positive=False) is None]
+            assert available(given | more, teacher, tau_positive=False) == usable
+
+
+def test_an_evaluation_builds_what_it_uses() -> None:
+    code = """
+import cmbound
+cmbound.theorem("explicit-one-step").evaluate(eps_sc=0, eps_cm=0, L_f=1, d=2, m2=1, T=2, delta="0.1", h="0.1")
+from cmbound.theory.profiles import HEUN, PROFILES
+from cmbound.theory.variants import TEACHERS
+import sys
+print(*(f"{name}/{teacher}" for name, p in PROFILES.items() for teacher in p.rules._values), *HEUN._values, *TEACHERS._values)
+print(*(x for x in sys.modules if x.startswith("cmbound.catalogue.")))
+"""
+    built, files = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.splitlines()
+    assert built.split() == [*(f"{x}/{EI}" for x in ("universal", "universal-integrated", "second-moment")), EI]
+    assert set(files.split()) == {"cmbound.catalogue.presets", "cmbound.catalogue.explicit"}
 
 
 def test_the_name_of_an_earlier_profile_names_its_successor() -> None:

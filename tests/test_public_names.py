@@ -67,12 +67,12 @@ def test_every_public_name_has_an_example_that_runs(name: str) -> None:
     found = [x for x in doctest.DocTestFinder(recurse=True).find(value, name, globs={}) if x.examples]
     assert found, f"{name} has no worked example in its docstring"
     assert not any(doctest.SKIP in y.options for x in found for y in x.examples)
-    before = dict(statement._statements())
+    before = dict(statement._registered)
     for example in found:
         result = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE).run(example)
         assert not result.failed, example.name
-    for id in statement._statements().keys() - before:  # what an example registers is for it alone
-        del statement._statements()[id]
+    for id in statement._registered.keys() - before:  # what an example registers is for it alone
+        del statement._registered[id]
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ import cmbound
 from cmbound import errors
 from cmbound.analysis.monomials import Monomial, Series
 from cmbound.arithmetic.decreasing import Fact
+from cmbound.catalogue import listed
 from cmbound.catalogue.explicit import PAIRS
 from cmbound.catalogue.presets import Origin, Preset, names
 from cmbound.certification import bounds
@@ -45,7 +46,7 @@ from cmbound.evaluation.records import Terms, TermValue
 from cmbound.evaluation.setting import Setting, resolve
 from cmbound.evaluation.sums import Piece
 from cmbound.evaluation.sweeps import Sweep, chunks
-from cmbound.frozen import FrozenDict, Record, thawed
+from cmbound.frozen import Deferred, FrozenDict, Record, thawed
 from cmbound.guide import topics
 from cmbound.papers.figures import grids, multistep, phase, ratios, terms, tightness
 from cmbound.papers.tables import NAMES
@@ -106,7 +107,7 @@ ERRORS = [x for x in _classes() if issubclass(x, Exception)]
 
 def results() -> Iterator[Any]:
     """What the public functions return."""
-    yield PAIRS
+    yield [PAIRS, listed()]
     yield ONE_STEP.evaluate(**POINT, L_s=3)
     yield ONE_STEP.evaluate(**{**NO_STEP, "eps_cm": [".1", ".2", ".3"]}, grid=["1e-3", 1, 2, 5])
     yield cmbound.theorem("explicit-multistep").evaluate(**POINT, k=3, t_hat=1)
@@ -368,10 +369,11 @@ def test_no_constant_of_a_module_can_be_changed() -> None:
             assert not isinstance(value, list | set), f"{module.__name__}.{name}"
             if isinstance(value, Mapping):
                 tried += 1
-                assert isinstance(value, FrozenDict), f"{module.__name__}.{name}"
+                assert isinstance(value, FrozenDict | Deferred), f"{module.__name__}.{name}"
                 _assert_closed(value)
     assert tried > 25
-    assert {type(x) for x in (PROFILES, TABLE, STARTS, ALIASES, FORMULAS)} == {FrozenDict}
+    assert {type(x) for x in (PROFILES, TABLE, ALIASES)} == {FrozenDict}
+    assert {type(x) for x in (STARTS, CLOCKS, TEACHERS, FORMULAS)} == {Deferred}
 
 
 def test_what_a_caller_keeps_does_not_change_a_record() -> None:

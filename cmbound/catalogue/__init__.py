@@ -1,17 +1,24 @@
 """The catalogue of statements: one file per source, data only.
 
-Adding a statement means adding one record to one of these files.
+Adding a statement means adding one record to one of these files. Each stands behind ``lambda:`` and is built when it is asked
+for; what a listing says of it is read off the file.
 """
 
 from __future__ import annotations
 
+import ast
 import importlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
 
 from cmbound.errors import UnknownNameError
+from cmbound.theory.prose import Prose
+from cmbound.threads import LOCK
 
 SOURCES: tuple[str, ...] = ("lyu2023", "explicit", "related")
 """The files of the catalogue, in the order in which they are listed."""
@@ -20,6 +27,19 @@ PAIR = ("explicit-multistep", "chen2025-multistep")
 Lipschitz constant of the model; without one, but with a fourth root."""
 MAIN = "explicit-one-step"
 """The statement that tables of numbers are about where none is named."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a listing says of a statement, as it is written in its record: read without building it."""
+
+    id: str
+    kind: str
+    status: str
+    metric: str
+    title: str
+    reference: str
+    experiment: str
 
 
 class Catalogue(ModuleType):
@@ -32,9 +52,8 @@ class Catalogue(ModuleType):
     present: Callable[[Any], Any] = staticmethod(lambda x: x)
 
     def theorems(self) -> Iterator[Any]:
-        """The records, in order; their files, and SymPy with them, are loaded when they are first asked for."""
-        for source in SOURCES:
-            yield from importlib.import_module(f"{__name__}.{source}").STATEMENTS
+        """The records, in order, each built when it is first asked for."""
+        return map(record, ids())
 
     def known(self, id: str) -> str:
         """The id, which must be that of a statement.
@@ -42,41 +61,88 @@ class Catalogue(ModuleType):
         Raises:
             UnknownNameError: there is none; the message names the nearest one.
         """
-        names = [x.id for x in self.theorems()]
-        if id not in names:
-            raise UnknownNameError("statement", id, names)
+        if id not in ids():
+            raise UnknownNameError("statement", id, ids())
         return id
 
     def __iter__(self) -> Iterator[Any]:
         return map(self.present, self.theorems())
 
     def __len__(self) -> int:
-        return sum(1 for _ in self.theorems())
+        return len(ids())
 
     def __getitem__(self, id: str) -> Any:
-        wanted = self.known(id)
-        return next(self.present(x) for x in self.theorems() if x.id == wanted)
+        return self.present(record(self.known(id)))
 
     def __contains__(self, id: object) -> bool:
-        return any(theorem.id == id for theorem in self.theorems())
+        return id in ids()
 
     def __repr__(self) -> str:
-        return f"<catalogue of {len(self)} statements: {', '.join(x.id for x in self.theorems())}>"
+        return f"<catalogue of {len(self)} statements: {', '.join(ids())}>"
 
 
 sys.modules[__name__].__class__ = Catalogue
 catalogue: Catalogue = cast(Catalogue, sys.modules[__name__])
 
 
-def ids() -> tuple[str, ...]:
-    """The ids, in order, read off the source files: no SymPy is imported, so that a shell can complete them at once."""
-    import ast
-    from importlib import resources
+@cache
+def _written() -> dict[str, tuple[str, int, Entry]]:
+    """By id: the file of a statement, its place in it, and what is written there.
 
-    found = []
+    Read off the files as text: no SymPy is imported, so that a shell completes ids at once, and no other statement is built.
+    """
+    found = {}
     for source in SOURCES:
-        tree = ast.parse(resources.files(__name__).joinpath(f"{source}.py").read_text(encoding="utf-8"))
-        for call in ast.walk(tree):
-            if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "Theorem":
-                found += [str(x.value.value) for x in call.keywords if x.arg == "id" and isinstance(x.value, ast.Constant)]
-    return tuple(found)
+        tree = ast.parse(Path(__file__).with_name(f"{source}.py").read_text(encoding="utf-8"))
+        values = dict(_assigned(tree))
+        for place, later in enumerate(cast(ast.Tuple, values["STATEMENTS"]).elts):
+            call = cast(ast.Call, cast(ast.Lambda, later).body)
+            entry = _entry({x.arg: x.value for x in call.keywords}, values)
+            found[entry.id] = source, place, entry
+    return found
+
+
+def _assigned(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
+    """The names at the top of a module, each with what it stands for."""
+    for node in tree.body:
+        for target in node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]:
+            if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(target, ast.Name) and node.value is not None:
+                yield target.id, node.value
+
+
+def _entry(fields: Mapping[str | None, ast.expr], values: Mapping[str, ast.expr]) -> Entry:
+    def text(node: ast.expr | None) -> str:
+        node = values[node.id] if isinstance(node, ast.Name) else node
+        return str(node.value) if isinstance(node, ast.Constant) else ""
+
+    def prose(name: str) -> str:
+        return str(Prose(text(fields[name])))
+
+    reference = ", ".join(map(text, cast(ast.Call, fields["reference"]).args))
+    return Entry(
+        id=text(fields["id"]),
+        kind=text(fields["kind"]),
+        status=text(fields["status"]),
+        metric=prose("metric"),
+        title=prose("title"),
+        reference=reference,
+        experiment=text(fields.get("experiment")),
+    )
+
+
+def ids() -> tuple[str, ...]:
+    """The ids of the statements, in order."""
+    return tuple(_written())
+
+
+def listed() -> tuple[Entry, ...]:
+    """What a listing says of each statement, in order."""
+    return tuple(entry for _, _, entry in _written().values())
+
+
+@cache
+def record(id: str) -> Any:
+    """The record with this id, which alone of its file is built; the file, and SymPy with it, is loaded."""
+    source, place, _ = _written()[id]
+    with LOCK:
+        return importlib.import_module(f"{__name__}.{source}").STATEMENTS[place]()

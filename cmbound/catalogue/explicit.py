@@ -8,6 +8,8 @@ They hold for the algorithm of the source paper under the same or weaker assumpt
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sympy import Integer, Max, Rational, exp, pi, sqrt
 
 from cmbound.frozen import FrozenDict
@@ -60,8 +62,8 @@ CORRECTOR = Assumption("corrector", "$eta <= tau_c$", eta <= tau_c)
 TO_TV = 1 / sqrt(2 * pi * em1(2 * u))
 CORRECTED = sqrt(steering(L_phi, gamma, tau_c, eta) / pi)
 
-STATEMENTS: tuple[Theorem, ...] = (
-    Theorem(
+STATEMENTS: tuple[Callable[[], Theorem], ...] = (
+    lambda: Theorem(
         id="explicit-map-error",
         title="$L2$ error of the learned consistency map, on any grid",
         kind="explicit",
@@ -79,7 +81,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         ve_factor=exp(delta),
         experiment="map_error",
     ),
-    Theorem(
+    lambda: Theorem(
         id="explicit-one-step",
         title="One-step sampling: distance to the data law",
         kind="explicit",
@@ -98,7 +100,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         complexity=T * L_f * d ** Rational(3, 2) / eps**2,
         experiment="one_step",
     ),
-    Theorem(
+    lambda: Theorem(
         id="explicit-multistep",
         title="Multistep sampling: $k$ evaluations, after the first at a fixed time or at given times",
         kind="explicit",
@@ -127,7 +129,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         ve_factor=exp(delta),
         experiment="multistep",
     ),
-    Theorem(
+    lambda: Theorem(
         id="explicit-training",
         title="Consistency training: one-step sampling with the error measured along exact trajectories",
         kind="explicit",
@@ -146,7 +148,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         remark="eps_cm compares points of one PF-ODE trajectory; the training loss used in practice compares points sharing (x_0, z)",
         experiment="training",
     ),
-    Theorem(
+    lambda: Theorem(
         id="explicit-score-lipschitz",
         title="Lipschitz constant of the score on [$delta$, infinity) for bounded or smoothed data",
         kind="explicit",
@@ -162,7 +164,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         ve_factor=exp(-2 * delta),
         experiment="score_lipschitz",
     ),
-    Theorem(
+    lambda: Theorem(
         id="explicit-map-lipschitz",
         title="Lipschitz constant of the exact consistency map for bounded or smoothed data, bounded in $T$",
         kind="explicit",
@@ -191,7 +193,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         ve_factor=exp(-(t - delta)),
         experiment="map_lipschitz",
     ),
-    Theorem(
+    lambda: Theorem(
         id="explicit-tv-early-stopping",
         title="Total variation between the early-stopped law and the data law",
         kind="explicit",
@@ -210,7 +212,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         "E tr((I + H)^2) - E (x + s).H (x + s); both are bounded by the Lipschitz constant and the second moment.",
         experiment="tv_early_stopping",
     ),
-    Theorem(
+    lambda: Theorem(
         id="explicit-tv-smoothing",
         title="One-step sampling, then OU smoothing for a time $u$: total variation",
         kind="explicit",
@@ -232,7 +234,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         free=("u",),
         experiment="tv_smoothing",
     ),
-    Theorem(
+    lambda: Theorem(
         id="explicit-tv-underdamped",
         title="One-step sampling, then an underdamped Langevin corrector: total variation",
         kind="explicit",

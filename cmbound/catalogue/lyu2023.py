@@ -6,6 +6,8 @@ somebody supplies C. ``stated``: the form is confirmed by reviews that quote it;
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sympy import Max, Rational, exp, log, sqrt
 
 from cmbound.theory.notation import C, L_f, L_s, R, T, W_prev, d, delta, eps, eps_cm, eps_sc, eta, h, k, m2, t, t_hat
@@ -48,8 +50,8 @@ def _one_step(prefactor: object) -> tuple[Term, ...]:
     )
 
 
-STATEMENTS: tuple[Theorem, ...] = (
-    Theorem(
+STATEMENTS: tuple[Callable[[], Theorem], ...] = (
+    lambda: Theorem(
         id="lyu2023-thm2",
         title="$L2$ error of the learned consistency map",
         kind="order",
@@ -68,7 +70,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         derivation="Telescope along the exact trajectory; one exponential-integrator step errs by L_s^(3/2) d^(1/2) h^2.",
         experiment="map_error",
     ),
-    Theorem(
+    lambda: Theorem(
         id="lyu2023-thm3",
         title="One-step sampling: distance to the early-stopped law",
         kind="order",
@@ -84,7 +86,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         rests_on=("lyu2023-thm2",),
         experiment="one_step_to_p_delta",
     ),
-    Theorem(
+    lambda: Theorem(
         id="lyu2023-cor4",
         title="One-step sampling: distance to the data law",
         kind="order",
@@ -101,7 +103,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         complexity=STEPS,
         experiment="one_step",
     ),
-    Theorem(
+    lambda: Theorem(
         id="lyu2023-cor5",
         title="Multistep sampling: one more evaluation",
         kind="order",
@@ -126,7 +128,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         rests_on=("lyu2023-thm2",),
         experiment="one_more_step",
     ),
-    Theorem(
+    lambda: Theorem(
         id="lyu2023-cor6",
         title="Multistep sampling at a fixed time",
         kind="order",
@@ -154,7 +156,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         rests_on=("lyu2023-cor5", "lyu2023-thm3"),
         experiment="settled_multistep",
     ),
-    Theorem(
+    lambda: Theorem(
         id="lyu2023-lem7",
         title="Lipschitz constant of the score for bounded data",
         kind="order",
@@ -169,7 +171,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         derivation="The Hessian of log p_t is (Cov(z|y) - I)/s_t^2 and the posterior covariance of x_0 is at most R^2.",
         experiment="score_lipschitz",
     ),
-    Theorem(
+    lambda: Theorem(
         id="lyu2023-cor8",
         title="Step size for bounded data and target accuracy $eps$",
         kind="order",
@@ -194,7 +196,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         complexity_metric="$W2$",
         experiment="step_size",
     ),
-    Theorem(
+    lambda: Theorem(
         id="lyu2023-cor9",
         title="Total variation after smoothing by the forward process",
         kind="order",
@@ -211,7 +213,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         complexity=STEPS.subs(eps, eps**2 / (L_s * M)),
         experiment="tv_smoothing_for_delta",
     ),
-    Theorem(
+    lambda: Theorem(
         id="lyu2023-cor10",
         title="Total variation after an underdamped Langevin corrector",
         kind="order",

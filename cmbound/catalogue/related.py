@@ -6,6 +6,8 @@ cannot be evaluated. ``aliases`` has the source's own symbols. Complexities leav
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sympy import Integer, Max, Rational, exp, log, sqrt
 from sympy.codegen.cfunctions import log1p
 
@@ -59,8 +61,8 @@ NOISED_ERROR = c(t_hat) ** 2 * (t_prev * eps_ci / dtau) ** 2 / (4 * s(t_hat) ** 
 """Half of what noising back to t_hat adds to it: the map error at t_prev, seen through noise of variance s^2."""
 
 
-STATEMENTS: tuple[Theorem, ...] = (
-    Theorem(
+STATEMENTS: tuple[Callable[[], Theorem], ...] = (
+    lambda: Theorem(
         id="chen2022-ddpm",
         title="Score-based sampling (DDPM) with Lipschitz scores",
         kind="order",
@@ -78,7 +80,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         aliases={"L_s": "L"},
         complexity=L_s**2 * d / eps**2,
     ),
-    Theorem(
+    lambda: Theorem(
         id="chen2022-cld",
         title="Score-based sampling by critically damped Langevin dynamics",
         kind="order",
@@ -95,7 +97,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         aliases={"L_s": "L"},
         complexity=L_s**2 * d / eps**2,
     ),
-    Theorem(
+    lambda: Theorem(
         id="chen2022-bounded",
         title="Score-based sampling for bounded data: number of steps",
         kind="order",
@@ -116,7 +118,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         known="verbatim",
         complexity=d**3 * R**8 * Max(R, sqrt(d)) ** 4 / eps**12,
     ),
-    Theorem(
+    lambda: Theorem(
         id="chen2023-dpum",
         title="Probability-flow ODE with an underdamped corrector: number of steps",
         kind="order",
@@ -134,7 +136,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         aliases={"L_s": "L"},
         complexity=L_s**2 * sqrt(d) / eps,
     ),
-    Theorem(
+    lambda: Theorem(
         id="benton2024-linear",
         title="Score-based sampling, linear in the dimension, no smoothness",
         kind="order",
@@ -161,7 +163,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         complexity=d / eps**2,
         complexity_metric="$KL^(1/2)$",
     ),
-    Theorem(
+    lambda: Theorem(
         id="chewi2026-ddpm",
         title="Score-based sampling with every constant, finite second moment",
         kind="explicit",
@@ -194,7 +196,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         complexity=d / eps**2,
         complexity_metric="$KL^(1/2)$",
     ),
-    Theorem(
+    lambda: Theorem(
         id="kwon2022-w2",
         title="Score-based sampling in $W2$, continuous time",
         kind="explicit",
@@ -217,7 +219,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         known="secondary",
         aliases={"L_os": "L_s", "eps_sc": "b^(1/2)"},
     ),
-    Theorem(
+    lambda: Theorem(
         id="benton2023-flow",
         title="Flow matching in $W2$, continuous time",
         kind="explicit",
@@ -238,7 +240,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         clock="unit interval",
         aliases={"L_v": "L_t", "eps_v": "eps"},
     ),
-    Theorem(
+    lambda: Theorem(
         id="euler-flow",
         title="Flow matching in $W2$, Euler steps",
         kind="explicit",
@@ -259,7 +261,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         aliases={"gam_v": "gamma", "L_v": "L", "eps_v": "eps"},
         experiment="flow_steps",
     ),
-    Theorem(
+    lambda: Theorem(
         id="bansal2024-thm2",
         title="Flow matching in $W2$, Euler steps, as reported",
         kind="explicit",
@@ -279,7 +281,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         clock="unit interval",
         aliases={"gam_v": "gamma", "L_v": "L", "eps_v": "eps"},
     ),
-    Theorem(
+    lambda: Theorem(
         id="gao2024-pfode",
         title="Probability-flow ODE for strongly log-concave data",
         kind="order",
@@ -295,7 +297,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         "process mu = m0/(c_t^2 + m0 s_t^2). Without E1 and E2 it is not a bound.",
         known="secondary",
     ),
-    Theorem(
+    lambda: Theorem(
         id="brosse2026-edm",
         title="Local error of one exact DDIM step, any law",
         kind="explicit",
@@ -314,7 +316,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         aliases={"sigma_high": "sig_j", "sigma_low": "sig_{j+1}"},
         experiment="edm_step",
     ),
-    Theorem(
+    lambda: Theorem(
         id="beyler2025-samplers",
         title="Deterministic and stochastic samplers in $W2$, Heun's method among them",
         kind="order",
@@ -332,7 +334,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         derivation="Not read. Its bound for Heun's method is reported to be of second order in the step, with constants that are not known here.",
         known="abstract",
     ),
-    Theorem(
+    lambda: Theorem(
         id="stephan2026-euler",
         title="Euler-type samplers in Wasserstein distance: number of steps",
         kind="order",
@@ -349,7 +351,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         known="abstract",
         complexity=sqrt(d) / eps,
     ),
-    Theorem(
+    lambda: Theorem(
         id="wainwright2026-schedules",
         title="Score-based sampling with schedules certified from data",
         kind="order",
@@ -364,7 +366,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         derivation="Not read.",
         known="memory",
     ),
-    Theorem(
+    lambda: Theorem(
         id="kremling2025-weak",
         title="Probability-flow ODE by an exponential integrator for weakly log-concave data",
         kind="order",
@@ -382,7 +384,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         derivation="Not read. Errors of the start, of the score and of the exponential integrator enter.",
         known="abstract",
     ),
-    Theorem(
+    lambda: Theorem(
         id="mbacke2023-ddpm",
         title="DDPM in $W1$ without assumptions on the learned score",
         kind="order",
@@ -397,7 +399,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         derivation="Not read. Nothing in it is exponential in the dimension.",
         known="abstract",
     ),
-    Theorem(
+    lambda: Theorem(
         id="yang2025-rectified",
         title="Rectified flow with a deterministic sampler, several steps and one",
         kind="order",
@@ -415,7 +417,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         derivation="Not read.",
         known="abstract",
     ),
-    Theorem(
+    lambda: Theorem(
         id="song2023-thm1",
         title="Consistency distillation: error of the map at zero loss",
         kind="order",
@@ -436,7 +438,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         clock="ve",
         aliases={"h": "Delta t"},
     ),
-    Theorem(
+    lambda: Theorem(
         id="li2024-training",
         title="Consistency training in $W1$",
         kind="order",
@@ -463,7 +465,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         aliases={"L_map": "L_f", "N": "T", "eps_est": "eps"},
         complexity=L_map**3 * d ** Rational(5, 2) / eps,
     ),
-    Theorem(
+    lambda: Theorem(
         id="dou2024-distill",
         title="Consistency distillation from a sample of the data",
         kind="order",
@@ -481,7 +483,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         derivation="The rate in the number n of training data is n^(-1/(2(d + 5))); how the other terms depend on the model is not known here.",
         known="secondary",
     ),
-    Theorem(
+    lambda: Theorem(
         id="chen2025-multistep",
         title="Multistep sampling without a Lipschitz constant of the model",
         kind="explicit",
@@ -517,7 +519,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         aliases={"eps_ci": "eps_cm", "m2": "M2^(1/2)", "k": "N"},
         experiment="discrete_multistep",
     ),
-    Theorem(
+    lambda: Theorem(
         id="jain2025-multistep",
         title="Multistep consistency sampling: number of iterations",
         kind="order",
@@ -534,7 +536,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         complexity=log(d / eps),
         complexity_metric="$KL^(1/2)$",
     ),
-    Theorem(
+    lambda: Theorem(
         id="boffi2025-flowmap",
         title="Flow maps from the Lagrangian loss",
         kind="explicit",

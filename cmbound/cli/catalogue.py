@@ -15,10 +15,10 @@ from cmbound.cli.files import emit, write
 @options.report_options
 def list_command(kind: str | None, form: str, output: str) -> None:
     """List the statements."""
-    from cmbound.evaluation.shown import listing_report
-    from cmbound.evaluation.statement import statements
+    from cmbound.catalogue import listed
+    from cmbound.evaluation.listing import listing_report
 
-    emit(listing_report(x for x in statements() if kind in (None, x.kind)), form, output)
+    emit(listing_report(x for x in listed() if kind in (None, x.kind)), form, output)
 
 
 @click.command("show", cls=options.Command, short_help="Show one statement and its proof in short.")

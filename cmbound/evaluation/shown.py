@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from typing import Any
 
 import sympy
@@ -267,17 +266,3 @@ def _profile_page(data: dict[str, Any]) -> Body:
         page.line(mixed(f"{row['id']}: ", prose(row["text"])), 2)
     page.line(f"derivation: {data['derivation']}")
     return page
-
-
-def listing_report(theorems: Iterable[Theorem]) -> Report:
-    """One row for each statement."""
-    columns = ("id", "kind", "status", "metric", "title", "reference")
-    data = [{name: str(getattr(x, name)) for name in columns} for x in theorems]
-
-    def table(names: tuple[str, ...]) -> Table:
-        return Table(names, tuple(tuple(Cell(row[name]) for name in names) for row in data), "l" * len(names))
-
-    page, document = Body(), Body()
-    page.table(table(tuple(x for x in columns if x != "status")), 0)
-    document.table(table(columns))
-    return Report("the statements", page, lambda: data, table(columns), document)

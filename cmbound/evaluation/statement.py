@@ -7,7 +7,7 @@ from dataclasses import fields
 from functools import cache
 from typing import Any
 
-from cmbound.catalogue import catalogue
+from cmbound.catalogue import ids, record
 from cmbound.checks import checked_name
 from cmbound.errors import InputError, UnknownNameError
 from cmbound.evaluation.arrays import approximate
@@ -57,7 +57,7 @@ class Statement(Result, Theorem):
         for name in options:
             checked_name("option of a definition", name, OPTIONS)
         made = cls.of(defined(id, terms, **options))
-        if id in _statements() and _statements()[id].known != "own":
+        if id in ids():
             raise InputError(f"there is another statement {id!r}: take another id")
         return made
 
@@ -223,15 +223,18 @@ class Statement(Result, Theorem):
         return approximate(self, params)
 
 
+_registered: dict[str, Statement] = {}
+"""Those of a user, by id."""
+
+
 @cache
-def _statements() -> dict[str, Statement]:
-    """The statements by id; those of a user are added."""
-    return {x.id: Statement.of(x) for x in catalogue.theorems()}
+def _catalogued(id: str) -> Statement:
+    return Statement.of(record(id))
 
 
 def statements() -> tuple[Statement, ...]:
     """All statements of the catalogue, in order, and after them those that were registered."""
-    return tuple(_statements().values())
+    return (*map(_catalogued, ids()), *_registered.values())
 
 
 def register(statement: Theorem) -> Statement:
@@ -246,9 +249,9 @@ def register(statement: Theorem) -> Statement:
     True
     """
     found = Statement.of(statement)
-    if found.id in _statements() and _statements()[found.id].known != "own":
+    if found.id in ids():
         raise InputError(f"there is another statement {found.id!r}: take another id")
-    _statements()[found.id] = found
+    _registered[found.id] = found
     return found
 
 
@@ -264,6 +267,6 @@ def theorem(id: str | Theorem) -> Statement:
     """
     if isinstance(id, Theorem):
         return Statement.of(id)
-    if id not in _statements():
-        raise UnknownNameError("statement", id, _statements())
-    return _statements()[id]
+    if not isinstance(id, str) or id not in (*ids(), *_registered):
+        raise UnknownNameError("statement", id, (*ids(), *_registered))
+    return _registered[id] if id in _registered else _catalogued(id)

@@ -12,9 +12,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from latex2mathml import exceptions
-from latex2mathml.converter import convert
-
 from cmbound.checks import checked_name
 from cmbound.numbers import latex_number
 
@@ -37,8 +34,6 @@ _LATEX_SPECIAL = {
     '"': "''",
 }
 _MARKDOWN_SPECIAL = re.compile(r"[\\`*$|<>\[\]]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
-_ERRORS = [x for x in vars(exceptions).values() if isinstance(x, type) and issubclass(x, Exception)]
-_NO_LATEX: tuple[type[Exception], ...] = (IndexError, ValueError, *_ERRORS)
 DECIMAL = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?(?:e(-?[0-9]+))?")
 
 
@@ -145,9 +140,13 @@ def _inner(text: str, escape: Callable[[str], str]) -> str:
 
 def mathml(latex: str) -> str:
     """MathML of LaTeX math, which a browser shows without a script; what is no LaTeX is shown as it is."""
+    from latex2mathml import converter, exceptions  # which only HTML needs
+
+    errors = (x for x in vars(exceptions).values() if isinstance(x, type) and issubclass(x, Exception))
+    no_latex: tuple[type[Exception], ...] = (IndexError, ValueError, *errors)
     try:
-        text = convert(latex.replace(r"\mathrm", r"\text"))  # a word, not the product of its letters
-    except _NO_LATEX:
+        text = converter.convert(latex.replace(r"\mathrm", r"\text"))  # a word, not the product of its letters
+    except no_latex:
         return f"<math><mtext>{html.escape(latex)}</mtext></math>"
     text = text.replace('display="inline"', 'displaystyle="true"')  # fractions in the size of the text, on its line
     return re.sub("&(?!#)", "&amp;", text)  # the library escapes all but this

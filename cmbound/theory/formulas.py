@@ -37,7 +37,6 @@ from cmbound.theory.rules import Profile, Rule, refuse_measured
 from cmbound.theory.variants import (
     CLOCKS,
     EI,
-    OU,
     STARTS,
     TARGETS,
     TEACHERS,
@@ -186,15 +185,16 @@ def _at_fixed_time(expr: Any) -> Any:
 
 
 @alone
-def on_a_grid(expr: Any, teacher: Teacher, p: Profile | None, clock: Clock = OU) -> Any:
+def on_a_grid(expr: Any, teacher: Teacher, p: Profile | None, clock: Clock | None = None) -> Any:
     """Put sums over the steps of a grid t_0 < ... < t_N in the place of every place-holder (to read, not to compute).
 
     A sum up to another time than T ends at the node t_n that is that time.
     """
+    chosen: Clock = clock or CLOCKS["ou"]
     time, index = IndexedBase("t", real=True), sympy.Symbol("j", integer=True)
 
     def total(step: Any, end: Any) -> Any:
-        step = plain(convert(step, clock, b, a)).subs({h: time[index + 1] - time[index]})
+        step = plain(convert(step, chosen, b, a)).subs({h: time[index + 1] - time[index]})
         step = step.subs({a: time[index], b: time[index + 1]}, simultaneous=True)
         return Sum(step, (index, 0, (TABLE["N"].symbol if end == T else sympy.Symbol("n", integer=True)) - 1))
 
@@ -202,7 +202,7 @@ def on_a_grid(expr: Any, teacher: Teacher, p: Profile | None, clock: Clock = OU)
         rules = () if p is None else _rules(p, teacher)
         return total(L_f * teacher.weight * rules[0].steps, x) if rules and rules[0].is_sum else LocalErrorSum(x)
 
-    expr = put(expr, LipschitzAt, lambda x: convert(L_f, clock, x, x))
+    expr = put(expr, LipschitzAt, lambda x: convert(L_f, chosen, x, x))
     expr = put(expr, ConsistencySum, lambda x: total(CONSISTENCY_STEP, x))
     expr = put(expr, ScoreSum, lambda x: total(L_f * teacher.score, x))
     return put(expr, LocalErrorSum, local)

@@ -18,7 +18,7 @@ from sympy import Integer, log
 
 from cmbound.checks import checked_name, checked_whole
 from cmbound.errors import DomainError, InputError
-from cmbound.frozen import FrozenDict, Record
+from cmbound.frozen import Deferred, FrozenDict, Record
 from cmbound.names import GRIDS
 from cmbound.numbers import exact
 from cmbound.theory.functions import lam, rearranged
@@ -40,11 +40,11 @@ def _edm(power: Any) -> Any:
     return time_of((low + j / N * (high - low)) ** (1 / power))
 
 
-FORMULAS: Mapping[str, Any] = FrozenDict(
+FORMULAS: Mapping[str, Any] = Deferred(
     {
-        "uniform": delta + j / N * (T - delta),
-        "geometric": time_of(lam(delta) * (lam(T) / lam(delta)) ** (j / N)),
-        "edm": _edm(Integer(1) / rho),
+        "uniform": lambda: delta + j / N * (T - delta),
+        "geometric": lambda: time_of(lam(delta) * (lam(T) / lam(delta)) ** (j / N)),
+        "edm": lambda: _edm(Integer(1) / rho),
     }
 )
 """Node j of N: equal steps in t; constant ratio of noise levels; Karras et al. 2022, eq. 5."""

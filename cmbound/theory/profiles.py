@@ -1,16 +1,19 @@
-"""The regularity profiles of theory 3.2 and 3.11 to 3.14: data, and which of them can be used (:mod:`cmbound.theory.rules`)."""
+"""The regularity profiles of theory 3.2 and 3.11 to 3.14: data, and which of them can be used (:mod:`cmbound.theory.rules`).
+
+Expressions stand behind ``lambda`` and in functions: an evaluation builds those of its teacher and of the profiles it can use.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from fractions import Fraction
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from sympy import Integer, Max, Min, Rational, S, log, sqrt
 
 from cmbound.errors import InputError, UnknownNameError
-from cmbound.frozen import FrozenDict
+from cmbound.frozen import Deferred, FrozenDict
 from cmbound.names import MEASURED
 from cmbound.theory.functions import (
     I3,
@@ -95,25 +98,44 @@ SMOOTHED = Assumption(
     "smoothed", "the data are $U + tau z$ with $z ~ N(0, I)$ independent of $U$ and $U$ in a ball of radius $R$"
 )
 ATOMS = Assumption("atoms", "the data are the law of $n_atoms$ points (with the given weights) in a ball of radius $R$")
+ABOUT: Mapping[Assumption, frozenset[str]] = FrozenDict(
+    {
+        LIPSCHITZ: frozenset({"L_s"}),
+        ONE_SIDED: frozenset({"L_os"}),
+        BOUNDED: frozenset({"R"}),
+        SMOOTHED: frozenset({"R", "tau"}),
+        ATOMS: frozenset({"R", "n_atoms"}),
+    }
+)
+"""Parameters in every rule that rests on an assumption: without them no such rule has to be built."""
 
 # --- the factors of one step, for the weights lam, lam^2 and lam^3 (theory 3.12, 3.14) --------------------------------
 
 _X = log_lam(a, b)
-_PREDICTOR = M * rearranged(lam(b) / lam(a) - 1, lam_rise(a, b) / lam(a)) / 2
-"""(r - 1) M/2: what the error of the predictor counts in a Heun step."""
-EULER: Mapping[int, Any] = FrozenDict(
+
+
+def _predictor() -> Any:
+    """(r - 1) M/2: what the error of the predictor counts in a Heun step."""
+    return M * rearranged(lam(b) / lam(a) - 1, lam_rise(a, b) / lam(a)) / 2
+
+
+def _two(corrector: Any, predictor: Any) -> Any:
+    """The energy of a Heun step, from the roots of those of its two parts."""
+    return (sqrt(corrector) + _predictor() * sqrt(predictor)) ** 2
+
+
+EULER: Mapping[int, Any] = Deferred(
     {
-        1: rho_squared(_X) * lam_rise(a, b),
-        2: chi_squared(_X),
-        3: one_minus_ratio(a, b) ** 3 / (3 * lam(a)),
+        1: lambda: rho_squared(_X) * lam_rise(a, b),
+        2: lambda: chi_squared(_X),
+        3: lambda: one_minus_ratio(a, b) ** 3 / (3 * lam(a)),
     }
 )
-HEUN: Mapping[int, Any] = FrozenDict(
+HEUN: Mapping[int, Any] = Deferred(
     {
-        1: (sqrt(rho_h_squared(_X)) + _PREDICTOR * sqrt(rho_squared(_X))) ** 2 * lam_rise(a, b),
-        2: (sqrt(chi_h_squared(_X)) + _PREDICTOR * sqrt(chi_squared(_X))) ** 2,
-        3: (sqrt(heun_cube(one_minus_ratio(a, b), lam(a) / lam(b))) + _PREDICTOR * sqrt(one_minus_ratio(a, b) ** 3 / 3)) ** 2
-        / lam(a),
+        1: lambda: _two(rho_h_squared(_X), rho_squared(_X)) * lam_rise(a, b),
+        2: lambda: _two(chi_h_squared(_X), chi_squared(_X)),
+        3: lambda: _two(heun_cube(one_minus_ratio(a, b), lam(a) / lam(b)), one_minus_ratio(a, b) ** 3 / 3) / lam(a),
     }
 )
 """By the power of lam: the energy of one step with the weight om = lam^power, DDIM and Heun (first order)."""
@@ -121,14 +143,19 @@ _STEPS: Mapping[str, Mapping[int, Any]] = FrozenDict({"ddim": EULER, "heun": HEU
 _KH = kappa_h(h) ** 2
 
 
-def _in_lam(power: int, factor: Any, free: Free | None = None) -> dict[str, Rule]:
-    """The rules of DDIM and Heun with the weight om = lam^power, by teacher."""
-    return {teacher: Rule(roots=(Root(step[power], factor),), free=free) for teacher, step in _STEPS.items()}
+def _in_noise_level(rules: Callable[[str], tuple[Rule, ...]]) -> dict[str, Callable[[], tuple[Rule, ...]]]:
+    """The rules of DDIM and Heun, each from its name."""
+    return {teacher: partial(rules, teacher) for teacher in _STEPS}
+
+
+def _in_lam(teacher: str, power: int, factor: Any, free: Free | None = None) -> Rule:
+    """The rule of DDIM or Heun with the weight om = lam^power."""
+    return Rule(roots=(Root(_STEPS[teacher][power], factor),), free=free)
 
 
 def _second_order(curvature: Any, predictor: Any) -> Rule:
     """A second-order rule of Heun's method, from root energies of Psi and of A with the weight lam^2 (theory 3.14)."""
-    return Rule(roots=(Root(trapezoid_energy(_X), curvature), Root(_PREDICTOR**2 * chi_squared(_X), predictor)))
+    return Rule(roots=(Root(trapezoid_energy(_X), curvature), Root(_predictor() ** 2 * chi_squared(_X), predictor)))
 
 
 # --- (a), (f): any law ----------------------------------------------------------------------------------------------
@@ -136,37 +163,45 @@ def _second_order(curvature: Any, predictor: Any) -> Rule:
 UNIVERSAL = Profile(
     name="universal",
     title="any data law, pointwise",
-    rules={EI: (pointwise(sqrt(d) * J(a, b) + U(d) * I3(a, b)),), "ddim": (Rule(steps=U(d) * lam_log_gap(a, b)),)},
+    rules=Deferred(
+        {
+            EI: lambda: (pointwise(sqrt(d) * J(a, b) + U(d) * I3(a, b)),),
+            "ddim": lambda: (Rule(steps=U(d) * lam_log_gap(a, b)),),
+        }
+    ),
     assumptions=(SECOND_MOMENT,),
-    acceleration=s(t) ** -3 * (c(t) ** 2 * sqrt(d) + U(d)),
+    acceleration=lambda: s(t) ** -3 * (c(t) ** 2 * sqrt(d) + U(d)),
     derivation="ds/dt = c^2 s^-3 zhat - s^-3 E[w (w.z)|y]; Hoelder and Jensen on the posterior moments of z, whose prior is N(0, I).",
     reference="theory 3.2 (a), 3.10",
     subspace=True,
 )
 
-_INTEGRATED = _in_lam(
-    1,
-    sqrt(4 * d * lam_rise(a, b) + d * lam(b))
-    + sqrt(d * lam_rise(a, b))
-    + sqrt(beta(d) * lam_rise(a, b) + lam(b) * d * (d + 2) / 12),
-)
+
+def _any_law(teacher: str) -> tuple[Rule, ...]:
+    rise, end = lam_rise(a, b), lam(b)
+    factor = sqrt(4 * d * rise + d * end) + sqrt(d * rise) + sqrt(beta(d) * rise + end * d * (d + 2) / 12)
+    return (_in_lam(teacher, 1, factor),)
+
+
 UNIVERSAL_INTEGRATED = Profile(
     name="universal-integrated",
     title="any data law, integrated over a stretch (order d instead of d^(3/2))",
-    rules={
-        EI: (
-            Rule(
-                steps=g(h) * sqrt(d) * artanh_s(a, b),
-                roots=(
-                    Root(
-                        _KH * I3(a, b),
-                        sqrt(4 * d * I3(a, b) + d / s(a)) + sqrt(beta(d) * I3(a, b) + d * (d + 2) / (12 * s(a))),
+    rules=Deferred(
+        {
+            EI: lambda: (
+                Rule(
+                    steps=g(h) * sqrt(d) * artanh_s(a, b),
+                    roots=(
+                        Root(
+                            _KH * I3(a, b),
+                            sqrt(4 * d * I3(a, b) + d / s(a)) + sqrt(beta(d) * I3(a, b) + d * (d + 2) / (12 * s(a))),
+                        ),
                     ),
                 ),
             ),
-        ),
-        **{teacher: (rule,) for teacher, rule in _INTEGRATED.items()},
-    },
+            **_in_noise_level(_any_law),
+        }
+    ),
     assumptions=(SECOND_MOMENT,),
     derivation="Ito for norm(v)^4 and for the posterior energy bounds the integrals of E norm(C3 - 2 zhat)^2 and E norm(M zhat)^2; Cauchy-Schwarz per step.",
     reference="theory 3.11 (f), 3.14",
@@ -180,12 +215,16 @@ _W = Rational(3, 2)
 SECOND_MOMENT_PROFILE = Profile(
     name="second-moment",
     title="finite second moment, bounded in T",
-    rules={
-        EI: (pointwise(sqrt(d) * J(a, b) + K(d) * sqrt(m2) * (Rational(2, 3) * lam_drop(a, b, _W) + 2 * lam_drop(a, b, HALF))),),
-        "ddim": (Rule(steps=2 * K(d) * sqrt(m2) * lam_rise(a, b, HALF) ** 2 / sqrt(lam(b))),),
-    },
+    rules=Deferred(
+        {
+            EI: lambda: (
+                pointwise(sqrt(d) * J(a, b) + K(d) * sqrt(m2) * (Rational(2, 3) * lam_drop(a, b, _W) + 2 * lam_drop(a, b, HALF))),
+            ),
+            "ddim": lambda: (Rule(steps=2 * K(d) * sqrt(m2) * lam_rise(a, b, HALF) ** 2 / sqrt(lam(b))),),
+        }
+    ),
     assumptions=(SECOND_MOMENT,),
-    acceleration=s(t) ** -3 * (c(t) ** 2 * sqrt(d) + K(d) * sqrt(c(t) * m2 / s(t))),
+    acceleration=lambda: s(t) ** -3 * (c(t) ** 2 * sqrt(d) + K(d) * sqrt(c(t) * m2 / s(t))),
     derivation="E tr Cov(z|y) is at most the error of the best linear estimate, (c m2/s)^2; Hoelder with the exact moments of norm(z)^2.",
     reference="theory 3.2 (b), 3.10",
     centred=True,
@@ -194,22 +233,23 @@ SECOND_MOMENT_PROFILE = Profile(
 
 # --- (c), (c*), (d2): Lipschitz scores ------------------------------------------------------------------------------
 
-_LIPSCHITZ_A = sqrt(d) * (
-    (1 + L_s) * Min(sqrt(L_s), 1 / s(t)) + sqrt(2) * L_s * kap(L_s) * Max(1 / sqrt(w0(L_s)), 1 / lam(t - t_star))
-)
 LIPSCHITZ_PROFILE = Profile(
     name="lipschitz",
     title="Lipschitz scores (the paper's Assumption 2)",
-    rules={
-        EI: (
-            pointwise(
-                sqrt(d) * ((1 + L_s) * P(L_s, a, b) + sqrt(2) * L_s * kap(L_s) * Q(L_s, t_star, a, b)),
-                breakpoints=(-log(1 - 1 / L_s) / 2, t_star + log(1 + w0(L_s)) / 2),
-            ),
-        )
-    },
+    rules=Deferred(
+        {
+            EI: lambda: (
+                pointwise(
+                    sqrt(d) * ((1 + L_s) * P(L_s, a, b) + sqrt(2) * L_s * kap(L_s) * Q(L_s, t_star, a, b)),
+                    breakpoints=(-log(1 - 1 / L_s) / 2, t_star + log(1 + w0(L_s)) / 2),
+                ),
+            )
+        }
+    ),
     assumptions=(LIPSCHITZ,),
-    acceleration=_LIPSCHITZ_A,
+    acceleration=lambda: (
+        sqrt(d) * ((1 + L_s) * Min(sqrt(L_s), 1 / s(t)) + sqrt(2) * L_s * kap(L_s) * Max(1 / sqrt(w0(L_s)), 1 / lam(t - t_star)))
+    ),
     derivation="E norm(s)^2 = -E tr H; for grad Delta log p look back by w, integrate by parts, Brascamp-Lieb and Bochner on the log-concave posterior.",
     reference="theory 3.2 (c)",
 )
@@ -232,44 +272,48 @@ def _decaying(L: Any) -> Rule:
     return Rule(roots=(Root(_KH * log_s(a, b), sqrt(one_sided_excess(L, d, m2, a, b))),))
 
 
-def _in_noise_level(L: Any) -> dict[str, tuple[Rule, ...]]:
+def _bounded_above(L: Any, teacher: str) -> tuple[Rule, ...]:
     """(d2) for DDIM and Heun, (h2) for Heun: only the largest eigenvalue L of the Jacobian enters."""
     gam, error = 1 + L * s(b) ** 2, mmse(lam(b) ** 2, d, m2)
     energy = sqrt(gam * error / 2)
-    rules = _in_lam(2, energy)
+    first = _in_lam(teacher, 2, energy)
+    if teacher == "ddim":
+        return (first,)
     f = 1 / one_minus_lam(t_star, a)
     growth = (
         sqrt(f**2 * gam**2 + 2 * f**2 * gam**3 + 4 * f * gam**3 + f * gam**2 / 2) + sqrt(4 * gam**3 + gam**2 / 2) + sqrt(2 * gam)
     )
-    return {"ddim": (rules["ddim"],), "heun": (rules["heun"], _second_order(sqrt(error) * growth, energy))}
+    return first, _second_order(sqrt(error) * growth, energy)
 
 
 LIPSCHITZ_INTEGRATED = Profile(
     name="lipschitz-integrated",
     title="Lipschitz scores, integrated (order (L_s d)^(1/2) log L_s, bounded in T)",
-    rules={
-        EI: (
-            _any_grid(),
-            Rule(
-                roots=(
-                    Root(
-                        _KH * (b - a),
-                        sqrt(
-                            d
-                            * (
-                                Min(largest_eigenvalue(L_s), 1 / s(a) ** 2) * largest_eigenvalue(L_s) / 2
-                                + hessian_excess(L_s, a, b)
-                            )
+    rules=Deferred(
+        {
+            EI: lambda: (
+                _any_grid(),
+                Rule(
+                    roots=(
+                        Root(
+                            _KH * (b - a),
+                            sqrt(
+                                d
+                                * (
+                                    Min(largest_eigenvalue(L_s), 1 / s(a) ** 2) * largest_eigenvalue(L_s) / 2
+                                    + hessian_excess(L_s, a, b)
+                                )
+                            ),
                         ),
                     ),
+                    breakpoints=(-log(1 - 1 / L_s) / 2, -log(1 - 2 / L_s) / 2),
                 ),
-                breakpoints=(-log(1 - 1 / L_s) / 2, -log(1 - 2 / L_s) / 2),
+                _exponential(relative_energy(L_s, d, m2, a)),
+                _decaying(L_s),
             ),
-            _exponential(relative_energy(L_s, d, m2, a)),
-            _decaying(L_s),
-        ),
-        **_in_noise_level(L_s),
-    },
+            **_in_noise_level(partial(_bounded_above, L_s)),
+        }
+    ),
     assumptions=(SECOND_MOMENT, LIPSCHITZ),
     derivation="Bochner's identity gives the energy of ds/dt along the ODE exactly; E tr H <= 0 and the secants of la^2 and la^3 over the spectrum bound it; Cauchy-Schwarz over the steps.",
     reference="theory 3.12, 3.13 (c*), (d2), 3.14 (h2)",
@@ -280,7 +324,12 @@ LIPSCHITZ_INTEGRATED = Profile(
 ONE_SIDED_PROFILE = Profile(
     name="one-sided",
     title="Jacobian of the score bounded from above only (L_os = 0: log-concave data)",
-    rules={EI: (_decaying(L_os), _exponential(one_sided_energy(L_os, d, m2, a))), **_in_noise_level(L_os)},
+    rules=Deferred(
+        {
+            EI: lambda: (_decaying(L_os), _exponential(one_sided_energy(L_os, d, m2, a))),
+            **_in_noise_level(partial(_bounded_above, L_os)),
+        }
+    ),
     assumptions=(SECOND_MOMENT, ONE_SIDED),
     derivation="As lipschitz-integrated, with the weights e^{2t} and e^{2t} - 1 alone, whose boundary terms need nothing from below.",
     reference="theory 3.12, 3.13 (c2), (c3), (d2), 3.14 (h2)",
@@ -327,9 +376,9 @@ def _smoothed_ei(tau: Any, *others: Any) -> Rule:
 SMOOTHED_PROFILE = Profile(
     name="smoothed",
     title="bounded variable plus Gaussian noise of width tau, bounded in T",
-    rules={EI: (pointwise(_smoothed_phi(tau)),)},
+    rules=Deferred({EI: lambda: (pointwise(_smoothed_phi(tau)),)}),
     assumptions=(SMOOTHED,),
-    acceleration=_smoothed_acceleration(tau),
+    acceleration=lambda: _smoothed_acceleration(tau),
     derivation="Eigenvalues of H lie in [-1/v, c^2 R^2/v^2 - 1/v]; grad Delta log p is a posterior third cumulant of U, at most (9/10) R^3 (c/v)^3.",
     reference="theory 3.2 (e)",
 )
@@ -337,15 +386,17 @@ SMOOTHED_PROFILE = Profile(
 SMOOTHED_INTEGRATED = Profile(
     name="smoothed-integrated",
     title="bounded variable plus Gaussian noise of width tau, integrated (R times the root of an information)",
-    rules={
-        EI: (_smoothed_ei(tau),),
-        "ddim": (
-            Rule(
-                steps=sqrt(d) * smoothed_gap(tau, a, b),
-                roots=(Root((s(b) / sqrt(v(tau, b))) ** 6 * chi_squared(_X), _shared(tau)),),
+    rules=Deferred(
+        {
+            EI: lambda: (_smoothed_ei(tau),),
+            "ddim": lambda: (
+                Rule(
+                    steps=sqrt(d) * smoothed_gap(tau, a, b),
+                    roots=(Root((s(b) / sqrt(v(tau, b))) ** 6 * chi_squared(_X), _shared(tau)),),
+                ),
             ),
-        ),
-    },
+        }
+    ),
     assumptions=(SECOND_MOMENT, SMOOTHED),
     derivation="The energy identity for U and the noise left on it; the information of U and x_t bounds the energy of the posterior covariance.",
     reference="theory 3.12, 3.13 (s1), (s2)",
@@ -356,24 +407,24 @@ SMOOTHED_INTEGRATED = Profile(
 BOUNDED_PROFILE = Profile(
     name="bounded",
     title="data in a ball of radius R, bounded in T",
-    rules={
-        EI: (pointwise(_smoothed_phi(S.Zero)),),
-        "ddim": (
-            Rule(
-                steps=lam_rise(a, b)
-                / 2
-                * (sqrt(d) * R**2 / 2 * lam_drop(a, b, Integer(2)) + 3 * R**3 / 10 * lam_drop(a, b, Integer(3)))
+    rules=Deferred(
+        {
+            EI: lambda: (pointwise(_smoothed_phi(S.Zero)),),
+            "ddim": lambda: (
+                Rule(
+                    steps=lam_rise(a, b)
+                    / 2
+                    * (sqrt(d) * R**2 / 2 * lam_drop(a, b, Integer(2)) + 3 * R**3 / 10 * lam_drop(a, b, Integer(3)))
+                ),
             ),
-        ),
-    },
+        }
+    ),
     assumptions=(BOUNDED,),
-    acceleration=_smoothed_acceleration(S.Zero),
+    acceleration=lambda: _smoothed_acceleration(S.Zero),
     derivation="The smoothed profile at tau = 0; for DDIM b <= d^(1/2) R^2/lam^3 + (9/10) R^3/lam^4.",
     reference="theory 3.2 (e), 3.10",
     no_tau=True,
 )
-
-_CUBIC = _in_lam(3, R * m2 * sqrt((1 + R**2 / (3 * lam(a) ** 2)) / lam(a)))
 
 
 def _curved(*others: Any) -> Rule:
@@ -384,17 +435,17 @@ def _curved(*others: Any) -> Rule:
     return _second_order(R * (growth + (sqrt(ratio + 8 * ratio**2) + 2) * sqrt(late)), R * sqrt(late))
 
 
-def _in_ball(*more: Mapping[str, Rule], others: tuple[Any, ...] = ()) -> dict[str, tuple[Rule, ...]]:
-    """The rules of data in a ball: (p2), (p3), (s1) at tau = 0, (h1), after ``more``; ``others`` bound the information too."""
-    square = _in_lam(2, _shared(S.Zero, *others))
-    rules = {teacher: tuple(x[teacher] for x in (*more, square, _CUBIC)) for teacher in _STEPS}
-    return {EI: (_smoothed_ei(S.Zero, *others),), **rules, "heun": (*rules["heun"], _curved(*others))}
+def _in_ball(teacher: str, *others: Any) -> tuple[Rule, ...]:
+    """Data in a ball: (p2), (p3), for Heun (h1); ``others`` bound the information too."""
+    square = _in_lam(teacher, 2, _shared(S.Zero, *others))
+    cube = _in_lam(teacher, 3, R * m2 * sqrt((1 + R**2 / (3 * lam(a) ** 2)) / lam(a)))
+    return (square, cube, _curved(*others)) if teacher == "heun" else (square, cube)
 
 
 BOUNDED_INTEGRATED = Profile(
     name="bounded-integrated",
     title="data in a ball of radius R, integrated (R times the root of an information)",
-    rules=_in_ball(),
+    rules=Deferred({EI: lambda: (_smoothed_ei(S.Zero),), **_in_noise_level(_in_ball)}),
     assumptions=(SECOND_MOMENT, BOUNDED),
     derivation="The posterior covariance is at most R^2 in every direction; by the energy identity the weighted energy is at most R^2 times the information of x_0 and x_t.",
     reference="theory 3.12, 3.13 (p2), (p3), (s1), 3.14 (h1)",
@@ -406,15 +457,19 @@ BOUNDED_INTEGRATED = Profile(
 
 # --- a finite data set ----------------------------------------------------------------------------------------------
 
-_ENTROPIC = _in_lam(
-    1,
-    sqrt(lam(b) * atoms_energy(nu, entropy, d, (m2 / lam(b)) ** 2, y)),
-    Free(y, atoms_slope(nu, entropy, d, (m2 / lam(b)) ** 2, y), Fraction(1, 8), Fraction(1000)),
-)
+
+def _finite(teacher: str) -> tuple[Rule, ...]:
+    """(p1), and what holds for all data in a ball."""
+    ratio = (m2 / lam(b)) ** 2
+    free = Free(y, atoms_slope(nu, entropy, d, ratio, y), Fraction(1, 8), Fraction(1000))
+    entropic = _in_lam(teacher, 1, sqrt(lam(b) * atoms_energy(nu, entropy, d, ratio, y)), free)
+    return entropic, *_in_ball(teacher, entropy)
+
+
 ATOMS_PROFILE = Profile(
     name="atoms",
     title="finite data set, free of the dimension",
-    rules=_in_ball(_ENTROPIC, others=(entropy,)),
+    rules=Deferred({EI: lambda: (_smoothed_ei(S.Zero, entropy),), **_in_noise_level(_finite)}),
     assumptions=(ATOMS,),
     derivation="Two posterior replicas bound E exp(tr Cov/4), the tails of the energy identity; the information of x_0 and x_t is at most the entropy of the weights.",
     reference="theory 3.12, 3.13 (p1), (p2), (p3), (s1), 3.14 (h1)",
@@ -469,15 +524,29 @@ def unavailable(p: Profile, teacher: str, given: frozenset[str], tau_positive: b
         return f"profile {p.name!r} does not cover the {teacher} teacher (it covers {', '.join(p.rules)})"
     if p.no_tau and tau_positive:
         return f"profile {p.name!r} needs tau = 0: with tau > 0, R is the radius of U, not of the data"
+    missing = sorted(p.parameters(teacher) - _implied(p, given))
+    if missing:
+        return f"profile {p.name!r} needs {', '.join(missing)}"
+    return None
+
+
+def available(given: frozenset[str], teacher: str, tau_positive: bool) -> list[Profile]:
+    """The profiles that can be used with the given parameters, in their order; the rules of no other are built."""
+
+    def possible(p: Profile) -> bool:
+        return all(ABOUT.get(x, frozenset()) <= _implied(p, given) for x in p.assumptions)
+
+    return [p for p in PROFILES.values() if possible(p) and unavailable(p, teacher, given, tau_positive) is None]
+
+
+def _implied(p: Profile, given: frozenset[str]) -> frozenset[str]:
+    """The given parameters, and those for which something that was given stands."""
     have = given | {"t_star"}
     if p.halved and "diameter" in have:
         have |= {"R"}
     if p.centred and have & ({"sd2", "R"} if p.halved else {"sd2"}):
         have |= {"m2"}
-    missing = sorted(p.parameters(teacher) - have)
-    if missing:
-        return f"profile {p.name!r} needs {', '.join(missing)}"
-    return None
+    return have
 
 
 def specialised(p: Profile, teacher: str, given: frozenset[str]) -> tuple[Rule, ...]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
+from types import FunctionType
 from typing import Any
 
 from sympy import Add, Integral, S, sqrt
@@ -20,7 +21,7 @@ from sympy import Add, Integral, S, sqrt
 from cmbound import names
 from cmbound.checks import checked_distinct, checked_name, checked_text, checked_tuple
 from cmbound.errors import InputError
-from cmbound.frozen import Record
+from cmbound.frozen import Deferred, Record
 from cmbound.theory.computable import require_computable
 from cmbound.theory.expressions import checked_expression
 from cmbound.theory.functions import elementary, g, plain
@@ -28,6 +29,7 @@ from cmbound.theory.integrals import cuts, extract, in_branches
 from cmbound.theory.notation import PUBLIC, TABLE, L_f, a, b, h, t
 from cmbound.theory.records import Assumption
 from cmbound.theory.variants import EI, TEACHERS
+from cmbound.threads import LOCK
 
 _IN_RULES = (*PUBLIC, "a", "b", "y", "nu", "entropy", "ell")
 
@@ -175,6 +177,17 @@ class Measured(ABC):
         """What they rest on, JSON-ready: ``trust``, ``confidence`` and how they were sampled."""
 
 
+class _WhenAsked:
+    """The acceleration of a profile that was given a function which makes it: the field is empty until it is asked for."""
+
+    def __get__(self, profile: Profile | None, kind: type[Profile]) -> Any:
+        if profile is None:
+            return None  # the default
+        with LOCK:
+            made = profile.__dict__["_accelerate"]()
+        return profile.__dict__.setdefault("acceleration", made)
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Profile(Record):
     """A regularity profile.
@@ -184,7 +197,8 @@ class Profile(Record):
         title: what it assumes, in a few words.
         rules: for each teacher it covers, the rules to choose from on each stretch; the first is shown as the closed form.
         assumptions: what must be true of the data or the scores.
-        acceleration: the pointwise bound A(t) on the score acceleration it integrates, if it has one (theory 3.2).
+        acceleration: the pointwise bound A(t) on the score acceleration it integrates, if it has one (theory 3.2); or a function
+            without arguments that makes it when it is first asked for.
         derivation: the proof in short.
         reference: where it is proved.
         centred: ``sd2`` may replace ``m2``, and so may the radius where there is one.
@@ -206,7 +220,7 @@ class Profile(Record):
     title: str
     rules: Mapping[str, tuple[Rule, ...]]
     assumptions: tuple[Assumption, ...]
-    acceleration: Any = None
+    acceleration: Any = _WhenAsked()
     derivation: str = ""
     reference: str = ""
     centred: bool = False
@@ -226,15 +240,21 @@ class Profile(Record):
             raise InputError(
                 f"the rules of {here} must be given for one teacher at least ({', '.join(TEACHERS)}), got {self.rules!r}"
             )
-        for teacher, rules in self.rules.items():
+        for teacher in self.rules:
             checked_name(f"teacher in {here}", teacher, TEACHERS)
-            checked_tuple(f"the rules of {here}", rules, Rule)
-            if not rules:
-                raise InputError(f"the rules of {here} for the {teacher} teacher must be one at least")
+            if not isinstance(self.rules, Deferred):  # which belong to the package
+                checked_tuple(f"the rules of {here}", self.rules[teacher], Rule)
+                if not self.rules[teacher]:
+                    raise InputError(f"the rules of {here} for the {teacher} teacher must be one at least")
         checked_tuple(f"the assumptions of {here}", self.assumptions, Assumption)
         checked_distinct(f"the assumptions of {here}", (x.id for x in self.assumptions))
-        if self.acceleration is not None:
+        if isinstance(self.acceleration, FunctionType):
+            self.__dict__["_accelerate"] = self.__dict__.pop("acceleration")
+        elif self.acceleration is not None:
             checked_expression(f"the acceleration of {here}", self.acceleration, PUBLIC)
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.name, self.title))  # caches ask for it: no rule is built for that
 
     def __repr__(self) -> str:
         return f"<Profile {self.name}: {self.title}>"

@@ -13,7 +13,7 @@ from sympy import Derivative, Function, Max, Min, S, exp, sqrt
 
 from cmbound.checks import checked_name
 from cmbound.errors import InputError
-from cmbound.frozen import FrozenDict
+from cmbound.frozen import Deferred, FrozenDict
 from cmbound.names import TARGETS as TARGETS, TIERS as TIERS
 from cmbound.theory.functions import c, em1, lam, lam_rise, one_minus_c, one_minus_s, rearranged, s
 from cmbound.theory.notation import (
@@ -207,43 +207,55 @@ class Teacher:
     needs: tuple[str, ...] = ()
 
 
-EXPONENTIAL_INTEGRATOR = Teacher(
-    name="exponential-integrator",
-    title="exponential integrator in t (score frozen over a step)",
-    score=eps_sc * em1(h) / h * (b - a),
-    weight=S.One,
-    needs_grid=False,
-    reference="theory 3.1",
-)
-DDIM = Teacher(
-    name="ddim",
-    title="DDIM (noise prediction frozen over a step; Euler in the noise level)",
-    score=c(a) * lam_rise(a, b) * s(b) * eps_sc,
-    weight=c(a),
-    needs_grid=True,
-    reference="theory 3.10",
-)
-HEUN = Teacher(
-    name="heun",
-    title="Heun's method in the noise level (EDM: Euler predictor, trapezoid corrector)",
-    score=c(a)
-    * lam_rise(a, b)
-    / 2
-    * ((1 + rearranged(lam(b) / lam(a) - 1, lam_rise(a, b) / lam(a)) * M) * s(b) * eps_sc + s(a) * eps_sc_a),
-    weight=c(a),
-    needs_grid=True,
-    reference="theory 3.14",
-    needs=("M",),
-)
-EI = EXPONENTIAL_INTEGRATOR.name
-TEACHERS = FrozenDict({x.name: x for x in (EXPONENTIAL_INTEGRATOR, DDIM, HEUN)})
+EI = "exponential-integrator"
 
-STARTS = FrozenDict(
+
+def _exponential_integrator() -> Teacher:
+    return Teacher(
+        name=EI,
+        title="exponential integrator in t (score frozen over a step)",
+        score=eps_sc * em1(h) / h * (b - a),
+        weight=S.One,
+        needs_grid=False,
+        reference="theory 3.1",
+    )
+
+
+def _ddim() -> Teacher:
+    return Teacher(
+        name="ddim",
+        title="DDIM (noise prediction frozen over a step; Euler in the noise level)",
+        score=c(a) * lam_rise(a, b) * s(b) * eps_sc,
+        weight=c(a),
+        needs_grid=True,
+        reference="theory 3.10",
+    )
+
+
+def _heun() -> Teacher:
+    return Teacher(
+        name="heun",
+        title="Heun's method in the noise level (EDM: Euler predictor, trapezoid corrector)",
+        score=c(a)
+        * lam_rise(a, b)
+        / 2
+        * ((1 + rearranged(lam(b) / lam(a) - 1, lam_rise(a, b) / lam(a)) * M) * s(b) * eps_sc + s(a) * eps_sc_a),
+        weight=c(a),
+        needs_grid=True,
+        reference="theory 3.14",
+        needs=("M",),
+    )
+
+
+TEACHERS: Mapping[str, Teacher] = Deferred({EI: _exponential_integrator, "ddim": _ddim, "heun": _heun})
+"""By name; as all that is made of expressions, each is built when it is first asked for."""
+
+STARTS: Mapping[str, Any] = Deferred(
     {
-        "standard": rearranged(
+        "standard": lambda: rearranged(
             sqrt(c(T) ** 2 * m2**2 + one_minus_s(T) ** 2 * d), c(T) * sqrt(m2**2 + c(T) ** 2 * d / (1 + s(T)) ** 2)
         ),
-        "matched": c(T) * m2,
+        "matched": lambda: c(T) * m2,
     }
 )
 """Coupling bound on W2(start, p_T): N(0, I) (standard) or N(0, s_T^2 I) (matched), theory 3.4."""
@@ -269,12 +281,15 @@ class Clock:
     early_stopping: Any
 
 
-OU = Clock("ou", L_f, eps_sc, eps_cm, S.One, sqrt(one_minus_c(delta) ** 2 * m2**2 + s(delta) ** 2 * d))
-VE = Clock("ve", L_f * exp(a - delta), eps_sc * exp(a), eps_cm * exp(-delta), exp(2 * a), lam(delta) * sqrt(d))
-CLOCKS = FrozenDict({x.name: x for x in (OU, VE)})
+CLOCKS: Mapping[str, Clock] = Deferred(
+    {
+        "ou": lambda: Clock("ou", L_f, eps_sc, eps_cm, S.One, sqrt(one_minus_c(delta) ** 2 * m2**2 + s(delta) ** 2 * d)),
+        "ve": lambda: Clock("ve", L_f * exp(a - delta), eps_sc * exp(a), eps_cm * exp(-delta), exp(2 * a), lam(delta) * sqrt(d)),
+    }
+)
 
 
 def choose(what: str, given: str, allowed: Any) -> Any:
     """``allowed[given]`` (or ``given``, if ``allowed`` is a sequence); raises :class:`UnknownNameError`."""
     name = checked_name(what, given, allowed)
-    return allowed[name] if isinstance(allowed, dict) else name
+    return allowed[name] if isinstance(allowed, Mapping) else name

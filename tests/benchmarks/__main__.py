@@ -2,7 +2,7 @@
 
 1. Vectorised ``explicit-one-step`` (universal profile) on 10^6 points, against the same formula written by hand in numpy.
 2. Certified evaluations per second, against the same formula in mpmath at the same number of digits.
-3. Start-up of ``cmbound evaluate``, against a bare ``python -c "import sympy"``.
+3. Commands as whole processes, against a bare ``python -c "import sympy"`` and against one ``cmbound evaluate``.
 4. Sampling and distances, against the raw random generator, the bare matrix product and POT.
 5. Exact instances per second, against the bare bound on them.
 6. The telescope of a certificate, against a hand-written loop of the same posterior means and calls of the model.
@@ -11,7 +11,6 @@
 from __future__ import annotations
 
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -152,28 +151,10 @@ def _mpmath(eps_sc: Any, eps_cm: Any, L_f: Any, d: Any, m2: Any, T: Any, delta: 
     )
 
 
-def start_up() -> str:
-    """Whole processes."""
-
-    def run(*arguments: str) -> Callable[[], Any]:
-        return lambda: subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
-
-    command = ("-m", "cmbound", "evaluate", "explicit-one-step", "--preset", "gaussian-2d")
-    rows = []
-    for title, arguments in (
-        ("evaluate, profile auto", command),
-        ("evaluate, profile universal", (*command, "--profile", "universal")),
-        ("--version", ("-m", "cmbound", "--version")),
-    ):
-        ours, theirs, ratio = paired(run(*arguments), run("-c", "import sympy"))
-        rows.append(f"cmbound {title}: {ours:.2f} s; python -c 'import sympy': {theirs:.2f} s; ratio {ratio:.2f}")
-    return "\n".join(rows)
-
-
 if __name__ == "__main__":
-    from tests.benchmarks import certification, sampling, verification
+    from tests.benchmarks import certification, commands, sampling, verification
 
-    rooms = (*sampling.BENCHMARKS, *verification.BENCHMARKS, *certification.BENCHMARKS)
-    for benchmark in (vectorised, automatic, certified, start_up, *rooms):
+    rooms = (*commands.BENCHMARKS, *sampling.BENCHMARKS, *verification.BENCHMARKS, *certification.BENCHMARKS)
+    for benchmark in (vectorised, automatic, certified, *rooms):
         sys.stdout.write(benchmark() + "\n")
         sys.stdout.flush()

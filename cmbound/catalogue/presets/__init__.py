@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from cmbound.checks import checked_name, checked_text
@@ -97,13 +97,13 @@ class Preset(Result, Record):
 
 @cache
 def _presets() -> dict[str, Preset]:
-    text = resources.files(__name__).joinpath("presets.toml").read_text(encoding="utf-8")
+    text = Path(__file__).with_name("presets.toml").read_text(encoding="utf-8")
     return {name: _read(name, row) for name, row in toml_of(text, "presets.toml").items()}
 
 
 def _read(name: str, row: Mapping[str, Any]) -> Preset:
     parameters, origins = {}, {}
-    measured = resources.files(__name__).joinpath(f"{name}.json")
+    measured = Path(__file__).with_name(f"{name}.json")
     constants = json.loads(measured.read_text(encoding="utf-8")) if measured.is_file() else {}
     for key, entry in row["parameters"].items():
         parameters[key] = entry["value"] if "value" in entry else constants[key]

@@ -1,0 +1,24 @@
+"""The list of the statements, for which none is built."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from cmbound.catalogue import Entry
+from cmbound.reports.cells import Cell
+from cmbound.reports.report import Body, Report
+from cmbound.reports.table import Table
+
+
+def listing_report(entries: Iterable[Entry]) -> Report:
+    """One row for each statement."""
+    columns = ("id", "kind", "status", "metric", "title", "reference")
+    data = [{name: str(getattr(x, name)) for name in columns} for x in entries]
+
+    def table(names: tuple[str, ...]) -> Table:
+        return Table(names, tuple(tuple(Cell(row[name]) for name in names) for row in data), "l" * len(names))
+
+    page, document = Body(), Body()
+    page.table(table(tuple(x for x in columns if x != "status")), 0)
+    document.table(table(columns))
+    return Report("the statements", page, lambda: data, table(columns), document)
