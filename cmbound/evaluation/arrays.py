@@ -16,8 +16,9 @@ from cmbound.arithmetic.exact import float_below, times
 from cmbound.errors import DomainError, InputError, UndecidedError
 from cmbound.evaluation import law
 from cmbound.evaluation.free import left_out
+from cmbound.evaluation.many import closed_costs
 from cmbound.evaluation.own import doubtful_rows
-from cmbound.evaluation.paths import closed_choice, combinable
+from cmbound.evaluation.paths import candidate_times, closed_choice, combinable
 from cmbound.evaluation.point import evaluate
 from cmbound.evaluation.records import Approximation, Evaluation
 from cmbound.evaluation.setting import Setting, resolve, with_preset
@@ -26,12 +27,13 @@ from cmbound.evaluation.terms import compiled
 from cmbound.evaluation.unused import unused
 from cmbound.numbers import exact
 from cmbound.theory.formulas import ALIASES, OPTIONS, accepts, computable_terms, convert, require_formula, unknown_parameter
-from cmbound.theory.notation import TABLE, L_f, L_os, L_s, a
+from cmbound.theory.notation import TABLE, L_f, L_os, L_s, a, delta, h
 from cmbound.theory.records import Term, Theorem
 from cmbound.theory.rules import Profile, Rule, refuse_measured
 from cmbound.threads import alone
 
 CHUNK = 1 << 14  # points at once: intermediate arrays stay in the cache
+PATHS = 512  # the same where paths are chosen: tables at all candidates
 SHORT = 256  # up to so many points a user's function is integrated point by point, exactly
 
 
@@ -154,7 +156,7 @@ def _vectorised(setting: Setting, params: Mapping[str, Any], flat: Mapping[str, 
     holders, symbols, function = compiled(FLOATS, terms)
     result = {x.name: np.empty(size) for x in terms}
     total = np.empty(size)
-    chunk = CHUNK // 128 if holders else CHUNK
+    chunk = PATHS if holders else CHUNK
     for start in range(0, size, chunk):
         rows = {name: x[start : start + chunk] for name, x in flat.items()}
         count = min(chunk, size - start)
@@ -236,11 +238,14 @@ def _with_rules(profile: Profile, rules: tuple[Rule, ...], teacher: str) -> Prof
 
 def _array_local(setting: Setting, values: Mapping[Any, Any], end: Any, size: int) -> Any:
     """L_f times the best bound on the local errors up to ``end``, for each row."""
-    columns = {x: np.broadcast_to(np.asarray(y, dtype=np.float64), (size,))[:, None] for x, y in values.items()}
-    time = columns[end]
-    here = _in_ou(setting, columns, time)
-    choice, _ = closed_choice(setting.profiles, here, np.array(time))
-    return choice.cost
+    columns = {x: np.broadcast_to(np.asarray(y, dtype=np.float64), (size,)) for x, y in values.items()}
+    here = _in_ou(setting, columns, columns[end])
+    rows = {x: y[:, None] for x, y in here.items()}
+    if any(profile.own for profile, _ in setting.profiles):
+        return closed_choice(setting.profiles, rows, np.array(rows[end]))[0].cost
+    rules = [rule for _, found in setting.profiles for rule in found]
+    times = np.ascontiguousarray(candidate_times(setting.profiles, rows, rows[delta], np.array(rows[end])).T)
+    return closed_costs(rules, times, np.minimum(times + here[h], times[-1]), here)
 
 
 def _in_ou(setting: Setting, columns: Mapping[Any, Any], time: Any) -> dict[Any, Any]:

@@ -22,7 +22,7 @@ Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.intp]
 CANDIDATES = 64  # spaced evenly in log t; the shortest path costs their square
 _BISECTIONS = 80  # to the last bit of a float64 number
-_TIE = 1e-12  # rounding alone must not split a stretch
+TIE = 1e-12  # rounding alone must not split a stretch
 
 
 class Edges(Protocol):
@@ -182,7 +182,7 @@ def choose(edges: Edges, entries: Sequence[Entry]) -> Choice:
     if edges.size == 2 or not combinable(entries):
         return Choice(cost, single)
     combined, path = _shortest(edges, named)
-    better = combined < cost * (1 - _TIE)
+    better = combined < cost * (1 - TIE)
     return Choice(np.where(better, combined, cost), path if better[0] else single)
 
 
@@ -233,13 +233,13 @@ def closed_choice(entries: Sequence[Entry], values: dict[Any, Any], end: Array) 
         The choice and the candidate times, shape (P, K).
     """
     low = np.broadcast_to(values[delta], end.shape)
-    times = _candidate_times(entries, values, low, end) if combinable(entries) else np.concatenate([low, end], axis=1)
+    times = candidate_times(entries, values, low, end) if combinable(entries) else np.concatenate([low, end], axis=1)
     if len(times) == 1:
         times = np.unique(times, axis=1)
     return choose(ClosedEdges(times, values, at_nodes=False), entries), times
 
 
-def _candidate_times(entries: Sequence[Entry], values: dict[Any, Any], low: Array, end: Array) -> Array:
+def candidate_times(entries: Sequence[Entry], values: dict[Any, Any], low: Array, end: Array) -> Array:
     """Times from ``low`` to ``end``, spaced evenly in log t, and those at which a bound changes its shape; shape (P, K)."""
     times = low * np.exp(np.log(end / low) * np.arange(CANDIDATES) / (CANDIDATES - 1))
     for expr in _breakpoints(entries):
@@ -278,7 +278,7 @@ def _candidate_nodes(setting: Setting, values: dict[Any, Any], low: float, high:
     """
     if last + 1 <= CANDIDATES:
         return np.arange(last + 1)
-    wanted = _candidate_times(setting.profiles, values, np.array([[low]]), np.array([[high]]))[0]
+    wanted = candidate_times(setting.profiles, values, np.array([[low]]), np.array([[high]]))[0]
     return np.unique(np.append(np.clip(locate(wanted), 0, last), (0, last)).astype(np.intp))
 
 

@@ -1,0 +1,120 @@
+"""Paths chosen for many settings at once are those of one after the other."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+
+import cmbound
+from cmbound.errors import CmboundError
+from cmbound.evaluation.many import Tables, _Search, closed_tables, shortest
+from cmbound.evaluation.separated import is_additive, separated
+from cmbound.theory.functions import I3, P, lam, log_s
+from cmbound.theory.notation import L_s, a, b, h, m2
+from cmbound.theory.profiles import PROFILES
+from tests import settings
+
+OF_THE_DATA = (("m2",), ("m2", "L_s"), ("m2", "R", "tau"), ("m2", "L_os"), ("m2", "L_s", "R", "n_atoms", "L_os", "sd2", "d_eff"))
+
+
+def _rows(id: str, names: tuple[str, ...], rng: np.random.Generator, extreme: dict[str, float]) -> list[dict[str, Any]]:
+    """Lawful points."""
+    found = []
+    for _ in range(6):
+        values = settings.repaired({**settings.draw(rng), **extreme})
+        given = {**settings.for_theorem(cmbound.theorem(id), values), **{name: values[name] for name in names}}
+        found.append({x: float(y) for x, y in settings.one_law(given).items() if x != "k"})
+    return found
+
+
+@pytest.mark.parametrize("id", ["explicit-one-step", "explicit-map-error", "explicit-multistep"])
+@pytest.mark.parametrize("names", OF_THE_DATA)
+def test_arrays_are_points_with_every_profile(id: str, names: tuple[str, ...]) -> None:
+    """Automatic profiles: an array has at each place what a point has, to rounding."""
+    rng = np.random.default_rng([len(names), len(id)])
+    fixed: dict[str, Any] = {"k": 3} if id == "explicit-multistep" else {}
+    for extreme in ({}, settings.EXTREMES[int(rng.integers(len(settings.EXTREMES)))]):
+        rows = _rows(id, names, rng, extreme)
+        alone = [cmbound.theorem(id).approximate(**row, **fixed) for row in rows]
+        together = cmbound.theorem(id).approximate(**{x: np.array([row[x] for row in rows]) for x in rows[0]}, **fixed)
+        for name, column in together.terms.items():
+            np.testing.assert_allclose(column, [x.terms[name] for x in alone], rtol=1e-12)
+
+
+def test_a_long_array_is_its_parts() -> None:
+    """Whatever is computed together with a point."""
+    rng = np.random.default_rng(0)
+    values = {"h": 10 ** rng.uniform(-4, -1, 600), "m2": rng.uniform(0.1, 30, 600)}
+    given = {"eps_sc": "0.01", "eps_cm": "0.01", "L_f": 2, "d": 5, "T": 5, "delta": "1e-3", "L_s": 300, "to": "p_delta"}
+    statement = cmbound.theorem("explicit-one-step")
+    whole = statement.approximate(**values, **given).total
+    part = statement.approximate(**{name: x[510:515] for name, x in values.items()}, **given).total
+    np.testing.assert_allclose(whole[510:515], part, rtol=1e-15)
+
+
+@pytest.mark.parametrize("expr", [I3(a, b), P(L_s, a, b), m2 * log_s(a, b), b - a])
+def test_additive(expr: Any) -> None:
+    """Integrals are."""
+    assert is_additive(expr)
+    assert separated(expr).additive
+
+
+@pytest.mark.parametrize("expr", [I3(a, b) ** 2, lam(b) * (b - a), lam(a) + lam(b), (b - a) / lam(a)])
+def test_not_additive(expr: Any) -> None:
+    """Products and sums at both ends are not."""
+    assert not is_additive(expr)
+    assert not separated(expr).additive
+
+
+@pytest.mark.parametrize("profile", list(PROFILES))
+def test_tables_are_the_bounds(profile: str) -> None:
+    """Put together again for each pair of nodes the parts of a bound are the bound."""
+    rng = np.random.default_rng(0)
+    times = np.sort(rng.uniform(0.1, 3.0, (6, 2)), axis=0)
+    ends = np.minimum(times + 0.1, times[-1])
+    for rule in PROFILES[profile].rules[settings.EI]:
+        values = {x: np.array([2.0, 3.0]) / (5 if x.name in ("tau", "h") else 1) for x in rule.bound.free_symbols - {a, b}}
+        values |= {x: np.zeros(2) for x in values if x.name == "t_star"} | {h: np.array([0.1, 0.2])}
+        (table,) = closed_tables([separated(rule.bound)], times, ends, values)
+        found = cmbound.evaluation.sums.FLOATS.value(rule.bound, {**values, a: times[1], b: ends[3]})
+        np.testing.assert_allclose(np.broadcast_to(table.row(1), (4, 2))[1], found, rtol=1e-11)
+
+
+def test_a_short_path_is_the_best_of_all() -> None:
+    """Against every path, one after the other."""
+    rng = np.random.default_rng(1)
+    costs = rng.uniform(0.5, 2.0, (2, 5, 5))
+
+    class Given(Tables):
+        def __init__(self, number: int) -> None:
+            self.number, self.cost = number, separated(lam(a) * lam(b))
+
+        def row(self, i: int) -> Any:
+            return costs[self.number, i, i + 1 :, None] ** (1.0 if self.number else 1.5)
+
+    found, pieces = shortest([Given(0), Given(1)], np.zeros((4, 1), dtype=bool))
+    least = np.minimum(costs[0] ** 1.5, costs[1])
+    paths = [[0, *(i for i in range(1, 4) if mask >> i & 1), 4] for mask in range(0, 16, 2)]
+    every = [sum(least[i, k] for i, k in pairwise(path)) for path in paths]
+    assert found[0] == pytest.approx(min(every), rel=1e-15)
+    assert sorted(zip(pieces.start, pieces.end, strict=True)) == list(pairwise(paths[int(np.argmin(every))]))
+
+
+def test_no_path() -> None:
+    """Costs that are not finite are never taken."""
+    search = _Search(3, 2, 2)
+    search.leave(0, 0, np.array([[np.nan, 1.0], [np.inf, 5.0]]))
+    search.leave(1, 0, np.array([[1.0, 1.0]]))
+    assert search.best[-1].tolist() == [np.inf, 2.0]
+    assert search.walked().setting.tolist() == [1, 1]
+
+
+def test_errors_in_a_sweep_name_their_place() -> None:
+    """As before: the first point outside."""
+    with pytest.raises(CmboundError, match="index 1"):
+        cmbound.theorem("explicit-one-step").approximate(
+            eps_sc=0.1, eps_cm=0.1, L_f=2, d=3, m2=1, T=5, delta=1e-3, h=np.array([0.1, 5.5]), to="p_delta"
+        )
