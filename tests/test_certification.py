@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -789,6 +790,14 @@ def test_bad_input_is_one_line(case: str) -> None:
     assert "\n" not in str(error.value)
 
 
+def test_rounding_is_no_dependence_on_the_batch() -> None:
+    """Answers that cancel to rounding differ from batch to batch by as much as they are."""
+    x0, z = np.ones((20, 1)), np.random.default_rng(0).standard_normal((20, 1))
+    Model(lambda x, s: 0 * x + 1e-16 * len(x), 1, "model").probe(x0, z, [0.1])
+    with pytest.raises(cmbound.InputError, match="depend on other rows"):
+        Model(lambda x, s: 0 * x + 1e-10 * len(x), 1, "model").probe(x0, z, [0.1])
+
+
 def _returned(output: str, law: cmbound.Gaussian) -> Callable[[Array, float], Array]:
     """A teacher that returns this, by its definition."""
     d = denoiser_of(law)
@@ -818,6 +827,77 @@ def test_a_teacher_that_returns_something_else_is_recognised(returned: str, said
         return
     with pytest.raises(cmbound.InputError, match=f"does not look like teacher_output {said}.*read as .*{returned}"):
         small(**given, teacher=_returned(returned, LAW))
+
+
+HIDDEN: dict[str, tuple[Callable[[Array, float], tuple[Array, float]], float]] = {
+    "in the clock ve": (lambda x, s: (x, s), 1.0),
+    "in the clock ou": (lambda x, t: (x * math.exp(t), math.sqrt(math.expm1(2 * t))), math.hypot(1, SIGMAS[0])),
+    "at (x/(1 + sigma^2)^{1/2}, sigma)": (lambda x, s: (x * math.hypot(1, s), s), math.hypot(1, SIGMAS[0])),
+    "at (x/(1 + sigma), sigma/(1 + sigma))": (lambda x, t: (x / (1 - t), t / (1 - t)), 1 + SIGMAS[0]),
+    "at (x, sigma^2)": (lambda x, square: (x, math.sqrt(square)), 1.0),
+    "at (x, log(sigma))": (lambda x, log: (x, math.exp(log)), 1.0),
+    "at (x, log(sigma)/4)": (lambda x, log: (x, math.exp(4 * log)), 1.0),
+}
+"""What a model makes of its arguments to find x and sigma, and what its answers must be multiplied by."""
+
+
+@pytest.mark.parametrize("clock", ["ve", "ou"])
+@pytest.mark.parametrize("way", HIDDEN)
+def test_a_wrong_clock_is_recognised(way: str, clock: str) -> None:
+    """Of a teacher: refused. Of a model: found. Both say how to ask; asked rightly nothing is said."""
+    undo, factor = HIDDEN[way]
+    given: dict[str, Any] = {"n": 50, "clock": clock, "teacher": None, "batches": 3}
+    given["model"] = lambda x, s: exact_map(LINE)(*undo(x, s)) / factor
+    told = [x for x in small(**given).findings if "exact consistency function" in x]
+    if way == f"in the clock {clock}":
+        assert not told
+        small(**{**given, "teacher": lambda x, s: denoiser_of(LINE)(*undo(x, s))})
+        return
+    assert len(told) == 1
+    assert f"; asked {way} it is off by " in told[0]
+    assert told[0].endswith(f"give clock {way[-2:]}" if "clock" in way else "that asks the model so")
+    with pytest.raises(cmbound.InputError, match=f"asked in the clock {clock}: .* asked {re.escape(way)} by "):
+        small(**{**given, "teacher": lambda x, s: denoiser_of(LINE)(*undo(x, s))})
+
+
+def test_a_teacher_that_is_asked_and_read_in_the_wrong_way_is_recognised() -> None:
+    noise = _returned("noise", LINE)
+    undo, _ = HIDDEN["in the clock ou"]
+    with pytest.raises(
+        cmbound.InputError, match=r"read as noise and asked in the clock ou .*clock ou, and give teacher_output noise"
+    ):
+        small(model=exact_map(LINE), n=50, teacher=lambda x, t: noise(*undo(x, t)))
+
+
+@pytest.mark.parametrize("returned", ["denoiser", "noise"])
+def test_a_model_that_returns_something_else_is_recognised(returned: str) -> None:
+    f = exact_map(LINE)
+    model = {"denoiser": denoiser_of(LINE), "noise": lambda x, s: (x - f(x, s)) / s}[returned]
+    said = {"denoiser": "it is no consistency function", "noise": "its answers read as noise, it is off by"}[returned]
+    assert sum(said in x for x in small(model=model, n=50, teacher=None).findings) == 1
+
+
+def test_good_and_bad_models_are_not_taken_for_misread(instance: Certificate) -> None:
+    """What is trained on them in their own clock, and what fits in none."""
+    assert not any("exact consistency function" in x for x in instance.findings)
+
+
+@pytest.mark.parametrize("off", [0.0, 0.02, 0.1, 0.5, 0.9])
+@pytest.mark.parametrize("clock", ["ve", "ou"])
+def test_an_error_is_no_other_clock(off: float, clock: str) -> None:
+    """A student and a teacher that are wrong by a factor, by a shift, or at a noise level a third off, but in their clock."""
+    undo, factor = HIDDEN[f"in the clock {clock}"]
+    f, d = exact_map(LINE), denoiser_of(LINE)
+    for shift, scale, level in ((off, 1.0, 1.0), (0.0, 1 - off, 1.0), (0.0, 1.0, 1 + off / 2)):
+
+        def wrong(g: Callable[[Array, float], Array], x: Array, s: float, by: float) -> Array:
+            y, sigma = undo(x, s)
+            return (scale * g(y, sigma * level) + shift) / by  # noqa: B023
+
+        found = small(
+            model=lambda x, s: wrong(f, x, s, factor), teacher=lambda x, s: wrong(d, x, s, 1.0), clock=clock, n=50
+        )  # fmt: skip
+        assert not any("exact consistency function" in x for x in found.findings), (shift, scale, level)
 
 
 def test_a_bad_teacher_is_no_other_teacher() -> None:

@@ -34,9 +34,7 @@ def attacked(request: Request, setup: Setup, paths: Sampled, alpha: float) -> li
 
 def _alone(model: Model) -> Model:
     """The same model, asked in float64."""
-    alone = Model(model.call, model.d, model.name, clip=model.clip, clock=model.clock, factor=model.factor)
-    alone.by_row = model.by_row
-    return alone
+    return model.alike(dtype="float64")
 
 
 def replayed(model: Model, sigma: float, x: Array, y: Array) -> float:

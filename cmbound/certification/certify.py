@@ -22,8 +22,8 @@ from cmbound.certification.examples import EXAMPLES, Example, example
 from cmbound.certification.given import claims_of, fingerprint, label, largest_square, reference, repeated
 from cmbound.certification.ladder import Ladder
 from cmbound.certification.laws import DataLaw, Law, WorldLaw, law_of
-from cmbound.certification.models import PROBED, Denoiser, Model
-from cmbound.certification.recognition import unlike
+from cmbound.certification.models import ASKINGS, PROBED, Denoiser, Model
+from cmbound.certification.recognition import misread, unlike
 from cmbound.certification.request import Request
 from cmbound.certification.teachers import solver as solver_of
 from cmbound.certification.telescope import (
@@ -165,7 +165,7 @@ def certify(
     )  # fmt: skip
     request = replace(request, claims=claims_of(request, L_f, eps_sc, eps_cm, teacher))
     most = largest_square(law, request.clip, request.population)
-    factor = math.hypot(1, request.sigmas[0]) if request.clock == "ou" else 1.0
+    factor = 1 / ASKINGS[request.clock].scale(request.sigmas[0])
     common: dict[str, Any] = {"batch": request.batch, "clock": request.clock, "dtype": request.dtype}
     student = Model(adapters.loaded(model, "model", request.shape), law.d, "model", clip=request.clip, factor=factor, **common)
     known = None
@@ -235,7 +235,7 @@ def _certified(
     wrong, untold = found_wrong(request, setup, terms, levels, judged, paths)
     return Certificate(
         request, law.described(), distances[0], rungs, terms, levels, judged, baselines,
-        advised(request, paths, levels, judged), wrong, tuple(refutations),
+        advised(request, paths, levels, judged), (*misread(setup, paths), *wrong), tuple(refutations),
         (*told, *_told(request, paths, ladder), *compared(baselines, distances[0]), *notes, *untold),
         ladder.ode_error, versions(),
         paths.outputs[:KEPT], law.draw(KEPT, stream(request.seed, SHOWN)),

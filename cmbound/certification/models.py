@@ -6,13 +6,16 @@ model must be a function: the same row gives the same answer, whatever stands be
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from cmbound.certification.user import asked
 from cmbound.errors import InputError
+from cmbound.frozen import FrozenDict
 from cmbound.worlds.base import LARGEST, Array
 from cmbound.worlds.process import signal, time_of
 
@@ -20,6 +23,7 @@ Call = Callable[[Any, Any], Any]
 
 SAME = 1e-3
 """Difference of two answers to one row, relative to their size, that is still rounding: half precision gives some 1e-3."""
+UNITS = 16  # in the last place of x: answers that are nothing beside x are differences of numbers of its size
 PROBED = 16  # rows of the first batch: enough to see a dependence on the batch, few enough to cost nothing
 REPEATED = 512
 """Rows that are asked for once more in another order: a part of a thousand that is random is seen at some noise level."""
@@ -27,6 +31,28 @@ OUTPUTS = ("denoiser", "score", "noise", "velocity")
 """What a teacher returns: the denoiser D = E[x_0 | x], the score (D - x)/sigma^2, the predicted noise (x - D)/sigma, or the
 velocity (noise - sigma D)/(1 + sigma^2)^{1/2} of v-prediction (Salimans and Ho 2022). In the clock ``ou`` a score is that of
 p_t."""
+
+
+@dataclass(frozen=True)
+class Asking:
+    """How a model is asked for a point x = x_0 + sigma z: the factor of x, and the number it is given for the noise level."""
+
+    scale: Callable[[float], float]
+    level: Callable[[float], float]
+
+
+ASKINGS: Mapping[str, Asking] = FrozenDict(
+    {
+        "ve": Asking(lambda s: 1.0, lambda s: s),
+        "ou": Asking(lambda s: float(signal(time_of(s))), lambda s: float(time_of(s))),
+        "(x/(1 + sigma^2)^{1/2}, sigma)": Asking(lambda s: float(signal(time_of(s))), lambda s: s),
+        "(x/(1 + sigma), sigma/(1 + sigma))": Asking(lambda s: 1 / (1 + s), lambda s: s / (1 + s)),
+        "(x, sigma^2)": Asking(lambda s: 1.0, lambda s: s * s),
+        "(x, log(sigma))": Asking(lambda s: 1.0, lambda s: float(np.log(s))),
+        "(x, log(sigma)/4)": Asking(lambda s: 1.0, lambda s: float(np.log(s)) / 4),
+    }
+)
+"""The two clocks, and other ways that are met (among them flow matching and the c_noise of EDM), by what a model is given."""
 
 
 class Model:
@@ -39,7 +65,7 @@ class Model:
         batch: most rows of one call.
         clip: every coordinate of an answer is clipped to this interval (None: not at all).
         clock: ``ve``, where the model is asked at (x, sigma); or ``ou``, where it is asked at (x/(1 + sigma^2)^{1/2}, t) with
-            t = log(1 + sigma^2)/2, and its answer is multiplied by ``factor``.
+            t = log(1 + sigma^2)/2, and its answer is multiplied by ``factor``; or another one of :data:`ASKINGS`.
         factor: from the units of an answer to those of the data.
         dtype: of the array it is asked with.
     """
@@ -77,10 +103,10 @@ class Model:
 
     def _answer(self, x: Array, sigma: float, first: int) -> Array:
         where = f"the {self.name} at noise level {sigma:g}"
-        level, points = sigma, np.array(x, dtype=self.dtype)
-        if self.clock == "ou":
-            level = float(time_of(sigma))
-            points *= points.dtype.type(signal(level))
+        asking, points = ASKINGS[self.clock], np.array(x, dtype=self.dtype)
+        level, scale = asking.level(sigma), asking.scale(sigma)
+        if scale != 1:
+            points *= points.dtype.type(scale)
         given = np.full(len(x), level, dtype=self.dtype) if self.by_row else level
         rows = f"{where}, rows {first} to {first + len(x) - 1},"
         values: Array = asked(rows, lambda: np.asarray(self.call(points, given)))
@@ -100,6 +126,14 @@ class Model:
             answer *= self.factor
         return answer if self.clip is None else np.clip(answer, *self.clip)
 
+    def alike(self, **changed: Any) -> Model:
+        """The same model with some of its attributes changed."""
+        other = copy(self)
+        other.remembered = []
+        for name, value in changed.items():
+            setattr(other, name, value)
+        return other
+
     def probe(self, x0: Array, z: Array, sigmas: Sequence[float]) -> None:
         """Ask at every noise level for a batch, for few of its rows, one row alone, and many of them in another order.
 
@@ -116,16 +150,15 @@ class Model:
             first = self._asked_once(few, sigma)
             if not np.array_equal(given, few):
                 raise InputError(f"the {self.name} changes its argument (at noise level {sigma:g})")
-            self._compare(first, self(few, sigma), sigma, "is asked twice: it must not be random")
+            self._compare(few, first, self(few, sigma), sigma, "is asked twice: it must not be random")
             other = "is asked in another batch: it must not depend on other rows"
-            self._compare(first[:1], self(few[:1], sigma), sigma, other)
+            self._compare(few[:1], first[:1], self(few[:1], sigma), sigma, other)
             self.remembered.append((few.copy(), sigma, first))
             whole = self(x, sigma)
-            self._compare(first, whole[:PROBED], sigma, other)
+            self._compare(few, first, whole[:PROBED], sigma, other)
             again = self(x[:REPEATED][::-1].copy(), sigma)[::-1]
-            self._compare(
-                whole[:REPEATED], again, sigma, "is asked twice: it must not be random, nor depend on the order of rows"
-            )
+            both = "is asked twice: it must not be random, nor depend on the order of rows"
+            self._compare(x[:REPEATED], whole[:REPEATED], again, sigma, both)
 
     def confirm(self) -> None:
         """Ask once more for what the probe was answered.
@@ -134,7 +167,7 @@ class Model:
             InputError: an answer has changed since.
         """
         for x, sigma, answer in self.remembered:
-            self._compare(answer, self(x, sigma), sigma, "is asked again at the end: it must not change while it is used")
+            self._compare(x, answer, self(x, sigma), sigma, "is asked again at the end: it must not change while it is used")
 
     def _asked_once(self, x: Array, sigma: float) -> Array:
         """The answer to the first question; a model that wants a noise level for each row is found out here."""
@@ -150,11 +183,11 @@ class Model:
                 self.by_row = False
                 raise error from None
 
-    def _compare(self, first: Array, second: Array, sigma: float, when: str) -> None:
-        size = max(float(np.abs(first).max()), 1e-30)
+    def _compare(self, x: Array, first: Array, second: Array, sigma: float, when: str) -> None:
+        rounding = UNITS * float(np.finfo(self.dtype).eps) * float(np.abs(x).max()) * abs(self.factor)
         apart = np.abs(first - second).max(axis=1)
         row = int(apart.argmax())
-        if apart[row] > SAME * size:
+        if apart[row] > max(SAME * float(np.abs(first).max()), rounding, 1e-33):
             raise InputError(
                 f"the {self.name} at noise level {sigma:g} gives other values when it {when} (row {row}, by {apart[row]:.3g})"
             )
@@ -173,15 +206,16 @@ class Denoiser:
 
     def __call__(self, x: Array, sigma: float) -> Array:
         """Shape (n, d)."""
-        return self.read(self.output, self.model(x, sigma), x, sigma)
+        return read(self.output, self.model(x, sigma), x, sigma, self.model.clock)
 
-    def read(self, output: str, raw: Array, x: Array, sigma: float) -> Array:
-        """The denoiser (n, d) behind the answer ``raw`` at x, if that is an ``output``."""
-        c = 1 / np.hypot(1, sigma)
-        if output == "denoiser":
-            return raw
-        if output == "score":
-            return np.asarray(x + sigma**2 * (raw * (c if self.model.clock == "ou" else 1.0)))
-        if output == "noise":
-            return np.asarray(x - sigma * raw)
-        return np.asarray(c * c * x - sigma * c * raw)
+
+def read(output: str, raw: Array, x: Array, sigma: float, clock: str) -> Array:
+    """The denoiser (n, d) behind the answer ``raw`` at x, if that is an ``output`` of a model asked in this clock."""
+    c = 1 / np.hypot(1, sigma)
+    if output == "denoiser":
+        return raw
+    if output == "score":
+        return np.asarray(x + sigma**2 * (raw * ASKINGS[clock].scale(sigma)))
+    if output == "noise":
+        return np.asarray(x - sigma * raw)
+    return np.asarray(c * c * x - sigma * c * raw)

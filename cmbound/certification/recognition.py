@@ -1,78 +1,170 @@
-"""Whether a teacher returns what it is said to return: its answers, read in every way there is, against the law's denoiser."""
+"""Whether model and teacher are what they are said to be: their answers, asked and read in every way there is, against the law.
+
+A teacher has the law's denoiser, a model its exact consistency function. Answers that are far from it as they are asked and
+read, and near it in another way, are no bad answers but misread ones.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 import numpy as np
 
-from cmbound.certification.models import OUTPUTS, Denoiser
-from cmbound.certification.telescope import PROBE, Setup, squares, stream
-from cmbound.errors import InputError
+from cmbound.certification.models import ASKINGS, OUTPUTS, Model, read
+from cmbound.certification.telescope import PROBE, Sampled, Setup, squares, stream
+from cmbound.errors import CmboundError, InputError
 from cmbound.frozen import FrozenDict
+from cmbound.names import CLOCKS
 from cmbound.worlds.base import Array
 
-Reading = Callable[[Array, Array, float, bool], Array]
+Reading = Callable[[Array, Array, float, float], Array]
+Probed = tuple[Array, float, Array]
+"""Points (n, d), their noise level, and the right answers (n, d)."""
 POINTS = 64  # at each noise level: what is read in the wrong way is wrong at each of them
-CLEARLY = 10.0
-"""How much closer another reading must be than the one that was asked for: no training error is that large."""
 FAR = 0.02
-"""Of the best constant's error: a teacher that is closer than that on the whole is not questioned."""
+"""Of the best constant's error: what is closer than that on the whole is not questioned."""
 CLOSE = 0.5
-"""Of the best constant's error, at every noise level: another reading must denoise, and not be less wrong only."""
+"""Of the best constant's error, at every noise level: another reading must be right, and not be less wrong only."""
+CLEARLY = (10.0, 10.0)
+"""How much closer another output must be than the one that was asked for, in root mean square and at most noise levels."""
+ASKED_ELSEWISE = (1.5, 3.0)
+"""The same of a teacher asked in another way, which agrees with the right one at some noise levels, where any answer is near
+the mean or near x."""
+MISREAD = (2.0, 2.0)
+"""The same of a model, which is named and not refused."""
+NO_WORSE = 1.1  # at no noise level
 ELSEWHERE: Mapping[str, Reading] = FrozenDict(
     {
-        "the noise with the other sign": lambda raw, x, s, ou: x + s * raw,
-        "the score with the other sign": lambda raw, x, s, ou: x - s**2 * raw * (1 / np.hypot(1, s) if ou else 1.0),
-        "noise - x_0 (rectified flow)": lambda raw, x, s, ou: (x - s * raw) / (1 + s),
-        "x_0 - noise (rectified flow)": lambda raw, x, s, ou: (x + s * raw) / (1 + s),
-        "the velocity with the other sign": lambda raw, x, s, ou: (x + s * np.hypot(1, s) * raw) / (1 + s**2),
-        "the field -x - score of the probability flow in the time t": lambda raw, x, s, ou: (
+        "the noise with the other sign": lambda raw, x, s, c: x + s * raw,
+        "the score with the other sign": lambda raw, x, s, c: x - s**2 * raw * c,
+        "noise - x_0 (rectified flow)": lambda raw, x, s, c: (x - s * raw) / (1 + s),
+        "x_0 - noise (rectified flow)": lambda raw, x, s, c: (x + s * raw) / (1 + s),
+        "the velocity with the other sign": lambda raw, x, s, c: (x + s * np.hypot(1, s) * raw) / (1 + s**2),
+        "the field -x - score of the probability flow in the time t": lambda raw, x, s, c: (
             x - s**2 / np.hypot(1, s) * (x / np.hypot(1, s) + raw)
         ),
     }
 )
-"""Readings that are no ``teacher_output``: the denoiser from the answer, x and sigma (VE units), and whether the clock is OU."""
+"""Readings that are no ``teacher_output``: the denoiser from the answer, x, sigma (VE units) and the factor x is asked with."""
+WAYS = FrozenDict({x: f"in the clock {x}" if x in CLOCKS else f"at {x}" for x in ASKINGS})
 
 
 def unlike(setup: Setup) -> list[str]:
     """A note where the teacher is worse than the best constant answer on the whole.
 
     Raises:
-        InputError: read in another way its answers are those of a denoiser, and in the way that was asked for they are not.
+        InputError: asked or read in another way its answers are those of a denoiser, and as they were asked for they are not.
     """
     teacher, law = setup.teacher, setup.law
     if teacher is None:
         return []
     rng = stream(setup.seed, PROBE, 1)
     x0, z = law.draw(POINTS, rng), rng.standard_normal((POINTS, law.d))
-    off: dict[str, list[float]] = {}
-    for sigma in map(float, setup.sigmas[1:]):  # the teacher need not be right at the lowest
-        x = x0 + sigma * z
-        truth = law.denoiser(x, sigma)
-        for name, reading in _readings(teacher, x, sigma).items():
-            off.setdefault(name, []).append(math.sqrt(float(squares(reading - truth).mean())))
-    sizes = {name: math.sqrt(float(np.mean(np.square(values)))) for name, values in off.items()}
-    mine = sizes.pop(teacher.output)
-    near = min(sizes, key=lambda name: max(off[name]))
-    # one level at which it is wrong is an error of the teacher, not another meaning
-    mostly = np.mean(np.multiply(off[near], CLEARLY) < off[teacher.output]) > 1 / 2
-    if mine > FAR * law.sd2 and max(off[near]) < CLOSE * law.sd2 and sizes[near] * CLEARLY < mine and mostly:
-        advice = f"give teacher_output {near}" if near in OUTPUTS else "no teacher_output means that: convert it"
+    levels = map(float, setup.sigmas[1:])  # the teacher need not be right at the lowest
+    probed = [(x := x0 + sigma * z, sigma, law.denoiser(x, sigma)) for sigma in levels]
+    found = _errors(teacher.model, probed)
+    own = found.pop(teacher.output)
+    clock, near = teacher.model.clock, _nearest(found, own, law.sd2, CLEARLY)
+    if near is None:
+        clock, near, found = _elsewise(teacher.model, probed, own, law.sd2, ASKED_ELSEWISE, None)
+    if near is not None:
+        given, ways = teacher.model.clock, _ways(teacher.model.clock, clock)
         raise InputError(
-            f"the teacher does not look like teacher_output {teacher.output}: read so it is off E[x_0 | x] by {mine:.3g}, "
-            f"read as {near} by {sizes[near]:.3g}; {advice}"
+            f"the teacher does not look like teacher_output {teacher.output}{ways[0]}: read so it is off E[x_0 | x] by "
+            f"{_size(own):.3g}, read as {near}{ways[1]} by {_size(found[near]):.3g}; "
+            f"{_how_to_ask('teacher', given, clock, teacher.output, near)}"
         )
-    if mine <= law.sd2:
+    if _size(own) <= law.sd2:
         return []
     return [
-        f"the teacher does not look like a denoiser (teacher_output {teacher.output}): it is off E[x_0 | x] by {mine:.3g} in "
-        f"root mean square, the best constant by at most {law.sd2:.3g}"
+        f"the teacher does not look like a denoiser (teacher_output {teacher.output}): it is off E[x_0 | x] by {_size(own):.3g} "
+        f"in root mean square, the best constant by at most {law.sd2:.3g}"
     ]
 
 
-def _readings(teacher: Denoiser, x: Array, sigma: float) -> dict[str, Array]:
-    raw, ou = teacher.model(x, sigma), teacher.model.clock == "ou"
-    found = {name: teacher.read(name, raw, x, sigma) for name in OUTPUTS}
-    return found | {name: np.asarray(read(raw, x, sigma, ou)) for name, read in ELSEWHERE.items()}
+def misread(setup: Setup, paths: Sampled) -> list[str]:
+    """A finding where the model, asked or read in another way, is far nearer to the exact consistency function."""
+    model, law = setup.model, setup.law
+    end = paths.trail[0] if model.clip is None else np.clip(paths.trail[0], *model.clip)
+    probed = [(x, float(s), end) for x, s in zip(paths.trail[1:], setup.sigmas[1:], strict=True)]
+    errors = _errors(model, probed, OUTPUTS)
+    own = errors.pop("denoiser")  # the answer itself
+    told = f"the model is off the exact consistency function by {_size(own):.3g} in root mean square"
+    denoised = _errors(model, [(x, s, law.denoiser(x, s)) for x, s, _ in probed], ("denoiser",))
+    if _nearest(denoised, own, law.sd2, CLEARLY):
+        return [f"{told}, off the denoiser E[x_0 | x] by {_size(denoised['denoiser']):.3g}: it is no consistency function"]
+    clock, near = model.clock, _nearest(errors, own, law.sd2, MISREAD)
+    if near is None:
+        clock, near, errors = _elsewise(model, probed, own, law.sd2, MISREAD, float(setup.sigmas[0]))
+    if near is None:
+        return []
+    read_as = "" if near == "denoiser" else f", its answers read as {near},"
+    advice = _how_to_ask("model", model.clock, clock, "denoiser", near)
+    return [f"{told}; asked {WAYS[clock]}{read_as} it is off by {_size(errors[near]):.3g}: {advice}"]
+
+
+def _ways(given: str, other: str) -> tuple[str, str]:
+    """What is said of the two ways to ask, if they differ."""
+    return ("", "") if given == other else (f" asked {WAYS[given]}", f" and asked {WAYS[other]}")
+
+
+def _how_to_ask(what: str, given: str, other: str, output: str, near: str) -> str:
+    found = []
+    if other != given:
+        said = f"no clock means that, so give a function of (x, sigma) that asks the {what} so"
+        found.append(f"give clock {other}" if other in CLOCKS else said)
+    if near != output and what == "teacher":
+        found.append(f"give teacher_output {near}" if near in OUTPUTS else "no teacher_output means that: convert it")
+    elif near != output:
+        found.append("convert its answers")
+    return ", and ".join(found)
+
+
+def _errors(model: Model, probed: list[Probed], outputs: tuple[str, ...] = (*OUTPUTS, *ELSEWHERE)) -> dict[str, Array]:
+    """By reading: the root mean square error at each noise level."""
+    off: dict[str, list[float]] = {}
+    free, scale = model.alike(clip=None), ASKINGS[model.clock].scale
+    for x, sigma, truth in probed:
+        raw = free(x, sigma)
+        for name in outputs:
+            answer = read(name, raw, x, sigma, model.clock) if name in OUTPUTS else ELSEWHERE[name](raw, x, sigma, scale(sigma))
+            answer = answer if model.clip is None else np.clip(answer, *model.clip)
+            off.setdefault(name, []).append(math.sqrt(float(squares(answer - truth).mean())))
+    return {name: np.array(values) for name, values in off.items()}
+
+
+def _elsewise(
+    model: Model, probed: list[Probed], own: Array, sd2: float, times: tuple[float, float], low: float | None
+) -> tuple[str, str | None, dict[str, Array]]:
+    """The other way to ask, the reading and its errors that are nearest to what is right; no reading if none is.
+
+    ``low``: the noise level in whose units a model answers (None: a teacher).
+    """
+    best: tuple[str, str | None, dict[str, Array]] = model.clock, None, {}
+    outputs = (*OUTPUTS, *ELSEWHERE) if low is None else OUTPUTS
+    if _size(own) <= FAR * sd2:
+        return best
+    for clock in (x for x in ASKINGS if x != model.clock):
+        factor = 1.0 if low is None else 1 / ASKINGS[clock].scale(low)
+        with suppress(CmboundError), np.errstate(all="ignore"):  # it need not bear being asked so
+            found = _errors(model.alike(clock=clock, factor=factor), probed, outputs)
+            near = _nearest(found, own, sd2, times)
+            if near and (best[1] is None or _size(found[near]) < _size(best[2][best[1]])):
+                best = clock, near, found
+    return best
+
+
+def _nearest(found: Mapping[str, Array], own: Array, sd2: float, times: tuple[float, float]) -> str | None:
+    """The reading that is nearest, if it is right where what was asked for is not."""
+    name = min(found, key=lambda x: float(found[x].max()))
+    near, (whole, most) = found[name], times
+    # one level at which it is wrong is an error, not another meaning
+    mostly = np.mean(near * most < own) > 1 / 2 and (near <= NO_WORSE * own + FAR * sd2).all()
+    right = _size(own) > FAR * sd2 and float(near.max()) < CLOSE * sd2 and _size(near) * whole < _size(own)
+    return name if right and mostly else None
+
+
+def _size(off: Array) -> float:
+    return math.sqrt(float(np.square(off).mean()))

@@ -30,6 +30,7 @@ PATHS, EVALUATIONS, DISTANCES, ATTACKS, HELD_OUT, BASELINES, PROBE, SHOWN = rang
 TINY = 1e-4
 """Two points closer than this, over the scale of their coordinates, say nothing: answers in single precision are off by 1e-7."""
 PROBES, POWER_STEPS, PROBE_STEP = 8, 4, 1e-3  # points, power iterations and step of the differences, relative to the scale
+TRAIL = 32  # paths whose points are kept at every noise level: what a model is read by, and no memory in any dimension
 CHECKED_PATHS = 128
 """Paths followed once more with half the tolerance."""
 TERMS = ("initialisation", "consistency", "score", "discretisation", "boundary", "early_stopping")
@@ -83,6 +84,7 @@ class Sampled:
         worst: by name, for each step the point whose term is largest.
         outputs, targets: the model's samples and the draws a, of the first block.
         apart: norm of the difference of x_delta with half the tolerance, squared, of the first paths.
+        trail: points of the first paths at every noise level, from the lowest on.
     """
 
     direct: Array
@@ -102,6 +104,7 @@ class Sampled:
     outputs: Array
     targets: Array
     apart: Array
+    trail: list[Array]
     chain: list[dict[str, Array]] = field(default_factory=list)
     """Of every further evaluation, squared norms by name: ``direct``, ``noising``, ``inherited``, ``map``, (n,) each."""
 
@@ -198,6 +201,7 @@ def _joined(blocks: Sequence[Sampled]) -> Sampled:
         first.outputs,
         first.targets,
         first.apart,
+        first.trail,
         [
             {name: np.concatenate([x.chain[k][name] for x in blocks]) for name in evaluation}
             for k, evaluation in enumerate(first.chain)
@@ -220,6 +224,7 @@ def _block(setup: Setup, block: int, size: int, tell: Tell) -> Sampled:
     paths = Paths(law, x0 + noise, top, setup.tolerance)
     generated, value = model(noise, top), model(paths.x, top)
     start = generated - value
+    trail = [paths.x[:TRAIL].copy()]
     quotients = [_Quotients(law, k) for k in range(count + 1)]
     quotients[-1].tried(noise, paths.x, generated, value)
     steps = {name: np.zeros((count, size)) for name in SUMMED}
@@ -232,6 +237,7 @@ def _block(setup: Setup, block: int, size: int, tell: Tell) -> Sampled:
         before, answer = paths.x.copy(), paths.answer
         exact = _Known(law, before, high, answer)
         paths.down(low)
+        trail.append(paths.x[:TRAIL].copy())
         value_next = model(paths.x, low)
         if setup.teacher is None:
             parts = {"consistency": value - value_next}
@@ -281,6 +287,7 @@ def _block(setup: Setup, block: int, size: int, tell: Tell) -> Sampled:
         generated,
         target,
         apart,
+        trail[::-1],
         _chain(setup, block, generated, paths.x),
     )
 
