@@ -50,7 +50,7 @@ from tests.helpers import (
 )
 
 COMMANDS = (
-    "list", "show", "cite", "evaluate", "check", "simulate", "certify", "convert", "grid", "sweep", "analyse", "solve",
+    "guide", "list", "show", "cite", "evaluate", "check", "simulate", "certify", "convert", "grid", "sweep", "analyse", "solve",
     "schedule", "compare", "table", "plot", "profiles", "presets", "completion",
 )  # fmt: skip
 

@@ -37,6 +37,7 @@ FOLDER = Path(tempfile.mkdtemp(prefix="cmbound-"))
 (FOLDER / "data.csv").write_text("1\n2\n4\n")
 DATA = ("--data", str(FOLDER / "data.csv"))
 EXAMPLES: dict[str, tuple[str, ...]] = {
+    "guide": (),
     "list": (),
     "show": (ID,),
     "cite": (),
