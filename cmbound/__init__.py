@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cmbound.catalogue import catalogue as catalogue
+from cmbound.evaluation import above
 
 __version__ = "0.1.0"
 
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from cmbound.evaluation.records import Approximation as Approximation, Evaluation as Evaluation
     from cmbound.evaluation.statement import Statement as Statement, register as register, theorem as theorem
     from cmbound.evaluation.sweeps import sweep as sweep
+    from cmbound.papers.explorer.explorer import Explorer as Explorer, explore as explore
     from cmbound.papers.tables import table as table
     from cmbound.planning.budget import solve as solve
     from cmbound.planning.records import Budget as Budget, Schedule as Schedule
@@ -97,7 +99,11 @@ def _statement(record: Any) -> Any:
     return __getattr__("theorem")(record)
 
 
-catalogue.present = _statement
+def _explore(*args: Any, **params: Any) -> Any:
+    return __getattr__("explore")(*args, **params)
+
+
+catalogue.present, above.explore = _statement, _explore
 
 
 def __dir__() -> list[str]:

@@ -51,7 +51,7 @@ from tests.helpers import (
 
 COMMANDS = (
     "guide", "list", "show", "cite", "evaluate", "check", "simulate", "certify", "convert", "grid", "sweep", "analyse", "solve",
-    "schedule", "compare", "table", "plot", "profiles", "presets", "completion",
+    "schedule", "compare", "table", "plot", "explore", "profiles", "presets", "completion",
 )  # fmt: skip
 
 

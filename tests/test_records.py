@@ -132,6 +132,7 @@ def results() -> Iterator[Any]:
     claims: dict[str, Any] = {"L_f": 1e-3, "data": WORLD, "sigmas": [0.1, 1, 10]}
     yield cmbound.certify(model, **claims, n=50, times=[1], batches=3)
     yield cmbound.convert(rmse=0.1, d=2, sigma=1)
+    yield cmbound.explore("explicit-training")
     yield cmbound.measured_grid([[-1.0], [1.0]], sigma_min=0.1, sigma_max=10, steps=3, n=20)
     yield [cmbound.measured_profile(WORLD, draws=20), cmbound.example("moons")]
     yield multistep.multistep_data(steps=2, **POINT)

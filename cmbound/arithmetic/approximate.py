@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from functools import lru_cache, reduce
 from typing import Any
@@ -14,6 +14,7 @@ import sympy
 from cmbound.arithmetic import certified
 from cmbound.arithmetic.codegen import Dialect, function as generate
 from cmbound.errors import DomainError, UndecidedError
+from cmbound.frozen import FrozenDict
 from cmbound.theory.functions import Named
 from cmbound.theory.integrals import extract
 
@@ -139,7 +140,20 @@ def geometric_sum(x: Any, n: Any) -> Array:
     return np.asarray(np.where(n == 0, 0.0, np.where(logx == 0, n, value)))
 
 
-def _power(base: str, p: int, q: int) -> str:
+SERIES: Mapping[str, tuple[float, ...]] = FrozenDict(
+    {
+        "g": _G,
+        "kappa_h": _KAPPA[1:],
+        "rho_squared": _SINH,
+        "chi_squared": _CHI,
+        "rho_h_squared": _RHO_H,
+        "chi_h_squared": _CHI_H,
+    }
+)
+"""Coefficients of the power series that the kernels use near 0, for whoever computes them in another language."""
+
+
+def power_source(base: str, p: int, q: int) -> str:
     """Small powers as products and roots, which numpy computes faster than ``**``."""
     root = {1: base, 2: f"sqrt({base})", 4: f"sqrt(sqrt({base}))"}.get(q)
     if root is None or p > 8:
@@ -176,7 +190,7 @@ FLOAT64 = Dialect(
     stable=True,
     kernels=("g", "kappa_h", "rho_squared", "chi_squared", "rho_h_squared", "chi_h_squared", "geometric_sum", "spectral"),
     rational=lambda p, q: repr(float(Fraction(p, q))),
-    power=_power,
+    power=power_source,
     namespace={
         **{name: getattr(np, name) for name in ("exp", "log", "expm1", "log1p", "sqrt", "square", "power")},
         "atan": np.arctan,

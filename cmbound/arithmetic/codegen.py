@@ -1,4 +1,4 @@
-"""From expressions to Python source: one line for each distinct subexpression.
+"""From expressions to source text: one line for each distinct subexpression.
 
 Named functions are unfolded on the way, so that a definition used twice is computed once and no unfolded expression is
 ever built. A :class:`Dialect` says how an arithmetic writes numbers, powers and functions.
@@ -6,7 +6,7 @@ ever built. A :class:`Dialect` says how an arithmetic writes numbers, powers and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,10 +38,10 @@ class Dialect(Record):
 
 
 class _Writer:
-    def __init__(self, dialect: Dialect, names: dict[Any, str]) -> None:
+    def __init__(self, dialect: Dialect, names: Mapping[Any, str]) -> None:
         self.dialect = dialect
         self.known = dict(names)
-        self.lines: list[str] = []
+        self.lines: list[tuple[str, str]] = []
 
     def source(self, expr: Any) -> str:
         """The variable or literal that holds ``expr``."""
@@ -50,7 +50,7 @@ class _Writer:
         text = self._write(expr)
         if not expr.is_Rational and not text.isidentifier():
             name = f"x{len(self.lines)}"
-            self.lines.append(f"{name} = {text}")
+            self.lines.append((name, text))
             text = name
         self.known[expr] = text
         return text
@@ -138,12 +138,25 @@ def _joined_roots(factors: Sequence[Any]) -> list[Any]:
 
 
 @alone
+def written(exprs: Sequence[Any], names: Mapping[Any, str], dialect: Dialect) -> tuple[list[tuple[str, str]], list[str]]:
+    """The lines, each a name and what it stands for, and after them the source of each value.
+
+    Args:
+        exprs: the values.
+        names: of the symbols.
+        dialect: how they are written.
+    """
+    writer = _Writer(dialect, names)
+    results = [writer.source(expr) for expr in exprs]
+    return writer.lines, results
+
+
+@alone
 def function(exprs: Sequence[Any], symbols: Sequence[Any], dialect: Dialect) -> Callable[..., list[Any]]:
     """A function of ``symbols`` (by position) returning the list of values of ``exprs``."""
     names = {symbol: f"v{i}" for i, symbol in enumerate(symbols)}
-    writer = _Writer(dialect, names)
-    results = [writer.source(expr) for expr in exprs]
-    body = "".join(f"    {line}\n" for line in writer.lines)
+    lines, results = written(exprs, names, dialect)
+    body = "".join(f"    {name} = {text}\n" for name, text in lines)
     source = f"def generated({', '.join(names.values())}):\n{body}    return [{', '.join(results)}]\n"
     scope = dict(dialect.namespace)
     exec(compile(source, "<cmbound>", "exec"), scope)

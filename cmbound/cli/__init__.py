@@ -36,6 +36,7 @@ _COMMANDS = {
             "compare",
             "table",
             "plot",
+            "explore",
         )
     },
     **dict.fromkeys(("profiles", "presets"), "presets"),

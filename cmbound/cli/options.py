@@ -116,7 +116,12 @@ cluster_option = click.option(
 )
 
 
+DEFINED = "cmbound.define"
+"""Under this name a context keeps the files that defined statements."""
+
+
 def _define(ctx: click.Context, param: click.Parameter, paths: tuple[str, ...]) -> None:
+    ctx.meta[DEFINED] = paths
     for path in paths:
         from cmbound.evaluation.defining import from_file
         from cmbound.evaluation.statement import register

@@ -325,16 +325,23 @@ def _assumptions(setting: Setting, paths: Paths) -> tuple[CheckedAssumption, ...
     return tuple(result.values())
 
 
+def yardstick(theorem: Theorem, target: str, clock: str) -> Any:
+    """What a bound must be below to say anything, as an expression (None: there is no such yardstick).
+
+    W2 of always answering 0: m2 to the data law, (c_delta^2 m2^2 + s_delta^2 d)^(1/2) to p_delta (OU clock); TV: 1.
+    """
+    if theorem.kind == "order":
+        return None
+    if theorem.metric == "TV":
+        return sympy.S.One
+    if not theorem.has_target:
+        return None
+    if target == "p_data":
+        return m2
+    noise = lam(delta) if clock == "ve" else s(delta)
+    return sympy.sqrt((1 if clock == "ve" else c(delta) ** 2) * m2**2 + noise**2 * d)
+
+
 def _trivial(sums: Sums) -> float | None:
-    """W2 of always answering 0: m2 to the data law, (c_delta^2 m2^2 + s_delta^2 d)^(1/2) to p_delta (OU clock); TV: 1."""
-    setting = sums.setting
-    if setting.theorem.kind == "order":
-        return None
-    if setting.theorem.metric == "TV":
-        return 1.0
-    if not setting.theorem.has_target:
-        return None
-    spread = m2 if setting.target == "p_data" else sympy.sqrt(c(delta) ** 2 * m2**2 + s(delta) ** 2 * d)
-    if setting.target == "p_delta" and setting.clock.name == "ve":
-        spread = sympy.sqrt(m2**2 + lam(delta) ** 2 * d)
-    return float(FLOATS.value(spread, sums.fixed))
+    found = yardstick(sums.setting.theorem, sums.setting.target, sums.setting.clock.name)
+    return None if found is None else float(FLOATS.value(found, sums.fixed))

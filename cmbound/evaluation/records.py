@@ -212,18 +212,27 @@ class Approximation(Record):
     unused: tuple[tuple[str, str], ...] = ()
 
 
+def standing(theorem: Theorem, constant: str) -> Iterator[str]:
+    """What a number is worth because of its statement, whatever the parameters.
+
+    Args:
+        theorem: the statement.
+        constant: the C of an order form, as text.
+    """
+    if theorem.kind == "order":
+        yield f"order form with C = {constant}: not a guarantee, the paper's constant is unspecified"
+    elif theorem.known == "own":
+        yield "a statement of one's own: that it holds is its author's to prove"
+    elif theorem.known not in CONFIRMED:
+        yield "not a guarantee: the form of this statement is quoted by others, its source was not read"
+
+
 # --- what is said of an evaluation --------------------------------------------------------------------------------------
 
 
 def _notes(evaluation: Evaluation) -> list[str]:
     """One sentence for each thing a reader could get wrong."""
-    found = []
-    if evaluation.theorem.kind == "order":
-        found.append(f"order form with C = {evaluation.parameters['C']}: not a guarantee, the paper's constant is unspecified")
-    elif evaluation.theorem.known == "own":
-        found.append("a statement of one's own: that it holds is its author's to prove")
-    elif evaluation.theorem.known not in CONFIRMED:
-        found.append("not a guarantee: the form of this statement is quoted by others, its source was not read")
+    found = list(standing(evaluation.theorem, str(evaluation.parameters.get("C"))))
     if evaluation.tier == "approximate":
         found.append("float64: an approximation of the bound, not a certified one")
     if evaluation.sampled is not None:

@@ -10,6 +10,7 @@ from typing import Any
 from cmbound.catalogue import ids, record
 from cmbound.checks import checked_name
 from cmbound.errors import InputError, UnknownNameError
+from cmbound.evaluation import above
 from cmbound.evaluation.arrays import approximate
 from cmbound.evaluation.defining import OPTIONS, defined
 from cmbound.evaluation.expressions import bound, derivative, function, substituted_by_name, terms_by_name
@@ -185,6 +186,15 @@ class Statement(Result, Theorem):
             CmboundError: as for :meth:`evaluate`, except that nothing is missing.
         """
         return substituted_by_name(self, params)
+
+    def explore(self, **params: Any) -> Any:
+        """A page with a slider for every parameter, which a notebook shows (:func:`cmbound.explore`, which has the arguments).
+
+        >>> import cmbound
+        >>> cmbound.theorem("explicit-one-step").explore(preset="gaussian-2d", h="1e-4")
+        <Explorer: explicit-one-step>
+        """
+        return above.explore(self, **params)
 
     # --- numbers --------------------------------------------------------------------------------------------------
 

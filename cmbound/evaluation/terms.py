@@ -89,18 +89,18 @@ def term_rows(setting: Setting, sums: Sums, paths: Paths) -> list[dict[str, Any]
 
 def contraction(setting: Setting, sums: Sums, end: Value) -> Any:
     """Multistep: the factor by which one more evaluation, at a time, multiplies every term."""
-    return _row(_recursion(setting.theorem)[:1], sums, {}, *_at_t_hat(setting, sums, end))["slope"]
+    return _row(recursion_parts(setting.theorem)[:1], sums, {}, *_at_t_hat(setting, sums, end))["slope"]
 
 
 def increments(setting: Setting, sums: Sums, paths: Paths, end: Value) -> dict[str, Any]:
     """Multistep: what one more evaluation, at a time, adds to every term, by name."""
     scale = sums.backend.value(setting.theorem.ve_factor, sums.fixed) if setting.clock.name == "ve" else 1
-    added = _row(_recursion(setting.theorem)[1:], sums, paths, *_at_t_hat(setting, sums, end))
+    added = _row(recursion_parts(setting.theorem)[1:], sums, paths, *_at_t_hat(setting, sums, end))
     return {name: scale * x for name, x in added.items()}
 
 
 @lru_cache(maxsize=128)
-def _recursion(theorem: Theorem) -> tuple[Term, ...]:
+def recursion_parts(theorem: Theorem) -> tuple[Term, ...]:
     """The common slope of the recursion in W_prev, and its terms without that."""
     slope = Term("slope", sympy.diff(theorem.recursion[0].expression, W_prev))
     return slope, *(Term(x.name, x.expression.subs(W_prev, 0)) for x in theorem.recursion)

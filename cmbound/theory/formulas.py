@@ -359,16 +359,22 @@ def _bracketed_sum(expr: Any) -> str:
     return rf"\left({text}\right)" if isinstance(plain(expr), sympy.Add) else text
 
 
-@alone
 def statement_parts(theorem: Theorem, **options: Any) -> tuple[str, list[str]]:
     """LaTeX of a statement: ``quantity \\leq`` and the terms that follow."""
+    left, terms = named_parts(theorem, **options)
+    return left, list(terms.values()) if theorem.evaluable else [UNKNOWN]
+
+
+@alone
+def named_parts(theorem: Theorem, **options: Any) -> tuple[str, dict[str, str]]:
+    """As :func:`statement_parts`, the terms by name (those that vanish left out)."""
     relation = r"\lesssim" if theorem.kind == "order" else r"\leq"
     target = r"p_{\mathrm{data}}" if options.get("to", "p_data") == "p_data" else r"p_\delta"
     terms = closed_terms(theorem, **options)
     if theorem.kind == "order":
         terms = tuple(Term(x.name, x.expression.xreplace({TABLE["C"].symbol: sympy.S.One})) for x in terms)
-    shown = [_bracketed(latex(x.expression)) for x in terms if x.expression != 0]
-    return f"{theorem.quantity_latex.replace('@', target)} {relation}", shown if theorem.evaluable else [UNKNOWN]
+    shown = {x.name: _bracketed(latex(x.expression)) for x in terms if x.expression != 0}
+    return f"{theorem.quantity_latex.replace('@', target)} {relation}", shown
 
 
 @alone

@@ -1,0 +1,527 @@
+"""The explorer: its numbers against the float tier, its texts against the package, and its page in a browser."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import cmbound
+from cmbound.errors import CmboundError, InputError
+from cmbound.evaluation import law
+from cmbound.evaluation.point import evaluate
+from cmbound.evaluation.statement import Statement, statements, theorem
+from cmbound.papers.explorer.explorer import explore
+from tests.browser import CHROMIUM, Browser, needs_chromium
+from tests.helpers import DOMAIN, USAGE, call
+from tests.settings import cases, draw, for_profile, for_theorem, one_law
+
+NODE = shutil.which("node")
+needs_javascript = pytest.mark.skipif(
+    NODE is None and CHROMIUM is None, reason="neither node nor Chromium is installed: nothing here runs JavaScript"
+)
+CLOSE = 1e-12
+EVALUABLE = tuple(x for x in statements() if x.evaluable and x.known != "own")
+EI = "exponential-integrator"
+VALUES = """(points) => points.map((x) => {
+  try { return evaluate(MODEL, x); } catch (error) { if (error instanceof Refusal) return {refused: error.message}; throw error; }
+})"""
+Setting = dict[str, dict[str, str]]
+
+
+@cache
+def page(id: str, **params: Any) -> cmbound.Explorer:
+    return explore(id, **params)
+
+
+def model(script: str) -> Any:
+    """What a page is told, which its script begins with."""
+    return json.loads(script.partition("\n")[0].removeprefix("const MODEL = ").removesuffix(";"))
+
+
+def run(script: str, function: str, given: Any) -> Any:
+    """What a function makes of something JSON-ready after a page's script has run: in node, or else in Chromium."""
+    if NODE is None:
+        with Browser() as browser:
+            return browser.run(f"(() => {{ {script}\nreturn ({function})({json.dumps(given)}); }})()")
+    text = f'"use strict"; {script}\nprocess.stdout.write(JSON.stringify(({function})({json.dumps(given)})));'
+    done = subprocess.run([NODE, "-"], input=text, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+# --- points -----------------------------------------------------------------------------------------------------------
+
+
+def usual(told: Any, **chosen: str) -> dict[str, str]:
+    """The options of a setting."""
+    return {name: values[0] for name, values in told["choices"].items()} | chosen
+
+
+def asked(told: Any, rng: np.random.Generator) -> dict[str, str]:
+    """Options at random, but what decides which parameters there are."""
+    left = {x: y for x, y in told["choices"].items() if x in ("to", "start", "clock")}
+    return {name: str(rng.choice(values)) for name, values in left.items()}
+
+
+def begin(statement: Statement, rng: np.random.Generator) -> str:
+    """From when on L_s holds: what the statement allows."""
+    zero = any(str(y) == "t_star" for x in statement.assumptions if x.predicate is not None for y in x.predicate.free_symbols)
+    return "0" if zero else str(rng.choice(["0", "delta"]))
+
+
+def closed(statement: Statement, told: Any, rng: np.random.Generator) -> Iterator[tuple[dict[str, str], list[dict[str, float]]]]:
+    """Options, and points with numbers for the same parameters: of every profile, and of all together."""
+    if not statement.uses_profile:
+        yield asked(told, rng), [for_theorem(statement, draw(rng)) for _ in range(20)]
+        return
+    profiles = [x for x, teacher in cases() if teacher == EI]
+    for profile in (*profiles, "auto", "auto"):
+        options = usual(told, **asked(told, rng), profile=profile, t_star=begin(statement, rng))
+        several = [profile] if profile != "auto" else [str(x) for x in rng.choice(profiles, 3)]
+        found = []
+        for _ in range(6 if profile != "auto" else 3):
+            values = draw(rng)
+            here = {x: y for name in several for x, y in for_profile(name, EI, values).items()}
+            lawful = one_law({**for_theorem(statement, values), **here, "t_star": options["t_star"]})
+            found.append({name: x for name, x in lawful.items() if name != "t_star"})
+        yield options, found
+
+
+def on_grids(statement: Statement, told: Any, rng: np.random.Generator, count: int) -> Iterator[Setting]:
+    """Settings on a grid, with every teacher."""
+    for _ in range(count):
+        values, teacher = draw(rng), str(rng.choice(told["choices"]["teacher"]))
+        covering = [x for x, y in cases() if y == teacher]
+        profile = str(rng.choice([*covering, *["auto"] * len(covering)]))
+        several = [profile] if profile != "auto" else [str(x) for x in rng.choice(covering, 3)]
+        given = {
+            **for_theorem(statement, values),
+            **{x: y for name in several for x, y in for_profile(name, teacher, values).items()},
+        }
+        options = usual(
+            told, **asked(told, rng), profile=profile, teacher=teacher, grid=str(rng.choice(told["choices"]["grid"][1:]))
+        )
+        options["t_star"] = begin(statement, rng)
+        given |= {"M": values["M"]} if teacher == "heun" else {}
+        if options["grid"] in ("uniform", "geometric", "edm"):
+            given = {name: x for name, x in given.items() if name != "h"} | {"N": int(rng.integers(1, 90))}
+        else:
+            given |= {"delta": 10.0 ** rng.uniform(-4, -1), "T": rng.uniform(1, 4), "h": rng.uniform(0.02, 0.5)}
+            given |= {"t": given["T"]} if "t" in given else {}
+        given |= {"t_hat": given["T"]} if "t_hat" in given else {}
+        lawful = one_law({**given, "t_star": options["t_star"]})
+        yield as_setting({x: y for x, y in lawful.items() if x != "t_star"}, options)
+
+
+def as_setting(numbers: Mapping[str, float], options: dict[str, str]) -> Setting:
+    return {
+        "numbers": {name: repr(x) if isinstance(x, int) else repr(float(x)) for name, x in numbers.items()},
+        "options": options,
+    }
+
+
+def for_package(setting: Setting) -> dict[str, str]:
+    """A setting of the page as the package takes it."""
+    options = {name: x for name, x in setting["options"].items() if x}
+    return {**setting["numbers"], **options, **({"grid": "uniform"} if options.get("grid") == "uniform-h" else {})}
+
+
+def terms_of(statement: Statement, setting: Setting) -> dict[str, float]:
+    """The terms in the float tier."""
+    return {name: x.value for name, x in evaluate(statement, for_package(setting), tier="approximate").terms.items()}
+
+
+def differing(terms: Mapping[str, float], found: Any) -> list[str]:
+    """Terms in which the page is not the float tier."""
+    assert "refused" not in found, found
+    assert set(found["terms"]) == set(terms)
+    return [x for x, value in terms.items() if abs(found["terms"][x] - value) > CLOSE * abs(value)]
+
+
+# --- numbers ----------------------------------------------------------------------------------------------------------
+
+
+@needs_javascript
+def test_a_thousand_points_are_those_of_the_float_tier() -> None:
+    """Every evaluable statement, every profile, grid, teacher, start, clock and target."""
+    rng, count = np.random.default_rng(20), 0
+    for statement in EVALUABLE:
+        script = page(statement.id).script
+        told, wanted, settings = model(script), [], []
+        for options, points in closed(statement, told, rng):
+            arrays = {name: np.array([x[name] for x in points]) for name in points[0]}
+            found = statement.approximate(**arrays, **{x: y for x, y in options.items() if y})
+            wanted += [{name: float(x[i]) for name, x in found.terms.items()} for i in range(len(points))]
+            settings += [as_setting(x, options) for x in points]
+        for setting in on_grids(statement, told, rng, 24) if statement.uses_profile else ():
+            with suppress(CmboundError):  # profiles that do not go together; what is refused has a test of its own
+                wanted.append(terms_of(statement, setting))
+                settings.append(setting)
+        for setting, terms, value in zip(settings, wanted, run(script, VALUES, settings), strict=True):
+            assert not differing(terms, value), (statement.id, setting)
+        count += len(settings)
+    assert count >= 1000
+
+
+MISTAKES = {
+    "a sign in a kernel": (r"\(expm1\(h\) - h\) / h", "(expm1(h) + h) / h"),
+    "a coefficient": (r'"g": \[0\.0, 0\.5', '"g": [0.0, 0.25'),
+    "a sign in a generated function": (r"(?m)^(\(\{[^}]*h: [^}]*\}\) => .*?) = -2\.0\*", r"\1 = 2.0*"),
+    "a stretch that does not pay for the step after it": (r"times\[k\] \+ v\.h", "times[k]"),
+    "no path of several stretches": (r"through < best\[k\]", "through > best[k]"),
+    "a constant in the wrong clock": (r"column\(\"eps_sc\", rows\.b", 'column("eps_sc", rows.a'),
+    "the sum of squares without squares of the weight": (r"\(w\) => w \* w", "(w) => w"),
+    "one evaluation too few": (r"n < evaluations", "n < evaluations - 1"),
+}
+
+
+@needs_javascript
+def test_a_planted_mistake_is_caught() -> None:
+    """Each of them changes a number at one of some points, and nothing else does."""
+    statement = theorem("explicit-multistep")
+    script, usual_numbers = page(statement.id).script, {"d": 8, "m2": 3.0, "L_f": 1.5, "eps_sc": 0.01, "eps_cm": 0.01, "k": 3}
+    told = model(script)
+    more = {"delta": 0.01, "T": 5.0, "t_hat": 5.0, "L_s": 9.0}
+    points = [
+        as_setting({**usual_numbers, **more, "h": 0.8}, usual(told, profile="universal")),
+        as_setting({**usual_numbers, **more, "h": 0.1}, usual(told, clock="ve")),
+        as_setting({**usual_numbers, **more, "N": 30}, usual(told, grid="geometric", teacher="ddim", clock="ve")),
+    ]
+    wanted = [
+        {name: x.value for name, x in evaluate(statement, for_package(x), tier="approximate").terms.items()} for x in points
+    ]
+
+    def wrong(script: str) -> bool:
+        found = run(script, VALUES, points)
+        return any("refused" in y or differing(x, y) for x, y in zip(wanted, found, strict=True))
+
+    assert not wrong(script)
+    for name, (right, mistake) in MISTAKES.items():
+        planted, count = re.subn(right, mistake, script, count=1)
+        assert count == 1, name
+        assert wrong(planted), name
+
+
+BAD: tuple[tuple[str, dict[str, str], str], ...] = (
+    ("explicit-one-step", {"L_f": "0.5"}, "L_f must be a number >= 1, got 0.5"),
+    ("explicit-one-step", {"d": "2.5"}, "d must be an integer >= 1"),
+    ("explicit-one-step", {"h": "abc"}, "is not a number"),
+    ("explicit-one-step", {"h": "1/0"}, "denominator"),
+    ("explicit-one-step", {"h": "nan"}, "not a number"),
+    ("explicit-one-step", {"h": "1e999"}, "only 0 and sizes"),
+    ("explicit-one-step", {"h": ""}, "needs h"),
+    ("explicit-one-step", {"delta": "7"}, "violated"),
+    ("explicit-one-step", {"sigma_min": "0.1"}, "not both"),
+    ("explicit-one-step", {"sd2": "9"}, "no data law has these constants: sd2 must be at most m2"),
+    ("explicit-one-step", {"profile": "atoms"}, "profile atoms needs"),
+    ("explicit-one-step", {"profile": "bounded", "R": "9", "tau": "0.5"}, "needs tau = 0"),
+    ("explicit-one-step", {"profile": "universal", "teacher": "heun", "grid": "edm", "N": "9", "M": "1"}, "does not cover"),
+    ("explicit-one-step", {"teacher": "ddim"}, "has no closed form in h: choose a grid"),
+    ("explicit-one-step", {"grid": "two-stage", "h": "30"}, "h must be at most T - delta"),
+    ("explicit-one-step", {"grid": "geometric", "N": "1000000"}, "too many for this page"),
+    ("explicit-one-step", {"clock": "ve", "T": "400"}, "at most 350"),
+    ("explicit-map-lipschitz", {"R": "10"}, "exceeds the float64 range"),
+    ("explicit-multistep", {"k": "20000"}, "k must be at most 10000"),
+    ("explicit-multistep", {"t_hat": ""}, "needs t_hat"),
+    ("chen2025-multistep", {"T": "0.5", "t_hat": "1"}, "violated"),
+)
+
+
+@needs_javascript
+@pytest.mark.parametrize(("id", "change", "words"), BAD, ids=[f"{x}-{y}" for x, y, _ in BAD])
+def test_what_has_no_number_is_told_in_words(id: str, change: dict[str, str], words: str) -> None:
+    """The page refuses what the package refuses, in words and with no NaN (but for the page's own limit of steps)."""
+    told = model(page(id).script)
+    options = usual(told, **{x: y for x, y in change.items() if x in told["choices"]})
+    numbers = {**next(iter(told["starts"].values()))["numbers"], **{x: y for x, y in change.items() if x not in options}}
+    (found,) = run(page(id).script, VALUES, [{"numbers": numbers, "options": options}])
+    assert words in found["refused"]
+    if "for this page" not in words:
+        given = for_package({"numbers": {x: y for x, y in numbers.items() if y}, "options": options})
+        given = {x: y for x, y in given.items() if x != "h" or options.get("grid") not in ("edm", "geometric")}
+        with pytest.raises(CmboundError):
+            evaluate(theorem(id), given, tier="approximate")
+
+
+@needs_javascript
+def test_constants_of_no_data_law_are_those_the_package_refuses() -> None:
+    """The one table of relations that is written twice."""
+    rng = np.random.default_rng(3)
+    points: list[tuple[dict[str, float], bool]] = []
+    for _ in range(1500):
+        values = draw(rng)
+        values |= {
+            "R": values["m2"] * rng.uniform(0.3, 2),
+            "diameter": values["m2"] * rng.uniform(0.5, 4),
+            "L_s": 10 ** rng.uniform(0, 2),
+        }
+        values |= {"d": int(rng.integers(1, 9)), "d_eff": int(rng.integers(1, 9)), "n_atoms": int(rng.integers(1, 9))}
+        names = ("m2", "sd2", "R", "tau", "d_eff", "n_atoms", "L_s", "diameter")
+        here = {"d": values["d"], "t_star": float(rng.choice([0, 0.3]))}
+        points.append((here | {x: values[x] for x in names if rng.random() < 0.35}, bool(rng.random() < 0.3)))
+    refused = run(
+        page("explicit-one-step").script,
+        """(points) => points.map(([x, ve]) => {
+          try { checkLaw(x, ve ? "ve" : "ou"); return ""; } catch (error) { return error.message; } })""",
+        points,
+    )
+    found = [told_by_law(values, ve) for values, ve in points]
+    for (values, ve), ours, theirs in zip(points, found, refused, strict=True):
+        assert bool(ours) == bool(theirs), (values, ve, ours, theirs)
+        assert ours.partition("; got")[0] == theirs.partition("; got")[0]
+    assert len({x.partition(";")[0] for x in refused if x}) >= 9
+
+
+def told_by_law(values: Mapping[str, float], ve: bool) -> str:
+    """What the package says of constants that are those of no law (empty: nothing)."""
+    try:
+        law.check(values, ve=ve)
+    except CmboundError as error:
+        return str(error)
+    return ""
+
+
+# --- texts ------------------------------------------------------------------------------------------------------------
+
+
+def unit(text: str) -> float:
+    """One unit in the last digit of a number as it is shown."""
+    digits, _, power = text.partition("e")
+    return float(f"1e{int(power or 0) - len(digits.partition('.')[2])}")
+
+
+@needs_javascript
+@pytest.mark.parametrize(
+    ("id", "preset", "change"),
+    [
+        ("explicit-one-step", "gaussian-2d", {}),
+        ("explicit-one-step", "digits", {"clock": "ve", "to": "p_delta", "t_star": "delta"}),
+        ("explicit-multistep", "digits", {"t_hat": "0.7", "profile": "atoms"}),
+        ("explicit-multistep", "gaussian-2d", {"grid": "uniform-h", "h": "1/7", "t_hat": "2"}),
+        ("explicit-tv-smoothing", "gaussian-2d", {}),
+        ("lyu2023-thm3", "gaussian-2d", {"C": "2"}),
+        ("chen2025-multistep", "gaussian-2d", {}),
+    ],
+)
+def test_the_copied_command_and_python_give_the_number_on_the_page(id: str, preset: str, change: dict[str, str]) -> None:
+    script = page(id).script
+    told = model(script)
+    start = next(y for x, y in told["starts"].items() if x == preset)
+    options = {**usual(told), **start["options"], **{x: y for x, y in change.items() if x in told["choices"]}}
+    setting = {"numbers": start["numbers"] | {x: y for x, y in change.items() if x not in options}, "options": options}
+    function = """(x) => { const found = evaluate(MODEL, x), {snapped} = found;
+      return [number(found.total), asCommand(MODEL, x, snapped), asPython(MODEL, x, snapped), asLatex(MODEL, x, found)]; }"""
+    shown, command, python, latex = run(script, function, setting)
+    outcome = call(*shlex.split(command)[1:], "--format", "json")
+    assert outcome.status == 0, (command, outcome.err)
+    value = json.loads(outcome.out)["value"]
+    assert abs(value - float(shown)) <= 0.51 * unit(shown)
+    scope: dict[str, Any] = {}
+    exec(python, scope)
+    assert float(scope["bound"]) == value
+    named = {x: y for x, y in options.items() if x in ("teacher", "to", "start", "clock")}
+    assert latex.splitlines()[-1] == rf"\[ {theorem(id).latex(**named)} \]"
+    assert "approximate" in latex
+
+
+@needs_javascript
+def test_a_link_restores_the_state() -> None:
+    """And what a link asks for that is not there is left out."""
+    script = page("explicit-one-step").script
+    told = model(script)
+    state = {
+        "A": {"numbers": {"h": "1/3", "sigma_min": "1e-2", "d": "3"}, "options": usual(told, teacher="heun", grid="edm")},
+        "B": {"numbers": {"h": "0.1", "delta": "x&y=%"}, "options": usual(told)},
+        "over": "h",
+    }
+    back, strange, empty = run(
+        script,
+        """([state, hash, usual]) =>
+          [fromHash(MODEL, toHash(state), null), fromHash(MODEL, hash, usual), fromHash(MODEL, "", usual)]""",
+        [state, "#A.h=1&A.teacher=none&C.h=2&A.zeta=1&over=zeta", {"A": 1, "over": "h"}],
+    )
+    assert back == state
+    assert strange == {"A": {"numbers": {"h": "1"}, "options": usual(told)}, "B": None, "over": "h"}
+    assert empty == {"A": 1, "over": "h"}
+
+
+# --- the page ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
+    """The address of a statement's page in a file."""
+    folder = tmp_path_factory.mktemp("pages")
+
+    def written(id: str) -> str:
+        path = folder / f"{id}.html"
+        path.write_text(page(id).html, encoding="utf-8")
+        return path.as_uri()
+
+    return written
+
+
+@needs_chromium
+def test_the_page_in_a_browser(address: Callable[[str], str]) -> None:
+    """Numbers, link, copied command, keyboard, narrow window, dark mode; no error, nothing asked of the network."""
+    url = address("explicit-one-step")
+    with Browser() as browser:
+        browser.open(url)
+        shown = browser.run("$('values').querySelector('b').textContent")
+        assert "approximate (float64 in the browser)" in browser.run("$('values').textContent")
+        outcome = call(*shlex.split(browser.run("$('text-command').textContent"))[1:], "--format", "json")
+        assert abs(json.loads(outcome.out)["value"] - float(shown)) <= 0.51 * unit(shown)
+        dominating = browser.run("document.querySelector('.term.largest').textContent")
+        assert f"{json.loads(outcome.out)['dominating_term'].replace('_', ' ')}" in dominating
+        assert browser.run("document.querySelectorAll('#formula math').length") == 6
+
+        _by_keyboard(browser)
+        browser.run("$('second').click()")
+        _type(browser, "h, setting B", "0.5")
+        values = browser.run("[...$('values').querySelectorAll('b')].map((x) => x.textContent)")
+        assert len(values) == 2
+        assert values[0] != values[1]
+        link = browser.run("$('text-link').textContent")
+        assert link == browser.run("location.href")
+
+        browser.open(link)  # everything is as it was
+        assert browser.run("[...$('values').querySelectorAll('b')].map((x) => x.textContent)") == values
+        assert browser.run("$('text-link').textContent") == link
+
+        _type(browser, "delta, setting A", "7")
+        assert "violated" in browser.run("document.querySelector('#values .wrong').textContent")
+        _type(browser, "L_f, setting A", "1/2")
+        assert "L_f must be a number >= 1, got 1/2" in browser.run("$('values').textContent")
+        assert browser.run("document.activeElement.getAttribute('aria-invalid')") == "true"
+
+        browser.resize(400)
+        assert browser.run("document.documentElement.scrollWidth") <= 400
+        browser.dark()
+        red, green, blue = map(int, re.findall(r"\d+", browser.run("getComputedStyle(document.body).backgroundColor"))[:3])
+        assert red + green + blue < 150
+        assert "NaN" not in browser.run("document.body.innerText")
+        assert browser.complaints == []
+        assert {x.partition("#")[0] for x in browser.requests} <= {url, "about:blank"}
+
+
+def _type(browser: Browser, label: str, text: str) -> None:
+    """What a user does in a number field."""
+    field = f"document.querySelector('input[type=text][aria-label^=\"{label}\"]')"
+    browser.run(f"{field}.focus(); {field}.select()")
+    browser.press("Backspace")
+    browser.run(f"document.execCommand('insertText', false, {json.dumps(text)})")
+
+
+def _by_keyboard(browser: Browser) -> None:
+    """By Tab alone to the first slider, and with an arrow to another number, in sight."""
+    for _ in range(40):
+        browser.press("Tab")
+        if browser.run("document.activeElement.type") == "range":
+            break
+    before = browser.run("[document.activeElement.getAttribute('aria-valuetext'), $('values').textContent]")
+    assert browser.run("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    browser.press("ArrowRight")
+    after = browser.run("[document.activeElement.getAttribute('aria-valuetext'), $('values').textContent]")
+    assert float(after[0]) > float(before[0])
+    assert after[1] != before[1]
+
+
+@needs_chromium
+@pytest.mark.parametrize("id", ["lyu2023-thm3", "explicit-tv-underdamped", "explicit-multistep"])
+def test_other_pages_in_a_browser(address: Callable[[str], str], id: str) -> None:
+    """Every start has a number; an order form says what it is."""
+    with Browser() as browser:
+        browser.open(address(id))
+        for name in model(page(id).script)["starts"]:
+            browser.run(f"$('start').value = {json.dumps(name)}; $('start').dispatchEvent(new Event('change'))")
+            assert browser.run("$('values').querySelectorAll('.wrong').length") == 0
+        assert ("order form with C = 1: not a guarantee" in browser.run("$('notes').textContent")) == (id == "lyu2023-thm3")
+        assert browser.complaints == []
+        assert set(browser.requests) <= {address(id), "about:blank"}
+
+
+def test_pages_are_small_and_ask_for_nothing() -> None:
+    for statement in EVALUABLE:
+        text = page(statement.id).html
+        assert len(text.encode()) < 300_000
+        assert not re.findall(r"(?:src|href)=(?!\"data:,\")|@import|url\(|fetch\(|XMLHttp", text)
+        assert text.count("</script>") == 1
+        assert not re.search("@[A-Z]+@", text)
+
+
+# --- command, notebook, errors ----------------------------------------------------------------------------------------
+
+
+OWN = """
+import cmbound
+kap = cmbound.symbol("kap_x", domain=">= 0", meaning="curvature </script> of the data")
+terms = {"score": "L_f*eps_sc*(T - delta)", "curvature": kap**2 + 1}
+mine = cmbound.Statement.define("explored-bound", terms, assumptions=["T > 2*delta"])
+"""
+
+
+@needs_javascript
+def test_a_statement_of_ones_own(tmp_path: Path) -> None:
+    """By --define, from a file whose name needs quotes; its text cannot end the script."""
+    source, target = tmp_path / "my own.py", tmp_path / "page.html"
+    source.write_text(OWN, encoding="utf-8")
+    outcome = call("explore", "explored-bound", "--define", str(source), "-p", "kap_x=1/10", "-o", str(target))
+    assert (outcome.status, outcome.out) == (0, "")
+    text = target.read_text(encoding="utf-8")
+    assert text.count("</script>") == 1
+    script = text.partition('"use strict";\n')[2].partition("// The page:")[0]
+    setting = next(iter(model(script)["starts"].values()))
+    shown, command = run(script, "(x) => [number(evaluate(MODEL, x).total), asCommand(MODEL, x)]", setting)
+    again = call(*shlex.split(command)[1:], "--format", "json")
+    assert again.status == 0, again.err
+    assert abs(json.loads(again.out)["value"] - float(shown)) <= 0.51 * unit(shown)
+
+
+def test_in_a_notebook() -> None:
+    shown = theorem("explicit-training").explore()
+    assert repr(shown) == "<Explorer: explicit-training>"
+    assert shown._repr_html_().startswith('<iframe title="explicit-training" srcdoc="&lt;!DOCTYPE html&gt;')
+    assert "<script" not in shown._repr_html_()
+
+
+def test_it_starts_where_it_is_told() -> None:
+    told = model(explore("explicit-one-step", preset="digits", L_f=3, clock="ve", t_star="delta").script)
+    first = next(iter(told["starts"].values()))
+    assert first["numbers"]["L_f"] == "3"
+    assert first["numbers"]["N"] == "250"
+    assert first["options"] == {"grid": "geometric", "teacher": "heun", "start": "matched", "clock": "ve", "t_star": "delta"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (("no-such",), USAGE, "no-such"),
+        (("chen2022-bounded",), USAGE, "not known in full"),
+        (("explicit-one-step", "-p", "L_f=1,2"), USAGE, "explore takes one number for L_f"),
+        (("explicit-one-step", "-p", "cov_eigs=1"), USAGE, "explore takes one number for cov_eigs"),
+        (("explicit-one-step", "-p", "zeta=1"), USAGE, "zeta"),
+        (("explicit-one-step", "-p", "L_f=0.5"), DOMAIN, "L_f must be a number >= 1"),
+        (("explicit-one-step", "-p", "delta=7"), DOMAIN, "violated"),
+    ],
+)
+def test_what_cannot_be_explored_is_one_line(arguments: tuple[str, ...], status: int, words: str) -> None:
+    outcome = call("explore", *arguments)
+    assert (outcome.status, outcome.out) == (status, "")
+    assert outcome.err.count("\n") == 1
+    assert words in outcome.err
+
+
+def test_explore_takes_no_digits() -> None:
+    with pytest.raises(InputError, match="explore takes no digits"):
+        explore("explicit-one-step", digits=30)
