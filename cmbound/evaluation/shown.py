@@ -7,7 +7,9 @@ from typing import Any
 
 import sympy
 
+from cmbound.catalogue.bibtex import cited
 from cmbound.reports.cells import Cell, dollars, math, mixed
+from cmbound.reports.readable import readable
 from cmbound.reports.report import Body, Report
 from cmbound.reports.table import Table
 from cmbound.reports.words import joined, prose, symbol
@@ -98,7 +100,11 @@ def statement_data(theorem: Theorem, **options: Any) -> dict[str, Any]:
             {"id": x.id, "text": x.text, "predicate": None if x.predicate is None else str(x.predicate)}
             for x in {(x.id, x.text): x for x in assumptions}.values()
         ],
-        "reference": {"key": theorem.reference.key, "place": theorem.reference.place},
+        "reference": {
+            "key": theorem.reference.key,
+            "place": theorem.reference.place,
+            "cited": cited(theorem.reference.key, theorem.reference.place),
+        },
         "provenance": theorem.provenance,
         "derivation": theorem.derivation,
         "rests_on": list(theorem.rests_on),
@@ -142,15 +148,18 @@ def _statement_page(data: dict[str, Any]) -> Body:
     """One statement with its terms, definitions, assumptions, source and derivation."""
     page = Body()
     page.line(mixed(f"{data['id']}: ", prose(data["title"])))
-    page.line(f"{data['kind']} form, {data['status']}; {data['reference']['key']}, {data['reference']['place']}")
+    page.line(data["reference"]["cited"])
+    page.line(f"{data['kind']} form, {data['status']}; cmbound cite {data['reference']['key']}")
     page.line(f"known: {data['known']}; clock: {data['clock']}")
     page.line(f"provenance: {data['provenance']}")
     page.line()
     sign = "<~" if data["kind"] == "order" else "<="
     left = math(data["latex_lines"][0], f"{data['quantity']} {sign}")
-    page.line(mixed(left, " sum of" if data["evaluable"] else " ? (not known in full: it cannot be evaluated)"))
+    right = " sum of" if data["evaluable"] else " ? (not known in full: it cannot be evaluated)"
+    page.line(mixed(left, right), signs=_signed("", data["latex_lines"][0], right))
     for term in data["terms"]:
-        page.line(mixed(f"{term['name']}: ", math(term["latex"], term["expression"])), 2)
+        name = f"{term['name']}: "
+        page.line(mixed(name, math(term["latex"], term["expression"])), 2, _signed(name, term["latex"]))
     _say_where(page, data)
     if "profiles" in data:
         page.line()
@@ -161,12 +170,17 @@ def _statement_page(data: dict[str, Any]) -> Body:
     if data["complexity"] is not None:
         found = data["complexity"]
         about = ("steps for accuracy ", symbol("eps"), " in ", prose(found["metric"]))
-        page.line(mixed(*about, ", constants and logarithms left out: ", math(found["latex"], found["steps"])))
+        left_out = ", constants and logarithms left out: "
+        said = _signed(f"steps for accuracy ε in {found['metric']}{left_out}", found["latex"])
+        page.line(mixed(*about, left_out, math(found["latex"], found["steps"])), signs=said)
     if data["parameters"]:
         page.line()
         page.line("parameters")
     for row in data["parameters"]:
-        page.line(mixed(symbol(row["name"]), ": ", prose(row["meaning"]), f"; {row['domain']}"), 2)
+        said = f": {prose(row['meaning']).string()}; {row['domain']}"
+        named = "" if readable(row["latex"]) == row["name"] else f", {row['name']}"
+        signs = _signed("", row["latex"], named + said)
+        page.line(mixed(symbol(row["name"]), ": ", prose(row["meaning"]), f"; {row['domain']}"), 2, signs)
     if data["optional_parameters"]:
         page.line("optional: " + ", ".join(row["name"] for row in data["optional_parameters"]))
     if data["aliases"]:
@@ -183,13 +197,19 @@ def _statement_page(data: dict[str, Any]) -> Body:
     return page
 
 
+def _signed(before: str, latex: str, after: str = "") -> str:
+    """A line with its math in the signs of Unicode (empty: there are none for it)."""
+    text = readable(latex)
+    return f"{before}{text}{after}" if text else ""
+
+
 def _say_where(page: Body, data: dict[str, Any]) -> None:
     """What the named functions are."""
     if data["where"]:
         page.line("where")
     for row in data["where"]:
         text = f"{row['name']} = {row['definition']}"
-        page.line(math(row["latex"], text) if row["latex"] else text, 2)
+        page.line(math(row["latex"], text) if row["latex"] else text, 2, _signed("", row["latex"]))
 
 
 def _statement_document(data: dict[str, Any]) -> Body:
@@ -255,7 +275,8 @@ def _profile_page(data: dict[str, Any]) -> Body:
         choice = ", the best of these on each stretch" if several else ""
         page.line(f"{teacher}, needs {', '.join(row['parameters'])}{choice}", 2)
         for i, (bound, shown) in enumerate(zip(row["bounds"], row["latex"], strict=True), 1):
-            page.line(mixed(f"{i}: " if several else "", math(shown, bound)), 4)
+            number = f"{i}: " if several else ""
+            page.line(mixed(number, math(shown, bound)), 4, _signed(number, shown))
     _say_where(page, data)
     if data["acceleration"]:
         page.line()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 import sys
+import unicodedata
 from collections.abc import Iterable, Sequence
 
 from rich.console import Console
@@ -33,6 +34,23 @@ def _fitted(rows: Sequence[Sequence[str]], width: int) -> list[int] | None:
     return widths
 
 
+def printable(text: str) -> bool:
+    """Whether standard output has all these characters."""
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def shown(text: str) -> str:
+    """The text, its letters without accents where standard output has none."""
+    if printable(text):
+        return text
+    bare = "".join(x for x in unicodedata.normalize("NFKD", text) if not unicodedata.combining(x)).replace("\u2013", "-")
+    return bare if printable(bare) else text
+
+
 class Page:
     """Collects lines; nothing is styled and nothing depends on the terminal but the width."""
 
@@ -44,11 +62,12 @@ class Page:
 
     def line(self, text: str = "", indent: int = 0) -> None:
         """A paragraph, folded at the width."""
+        text = shown(text)
         self._console.print(Padding(Text(text), (0, 0, 0, indent)) if indent else Text(text))
 
     def grid(self, header: Sequence[str], alignment: str, rows: Iterable[Sequence[str]], indent: int = 0) -> None:
         """Columns without borders; in a terminal so narrow that numbers would be broken, each row as a list."""
-        rows = [tuple(row) for row in rows]
+        rows = [tuple(map(shown, row)) for row in rows]
         widths: Sequence[int | None] = [None] * len(header)
         if self._console.width <= _NARROW:
             fitting = _fitted((header, *rows), self._console.width - indent)

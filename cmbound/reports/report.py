@@ -14,16 +14,17 @@ from typing import Any, Protocol
 from cmbound.checks import checked_name
 from cmbound.names import FORMATS
 from cmbound.reports.cells import Cell, escape_markdown, mathml
-from cmbound.reports.page import Page
+from cmbound.reports.page import Page, printable
 from cmbound.reports.table import Table, packages, to_json
 
 
 @dataclass(frozen=True)
 class Line:
-    """A paragraph of text, with math where it is a :class:`Cell`."""
+    """A paragraph of text, with math where it is a :class:`Cell`; ``signs`` is what a terminal shows instead, if it can."""
 
     text: str | Cell = ""
     indent: int = 0
+    signs: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,9 @@ class Body:
     def __init__(self) -> None:
         self.parts: list[Line | Block | Formula] = []
 
-    def line(self, text: str | Cell = "", indent: int = 0) -> None:
-        """A paragraph; an empty one is a blank line."""
-        self.parts.append(Line(text, indent))
+    def line(self, text: str | Cell = "", indent: int = 0, signs: str = "") -> None:
+        """A paragraph; an empty one is a blank line. ``signs`` is the text where a terminal has the signs of mathematics."""
+        self.parts.append(Line(text, indent, signs))
 
     def table(self, table: Table, indent: int = 2) -> None:
         """A table."""
@@ -99,7 +100,8 @@ class Report:
         page = Page(width)
         for part in self.page.parts:
             if isinstance(part, Line):
-                page.line(part.text if isinstance(part.text, str) else part.text.string(), part.indent)
+                text = part.text if isinstance(part.text, str) else part.text.string()
+                page.line(part.signs if part.signs and printable(part.signs) else text, part.indent)
             elif isinstance(part, Block):
                 part.table.put_on(page, part.indent)
         return str(page)
