@@ -97,10 +97,31 @@ def test_the_denoiser_of_a_data_set_is_that_of_its_world() -> None:
     assert law.m2 == pytest.approx(world.m2)
 
 
+@pytest.mark.parametrize("d", [2, 30], ids=["plane", "wide"])
+@pytest.mark.parametrize("weighted", [False, True], ids=["equal", "weighted"])
+@pytest.mark.parametrize("origin", [0.0, 1e3])
+def test_posterior_means_are_those_of_sums_in_extended_precision(d: int, weighted: bool, origin: float) -> None:
+    """With and without a shift of the logits, with few points of any weight and with all, at many noise levels at once."""
+    rng = np.random.default_rng(0)
+    weights = rng.random(500) if weighted else np.ones(500)
+    law = DataLaw(origin + rng.standard_normal((500, d)), weights / weights.sum())
+    sigma = np.geomspace(0.01, 100, 150)
+    x = law.draw(150, rng) + sigma[:, None] * rng.standard_normal((150, d))
+    points = law.points.astype(np.longdouble)
+    logits = -np.square(x[:, None] - points).sum(axis=2) / (2 * sigma.astype(np.longdouble)[:, None] ** 2) + np.log(law.weights)
+    masses = np.exp(logits - logits.max(axis=1, keepdims=True))
+    truth = np.asarray(masses @ points / masses.sum(axis=1, keepdims=True), dtype=np.float64)
+    allowed = 1e-12 if origin == 0 else 1e-8  # x itself is known to 1e-13 there
+    np.testing.assert_allclose(law.denoiser(x, sigma) - origin, truth - origin, atol=allowed, rtol=0)
+    one = np.array([law.denoiser(x[i : i + 1], float(sigma[i]))[0] for i in range(150)])
+    np.testing.assert_allclose(one - origin, truth - origin, atol=allowed, rtol=0)
+
+
 def test_posterior_weights_survive_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     law, x = DataLaw(POINTS), np.random.default_rng(1).standard_normal((30, 2))
     whole, drawn = law.denoiser(x, 0.4), law.posterior(x, 0.4, np.random.default_rng(2))
     monkeypatch.setattr("cmbound.certification.laws.LOGITS", 100)
+    monkeypatch.setattr("cmbound.certification.laws.LEAST_ROWS", 3)
     np.testing.assert_allclose(law.denoiser(x, 0.4), whole, rtol=1e-12)
     np.testing.assert_array_equal(law.posterior(x, 0.4, np.random.default_rng(2)), drawn)
 
@@ -1004,6 +1025,46 @@ def test_a_jax_function() -> None:
     jax = pytest.importorskip("jax")
     model = jax.jit(lambda x, sigma: 0.1 * x + 0.01 * sigma)
     close(small(model=model, teacher=None), small(model=lambda x, s: 0.1 * x + 0.01 * s, teacher=None), 1e-5)
+
+
+@pytest.mark.parametrize("rows", [False, True], ids=["one level", "a level a row"])
+@pytest.mark.parametrize("kind", ["float32", "float64"])
+def test_a_torch_module(kind: str, rows: bool) -> None:
+    """Left in training mode, with weights that want gradients, dropout, and points of shape (1, 2)."""
+    torch = pytest.importorskip("torch")
+
+    class Net(torch.nn.Module):  # type: ignore[name-defined, misc]
+        def __init__(self, scale: float) -> None:
+            super().__init__()
+            self.scale = torch.nn.Parameter(torch.tensor(scale, dtype=getattr(torch, kind)))
+            self.dropout = torch.nn.Dropout(0.5)
+
+        def forward(self, x: Any, sigma: Any) -> Any:
+            assert x.dtype == sigma.dtype == self.scale.dtype
+            assert x.shape[1:] == (1, 2)
+            level = sigma[:, None, None] if rows else sigma
+            return self.dropout(self.scale * x + 0.01 * level)
+
+    given = {**INSTANCES["points in the plane"], "n": 100}
+    plain = {"model": lambda x, s: 0.1 * x + 0.01 * s, "teacher": lambda x, s: 0.2 * x + 0.01 * s}
+    nets = {"model": Net(0.1), "teacher": Net(0.2)}
+    assert nets["model"].training
+    close(small(**{**given, **nets}, shape=(1, 2)), small(**{**given, **plain}), 1e-4 if kind == "float32" else 1e-9)
+
+
+def test_a_function_of_torch() -> None:
+    """It makes tensors of arrays itself; what is random in it is found out, and a tensor with a gradient is refused."""
+    torch = pytest.importorskip("torch")
+    dropout, weight = torch.nn.Dropout(0.1), torch.tensor(0.1, dtype=torch.float64, requires_grad=True)
+    close(
+        small(model=lambda x, s: (weight * torch.as_tensor(x) + 0.01 * s).detach(), teacher=None),
+        small(model=lambda x, s: 0.1 * x + 0.01 * s, teacher=None),
+        1e-9,
+    )
+    with pytest.raises(cmbound.InputError, match="must not be random"):
+        small(model=lambda x, s: dropout(0.1 * torch.as_tensor(x)), teacher=None)
+    with pytest.raises(cmbound.InputError, match="requires grad"):
+        small(model=lambda x, s: weight * torch.as_tensor(x), teacher=None)
 
 
 @pytest.mark.parametrize("point", [0.0, 3.0])

@@ -201,3 +201,16 @@ def test_a_lower_end_without_its_margin_would_be_found(monkeypatch: pytest.Monke
     monkeypatch.setattr(distance, "_mean_limits", lambda *a: (limits(*a)[0],) * 2 + (None,))
     low, _ = coverage(0.8)
     assert stats.binom.cdf(low, RUNS, 0.9 - 0.015) < 1e-4
+
+
+def test_nearest_points_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks of points and of samples give what one table gives; of equal values the first."""
+    rng = np.random.default_rng(3)
+    points, y, psi = 1e4 + rng.standard_normal((50, 3)), 1e4 + rng.standard_normal((40, 3)), rng.standard_normal(50)
+    points[45], psi[45] = points[2], psi[2]
+    table = np.square(y[:, None] - points).sum(axis=2) - psi
+    monkeypatch.setattr(distance, "COPIED", 7)
+    monkeypatch.setattr(distance, "BLOCK", 30)
+    value, index = nearest(y, points, psi)
+    np.testing.assert_allclose(value, table.min(axis=1), rtol=1e-10, atol=1e-10)
+    np.testing.assert_array_equal(index, table.argmin(axis=1))

@@ -21,7 +21,7 @@ from cmbound.certification.teachers import SOLVERS, euler
 from cmbound.evaluation.records import schema
 from cmbound.evaluation.sweeps import chunks
 from cmbound.theory.rules import Profile
-from tests.helpers import fails, fine, silent
+from tests.helpers import call, fails, fine, said, silent
 
 Array = npt.NDArray[np.float64]
 VARIANCE = 0.25
@@ -234,9 +234,9 @@ def test_what_has_no_levels_of_trust_does_not_take_it() -> None:
         lambda: ONE.lambdify("L_f", profile=mine),
         lambda: cmbound.dominance("explicit-one-step", "L_f", 1, 2, **{x: y for x, y in given.items() if x != "L_f"}),
     )
-    for call in calls:
+    for each in calls:
         with pytest.raises(cmbound.InputError, match="rests on samples"):
-            call()
+            each()
 
 
 WRONG: list[tuple[dict[str, Any], type[Exception], str]] = [
@@ -326,9 +326,10 @@ def test_evaluate_with_a_data_file(points: str, tmp_path: Path) -> None:
     assert same.value == data["value"]
     step = tmp_path / "step.py"
     step.write_text(
-        "def mine(denoise, x, high, low):\n    answer = denoise(x, high)\n    return answer + (low / high) * (x - answer)\n"
+        "print('loaded')\ndef mine(denoise, x, high, low):\n    print('asked')\n    answer = denoise(x, high)\n"
+        "    return answer + (low / high) * (x - answer)\n"
     )
-    own = fine(
+    own = call(
         "evaluate",
         "explicit-one-step",
         "--data",
@@ -341,7 +342,8 @@ def test_evaluate_with_a_data_file(points: str, tmp_path: Path) -> None:
         "--format",
         "json",
     )
-    assert json.loads(own)["value"] == pytest.approx(data["value"], rel=1e-12)  # the same step, written by hand
+    assert (own.status, set(said(own.err))) == (0, {"loaded", "asked"})  # what it prints does not stand among the results
+    assert json.loads(own.out)["value"] == pytest.approx(data["value"], rel=1e-12)  # the same step, written by hand
 
 
 def test_constants_of_a_data_file(points: str) -> None:

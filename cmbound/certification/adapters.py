@@ -116,16 +116,23 @@ def _padded(call: Call, rows: int) -> Call:
 
 
 def _torch(module: Any) -> Call:
+    """A module asked with tensors of the type of its weights, where these are; in evaluation mode, without gradients.
+
+    Its noise level is a tensor of no dimension, or (n,) where it wants one for each row.
+    """
     import torch
 
-    kind = next((x.dtype for x in module.parameters()), torch.float32) if hasattr(module, "parameters") else torch.float32
+    weights = (x for part in ("parameters", "buffers") if hasattr(module, part) for x in getattr(module, part)())
+    first = next((x for x in weights if x.is_floating_point()), torch.zeros((), dtype=torch.float32))
     if hasattr(module, "eval"):
         module.eval()  # dropout and batch normalisation would depend on the batch
 
+    def tensor(x: Any) -> Any:
+        return torch.as_tensor(np.asarray(x), dtype=first.dtype, device=first.device)
+
     def call(x: Any, sigma: Any) -> Any:
-        level = np.broadcast_to(np.asarray(sigma), (len(x),)).copy()
         with torch.no_grad():
-            return module(torch.as_tensor(x, dtype=kind), torch.as_tensor(level, dtype=kind)).cpu().double().numpy()
+            return module(tensor(x), tensor(sigma)).double().cpu().numpy()
 
     return call
 

@@ -7,9 +7,10 @@ import numpy as np
 from cmbound.certification.bounds import lower_root
 from cmbound.certification.certificate import Refutation
 from cmbound.certification.flow import Paths
+from cmbound.certification.laws import squares
 from cmbound.certification.models import Denoiser, Model
 from cmbound.certification.request import Request
-from cmbound.certification.telescope import ATTACKS, Sampled, Setup, squares, stream
+from cmbound.certification.telescope import ATTACKS, Sampled, Setup, stream
 from cmbound.worlds.base import Array
 from cmbound.worlds.process import time_of
 

@@ -155,6 +155,7 @@ def certify(
     _checked_together(teacher, solver if shipped is None else None, teacher_output, renoise, times, budget, batches)
     found, kept, labels = reference(data, held_out)
     law = law_of(found)
+    del found  # of a large data file it is a second copy, of a gigabyte
     name, step = solver_of("euler" if solver is None else solver)
     called = (label(model), labels[0], label(teacher)) if shipped is None else (shipped.name,) * 3
     request = Request(

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 from scipy.special import stdtrit
 
-from cmbound.certification.laws import DataLaw, Law
+from cmbound.certification.laws import COPIED, DataLaw, Law, squares
 from cmbound.distances import coupling_w2, w2_samples_1d
 from cmbound.distances.samples import ASYMPTOTIC, GUARANTEED
 from cmbound.errors import DomainError, InputError
@@ -40,7 +40,7 @@ ROOM = 2.0
 """Limit of the values of the lower side over the largest one that was seen before: hardly any is beyond it."""
 ROUNDS = 60  # of the shortest paths behind dual potentials: any potentials give a bound, and more rounds hardly a better one
 RESAMPLED = 10  # the stream of resampled points; those of the telescope and of the model have other numbers
-BLOCK = 1 << 22  # numbers in the largest table of distances
+BLOCK = 1 << 17  # numbers in a table of distances, a megabyte that stays in the cache
 TRAINING, FRESH, VALIDATION = 1000, 2000, 3000  # streams: batches have the numbers 0, 1, ...
 
 
@@ -289,12 +289,21 @@ def _upper(
 
 def nearest(y: Array, points: Array, psi: Array) -> tuple[Array, npt.NDArray[np.int64]]:
     """min_i (norm(y - x_i)^2 - psi_i) for each row of y, and where it is attained."""
-    value, index = np.empty(len(y)), np.empty(len(y), dtype=np.int64)
-    rows = max(1, BLOCK // len(points))
-    for i in range(0, len(y), rows):
-        table = squared_distances(y[i : i + rows], points) - psi
-        index[i : i + rows] = table.argmin(axis=1)
-        value[i : i + rows] = table.min(axis=1)
+    value, index = np.full(len(y), math.inf), np.zeros(len(y), dtype=np.int64)
+    centre = points.mean(axis=0)
+    away, rows = y - centre, max(1, BLOCK // COPIED)
+    for j in range(0, len(points), COPIED):  # a copy of all points may be as large as the memory
+        near = points[j : j + COPIED] - centre
+        offset = squares(near) - psi[j : j + COPIED]
+        for i in range(0, len(y), rows):
+            table = (-2 * away[i : i + rows]) @ near.T
+            table += offset
+            best = table.argmin(axis=1)
+            least = table[np.arange(len(best)), best]
+            better = least < value[i : i + rows]
+            value[i : i + rows][better] = least[better]
+            index[i : i + rows][better] = best[better] + j
+    value += squares(away)
     return value, index
 
 

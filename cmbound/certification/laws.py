@@ -18,10 +18,16 @@ from cmbound.worlds.base import Array, numbers
 from cmbound.worlds.process import signal, time_of
 
 MOST_POINTS, MOST_DIMENSIONS = 50_000, 3_072  # what is tested: a data file of this size takes minutes and some gigabytes
-LOGITS = 1 << 23
-"""Numbers in the largest array of logits (64 megabytes)."""
+LOGITS, LEAST_ROWS = 1 << 17, 64
+"""Numbers in a table of logits, a megabyte that stays in the cache; and rows that make products with all points worth it."""
 NEGLIGIBLE = 1e-25
 """Posterior weights below this change no digit of a mean: 1e-16 over 50,000 points, with room to spare."""
+CALM = 300.0
+"""Logits up to this size need no shift: their exponentials, and sums of these times the data, stay inside float64."""
+FLOOR = -600.0
+"""Smaller logits are raised to this: the weight is still nothing, and exponentials that underflow are slow."""
+WIDE = 16  # dimensions from which products with points of no weight cost more than finding these points
+COPIED = 1000  # points of which there are copies at a time
 TOLD_APART = 9  # digits of a distance from the mean: those that its rounding does not touch
 MOST_PAIRED = 5_000  # points whose pairs are looked at one by one: below a second
 ROUNDED = 1e-11
@@ -87,45 +93,58 @@ class DataLaw(Law):
             raise DomainError(f"data has shape {data.shape}; at most ({MOST_POINTS}, {MOST_DIMENSIONS}) is supported")
         mass = np.full(len(data), 1 / len(data)) if weights is None else np.asarray(weights, dtype=np.float64)
         order = canonical(data)
-        self.points, self.weights = np.ascontiguousarray(data[order]), mass[order]
         self.d = data.shape[1]
+        self.weights = mass[order]
+        # one product gives all logits, another one the sums and their total: points, ones, and what is subtracted
+        self._table = np.ones((len(data), self.d + 2))
+        self.points = self._table[:, : self.d]
+        for cut in self._pieces(len(data)):
+            self.points[cut] = data[order[cut]]
         self.equal = bool((self.weights == self.weights[0]).all())
         self.mean = self.weights @ self.points
-        # logits are measured from the mean: what all points have in common is never squared
-        offset = self.points @ self.mean
-        squares = np.einsum("ij,ij->i", self.points, self.points)
-        self._bias = squares / 2 - offset
-        spread = np.maximum(squares - 2 * offset + self.mean @ self.mean, 0.0)
+        # all is measured from the mean: what the points have in common is never squared
+        spread = from_centre(self.points, self.mean)
+        self._table[:, -1] = -spread / 2
         self.sd2 = math.sqrt(float(self.weights @ spread))
-        self.m2 = max(math.sqrt(float(self.weights @ squares)), self.sd2)
+        self.m2 = max(math.sqrt(float(self.weights @ squares(self.points))), self.sd2)
         self._reach = math.sqrt(float(spread.max()))
         self._log_weights = np.log(self.weights)
+        self._radius = math.sqrt(float(squares(self.points).max()))
 
-    def _shares(self, x: Array, sigma: Array | float) -> Array:
-        """Posterior weights (n, number of points)."""
-        precision = np.reshape(1 / np.square(np.asarray(sigma, dtype=np.float64)), (-1, 1))
-        logits = (x - self.mean) @ self.points.T
-        logits -= self._bias
-        logits *= precision
+    def _masses(self, x: Array, sigma: Array | float) -> Array:
+        """Posterior weights (n, number of points), up to a factor for each row."""
+        asked = np.zeros((len(x), self.d + 2))
+        away, precision = x - self.mean, np.reshape(1 / np.square(np.asarray(sigma, dtype=np.float64)), (-1, 1))
+        np.multiply(away, precision, out=asked[:, :-2])
+        asked[:, -1:] = precision
+        logits = np.asarray(asked @ self._table.T)
         if not self.equal:
             logits += self._log_weights
-        logits -= logits.max(axis=1, keepdims=True)
-        np.exp(logits, out=logits)
-        logits /= logits.sum(axis=1, keepdims=True)
-        return np.asarray(logits)
+        if not self._calm(away, precision):
+            logits -= logits.max(axis=1, keepdims=True)
+            np.maximum(logits, FLOOR, out=logits)
+        return np.asarray(np.exp(logits, out=logits))
+
+    def _calm(self, away: Array, precision: Array) -> bool:
+        """Whether no logit is large, by the inequality of Cauchy and Schwarz."""
+        sizes = np.sqrt(squares(away))[:, None]
+        return self.equal and float(((sizes * self._radius + self._reach**2 / 2) * precision).max()) <= CALM
 
     def _pieces(self, n: int) -> list[slice]:
-        rows = max(1, LOGITS // len(self.weights))
+        rows = max(LEAST_ROWS, LOGITS // len(self.weights))
         return [slice(i, min(i + rows, n)) for i in range(0, n, rows)]
 
     def denoiser(self, x: Array, sigma: Array | float) -> Array:
         level = np.asarray(sigma, dtype=np.float64)
         out = np.empty_like(x)
         for cut in self._pieces(len(x)):
-            shares = self._shares(x[cut], level[cut] if level.ndim else level)
-            used = np.flatnonzero((shares > NEGLIGIBLE).any(axis=0))
-            few = 4 * len(used) < shares.shape[1]  # else picking columns costs more than it saves
-            out[cut] = shares[:, used] @ self.points[used] if few else shares @ self.points
+            masses, table = self._masses(x[cut], level[cut] if level.ndim else level), self._table[:, :-1]
+            if self.d >= WIDE:
+                used = np.flatnonzero((masses > NEGLIGIBLE * masses.max(axis=1, keepdims=True)).any(axis=0))
+                if 4 * len(used) < masses.shape[1]:  # else picking columns costs more than it saves
+                    masses, table = masses[:, used], table[used]
+            sums = masses @ table  # the last column is 1
+            np.divide(sums[:, :-1], sums[:, -1:], out=out[cut])
         return out
 
     def draw(self, n: int, rng: np.random.Generator) -> Array:
@@ -135,7 +154,7 @@ class DataLaw(Law):
     def posterior(self, x: Array, sigma: float, rng: np.random.Generator) -> Array:
         level, out = rng.random(len(x)), np.empty_like(x)
         for cut in self._pieces(len(x)):
-            sums = np.cumsum(self._shares(x[cut], sigma), axis=1)
+            sums = np.cumsum(self._masses(x[cut], sigma), axis=1)
             index = (sums < (level[cut] * sums[:, -1])[:, None]).sum(axis=1)
             out[cut] = self.points[np.minimum(index, len(self.points) - 1)]
         return out
@@ -151,10 +170,10 @@ class DataLaw(Law):
         if len(self.points) > MOST_PAIRED:
             return 2 * self._reach * (1 + ROUNDED)
         centred = self.points - self.mean
-        squares, largest = np.einsum("ij,ij->i", centred, centred), 0.0
+        sizes, largest = squares(centred), 0.0
         for cut in self._pieces(len(centred)):
             products = centred[cut] @ centred.T
-            largest = max(largest, float((squares[cut, None] + squares - 2 * products).max()))
+            largest = max(largest, float((sizes[cut, None] + sizes - 2 * products).max()))
         return math.sqrt(max(largest, 0.0)) * (1 + ROUNDED)
 
     def described(self) -> str:
@@ -215,9 +234,19 @@ class WorldLaw(Law):
         return f"{kind} in d = {self.d}"
 
 
+def squares(x: Array) -> Array:
+    """Squared norms of rows."""
+    return np.asarray(np.einsum("ij,ij->i", x, x))
+
+
+def from_centre(points: Array, centre: Array) -> Array:
+    """Squared distances (n,) of points from another one, without a copy of all of them."""
+    return np.concatenate([squares(points[i : i + COPIED] - centre) for i in range(0, len(points), COPIED)])
+
+
 def canonical(points: Array) -> npt.NDArray[np.intp]:
     """An order of points that does not depend on the one they are given in: by distance from their mean, then by their bytes."""
-    away = np.linalg.norm(points - points.mean(axis=0), axis=1)
+    away = np.sqrt(from_centre(points, points.mean(axis=0)))
     rounded = np.round(away / max(float(away.max()), 1e-300), TOLD_APART)
     table = np.ascontiguousarray(points)
     if (np.signbit(table) & (table == 0)).any():

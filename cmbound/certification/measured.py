@@ -20,10 +20,10 @@ import numpy as np
 from cmbound.certification.bounds import Root, root
 from cmbound.certification.flow import TOLERANCE, Paths
 from cmbound.certification.given import fingerprint
-from cmbound.certification.laws import DataLaw, Law, law_of
+from cmbound.certification.laws import DataLaw, Law, law_of, squares
 from cmbound.certification.request import LEAST_PATHS, MOST_PATHS
 from cmbound.certification.teachers import CATALOGUED, SOLVERS, Step, solver as solver_of
-from cmbound.certification.telescope import CHECKED_PATHS, PATHS, spans, squares, stream
+from cmbound.certification.telescope import CHECKED_PATHS, PATHS, spans, stream
 from cmbound.checks import checked_count, checked_finite, checked_name
 from cmbound.distances.samples import ASYMPTOTIC, GUARANTEED
 from cmbound.errors import DomainError, InputError

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from cmbound.certification.flow import TOLERANCE, Paths
-from cmbound.certification.laws import Law, law_of
+from cmbound.certification.laws import Law, law_of, squares
 from cmbound.certification.request import grid as given_grid
 from cmbound.certification.teachers import ORDER, Step, solver as solver_of
-from cmbound.certification.telescope import PATHS, spans, squares, stream
+from cmbound.certification.telescope import PATHS, spans, stream
 from cmbound.checks import checked_count, checked_whole
 from cmbound.frozen import Record
 from cmbound.numbers import rounded

@@ -12,8 +12,9 @@ from contextlib import suppress
 
 import numpy as np
 
+from cmbound.certification.laws import squares
 from cmbound.certification.models import ASKINGS, OUTPUTS, Model, read
-from cmbound.certification.telescope import PROBE, Sampled, Setup, squares, stream
+from cmbound.certification.telescope import PROBE, Sampled, Setup, stream
 from cmbound.errors import CmboundError, InputError
 from cmbound.frozen import FrozenDict
 from cmbound.names import CLOCKS

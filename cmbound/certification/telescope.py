@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from cmbound.certification.flow import Paths
-from cmbound.certification.laws import Law
+from cmbound.certification.laws import Law, squares
 from cmbound.certification.models import Denoiser, Model
 from cmbound.certification.teachers import Step
 from cmbound.certification.user import asked
@@ -207,11 +207,6 @@ def _joined(blocks: Sequence[Sampled]) -> Sampled:
             for k, evaluation in enumerate(first.chain)
         ],
     )
-
-
-def squares(x: Array) -> Array:
-    """Squared norms of rows."""
-    return np.asarray(np.einsum("ij,ij->i", x, x))
 
 
 def _block(setup: Setup, block: int, size: int, tell: Tell) -> Sampled:

@@ -9,6 +9,7 @@ import click
 
 from cmbound import names
 from cmbound.cli.options import Decorator, gathered
+from cmbound.cli.streams import Apart, apart
 from cmbound.errors import DomainError, InputError
 
 if TYPE_CHECKING:
@@ -76,9 +77,12 @@ def with_data(given: dict[str, Any], measuring: dict[str, Any], takes: Takes, fl
     given |= {name: x for name, x in found.texts.items() if name not in given and takes(name, measured)}
     if measured:
         solver = options.get("solver")
+        if runs_code(solver):
+            with apart():
+                solver = Apart(loaded(solver, "solver"))
         given["profile"] = measured_profile(
             path,
-            solver=loaded(solver, "solver") if runs_code(solver) else solver,
+            solver=solver,
             draws=whole("draws", options.get("draws", str(DRAWS))) or 0,
             seed=whole("draws_seed", options.get("draws_seed", "0")) or 0,
             trust=options.get("trust", "asymptotic"),

@@ -151,6 +151,21 @@ def apart() -> Iterator[None]:
             os.close(kept)
 
 
+ONE_AT_A_TIME = threading.Lock()
+"""Streams are those of the whole process: two threads that move them would put them back in the wrong order."""
+
+
+class Apart:
+    """A function of the user's: what it prints goes to standard error, call by call."""
+
+    def __init__(self, call: Callable[..., Any]) -> None:
+        self.call, self.__name__ = call, getattr(call, "__name__", "user")
+
+    def __call__(self, *given: Any) -> Any:
+        with ONE_AT_A_TIME, apart():
+            return self.call(*given)
+
+
 def complain(message: str) -> None:
     """One line on standard error, whatever its encoding; nowhere if it cannot be written. It is cut if it is very long."""
     text = " ".join(message.split())
