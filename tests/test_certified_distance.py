@@ -214,3 +214,13 @@ def test_nearest_points_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
     value, index = nearest(y, points, psi)
     np.testing.assert_allclose(value, table.min(axis=1), rtol=1e-10, atol=1e-10)
     np.testing.assert_array_equal(index, table.argmin(axis=1))
+
+
+@pytest.mark.parametrize("effort", [Effort(200, 5), Effort(200, seconds=0.2)], ids=["batches", "seconds"])
+def test_progress_is_a_share_of_the_batches(effort: Effort) -> None:
+    law, seen = law_of(PLANE), list[float]()
+    found = enclosure(drawn(law, lambda x: x), law, MISSED, None, effort, seen.append)
+    assert len(seen) == found.batches
+    assert seen == sorted(seen)
+    assert 0 < seen[0] < 1
+    assert seen[-1] == 1

@@ -53,6 +53,7 @@ EXAMPLE_STEPS = 18
 """Steps of the grid of a shipped example: those of a published grid of 18 points, and one more."""
 KEPT = 400
 """Samples of the model and of the data that a certificate keeps, for its page."""
+PARTS = 10  # of the progress within a distance
 FRESH_BATCHES = 3  # of the reference law itself: a baseline, not a bound
 MOST_HELD_OUT = 1000  # held-out points in one exact transport
 
@@ -220,9 +221,9 @@ def _certified(
     distances = []
     effort = Effort(request.n, request.batches or BATCHES, budget, request.distance_batch, request.population, request.seed)
     for k in range(1, evaluations + 1):
-        progress("distances", k - 1, evaluations)
-        distances.append(enclosure(partial(generate, setup, k), law, alpha / 2 / evaluations, most, effort))
-    progress("distances", evaluations, evaluations)
+        seen = partial(_seen, progress, k - 1, evaluations)
+        distances.append(enclosure(partial(generate, setup, k), law, alpha / 2 / evaluations, most, effort, seen))
+    progress("distances", PARTS * evaluations, PARTS * evaluations)
     for judged_by in (setup.model, setup.teacher.model if setup.teacher else None):
         if judged_by is not None:
             judged_by.confirm()
@@ -241,6 +242,11 @@ def _certified(
         ladder.ode_error, versions(),
         paths.outputs[:KEPT], law.draw(KEPT, stream(request.seed, SHOWN)),
     )  # fmt: skip
+
+
+def _seen(progress: Progress, done: int, evaluations: int, share: float) -> None:
+    """Progress within the distance of one evaluation: the other side of the enclosure takes about as long as one more part."""
+    progress("distances", PARTS * done + int((PARTS - 1) * share), PARTS * evaluations)
 
 
 def _probe(setup: Setup, request: Request) -> None:

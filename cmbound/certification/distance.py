@@ -88,12 +88,17 @@ class Effort:
     seed: int = 0
 
 
-def enclosure(draw: Draw, law: Law, missed: float, most: float | None, effort: Effort) -> Enclosure:
-    """Both sides; ``most`` is the largest squared distance of an output and a point of the law (None: there is none)."""
+def enclosure(
+    draw: Draw, law: Law, missed: float, most: float | None, effort: Effort, tell: Callable[[float], object] = lambda x: None
+) -> Enclosure:
+    """Both sides; ``most`` is the largest squared distance of an output and a point of the law (None: there is none).
+
+    ``tell`` is called with the share of the batches that are done.
+    """
     tail = missed / 2
     if effort.population:
         return _population(draw, law, missed, most, effort)
-    costs, potentials, spread, size, method = _batches(draw, law, effort)
+    costs, potentials, spread, size, method = _batches(draw, law, effort, tell)
     high = _upper(costs, spread, size, tail, most, isinstance(law, DataLaw) and "resampled" not in method)
     if isinstance(law, DataLaw):
         cheap = int(FRESH_WORK // law.points.size)
@@ -134,7 +139,9 @@ def _population(draw: Draw, law: Law, missed: float, most: float | None, effort:
 # --- the upper side: batches of exact discrete transport --------------------------------------------------------------
 
 
-def _batches(draw: Draw, law: Law, effort: Effort) -> tuple[list[float], list[Array], float | None, int, str]:
+def _batches(
+    draw: Draw, law: Law, effort: Effort, tell: Callable[[float], object]
+) -> tuple[list[float], list[Array], float | None, int, str]:
     """Squared distances of batches, dual potentials on the points of a data set, how far those of samples spread, the size, how.
 
     To first order the cost of a batch is the mean of the potentials of its samples (del Barrio and Loubes 2019).
@@ -152,7 +159,9 @@ def _batches(draw: Draw, law: Law, effort: Effort) -> tuple[list[float], list[Ar
             potentials.append(potential)
             variances.append(float(nearest(y, law.points, potential)[0].var(ddof=1)))
         spent = (time.monotonic() - began) * (1 + 1 / len(costs))  # with one more
-        enough = len(costs) >= effort.batches if effort.seconds is None else spent > effort.seconds
+        share = len(costs) / effort.batches if effort.seconds is None else spent / effort.seconds
+        tell(min(share, len(costs) / LEAST_BATCHES, 1.0))
+        enough = share >= 1 if effort.seconds is None else share > 1
         if len(costs) >= LEAST_BATCHES and enough:
             return costs, potentials, math.sqrt(np.mean(variances)) if variances else None, size, method
 

@@ -37,10 +37,11 @@ def grid_command(
     \b
     cmbound grid --data train.npy --steps 18 --plot grid.pdf
     """
-    from cmbound.certification.nodes import measured_grid
+    from cmbound.certification.nodes import KINDS, MOST_ROUNDS, measured_grid
 
     size = size_of(n) * size_of(steps)
-    with progress_bar("measuring local errors", None, long=size > LONG) as advance:
+    most = MOST_ROUNDS + len(KINDS) - 1  # grids that are measured; often fewer
+    with progress_bar("measuring local errors", most, long=size > LONG) as advance:
         found = measured_grid(
             data,
             sigma_min=sigma_min,
