@@ -276,7 +276,9 @@ def _upper(
 ) -> tuple[float, float, float | None]:
     """Root of the mean cost, and of its upper limits: a normal one, and that of bounded differences (McDiarmid 1989).
 
-    The normal one has the spread of the potentials of samples, and never less than that of the batches; where there are no
+    Bets on the costs would pay the largest value over the number of batches, not of samples; many small batches take little
+    time, but their mean is larger, by more than bets then gain. The normal limit has the spread of the potentials of samples,
+    and never less than that of the batches; where there are no
     potentials it is Student's for the few batches.
     """
     values = np.array(costs)

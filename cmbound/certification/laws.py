@@ -20,6 +20,7 @@ from cmbound.worlds.process import signal, time_of
 MOST_POINTS, MOST_DIMENSIONS = 50_000, 3_072  # what is tested: a data file of this size takes minutes and some gigabytes
 LOGITS, LEAST_ROWS = 1 << 17, 64
 """Numbers in a table of logits, a megabyte that stays in the cache; and rows that make products with all points worth it."""
+READ = 12  # points too long for the cache are read again for every piece, whose rows are more than d over this
 NEGLIGIBLE = 1e-25
 """Posterior weights below this change no digit of a mean: 1e-16 over 50,000 points, with room to spare."""
 CALM = 300.0
@@ -131,7 +132,7 @@ class DataLaw(Law):
         return self.equal and float(((sizes * self._radius + self._reach**2 / 2) * precision).max()) <= CALM
 
     def _pieces(self, n: int) -> list[slice]:
-        rows = max(LEAST_ROWS, LOGITS // len(self.weights))
+        rows = max(LEAST_ROWS, self.d // READ, LOGITS // len(self.weights))
         return [slice(i, min(i + rows, n)) for i in range(0, n, rows)]
 
     def denoiser(self, x: Array, sigma: Array | float) -> Array:

@@ -1,4 +1,10 @@
-"""Speed of the certification: the telescope beside a bare loop over the same matrix products and calls of the model."""
+"""Speed of the certification: the telescope beside a bare loop over the same matrix products and calls of the model.
+
+The first yardstick computes the same posterior means, with exponentials, as one would write it by hand. The second one has the
+two matrix products of each alone, so that it computes no mean: the ratio to it holds the exponentials, which in the plane cost
+more than the products, the steps of the flow and all norms. Both take 1,000 rows at once, tables of some megabytes; the package
+takes fewer, which stay in the cache.
+"""
 
 from __future__ import annotations
 
