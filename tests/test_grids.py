@@ -14,8 +14,8 @@ import pytest
 import cmbound
 from cmbound.arithmetic.backend import Balls, Floats
 from cmbound.arithmetic.certified import precision
+from cmbound.evaluation.nodes import nodes
 from cmbound.evaluation.setting import resolve
-from cmbound.evaluation.sums import nodes
 from cmbound.theory import grids
 from cmbound.theory.profiles import PROFILES
 from tests.settings import EI

@@ -24,9 +24,9 @@ from cmbound.arithmetic.backend import Floats
 from cmbound.catalogue import catalogue
 from cmbound.distances import coupling_w2, gaussian_tv_1d, gaussian_w2
 from cmbound.errors import CmboundError, DomainError, InputError, UnknownNameError
+from cmbound.evaluation.nodes import nodes as engine_nodes
 from cmbound.evaluation.point import evaluate_setting
 from cmbound.evaluation.setting import Setting, resolve
-from cmbound.evaluation.sums import nodes as engine_nodes
 from cmbound.theory.functions import c, elementary, g, s
 from cmbound.theory.notation import L_f, d, eps_sc, h, m2, t
 from cmbound.theory.records import Term, Theorem

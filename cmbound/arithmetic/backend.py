@@ -8,8 +8,9 @@ from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
+from flint import arb
 
-from cmbound.arithmetic import approximate, certified
+from cmbound.arithmetic import approximate, certified, running
 
 
 class Backend(Protocol):
@@ -29,6 +30,9 @@ class Backend(Protocol):
 
     def number(self, value: Any) -> Any:
         """An exact number in this arithmetic."""
+
+    def counted(self, size: int) -> Any:
+        """0, 1, ..., size - 1 as a column."""
 
     def joined(self, numbers: Sequence[Any]) -> Any:
         """Numbers of this arithmetic as a column."""
@@ -56,6 +60,9 @@ class Floats(Backend):
 
     def number(self, value: Any) -> Any:
         return float(value) if isinstance(value, Fraction) else _float_near(value)
+
+    def counted(self, size: int) -> Any:
+        return np.arange(size, dtype=np.float64)
 
     def joined(self, numbers: Sequence[Any]) -> Any:
         return np.array(numbers, dtype=np.float64)
@@ -85,17 +92,19 @@ class Balls(Backend):
     def number(self, value: Any) -> Any:
         return certified.number(value)
 
+    def counted(self, size: int) -> Any:
+        return list(map(arb, range(size)))
+
     def joined(self, numbers: Sequence[Any]) -> Any:
         return list(numbers)
 
     def each(self, expr: Any, columns: dict[Any, Any], scalars: dict[Any, Any]) -> Any:
         symbols = ordered_symbols(expr)
-        function = self.compile((expr,), symbols)
-        size = len(next(iter(columns.values())))
-        rows = zip(*(columns[x] if x in columns else [scalars[x]] * size for x in symbols), strict=True)
-        if not symbols:
-            return function() * size
-        return [function(*row)[0] for row in rows]
+        varying = tuple(x for x in symbols if x in columns)
+        if not varying:
+            return [self.value(expr, scalars)] * len(next(iter(columns.values())))
+        constant = tuple(x for x in symbols if x not in columns)
+        return running.column(expr, varying, constant)([columns[x] for x in varying], [scalars[x] for x in constant])
 
     def total(self, column: Any) -> Any:
         return sum(column, certified.number(0))

@@ -14,7 +14,7 @@ from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache, reduce
 from itertools import pairwise
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import flint
 import numpy as np
@@ -54,12 +54,22 @@ def integrals_to(bits: int) -> Iterator[None]:
         _wanted.reset(token)
 
 
+class Point(NamedTuple):
+    """An exact number as a formula and the exact numbers to be put into it, by symbol; a node of a grid knows which one it is."""
+
+    formula: Any
+    numbers: tuple[tuple[Any, Any], ...]
+    index: int
+
+
 def number(value: Any) -> Ball:
-    """A ball around an exact number: int, Fraction, SymPy expression without symbols."""
+    """A ball around an exact number: int, Fraction, SymPy expression without symbols, :class:`Point`."""
     if isinstance(value, Fraction):
         return arb(fmpq(value.numerator, value.denominator))
     if isinstance(value, int):
         return arb(value)
+    if isinstance(value, Point):
+        return compile((value.formula,), tuple(x for x, _ in value.numbers))(*(number(y) for _, y in value.numbers))[0]
     return compile((value,), ())()[0]
 
 
@@ -69,7 +79,8 @@ def _log(x: Ball) -> Ball:
 
 def root(x: Ball) -> Ball:
     """Every radicand of the theory is a non-negative number; a ball around 0 may reach below it."""
-    return x.nonnegative_part().sqrt() if x.contains(0) else x.sqrt()
+    result = x.sqrt()
+    return result if result.is_finite() or not x.contains(0) else x.nonnegative_part().sqrt()
 
 
 def _maximum(*xs: Ball) -> Ball:
@@ -316,13 +327,18 @@ def compile(exprs: tuple[Any, ...], symbols: tuple[Any, ...]) -> Callable[..., l
     """A function of balls (in the order of ``symbols``) returning enclosures of ``exprs`` at the current precision."""
     bare, integrals = extract(exprs)
     main = generate(bare, (*symbols, *(i.name for i in integrals)), BALLS)
-    parts = [(_integral(i, symbols), generate([i.low, *i.cuts, i.high], symbols, BALLS)) for i in integrals]
+    parts = [integral(i, symbols) for i in integrals]
 
     def function(*values: Ball) -> list[Ball]:
-        extra = [integral(ends(*values), values) for integral, ends in parts]
-        return [arb(x) for x in main(*values, *extra)]
+        return [arb(x) for x in main(*values, *(part(*values) for part in parts))]
 
     return function
+
+
+def integral(item: Extracted, symbols: tuple[Any, ...]) -> Callable[..., Ball]:
+    """An integral as a function of balls (in the order of ``symbols``)."""
+    inner, ends = _integral(item, symbols), generate([item.low, *item.cuts, item.high], symbols, BALLS)
+    return lambda *values: inner(ends(*values), values)
 
 
 def relative_accuracy(x: Ball) -> float:

@@ -61,7 +61,7 @@ class _Writer:
         if expr is sympy.nan:  # where no branch of a Piecewise applies
             return "not_a_number()"
         if expr.is_Add:
-            return " + ".join(self.source(x) for x in expr.args)
+            return self._sum(expr)
         if expr.is_Mul:
             return self._product(expr)
         if isinstance(expr, Rearranged):
@@ -103,6 +103,14 @@ class _Writer:
 
     def _call(self, name: str, args: Sequence[Any]) -> str:
         return f"{name}({', '.join(self.source(x) for x in args)})"
+
+    def _sum(self, expr: Any) -> str:
+        first, *others = expr.args
+        text = self.source(first)
+        for x in others:
+            negative = x.is_Mul and x.args[0] == -1
+            text += f" - {self.source(-x)}" if negative else f" + {self.source(x)}"
+        return text
 
     def _product(self, expr: Any) -> str:
         above, below = [], []

@@ -17,13 +17,15 @@ from cmbound.theory.notation import TABLE
 from cmbound.threads import alone
 
 Value = Any
-"""An exact number: a Fraction, or a SymPy expression without symbols."""
+"""An exact number: a Fraction, a SymPy expression without symbols, or a :class:`~cmbound.arithmetic.certified.Point`."""
 
 _BITS = (128, 512, 2048, 8192)  # until the double next to the number is certain
 
 
 def as_expr(value: Value) -> Any:
     """The number as a SymPy expression."""
+    if isinstance(value, certified.Point):
+        return plain(value.formula).subs({x: as_expr(y) for x, y in value.numbers}, simultaneous=True)
     return sympy.Rational(value.numerator, value.denominator) if isinstance(value, Fraction) else value
 
 

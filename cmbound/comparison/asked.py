@@ -17,9 +17,9 @@ from cmbound.checks import checked_distinct
 from cmbound.comparison.readings import derived_numbers, is_reading
 from cmbound.errors import CmboundError, DomainError, InputError, UnknownNameError
 from cmbound.evaluation import law
+from cmbound.evaluation.nodes import nodes as nodes_of
 from cmbound.evaluation.setting import resolve
 from cmbound.evaluation.statement import Statement, statements as all_statements, theorem as find
-from cmbound.evaluation.sums import nodes as nodes_of
 from cmbound.numbers import exact, text_of
 from cmbound.theory.formulas import ALIASES, OPTIONS, accepts, required
 from cmbound.theory.grids import KINDS

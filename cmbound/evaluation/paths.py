@@ -13,8 +13,10 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from cmbound.evaluation.nodes import FLOATS, node, node_index
 from cmbound.evaluation.setting import Setting
-from cmbound.evaluation.sums import FLOATS, Piece, Steps, Sums, node, node_index
+from cmbound.evaluation.steps import FloatSteps
+from cmbound.evaluation.sums import Piece, Sums
 from cmbound.theory.notation import a, b, delta, h
 from cmbound.theory.rules import Entry, Rule
 
@@ -83,7 +85,7 @@ class ClosedEdges(Edges):
 class GridEdges(Edges):
     """Candidate nodes of a grid, as node numbers 0 < ... < ``end``."""
 
-    def __init__(self, grid: Steps, values: dict[Any, Any], candidates: Index, end: int) -> None:
+    def __init__(self, grid: FloatSteps, values: dict[Any, Any], candidates: Index, end: int) -> None:
         self.grid, self.values, self.candidates, self.end = grid, values, candidates, end
         self.nodes = grid.nodes[candidates]
         self._running: dict[tuple[Any, bool], Array] = {}
@@ -300,7 +302,7 @@ def _uniform_pieces(setting: Setting, values: dict[Any, Any], end: Any) -> tuple
 
 def _grid_pieces(setting: Setting, sums: Sums, end: Any) -> tuple[Piece, ...]:
     grid, last = sums.grid_steps, node_index(setting, end)
-    assert grid is not None
+    assert isinstance(grid, FloatSteps)
     values, ts = sums.constants(end), grid.nodes[: last + 1]
     candidates = _candidate_nodes(setting, values, ts[0], ts[-1], lambda times: np.searchsorted(ts, times), last)
     edges = GridEdges(grid, values, candidates, last)

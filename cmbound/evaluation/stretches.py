@@ -12,8 +12,10 @@ from sympy import Integral
 from cmbound.arithmetic import certified
 from cmbound.arithmetic.backend import Balls, ordered_symbols
 from cmbound.arithmetic.decreasing import NotReal, value_at
+from cmbound.arithmetic.running import LARGEST
 from cmbound.errors import DomainError, UndecidedError
 from cmbound.evaluation.setting import Setting
+from cmbound.evaluation.steps import Request
 from cmbound.evaluation.sums import Piece, Sums
 from cmbound.theory.notation import a, b, h
 from cmbound.theory.rules import Rule
@@ -58,10 +60,11 @@ def _columns(sums: Sums, piece: Piece) -> dict[Any, Any]:
     if grid is None:
         where = [[backend.number(piece.start)], [backend.number(piece.end)], [sums.step()]]
     elif piece.rule.steps != 0:
-        rows = grid.columns(piece.start, piece.end)
-        where = [rows[a], rows[b], rows[h]]
+        where = [grid.nodes[piece.start : piece.end], grid.nodes[piece.start + 1 : piece.end + 1]]
+        where.append([y - x for x, y in zip(*where, strict=True)])
     else:
-        where = [[grid.nodes[piece.start]], [grid.nodes[piece.end]], [backend.largest(grid.rows[h][piece.start : piece.end])]]
+        size = grid.total(Request(LARGEST, h, piece.start, piece.end), sums.fixed)
+        where = [[grid.nodes[piece.start]], [grid.nodes[piece.end]], [size]]
     return dict(zip((a, b, h), where, strict=True))
 
 

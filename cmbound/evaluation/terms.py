@@ -12,9 +12,10 @@ import sympy
 
 from cmbound.arithmetic.backend import Backend, ordered_symbols
 from cmbound.arithmetic.exact import Value
+from cmbound.evaluation.nodes import FLOATS, node, node_index, nodes
 from cmbound.evaluation.paths import choose_pieces
 from cmbound.evaluation.setting import Setting
-from cmbound.evaluation.sums import FLOATS, Piece, Sums, node, node_index, nodes
+from cmbound.evaluation.sums import Piece, Sums
 from cmbound.theory.formulas import outer_terms
 from cmbound.theory.notation import TABLE, W_prev
 from cmbound.theory.records import Term, Theorem

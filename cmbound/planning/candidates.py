@@ -14,10 +14,11 @@ from scipy.optimize import minimize_scalar
 
 from cmbound.arithmetic.exact import float_below
 from cmbound.errors import DomainError, InputError
+from cmbound.evaluation.nodes import FLOATS, nodes
 from cmbound.evaluation.paths import choose_pieces
 from cmbound.evaluation.point import evaluate
 from cmbound.evaluation.setting import resolve
-from cmbound.evaluation.sums import FLOATS, Sums, nodes
+from cmbound.evaluation.sums import Sums
 from cmbound.evaluation.terms import contraction, increments
 from cmbound.numbers import exact
 from cmbound.planning.problem import rounded

@@ -13,10 +13,10 @@ import numpy as np
 from cmbound.arithmetic.exact import float_below, rational_near, time_from_sigma
 from cmbound.errors import MissingParameterError
 from cmbound.evaluation.free import best as best_values
+from cmbound.evaluation.nodes import FLOATS, nodes
 from cmbound.evaluation.point import completed, evaluate, float_terms
 from cmbound.evaluation.records import Evaluation
 from cmbound.evaluation.setting import LONGEST_HORIZON, SAME_TIME, resolve
-from cmbound.evaluation.sums import FLOATS, nodes
 from cmbound.frozen import FrozenDict, Record
 from cmbound.numbers import exact, plain_decimal, rounded as to_digits, text_of
 from cmbound.theory.formulas import ALIASES, accepts

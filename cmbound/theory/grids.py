@@ -176,12 +176,12 @@ def two_stage(delta: Fraction, T: Fraction, h: Fraction) -> Grid:
     return Grid("two-stage", full + halvings + 1, (Fraction(full), Fraction(halvings)))
 
 
-def two_stage_nodes(grid: Grid, delta: Any, T: Any, h: Any) -> list[Any]:
-    """The nodes of a two-stage grid, in whatever arithmetic ``delta``, ``T`` and ``h`` are given."""
-    full, halvings = (int(x) for x in grid.values)
-    last = T - full * h
-    down = [T - i * h for i in range(full + 1)] + [last / 2**i for i in range(1, halvings + 1)]
-    return [delta, *reversed(down)]
+def two_stage_node(grid: Grid, delta: Any, T: Any, h: Any, index: int) -> Any:
+    """A node of a two-stage grid, in whatever arithmetic ``delta``, ``T`` and ``h`` are given."""
+    full, place = int(grid.values[0]), grid.N - index
+    if index == 0:
+        return delta
+    return T - place * h if place <= full else (T - full * h) / 2 ** (place - full)
 
 
 def uniform_steps(delta: Fraction, T: Fraction, h: Fraction) -> int:
