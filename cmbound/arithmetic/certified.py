@@ -59,7 +59,7 @@ class Point(NamedTuple):
 
     formula: Any
     numbers: tuple[tuple[Any, Any], ...]
-    index: int
+    place: int
 
 
 def number(value: Any) -> Ball:

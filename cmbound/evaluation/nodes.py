@@ -82,7 +82,7 @@ def node_index(setting: Setting, time: Any) -> int:
     grid = setting.grid
     assert grid is not None
     if isinstance(time, Point):
-        return time.index
+        return time.place
     if time == setting.values.get("T"):
         return grid.N
     value = FLOATS.number(time)
