@@ -60,6 +60,12 @@ class Jet:
 
     __radd__ = __add__
 
+    def __sub__(self, other: Any) -> Jet:
+        return self + -_jet(other)
+
+    def __rsub__(self, other: Any) -> Jet:
+        return _jet(other) - self
+
     def __neg__(self) -> Jet:
         return Jet(-self.value, -self.slope)
 
