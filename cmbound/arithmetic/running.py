@@ -194,7 +194,7 @@ def summed(
             "    for mark, after in zip(marks, islice(marks, 1, None)):",
             *_indented(2, begin),
             f"        for {', '.join(['node', *loop.rows])}, in islice(steps, after - mark):",
-            *_indented(3, [*loop.node, *loop.step, *fold, *carried]),
+            *_indented(3, [*loop.node, *loop.step, *fold, *carried] or ["pass"]),
             f"        found.append(({' '.join(f's{i},' for i in range(len(parts)))}))",
             "    return found",
         ]
