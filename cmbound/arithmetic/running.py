@@ -34,7 +34,7 @@ class _Loop:
     """The lines of a loop, each where it is computed first: before it, at a node, or at a step.
 
     The node that a step ends at is called ``node``, what depends on it alone ``q0``, ``q1``, ...; of the node it begins at they
-    are ``before``, ``p0``, ``p1``, ... Names of :class:`Writer` begin with ``v`` and ``x``.
+    are ``before``, ``p0``, ``p1``, ... Names of :func:`written` begin with ``v`` and ``x``.
     """
 
     def __init__(self, names: Mapping[Any, str], ends: Sequence[Any], columns: Sequence[Any], scalars: Sequence[Any]) -> None:

@@ -12,9 +12,9 @@ from cmbound.catalogue.presets import names as preset_names
 from cmbound.errors import CmboundError, InputError
 from cmbound.evaluation.free import best
 from cmbound.evaluation.given import items
+from cmbound.evaluation.nodes import FLOATS, nodes
 from cmbound.evaluation.point import evaluate
 from cmbound.evaluation.setting import resolve, with_preset
-from cmbound.evaluation.sums import FLOATS, nodes
 from cmbound.frozen import FrozenDict
 from cmbound.names import OPTIONS
 from cmbound.papers.explorer.model import ONE_BY_ONE
