@@ -17,14 +17,18 @@ import pytest
 from scipy import stats
 
 import cmbound
+from cmbound.certification.attack import attacked
 from cmbound.certification.bounds import firm_sum, paired, root, summed
-from cmbound.certification.certificate import RUNGS, Certificate, to_data
+from cmbound.certification.certificate import RUNGS, Certificate, effort, evaluations_table, largest, to_data
 from cmbound.certification.certify import compared
 from cmbound.certification.flow import along
 from cmbound.certification.laws import DataLaw, Law, WorldLaw, law_of
 from cmbound.certification.models import Denoiser, Model
+from cmbound.certification.request import Request
 from cmbound.certification.teachers import SOLVERS
 from cmbound.certification.telescope import Setup, roots, sampled
+from cmbound.numbers import rounded
+from cmbound.papers.figures.certificates import levels_figure
 from cmbound.worlds.process import signal, time_of
 
 Array = npt.NDArray[np.float64]
@@ -681,6 +685,29 @@ def test_rounding_refutes_nothing_and_a_replay_must_agree() -> None:
     assert {np.dtype(np.float16), np.dtype(np.float64)} <= set(asked)
 
 
+def _refuted_though_true(alpha: float) -> int:
+    """In how many of the runs a claim that is exactly the error falls: a teacher off by 0.1 times a normal variable."""
+    law, d, levels, fallen = WorldLaw(LINE), denoiser_of(LINE), SIGMAS[[0, 3, 6]], 0
+
+    def off(x: Array, s: float) -> Array:
+        return np.asarray(d(x, s) + 0.1 * (x - LINE.mean) / math.sqrt(0.8 + s**2))
+
+    claims = (("eps_sc", tuple(0.1 / levels[1:] ** 2)),)
+    request = Request("m", "d", tuple(levels), "t", n=40, claims=claims)
+    teacher = Denoiser(Model(off, 1, "teacher"), "denoiser")
+    for seed in range(RUNS):
+        setup = Setup(Model(exact_map(LINE), 1, "model"), teacher, law, levels, SOLVERS["euler"], seed, 1e-5)
+        fallen += bool(attacked(replace(request, seed=seed), setup, sampled(setup, 40), alpha))
+    return fallen
+
+
+def test_a_true_claim_is_hardly_ever_refuted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At most with the stated probability; an attack without its margins would be found out."""
+    assert stats.binom.sf(_refuted_though_true(0.2) - 1, RUNS, 0.2) > 1e-4
+    monkeypatch.setattr("cmbound.certification.attack.lower_root", lambda values, tail: math.sqrt(values.mean()))
+    assert stats.binom.sf(_refuted_though_true(0.2) - 1, RUNS, 0.2) < 1e-4
+
+
 # --- models that do not keep to the protocol, and other bad input --------------------------------------------------------
 
 
@@ -939,8 +966,83 @@ def test_estimates_that_cross_are_explained() -> None:
     """The ends are estimated on different samples, and either may be the larger."""
     found = small(n=50)
     for ends, told in (((0.2, 0.1), True), ((0.1, 0.2), False)):
-        notes = compared(found.baselines, replace(found.distance, estimates=ends))
+        notes = compared(found.baselines, replace(found.distance, estimates=ends), found.rungs["direct"])
         assert any("come from different samples and cross" in x for x in notes) == told
+
+
+def test_a_direct_rung_below_the_distance_is_explained() -> None:
+    found = small(n=50)
+    for estimate, told in ((0.15, True), (0.25, False)):
+        direct = replace(found.rungs["direct"], estimate=estimate)
+        notes = compared(found.baselines, replace(found.distance, estimates=(0.1, 0.2)), direct)
+        assert any("the direct rung is below one of the distance" in x for x in notes) == told
+
+
+def test_the_largest_error_may_be_at_an_end() -> None:
+    """A constant has no error of a step, and a horizon that is too short moves all samples."""
+    constant = small(model=lambda x, s: 0 * x + 9, teacher=None, n=50)
+    assert largest(constant) == (
+        f"largest error: boundary, {rounded(constant.terms['boundary'], 3, 'nearest')}, at the lowest noise level 0.1; "
+        "those of the steps are 0"
+    )
+    assert "all errors of the steps are 0" in {x.get_text() for x in levels_figure(constant).axes[0].texts}
+    start = small(model=at_level(-1, exact_map(LINE), 1.0), sigmas=SIGMAS, data=LINE, n=50)
+    assert largest(start).startswith("largest error of a step: consistency")
+    short = small(sigmas=[0.1, 0.3, 0.5], data=cmbound.Gaussian([5.0], 0.8), model=lambda x, s: x, teacher=None, n=50)
+    assert largest(short).startswith("largest error: initialisation, ")
+    assert "at the largest noise level 0.5; of a step: consistency" in largest(short)
+    assert not levels_figure(short).axes[0].texts
+
+
+def test_a_horizon_too_short_and_a_lowest_level_too_large_are_found() -> None:
+    far = small(data=cmbound.Gaussian([12.0], 0.8), model=lambda x, s: x, teacher=None, n=50).findings
+    assert any("horizon: the largest noise level 10 is below the size of the data" in x and " = 12.03" in x for x in far)
+    late = small(sigmas=[1.0, 3.0, 10.0], model=lambda x, s: x, teacher=None, n=50).findings
+    assert any("early stopping: the lowest noise level 1 is large beside the data: it alone makes up 1," in x for x in late)
+    for x in (*small(n=50).findings, *plane(n=50).findings):
+        assert not x.startswith(("horizon", "early"))
+
+
+def test_each_evaluation_has_one_upper_end() -> None:
+    """The least of the distance's and the direct rung's, in the verdict, the table and the findings alike."""
+    found = small(times=(3.0,), model=lambda x, s: exact_map(LINE)(x, s) + (0.8 if s < 9 else 0.0), teacher=None)
+    first = found.evaluations[0]
+    below = replace(first, direct=replace(first.direct, upper=0.5 * first.distance.upper))
+    one = replace(found, evaluations=(below, *found.evaluations[1:]))
+    assert one.upper == below.upper(False) == 0.5 * first.distance.upper
+    assert below.upper(True) == first.distance.upper
+    assert rounded(one.upper, 4) in evaluations_table(one).rows[0][2].text
+    assert f"<= {rounded(one.upper, 4)} (" in one.verdict
+    (finding,) = (x for x in found.findings if "does not help: W2 rises" in x)
+    assert f"from below {found.upper:.3g} to above" in finding
+
+
+def test_what_rounds_is_told_with_its_noise_level() -> None:
+    f = exact_map(LINE)
+    half = small(model=lambda x, s: f(x, s).astype(np.float16), n=50)
+    (note,) = (x for x in half.notes if "float16" in x)
+    assert re.match(r"the model returns float16: at noise level \S+ answers up to \S+ are rounded by up to 0.00\d+$", note)
+    whole = small(model=lambda x, s: np.round(f(x, s)).astype(int), n=50)
+    assert any("returns int64: at noise level" in x and x.endswith("rounded by up to 0.5") for x in whole.findings)
+    asked = small(dtype="float16", n=50)
+    told = [x for x in (*asked.notes, *asked.findings) if "is asked in float16: at noise level 10 x is rounded by" in x]
+    assert [x.split()[1] for x in told] == ["model", "teacher"]
+    for silent in (small(n=50), small(dtype="float32", n=50)):
+        assert not any("rounded by" in x for x in (*silent.notes, *silent.findings))
+
+
+def test_what_more_paths_would_give() -> None:
+    """The number of paths that is said brings the guaranteed end to 1.2 times the asymptotic one."""
+    given = INSTANCES["points on the line"]
+    few = small(**given, n=200)
+    words = re.search(r"with at most about (\S+) paths", effort(few))
+    assert words
+    many = small(**given, n=int(float(words[1])))
+    assert many.rungs["direct"].upper <= 1.2 * few.rungs["direct"].asymptotic
+    between = small(**{**given, "n": 800, "batches": 12})
+    high = float(re.search(r"give about \[\S+ (\S+)\]", effort(few))[1])  # type: ignore[index]
+    assert between.upper <= high * 1.05
+    assert "paths" not in effort(small(n=50)).split("give about")[1]
 
 
 def test_the_confidence_is_printed_as_it_is() -> None:

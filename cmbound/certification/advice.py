@@ -17,6 +17,8 @@ MOST_OF_IT = 0.8
 """Share of the discretisation error that the noise levels named for a finer grid make up."""
 BOUNDARY = 0.05
 """A boundary term above this share of the early stopping is worth a word."""
+LATE = 0.5
+"""An early stopping above this share of the best constant's error leaves little to be learnt."""
 STANDS_OUT = 5.0
 """A step whose error is so many times the median of those around it that share no noise level with it stands out."""
 AROUND = 4  # steps on either side: the error of a trained model changes by a factor over more of them
@@ -95,6 +97,7 @@ def found_wrong(
         found.append(
             f"boundary: f(x, sigma) is not x at the lowest noise level {request.sigmas[0]:g} (off by {terms['boundary']:.3g})"
         )
+    found += _wrong_ends(request, setup, terms)
     squared = [paths.direct, *(x["direct"] for x in paths.chain)]
     for x in judged[1:]:
         off = x.parts["noising"]
@@ -104,10 +107,10 @@ def found_wrong(
             )
         before = judged[x.k - 2]
         sign = paired(squared[x.k - 2], squared[x.k - 1], (1 - request.confidence) / len(request.times) / 2)
-        apart = _apart(before, x)
+        apart = _apart(before, x, request.population)
         which = f"evaluation {x.k} at noise level {x.sigma:g}"
         if apart > 0:
-            low, high = before.distance.upper, x.distance.lower
+            low, high = before.upper(request.population), x.distance.lower
             found.append(f"{which} does not help: W2 rises, from below {low:.3g} to above {high:.3g}")
         elif sign > 0 and apart == 0:
             found.append(
@@ -118,11 +121,29 @@ def found_wrong(
     return (*found, *located(levels, SEEN * law.sd2)), tuple(notes)
 
 
-def _apart(before: Judged, after: Judged) -> int:
+def _wrong_ends(request: Request, setup: Setup, terms: Mapping[str, float]) -> list[str]:
+    """A largest noise level that is small beside the data, or a lowest one that is large."""
+    law, low, high = setup.law, request.sigmas[0], request.sigmas[-1]
+    found = []
+    if law.m2 > high:
+        found.append(
+            f"horizon: the largest noise level {high:g} is below the size of the data, (E norm(x_0)^2)^{{1/2}} = {law.m2:.4g}: "
+            f"the model starts from another law than it was trained on (initialisation {terms['initialisation']:.3g})"
+        )
+    early = low * math.sqrt(law.d)
+    if early > LATE * law.sd2 > 0:
+        found.append(
+            f"early stopping: the lowest noise level {low:g} is large beside the data: it alone makes up {early:.3g}, the best "
+            f"constant {law.sd2:.3g}"
+        )
+    return found
+
+
+def _apart(before: Judged, after: Judged, population: bool) -> int:
     """The sign of the change of W2, 0 where the two enclosures meet."""
-    if after.distance.lower > before.distance.upper:
+    if after.distance.lower > before.upper(population):
         return 1
-    return -1 if after.distance.upper < before.distance.lower else 0
+    return -1 if after.upper(population) < before.distance.lower else 0
 
 
 def located(levels: Sequence[Level], least: float) -> list[str]:

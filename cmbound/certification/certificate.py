@@ -10,7 +10,7 @@ from typing import Any
 from cmbound.certification.distance import Enclosure
 from cmbound.certification.request import Request
 from cmbound.certification.telescope import SUMMED
-from cmbound.distances.samples import ASYMPTOTIC
+from cmbound.distances.samples import ASYMPTOTIC, GUARANTEED
 from cmbound.frozen import Record, thawed
 from cmbound.numbers import rounded
 from cmbound.reports.cells import Cell, math as latex, number
@@ -88,6 +88,11 @@ class Judged(Record):
     distance: Enclosure
     direct: Rung
     parts: Mapping[str, float]
+
+    def upper(self, population: bool) -> float:
+        """The least upper end of W2: of the distance, or of the direct rung, which bounds that to the data themselves."""
+        either = self.direct.trust == self.distance.trust and not population
+        return min(self.distance.upper, self.direct.upper) if either else self.distance.upper
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,10 +196,7 @@ class Certificate(Result, Record):
     @property
     def upper(self) -> float:
         """The least upper bound of W2 that rests on no estimated constant."""
-        if self.request.population:  # the rungs are about the data file
-            return self.distance.upper
-        firm = [x.upper for x in self.rungs.values() if x.trust == self.distance.trust]
-        return min(self.distance.upper, *firm)
+        return self.evaluations[0].upper(self.request.population)
 
     @property
     def verdict(self) -> str:
@@ -301,7 +303,7 @@ def evaluations_table(x: Certificate) -> Table:
     """One row for each evaluation."""
     rows = []
     for e in x.evaluations:
-        ends = f"[{rounded(e.distance.lower, 4, 'down')}, {rounded(e.distance.upper, 4)}]"
+        ends = f"[{rounded(e.distance.lower, 4, 'down')}, {rounded(e.upper(x.request.population), 4)}]"
         parts = [_near(e.parts[name]) if name in e.parts else Cell("") for name in ("noising", "inherited", "map")]
         rows.append(
             (number(str(e.k)), _near(e.sigma), Cell(ends), _near(e.direct.estimate), number(rounded(e.direct.upper, 4)), *parts)
@@ -335,11 +337,21 @@ def _own(name: str, level: Level) -> float:
 
 
 def largest(x: Certificate) -> str:
-    """Where the largest error is made."""
+    """Where the largest error is made: at an end of the grid, or in a step, which is named in any case."""
+    low, high = x.request.sigmas[0], x.request.sigmas[-1]
+    ends = {
+        "initialisation": f"at the largest noise level {high:.4g}",
+        "boundary": f"at the lowest noise level {low:.4g}",
+        "early_stopping": f"at the lowest noise level {low:.4g}",
+    }
+    end = max(ends, key=lambda name: x.terms[name])
     name, level = max(((n, v) for v in x.levels for n in SUMMED), key=lambda pair: _own(*pair))
     size = _own(name, level)
-    text = f"largest error of a step: {name}, {rounded(size, 3, 'nearest')}"
-    return f"{text}, from noise level {level.sigma_from:.4g} to {level.sigma_to:.4g}"
+    step = f"{name}, {rounded(size, 3, 'nearest')}, from noise level {level.sigma_from:.4g} to {level.sigma_to:.4g}"
+    if size >= x.terms[end]:
+        return f"largest error of a step: {step}"
+    found = f"largest error: {words(end)}, {rounded(x.terms[end], 3, 'nearest')}, {ends[end]}"
+    return f"{found}; of a step: {step}" if size else f"{found}; those of the steps are 0"
 
 
 ASSUMPTIONS = (
@@ -396,9 +408,37 @@ def _body(x: Certificate, levels: tuple[Table, ...]) -> Body:
 def effort(x: Certificate) -> str:
     """What the enclosure was computed with, and what more would gain."""
     y, (low, high) = x.distance, x.distance.gain
+    if not x.request.population:
+        high = min(high, _halved(x.rungs["direct"]))
     return (
-        f"distance: {y.method}, {y.samples} samples and {y.batches} batches of {y.batch}; four times as many would give about "
-        f"[{rounded(low, 4, 'down')}, {rounded(high, 4)}]"
+        f"distance: {y.method}, {y.samples} samples and {y.batches} batches of {y.batch}; four times as many, and as many paths, "
+        f"would give about [{rounded(low, 4, 'down')}, {rounded(high, 4)}]{_needed(x)}"
+    )
+
+
+def _halved(rung: Rung) -> float:
+    """What four times as many paths would give: the interval halved."""
+    return rung.estimate + (rung.upper - rung.estimate) / 2
+
+
+NEAR = 1.2
+"""What is this close to the end by normal approximations is as good for most purposes."""
+
+
+def _needed(x: Certificate) -> str:
+    """How many paths bring the guaranteed end near the asymptotic one.
+
+    What the square of the end adds to that of the estimate falls at least as fast as the root of the number of paths.
+    """
+    rung = x.rungs["direct"]
+    goal = NEAR * rung.asymptotic
+    if x.request.population or rung.trust != GUARANTEED or rung.upper <= goal:
+        return ""
+    base = rung.estimate**2
+    more = ((rung.upper**2 - base) / (goal**2 - base)) ** 2
+    return (
+        f"; the guaranteed end of the direct rung comes within {NEAR - 1:.0%} of the asymptotic one with at most about "
+        f"{rounded(more * x.request.n, 2)} paths"
     )
 
 
@@ -407,8 +447,8 @@ def refuted(x: Refutation) -> str:
     found = rounded(x.found, 6, "nearest")
     if x.name != "L_f":
         return (
-            f"{x.name} = {x.claimed:g} at noise level {x.sigma:.6g}: the root mean square is at least {found} at confidence, "
-            f"{x.replayed:.6g} when replayed on fresh points in float64"
+            f"{x.name} = {x.claimed:g} at noise level {x.sigma:.6g}: at confidence the root mean square is at least {found}, and "
+            f"at least {rounded(x.replayed, 6, 'nearest')} by fresh points asked in float64"
         )
     return f"{x.name} = {x.claimed:g} at noise level {x.sigma:.6g}: found {found}, {x.replayed:.6g} when replayed in float64"
 

@@ -23,7 +23,7 @@ from cmbound.certification.given import claims_of, fingerprint, label, largest_s
 from cmbound.certification.ladder import Ladder
 from cmbound.certification.laws import DataLaw, Law, WorldLaw, law_of
 from cmbound.certification.models import ASKINGS, PROBED, Denoiser, Model
-from cmbound.certification.recognition import misread, unlike
+from cmbound.certification.recognition import misread, rounded, unlike
 from cmbound.certification.request import Request
 from cmbound.certification.teachers import solver as solver_of
 from cmbound.certification.telescope import (
@@ -178,8 +178,9 @@ def certify(
     setup = Setup(student, known, law, np.array(request.sigmas), step, request.seed, request.tolerance, request.times, noising)
     count = checked_count("workers", workers)
     _probe(setup, request)
-    told = [*unlike(setup), *repeated(law, kept)]
-    return _certified(request, setup, most, kept, budget, count, progress or (lambda *x: None), told)
+    coarse, finely = rounded(setup)
+    told = [*unlike(setup), *repeated(law, kept), *finely]
+    return _certified(request, setup, most, kept, budget, count, progress or (lambda *x: None), told, coarse)
 
 
 def _checked_together(
@@ -205,7 +206,7 @@ def _shipped(model: Any) -> Example | None:
 
 def _certified(
     request: Request, setup: Setup, most: float | None, kept: Array | None, budget: float | None, workers: int,
-    progress: Progress, told: Sequence[str],
+    progress: Progress, told: Sequence[str], coarse: Sequence[str],
 ) -> Certificate:  # fmt: skip
     law, alpha = setup.law, 1 - request.confidence
     done = 0.0
@@ -237,8 +238,8 @@ def _certified(
     wrong, untold = found_wrong(request, setup, terms, levels, judged, paths)
     return Certificate(
         request, law.described(), distances[0], rungs, terms, levels, judged, baselines,
-        advised(request, paths, levels, judged), (*misread(setup, paths), *wrong), tuple(refutations),
-        (*told, *_told(request, paths, ladder), *compared(baselines, distances[0]), *notes, *untold),
+        advised(request, paths, levels, judged), (*misread(setup, paths), *coarse, *wrong), tuple(refutations),
+        (*told, *_told(request, paths, ladder), *compared(baselines, distances[0], rungs["direct"]), *notes, *untold),
         ladder.ode_error, versions(),
         paths.outputs[:KEPT], law.draw(KEPT, stream(request.seed, SHOWN)),
     )  # fmt: skip
@@ -319,7 +320,7 @@ def _baselines(law: Law, first: Enclosure, kept: Array | None, request: Request)
     return Baselines(law.sd2, law.m2, math.sqrt(float(np.mean(costs))), held, first.batch, size)
 
 
-def compared(x: Baselines, first: Enclosure) -> list[str]:
+def compared(x: Baselines, first: Enclosure, direct: Rung) -> list[str]:
     """What must be said of estimates that stand side by side."""
     notes = []
     if x.held_out is not None and x.held_out_batch != x.batch:
@@ -332,6 +333,11 @@ def compared(x: Baselines, first: Enclosure) -> list[str]:
         notes.append(
             "the two estimates of the distance come from different samples and cross here, by less than their noise: "
             "only the ends at confidence are ordered"
+        )
+    if direct.estimate < max(low, high):
+        notes.append(
+            "the estimate of the direct rung is below one of the distance: they come from different samples, and that of the "
+            "upper end is the larger the smaller a batch is; only the ends at confidence are bounds"
         )
     return notes
 

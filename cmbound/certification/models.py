@@ -23,6 +23,7 @@ Call = Callable[[Any, Any], Any]
 
 SAME = 1e-3
 """Difference of two answers to one row, relative to their size, that is still rounding: half precision gives some 1e-3."""
+COARSE = 1e-6  # relative rounding: single precision is below
 UNITS = 16  # in the last place of x: answers that are nothing beside x are differences of numbers of its size
 PROBED = 16  # rows of the first batch: enough to see a dependence on the batch, few enough to cost nothing
 REPEATED = 512
@@ -88,6 +89,8 @@ class Model:
         """Whether it wants a noise level for each row."""
         self.remembered: list[tuple[Array, float, Array]] = []
         """Points (m, d), noise levels and answers of the probe, which the end of a run must find again."""
+        self.returned: np.dtype[Any] = np.dtype(dtype)
+        """Type of its answers."""
 
     def __call__(self, x: Array, sigma: float) -> Array:
         """Answers (n, d) in float64, in the units of the data.
@@ -114,7 +117,7 @@ class Model:
             raise InputError(f"{where} returned shape {values.shape}; the shape of its argument, {x.shape}, is needed")
         if values.dtype.kind not in "fiu":
             raise InputError(f"{where} returned an array of {values.dtype}; real numbers are needed")
-        answer = values.astype(np.float64)
+        answer, self.returned = values.astype(np.float64), values.dtype
         finite = np.isfinite(answer).all(axis=1)
         if not finite.all():
             row = first + int(np.argmin(finite))
@@ -168,6 +171,25 @@ class Model:
         """
         for x, sigma, answer in self.remembered:
             self._compare(x, answer, self(x, sigma), sigma, "is asked again at the end: it must not change while it is used")
+
+    def rounding(self) -> list[tuple[str, float]]:
+        """What is rounded more than single precision rounds, and by how much: known after the probe."""
+        found = []
+        top, level, _ = max(self.remembered, key=lambda probed: probed[1])
+        unit = float(np.finfo(self.dtype).eps) / 2
+        if unit > COARSE:
+            off = unit * float(np.abs(top).max())
+            found.append(
+                (f"the {self.name} is asked in {self.dtype}: at noise level {level:g} x is rounded by up to {off:.2g}", off)
+            )
+        sizes = [(float(np.abs(answer).max()), sigma) for _, sigma, answer in self.remembered]
+        size, level = max(sizes)
+        whole = self.returned.kind in "iu"
+        off = 0.5 * abs(self.factor) if whole else float(np.finfo(self.returned).eps) / 2 * size
+        if whole or off > COARSE * size:
+            told = f"the {self.name} returns {self.returned}: at noise level {level:g} answers up to {size:.3g}"
+            found.append((f"{told} are rounded by up to {off:.2g}", off))
+        return found
 
     def _asked_once(self, x: Array, sigma: float) -> Array:
         """The answer to the first question; a model that wants a noise level for each row is found out here."""

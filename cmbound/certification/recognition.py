@@ -35,6 +35,7 @@ ASKED_ELSEWISE = (1.5, 3.0)
 the mean or near x."""
 MISREAD = (2.0, 2.0)
 """The same of a model, which is named and not refused."""
+ROUNDED = 0.01  # of the scale of the data: what is rounded by more is no longer the same model
 NO_WORSE = 1.1  # at no noise level
 ELSEWHERE: Mapping[str, Reading] = FrozenDict(
     {
@@ -104,6 +105,14 @@ def misread(setup: Setup, paths: Sampled) -> list[str]:
     read_as = "" if near == "denoiser" else f", its answers read as {near},"
     advice = _how_to_ask("model", model.clock, clock, "denoiser", near)
     return [f"{told}; asked {WAYS[clock]}{read_as} it is off by {_size(errors[near]):.3g}: {advice}"]
+
+
+def rounded(setup: Setup) -> tuple[list[str], list[str]]:
+    """What model and teacher round visibly: findings where it is no small part of the scale of the data, and notes."""
+    asked = [setup.model, *([] if setup.teacher is None else [setup.teacher.model])]
+    told = [x for model in asked for x in model.rounding()]
+    large = [text for text, off in told if off > ROUNDED * setup.law.scale]
+    return large, [text for text, _ in told if text not in large]
 
 
 def _ways(given: str, other: str) -> tuple[str, str]:

@@ -16,7 +16,7 @@ from cmbound.papers.figures.style import rendered
 from cmbound.reports.table import Table
 
 STYLE = """
-:root { color-scheme: light }
+:root { color-scheme: light dark }
 body { font-family: system-ui, sans-serif; line-height: 1.45; max-width: 62rem; margin: 0 auto; padding: 1rem; color: #111;
        background: #fff; overflow-wrap: anywhere }
 h1 { font-size: 1.4rem } h2 { font-size: 1.1rem; margin: 1.6rem 0 0.4rem }
@@ -26,6 +26,11 @@ h1 { font-size: 1.4rem } h2 { font-size: 1.1rem; margin: 1.6rem 0 0.4rem }
 figure img { width: 100%; max-width: 34rem; height: auto } figcaption { font-size: 0.9rem; color: #333 }
 .wide { overflow-x: auto } table { border-collapse: collapse; font-size: 0.85rem; white-space: nowrap }
 thead { border-bottom: 1px solid } code { white-space: pre-wrap; background: #f4f4f4 }
+@media (prefers-color-scheme: dark) {
+  body { color: #ddd; background: #161616 } .verdict { background: #14293a } .wrong { background: #3a2015 }
+  figcaption { color: #bbb } code { background: #2a2a2a } figure img { background: #fff; border-radius: 0.3rem }
+  .wide td::before { color: #aaa !important } .wide tr { border-color: #555 !important }
+}
 @media (max-width: 44rem) {
   .wide table { white-space: normal } .wide thead { display: none }
   .wide table, .wide tbody, .wide tr { display: block }

@@ -27,6 +27,7 @@ from cmbound.reports.words import words
 WIDTH = 3.2
 """Inches: less than a telephone shows, so that its letters become larger there and never smaller."""
 ERRORS = ("consistency", "score", "discretisation")
+ROOM = 0.08  # of an axis, beyond the outermost marker: half of it must not be cut off
 IMAGES = 6  # rows and columns of a grid of images
 SCATTERED = 400  # points of a scatter plot
 
@@ -79,7 +80,12 @@ def levels_figure(x: Certificate) -> Figure:
     shown = np.unique(np.linspace(0, len(levels) - 1, min(6, len(levels))).round().astype(int))
     axes.set_xticks(shown, [f"{levels[i].sigma_to:.2g}" for i in shown])
     axes.set_xlabel("step, by the noise level it ends at")
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    if total > 0:
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    else:
+        axes.set_ylim(0, 1)
+        axes.set_xlim(-0.5, len(levels) - 0.5)
+        axes.text(0.5, 0.5, "all errors of the steps are 0", transform=axes.transAxes, ha="center", va="center")
     return figure
 
 
@@ -129,7 +135,8 @@ def evaluations_figure(x: Certificate) -> Figure:
     axes.errorbar(k, middle, yerr=[middle - low, high - middle], fmt="o", color=VERMILLION, capsize=3, label="$W_2$ (asymptotic)")
     axes.plot(k, [y.direct.estimate for y in x.evaluations], "s-", color=BLUE, label="direct rung")
     axes.set_xticks(k)
-    axes.set_ylim(0, None)
+    axes.set_xlim(k[0] - ROOM * len(k), k[-1] + ROOM * len(k))
+    axes.set_ylim(0, (1 + ROOM) * max(*high, *(y.direct.estimate for y in x.evaluations)))
     axes.set_xlabel("number of evaluations")
     figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=2)
     return figure
