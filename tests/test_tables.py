@@ -9,6 +9,7 @@ import csv
 import html.parser
 import io
 import json
+import random
 import re
 from functools import cache
 from pathlib import Path
@@ -26,6 +27,7 @@ from cmbound.names import FORMATS
 from cmbound.numbers import rounded
 from cmbound.papers.tables import NAMES, table
 from cmbound.papers.tables.settings import comparison_table
+from cmbound.reports import page
 from cmbound.reports.cells import Cell, dollars, escape_latex, math, mathml, mixed, number
 from cmbound.reports.table import Table
 from cmbound.reports.words import named, prose
@@ -569,6 +571,41 @@ def compare_two() -> Any:
 def test_narrow_terminals() -> None:
     for name in QUICK:
         assert all(len(x) <= 60 for x in quick(name).text(60).splitlines())
+
+
+WORDS = (
+    "",
+    "a",
+    "eps_sc",
+    "1.234e-5",
+    "two words",
+    "  led",
+    "x" * 30,
+    "[bold]",
+    "<=",
+    "a\tb",
+    "n\nl",
+    "\u03b1\u03b2",
+    "http://x.y/z",
+)
+
+
+def a_page(seed: int) -> str:
+    """Lines and tables of some words, on a page of some width."""
+    rng = random.Random(seed)
+    made = page.Page(rng.choice([20, 40, 60, 61, 80, 120]))
+    for _ in range(3):
+        made.line(" ".join(rng.choices(WORDS, k=rng.randint(0, 12))), rng.choice([0, 2, 7]))
+        count = rng.randint(1, 5)
+        rows = [rng.choices(WORDS, k=count) for _ in range(rng.randint(0, 4))]
+        made.grid(rng.choices(WORDS, k=count), "".join(rng.choices("lr", k=count)), rows, rng.choice([0, 2]))
+    return str(made)
+
+
+def test_what_fits_is_written_as_rich_lays_it_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    quick = [a_page(seed) for seed in range(300)]
+    monkeypatch.setattr(page, "_as_it_stands", lambda text: False)
+    assert quick == [a_page(seed) for seed in range(300)]
 
 
 # --- a user's own -----------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ import sympy
 
 from cmbound.frozen import Record
 from cmbound.theory.computable import FLOAT64_ONLY, FUNCTIONS, relation, rewritten
-from cmbound.theory.functions import Named, Rearranged
+from cmbound.theory.functions import Named, Rearranged, unfolded
 from cmbound.threads import alone
 
 
@@ -69,7 +69,7 @@ class _Writer:
         if isinstance(expr, Named):
             if type(expr).__name__ in self.dialect.kernels:
                 return self._call(type(expr).__name__, expr.args)
-            return self.source(type(expr).definition(*expr.args))
+            return self.source(unfolded(expr))
         if isinstance(expr, sympy.Max | sympy.Min):
             return self._call("maximum" if isinstance(expr, sympy.Max) else "minimum", expr.args)
         if isinstance(expr, sympy.Abs):

@@ -32,7 +32,7 @@ from cmbound.theory.formulas import (
 )
 from cmbound.theory.grids import Grid
 from cmbound.theory.notation import TABLE
-from cmbound.theory.profiles import available, profile, specialised, unavailable
+from cmbound.theory.profiles import PROFILES, profile, specialised, unavailable
 from cmbound.theory.records import Assumption, Theorem
 from cmbound.theory.rules import Entry, Measured, Profile
 from cmbound.theory.variants import TEACHERS, Clock, Teacher, choose, visible_symbols
@@ -425,7 +425,7 @@ def _choose_profiles(asked: Any, teacher: Teacher, values: Values, lists: Lists)
     names = [asked] if isinstance(asked, str | Profile) else list(asked)
     one = isinstance(asked, str | Profile)
     if one and asked == "auto":
-        wanted = available(given, teacher.name, tau_positive)
+        wanted = [p for p in PROFILES.values() if obstacle(p) is None]
         if not wanted:
             raise InputError(f"no profile is available for the {teacher.name} teacher with the given parameters")
     else:

@@ -1,4 +1,7 @@
-"""Text for a terminal, laid out by rich and never wider than the terminal."""
+"""Text for a terminal, laid out by rich and never wider than the terminal.
+
+What fits is written as it stands, which is what rich makes of it too: to import rich takes longer than most pages do.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,7 @@ import shutil
 import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
-
-from rich.console import Console
-from rich.markdown import Markdown
-from rich.padding import Padding
-from rich.table import Table as Grid
-from rich.text import Text
+from typing import Any
 
 _PIPE_WIDTH = 120  # columns where the output is no terminal: what README and the golden files are written with
 _NARROWEST = 20  # columns below which nothing can be laid out
@@ -51,36 +49,70 @@ def shown(text: str) -> str:
     return bare if printable(bare) else text
 
 
+def _as_it_stands(text: str) -> bool:
+    """Whether every character of a text takes one column."""
+    return text.isascii() and (text.isprintable() or not text)
+
+
 class Page:
     """Collects lines; nothing is styled and nothing depends on the terminal but the width."""
 
     def __init__(self, width: int | None = None) -> None:
         if width is None:
             width = shutil.get_terminal_size((_PIPE_WIDTH, 24)).columns if sys.stdout.isatty() else _PIPE_WIDTH
-        self._buffer = io.StringIO()
-        self._console = Console(file=self._buffer, width=max(width, _NARROWEST), color_system=None, highlight=False, markup=False)
+        self._width = max(width, _NARROWEST)
+        self._parts: list[str] = []
 
     def line(self, text: str = "", indent: int = 0) -> None:
         """A paragraph, folded at the width."""
         text = shown(text)
-        self._console.print(Padding(Text(text), (0, 0, 0, indent)) if indent else Text(text))
+        if _as_it_stands(text) and indent + len(text) <= self._width:
+            self._parts.append(" " * indent + text)
+            return
+        from rich.text import Text
+
+        self._lay_out(Text(text), indent)
 
     def grid(self, header: Sequence[str], alignment: str, rows: Iterable[Sequence[str]], indent: int = 0) -> None:
         """Columns without borders; in a terminal so narrow that numbers would be broken, each row as a list."""
-        rows = [tuple(map(shown, row)) for row in rows]
+        every = [tuple(header), *(tuple(map(shown, row)) for row in rows)]
+        widths = [max(map(len, column)) for column in zip(*every, strict=True)]
+        needed = indent + sum(widths) + _BETWEEN * len(widths)  # rich counts what is beside the last column too
+        if needed <= self._width and all(_as_it_stands(x) for row in every for x in row):
+            sides = ["rjust" if x == "r" else "ljust" for x in alignment]
+            for row in every:
+                cells = (getattr(x, side)(width) for x, side, width in zip(row, sides, widths, strict=True))
+                self._parts.append(" " * indent + (" " * _BETWEEN).join(cells))
+        else:
+            self._folded(header, alignment, every[1:], indent)
+
+    def _folded(self, header: Sequence[str], alignment: str, rows: Sequence[Sequence[str]], indent: int) -> None:
         widths: Sequence[int | None] = [None] * len(header)
-        if self._console.width <= _NARROW:
-            fitting = _fitted((header, *rows), self._console.width - indent)
+        if self._width <= _NARROW:
+            fitting = _fitted((header, *rows), self._width - indent)
             if fitting is None:
                 self._lists(header, rows, indent)
                 return
             widths = fitting
+        from rich.table import Table as Grid
+        from rich.text import Text
+
         grid = Grid(box=None, pad_edge=False, padding=(0, _BETWEEN, 0, 0), show_edge=False)
         for name, side, width in zip(header, alignment, widths, strict=True):
             grid.add_column(name, justify="right" if side == "r" else "left", overflow="fold", header_style="", width=width)
         for row in rows:
             grid.add_row(*map(Text, row))
-        self._console.print(Padding(grid, (0, 0, 0, indent)))
+        self._lay_out(grid, indent)
+
+    def _lay_out(self, what: Any, indent: int) -> None:
+        """What rich makes of something."""
+        from rich.console import Console
+        from rich.padding import Padding
+
+        buffer = io.StringIO()
+        console = Console(file=buffer, width=self._width, color_system=None, highlight=False, markup=False)
+        console.print(Padding(what, (0, 0, 0, indent)) if indent else what)
+        self._parts.append(buffer.getvalue().removesuffix("\n"))
 
     def _lists(self, header: Sequence[str], rows: Sequence[Sequence[str]], indent: int) -> None:
         for row in rows:
@@ -89,11 +121,14 @@ class Page:
                     self.line(f"{name}: {text}" if name else text, indent + 2 * bool(i))
 
     def __str__(self) -> str:
-        return "\n".join(line.rstrip() for line in self._buffer.getvalue().rstrip().split("\n"))
+        return "\n".join(line.rstrip() for line in "\n".join(self._parts).rstrip().split("\n"))
 
 
 def markdown(text: str) -> str:
     """Markdown laid out for the terminal that standard output is, with what it can show of colours."""
+    from rich.console import Console
+    from rich.markdown import Markdown
+
     buffer = io.StringIO()
     width = max(min(shutil.get_terminal_size((_PIPE_WIDTH, 24)).columns, _PIPE_WIDTH), _NARROWEST)
     console = Console(file=buffer, width=width, force_terminal=True)

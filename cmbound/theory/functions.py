@@ -10,6 +10,7 @@ zero bring a numpy kernel.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import sympy
@@ -46,6 +47,22 @@ class Rearranged(Function):
 def rearranged(plain: Any, stable: Any) -> Any:
     """The formula ``plain`` that float64 evaluates as ``stable``."""
     return Rearranged(plain, stable)
+
+
+def largest(*args: Any) -> Any:
+    """Max of expressions none of which is known to be the largest: SymPy would look for one for a long time, in vain."""
+    return Max(*args, evaluate=all(x.is_number for x in args))
+
+
+def smallest(*args: Any) -> Any:
+    """Min of expressions none of which is known to be the smallest."""
+    return Min(*args, evaluate=all(x.is_number for x in args))
+
+
+@lru_cache(maxsize=1024)
+def unfolded(call: Named) -> Any:
+    """The definition of a named function at its arguments."""
+    return type(call).definition(*call.args)
 
 
 class Named(Function):
@@ -127,7 +144,7 @@ def elementary(expr: Any) -> Any:
     def rule(e: Any) -> Any:
         if isinstance(e, Rearranged):
             return e.args[0]
-        return elementary(type(e).definition(*e.args)) if isinstance(e, Named) and not e.primitive else e
+        return elementary(unfolded(e)) if isinstance(e, Named) and not e.primitive else e
 
     return _replace(expr, rule)
 
@@ -394,7 +411,7 @@ class clipped_log(Named):
 
     @classmethod
     def definition(cls, L: Any, a: Any, b: Any) -> Any:
-        return Min(b, Max(a, rearranged(-log(1 - 1 / L) / 2, -log1p(-1 / L) / 2)))
+        return smallest(b, largest(a, rearranged(-log(1 - 1 / L) / 2, -log1p(-1 / L) / 2)))
 
     @classmethod
     def eval(cls, L: Any, a: Any, b: Any) -> Any:
@@ -412,7 +429,7 @@ def P(L: Any, a: Any, b: Any) -> Any:
 def Q(L: Any, t_star: Any, a: Any, b: Any) -> Any:
     r"""Q(a, b), the integral of max(w_0^{-1/2}, (e^{2(t - t_*)} - 1)^{-1/2}) (theory 3.2 c)."""
     w = w0(L)
-    m = Min(b, Max(a, t_star + rearranged(log(1 + w) / 2, log1p(w) / 2)))
+    m = smallest(b, largest(a, t_star + rearranged(log(1 + w) / 2, log1p(w) / 2)))
     return (b - m) / sqrt(w) + arctan_lam(a - t_star, m - t_star)
 
 
@@ -468,7 +485,7 @@ class spectral(Named):
 def hessian_excess(L: Any, a: Any, b: Any) -> Any:
     r"""B(a, b), the integral of Lh lt (Lh - lt) with lt = min(1/s_t^2, Lh/2), Lh = max(L, 2/3^{1/2}) (theory 3.13 c1)."""
     high = largest_eigenvalue(L)
-    x = clipped_log(Max(1, high / 2), a, b)
+    x = clipped_log(largest(S.One, high / 2), a, b)
     rest = log_lam(x, b) + lam_drop(x, b, Integer(2)) / 2
     return high**3 / 4 * (x - a) + high**2 * log_lam(x, b) - high * rest
 
@@ -476,7 +493,7 @@ def hessian_excess(L: Any, a: Any, b: Any) -> Any:
 @named(r"\hat L")
 def largest_eigenvalue(L: Any) -> Any:
     r"""Lh = max(L, 2/3^{1/2}) (theory 3.13 c)."""
-    return Max(L, 2 / sqrt(3))
+    return largest(L, 2 / sqrt(3))
 
 
 @named(r"\mathcal{X}")
@@ -485,11 +502,13 @@ def relative_energy(L: Any, d: Any, m2: Any, t: Any) -> Any:
 
     A law with such a score at the time t has c^2 m2^2 + s^2 d >= d/L, which is put in where it is not so.
     """
-    least = rearranged((1 / L - s(t) ** 2) / c(t) ** 2, 1 - (1 - 1 / L) * exp(Min(2 * t, _FLAT)))
+    least = rearranged((1 / L - s(t) ** 2) / c(t) ** 2, 1 - (1 - 1 / L) * exp(smallest(2 * t, _FLAT)))
     late = c(t) ** 2 / s(t) ** 2
-    slack = rearranged((L - 2 + s(t) ** 2) / c(t) ** 2, (L - 1) * exp(Min(2 * t, _FLAT)) - 1)
-    edge = rearranged((L - 1) / c(t), (L - 1) * exp(Min(t, _FLAT)))
-    return (L + 1) * Max(0, Max(m2**2, d * least) + d * Min(late, slack)) + d * Min(edge, c(t) / s(t) ** 2) ** 2
+    slack = rearranged((L - 2 + s(t) ** 2) / c(t) ** 2, (L - 1) * exp(smallest(2 * t, _FLAT)) - 1)
+    edge = rearranged((L - 1) / c(t), (L - 1) * exp(smallest(t, _FLAT)))
+    return (L + 1) * largest(S.Zero, largest(m2**2, d * least) + d * smallest(late, slack)) + d * smallest(
+        edge, c(t) / s(t) ** 2
+    ) ** 2
 
 
 @named(r"\mathcal{X}^{+}")
@@ -505,7 +524,7 @@ def one_sided_excess(L: Any, d: Any, m2: Any, a: Any, b: Any) -> Any:
     return L * d * log_s(a, b) + d / lam(a) ** 2 + m2**2 * (1 + L * s(b) ** 2) / 2 + L * d * c(b) ** 2 / 2
 
 
-_FLAT = 350
+_FLAT = Integer(350)
 """Beyond this time (L - 1) e^(2t) is never the smaller side: c_t^2/s_t^2 is below 1e-300, and e^700 is still a float64."""
 
 # --- a finite data set (theory 3.13 p1) -----------------------------------------------------------------------------
@@ -533,8 +552,8 @@ def tail(k: Any) -> Any:
 @named("Z")
 def trace_bound(nu: Any, entropy: Any, d: Any, ratio: Any) -> Any:
     r"""Z, which bounds the integral of lam g_1 up to lam_b, with its end, by lam_b Z; ratio = sd2^2/lam_b^2 (theory 3.13 p1)."""
-    last = Min(4 * replicas(nu), 2 * entropy, ratio, d)
-    return Min(entropy + last / 2, 4 * replicas(nu) + last)
+    last = smallest(4 * replicas(nu), 2 * entropy, ratio, d)
+    return smallest(entropy + last / 2, 4 * replicas(nu) + last)
 
 
 @named("B_1")
@@ -560,8 +579,8 @@ def tv_energy(L: Any, m2: Any, d: Any) -> Any:
 
     A law with such scores has m2^2 >= d/L, which is put in where it is not so: the value is then 2 d (L - 1)^2.
     """
-    moment = Max(m2**2, d / L)
-    fisher = Max(0, L - 2) * d * L - Max(0, 2 - L) * d**2 / moment
+    moment = largest(m2**2, d / L)
+    fisher = largest(S.Zero, L - 2) * d * L - largest(S.Zero, 2 - L) * d**2 / moment
     return d * (1 - L) ** 2 + L * moment + fisher
 
 

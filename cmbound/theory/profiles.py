@@ -10,7 +10,7 @@ from fractions import Fraction
 from functools import lru_cache, partial
 from typing import Any
 
-from sympy import Integer, Max, Min, Rational, S, log, sqrt
+from sympy import Integer, Min, Rational, S, log, sqrt
 
 from cmbound.errors import InputError, UnknownNameError
 from cmbound.frozen import Deferred, FrozenDict
@@ -40,6 +40,7 @@ from cmbound.theory.functions import (
     lam_drop,
     lam_log_gap,
     lam_rise,
+    largest,
     largest_eigenvalue,
     log_lam,
     log_s,
@@ -53,6 +54,7 @@ from cmbound.theory.functions import (
     rho_h_squared,
     rho_squared,
     s,
+    smallest,
     smoothed_drop,
     smoothed_gap,
     spectral,
@@ -82,7 +84,7 @@ from cmbound.theory.notation import (
     y,
 )
 from cmbound.theory.records import Assumption
-from cmbound.theory.rules import Free, Profile, Root, Rule, pointwise
+from cmbound.theory.rules import Free, Later, Profile, Root, Rule, Rules, pointwise
 from cmbound.theory.variants import EI
 from cmbound.threads import alone
 
@@ -98,16 +100,6 @@ SMOOTHED = Assumption(
     "smoothed", "the data are $U + tau z$ with $z ~ N(0, I)$ independent of $U$ and $U$ in a ball of radius $R$"
 )
 ATOMS = Assumption("atoms", "the data are the law of $n_atoms$ points (with the given weights) in a ball of radius $R$")
-ABOUT: Mapping[Assumption, frozenset[str]] = FrozenDict(
-    {
-        LIPSCHITZ: frozenset({"L_s"}),
-        ONE_SIDED: frozenset({"L_os"}),
-        BOUNDED: frozenset({"R"}),
-        SMOOTHED: frozenset({"R", "tau"}),
-        ATOMS: frozenset({"R", "n_atoms"}),
-    }
-)
-"""Parameters in every rule that rests on an assumption: without them no such rule has to be built."""
 
 # --- the factors of one step, for the weights lam, lam^2 and lam^3 (theory 3.12, 3.14) --------------------------------
 
@@ -143,9 +135,9 @@ _STEPS: Mapping[str, Mapping[int, Any]] = FrozenDict({"ddim": EULER, "heun": HEU
 _KH = kappa_h(h) ** 2
 
 
-def _in_noise_level(rules: Callable[[str], tuple[Rule, ...]]) -> dict[str, Callable[[], tuple[Rule, ...]]]:
-    """The rules of DDIM and Heun, each from its name."""
-    return {teacher: partial(rules, teacher) for teacher in _STEPS}
+def _in_noise_level(ddim: str, heun: str, rules: Callable[[str], tuple[Rule, ...]]) -> dict[str, Later]:
+    """The rules of DDIM and Heun, each from its name, and the parameters they contain."""
+    return {"ddim": (ddim, partial(rules, "ddim")), "heun": (heun, partial(rules, "heun"))}
 
 
 def _in_lam(teacher: str, power: int, factor: Any, free: Free | None = None) -> Rule:
@@ -163,10 +155,10 @@ def _second_order(curvature: Any, predictor: Any) -> Rule:
 UNIVERSAL = Profile(
     name="universal",
     title="any data law, pointwise",
-    rules=Deferred(
+    rules=Rules(
         {
-            EI: lambda: (pointwise(sqrt(d) * J(a, b) + U(d) * I3(a, b)),),
-            "ddim": lambda: (Rule(steps=U(d) * lam_log_gap(a, b)),),
+            EI: ("d", lambda: (pointwise(sqrt(d) * J(a, b) + U(d) * I3(a, b)),)),
+            "ddim": ("d", lambda: (Rule(steps=U(d) * lam_log_gap(a, b)),)),
         }
     ),
     assumptions=(SECOND_MOMENT,),
@@ -186,20 +178,23 @@ def _any_law(teacher: str) -> tuple[Rule, ...]:
 UNIVERSAL_INTEGRATED = Profile(
     name="universal-integrated",
     title="any data law, integrated over a stretch (order d instead of d^(3/2))",
-    rules=Deferred(
+    rules=Rules(
         {
-            EI: lambda: (
-                Rule(
-                    steps=g(h) * sqrt(d) * artanh_s(a, b),
-                    roots=(
-                        Root(
-                            _KH * I3(a, b),
-                            sqrt(4 * d * I3(a, b) + d / s(a)) + sqrt(beta(d) * I3(a, b) + d * (d + 2) / (12 * s(a))),
+            EI: (
+                "d",
+                lambda: (
+                    Rule(
+                        steps=g(h) * sqrt(d) * artanh_s(a, b),
+                        roots=(
+                            Root(
+                                _KH * I3(a, b),
+                                sqrt(4 * d * I3(a, b) + d / s(a)) + sqrt(beta(d) * I3(a, b) + d * (d + 2) / (12 * s(a))),
+                            ),
                         ),
                     ),
                 ),
             ),
-            **_in_noise_level(_any_law),
+            **_in_noise_level("d", "M d", _any_law),
         }
     ),
     assumptions=(SECOND_MOMENT,),
@@ -215,12 +210,17 @@ _W = Rational(3, 2)
 SECOND_MOMENT_PROFILE = Profile(
     name="second-moment",
     title="finite second moment, bounded in T",
-    rules=Deferred(
+    rules=Rules(
         {
-            EI: lambda: (
-                pointwise(sqrt(d) * J(a, b) + K(d) * sqrt(m2) * (Rational(2, 3) * lam_drop(a, b, _W) + 2 * lam_drop(a, b, HALF))),
+            EI: (
+                "d m2",
+                lambda: (
+                    pointwise(
+                        sqrt(d) * J(a, b) + K(d) * sqrt(m2) * (Rational(2, 3) * lam_drop(a, b, _W) + 2 * lam_drop(a, b, HALF))
+                    ),
+                ),
             ),
-            "ddim": lambda: (Rule(steps=2 * K(d) * sqrt(m2) * lam_rise(a, b, HALF) ** 2 / sqrt(lam(b))),),
+            "ddim": ("d m2", lambda: (Rule(steps=2 * K(d) * sqrt(m2) * lam_rise(a, b, HALF) ** 2 / sqrt(lam(b))),)),
         }
     ),
     assumptions=(SECOND_MOMENT,),
@@ -236,19 +236,23 @@ SECOND_MOMENT_PROFILE = Profile(
 LIPSCHITZ_PROFILE = Profile(
     name="lipschitz",
     title="Lipschitz scores (the paper's Assumption 2)",
-    rules=Deferred(
+    rules=Rules(
         {
-            EI: lambda: (
-                pointwise(
-                    sqrt(d) * ((1 + L_s) * P(L_s, a, b) + sqrt(2) * L_s * kap(L_s) * Q(L_s, t_star, a, b)),
-                    breakpoints=(-log(1 - 1 / L_s) / 2, t_star + log(1 + w0(L_s)) / 2),
+            EI: (
+                "L_s d t_star",
+                lambda: (
+                    pointwise(
+                        sqrt(d) * ((1 + L_s) * P(L_s, a, b) + sqrt(2) * L_s * kap(L_s) * Q(L_s, t_star, a, b)),
+                        breakpoints=(-log(1 - 1 / L_s) / 2, t_star + log(1 + w0(L_s)) / 2),
+                    ),
                 ),
             )
         }
     ),
     assumptions=(LIPSCHITZ,),
     acceleration=lambda: (
-        sqrt(d) * ((1 + L_s) * Min(sqrt(L_s), 1 / s(t)) + sqrt(2) * L_s * kap(L_s) * Max(1 / sqrt(w0(L_s)), 1 / lam(t - t_star)))
+        sqrt(d)
+        * ((1 + L_s) * smallest(sqrt(L_s), 1 / s(t)) + sqrt(2) * L_s * kap(L_s) * largest(1 / sqrt(w0(L_s)), 1 / lam(t - t_star)))
     ),
     derivation="E norm(s)^2 = -E tr H; for grad Delta log p look back by w, integrate by parts, Brascamp-Lieb and Bochner on the log-concave posterior.",
     reference="theory 3.2 (c)",
@@ -257,7 +261,7 @@ LIPSCHITZ_PROFILE = Profile(
 
 def _any_grid() -> Rule:
     """The corollary of (c1) to (c3) for any grid, one number in the largest step."""
-    L = Max(L_s, 2)  # an L_s-Lipschitz score is 2-Lipschitz where L_s < 2
+    L = largest(L_s, Integer(2))  # an L_s-Lipschitz score is 2-Lipschitz where L_s < 2
     growth = (1 + log(L)) / 2 * (Rational(185, 100) + log(L) / 2)
     return Rule(whole=kappa_h(h) * (sqrt(L * d * growth) + m2 * sqrt((L + 1) * (1 + log(L))) / 2))
 
@@ -289,29 +293,32 @@ def _bounded_above(L: Any, teacher: str) -> tuple[Rule, ...]:
 LIPSCHITZ_INTEGRATED = Profile(
     name="lipschitz-integrated",
     title="Lipschitz scores, integrated (order (L_s d)^(1/2) log L_s, bounded in T)",
-    rules=Deferred(
+    rules=Rules(
         {
-            EI: lambda: (
-                _any_grid(),
-                Rule(
-                    roots=(
-                        Root(
-                            _KH * (b - a),
-                            sqrt(
-                                d
-                                * (
-                                    Min(largest_eigenvalue(L_s), 1 / s(a) ** 2) * largest_eigenvalue(L_s) / 2
-                                    + hessian_excess(L_s, a, b)
-                                )
+            EI: (
+                "L_s d m2",
+                lambda: (
+                    _any_grid(),
+                    Rule(
+                        roots=(
+                            Root(
+                                _KH * (b - a),
+                                sqrt(
+                                    d
+                                    * (
+                                        smallest(largest_eigenvalue(L_s), 1 / s(a) ** 2) * largest_eigenvalue(L_s) / 2
+                                        + hessian_excess(L_s, a, b)
+                                    )
+                                ),
                             ),
                         ),
+                        breakpoints=(-log(1 - 1 / L_s) / 2, -log(1 - 2 / L_s) / 2),
                     ),
-                    breakpoints=(-log(1 - 1 / L_s) / 2, -log(1 - 2 / L_s) / 2),
+                    _exponential(relative_energy(L_s, d, m2, a)),
+                    _decaying(L_s),
                 ),
-                _exponential(relative_energy(L_s, d, m2, a)),
-                _decaying(L_s),
             ),
-            **_in_noise_level(partial(_bounded_above, L_s)),
+            **_in_noise_level("L_s d m2", "L_s M d m2 t_star", partial(_bounded_above, L_s)),
         }
     ),
     assumptions=(SECOND_MOMENT, LIPSCHITZ),
@@ -324,10 +331,10 @@ LIPSCHITZ_INTEGRATED = Profile(
 ONE_SIDED_PROFILE = Profile(
     name="one-sided",
     title="Jacobian of the score bounded from above only (L_os = 0: log-concave data)",
-    rules=Deferred(
+    rules=Rules(
         {
-            EI: lambda: (_decaying(L_os), _exponential(one_sided_energy(L_os, d, m2, a))),
-            **_in_noise_level(partial(_bounded_above, L_os)),
+            EI: ("L_os d m2", lambda: (_decaying(L_os), _exponential(one_sided_energy(L_os, d, m2, a)))),
+            **_in_noise_level("L_os d m2", "L_os M d m2 t_star", partial(_bounded_above, L_os)),
         }
     ),
     assumptions=(SECOND_MOMENT, ONE_SIDED),
@@ -351,18 +358,18 @@ def _smoothed_phi(tau: Any) -> Any:
 
 def _smoothed_acceleration(tau: Any) -> Any:
     inner = (1 - tau**2) / v(tau, t)
-    spread = Max(inner, R**2 / v(tau, t) ** 2 - inner)
+    spread = largest(inner, R**2 / v(tau, t) ** 2 - inner)
     return c(t) ** 2 / sqrt(v(tau, t)) * sqrt(d) * spread + Rational(9, 10) * c(t) ** 3 * R**3 / v(tau, t) ** 3
 
 
 def _spread(tau: Any) -> Any:
     """Root trace of the covariance of U, for data U + tau z."""
-    return m2 if tau == 0 else sqrt(Max(0, m2**2 - d * tau**2))
+    return m2 if tau == 0 else sqrt(largest(S.Zero, m2**2 - d * tau**2))
 
 
 def _shared(tau: Any, *others: Any) -> Any:
     """R times the root of the mutual information of U and x at the beginning of a stretch, which others may bound too."""
-    return R * sqrt(Min(information(tau**2 + lam(a) ** 2, d, _spread(tau)), *others))
+    return R * sqrt(smallest(information(tau**2 + lam(a) ** 2, d, _spread(tau)), *others))
 
 
 def _smoothed_ei(tau: Any, *others: Any) -> Rule:
@@ -376,7 +383,7 @@ def _smoothed_ei(tau: Any, *others: Any) -> Rule:
 SMOOTHED_PROFILE = Profile(
     name="smoothed",
     title="bounded variable plus Gaussian noise of width tau, bounded in T",
-    rules=Deferred({EI: lambda: (pointwise(_smoothed_phi(tau)),)}),
+    rules=Rules({EI: ("R d tau", lambda: (pointwise(_smoothed_phi(tau)),))}),
     assumptions=(SMOOTHED,),
     acceleration=lambda: _smoothed_acceleration(tau),
     derivation="Eigenvalues of H lie in [-1/v, c^2 R^2/v^2 - 1/v]; grad Delta log p is a posterior third cumulant of U, at most (9/10) R^3 (c/v)^3.",
@@ -386,13 +393,16 @@ SMOOTHED_PROFILE = Profile(
 SMOOTHED_INTEGRATED = Profile(
     name="smoothed-integrated",
     title="bounded variable plus Gaussian noise of width tau, integrated (R times the root of an information)",
-    rules=Deferred(
+    rules=Rules(
         {
-            EI: lambda: (_smoothed_ei(tau),),
-            "ddim": lambda: (
-                Rule(
-                    steps=sqrt(d) * smoothed_gap(tau, a, b),
-                    roots=(Root((s(b) / sqrt(v(tau, b))) ** 6 * chi_squared(_X), _shared(tau)),),
+            EI: ("R d m2 tau", lambda: (_smoothed_ei(tau),)),
+            "ddim": (
+                "R d m2 tau",
+                lambda: (
+                    Rule(
+                        steps=sqrt(d) * smoothed_gap(tau, a, b),
+                        roots=(Root((s(b) / sqrt(v(tau, b))) ** 6 * chi_squared(_X), _shared(tau)),),
+                    ),
                 ),
             ),
         }
@@ -407,14 +417,17 @@ SMOOTHED_INTEGRATED = Profile(
 BOUNDED_PROFILE = Profile(
     name="bounded",
     title="data in a ball of radius R, bounded in T",
-    rules=Deferred(
+    rules=Rules(
         {
-            EI: lambda: (pointwise(_smoothed_phi(S.Zero)),),
-            "ddim": lambda: (
-                Rule(
-                    steps=lam_rise(a, b)
-                    / 2
-                    * (sqrt(d) * R**2 / 2 * lam_drop(a, b, Integer(2)) + 3 * R**3 / 10 * lam_drop(a, b, Integer(3)))
+            EI: ("R d", lambda: (pointwise(_smoothed_phi(S.Zero)),)),
+            "ddim": (
+                "R d",
+                lambda: (
+                    Rule(
+                        steps=lam_rise(a, b)
+                        / 2
+                        * (sqrt(d) * R**2 / 2 * lam_drop(a, b, Integer(2)) + 3 * R**3 / 10 * lam_drop(a, b, Integer(3)))
+                    ),
                 ),
             ),
         }
@@ -430,7 +443,7 @@ BOUNDED_PROFILE = Profile(
 def _curved(*others: Any) -> Rule:
     """(h1): Heun's method at second order for data in a ball."""
     ratio = (R / lam(a)) ** 2
-    early, late = (Min(information(x * lam(a) ** 2, d, m2), *others) for x in (Rational(4, 9), 1))
+    early, late = (smallest(information(x * lam(a) ** 2, d, m2), *others) for x in (Rational(4, 9), 1))
     growth = sqrt((27 + Rational(333, 2) * ratio + Rational(945, 4) * ratio**2) * early)
     return _second_order(R * (growth + (sqrt(ratio + 8 * ratio**2) + 2) * sqrt(late)), R * sqrt(late))
 
@@ -445,7 +458,7 @@ def _in_ball(teacher: str, *others: Any) -> tuple[Rule, ...]:
 BOUNDED_INTEGRATED = Profile(
     name="bounded-integrated",
     title="data in a ball of radius R, integrated (R times the root of an information)",
-    rules=Deferred({EI: lambda: (_smoothed_ei(S.Zero),), **_in_noise_level(_in_ball)}),
+    rules=Rules({EI: ("R d m2", lambda: (_smoothed_ei(S.Zero),)), **_in_noise_level("R d m2", "M R d m2", _in_ball)}),
     assumptions=(SECOND_MOMENT, BOUNDED),
     derivation="The posterior covariance is at most R^2 in every direction; by the energy identity the weighted energy is at most R^2 times the information of x_0 and x_t.",
     reference="theory 3.12, 3.13 (p2), (p3), (s1), 3.14 (h1)",
@@ -469,7 +482,12 @@ def _finite(teacher: str) -> tuple[Rule, ...]:
 ATOMS_PROFILE = Profile(
     name="atoms",
     title="finite data set, free of the dimension",
-    rules=Deferred({EI: lambda: (_smoothed_ei(S.Zero, entropy),), **_in_noise_level(_finite)}),
+    rules=Rules(
+        {
+            EI: ("R d m2 n_atoms", lambda: (_smoothed_ei(S.Zero, entropy),)),
+            **_in_noise_level("R d m2 n_atoms", "M R d m2 n_atoms", _finite),
+        }
+    ),
     assumptions=(ATOMS,),
     derivation="Two posterior replicas bound E exp(tr Cov/4), the tails of the energy identity; the information of x_0 and x_t is at most the entropy of the weights.",
     reference="theory 3.12, 3.13 (p1), (p2), (p3), (s1), 3.14 (h1)",
@@ -524,29 +542,15 @@ def unavailable(p: Profile, teacher: str, given: frozenset[str], tau_positive: b
         return f"profile {p.name!r} does not cover the {teacher} teacher (it covers {', '.join(p.rules)})"
     if p.no_tau and tau_positive:
         return f"profile {p.name!r} needs tau = 0: with tau > 0, R is the radius of U, not of the data"
-    missing = sorted(p.parameters(teacher) - _implied(p, given))
-    if missing:
-        return f"profile {p.name!r} needs {', '.join(missing)}"
-    return None
-
-
-def available(given: frozenset[str], teacher: str, tau_positive: bool) -> list[Profile]:
-    """The profiles that can be used with the given parameters, in their order; the rules of no other are built."""
-
-    def possible(p: Profile) -> bool:
-        return all(ABOUT.get(x, frozenset()) <= _implied(p, given) for x in p.assumptions)
-
-    return [p for p in PROFILES.values() if possible(p) and unavailable(p, teacher, given, tau_positive) is None]
-
-
-def _implied(p: Profile, given: frozenset[str]) -> frozenset[str]:
-    """The given parameters, and those for which something that was given stands."""
     have = given | {"t_star"}
     if p.halved and "diameter" in have:
         have |= {"R"}
     if p.centred and have & ({"sd2", "R"} if p.halved else {"sd2"}):
         have |= {"m2"}
-    return have
+    missing = sorted(p.parameters(teacher) - have)
+    if missing:
+        return f"profile {p.name!r} needs {', '.join(missing)}"
+    return None
 
 
 def specialised(p: Profile, teacher: str, given: frozenset[str]) -> tuple[Rule, ...]:

@@ -177,6 +177,20 @@ class Measured(ABC):
         """What they rest on, JSON-ready: ``trust``, ``confidence`` and how they were sampled."""
 
 
+Later = tuple[str, Callable[[], tuple[Rule, ...]]]
+"""The names of the parameters in some rules, and a function that makes these rules."""
+
+
+class Rules(Deferred[str, tuple[Rule, ...]]):
+    """The rules of a profile of the package, by teacher: built when they are asked for, their parameters known before."""
+
+    __slots__ = ("parameters",)
+
+    def __init__(self, rules: Mapping[str, Later], /) -> None:
+        super().__init__({teacher: make for teacher, (_, make) in rules.items()})
+        self.parameters = {teacher: frozenset(names.split()) for teacher, (names, _) in rules.items()}
+
+
 class _WhenAsked:
     """The acceleration of a profile that was given a function which makes it: the field is empty until it is asked for."""
 
@@ -242,7 +256,7 @@ class Profile(Record):
             )
         for teacher in self.rules:
             checked_name(f"teacher in {here}", teacher, TEACHERS)
-            if not isinstance(self.rules, Deferred):  # which belong to the package
+            if not isinstance(self.rules, Rules):  # which belong to the package
                 checked_tuple(f"the rules of {here}", self.rules[teacher], Rule)
                 if not self.rules[teacher]:
                     raise InputError(f"the rules of {here} for the {teacher} teacher must be one at least")
@@ -261,6 +275,8 @@ class Profile(Record):
 
     def parameters(self, teacher: str) -> frozenset[str]:
         """Names of the parameters the rules for ``teacher`` are written in (not the grid's)."""
+        if isinstance(self.rules, Rules):
+            return self.rules.parameters[teacher]
         symbols = {x.name for rule in self.rules[teacher] for expr in rule.expressions for x in expr.free_symbols}
         names = symbols - {"a", "b", "h", "y", "delta", "ell"}
         if names & {"nu", "entropy"}:
