@@ -15,11 +15,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sympy
 
 import cmbound
+from cmbound.arithmetic import approximate
+from cmbound.arithmetic.javascript import Functions, kernels
 from cmbound.errors import CmboundError, InputError
 from cmbound.evaluation import law
-from cmbound.evaluation.point import evaluate
+from cmbound.evaluation.point import completed, evaluate, float_terms
 from cmbound.evaluation.statement import Statement, statements, theorem
 from cmbound.papers.explorer.explorer import explore
 from tests.browser import CHROMIUM, Browser, needs_chromium
@@ -139,7 +142,7 @@ def for_package(setting: Setting) -> dict[str, str]:
 
 def terms_of(statement: Statement, setting: Setting) -> dict[str, float]:
     """The terms in the float tier."""
-    return {name: x.value for name, x in evaluate(statement, for_package(setting), tier="approximate").terms.items()}
+    return float_terms(completed(statement, for_package(setting)))
 
 
 def differing(terms: Mapping[str, float], found: Any) -> list[str]:
@@ -220,6 +223,7 @@ BAD: tuple[tuple[str, dict[str, str], str], ...] = (
     ("explicit-one-step", {"h": "1/0"}, "denominator"),
     ("explicit-one-step", {"h": "nan"}, "not a number"),
     ("explicit-one-step", {"h": "1e999"}, "only 0 and sizes"),
+    ("explicit-one-step", {"eps_sc": "1e-400"}, "only 0 and sizes"),
     ("explicit-one-step", {"h": ""}, "needs h"),
     ("explicit-one-step", {"delta": "7"}, "violated"),
     ("explicit-one-step", {"sigma_min": "0.1"}, "not both"),
@@ -290,6 +294,34 @@ def told_by_law(values: Mapping[str, float], ve: bool) -> str:
     except CmboundError as error:
         return str(error)
     return ""
+
+
+X, Y = sympy.symbols("x y", real=True)
+WRITTEN = (
+    sympy.erf(X) * (2 + sympy.erf(30 * Y)),
+    sympy.sin(X) * sympy.cos(Y) + sympy.sinh(X) / sympy.cosh(Y) + sympy.tanh(X * Y),
+    sympy.Piecewise((X**2, X > 1), (-Y, sympy.And(X > 0, Y <= 2)), (sympy.Rational(1, 3), True)),
+    sympy.Abs(X) ** sympy.Rational(1, 3) + sympy.Max(X, Y, 0) + sympy.Min(X, Y) + sympy.sign(X) * sympy.Heaviside(Y),
+    sympy.exp(-X) / (1 + Y**2) ** sympy.Rational(3, 2) + sympy.log(2 + X**4) ** 5 + sympy.pi**X + sympy.E,
+    sympy.Piecewise((1, sympy.Or(sympy.Ne(X, 0), sympy.Not(Y < 1))), (2, True)) / -X,
+)
+"""What a statement of one's own may be written in."""
+
+
+@needs_javascript
+def test_the_third_dialect_writes_what_the_float_tier_does() -> None:
+    functions = Functions()
+    numbers = [functions.add(x) for x in WRITTEN]
+    points = [{"x": float(x), "y": float(y)} for x, y in np.random.default_rng(1).normal(0, 2, (60, 2))]
+    found = run(f"{kernels()}\n{functions.source()}", f"(points) => points.map((v) => {numbers}.map((i) => F[i](v)))", points)
+    wanted = approximate.compile(WRITTEN, (X, Y))
+    for point, values in zip(points, found, strict=True):
+        np.testing.assert_allclose(values, wanted(point["x"], point["y"]), rtol=CLOSE, atol=0)
+
+
+def test_a_page_computes_no_integral() -> None:
+    with pytest.raises(InputError, match="a page cannot compute"):
+        Functions().add(sympy.Integral(X, (X, 0, Y)))
 
 
 # --- texts ------------------------------------------------------------------------------------------------------------
@@ -480,7 +512,7 @@ def test_a_statement_of_ones_own(tmp_path: Path) -> None:
     assert (outcome.status, outcome.out) == (0, "")
     text = target.read_text(encoding="utf-8")
     assert text.count("</script>") == 1
-    script = text.partition('"use strict";\n')[2].partition("// The page:")[0]
+    script = text.partition('"use strict";\n')[2].partition("// The state of the page")[0]
     setting = next(iter(model(script)["starts"].values()))
     shown, command = run(script, "(x) => [number(evaluate(MODEL, x).total), asCommand(MODEL, x)]", setting)
     again = call(*shlex.split(command)[1:], "--format", "json")

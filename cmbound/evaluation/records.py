@@ -21,6 +21,7 @@ from cmbound.reports.words import joined, prose, symbol
 from cmbound.theory.records import CONFIRMED, Theorem
 
 SCHEMA_VERSION = "1"
+VE_NOTE = "variance-exploding clock: L_f, eps_sc, eps_cm and L_s are those of the VE model; eps_cm and h count per unit of t"
 _SHOWN_STEPS = 50  # evaluations of a multistep sampler that a page shows; half of them from either end
 _SHOWN_DERIVED = 12  # numbers that follow from those given that a page shows; of many given times the first
 
@@ -247,9 +248,7 @@ def _notes(evaluation: Evaluation) -> list[str]:
             f"the dominating term is {term} ({evaluation.terms[term].share:.0%} of the bound)"
         )
     if evaluation.clock == "ve" and evaluation.theorem.has_target:
-        found.append(
-            "variance-exploding clock: L_f, eps_sc, eps_cm and L_s are those of the VE model; eps_cm and h count per unit of t"
-        )
+        found.append(VE_NOTE)
     if evaluation.theorem.remark:
         found.append(evaluation.theorem.remark)
     if evaluation.steps is not None and len(evaluation.steps) > 1:

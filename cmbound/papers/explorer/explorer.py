@@ -20,8 +20,10 @@ from cmbound.reports.words import prose
 from cmbound.theory.formulas import require_formula
 from cmbound.theory.records import Theorem
 
-_SCRIPTS = ("engine.js", "texts.js")
+_SCRIPTS = ("reading.js", "grids.js", "profiles.js", "engine.js", "texts.js")
 """What computes and writes; it needs no page, and runs in node too."""
+_PAGE = ("controls.js", "results.js", "plot.js")
+"""What shows it."""
 _HEIGHT = 900  # pixels of a notebook's cell
 
 
@@ -67,7 +69,7 @@ def explore(id: str | Theorem, *, define: Sequence[str] = (), **params: Any) -> 
             parameter, a profile and a grid by name). What is left out is that of a preset (default ``gaussian-2d``).
 
     Returns:
-        An :class:`Explorer`; ``html`` is the page.
+        An :class:`Explorer`; ``html`` is the page, to be written to a file as it is.
 
     Raises:
         CmboundError: as for an evaluation at the starting point. InputError: a list, ``digits``, or a statement whose formula is
@@ -110,7 +112,7 @@ def _page(theorem: Theorem, script: str) -> str:
         "TITLE": prose(theorem.title).html(),
         "KIND": f"{kind}; {html.escape(str(theorem.reference))}; in {prose(theorem.metric).html()}",
         "STYLE": _read("page.css"),
-        "SCRIPT": script + "\n" + _read("page.js"),
+        "SCRIPT": "\n".join((script, *map(_read, _PAGE))),
     }.items():
         page = page.replace(f"@{name}@", text)
     return page

@@ -15,11 +15,11 @@ import sympy
 from cmbound.arithmetic.javascript import Functions
 from cmbound.evaluation.paths import CANDIDATES
 from cmbound.evaluation.point import yardstick
-from cmbound.evaluation.records import standing
+from cmbound.evaluation.records import VE_NOTE, standing
 from cmbound.evaluation.shown import statement_data
 from cmbound.evaluation.terms import recursion_parts
 from cmbound.names import GRIDS
-from cmbound.papers.figures.style import TERMS
+from cmbound.papers.figures.style import term_numbers
 from cmbound.reports.cells import mathml
 from cmbound.reports.words import prose
 from cmbound.theory.formulas import (
@@ -61,16 +61,15 @@ _STANDING_FOR = frozenset({"m2", "sd2", "R", "d_eff", "diameter"})
 
 def model(theorem: Theorem, functions: Functions) -> dict[str, Any]:
     """The statement as JSON-ready data, in which a function is the number ``functions`` has it under."""
-    own = f"a statement of your own, {theorem.id}" if theorem.known == "own" else theorem.id
     found: dict[str, Any] = {
         "id": theorem.id,
-        "name": own,
         "kind": theorem.kind,
         "metric": theorem.metric,
         "notes": [*standing(theorem, "{C}"), *([theorem.remark] if theorem.remark else [])],
+        "veNote": VE_NOTE if theorem.has_target else "",
         "parameters": [*_parameters(theorem)],
         "choices": _choices(theorem),
-        "looks": {x: i for i, x in enumerate(TERMS)},
+        "looks": term_numbers([x.name for x in theorem.sources]),
         "variants": _variants(theorem, functions),
         "formulas": _formulas(theorem),
         "signs": _signs(theorem),
@@ -93,12 +92,10 @@ def _parameters(theorem: Theorem) -> Iterator[dict[str, Any]]:
     for row in (*required_rows(theorem), *optional_rows(theorem)):
         if row.name not in (*ONE_BY_ONE, "t_star", *ALIASES):
             alias = aliases.get(row.name)
-            yield {
-                **_row(row),
-                "optional": row.name in optional,
-                "free": row.name in theorem.free,
-                "alias": None if alias is None else _row(TABLE[alias]),
-            }
+            found = _row(row) | {"optional": row.name in optional, "alias": None if alias is None else _row(TABLE[alias])}
+            if row.name in theorem.free:
+                found["meaning"] += " (the command line takes the best one where it is left out)"
+            yield found
 
 
 def _row(row: Parameter) -> dict[str, Any]:

@@ -16,10 +16,12 @@ function toHash(state) {
 
 // The state a link asks for; what it does not say is as in ``usual``, and what the page does not have is left out.
 function fromHash(model, hash, usual) {
-  const parts = new URLSearchParams(hash.replace(/^#/, "")), sides = {A: null, B: null};
+  const parts = new URLSearchParams(hash.replace(/^#/, "")),
+    sides = {A: null, B: null};
   const rows = new Set(model.parameters.flatMap((x) => [x.name, ...(x.alias ? [x.alias.name] : [])]));
   for (const [key, text] of parts) {
-    const [side, name] = key.split("."), allowed = model.choices[name];
+    const [side, name] = key.split("."),
+      allowed = model.choices[name];
     if (!(side in sides) || !(rows.has(name) || (allowed && allowed.includes(text)))) continue;
     sides[side] ??= {numbers: {}, options: {}};
     sides[side][allowed ? "options" : "numbers"][name] = text;
@@ -33,7 +35,8 @@ function fromHash(model, hash, usual) {
 
 // What is to be given to the package, as [name, text]: parameters and options that are not the usual ones.
 function asked(model, setting, snapped = {}) {
-  const numbers = [], options = [];
+  const numbers = [],
+    options = [];
   for (const row of model.parameters) {
     const found = takes(model, setting, row) && givenIn(setting, row);
     if (found) numbers.push(row.name in snapped ? [row.name, String(snapped[row.name])] : found);
@@ -56,20 +59,29 @@ function asPython(model, setting, snapped) {
   const {numbers, options} = asked(model, setting, snapped);
   const given = [...numbers, ...options].map(([name, x]) => `    ${name}=${JSON.stringify(x)},`);
   const first = model.own ? ["# a statement of your own: cmbound.register it first"] : [];
-  return ["import cmbound", "", ...first, `bound = cmbound.theorem(${JSON.stringify(model.id)}).evaluate(`, ...given, ")"].join("\n");
+  return ["import cmbound", "", ...first, `bound = cmbound.theorem(${JSON.stringify(model.id)}).evaluate(`, ...given, ")"].join(
+    "\n",
+  );
 }
 
 function formulaOf(model, setting) {
   const {teacher = "exponential-integrator", to = "p_data", start = "standard", clock = "ou"} = setting.options;
-  const {left, terms} = model.formulas.by[`${teacher} ${to} ${start} ${clock}`], texts = model.formulas.texts;
+  const {left, terms} = model.formulas.by[`${teacher} ${to} ${start} ${clock}`],
+    texts = model.formulas.texts;
   return {left: texts[left], terms: Object.entries(terms).map(([name, i]) => [name, texts[i]])};
 }
 
-function asLatex(model, setting, found) { // found: what evaluate gives, or null
-  const {left, terms} = formulaOf(model, setting), {numbers, options} = asked(model, setting, found ? found.snapped : {});
+function asLatex(model, setting, found) {
+  // found: what evaluate gives, or null
+  const {left, terms} = formulaOf(model, setting),
+    {numbers, options} = asked(model, setting, found ? found.snapped : {});
   const at = [...numbers, ...options].map(([name, x]) => `${name} = ${x}`).join(", ");
   const value = found ? [`% about ${number(found.total)} (approximate, float64 in the browser) at ${at}`] : [`% at ${at}`];
-  return [`% cmbound: ${model.id}; needs amsmath, amssymb`, ...value, `\\[ ${left.latex} ${terms.map((x) => x[1].latex).join(" + ")} \\]`].join("\n");
+  return [
+    `% cmbound: ${model.id}; needs amsmath, amssymb`,
+    ...value,
+    `\\[ ${left.latex} ${terms.map((x) => x[1].latex).join(" + ")} \\]`,
+  ].join("\n");
 }
 
 // Six significant digits, to the nearest.
