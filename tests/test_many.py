@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from dataclasses import dataclass
+from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
 import pytest
 
 import cmbound
-from cmbound.errors import CmboundError
-from cmbound.evaluation.many import Tables, _Search, closed_tables, shortest
+from cmbound.errors import CmboundError, DomainError
+from cmbound.evaluation.many import Tables, closed_tables, shortest
 from cmbound.evaluation.separated import is_additive, separated
+from cmbound.evaluation.sums import FLOATS
 from cmbound.theory.functions import I3, P, lam, log_s
 from cmbound.theory.notation import L_s, a, b, h, m2
 from cmbound.theory.profiles import PROFILES
@@ -79,37 +81,86 @@ def test_tables_are_the_bounds(profile: str) -> None:
         values = {x: np.array([2.0, 3.0]) / (5 if x.name in ("tau", "h") else 1) for x in rule.bound.free_symbols - {a, b}}
         values |= {x: np.zeros(2) for x in values if x.name == "t_star"} | {h: np.array([0.1, 0.2])}
         (table,) = closed_tables([separated(rule.bound)], times, ends, values)
-        found = cmbound.evaluation.sums.FLOATS.value(rule.bound, {**values, a: times[1], b: ends[3]})
-        np.testing.assert_allclose(np.broadcast_to(table.row(1), (4, 2))[1], found, rtol=1e-11)
+        columns = [np.broadcast_to(table.column(k), (k, 2)) for k in (1, 2, 3)]
+        found = FLOATS.value(rule.bound, {**values, a: times[1], b: ends[3]})
+        np.testing.assert_allclose(columns[-1][1], np.broadcast_to(found, 2), rtol=1e-12)
+
+
+@dataclass
+class Given(Tables):
+    """Costs that are given, shape (K, K)."""
+
+    def __init__(self, costs: Any) -> None:
+        self.costs, self.cost = costs, separated(lam(a) * lam(b))
+
+    def column(self, k: int) -> Any:
+        return self.costs[:k, k, None]
 
 
 def test_a_short_path_is_the_best_of_all() -> None:
     """Against every path, one after the other."""
-    rng = np.random.default_rng(1)
-    costs = rng.uniform(0.5, 2.0, (2, 5, 5))
-
-    class Given(Tables):
-        def __init__(self, number: int) -> None:
-            self.number, self.cost = number, separated(lam(a) * lam(b))
-
-        def row(self, i: int) -> Any:
-            return costs[self.number, i, i + 1 :, None] ** (1.0 if self.number else 1.5)
-
-    found, pieces = shortest([Given(0), Given(1)], np.zeros((4, 1), dtype=bool))
-    least = np.minimum(costs[0] ** 1.5, costs[1])
+    costs = np.random.default_rng(1).uniform(0.5, 2.0, (2, 5, 5)) * [[[1.0]], [[1.5]]]
+    found, pieces = shortest([Given(x) for x in costs], np.zeros((4, 1), dtype=bool))
+    least = costs.min(axis=0)
     paths = [[0, *(i for i in range(1, 4) if mask >> i & 1), 4] for mask in range(0, 16, 2)]
     every = [sum(least[i, k] for i, k in pairwise(path)) for path in paths]
     assert found[0] == pytest.approx(min(every), rel=1e-15)
     assert sorted(zip(pieces.start, pieces.end, strict=True)) == list(pairwise(paths[int(np.argmin(every))]))
+    assert all(costs[r, i, k] == least[i, k] for r, i, k in zip(pieces.rule, pieces.start, pieces.end, strict=True))
 
 
-def test_no_path() -> None:
-    """Costs that are not finite are never taken."""
-    search = _Search(3, 2, 2)
-    search.leave(0, 0, np.array([[np.nan, 1.0], [np.inf, 5.0]]))
-    search.leave(1, 0, np.array([[1.0, 1.0]]))
-    assert search.best[-1].tolist() == [np.inf, 2.0]
-    assert search.walked().setting.tolist() == [1, 1]
+def test_no_path_takes_what_is_not_finite() -> None:
+    """A cost that is not a number is none, and where every one is infinite there is no path."""
+    costs = np.array([[0.0, np.nan, 5.0], [0.0, 0.0, 1.0], [0.0, 0.0, 0.0]])
+    found, pieces = shortest([Given(costs)], np.zeros((2, 1), dtype=bool))
+    assert found.tolist() == [5.0]
+    assert pieces.start.tolist() == [0]
+    found, pieces = shortest([Given(np.full((3, 3), np.inf))], np.zeros((2, 1), dtype=bool))
+    assert found.tolist() == [np.inf]
+    assert not len(pieces.setting)
+
+
+GRIDS = tuple(product(("exponential-integrator", "ddim", "heun"), ("uniform", "geometric", "edm"), (1, 5, 70)))
+
+
+@pytest.mark.parametrize(("teacher", "kind", "N"), GRIDS)
+def test_arrays_on_grids_are_points(teacher: str, kind: str, N: int) -> None:
+    """Every teacher and grid, with lists for each step, in both clocks: at each place what a point has, to rounding."""
+    rng = np.random.default_rng([N, len(kind), len(teacher)])
+    id = str(rng.choice(["explicit-one-step", "explicit-map-error"]))
+    names = OF_THE_DATA[int(rng.integers(len(OF_THE_DATA)))]
+    fixed: dict[str, Any] = {"teacher": teacher, "grid": kind, "N": N, "clock": str(rng.choice(["ou", "ve"]))}
+    fixed |= {"L_f": rng.uniform(1, 3, N).tolist(), "eps_cm": rng.uniform(0, 0.1, N).tolist()} if N > 1 else {}
+    fixed |= {"eps_sc": rng.uniform(0, 0.1, N + (teacher == "heun")).tolist()} if N == 70 else {}
+    fixed |= {"M": 2.5} if teacher == "heun" else {}
+    rows = [{x: y for x, y in row.items() if x != "h" and x not in fixed} for row in _rows(id, names, rng, {})]
+    alone = [cmbound.theorem(id).approximate(**row, **fixed) for row in rows]
+    together = cmbound.theorem(id).approximate(**{x: np.array([row[x] for row in rows]) for x in rows[0]}, **fixed)
+    for name, column in together.terms.items():
+        np.testing.assert_allclose(column, [x.terms[name] for x in alone], rtol=1e-12)
+    assert set(together.unused) == set.intersection(*(set(x.unused) for x in alone))
+
+
+def test_points_on_grids_are_computed_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the number of steps varies; not one after the other."""
+
+    def refuse(*args: Any) -> None:
+        raise AssertionError("one after the other")
+
+    monkeypatch.setattr(cmbound.evaluation.arrays, "_loop", refuse)
+    given = {"eps_sc": "0.01", "eps_cm": "0.01", "L_f": 2, "m2": 1, "T": 5, "delta": "1e-3", "grid": "edm", "teacher": "ddim"}
+    found = cmbound.theorem("explicit-one-step").approximate(**given, d=np.array([[2.0, 3.0]]), N=np.array([[10], [20]]))
+    assert found.total.shape == (2, 2)
+    assert (np.diff(found.total, axis=0) < 0).all()
+    assert (np.diff(found.total, axis=1) > 0).all()
+
+
+def test_a_bad_place_on_a_grid_is_named() -> None:
+    """As of a point."""
+    given = {"eps_sc": 0, "eps_cm": 0, "L_f": 2, "m2": 1, "d": 2, "delta": "1e-3", "N": 8, "teacher": "ddim"}
+    for bad, text in ((1e-4, "assumes delta < T"), (400.0, "at most 350")):
+        with pytest.raises(DomainError, match=f"{text}.*index 1"):
+            cmbound.theorem("explicit-one-step").approximate(**given, T=np.array([1.0, bad]))
 
 
 def test_errors_in_a_sweep_name_their_place() -> None:

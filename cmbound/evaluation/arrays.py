@@ -13,8 +13,8 @@ import sympy
 
 from cmbound.arithmetic.backend import ordered_symbols
 from cmbound.arithmetic.exact import float_below, times
-from cmbound.errors import DomainError, InputError, UndecidedError
-from cmbound.evaluation import law
+from cmbound.errors import CmboundError, DomainError, InputError, UndecidedError
+from cmbound.evaluation import gridded, law
 from cmbound.evaluation.free import left_out
 from cmbound.evaluation.many import closed_costs
 from cmbound.evaluation.own import doubtful_rows
@@ -23,10 +23,19 @@ from cmbound.evaluation.point import evaluate
 from cmbound.evaluation.records import Approximation, Evaluation
 from cmbound.evaluation.setting import Setting, resolve, with_preset
 from cmbound.evaluation.sums import FLOATS
-from cmbound.evaluation.terms import compiled
+from cmbound.evaluation.terms import compiled, term_row
 from cmbound.evaluation.unused import unused
 from cmbound.numbers import exact
-from cmbound.theory.formulas import ALIASES, OPTIONS, accepts, computable_terms, convert, require_formula, unknown_parameter
+from cmbound.theory.formulas import (
+    ALIASES,
+    OPTIONS,
+    accepts,
+    computable_terms,
+    convert,
+    outer_terms,
+    require_formula,
+    unknown_parameter,
+)
 from cmbound.theory.notation import TABLE, L_f, L_os, L_s, a, delta, h
 from cmbound.theory.records import Term, Theorem
 from cmbound.theory.rules import Profile, Rule, refuse_measured
@@ -34,6 +43,7 @@ from cmbound.threads import alone
 
 CHUNK = 1 << 14  # points at once: intermediate arrays stay in the cache
 PATHS = 512  # the same where paths are chosen: tables at all candidates
+STEPS = 1 << 16  # of all grids that are summed at once
 SHORT = 256  # up to so many points a user's function is integrated point by point, exactly
 
 
@@ -67,6 +77,10 @@ def approximate(theorem: Theorem, params: Mapping[str, Any]) -> Approximation:
     point = int(np.argmax(flat["tau"])) if "tau" in flat else 0
     representative = {name: float(x[point]) for name, x in flat.items()}
     setting = resolve(theorem, {**params, **representative})
+    if (which := _unlike(setting, flat)) is not None:
+        return _in_parts(theorem, params, flat, shape, which)
+    if gridded.applies(setting, tuple(flat)):
+        return _gridded(setting, params, flat, shape)
     one_evaluation = theorem.uses_schedule and "t_hat" not in setting.values
     if not setting.collapsed or setting.lists or setting.grid is not None or one_evaluation:
         return _loop(theorem, params, flat, shape)
@@ -155,7 +169,6 @@ def _vectorised(setting: Setting, params: Mapping[str, Any], flat: Mapping[str, 
     terms = _closed_terms(setting)
     holders, symbols, function = compiled(FLOATS, terms)
     result = {x.name: np.empty(size) for x in terms}
-    total = np.empty(size)
     chunk = PATHS if holders else CHUNK
     for start in range(0, size, chunk):
         rows = {name: x[start : start + chunk] for name, x in flat.items()}
@@ -168,11 +181,70 @@ def _vectorised(setting: Setting, params: Mapping[str, Any], flat: Mapping[str, 
         computed = function(*local, *(values[x] for x in symbols))
         for term, value in zip(terms, computed, strict=True):
             result[term.name][start : start + count] = value
-        total[start : start + count] = sum(computed)
+    return _approximation(setting, result, unused(setting), shape)
+
+
+def _unlike(setting: Setting, flat: Mapping[str, Any]) -> Any:
+    """Of points on grids a number that differs where grids have unlike numbers of steps, or unlike profiles (None: all alike)."""
+    if setting.grid is None:
+        return None
+    if "N" in flat and (flat["N"] != flat["N"][0]).any():
+        return flat["N"]
+    positive = flat["tau"] > 0 if "tau" in flat else np.array([False])
+    return positive if (positive != positive[0]).any() else None
+
+
+def _in_parts(
+    theorem: Theorem, params: Mapping[str, Any], flat: Mapping[str, Any], shape: tuple[int, ...], which: Any
+) -> Approximation:
+    """The points that are alike together, those with the smallest number first."""
+    terms: dict[str, Any] = {}
+    never: dict[str, str] | None = None
+    for number in np.unique(which):
+        here = which == number
+        try:
+            part = approximate(theorem, {**params, **{name: x[here] for name, x in flat.items()}})
+        except CmboundError:  # whose index is counted in a part
+            return _loop(theorem, params, flat, shape)
+        for name, x in part.terms.items():
+            terms.setdefault(name, np.empty(len(which)))[here] = x
+        found = dict(part.unused)
+        never = found if never is None else {x: y for x, y in never.items() if x in found}
+    shaped = {name: x.reshape(shape) for name, x in terms.items()}
+    return Approximation(sum(shaped.values()), shaped, tuple((never or {}).items()))
+
+
+def _gridded(setting: Setting, params: Mapping[str, Any], flat: Mapping[str, Any], shape: tuple[int, ...]) -> Approximation:
+    """The points on grids of as many steps each, a part of them after the other."""
+    assert setting.grid is not None
+    size, used = int(np.prod(shape)), set()
+    fixed = _fixed(setting, flat) | ({} if not setting.listed else {x: FLOATS.number(setting.values[x]) for x in ("delta", "T")})
+    terms = outer_terms(setting.theorem, setting.target, setting.start, setting.clock, setting.theorem.sources)
+    result = {x.name: np.empty(size) for x in terms}
+    count = max(1, min(PATHS, STEPS // setting.grid.N))
+    for start in range(0, size, count):
+        rows = {name: x[start : start + count] for name, x in flat.items()}
+        values = _array_values(setting, fixed, rows)
+        _check_predicates(setting, values, start)
+        number = min(count, size - start)
+        for i in np.flatnonzero(np.broadcast_to(gridded.unlawful(values), (number,)))[:1]:
+            _alone(setting.theorem, params, rows, i, start)
+        sums = gridded.ManySums(setting, values, number)
+        found = term_row(terms, sums, dict.fromkeys(setting.values.values(), ()), values, setting.values)
+        for name, column in found.items():
+            result[name][start : start + count] = column
+        used |= sums.used
+    return _approximation(setting, result, unused(setting, [used]), shape)
+
+
+def _approximation(
+    setting: Setting, terms: Mapping[str, Any], never: tuple[tuple[str, str], ...], shape: tuple[int, ...]
+) -> Approximation:
+    total = sum(terms.values())
     if not np.isfinite(total.max()):
         place = int(np.argmax(~np.isfinite(total)))
         raise DomainError(f"{setting.theorem.id}: the value at index {place} exceeds the float64 range; use the certified tier")
-    return Approximation(total.reshape(shape), {name: x.reshape(shape) for name, x in result.items()}, unused(setting))
+    return Approximation(total.reshape(shape), {name: x.reshape(shape) for name, x in terms.items()}, never)
 
 
 def _doubtful(setting: Setting, values: Mapping[Any, Any], size: int) -> Iterator[int]:

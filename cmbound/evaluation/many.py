@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from cmbound.arithmetic.backend import ordered_symbols
 from cmbound.evaluation.paths import TIE
 from cmbound.evaluation.separated import Separated, separated
 from cmbound.evaluation.sums import FLOATS
+from cmbound.frozen import FrozenDict
 from cmbound.theory.notation import a, b
 from cmbound.theory.rules import Rule
 
@@ -34,7 +36,8 @@ class Tables:
         cost: what is taken apart.
         fixed: shape (P,) or scalars.
         begin, end: shape (K, P): at the node where a stretch begins or ends.
-        low, high: shape (K, P): sums, ``low`` where a stretch begins plus ``high`` where it ends.
+        steps: shape (K - 1, P): of additive parts the value between neighbours.
+        low, high: shape (K, P): what such a sum has besides where a stretch begins and where it ends.
         peaks: shape (K - 1, P): of these the largest on a stretch enters.
     """
 
@@ -42,20 +45,29 @@ class Tables:
     fixed: Values
     begin: Mapping[Any, Array]
     end: Mapping[Any, Array]
+    steps: Mapping[Any, Array]
     low: Mapping[Any, Array]
     high: Mapping[Any, Array]
     peaks: Mapping[Any, Array]
 
     def __post_init__(self) -> None:
-        names = (*self.fixed, *self.begin, *self.end, *self.low, *self.peaks)
-        self.function = FLOATS.compile((self.cost.expr,), names)
+        names = (*self.fixed, *self.begin, *self.end, *self.steps, *self.peaks)  # in the order of the arguments below
+        self._function = FLOATS.compile((self.cost.expr,), names)
+        self._sums = {x: np.array(y) for x, y in self.low.items()}
+        self._largest = {x: np.zeros(y.shape) for x, y in self.peaks.items()}
 
-    def row(self, i: int) -> Array:
-        """The costs from node ``i`` to the nodes after it, shape (K - 1 - i, P)."""
-        given = [*self.fixed.values(), *(x[i] for x in self.begin.values()), *(x[i + 1 :] for x in self.end.values())]
-        given += [x[i] + y[i + 1 :] for x, y in zip(self.low.values(), self.high.values(), strict=True)]
-        given += [np.maximum.accumulate(x[i:], axis=0) for x in self.peaks.values()]
-        return np.asarray(self.function(*given)[0])
+    def column(self, k: int) -> Array:
+        """The costs to node ``k`` from the nodes before it, shape (k, P), after those to node ``k`` - 1.
+
+        Sums grow by a step at a time: nothing cancels.
+        """
+        for x, sums in self._sums.items():
+            sums[:k] += self.steps[x][k - 1]
+        for x, largest in self._largest.items():
+            np.maximum(largest[:k], self.peaks[x][k - 1], out=largest[:k])
+        given = [*self.fixed.values(), *(x[:k] for x in self.begin.values()), *(x[k] for x in self.end.values())]
+        given += [sums[:k] + self.high[x][k] if self.high[x].any() else sums[:k] for x, sums in self._sums.items()]
+        return np.asarray(self._function(*given, *(x[:k] for x in self._largest.values()))[0])
 
 
 def closed_tables(costs: Sequence[Separated], times: Array, ends: Array, values: Values) -> list[Tables]:
@@ -67,27 +79,44 @@ def closed_tables(costs: Sequence[Separated], times: Array, ends: Array, values:
         values: parameters by symbol, shape (P,) or scalars.
     """
     parts = [x for cost in costs for _, _, x in cost.sums.values()]
-    steps = _computed(parts, {**values, a: times[:-1], b: times[1:]}, times[1:].shape)
-    left = [_from_here_on(np.where(times[:-1] == times[1:], 0.0, x)) for x in steps]
-    beyond = [x * (ends > times) for x in _computed(parts, {**values, a: times, b: ends}, times.shape)]
-    return tables(costs, times, ends, values, [(x, y - x) for x, y in zip(left, beyond, strict=True)])
+    beyond = [x * (ends > times) for x in computed(parts, {**values, a: times, b: ends}, times.shape)]
+    return tables(costs, times, ends, values, between(parts, times, values), beyond)
+
+
+def between(parts: Sequence[Any], times: Array, values: Values) -> list[Array]:
+    """The values of expressions between neighbouring nodes, 0 where they are at the same time."""
+    found = computed(parts, {**values, a: times[:-1], b: times[1:]}, times[1:].shape)
+    return [np.where(times[:-1] == times[1:], 0.0, x) for x in found]
 
 
 def tables(
-    costs: Sequence[Separated], times: Array, ends: Array, values: Values, parts: Sequence[tuple[Array, Array]]
+    costs: Sequence[Separated],
+    times: Array,
+    ends: Array,
+    values: Values,
+    steps: Sequence[Array],
+    beyond: Sequence[Array] = (),
+    peaks: Mapping[Any, Array] = FrozenDict(),
 ) -> list[Tables]:
-    """The tables of several rules, of the costs' additive parts what they are where a stretch begins and ends, in their order."""
+    """The tables of several rules (arguments as for :func:`closed_tables`).
+
+    Args:
+        steps: of their additive parts, in their order, the values between neighbours.
+        beyond: of these the values between ``times`` and ``ends``.
+        peaks: what enters by its largest value.
+    """
     sums = [x for cost in costs for x in cost.sums.values()]
-    at_begin = _computed([*(x for x, _, _ in sums), *_all(costs, "begin")], {**values, a: times}, times.shape)
-    at_end = _computed([*(x for _, x, _ in sums), *_all(costs, "end")], {**values, b: ends}, times.shape)
-    low = iter([x + y for (x, _), y in zip(parts, at_begin, strict=False)])
-    high = iter([x + y for (_, x), y in zip(parts, at_end, strict=False)])
-    columns = {"begin": iter(at_begin[len(sums) :]), "end": iter(at_end[len(sums) :])}
-    columns["fixed"] = iter(_computed(_all(costs, "fixed"), values, times.shape[1:]))
+    at_begin = computed([*(x for x, _, _ in sums), *_all(costs, "begin")], {**values, a: times}, times.shape)
+    at_end = computed([*(x for _, x, _ in sums), *_all(costs, "end")], {**values, b: ends}, times.shape)
+    columns = {"begin": at_begin[len(sums) :], "end": at_end[len(sums) :], "steps": steps, "low": at_begin[: len(sums)]}
+    columns["high"] = [x + y for x, y in zip(at_end, beyond, strict=False)] if beyond else at_end[: len(sums)]
+    columns["fixed"] = computed(_all(costs, "fixed"), values, times.shape[1:])
+    left = {name: iter(x) for name, x in columns.items()}
     found = []
     for cost in costs:
-        fixed, begin, end = ({x: next(columns[name]) for x in getattr(cost, name)} for name in ("fixed", "begin", "end"))
-        found.append(Tables(cost, fixed, begin, end, {x: next(low) for x in cost.sums}, {x: next(high) for x in cost.sums}, {}))
+        names = {"fixed": cost.fixed, "begin": cost.begin, "end": cost.end} | dict.fromkeys(("steps", "low", "high"), cost.sums)
+        parts = {name: {x: next(left[name]) for x in known} for name, known in names.items()}
+        found.append(Tables(cost, **parts, peaks=peaks))
     return found
 
 
@@ -95,23 +124,21 @@ def _all(costs: Sequence[Separated], name: str) -> list[Any]:
     return [x for cost in costs for x in getattr(cost, name).values()]
 
 
-def _computed(exprs: Sequence[Any], values: Values, shape: tuple[int, ...]) -> list[Array]:
+def computed(exprs: Sequence[Any], values: Values, shape: tuple[int, ...]) -> list[Array]:
     """Several expressions at once: what they share is computed once."""
-    symbols = ordered_symbols(sympy.Tuple(*exprs))
+    symbols = _symbols(tuple(exprs))
     found = FLOATS.compile(tuple(exprs), symbols)(*(values[x] for x in symbols))
     return [np.broadcast_to(np.asarray(x, dtype=np.float64), shape) for x in found]
 
 
-def _evaluated(expr: Any, values: Values, shape: tuple[int, ...]) -> Array:
-    return _computed([expr], values, shape)[0]
+@lru_cache(maxsize=512)
+def _symbols(exprs: tuple[Any, ...]) -> tuple[Any, ...]:
+    return ordered_symbols(sympy.Tuple(*exprs))
 
 
-def _from_here_on(steps: Array) -> Array:
-    """Sums of the steps from each node to the last, the small ones first."""
-    sums = np.zeros((len(steps) + 1, steps.shape[1]))
-    for i in range(len(steps))[::-1]:  # of whole rows: faster than numpy's cumsum along the first axis
-        np.add(steps[i], sums[i + 1], out=sums[i])
-    return sums
+def evaluated(expr: Any, values: Values, shape: tuple[int, ...]) -> Array:
+    """One expression as a column."""
+    return computed([expr], values, shape)[0]
 
 
 # --- shortest paths -------------------------------------------------------------------------------------------------
@@ -141,25 +168,22 @@ def shortest(tables: Sequence[Tables], same: npt.NDArray[np.bool_]) -> tuple[Arr
     """
     size, count = same.shape[0] + 1, same.shape[1]
     search = _Search(size, count, len(tables) + 1)
-    sums = [(r, x.low[x.cost.expr], x.high[x.cost.expr], *_none(count)) for r, x in enumerate(tables) if x.cost.additive]
+    sums = [(r, x, np.full(count, np.inf), np.zeros(count, dtype=np.int16)) for r, x in enumerate(tables) if x.cost.additive]
     others = [(r, x) for r, x in enumerate(tables) if not x.cost.additive]
     with np.errstate(all="ignore"):
-        for i in range(size):
-            for r, low, high, lowest, code in sums:  # low + high: the best beginning is the same for every end
-                search.arrive(i, lowest + high[i], code)
-                leaving = search.best[i] + low[i]
-                np.copyto(code, search.code(i, r), where=leaving < lowest)
-                np.fmin(lowest, leaving, out=lowest)
-            if i < size - 1:
-                for r, x in others:
-                    search.leave(i, r, x.row(i))
-                search.leave(i, len(tables), np.where(same[i], 0.0, np.inf)[None])
+        for k in range(1, size):
+            search.arrive(k, np.where(same[k - 1], search.best[k - 1], np.inf), search.code(k - 1, len(tables)))
+            for r, x, lowest, code in sums:  # each step costs the same wherever the stretch begins: so does the best one
+                np.copyto(code, search.code(k - 1, r), where=search.best[k - 1] < lowest)
+                np.fmin(lowest, search.best[k - 1], out=lowest)
+                lowest += x.steps[x.cost.expr][k - 1]
+                search.arrive(k, lowest + x.high[x.cost.expr][k], code)
+            for r, x in others:
+                total = x.column(k) + search.best[:k]
+                least = np.fmin.reduce(total, axis=0)
+                first = np.maximum.reduce((total == least) * np.arange(k, dtype=np.int16)[:, None], axis=0)
+                search.arrive(k, least, search.code(first, r))
     return search.best[-1], search.walked()
-
-
-def _none(count: int) -> tuple[Array, npt.NDArray[np.int16]]:
-    """Of no beginning yet: its cost and its code."""
-    return np.full(count, np.inf), np.zeros(count, dtype=np.int16)
 
 
 class _Search:
@@ -171,22 +195,14 @@ class _Search:
         self.best[0] = 0.0
         self.origin = np.zeros((size, count), dtype=np.int16)
 
-    def code(self, i: int, rule: int) -> Any:
-        return np.int16(i * self.rules + rule)
+    def code(self, i: Any, rule: int) -> Any:
+        return np.asarray(i * self.rules + rule, dtype=np.int16)
 
-    def arrive(self, i: int, cost: Array, code: Any) -> None:
-        """Come to one node where that is cheaper than the best way so far; a cost that is not a number is not."""
-        better = cost < self.best[i]
-        np.copyto(self.best[i], cost, where=better)
-        np.copyto(self.origin[i], code, where=better)
-
-    def leave(self, i: int, rule: int, costs: Array) -> None:
-        """Go on from a node to those after it, as many as there are costs; by rules in their order, the codes rise."""
-        here = slice(i + 1, i + 1 + len(costs))
-        best, origin, costs = self.best[here], self.origin[here], costs + self.best[i]
-        better = costs < best
-        np.fmin(best, costs, out=best)
-        np.maximum(origin, better * self.code(i, rule), out=origin)
+    def arrive(self, k: int, cost: Array, code: Any) -> None:
+        """Come to a node where that is cheaper than the best way so far; a cost that is not a number is not."""
+        better = cost < self.best[k]
+        np.copyto(self.best[k], cost, where=better)
+        np.copyto(self.origin[k], code, where=better)
 
     def walked(self) -> Pieces:
         """The stretches of the paths that exist, but for those without length."""
@@ -214,7 +230,7 @@ def closed_costs(rules: Sequence[Rule], times: Array, ends: Array, values: Value
         values: parameters by symbol, shape (P,) or scalars.
     """
     count = times.shape[1]
-    whole = _finite(_computed([x.weighted_bound for x in rules], {**values, a: times[0], b: times[-1]}, (count,)))
+    whole = finite(computed([x.weighted_bound for x in rules], {**values, a: times[0], b: times[-1]}, (count,)))
     cost: Array = whole.min(axis=0)
     cuttable = [x for x in rules if x.cuttable]
     if not cuttable:
@@ -225,11 +241,12 @@ def closed_costs(rules: Sequence[Rule], times: Array, ends: Array, values: Value
         which, start, end = pieces.of(number)
         if len(which):
             rows = {x: y[which] if np.ndim(y) else y for x, y in values.items()}
-            paid = _evaluated(rule.weighted_bound, {**rows, a: times[start, which], b: ends[end, which]}, which.shape)
+            paid = evaluated(rule.weighted_bound, {**rows, a: times[start, which], b: ends[end, which]}, which.shape)
             total += np.bincount(which, paid, minlength=count)
     return np.where(total < cost * (1 - TIE), total, cost)
 
 
-def _finite(rows: Sequence[Array]) -> Array:
+def finite(rows: Sequence[Array]) -> Array:
+    """Costs one above the other, infinite where they are not finite."""
     costs = np.stack(rows)
     return np.where(np.isfinite(costs), costs, np.inf)

@@ -119,7 +119,7 @@ class GridEdges(Edges):
 
     def _computed(self, rule: Rule) -> Array:
         values = {**self.values, a: self.nodes[:, None], b: self.nodes[None, :]}
-        values.update(_best_free(rule, values))
+        values.update(best_free(rule, values))
         cost = np.zeros((self.size, self.size))
         with np.errstate(invalid="ignore"):  # where a stretch would end before it begins
             if rule.steps != 0:
@@ -134,7 +134,7 @@ class GridEdges(Edges):
     def free(self, rule: Rule, i: int, j: int) -> tuple[tuple[Any, Fraction], ...]:
         """The value of the free parameter of a rule on one stretch between candidates, exactly."""
         values = {**self.values, a: self.nodes[i], b: self.nodes[j]}
-        return tuple((x, Fraction(float(y))) for x, y in _best_free(rule, values))
+        return tuple((x, Fraction(float(y))) for x, y in best_free(rule, values))
 
 
 def _spread(parts: Array, combine: Any, nothing: float) -> Array:
@@ -146,7 +146,7 @@ def _spread(parts: Array, combine: Any, nothing: float) -> Array:
     return result
 
 
-def _best_free(rule: Rule, values: Mapping[Any, Any]) -> list[tuple[Any, Any]]:
+def best_free(rule: Rule, values: Mapping[Any, Any]) -> list[tuple[Any, Any]]:
     """The best value of the free parameter of a rule, by bisection on the slope of the bound in it."""
     if rule.free is None:
         return []

@@ -20,7 +20,7 @@ from sympy import Add, Integer, Mul
 from cmbound.arithmetic import approximate
 from cmbound.arithmetic.backend import ordered_symbols
 from cmbound.theory.functions import Named, Rearranged
-from cmbound.theory.notation import TABLE, a, b
+from cmbound.theory.notation import TABLE, a, b, y
 from cmbound.threads import alone
 
 _TRIALS = 4  # random places at which a function is looked at before it counts as additive
@@ -54,16 +54,22 @@ class Separated:
 @alone
 def separated(expr: Any) -> Separated:
     """The parts of an expression."""
-    parts = _Parts()
-    return Separated(parts.split(expr), parts.fixed, parts.begin, parts.end, parts.sums)
+    parts = Parts()
+    return parts.taken(parts.split(expr))
 
 
-class _Parts:
+class Parts:
+    """The parts found so far, and their names."""
+
     def __init__(self) -> None:
         self.fixed: dict[Any, Any] = {}
         self.begin: dict[Any, Any] = {}
         self.end: dict[Any, Any] = {}
         self.sums: dict[Any, Any] = {}
+
+    def taken(self, expr: Any) -> Separated:
+        """An expression in the names of the parts."""
+        return Separated(expr, self.fixed, self.begin, self.end, self.sums)
 
     def split(self, expr: Any) -> Any:
         """The expression in names for its parts."""
@@ -95,7 +101,7 @@ class _Parts:
         """The name of a part."""
         if getattr(part, "is_Rational", False):
             return part
-        known = next((x for x, y in parts.items() if y == part), None)
+        known = next((x for x, other in parts.items() if other == part), None)
         if known is None:
             known = sympy.Dummy("x", real=True)
             parts[known] = part
@@ -103,7 +109,9 @@ class _Parts:
 
 
 def _ends(expr: Any) -> Set[Any]:
-    return frozenset(expr.free_symbols & {a, b})
+    """The ends an expression depends on; a free parameter is chosen by the end of the stretch."""
+    found = expr.free_symbols
+    return frozenset(found & {a, b} | ({b} if y in found else set()))
 
 
 def _factors(expr: Any) -> list[Any]:
@@ -121,12 +129,15 @@ def _factors(expr: Any) -> list[Any]:
 def is_additive(expr: Any) -> bool:
     """Whether the values of an expression on [a, b] and [b, c] add up to that on [a, c], at random places."""
     symbols = ordered_symbols(expr)
+    if y in symbols:
+        return False
     function = approximate.compile((expr,), symbols)
     rng = np.random.default_rng(0)
     for _ in range(_TRIALS):
         given = {x: _drawn(x, rng) for x in symbols}
-        x, y, z = np.sort(rng.uniform(0.05, 2.5, 3))
-        values = [function(*({**given, a: low, b: high}[s] for s in symbols))[0] for low, high in ((x, y), (y, z), (x, z))]
+        first, middle, last = np.sort(rng.uniform(0.05, 2.5, 3))
+        stretches = (first, middle), (middle, last), (first, last)
+        values = [function(*({**given, a: low, b: high}[s] for s in symbols))[0] for low, high in stretches]
         if not abs(values[0] + values[1] - values[2]) <= _ADDITIVE * max(map(abs, values)):
             return False
     return True

@@ -76,7 +76,7 @@ def term_rows(setting: Setting, sums: Sums, paths: Paths) -> list[dict[str, Any]
     first = theorem.sources
     if theorem.recursion:
         first = tuple(Term(x.name, x.expression.subs(TABLE["k"].symbol, 1)) for x in first)
-    rows = [_row(_outer(setting, first), sums, paths, values, setting.values)]
+    rows = [term_row(_outer(setting, first), sums, paths, values, setting.values)]
     if not theorem.recursion:
         return rows
     known: dict[Value, tuple[Any, dict[str, Any]]] = {}
@@ -90,13 +90,13 @@ def term_rows(setting: Setting, sums: Sums, paths: Paths) -> list[dict[str, Any]
 
 def contraction(setting: Setting, sums: Sums, end: Value) -> Any:
     """Multistep: the factor by which one more evaluation, at a time, multiplies every term."""
-    return _row(recursion_parts(setting.theorem)[:1], sums, {}, *_at_t_hat(setting, sums, end))["slope"]
+    return term_row(recursion_parts(setting.theorem)[:1], sums, {}, *_at_t_hat(setting, sums, end))["slope"]
 
 
 def increments(setting: Setting, sums: Sums, paths: Paths, end: Value) -> dict[str, Any]:
     """Multistep: what one more evaluation, at a time, adds to every term, by name."""
     scale = sums.backend.value(setting.theorem.ve_factor, sums.fixed) if setting.clock.name == "ve" else 1
-    added = _row(recursion_parts(setting.theorem)[1:], sums, paths, *_at_t_hat(setting, sums, end))
+    added = term_row(recursion_parts(setting.theorem)[1:], sums, paths, *_at_t_hat(setting, sums, end))
     return {name: scale * x for name, x in added.items()}
 
 
@@ -128,8 +128,8 @@ def _outer(setting: Setting, terms: tuple[Term, ...]) -> tuple[Term, ...]:
     return outer_terms(setting.theorem, setting.target, setting.start, setting.clock, terms)
 
 
-def _row(
-    terms: Sequence[Term], sums: Sums, paths: Paths, values: Mapping[Any, Any], times: Mapping[str, Value]
+def term_row(
+    terms: Sequence[Term], sums: Any, paths: Paths, values: Mapping[Any, Any], times: Mapping[str, Value]
 ) -> dict[str, Any]:
     """The terms by name.
 
