@@ -69,6 +69,25 @@ def test_bures_by_trace_and_by_factors_agree() -> None:
     assert direct == pytest.approx(gaussian._graded(gaussian._root("", C1, 0), gaussian._root("", C2, 0)), rel=1e-12)
 
 
+@pytest.mark.parametrize("shift", [1e-3, 1e-6, 1e-12])
+def test_bures_of_neighbours_has_all_digits(shift: float) -> None:
+    """Against 60 digits, where square roots of the covariances have lost those of the distance."""
+    rng = np.random.default_rng(2)
+    X = rng.standard_normal((6, 12))
+    C1 = X @ X.T
+    E = rng.standard_normal((6, 6))
+    C2 = C1 + shift * (E + E.T)
+    with mpmath.workdps(60):
+        A, B = (mpmath.cholesky(mpmath.matrix(C.tolist())) for C in (C1, C2))
+        traces = sum((x * x for x in (*A, *B)), mpmath.mpf(0))
+        exact = float(mpmath.sqrt(traces - 2 * sum(mpmath.svd_r(B.T * A, compute_uv=False), mpmath.mpf(0))))
+    found = gaussian._of_neighbours(C1, C2)
+    assert found == pytest.approx(exact, rel=1e-13)
+    assert gaussian_w2(np.zeros(6), C1, np.zeros(6), C2) == pytest.approx(exact, rel=2e-12)
+    assert gaussian._of_neighbours(C1, 2 * C1) is None  # not close
+    assert gaussian._of_neighbours(C1 * np.diag([1, 1, 1, 1, 1, 1e-9]), C2) is None
+
+
 @pytest.mark.parametrize("ranks", [(2, 5), (2, 3), (0, 4), (3, 3)])
 def test_singular_covariances(ranks: tuple[int, int]) -> None:
     """Against 60 digits, and against POT (which finds no square root) with a ridge of 1e-6."""

@@ -140,7 +140,7 @@ def _check_array(theorem: Theorem, name: str, x: Any) -> None:
 
 
 def _loop(theorem: Theorem, params: Mapping[str, Any], flat: Mapping[str, Any], shape: tuple[int, ...]) -> Approximation:
-    """Grids, lists and presets: one setting after the other."""
+    """Several evaluations, steps that differ, a user's profiles: one setting after the other."""
     size = int(np.prod(shape))
     totals = np.empty(size)
     terms: dict[str, Any] = {}
