@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import pytest
+from scipy.optimize import minimize_scalar
 
 from cmbound.errors import DomainError
+from cmbound.planning.minimum import minimum
 from cmbound.planning.roots import Missed, fewest, largest, smallest
 from cmbound.theory.grids import MAX_STEPS
 
@@ -106,3 +110,24 @@ def test_fewest_ends_at_the_limit() -> None:
     with pytest.raises(Missed) as caught:
         fewest(lambda n: 2.0, 1.0)
     assert caught.value.place == MAX_STEPS
+
+
+@pytest.mark.parametrize("most", [2, 16, 500])
+@pytest.mark.parametrize(
+    "f", [lambda x: (x - 1) ** 2 + math.sin(5 * x), lambda x: abs(x - 2), lambda x: min(x * x, 3.0), lambda x: x, math.floor]
+)
+def test_a_minimum_is_searched_at_the_places_scipy_tries(f: Callable[[float], float], most: int) -> None:
+    for low, high, accuracy in ((-1.0, 4.0, 1e-6), (0.5, 2.5, 0.1), (-3.0, 1e3, 1e-3)):
+        ours: list[float] = []
+        theirs: list[float] = []
+
+        def noted(x: Any, places: list[float]) -> float:
+            places.append(float(x))
+            return f(x)
+
+        found = minimum(partial(noted, places=ours), low, high, accuracy, most)
+        wanted = minimize_scalar(
+            partial(noted, places=theirs), bounds=(low, high), method="bounded", options={"xatol": accuracy, "maxiter": most}
+        )
+        assert ours == theirs
+        assert found == wanted.x

@@ -9,7 +9,7 @@ from cmbound.certification.request import Request
 from cmbound.certification.teachers import CATALOGUED
 from cmbound.certification.telescope import Setup
 from cmbound.errors import CmboundError
-from cmbound.evaluation.statement import Statement, statements
+from cmbound.evaluation.statement import Statement, about
 from cmbound.theory.formulas import accepts
 from cmbound.worlds.process import time_of
 
@@ -48,4 +48,4 @@ def a_priori(request: Request, setup: Setup, errors: Mapping[str, Any], boundary
 
 
 def _statement(experiment: str) -> Statement:
-    return next(x for x in statements() if x.kind == "explicit" and x.experiment == experiment)
+    return next(x for x in about(experiment) if x.kind == "explicit")

@@ -113,10 +113,10 @@ def _check_constants(given: dict[str, Any], constants: Mapping[str, Any], path: 
 
 def takes(id: str | None, experiment: str = "") -> Takes:
     """What the statement ``id``, or the explicit one of an experiment, takes: a profile may want what it does not ask for."""
-    from cmbound.evaluation.statement import statements, theorem
+    from cmbound.evaluation.statement import about, theorem
     from cmbound.theory.formulas import accepts, required
 
-    found = next(x for x in statements() if x.experiment == experiment and x.recursion) if id is None else theorem(id)
+    found = next(x for x in about(experiment) if x.recursion) if id is None else theorem(id)
     return lambda name, measured: name in required(found) if measured else accepts(found, name)
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from functools import cache
 from typing import Any
 
-from cmbound.catalogue import ids, record
+from cmbound.catalogue import ids, listed, record
 from cmbound.checks import checked_name
 from cmbound.errors import InputError, UnknownNameError
 from cmbound.evaluation import above
@@ -245,6 +245,12 @@ def _catalogued(id: str) -> Statement:
 def statements() -> tuple[Statement, ...]:
     """All statements of the catalogue, in order, and after them those that were registered."""
     return (*map(_catalogued, ids()), *_registered.values())
+
+
+def about(experiment: str) -> Iterator[Statement]:
+    """Those that an experiment checks, in the same order; no other is built."""
+    yield from (_catalogued(x.id) for x in listed() if x.experiment == experiment)
+    yield from (x for x in _registered.values() if x.experiment == experiment)
 
 
 def register(statement: Theorem) -> Statement:

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize_scalar
 
 from cmbound.arithmetic.exact import float_below
 from cmbound.errors import DomainError, InputError
@@ -21,6 +20,7 @@ from cmbound.evaluation.setting import resolve
 from cmbound.evaluation.sums import Sums
 from cmbound.evaluation.terms import contraction, increments
 from cmbound.numbers import exact
+from cmbound.planning.minimum import minimum
 from cmbound.planning.problem import rounded
 from cmbound.theory.records import Theorem
 
@@ -136,7 +136,7 @@ class Candidates:
             def value(time: float) -> float:
                 return min(value_of(objective, self.at(self._short(time))), roof)
 
-            minimize_scalar(value, bounds=(low, high), method="bounded", options={"xatol": _FINE / 3 * high, "maxiter": 16})
+            minimum(value, low, high, _FINE / 3 * high, most=16)
         return len(self._known) > before
 
     def greedy(self, steps: int) -> list[Candidate]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from cmbound.errors import DomainError, InputError
 from cmbound.evaluation.records import Evaluation
-from cmbound.evaluation.statement import statements, theorem
+from cmbound.evaluation.statement import about, theorem
 from cmbound.numbers import exact
 from cmbound.planning.candidates import Candidates
 from cmbound.planning.records import LONGEST, Schedule
@@ -42,7 +42,7 @@ def schedule(id: str | Theorem | None = None, *, steps: Any = DEFAULT_STEPS, gai
     >>> len(found.times), found.bounds[-1] <= found.bounds[0]
     (2, True)
     """
-    several = (x for x in statements() if x.experiment == "multistep" and x.recursion)
+    several = (x for x in about("multistep") if x.recursion)
     statement = next(several) if id is None else theorem(id)
     if not statement.recursion:
         raise InputError(f"schedule needs a statement about one more evaluation; {statement.id} is about one sample")

@@ -16,7 +16,7 @@ from cmbound.distances import MAX_TRANSPORT
 from cmbound.distances.scaling import Array
 from cmbound.errors import DomainError, InputError
 from cmbound.evaluation.records import Evaluation, terms_table
-from cmbound.evaluation.statement import Statement, statements, theorem as find
+from cmbound.evaluation.statement import Statement, about, theorem as find
 from cmbound.frozen import FrozenDict, Record, thawed
 from cmbound.numbers import apart, rounded, text_up
 from cmbound.reports.cells import Cell, math, mixed, number
@@ -172,7 +172,7 @@ def simulate(
 def _bounding(statement: str | Theorem | None, run: Run) -> Statement:
     """The statement that bounds W2 after every evaluation of the run."""
     if statement is None:
-        return next(x for x in statements() if (x.kind, x.experiment) == ("explicit", "multistep"))
+        return next(x for x in about("multistep") if x.kind == "explicit")
     theorem = find(statement)
     fits = theorem.experiment == "one_step" or (theorem.experiment == "multistep" and theorem.recursion)
     if theorem.kind != "explicit" or not fits:
