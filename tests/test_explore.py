@@ -527,6 +527,13 @@ def test_in_a_notebook() -> None:
     assert "<script" not in shown._repr_html_()
 
 
+def test_what_is_not_given_is_as_ever() -> None:
+    """None is nothing; a statement that came from no file has a place for one in its command."""
+    assert explore("explicit-training", preset=None, L_f=None) == explore("explicit-training")
+    mine = Statement.define("explored-here", {"score": "L_f*eps_sc"})
+    assert model(explore(mine).script)["define"] == ["FILE"]
+
+
 def test_it_starts_where_it_is_told() -> None:
     told = model(explore("explicit-one-step", preset="digits", L_f=3, clock="ve", t_star="delta").script)
     first = next(iter(told["starts"].values()))

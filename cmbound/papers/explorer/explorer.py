@@ -87,17 +87,16 @@ def explore(id: str | Theorem, *, define: Sequence[str] = (), **params: Any) -> 
         "starts": starts(statement, params),
         "own": statement.known == "own",
         "commandId": shlex.quote(statement.id),
-        "define": [shlex.quote(checked_text("a file that defines statements", x)) for x in define],
+        "define": [shlex.quote(x) for x in _files(statement, define)],
     }
-    script = "\n".join(
-        (
-            f"const MODEL = {_json(told)};",
-            kernels(),
-            functions.source(),
-            *map(_read, _SCRIPTS),
-        )
-    )
+    script = "\n".join((f"const MODEL = {_json(told)};", kernels(), functions.source(), *map(_read, _SCRIPTS)))
     return Explorer(statement.id, _page(statement, script), script)
+
+
+def _files(theorem: Theorem, given: Sequence[str]) -> list[str]:
+    """The files the command line must be given; for a statement of one's own that came from none, what stands for one."""
+    files = [checked_text("a file that defines statements", x) for x in given]
+    return files or (["FILE"] if theorem.known == "own" else [])
 
 
 def _page(theorem: Theorem, script: str) -> str:

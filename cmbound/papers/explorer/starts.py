@@ -45,8 +45,9 @@ def starts(theorem: Theorem, params: Mapping[str, Any]) -> dict[str, Start]:
     Raises:
         CmboundError: what the user asked for cannot be evaluated, or the page has no place for it.
     """
-    name = str(params.get("preset", USUAL))
-    found = {f"{name}, with what was given" if set(params) - {"preset"} else name: start(theorem, {"preset": USUAL, **params})}
+    given = {"preset": USUAL, **{name: x for name, x in params.items() if x is not None}}
+    name = str(given["preset"])
+    found = {f"{name}, with what was given" if len(given) > 1 else name: start(theorem, given)}
     for other in preset_names():
         with suppress(CmboundError):
             here = start(theorem, {"preset": other})
@@ -55,9 +56,8 @@ def starts(theorem: Theorem, params: Mapping[str, Any]) -> dict[str, Start]:
     return found
 
 
-def start(theorem: Theorem, params: Mapping[str, Any]) -> Start:
-    """One starting point, completed."""
-    given = {name: x for name, x in params.items() if x is not None}
+def start(theorem: Theorem, given: Mapping[str, Any]) -> Start:
+    """One starting point, completed; ``given`` names a preset at least."""
     for name, x in given.items():
         _refuse(theorem, name, x)
     numbers, options = ({x: y for x, y in given.items() if (x in OPTIONS) == is_option} for is_option in (False, True))
