@@ -8,7 +8,7 @@ from typing import Any
 
 from sympy import Expr, S, exp, log
 
-from cmbound.evaluation.records import unused_note
+from cmbound.evaluation.notes import unused_note
 from cmbound.frozen import Record
 from cmbound.numbers import rounded
 from cmbound.reports.cells import Cell, math, mixed, number

@@ -33,6 +33,7 @@ def evaluate_command(
     cmbound evaluate explicit-one-step --data train.npy --profile measured --teacher ddim --grid edm -p N=40 \\
         -p sigma_min=0.02 -p sigma_max=80 -p L_f=2 -p eps_sc=0.01 -p eps_cm=0.01
     """
+    from cmbound.evaluation.advice import advised
     from cmbound.evaluation.point import evaluate
     from cmbound.evaluation.statement import theorem
 
@@ -41,7 +42,7 @@ def evaluate_command(
     statement, own = theorem(id), set(given)
     data = with_data(given, measuring, takes(id))
     with at_work(f"evaluating {id}", given, times=effort(given)):
-        result = evaluate(statement, given, tier=tier)
+        result = advised(evaluate(statement, given, tier=tier), given)
     if data:
         result = from_data(result, data, set(given) - own)
     emit(result.report(), form, output)

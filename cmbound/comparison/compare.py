@@ -17,8 +17,8 @@ from cmbound.comparison.implied import BALL, implied
 from cmbound.comparison.readings import DERIVED, denied, meanings
 from cmbound.comparison.records import NOT_APPLICABLE, ORDER, RANKED, UNCONFIRMED, Comparison, Row, ranking, target_of
 from cmbound.errors import CmboundError
+from cmbound.evaluation.notes import sampled_note
 from cmbound.evaluation.point import evaluate
-from cmbound.evaluation.records import sampled_note
 from cmbound.numbers import rounded, text_of
 from cmbound.theory.formulas import accepts
 from cmbound.theory.records import Theorem
@@ -108,7 +108,8 @@ def _trivial(row: Row, values: Mapping[str, Fraction]) -> float | None:
         return row.evaluation.trivial
     if row.theorem.metric == "TV":
         return 1.0
-    return float(values["m2"]) if row.column == "W2 to p_data" and "m2" in values else None
+    size = values.get("sd2", values.get("m2"))
+    return float(size) if row.column == "W2 to p_data" and size is not None else None
 
 
 def _ranked(rows: tuple[Row, ...]) -> tuple[Row, ...]:

@@ -28,7 +28,7 @@ from cmbound.evaluation.unused import unused
 from cmbound.numbers import exact
 from cmbound.theory.formulas import ALIASES
 from cmbound.theory.functions import c, lam, plain, s
-from cmbound.theory.notation import d, delta, h, m2
+from cmbound.theory.notation import d, delta, h, m2, sd2
 from cmbound.theory.records import Theorem
 from cmbound.threads import alone
 
@@ -332,10 +332,11 @@ def _assumptions(setting: Setting, paths: Paths) -> tuple[CheckedAssumption, ...
     return tuple(result.values())
 
 
-def yardstick(theorem: Theorem, target: str, clock: str) -> Any:
+def yardstick(theorem: Theorem, target: str, clock: str, centred: bool = False) -> Any:
     """What a bound must be below to say anything, as an expression (None: there is no such yardstick).
 
-    W2 of always answering 0: m2 to the data law, (c_delta^2 m2^2 + s_delta^2 d)^(1/2) to p_delta (OU clock); TV: 1.
+    W2 of always answering 0: m2 to the data law, (c_delta^2 m2^2 + s_delta^2 d)^(1/2) to p_delta (OU clock); of always answering
+    the mean, where sd2 is known (``centred``): the same with sd2, which is at most m2. TV: 1.
     """
     if theorem.kind == "order":
         return None
@@ -343,12 +344,13 @@ def yardstick(theorem: Theorem, target: str, clock: str) -> Any:
         return sympy.S.One
     if not theorem.has_target:
         return None
+    size = sd2 if centred else m2
     if target == "p_data":
-        return m2
+        return size
     noise = lam(delta) if clock == "ve" else s(delta)
-    return sympy.sqrt((1 if clock == "ve" else c(delta) ** 2) * m2**2 + noise**2 * d)
+    return sympy.sqrt((1 if clock == "ve" else c(delta) ** 2) * size**2 + noise**2 * d)
 
 
 def _trivial(sums: Sums) -> float | None:
-    found = yardstick(sums.setting.theorem, sums.setting.target, sums.setting.clock.name)
+    found = yardstick(sums.setting.theorem, sums.setting.target, sums.setting.clock.name, "sd2" in sums.setting.values)
     return None if found is None else float(FLOATS.value(found, sums.fixed))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from importlib import resources
@@ -12,8 +12,9 @@ from typing import Any
 from cmbound import __version__
 from cmbound.arithmetic.exact import in_clock
 from cmbound.checks import checked_distinct
+from cmbound.evaluation.notes import notes
 from cmbound.frozen import FrozenDict, Record, thawed
-from cmbound.numbers import latex_number, parse, plain_decimal, rounded, text_up
+from cmbound.numbers import latex_number, plain_decimal, rounded, text_up
 from cmbound.reports.cells import Cell, math, mixed, number
 from cmbound.reports.report import Body, Report, Result
 from cmbound.reports.table import Table
@@ -21,7 +22,6 @@ from cmbound.reports.words import joined, prose, symbol
 from cmbound.theory.records import CONFIRMED, Theorem
 
 SCHEMA_VERSION = "1"
-VE_NOTE = "variance-exploding clock: L_f, eps_sc, eps_cm and L_s are those of the VE model; eps_cm and h count per unit of t"
 _SHOWN_STEPS = 50  # evaluations of a multistep sampler that a page shows; half of them from either end
 _SHOWN_DERIVED = 12  # numbers that follow from those given that a page shows; of many given times the first
 
@@ -109,7 +109,7 @@ class Evaluation(Result, Record):
     ``float(evaluation)`` and ``value`` are the upper end, rounded up. In the approximate tier ``lower`` and ``upper``
     are the float64 value itself and certify nothing. Where local errors were measured the tier is their level of trust,
     ``asymptotic`` or ``guaranteed`` at a confidence, and ``sampled`` says what they rest on. ``unused`` are the names that were
-    given and enter nothing, with the reason.
+    given and enter nothing, with the reason; ``advice`` is what would help, where somebody looked for it.
 
     >>> import cmbound
     >>> found = cmbound.theorem("explicit-one-step").evaluate(preset="gaussian-2d")
@@ -139,6 +139,7 @@ class Evaluation(Result, Record):
     steps: tuple[Step, ...] | None = None
     unused: tuple[tuple[str, str], ...] = ()
     sampled: Mapping[str, Any] | None = None
+    advice: tuple[str, ...] = ()
 
     def __float__(self) -> float:
         return self.value
@@ -160,8 +161,15 @@ class Evaluation(Result, Record):
 
     @property
     def vacuous(self) -> bool | None:
-        """Whether always answering 0 (for TV: any law at all) has a guarantee at least as good (None: no such yardstick)."""
+        """Whether a constant answer (for TV: any law at all) has a guarantee at least as good (None: no such yardstick)."""
         return None if self.trivial is None else self.value >= self.trivial
+
+    @property
+    def trivial_answer(self) -> str:
+        """What ``trivial`` is achieved by: any law (TV), always answering the mean where sd2 is known, or always answering 0."""
+        if self.theorem.metric == "TV":
+            return "any law"
+        return "always answering the mean" if {"sd2", "cov_eigs"} & self.parameters.keys() else "always answering 0"
 
     @property
     def quantity(self) -> str:
@@ -176,7 +184,7 @@ class Evaluation(Result, Record):
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader must be told besides the number."""
-        return tuple(_notes(self))
+        return tuple(notes(self))
 
     def to_dict(self) -> dict[str, Any]:
         """The evaluation as JSON-ready data (the shape of ``cmbound evaluate --format json``)."""
@@ -213,87 +221,7 @@ class Approximation(Record):
     unused: tuple[tuple[str, str], ...] = ()
 
 
-def standing(theorem: Theorem, constant: str) -> Iterator[str]:
-    """What a number is worth because of its statement, whatever the parameters.
-
-    Args:
-        theorem: the statement.
-        constant: the C of an order form, as text.
-    """
-    if theorem.kind == "order":
-        yield f"order form with C = {constant}: not a guarantee, the paper's constant is unspecified"
-    elif theorem.known == "own":
-        yield "a statement of one's own: that it holds is its author's to prove"
-    elif theorem.known not in CONFIRMED:
-        yield "not a guarantee: the form of this statement is quoted by others, its source was not read"
-
-
 # --- what is said of an evaluation --------------------------------------------------------------------------------------
-
-
-def _notes(evaluation: Evaluation) -> list[str]:
-    """One sentence for each thing a reader could get wrong."""
-    found = list(standing(evaluation.theorem, str(evaluation.parameters.get("C"))))
-    if evaluation.tier == "approximate":
-        found.append("float64: an approximation of the bound, not a certified one")
-    if evaluation.sampled is not None:
-        found.append(sampled_note(evaluation.sampled))
-    if evaluation.vacuous:
-        term = evaluation.dominating_term
-        assert term is not None
-        assert evaluation.trivial is not None
-        known = "total variation never exceeds" if evaluation.theorem.metric == "TV" else "always answering 0 achieves"
-        found.append(
-            f"vacuous at these parameters: {known} {rounded(Decimal(repr(evaluation.trivial)))}; "
-            f"the dominating term is {term} ({evaluation.terms[term].share:.0%} of the bound)"
-        )
-    if evaluation.clock == "ve" and evaluation.theorem.has_target:
-        found.append(VE_NOTE)
-    if evaluation.theorem.remark:
-        found.append(evaluation.theorem.remark)
-    if evaluation.steps is not None and len(evaluation.steps) > 1:
-        best = min(evaluation.steps, key=lambda x: x.upper)
-        if best.value < evaluation.value * (1 - 1e-6):
-            found.append(f"the bound is smallest after evaluation {best.k} ({rounded(best.upper)}); stopping there is better")
-    rests_on = {x.id for x in evaluation.assumptions}
-    if "A2" in rests_on and rests_on & {"support", "atoms"} and _from_zero(evaluation):
-        found.append("no law has both its data in a ball and an L_s-Lipschitz score from t_star = 0 on: use t_star = delta")
-    if "A2" in rests_on and _too_little_spread(evaluation):
-        found.append("no law with an L_s-Lipschitz score from t_star = 0 on has m2^2 < d/L_s: the least is taken where it enters")
-    if evaluation.unused:
-        found.append(unused_note(evaluation.unused))
-    return found
-
-
-def sampled_note(sampled: Mapping[str, Any]) -> str:
-    """What a number is worth that rests on samples."""
-    jointly = "jointly" if sampled["grids"] == "one" else f"jointly for {sampled['grids']}"
-    return (
-        f"{sampled['trust']}, not certified: it rests on local errors measured on samples ({sampled['data']}; "
-        f"{sampled['solver']}, {sampled['draws']} draws each, seed {sampled['seed']}), whose upper ends hold {jointly} "
-        f"at confidence {sampled['confidence']}"
-    )
-
-
-def _too_little_spread(evaluation: Evaluation) -> bool:
-    """Whether m2, given alone, is below what a Lipschitz score allows (sd2 below it is refused)."""
-    given = evaluation.parameters
-    if not {"d", "m2", "L_s"} <= given.keys() or "sd2" in given or not _from_zero(evaluation) or evaluation.clock != "ou":
-        return False
-    d, m2, lipschitz = (float(parse(name, str(given[name]))) for name in ("d", "m2", "L_s"))
-    return m2**2 < d / lipschitz * (1 - 1e-9)  # beyond the rounding of a measured constant
-
-
-def _from_zero(evaluation: Evaluation) -> bool:
-    return str(evaluation.parameters.get("t_star", "0")) in ("0", "0.0")
-
-
-def unused_note(unused: Iterable[tuple[str, str]]) -> str:
-    """What was given and enters nothing, with the reasons."""
-    names: dict[str, list[str]] = {}
-    for name, reason in unused:
-        names.setdefault(reason, []).append(name)
-    return "does not enter: " + "; ".join(f"{', '.join(x)} ({reason})" for reason, x in names.items())
 
 
 def _ends(x: Any) -> dict[str, str]:

@@ -306,7 +306,8 @@ def _check_missing(theorem: Theorem, present: Collection[str], values: Values, h
         if name not in present and name not in replaced:
             others = [alias for alias, y in ALIASES.items() if y == name] + (["times"] if name == "t_hat" else [])
             missing.append(f"{name} (or {' or '.join(others)})" if others else name)
-    missing += [f"{x} (for the {teacher.name} teacher)" for x in teacher.needs if theorem.uses_profile and x not in present]
+    lacking = [x for x in teacher.needs if theorem.uses_profile and x not in present]
+    missing += [f"{x} (for the {teacher.name} teacher: {TABLE[x].meaning.removesuffix(' (Heun teacher)')})" for x in lacking]
     if missing:
         hint = "; h may be replaced by a grid" if "h" in missing and theorem.uses_profile else ""
         raise MissingParameterError(f"{theorem.id} needs {', '.join(missing)}{hint}")

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from cmbound.checks import shown
 from cmbound.errors import DomainError, InputError
-from cmbound.evaluation.records import unused_note
+from cmbound.evaluation.notes import unused_note
 from cmbound.evaluation.setting import resolve
 from cmbound.evaluation.statement import theorem as find
 from cmbound.evaluation.unused import unused

@@ -1,7 +1,7 @@
 // The float64 tier of cmbound over again: from a setting to the terms of a statement. It computes with the functions F that were
 // generated from the statement's own expressions; what is written here, in reading.js, grids.js and profiles.js is checks and sums.
 
-// The value of a setting: {total, terms, trivial, paths, snapped}. Raises Refusal where it has none.
+// The value of a setting: {total, terms, trivial, centred, paths, snapped}. Raises Refusal where it has none.
 function evaluate(model, setting) {
   const options = setting.options,
     {to = "p_data", start = "standard", clock = "ou", grid = ""} = options;
@@ -33,9 +33,11 @@ function evaluate(model, setting) {
   const total = Object.values(terms).reduce((x, y) => x + y, 0);
   if (!Number.isFinite(total))
     refuse("the value exceeds the float64 range of this page: use the certified tier of the command line");
-  const trivial = variant.trivial === null ? null : F[variant.trivial](constantsFor(values));
+  const centred = values.sd2 !== undefined,
+    yardstick = centred ? variant.centred : variant.trivial;
+  const trivial = yardstick === null ? null : F[yardstick](constantsFor(values));
   const paths = sums ? Object.entries(sums.paths).map(([end, x]) => ({end, path: x.path})) : [];
-  return {total, terms, trivial, paths, snapped, values};
+  return {total, terms, trivial, centred, paths, snapped, values};
 }
 
 function snap(steps, values) {

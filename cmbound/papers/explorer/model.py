@@ -13,9 +13,9 @@ from typing import Any
 import sympy
 
 from cmbound.arithmetic.javascript import Functions
+from cmbound.evaluation.notes import VE_NOTE, standing
 from cmbound.evaluation.paths import CANDIDATES
 from cmbound.evaluation.point import yardstick
-from cmbound.evaluation.records import VE_NOTE, standing
 from cmbound.evaluation.shown import statement_data
 from cmbound.evaluation.terms import recursion_parts
 from cmbound.names import GRIDS
@@ -150,6 +150,7 @@ def _variants(theorem: Theorem, functions: Functions) -> dict[str, Any]:
         entry: dict[str, Any] = {
             "terms": [_term(x, functions) for x in outer_terms(theorem, target, start, CLOCKS[clock], first)],
             "trivial": None if trivial is None else functions.add(trivial),
+            "centred": None if trivial is None else functions.add(yardstick(theorem, target, clock, centred=True)),
         }
         if theorem.recursion:
             slope, *added = (_term(x, functions) for x in recursion_parts(theorem))

@@ -51,7 +51,7 @@ function drawValues(found) {
     if (vacuous)
       value.append(
         made("br"),
-        `vacuous: ${MODEL.metric === "TV" ? "total variation never exceeds" : "always answering 0 achieves"} ${number(x.trivial)}; ` +
+        `vacuous: ${MODEL.metric === "TV" ? "total variation never exceeds" : `always answering ${x.centred ? "the mean" : "0"} achieves`} ${number(x.trivial)}; ` +
           `the dominating term is ${words(largestOf(x))} (${percent(x.terms[largestOf(x)], x.total)})`,
       );
     return value;

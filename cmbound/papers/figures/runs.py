@@ -112,7 +112,7 @@ def _errors(axes: Any, simulation: Simulation) -> None:
         style = {"fmt": "none", "ecolor": BLUE, "elinewidth": 0.8, "capsize": 2}
         axes.errorbar(list(points), [x.value for x in points.values()], yerr=np.array(ends).T, **style)
     if trivial > 0:
-        level(axes, trivial, "always answering 0")
+        level(axes, trivial, simulation.evaluation.trivial_answer)
     heights = [y for x in points.values() for y in (x.value, x.upper)] + [*(x.bound for x in steps), trivial]
     heights = [y for y in heights if y > 0] or [1.0]
     axes.set_ylim(min(heights) / 2, max(heights) * 2)  # an interval that reaches 0 runs off at the bottom
