@@ -74,6 +74,7 @@ CHECKED = {
 PLANTED = {
     "witnesses": [{"theorem": "explicit-one-step"}] * 3,
     "not_weaker": [{"theorem": "explicit-map-error"}],
+    "implied": [{"theorem": "explicit-one-step"}] * 2,
     "survived": [{"theorem": "explicit-one-step"}],
 }
 QUICK: dict[str, dict[str, Any]] = {
@@ -539,9 +540,9 @@ def test_verification_from_a_campaign_is_that_of_its_report() -> None:
 def test_planted_counts() -> None:
     rows = {row[0].text: [x.text for x in row[1:]] for row in table("planted", saved=PLANTED).rows}
     assert rows == {
-        "explicit-map-error": ["1", "0", "1", "0"],
-        "explicit-one-step": ["4", "3", "0", "1"],
-        "total": ["5", "3", "1", "1"],
+        "explicit-map-error": ["1", "0", "1", "0", "0"],
+        "explicit-one-step": ["6", "3", "0", "2", "1"],
+        "total": ["7", "3", "1", "2", "1"],
     }
 
 

@@ -25,7 +25,7 @@ from cmbound.catalogue import catalogue
 from cmbound.distances import coupling_w2, gaussian_tv_1d, gaussian_w2
 from cmbound.errors import CmboundError, DomainError, InputError, UnknownNameError
 from cmbound.evaluation.nodes import nodes as engine_nodes
-from cmbound.evaluation.point import evaluate_setting
+from cmbound.evaluation.point import evaluate_setting, float_terms
 from cmbound.evaluation.setting import Setting, resolve
 from cmbound.theory.functions import c, elementary, g, s
 from cmbound.theory.notation import L_f, d, eps_sc, h, m2, t
@@ -35,6 +35,7 @@ from cmbound.verification.affine import Affine, Law, underdamped
 from cmbound.verification.campaign import check, check_report, draw, judge, replay, run
 from cmbound.verification.experiments import EXPERIMENTS
 from cmbound.verification.falsify import falsify
+from cmbound.verification.implied import claims_more
 from cmbound.verification.instances import Instance, Outcome, Recipe, SkippedError, Truth
 from cmbound.verification.laboratories import LABORATORIES, build, draw_choices
 from cmbound.verification.line import quadrature
@@ -659,8 +660,12 @@ def test_mistakes_are_caught_and_reported() -> None:
         assert recheck(verdict.plant, verdict.witness) > 1
         assert judge(verdict.witness).status != "violation"
     data = report.to_dict()
-    assert data["planted"] == data["caught"] + len(data["survived"]) + len(data["not_weaker"])
+    assert data["planted"] == data["caught"] + sum(len(data[x]) for x in ("survived", "implied", "not_weaker"))
     json.dumps(data, allow_nan=False)
+
+
+MOST_SURVIVORS = 101
+"""The list of survivors may become shorter."""
 
 
 def committed() -> dict[str, Any]:
@@ -673,16 +678,42 @@ def _name(row: dict[str, Any]) -> str:
 
 
 def test_the_list_of_survivors_does_not_grow() -> None:
-    """Every copy that is not listed as a survivor is refuted by its committed witness, or is proved not weaker."""
+    """Every other copy is refuted by its committed witness, or proved not weaker or to follow from a survivor."""
     data = committed()
     copies = {x.name: x for id in explicit_ids() for x in plants(id)}
-    rows = [*data["witnesses"], *data["survived"], *data["not_weaker"]]
+    rows = [*data["witnesses"], *data["survived"], *data["implied"], *data["not_weaker"]]
     assert {_name(x) for x in rows} == set(copies), "run: cmbound check --planted --from FILE --format json -o FILE"
     assert len(rows) == data["planted"]
     assert len(data["witnesses"]) == data["caught"]
     for row in data["witnesses"]:
         assert recheck(copies[_name(row)], Recipe.from_dict(row["witness"])) > 1, _name(row)
     assert {_name(x) for x in data["not_weaker"]} == {x.name for x in copies.values() if x.not_weaker}
+    survivors = {_name(x) for x in data["survived"]}
+    assert len(survivors) <= MOST_SURVIVORS
+    for row in data["implied"]:
+        assert row["implied_by"] in survivors, _name(row)
+        assert claims_more(copies[row["implied_by"]], copies[_name(row)]), _name(row)
+
+
+def test_what_is_implied_is_never_below() -> None:
+    """The orders that are proved from the form of the copies, at random numbers; and some that do not hold are not proved."""
+    data = committed()
+    copies = {x.name: x for id in explicit_ids() for x in plants(id)}
+    settings: dict[tuple[Any, ...], list[Setting]] = {}
+    compared = 0
+    for row in data["implied"]:
+        above, below = copies[_name(row)], copies[row["implied_by"]]
+        if above.demands.get("profile") != below.demands.get("profile"):
+            continue  # of different profiles: two settings of one law
+        key = above.theorem, *sorted({**below.demands, **above.demands}.items())
+        if key not in settings:
+            settings[key] = list(islice(settings_of(above.statement, replace(above.part, demands=dict(key[1:]))), 3))
+        for setting in settings[key]:
+            high, low = (sum(float_terms(x.put(setting)).values()) for x in (above, below))
+            assert low <= high * (1 + 1e-9), (above.name, below.name)
+            compared += low < high * (1 - 1e-6)
+    assert compared > 30
+    assert not claims_more(copies[_name(row)], below)
 
 
 def test_halved_copies_of_sharp_parts_are_caught() -> None:

@@ -91,7 +91,7 @@ def focused(recipe: Recipe, term: str) -> Recipe:
     return replace(recipe, knobs=knobs, choices=choices)
 
 
-def _moved(recipe: Recipe, theorem: Theorem, move: Callable[[float, float, float], float]) -> Recipe:
+def moved(recipe: Recipe, theorem: Theorem, move: Callable[[float, float, float], float]) -> Recipe:
     """The recipe with every knob that is not off moved; ``move`` is given its value and the ends of its range."""
     ranges, knobs = knob_ranges(theorem, recipe.world), dict(recipe.knobs)
     for name in [x for x in knobs if knobs[x] > OFF]:
@@ -102,7 +102,7 @@ def _moved(recipe: Recipe, theorem: Theorem, move: Callable[[float, float, float
 
 def cornered(recipe: Recipe, theorem: Theorem, rng: np.random.Generator) -> Recipe:
     """The recipe with about a third of the knobs that are not off at an end of their range: bounds are attained in limits."""
-    return _moved(recipe, theorem, lambda x, low, high: rng.choice([low, high]) if rng.random() < _CORNERED else x)
+    return moved(recipe, theorem, lambda x, low, high: rng.choice([low, high]) if rng.random() < _CORNERED else x)
 
 
 def near(recipe: Recipe, theorem: Theorem, rng: np.random.Generator) -> Recipe:
@@ -111,8 +111,8 @@ def near(recipe: Recipe, theorem: Theorem, rng: np.random.Generator) -> Recipe:
     def beside(x: float, low: float, high: float) -> float:
         return float(np.clip(x + _NEIGHBOUR * (high - low) * rng.standard_normal(), low, high))
 
-    moved = _moved(recipe, theorem, beside)
-    return replace(moved, seed=int(rng.integers(2**31))) if rng.random() < _NEW_SEED else moved
+    found = moved(recipe, theorem, beside)
+    return replace(found, seed=int(rng.integers(2**31))) if rng.random() < _NEW_SEED else found
 
 
 def climb(

@@ -16,6 +16,7 @@ import numpy as np
 
 from cmbound.distances.scaling import Array
 from cmbound.frozen import FrozenDict, Record
+from cmbound.names import GRIDS
 from cmbound.theory.formulas import accepts
 from cmbound.theory.records import Theorem
 from cmbound.verification import gaussian, mixture
@@ -29,14 +30,17 @@ from cmbound.worlds.base import World
 from cmbound.worlds.gaussian import Gaussian
 from cmbound.worlds.geometry import diameter
 from cmbound.worlds.mixture import Mixture
-from cmbound.worlds.process import noise
+from cmbound.worlds.process import noise, noise_level
 from cmbound.worlds.product import Product
 from cmbound.worlds.zigzag import Zigzag
 
 MEASURE = "local errors"
 """What the choice ``measure`` of a recipe says."""
-KNOBS: Ranges = FrozenDict({"log_uneven": (OFF, 0.5), "log_frequency": (-1.0, 1.0)})
-"""More knobs, decimal logarithms: spread of log10 of the weights; frequency of the error of the noise prediction."""
+KNOBS: Ranges = FrozenDict({"log_uneven": (OFF, 0.5), "log_frequency": (-1.0, 1.0), "tilt": (-3.0, 3.0)})
+"""More knobs, decimal logarithms: spread of log10 of the weights; frequency of the error of the noise prediction.
+
+The last is the power of the noise level that the weights grow like; log10 of the one weight, up to its sign, where there is one.
+"""
 
 _SHAPES = FrozenDict(
     {
@@ -53,6 +57,7 @@ _SIZES = FrozenDict(
 UP = 1e-12
 """Relative: eigenvalues and distances carry the rounding errors of float64."""
 _FEW = FrozenDict({"zigzag": 5, "several": 3, "line": 21, "product": 13})  # steps of a grid, for half a second
+_TILTED = 0.5  # how often
 _PLANE = 2  # dimensions of what is sampled: more have the same law along them
 
 
@@ -76,8 +81,23 @@ def draw(world: str, theorem: Theorem, rng: np.random.Generator, choices: Mappin
     ranges, names = gaussian.KNOBS, ["log_variance", "log_spread"]
     if world != "gaussian":
         ranges, names = mixture.KNOBS, ["log_radius", "log_tau", "log_weight", "log_score"]
-    knobs = {name: ranges[name] for name in (*names, "log_delta", "log_span")}
-    return Recipe(theorem.id, world, int(rng.integers(2**31)), made, random_knobs({**knobs, **KNOBS}, rng, 0.6))
+    drawn = {**{name: ranges[name] for name in (*names, "log_delta", "log_span")}, **KNOBS}
+    del drawn["tilt"]
+    return Recipe(theorem.id, world, int(rng.integers(2**31)), made, random_knobs(drawn, rng, 0.6))
+
+
+def weighted(recipe: Recipe, rng: np.random.Generator) -> Recipe:
+    """The recipe with weights that matter: random ones between 1/3000 and 3000, and a power of the noise level."""
+    tilt = float(rng.uniform(*KNOBS["tilt"])) if rng.random() < _TILTED else 0.0
+    uneven = float(rng.uniform(0.0, KNOBS["log_uneven"][1])) if rng.random() < _TILTED else OFF
+    return replace(recipe, knobs={**recipe.knobs, "tilt": tilt, "log_uneven": uneven})
+
+
+def heavy(recipe: Recipe) -> Recipe:
+    """The recipe with one weight for all steps, the largest there is."""
+    kind = recipe.choices["grid"] if recipe.choices["grid"] in GRIDS else "geometric"
+    choices = {**recipe.choices, "constants": "single", "grid": kind, "clock": "ou"}
+    return replace(recipe, choices=choices, knobs={**recipe.knobs, "tilt": KNOBS["tilt"][1]})
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,10 +145,13 @@ class LocalSum(Record):
     @cached_property
     def weights(self) -> Array:
         """L_f(t_1), ..., L_f(t_N)."""
-        count = len(self.errors.nodes) - 1
+        nodes = self.errors.nodes
+        count, tilt = len(nodes) - 1, self.recipe.knobs.get("tilt", 0.0)
         spread = amplitude(self.recipe.knobs["log_uneven"]) * np.random.default_rng([self.recipe.seed, 4]).uniform(-1, 1, count)
         if self.recipe.choices["constants"] != "lists":
-            spread = np.full(count, np.abs(spread[0]))
+            spread = np.full(count, np.abs(spread[0]) + np.abs(tilt))
+        elif tilt:
+            spread = spread + tilt * np.log10(noise_level(nodes[1:]) / noise_level(nodes[0]))
         return np.asarray(10.0**spread)
 
     @property
@@ -155,13 +178,20 @@ class LocalSum(Record):
 
 def _more(world: World, theorem: Theorem) -> dict[str, Any]:
     """The eigenvalues of the covariance and the diameter of the support, rounded up, where the statement takes them."""
-    eigenvalues = np.linalg.eigvalsh(world.covariance)
+    eigenvalues = _spectrum(world)
     found: dict[str, Any] = {"cov_eigs": (np.maximum(eigenvalues, 0.0) + UP * eigenvalues.max()).tolist()}
     factors = world.pairs if isinstance(world, Product) else ((world, 1),)
     if all(isinstance(x, Atoms) for x, _ in factors):
         squares = (count * diameter(x.points) ** 2 for x, count in factors if isinstance(x, Atoms))
         found["diameter"] = float(np.sqrt(sum(squares))) * (1 + UP)
     return {name: x for name, x in found.items() if accepts(theorem, name)}
+
+
+def _spectrum(world: World) -> Array:
+    """The eigenvalues of the covariance."""
+    if isinstance(world, Product):
+        return np.concatenate([np.tile(_spectrum(x), n) for x, n in world.pairs])
+    return np.asarray(world.eigenvalues if isinstance(world, Gaussian) else np.linalg.eigvalsh(world.covariance))
 
 
 def build(recipe: Recipe, theorem: Theorem) -> Instance:

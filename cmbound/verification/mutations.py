@@ -37,6 +37,8 @@ KERNELS: Mapping[Any, tuple[str, Any]] = FrozenDict(
         functions.chi_h_squared: ("x^3/24", lambda x: x**3 / 24),
     }
 )
+HALVED = FrozenDict({kind: kernel for kind, (_, kernel) in KERNELS.items() if kind is not functions.rho_squared})
+"""Those that are at least twice what replaces them, everywhere."""
 _PARAMETERS = frozenset(PUBLIC) - {"delta", "T", "t", "t_hat"}
 
 
@@ -72,7 +74,7 @@ def _inside(expr: Any) -> Iterator[Change]:
         yield from (Change(f"in {expr}: {x.text}", x.expression) for x in _at(type(expr).definition(*expr.args)))
         return
     closed = isinstance(expr, Placeholder) and not isinstance(expr, ScheduleSum)
-    if isinstance(expr, functions.Rearranged | functions.Named) or closed or _is_whole(expr) or not expr.args:
+    if isinstance(expr, functions.Rearranged | functions.Named) or closed or is_whole(expr) or not expr.args:
         return
     if expr.is_Pow and expr.base.is_Symbol:
         return
@@ -82,7 +84,7 @@ def _inside(expr: Any) -> Iterator[Change]:
             yield Change(change.text, expr.func(*args), change.not_weaker)
 
 
-def _is_whole(expr: Any) -> bool:
+def is_whole(expr: Any) -> bool:
     """A difference, or a sum with a number."""
     return bool(expr.is_Add) and any(x.could_extract_minus_sign() or x.is_Rational for x in expr.args)
 
@@ -92,7 +94,7 @@ def _at(expr: Any) -> Iterator[Change]:
         for arg in expr.args:
             rest = (x for x in expr.args if x is not arg)
             yield Change(f"branch {functions.plain(arg)} of the maximum dropped", expr.func(*rest))
-    elif expr.is_Add and not _is_whole(expr):
+    elif expr.is_Add and not is_whole(expr):
         for arg in expr.args:
             yield Change(f"{functions.plain(arg)} dropped", expr - arg)
             yield Change(f"{functions.plain(arg)} halved", expr - arg / 2)

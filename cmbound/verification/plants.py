@@ -30,33 +30,12 @@ from cmbound.verification.mutations import Change, weakened
 
 
 @dataclass(frozen=True, eq=False)
-class Plant(Record):
-    """One weakened copy of a statement.
-
-    ``component`` is the part that was weakened, with the choices it belongs to; ``change`` what was done to it; ``before`` and
-    ``after`` the part as text; ``not_weaker`` why the copy is not weaker (empty: it may be). ``term`` is the named term the part
-    belongs to, ``demands`` are choices an instance must make for the part to enter, ``put`` puts it into a setting.
-    """
-
-    theorem: str
-    component: str
-    change: str
-    before: str
-    after: str
-    not_weaker: str
-    term: str
-    demands: Mapping[str, str]
-    put: Callable[[Setting], Setting]
-
-    @property
-    def name(self) -> str:
-        """Unique among all copies."""
-        return f"{self.theorem}: {self.component}: {self.change}"
-
-
-@dataclass(frozen=True, eq=False)
 class Component(Record):
-    """A part of a statement that can be weakened: its expression and how a weakened one is put back."""
+    """A part of a statement that can be weakened: its expression and how a weakened one is put back.
+
+    ``term`` is the named term it belongs to, ``demands`` are choices an instance must make for it to enter; ``priced`` says
+    whether it is a part of a distance that the price of total variation multiplies.
+    """
 
     name: str
     term: str
@@ -64,6 +43,65 @@ class Component(Record):
     put: Callable[[Setting, Any], Setting]
     demands: Mapping[str, str]
     extra: tuple[Change, ...] = ()
+    priced: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Plant(Record):
+    """One weakened copy of a statement: the part that was weakened, what was done to it, what it has become.
+
+    ``not_weaker`` says why the copy is not weaker (empty: it may be).
+    """
+
+    statement: Theorem
+    part: Component
+    change: str
+    expression: Any
+    not_weaker: str = ""
+
+    @property
+    def theorem(self) -> str:
+        """The id of the statement."""
+        return self.statement.id
+
+    @property
+    def component(self) -> str:
+        """The part that was weakened, with the choices it belongs to."""
+        return self.part.name
+
+    @property
+    def term(self) -> str:
+        """The named term it belongs to."""
+        return self.part.term
+
+    @property
+    def demands(self) -> Mapping[str, str]:
+        """Choices an instance must make for the part to enter."""
+        return self.part.demands
+
+    @property
+    def name(self) -> str:
+        """Unique among all copies."""
+        return f"{self.theorem}: {self.component}: {self.change}"
+
+    @property
+    def unweighted(self) -> bool:
+        """Whether a rule of a profile lost its weight."""
+        return isinstance(self.part.put, RulePut) and not self.part.put.part
+
+    @property
+    def before(self) -> str:
+        """The part as text."""
+        return str(plain(self.part.expression))
+
+    @property
+    def after(self) -> str:
+        """What it has become, as text."""
+        return str(plain(self.part.expression / L_f if self.unweighted else self.expression))
+
+    def put(self, setting: Setting) -> Setting:
+        """The copy in the place of the statement of a setting."""
+        return self.part.put(setting, self.expression)
 
 
 def _sources(setting: Setting, rule: Callable[[Any], Any]) -> Setting:
@@ -76,13 +114,21 @@ def _sources(setting: Setting, rule: Callable[[Any], Any]) -> Setting:
     return replace(setting, theorem=replace(theorem, sources=changed(theorem.sources), recursion=changed(theorem.recursion)))
 
 
+PRICE = "price of total variation"
 _SUMS = (variants.ConsistencySum, variants.ScoreSum, variants.LocalErrorSum)
 WHOLE_SUM = sympy.Symbol("E_h", nonnegative=True)
 """Stands for the sum of local teacher errors."""
 
 
-def components(theorem: Theorem) -> Iterator[Component]:
+@lru_cache(maxsize=32)
+def components(theorem: Theorem) -> tuple[Component, ...]:
     """The parts of a statement, term by term."""
+    factors = [x for x in (TO_TV, CORRECTED) if any(term.expression.has(x) for term in theorem.sources)]
+    priced = {term.name for term in theorem.sources if term.expression.has(*factors)} if factors else set()
+    return tuple(replace(x, priced=x.term in priced) for x in _components(theorem))
+
+
+def _components(theorem: Theorem) -> Iterator[Component]:
     expressions = [x.expression for x in theorem.sources]
     teachers = variants.TEACHERS if theorem.experiment == "map_error" else LINEAR_TEACHERS  # those an instance can run
 
@@ -115,7 +161,7 @@ def components(theorem: Theorem) -> Iterator[Component]:
         yield Component("contraction", "initialisation", slope, _put_contraction, {}, extra)
     for factor in (TO_TV, CORRECTED):
         if has(factor):
-            yield Component("price of total variation", "initialisation", factor, partial(_put_factor, factor), {})
+            yield Component(PRICE, "initialisation", factor, partial(_put_factor, factor), {})
     for term in theorem.sources:
         if not term.expression.has(variants.LipschitzAt, variants.EarlyStoppingGap, *_SUMS):
             demands = {"to": "p_data"} if term.name == "early_stopping" else {}
@@ -201,10 +247,6 @@ class RulePut:
         return replace(setting, profiles=((profile, new),))
 
 
-def _put(put: Callable[[Setting, Any], Setting], expr: Any, setting: Setting) -> Setting:
-    return put(setting, expr)
-
-
 @lru_cache(maxsize=32)
 @alone
 def plants(id: str | Theorem) -> tuple[Plant, ...]:
@@ -219,8 +261,5 @@ def plants(id: str | Theorem) -> tuple[Plant, ...]:
             key = part.name, change.text
             seen[key] += 1
             text = f"{change.text} ({seen[key]})" if seen[key] > 1 else change.text
-            after = part.expression / L_f if unweighted else change.expression
-            before, after = (str(plain(x)) for x in (part.expression, after))
-            put = partial(_put, part.put, change.expression)
-            result.append(Plant(theorem.id, part.name, text, before, after, change.not_weaker, part.term, part.demands, put))
+            result.append(Plant(theorem, part, text, change.expression, change.not_weaker))
     return tuple(result)

@@ -22,7 +22,7 @@ INSTANCES = 100  # a table in about a minute
 Progress = Callable[[int], None]
 _COUNTS = ("instances", "passed", "violations", "undecided", "skipped")
 _NEEDED = ("theorem", "kind", *_COUNTS, "max_ratio", "median_ratio", "sharpness")
-_FATES = FrozenDict({"caught": "witnesses", "not weaker": "not_weaker", "survived": "survived"})
+_FATES = FrozenDict({"caught": "witnesses", "not weaker": "not_weaker", "implied": "implied", "survived": "survived"})
 """What becomes of a planted mistake, and the list of a report that holds those."""
 
 
@@ -108,7 +108,7 @@ def planted(
     report = plant(names, seed=seed, jobs=jobs, progress=progress).to_dict() if saved is None else saved
     data = given_or_read(report, json_of)
     if not isinstance(data, Mapping) or not all(isinstance(data.get(x), list) for x in _FATES.values()):
-        raise InputError("no report of cmbound check --planted in the file: it needs witnesses, not_weaker and survived")
+        raise InputError("no report of cmbound check --planted in the file: it needs witnesses, not_weaker, implied and survived")
     counts: dict[str, dict[str, int]] = {}
     for fate, key in _FATES.items():
         for x in data[key]:
@@ -120,5 +120,8 @@ def planted(
     rows = {name: tuple(counts[name].values()) for name in sorted(counts, key=order.index)}
     rows["total"] = tuple(sum(x[fate] for x in counts.values()) for fate in _FATES)
     cells = tuple((Cell(name), *_counts(sum(x), *x)) for name, x in rows.items())
-    note = Cell("Planted: copies weakened in one place. Caught: an instance refutes the copy. Not weaker: proved to be implied.")
-    return Table(("statement", "planted", *_FATES), cells, "lrrrr", notes=(note,))
+    note = Cell(
+        "Planted: copies weakened in one place. Caught: an instance refutes the copy. Not weaker: proved to follow from the "
+        "statement. Implied: proved to follow from a survivor."
+    )
+    return Table(("statement", "planted", *_FATES), cells, "lr" + "r" * len(_FATES), notes=(note,))
