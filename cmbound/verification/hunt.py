@@ -27,7 +27,7 @@ from cmbound.verification.local_sums import MEASURE, heavy, weighted
 from cmbound.verification.plants import Plant
 from cmbound.verification.witnesses import witnesses
 
-DRAWS = 60  # random instances of a group
+DRAWS = 16  # random instances of a group
 _STARTS = 3  # walks for a copy, for a local maximum
 _WALK = 2  # steps of a walk for every draw, in which every law is in closed form
 _SLOW = 4  # others have so many times fewer
