@@ -25,6 +25,7 @@ from cmbound.evaluation import law
 from cmbound.evaluation.point import completed, evaluate, float_terms
 from cmbound.evaluation.statement import Statement, statements, theorem
 from cmbound.papers.explorer.explorer import explore
+from cmbound.theory.functions import chi_h_squared, chi_squared, g, kappa_h, rho_h_squared, rho_squared
 from tests.browser import CHROMIUM, Browser, needs_chromium
 from tests.helpers import DOMAIN, USAGE, call
 from tests.settings import cases, draw, for_profile, for_theorem, one_law
@@ -317,6 +318,41 @@ def test_the_third_dialect_writes_what_the_float_tier_does() -> None:
     wanted = approximate.compile(WRITTEN, (X, Y))
     for point, values in zip(points, found, strict=True):
         np.testing.assert_allclose(values, wanted(point["x"], point["y"]), rtol=CLOSE, atol=0)
+
+
+KERNELS = (g, kappa_h, rho_squared, chi_squared, rho_h_squared, chi_h_squared)
+PLACES = [float(x) for x in (0, *np.geomspace(1e-12, 1, 40), *np.linspace(0.4, 20, 60))]
+AT_PLACES = f"(n) => Array.from({{length: n}}, (_, i) => {json.dumps(PLACES)}.map((x) => F[i]({{x}})))"
+
+
+def kernels_off(before: str) -> set[str]:
+    """Kernels whose JavaScript is not their float tier."""
+    functions = Functions()
+    assert [functions.add(kernel(X)) for kernel in KERNELS] == list(range(len(KERNELS)))
+    found = run(f"{before}\n{functions.source()}", AT_PLACES, len(KERNELS))
+    off = set()
+    for kernel, values in zip(KERNELS, found, strict=True):
+        wanted = approximate.compile((kernel(X),), (X,))(np.array(PLACES))[0]
+        if not np.allclose(np.array(values, dtype=float), wanted, rtol=CLOSE, atol=0):
+            off.add(kernel.__name__)
+    return off
+
+
+@needs_javascript
+def test_kernels_are_those_of_the_float_tier() -> None:
+    """Near 0 and far from it; a changed sign on either side is seen."""
+    right = kernels()
+    assert kernels_off(right) == set()
+    signs = {
+        "g": "(expm1(h) - h)", "kappa_h": "- 4 * expm1(h)", "rho_squared": "expm1(x) - expm1(-x)",
+        "chi_squared": "- expm1(-2 * x)", "rho_h_squared": "- x / tanh", "chi_h_squared": "- 1.5 * sinh",
+    }  # fmt: skip
+    for name, closed in signs.items():
+        assert right.count(closed) == 1
+        assert kernels_off(right.replace(closed, closed.replace(" - ", " + ").replace("- ", "+ "))) == {name}
+        first = f"series(SERIES.{name},"
+        assert right.count(first) == 1
+        assert kernels_off(right.replace(first, f"-{first}")) == {name}
 
 
 def test_a_page_computes_no_integral() -> None:

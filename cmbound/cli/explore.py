@@ -14,7 +14,7 @@ from cmbound.cli.progress import at_work
 
 @click.command("explore", cls=Command, short_help="A page with sliders for a statement.")
 @optional_id
-@setting_options()
+@setting_options(help="A parameter: exact decimal (0.1), fraction (1/3) or 1e-3. Repeatable.")
 @click.option(
     "-o", "--output", metavar="FILE", type=OutputFile(), default="-", help="Write the page to FILE; - is standard output."
 )
