@@ -389,12 +389,15 @@ def test_the_copied_command_and_python_give_the_number_on_the_page(id: str, pres
     options = {**usual(told), **start["options"], **{x: y for x, y in change.items() if x in told["choices"]}}
     setting = {"numbers": start["numbers"] | {x: y for x, y in change.items() if x not in options}, "options": options}
     function = """(x) => { const found = evaluate(MODEL, x), {snapped} = found;
-      return [number(found.total), asCommand(MODEL, x, snapped), asPython(MODEL, x, snapped), asLatex(MODEL, x, found)]; }"""
-    shown, command, python, latex = run(script, function, setting)
+      return [number(found.total), asCommand(MODEL, x, snapped), asPython(MODEL, x, snapped), asLatex(MODEL, x, found),
+        found.trivial]; }"""
+    shown, command, python, latex, trivial = run(script, function, setting)
     outcome = call(*shlex.split(command)[1:], "--format", "json")
     assert outcome.status == 0, (command, outcome.err)
     value = json.loads(outcome.out)["value"]
     assert abs(value - float(shown)) <= 0.51 * unit(shown)
+    wanted = json.loads(outcome.out)["trivial_bound"]
+    assert trivial == (None if wanted is None else pytest.approx(wanted, rel=CLOSE))
     scope: dict[str, Any] = {}
     exec(python, scope)
     assert float(scope["bound"]) == value
