@@ -59,6 +59,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "plot phase": (ID, "explicit-multistep", *G, "-p", "k=2", "-p", "t_hat=1", "-x", "L_f=1,2", "-y", "m2=1,2"),
     "plot tightness": (ID, "--instances", "2", "--dimensions", "1"),
     "plot grids": (ID, *G, "--over", "N=2,3"),
+    "explore": (ID,),
     "profiles": (),
     "presets": (),
     "completion": ("bash",),
