@@ -485,6 +485,51 @@ def test_places_and_directions_do_not_matter() -> None:
         assert three[name] == pytest.approx(value, rel=0.1, abs=1e-6), name  # 2000 paths: some per cent
 
 
+@pytest.mark.parametrize("far", [1e2, 1e4, 1e8])
+def test_translated_data_have_the_same_terms(far: float) -> None:
+    """Up to the rounding of the data themselves; all but the initialisation, whose noise starts at 0."""
+
+    def terms(shift: float) -> dict[str, float]:
+        law = DataLaw(POINTS + shift)
+        teacher = Denoiser(Model(lambda x, s: law.denoiser(x, s) + 0.1, 2, "teacher"), "denoiser")
+        setup = Setup(Model(lambda x, s: 0.9 * (x - shift) + shift, 2, "model"), teacher, law, SIGMAS, SOLVERS["euler"], 0, 1e-5)
+        return {name: float(roots(x)) for name, x in sampled(setup, 100).terms.items() if name != "initialisation"}
+
+    here, there = terms(0.0), terms(far)
+    assert there == pytest.approx(here, rel=1e-9 + 1e-13 * far)
+
+
+def test_data_too_far_from_0_are_named() -> None:
+    small(data=POINTS[:, :1] + 1e9, model=lambda x, s: 0 * x, teacher=None, n=50)
+    with pytest.raises(cmbound.DomainError, match=r"data lies at 1e\+14, where float64 rounds by 0.0.*subtract"):
+        small(data=POINTS[:, :1] + 1e14, model=lambda x, s: 0 * x, teacher=None, n=50)
+
+
+def test_weighted_points_in_a_file(tmp_path: Path) -> None:
+    """As many copies of a point as its weight says, or the weights: the same law."""
+    points, counts = POINTS[:8, :1], np.arange(1, 9)
+    given: dict[str, Any] = {"model": lambda x, s: 0.1 * x, "teacher": None, "n": 300, "batches": 3}
+    copies = small(data=np.repeat(points, counts, axis=0), **given)
+    for name in ("points", "x"):
+        np.savez(tmp_path / "w.npz", weights=counts, **{name: points})
+        found = small(data=str(tmp_path / "w.npz"), **given)
+        assert found.law == "8 points in d = 1"
+        assert found.baselines.constant == pytest.approx(copies.baselines.constant, rel=1e-9)
+        assert found.distance.lower <= copies.distance.upper
+        assert copies.distance.lower <= found.distance.upper
+    sums = cmbound.measured_grid(str(tmp_path / "w.npz"), sigma_min=0.1, sigma_max=10, steps=4, n=50).sums
+    assert all(x > 0 for x in sums.values())
+    for arrays, message in (
+        ({"a": points, "weights": counts}, "holds the arrays a, weights; one array of points, or points and weights, is needed"),
+        ({"x": points, "weights": -counts}, "weights"),
+        ({"x": points, "weights": counts[:3]}, "weights"),
+        ({"x": points, "weights": counts.astype(str)}, "must be arrays of real numbers"),
+    ):
+        np.savez(tmp_path / "bad.npz", **arrays)
+        with pytest.raises(cmbound.CmboundError, match=message):
+            small(data=str(tmp_path / "bad.npz"), **given)
+
+
 # --- planted faults ------------------------------------------------------------------------------------------------------
 
 
@@ -1152,6 +1197,39 @@ def test_a_torch_module(kind: str, rows: bool) -> None:
     nets = {"model": Net(0.1), "teacher": Net(0.2)}
     assert nets["model"].training
     close(small(**{**given, **nets}, shape=(1, 2)), small(**{**given, **plain}), 1e-4 if kind == "float32" else 1e-9)
+
+
+def test_what_is_the_users_is_left_as_it_was() -> None:
+    """Modes of the parts of a module, also after a failure; NumPy's errors and random numbers; the type PyTorch makes."""
+    torch = pytest.importorskip("torch")
+    parts = torch.nn.Sequential(torch.nn.Dropout(0.5), torch.nn.Identity(), torch.nn.Dropout(0.5))
+    parts[2].eval()
+
+    class Net(torch.nn.Module):  # type: ignore[name-defined, misc]
+        def __init__(self, fails: bool) -> None:
+            super().__init__()
+            self.parts, self.fails = parts, fails
+
+        def forward(self, x: Any, sigma: Any) -> Any:
+            if self.fails and sigma > 5:
+                raise RuntimeError
+            return self.parts(0.1 * x)
+
+    def state() -> Any:
+        random = np.random.get_state()  # noqa: NPY002
+        return np.geterr(), str(random), torch.get_default_dtype(), torch.get_rng_state().sum(), torch.is_grad_enabled()
+
+    before, modes = state(), [x.training for x in parts.modules()]
+    for fails in (False, True):
+        net = Net(fails)
+        if fails:
+            with pytest.raises(cmbound.InputError, match="the model at noise level"):
+                small(model=net, teacher=None, n=50)
+        else:
+            small(model=net, teacher=None, n=50)
+        assert net.training
+        assert [x.training for x in parts.modules()] == modes == [True, True, True, False]
+    assert state() == before
 
 
 def test_a_function_of_torch() -> None:

@@ -6,7 +6,8 @@ import math
 import os
 import re
 import runpy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,18 @@ def _torch(module: Any) -> Call:
             return module(tensor(x), tensor(sigma)).double().cpu().numpy()
 
     return call
+
+
+@contextmanager
+def evaluating(*given: Any) -> Iterator[None]:
+    """While the block runs, PyTorch modules among those given may be set to evaluate; then each of their parts is as it was."""
+    modules = [x for one in given if hasattr(one, "modules") and hasattr(one, "training") for x in one.modules()]
+    modes = [x.training for x in modules]
+    try:
+        yield
+    finally:
+        for x, mode in zip(modules, modes, strict=True):
+            x.training = mode
 
 
 def _shaped(call: Call, shape: tuple[int, ...]) -> Call:

@@ -19,7 +19,7 @@ from cmbound.certification.attack import attacked
 from cmbound.certification.certificate import Baselines, Certificate, Judged, Level, Rung
 from cmbound.certification.distance import BATCHES, Effort, Enclosure, batch_costs, enclosure, transport
 from cmbound.certification.examples import EXAMPLES, Example, example
-from cmbound.certification.given import claims_of, fingerprint, label, largest_square, reference, repeated
+from cmbound.certification.given import checked_place, claims_of, fingerprint, label, largest_square, reference, repeated
 from cmbound.certification.ladder import Ladder
 from cmbound.certification.laws import DataLaw, Law, WorldLaw, law_of
 from cmbound.certification.models import ASKINGS, PROBED, Denoiser, Model
@@ -97,7 +97,8 @@ def certify(
     Args:
         model: a callable f(x, sigma), a PyTorch module, ``FILE.py:NAME`` (the file is run), ``FILE.onnx``, or a shipped example
             (``moons``, ``digits``, :func:`cmbound.example`), which has its own data, teacher, noise levels, solver and ``clip``.
-        data: the reference law: points (n, d), a .npy, .npz or .csv file, a :class:`Gaussian`, a :class:`Mixture`.
+        data: the reference law: points (n, d), a .npy, .npz or .csv file (of .npz also ``points`` and ``weights``), a
+            :class:`Gaussian`, a :class:`Mixture`.
         sigmas: increasing noise levels sigma_0 < ... < sigma_N, or a :class:`Grid` of them.
         teacher: as ``model``; None: consistency training, no teacher.
         n: number of exact trajectories, >= 20; the lower side of the distance has more samples where these are cheap.
@@ -166,21 +167,27 @@ def certify(
         profile=profile, fingerprint=fingerprint(law), population=bool(population),
     )  # fmt: skip
     request = replace(request, claims=claims_of(request, L_f, eps_sc, eps_cm, teacher))
+    checked_place(law, request.sigmas[0])
     most = largest_square(law, request.clip, request.population)
     factor = 1 / ASKINGS[request.clock].scale(request.sigmas[0])
     common: dict[str, Any] = {"batch": request.batch, "clock": request.clock, "dtype": request.dtype}
-    student = Model(adapters.loaded(model, "model", request.shape), law.d, "model", clip=request.clip, factor=factor, **common)
-    known = None
-    if teacher is not None:
-        teaching = Model(adapters.loaded(teacher, "teacher", request.shape), law.d, "teacher", **common)
-        known = Denoiser(teaching, request.teacher_output)
-    noising = None if renoise is None else adapters.loaded_renoise(renoise)
-    setup = Setup(student, known, law, np.array(request.sigmas), step, request.seed, request.tolerance, request.times, noising)
-    count = checked_count("workers", workers)
-    _probe(setup, request)
-    coarse, finely = rounded(setup)
-    told = [*unlike(setup), *repeated(law, kept), *finely]
-    return _certified(request, setup, most, kept, budget, count, progress or (lambda *x: None), told, coarse)
+    with adapters.evaluating(model, teacher):
+        student = Model(
+            adapters.loaded(model, "model", request.shape), law.d, "model", clip=request.clip, factor=factor, **common
+        )
+        known = None
+        if teacher is not None:
+            teaching = Model(adapters.loaded(teacher, "teacher", request.shape), law.d, "teacher", **common)
+            known = Denoiser(teaching, request.teacher_output)
+        noising = None if renoise is None else adapters.loaded_renoise(renoise)
+        setup = Setup(
+            student, known, law, np.array(request.sigmas), step, request.seed, request.tolerance, request.times, noising
+        )
+        count = checked_count("workers", workers)
+        _probe(setup, request)
+        coarse, finely = rounded(setup)
+        told = [*unlike(setup), *repeated(law, kept), *finely]
+        return _certified(request, setup, most, kept, budget, count, progress or (lambda *x: None), told, coarse)
 
 
 def _checked_together(

@@ -6,6 +6,7 @@ import hashlib
 import os
 from contextlib import suppress
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from cmbound.certification.laws import COPIED, DataLaw, Law, squares
 from cmbound.certification.request import Request, per_level
 from cmbound.checks import shown
 from cmbound.errors import DomainError, InputError
-from cmbound.worlds import read_data
+from cmbound.worlds import Atoms, read_data
 from cmbound.worlds.base import Array
 
 
@@ -30,13 +31,15 @@ def label(given: Any) -> str:
 def reference(data: Any, held_out: Any) -> tuple[Any, Array | None, tuple[str, str]]:
     """The reference data, the points kept apart, and what both are called."""
     label = os.fspath(data) if isinstance(data, str | os.PathLike) else type(data).__name__
-    found = _read(os.fspath(data)) if isinstance(data, str | os.PathLike) else data
+    found = read_law(os.fspath(data)) if isinstance(data, str | os.PathLike) else data
     if isinstance(found, np.ndarray) and found.ndim > 2:
         found = found.reshape(len(found), -1)
     if held_out is None:
         return found, None, (label, "")
     if isinstance(held_out, str | os.PathLike):
-        kept = _read(os.fspath(held_out))
+        kept = read_law(os.fspath(held_out))
+        if isinstance(kept, Atoms):
+            raise InputError(f"{os.fspath(held_out)}: held-out points have no weights")
     elif np.ndim(held_out) == 0:
         return *_split(found, held_out), (label, str(held_out))
     else:
@@ -48,14 +51,35 @@ def reference(data: Any, held_out: Any) -> tuple[Any, Array | None, tuple[str, s
     return found, kept, (label, os.fspath(held_out) if isinstance(held_out, str | os.PathLike) else "an array")
 
 
-def _read(path: str) -> Array:
-    """The points of a data file; images of a .npy file, of any shape, are flattened."""
+def read_law(path: str) -> Any:
+    """The points of a data file, or points with weights; images of a .npy file, of any shape, are flattened.
+
+    Raises:
+        InputError: a file that cannot be read; an archive of several arrays that are not ``points`` (or ``x``) and ``weights``.
+        DomainError: weights that are no weights of these points.
+    """
     if path.lower().endswith(".npy") and os.path.isfile(path):
         with suppress(ValueError, EOFError, OSError):  # what is wrong with the file is said below
             images = np.load(path, mmap_mode="r", allow_pickle=False)
             if images.ndim > 2 and images.dtype.kind in "fiu":
                 return np.asarray(images, dtype=np.float64).reshape(len(images), -1)
+    if path.lower().endswith(".npz") and os.path.isfile(path):
+        arrays: dict[str, Array] = {}
+        with suppress(ValueError, EOFError, OSError, BadZipFile, MemoryError), np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files if len(archive.files) > 1}
+        if arrays:
+            return _weighted(path, arrays)
     return read_data(path)
+
+
+def _weighted(path: str, arrays: dict[str, Array]) -> Atoms:
+    names = sorted(arrays)
+    if len(names) != 2 or names[0] not in ("points", "weights") or names[1] not in ("weights", "x"):
+        raise InputError(f"{path}: holds the arrays {', '.join(names)}; one array of points, or points and weights, is needed")
+    points = arrays[names[1 - names.index("weights")]]
+    if any(x.dtype.kind not in "fiu" or not x.ndim for x in arrays.values()):
+        raise InputError(f"{path}: points and weights must be arrays of real numbers")
+    return Atoms(points.reshape(len(points), -1), arrays["weights"])
 
 
 def _split(data: Any, fraction: Any) -> tuple[Array, Array]:
@@ -85,6 +109,23 @@ def repeated(law: Law, kept: Array | None) -> list[str]:
     known = {x.tobytes() for x in law.points}
     count = sum(x.tobytes() in known for x in np.ascontiguousarray(kept))
     return [f"{count} of {len(kept)} held-out points are points of the data: these are not fresh"] if count else []
+
+
+RESOLVED = 1e-3  # of the lowest noise level: what is rounded by more is no longer that noise
+
+
+def checked_place(law: Law, low: float) -> None:
+    """Data so far from 0 that float64 does not tell apart what the lowest noise level does.
+
+    Raises:
+        DomainError: such data.
+    """
+    far = float(np.abs(law.points).max()) if isinstance(law, DataLaw) else float(np.abs(law.mean).max())
+    if np.spacing(far) > RESOLVED * low:
+        raise DomainError(
+            f"data lies at {far:.3g}, where float64 rounds by {np.spacing(far):.2g}, too much for noise of level {low:g}: "
+            "subtract what the points have in common"
+        )
 
 
 def fingerprint(law: Law) -> str:

@@ -19,7 +19,7 @@ import numpy as np
 
 from cmbound.certification.bounds import Root, root
 from cmbound.certification.flow import TOLERANCE, Paths
-from cmbound.certification.given import fingerprint
+from cmbound.certification.given import fingerprint, read_law
 from cmbound.certification.laws import DataLaw, Law, law_of, squares
 from cmbound.certification.request import LEAST_PATHS, MOST_PATHS
 from cmbound.certification.teachers import CATALOGUED, SOLVERS, Step, solver as solver_of
@@ -34,7 +34,6 @@ from cmbound.theory.functions import c
 from cmbound.theory.notation import UPPER_BOUNDS, a, ell
 from cmbound.theory.records import Assumption
 from cmbound.theory.rules import Measured, Profile, Rule
-from cmbound.worlds import read_data
 from cmbound.worlds.base import Array
 
 TRUSTS = (ASYMPTOTIC, GUARANTEED)
@@ -221,7 +220,7 @@ def measured_profile(
     >>> found.terms["discretisation"].value < one.evaluate(**given, teacher="ddim").terms["discretisation"].value
     True
     """
-    law = law_of(read_data(data) if isinstance(data, str) else data)
+    law = law_of(read_law(data) if isinstance(data, str) else data)
     checked_name("trust", trust, TRUSTS)
     count = checked_count("draws", draws, LEAST_PATHS)
     if count > MOST_PATHS:
@@ -268,7 +267,7 @@ def data_constants(data: str) -> DataConstants:
     Raises:
         InputError, DomainError: a file that cannot be read, or too large.
     """
-    law = law_of(read_data(data))
+    law = law_of(read_law(data))
     found = law.constants(0.0, 0.0)  # of a data set they depend on no time
     if isinstance(law, DataLaw):
         found = {**found, "diameter": law.diameter}

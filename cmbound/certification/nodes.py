@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from cmbound.certification.flow import TOLERANCE, Paths
+from cmbound.certification.given import read_law
 from cmbound.certification.laws import Law, law_of, squares
 from cmbound.certification.request import grid as given_grid
 from cmbound.certification.teachers import ORDER, Step, solver as solver_of
@@ -24,7 +25,6 @@ from cmbound.reports.cells import Cell, number
 from cmbound.reports.report import Body, Report, Result
 from cmbound.reports.table import Table
 from cmbound.theory.grids import Grid
-from cmbound.worlds import read_data
 from cmbound.worlds.base import Array
 
 MOST_ROUNDS = 8  # of moving the nodes: the sum settles after three or four
@@ -99,7 +99,7 @@ def measured_grid(
     >>> found.sums["equidistributed"] <= found.sums["edm"]
     True
     """
-    law = law_of(read_data(data) if isinstance(data, str) else data)
+    law = law_of(read_law(data) if isinstance(data, str) else data)
     count, paths = checked_whole("steps", steps, 2, MOST_NODES), checked_count("n", n, 2)
     name, step = solver_of(solver)
     order = ORDER.get(name, 1)
