@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
+from decimal import Decimal
+from fractions import Fraction
 from functools import partial
 from typing import Any, NoReturn, TypeVar
 
@@ -90,9 +92,13 @@ class Deferred(Mapping[K, V]):
         return FrozenDict, (dict(self),)
 
 
+_UNCHANGING = frozenset({str, int, float, bool, type(None), Fraction, Decimal})
+"""Most of what records hold, told at once."""
+
+
 def frozen(value: Any) -> Any:
     """``value`` where nothing in it can be changed: of what can be, a copy that cannot."""
-    if isinstance(value, FrozenDict | Deferred):
+    if type(value) in _UNCHANGING or isinstance(value, FrozenDict | Deferred):
         return value
     if type(value) in (list, tuple):
         return tuple(map(frozen, value))

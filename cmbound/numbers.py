@@ -18,6 +18,7 @@ from cmbound.errors import DomainError, InputError
 
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?(/[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?)?")
 _LONGEST = 1000  # characters; reading more takes time that grows with their square
+_ALLOWED_BITS = 990  # 10^300 has 997
 _SMALLEST, _LARGEST = Fraction(1, 10**300), Fraction(10**300)  # a double holds the rest, with room for a square root
 
 
@@ -46,6 +47,8 @@ def parse(name: str, text: str) -> Fraction:
 
 
 def _sized(name: str, value: Fraction, shown: Any) -> Fraction:
+    if abs(value.numerator.bit_length() - value.denominator.bit_length()) < _ALLOWED_BITS:  # told without a division
+        return value
     if value and not _SMALLEST <= abs(value) <= _LARGEST:
         text = str(shown)
         text = text if len(text) <= 40 else f"{text[:20]}..."
@@ -62,6 +65,8 @@ def exact(name: str, value: Any) -> Fraction:
     """
     if isinstance(value, str):
         return parse(name, value)
+    if type(value) is int:
+        return _sized(name, Fraction(value), "an integer")
     if isinstance(value, bool) or getattr(getattr(value, "dtype", None), "kind", "") == "b":
         raise InputError(f"{name} is {value}, which is not a number")
     if isinstance(value, Integral):

@@ -14,6 +14,7 @@ from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache, reduce
 from itertools import pairwise
+from math import floor
 from typing import Any, NamedTuple, TypeAlias
 
 import flint
@@ -352,6 +353,8 @@ def relative_accuracy(x: Ball) -> float:
 
 MOST_EXPONENT = 900_000
 """Decimal exponents stay within this, where every decimal context computes with them."""
+_LOG10_2 = float(np.log10(2.0))
+_MOST_BITS = 4096  # of integers that are faster than balls
 _EXACT_EXPONENT = 2000  # digits before or after the point that precision is spent on
 
 
@@ -362,6 +365,28 @@ def _exponent(x: Ball) -> int:
     return int(np.floor(bits * np.log10(2.0))) if abs(bits) < 10**18 else bits // 4
 
 
+def _with_integers(x: Ball, digits: int, up: bool) -> Decimal | None:
+    """:func:`decimal` of a ball whose ends are numbers of few bits (None: they are not), which takes no ball arithmetic."""
+    if not x.is_finite():
+        return None
+    (mid, e), (rad, f) = ((int(m), int(n)) for m, n in (x.mid().man_exp(), x.rad().man_exp()))
+    two = min(e, f) if rad else e
+    if abs(two) > _MOST_BITS or abs(e) > _MOST_BITS or mid.bit_length() > _MOST_BITS:
+        return None
+    end = mid << (e - two)
+    if rad:
+        end += (1 if up else -1) * (rad << (f - two))
+    if not end:
+        return Decimal(0)
+    shift = digits + 2 - floor((two + abs(end).bit_length()) * _LOG10_2)
+    above = end * 10 ** max(shift, 0) * 2 ** max(two, 0)
+    below = 10 ** max(-shift, 0) * 2 ** max(-two, 0)
+    integer = -(-above // below) if up else above // below
+    while integer % 10 == 0:
+        integer, shift = integer // 10, shift - 1
+    return Decimal(f"{integer}E{-shift}")
+
+
 def decimal(x: Ball, digits: int, up: bool) -> Decimal:
     """A decimal with at least ``digits`` digits that is at least (``up``) or at most every number in the ball.
 
@@ -370,6 +395,9 @@ def decimal(x: Ball, digits: int, up: bool) -> Decimal:
     Raises:
         DomainError: the number exceeds 10^900000.
     """
+    found = _with_integers(x, digits, up)
+    if found is not None:
+        return found
     with precision(int(digits * 3.4) + 64):
         end = x.upper() if up else x.lower()
     if end.is_zero():

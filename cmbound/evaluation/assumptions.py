@@ -51,7 +51,7 @@ def _rows(
     predicate: Any, values: Mapping[str, Value], lists: Mapping[str, tuple[Value, ...]], has_grid: bool
 ) -> list[dict[str, Value]]:
     """The values at which a predicate must hold (one row, one for each listed time, or none)."""
-    names = {x.name for x in predicate.free_symbols}
+    names = {x.name for x in ordered_symbols(predicate)}
     if "h" in names and has_grid:
         return []
     if "t_hat" in names and "times" in lists:

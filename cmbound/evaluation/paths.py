@@ -262,6 +262,10 @@ def choose_pieces(setting: Setting, sums: Sums, end: Any) -> tuple[Piece, ...]:
     """
     if sums.grid_steps is not None:
         return _grid_pieces(setting, sums, end)
+    if not combinable(setting.profiles):
+        ((profile, (rule,)),) = setting.profiles
+        last = end if setting.grid is None else node(setting, node_index(setting, end))
+        return (Piece(profile.name, rule, setting.values["delta"], last),)
     values = {x: np.asarray(y) for x, y in sums.at(end).items() if x not in (a, b)}
     if setting.grid is not None:
         return _uniform_pieces(setting, values, end)

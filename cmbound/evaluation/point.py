@@ -28,7 +28,7 @@ from cmbound.evaluation.unused import unused
 from cmbound.numbers import exact
 from cmbound.theory.formulas import ALIASES
 from cmbound.theory.functions import c, lam, plain, s
-from cmbound.theory.notation import d, delta, h, m2, sd2
+from cmbound.theory.notation import d, delta, h, m2, sd2, t
 from cmbound.theory.records import Theorem
 from cmbound.threads import alone
 
@@ -41,6 +41,9 @@ WORK_OF_INTEGRAL = 50  # steps that one integral takes as long as
 DEFAULT_DIGITS = 15  # what a double holds
 MAX_DIGITS = 1000  # well below a second; a longer number is of no use
 
+
+_LEVEL = plain(lam.definition(t))
+"""The noise level at the time t."""
 
 # --- one point ------------------------------------------------------------------------------------------------------
 
@@ -227,7 +230,7 @@ def _derived_values(setting: Setting) -> dict[str, Value]:
             result[name] = value
     for alias, name in ALIASES.items():
         if name in ("delta", "T") and name in values and alias not in values and setting.theorem.ve_factor is not None:
-            result[alias] = plain(lam.definition(as_expr(values[name])))
+            result[alias] = certified.Point(_LEVEL, ((t, values[name]),), 0)
     if setting.grid is not None and setting.grid.kind == "uniform" and "h" not in setting.given:
         result["h"] = (as_expr(values["T"]) - as_expr(values["delta"])) / setting.grid.N
     if "times" in lists and "times" not in setting.given:

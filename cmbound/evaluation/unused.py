@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
+from cmbound.arithmetic.backend import ordered_symbols
 from cmbound.evaluation.setting import Setting
 from cmbound.evaluation.sums import Piece
 from cmbound.names import CHOICES
@@ -57,7 +58,7 @@ def _used(setting: Setting, rules: Iterable[Rule]) -> set[str]:
     names, sums = _of_terms(outer_terms(theorem, setting.target, setting.start, setting.clock, terms))
     parts = {LipschitzAt: L_f, LocalErrorSum: L_f, ConsistencySum: setting.consistency, ScoreSum: L_f * setting.teacher.score}
     found = set(names) | {x for rule in rules for x in _of_rule(rule)}
-    found |= {x.name for kind in sums for x in parts[kind].free_symbols}
+    found |= {x.name for kind in sums for x in ordered_symbols(parts[kind])}
     if sums & set(_SUMS):
         found.add("delta")
         if grid is not None:  # what the nodes are made of (h where it gave the number of steps)
@@ -68,7 +69,7 @@ def _used(setting: Setting, rules: Iterable[Rule]) -> set[str]:
         found |= {"k", "times"} if "times" in setting.lists else {"k"}
     for assumption, status in setting.assumptions:
         if status == "checked":
-            found |= {x.name for x in assumption.predicate.free_symbols}
+            found |= {x.name for x in ordered_symbols(assumption.predicate)}
     if single:
         found -= {"t_hat", "times"}
     if setting.listed:
