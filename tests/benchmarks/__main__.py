@@ -1,7 +1,8 @@
 """Speed, each figure beside a yardstick measured in the same run: ``python -m tests.benchmarks``.
 
 1. Vectorised ``explicit-one-step`` (universal profile) on 10^6 points, against the same formula written by hand in numpy.
-2. Certified evaluations per second, against the same formula in mpmath at the same number of digits.
+2. Certified evaluations: per second, against the same formula in mpmath at the same number of digits; on long grids, against a
+   loop by hand; at many times; budgets; how the cost grows with steps, times and points.
 3. Commands as whole processes, against a bare ``python -c "import sympy"`` and against one ``cmbound evaluate``.
 4. Arrays of settings on grids, against numpy by hand; how the cost grows with points and steps.
 5. Sampling and distances, against the raw random generator, the bare matrix product and POT.
@@ -17,7 +18,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import mpmath
 import numpy as np
 import numpy.typing as npt
 
@@ -91,71 +91,10 @@ def vectorised() -> str:
     )
 
 
-def automatic() -> str:
-    """The choice of profiles, against one fixed profile."""
-    values = points(2000)
-    ours, theirs, ratio = paired(
-        lambda: ONE_STEP.approximate(**values, profile="auto"),
-        lambda: ONE_STEP.approximate(**values, profile="universal"),
-    )
-    return f"profile auto, 2000 points: {ours * 1e3:.0f} ms; profile universal: {theirs * 1e3:.1f} ms; ratio {ratio:.0f}"
-
-
-def certified() -> str:
-    """Scalar evaluations with 15 certified digits."""
-    numbers: dict[str, Any] = {
-        "eps_sc": "0.01",
-        "eps_cm": "0.02",
-        "L_f": 2,
-        "d": 3,
-        "m2": "3/2",
-        "T": 5,
-        "delta": "1e-3",
-        "h": "1e-3",
-    }
-    count = 100
-
-    def ours() -> None:
-        for _ in range(count):
-            ONE_STEP.evaluate(**numbers, profile="universal")
-
-    def reference() -> None:
-        with mpmath.workdps(34):
-            for _ in range(count):
-                _mpmath(*(mpmath.mpf(x) if x != "3/2" else mpmath.mpf(3) / 2 for x in numbers.values()))
-
-    mine, other, ratio = paired(ours, reference)
-    return (
-        f"certified evaluations (universal): {count / mine:.0f} per second; the bare formula in 34-digit mpmath, uncertified: "
-        f"{count / other:.0f} per second; ratio of times {ratio:.1f}"
-    )
-
-
-def _mpmath(eps_sc: Any, eps_cm: Any, L_f: Any, d: Any, m2: Any, T: Any, delta: Any, h: Any) -> Any:
-    c_T, s_T, c_d, s_d = (
-        mpmath.exp(-T),
-        mpmath.sqrt(1 - mpmath.exp(-2 * T)),
-        mpmath.exp(-delta),
-        mpmath.sqrt(1 - mpmath.exp(-2 * delta)),
-    )
-    J = 1 / s_d - 1 / s_T
-    I3 = J + T - delta + mpmath.log((1 + s_T) / (1 + s_d))
-    D = d * (d + 2) * (d + 4)
-    U = 2 / (3 * mpmath.sqrt(3)) * mpmath.sqrt(D) + (24 * d**3 * (d + 2) * (d + 4) ** 2) ** (mpmath.mpf(1) / 6)
-    g = (mpmath.exp(h) - 1 - h) / h
-    return (
-        L_f * mpmath.sqrt(c_T**2 * m2**2 + (1 - s_T) ** 2 * d)
-        + eps_cm * (T - delta)
-        + L_f * eps_sc * (mpmath.exp(h) - 1) / h * (T - delta)
-        + L_f * g * (mpmath.sqrt(d) * J + U * I3)
-        + mpmath.sqrt((1 - c_d) ** 2 * m2**2 + s_d**2 * d)
-    )
-
-
 if __name__ == "__main__":
-    from tests.benchmarks import certification, commands, sampling, verification
+    from tests.benchmarks import arrays, certification, certified, commands, sampling, verification
 
-    rooms = (*commands.BENCHMARKS, *sampling.BENCHMARKS, *verification.BENCHMARKS, *certification.BENCHMARKS)
-    for benchmark in (vectorised, certified, *rooms):
+    rooms = (certified, commands, arrays, sampling, verification, certification)
+    for benchmark in (vectorised, *(x for room in rooms for x in room.BENCHMARKS)):
         sys.stdout.write(benchmark() + "\n")
         sys.stdout.flush()
