@@ -131,7 +131,7 @@ def test_left_out_over_arrays() -> None:
 def test_y_of_the_atoms_profile() -> None:
     """The free parameter of the profile is the best one, for few and for very many atoms, near the data and far from them."""
     from cmbound.arithmetic.approximate import compile
-    from cmbound.evaluation.paths import _best_free
+    from cmbound.evaluation.paths import best_free
     from cmbound.theory.functions import atoms_energy, lam
     from cmbound.theory.notation import b, d, entropy, m2, nu, y
     from cmbound.theory.profiles import ATOMS_PROFILE
@@ -143,7 +143,7 @@ def test_y_of_the_atoms_profile() -> None:
     for count in (1.0, 2.0, 50.0, 1e6, 1e300):
         for end in (1e-6, 0.1, 5.0):
             given = {nu: count, entropy: np.log(count), d: 3.0, m2: 1.0, b: end}
-            ((symbol, best),) = _best_free(rule, {x: np.asarray(value) for x, value in given.items()})
+            ((symbol, best),) = best_free(rule, {x: np.asarray(value) for x, value in given.items()})
             assert symbol == y
             assert rule.free.low <= best <= rule.free.high
             assert bound(*given.values(), best)[0] <= bound(*given.values(), grid)[0].min() * (1 + CLOSE)

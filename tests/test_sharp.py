@@ -14,7 +14,7 @@ from mpmath import mpf, workdps
 import cmbound
 from cmbound.arithmetic import certified
 from cmbound.arithmetic.backend import Backend, Balls, Floats
-from cmbound.evaluation.paths import _best_free
+from cmbound.evaluation.paths import best_free
 from cmbound.theory import functions
 from cmbound.theory.grids import time_of
 from cmbound.theory.notation import TABLE, a, b, h
@@ -89,7 +89,7 @@ def on_nodes(rule: Rule, levels: list[str], fixed: dict[Any, Any], backend: Back
     rows = {x: backend.joined(y) for x, y in rows.items()}
     stretch = {**fixed, a: nodes[0], b: nodes[-1]}
     floats = {x: float(y.mid()) if hasattr(y, "mid") else y for x, y in stretch.items()}
-    stretch |= {x: backend.number(Fraction(float(y))) for x, y in _best_free(rule, floats)}
+    stretch |= {x: backend.number(Fraction(float(y))) for x, y in best_free(rule, floats)}
     total = backend.number(Fraction(0))
     if rule.steps != 0:
         total += backend.total(backend.each(rule.steps, rows, fixed))

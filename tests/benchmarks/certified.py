@@ -71,7 +71,7 @@ def long_grid() -> str:
     given = {**ON_GRID, "grid": "geometric", "N": STEPS, "teacher": "ddim", "profile": "universal-integrated"}
     mine, other, ratio = paired(lambda: ONE_STEP.evaluate(**given), lambda: _by_hand(STEPS))
     return (
-        f"certified, geometric grid of {STEPS} steps: {mine:.2f} s; two of its sums in a hand-written loop of balls: {other:.2f} s; "
+        f"certified, geometric grid of {STEPS} steps: {mine:.2f} s; two of its sums in a loop by hand: {other:.2f} s; "
         f"ratio {ratio:.1f}"
     )
 
