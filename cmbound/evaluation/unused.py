@@ -6,7 +6,7 @@ checked depend on it. That the constants of a law are compared with each other (
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from functools import lru_cache
 from typing import Any
 
@@ -128,12 +128,13 @@ def _reason(setting: Setting, name: str) -> str:
     return reasons[0] if reasons else "the profile asked for does not take it"
 
 
-def _parameters(profile: Profile, teacher: str) -> set[str]:
+@lru_cache(maxsize=512)
+def _parameters(profile: Profile, teacher: str) -> Set[str]:
     """What the rules of a profile depend on, with what may stand for it."""
     if teacher not in profile.rules:
-        return set()
+        return frozenset()
     found = {x for rule in profile.rules[teacher] for x in _of_rule(rule)}
     found |= {"sd2"} if profile.centred and "m2" in found else set()
     found |= {"diameter"} if profile.halved else set()
     found |= {"cov_eigs"} if any(e.has(information, mmse) for rule in profile.rules[teacher] for e in rule.expressions) else set()
-    return found | ({"d_eff"} if profile.subspace and (teacher != EI or "cov_eigs" in found) else set())
+    return frozenset(found | ({"d_eff"} if profile.subspace and (teacher != EI or "cov_eigs" in found) else set()))

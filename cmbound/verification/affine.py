@@ -26,7 +26,7 @@ from cmbound.worlds.process import noise, signal
 
 
 @dataclass(frozen=True, eq=False)
-class Affine(Record):
+class Affine:
     """x -> matrix x + shift, with any leading axes: matrix (..., d, d), shift (..., d)."""
 
     matrix: Array
@@ -59,7 +59,7 @@ class Affine(Record):
 
 
 @dataclass(frozen=True, eq=False)
-class Law(Record):
+class Law:
     """N(mean, factor factor^T): mean (d,), factor (d, p)."""
 
     mean: Array
@@ -114,8 +114,7 @@ class Pipeline(Record):
 
     @cached_property
     def _laws(self) -> tuple[Array, Array]:
-        laws = [self.law(n) for n in range(len(self.nodes))]
-        return np.stack([x.mean for x in laws]), np.stack([x.factor for x in laws])
+        return signal(self.nodes)[:, None] * self.world.mean, factors(self.world, self.nodes)
 
     @cached_property
     def exact(self) -> Affine:
@@ -198,15 +197,31 @@ def exact_score(world: Gaussian, nodes: Array) -> Affine:
 
 def flow(world: Gaussian, start: Array, end: float) -> Affine:
     """The PF-ODE flow from each time in ``start`` (n,) to ``end``, stacked."""
-    matrices = np.stack([world.flow_matrix(float(t), float(end)) for t in start])
-    shift = signal(end) * world.mean - (matrices @ (signal(start)[:, None] * world.mean)[..., None])[..., 0]
-    return Affine(matrices, shift)
+    return _flow(world, start, np.full(len(start), end))
 
 
 def flow_steps(world: Gaussian, nodes: Array) -> Affine:
     """The PF-ODE flow from t_{n+1} to t_n, n = 0..N-1, stacked."""
-    pairs = [flow(world, nodes[n + 1 : n + 2], float(nodes[n])) for n in range(len(nodes) - 1)]
-    return Affine(np.concatenate([x.matrix for x in pairs]), np.concatenate([x.shift for x in pairs]))
+    return _flow(world, nodes[1:], nodes[:-1])
+
+
+def _flow(world: Gaussian, start: Array, end: Array) -> Affine:
+    """The flow from each time to another, (n,)."""
+    matrices = _matrices(world, np.sqrt(world.variances(end) / world.variances(start)))
+    before = (matrices @ (signal(start)[:, None] * world.mean)[..., None])[..., 0]
+    return Affine(matrices, signal(end)[:, None] * world.mean - before)
+
+
+def factors(world: Gaussian, times: Array) -> Array:
+    """The symmetric square roots of the covariances of x_t at the times (n,), stacked."""
+    return _matrices(world, np.sqrt(world.variances(times)))
+
+
+def _matrices(world: Gaussian, values: Array) -> Array:
+    """The matrices with these eigenvalues (n, d) in the basis of the covariance."""
+    if world.eigenvectors is None:
+        return np.asarray(values[:, :, None] * np.eye(world.d))
+    return np.asarray((world.eigenvectors * values[:, None, :]) @ world.eigenvectors.T)
 
 
 def teacher_steps(nodes: Array, teacher: str, score: Affine) -> Affine:

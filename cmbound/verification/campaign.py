@@ -12,7 +12,7 @@ import numpy as np
 
 from cmbound.checks import checked_name, checked_whole
 from cmbound.errors import CmboundError, DomainError, InputError
-from cmbound.evaluation.point import evaluate
+from cmbound.evaluation.point import completed, evaluate, float_terms
 from cmbound.evaluation.statement import theorem as find
 from cmbound.frozen import Record, thawed
 from cmbound.names import WORLDS
@@ -89,21 +89,22 @@ def judge(recipe: Recipe, theorem: Theorem | None = None) -> Outcome:
     statement = find(recipe.theorem) if theorem is None else theorem
     try:
         instance = build(recipe, statement)
-        found = evaluate(statement, instance.params, tier="approximate")
+        setting = completed(statement, instance.params)
+        terms = float_terms(setting)
     except (SkippedError, DomainError) as reason:
         return Outcome(recipe, "skipped", str(reason).split("; got")[0])
     except KeyError as missing:
         raise InputError(f"the recipe lacks {missing}") from None
-    truth, bound = instance.truth, found.value
+    truth, bound = instance.truth, sum(terms.values())
     outcome = Outcome(
         recipe,
         "passed",
         truth=truth.value,
         bound=bound,
         ratio=_ratio(truth.value if bound > 0 else truth.lower, bound),
-        terms={name: x.value for name, x in found.terms.items()},
-        profile=found.profile,
-        teacher=found.teacher,
+        terms=terms,
+        profile=setting.profile_name,
+        teacher=setting.teacher.name if statement.uses_profile else None,
         params=instance.params,
         trust=truth.trust,
     )
@@ -118,7 +119,7 @@ def judge(recipe: Recipe, theorem: Theorem | None = None) -> Outcome:
 def _above(outcome: Outcome, instance: Instance, statement: Theorem) -> Outcome:
     """The truth lies above the float64 bound: a violation if it lies above the certified one too."""
     if instance.generous is not None:
-        generous = evaluate(statement, instance.generous, tier="approximate").value
+        generous = sum(float_terms(completed(statement, instance.generous)).values())
         if instance.truth.lower <= generous:
             return replace(outcome, status="undecided", reason="above the bound at the measured constants only")
     certified = evaluate(statement, instance.generous or instance.params).value

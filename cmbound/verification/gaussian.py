@@ -12,7 +12,7 @@ from cmbound.distances import gaussian_tv_1d, gaussian_tv_centred
 from cmbound.distances.scaling import Array
 from cmbound.frozen import FrozenDict
 from cmbound.theory.records import Theorem
-from cmbound.verification.affine import Affine, Law, Pipeline, pipeline_of, underdamped
+from cmbound.verification.affine import Affine, Law, Pipeline, factors, pipeline_of, underdamped
 from cmbound.verification.bench import Bench, Experiment, Kernel, Params, Ranges
 from cmbound.verification.instances import Recipe, SkippedError, Truth
 from cmbound.verification.settings import OFF, amplitude, grid_nodes, law_constants, parameters, random_knobs
@@ -93,7 +93,7 @@ def pipeline(recipe: Recipe) -> Pipeline:
     if not aligned:
         slope = rng.standard_normal((size, size))
         slope /= np.linalg.norm(slope)
-    roots = np.stack([world.factor(float(t)) for t in nodes])
+    roots = factors(world, nodes)
     linear = choices["score_sign"] * amplitude(knobs["log_linear"]) * (slope @ np.linalg.inv(roots))
     centres = signal(nodes)[:, None] * world.mean
     constant = choices["score_sign"] * amplitude(knobs["log_score"]) * push
