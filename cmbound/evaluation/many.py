@@ -54,6 +54,7 @@ class Tables:
         names = (*self.fixed, *self.begin, *self.end, *self.steps, *self.peaks)  # in the order of the arguments below
         self._function = FLOATS.compile((self.cost.expr,), names)
         self._sums = {x: np.array(y) for x, y in self.low.items()}
+        self._tails = {x: y if y.any() else None for x, y in self.high.items()}
         self._largest = {x: np.zeros(y.shape) for x, y in self.peaks.items()}
 
     def column(self, k: int) -> Array:
@@ -66,7 +67,8 @@ class Tables:
         for x, largest in self._largest.items():
             np.maximum(largest[:k], self.peaks[x][k - 1], out=largest[:k])
         given = [*self.fixed.values(), *(x[:k] for x in self.begin.values()), *(x[k] for x in self.end.values())]
-        given += [sums[:k] + self.high[x][k] if self.high[x].any() else sums[:k] for x, sums in self._sums.items()]
+        for sums, tail in zip(self._sums.values(), self._tails.values(), strict=True):
+            given.append(sums[:k] if tail is None else sums[:k] + tail[k])
         return np.asarray(self._function(*given, *(x[:k] for x in self._largest.values()))[0])
 
 
