@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -307,7 +308,7 @@ def printing() -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("name", "form"), printing())
 def test_every_encoding(name: str, form: str) -> None:
-    """The text, or one line that says what to do; never a part of it."""
+    """The text, in plain letters where the encoding has no others, or one line that says what to do; never a part of it."""
     args = arguments(name, *(("--format", form) if form else ()))
     whole = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="\n")
     assert into(whole, args) == (0, "")
@@ -321,7 +322,12 @@ def test_every_encoding(name: str, form: str) -> None:
         elif encoding == "idna":  # made for names of hosts, it keeps back what may be one
             assert status == 0 or one_line(err)
         elif status == 0:
-            assert _timeless(printed.decode(encoding)) == _timeless(text.decode())
+            wanted, found = text.decode(), printed.decode(encoding)
+            if form == "text" and not _has(encoding, wanted):
+                if name == "show":  # the inequality in plain signs
+                    wanted, found = (x.partition("\n")[0] for x in (wanted, found))
+                wanted = _plain(wanted)
+            assert _timeless(found) == _timeless(wanted)
         else:
             assert status == 2
             assert "PYTHONIOENCODING=utf-8" in one_line(err)
@@ -329,6 +335,16 @@ def test_every_encoding(name: str, form: str) -> None:
             assert printed == b""
             with pytest.raises(UnicodeError):
                 text.decode().encode(encoding)
+
+
+def _has(encoding: str, text: str) -> bool:
+    """Whether an encoding has all characters of a text."""
+    return text.encode(encoding, errors="ignore").decode(encoding) == text
+
+
+def _plain(text: str) -> str:
+    """The text without accents, with short dashes."""
+    return unicodedata.normalize("NFKD", text.replace("\u2013", "-")).encode("ascii", errors="ignore").decode()
 
 
 def _timeless(text: str) -> str:

@@ -36,7 +36,7 @@ def printable(text: str) -> bool:
     """Whether standard output has all these characters."""
     try:
         text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
-    except (UnicodeEncodeError, LookupError):
+    except (UnicodeError, LookupError):
         return False
     return True
 
