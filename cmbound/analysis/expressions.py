@@ -22,6 +22,7 @@ from cmbound.theory.functions import (
     kappa_h,
     rho_h_squared,
     rho_squared,
+    unfolded as definition,
 )
 
 TIMES = ("t_star", "delta", "t_hat", "t", "T")  # times in rising order
@@ -62,7 +63,7 @@ def unfolded(expr: Any) -> Any:
         x, n = map(unfolded, expr.args)
         return (x**n - 1) / (x - 1)
     if isinstance(expr, Named):
-        return unfolded(type(expr).definition(*expr.args))
+        return unfolded(definition(expr))
     return expr.func(*map(unfolded, expr.args))
 
 

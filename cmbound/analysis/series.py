@@ -22,7 +22,7 @@ from sympy import Integer, Max, Min, Mul, S, atan, exp, log, pi
 from cmbound.analysis import expressions
 from cmbound.analysis.expressions import KERNELS, MoreTerms, OrderUndecidedError, Point, ball, geo, unfolded
 from cmbound.analysis.monomials import ONE, Monomial, Series, falling
-from cmbound.theory.functions import Named, Rearranged, geometric_sum, kappa_h
+from cmbound.theory.functions import Named, Rearranged, geometric_sum, kappa_h, unfolded as definition
 
 ATTEMPTS = (2, 4, 8, 16)  # numbers of terms kept, one attempt after the other
 _K, _K_FROM_TWO = sympy.Symbol("k", positive=True, integer=True), sympy.Symbol("k_", nonnegative=True, integer=True) + 2
@@ -246,7 +246,7 @@ class Calculus:
     def _kernel(self, e: Any) -> Series:
         inner = self.expand(e.args[0])
         if self.compare(self._split(inner)[0], ONE) >= 0:
-            return self.expand(type(e).definition(*e.args))
+            return self.expand(definition(e))
         result = self._power_series(inner, expressions.taylor(e.func, self.kept + 2))
         return self.power(result, sympy.Rational(1, 2)) if isinstance(e, kappa_h) else result
 
@@ -275,7 +275,7 @@ class Calculus:
         if not e.args or not (self.settle or e.has(self.variable)):
             return e
         if isinstance(e, Named) and not isinstance(e, (geometric_sum, *KERNELS)):
-            return self.resolved(type(e).definition(*e.args))
+            return self.resolved(definition(e))
         if isinstance(e, Rearranged):
             return self.resolved(e.args[0])
         args = [self.resolved(x) for x in e.args]

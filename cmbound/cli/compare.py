@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +17,9 @@ from cmbound.cli.measuring import effort, measuring_options, with_data
 from cmbound.cli.progress import at_work, range_size
 from cmbound.errors import InputError
 from cmbound.names import MEASURED
+
+if TYPE_CHECKING:
+    from cmbound.comparison.records import Comparison
 
 
 def parse_sweep(texts: tuple[str, ...]) -> list[dict[str, str]]:
@@ -100,12 +105,18 @@ def compare_command(
             raise InputError("--sweep is float64 at given parameters: it takes no --world, --data, --metric, --tier and --digits")
         _phase(parse_sweep(sweep), statements, assume, given, plot, form, output)
         return
-    from cmbound.verification.measured import compare
+    what = "comparing statements"
+    asked: dict[str, Any] = {"statements": statements or None, "metric": metric, "assume": assume, "tier": tier}
+    if lawful:
+        from cmbound.verification.measured import compare as measured
 
-    world = build_world(**law) if lawful else None
-    what = "comparing statements" + ("" if world is None else f" on a law in {world.d} dimensions")
+        world = build_world(**law)
+        compare: Callable[..., Comparison] = partial(measured, world=world)
+        what = f"{what} on a law in {world.d} dimensions"
+    else:  # nothing is measured: no world, no sampler and no distance has to be loaded
+        from cmbound.comparison.compare import compare
     with at_work(what, given, times=10 * effort(given)):
-        result = compare(statements=statements or None, metric=metric, world=world, assume=assume, tier=tier, **given)
+        result = compare(**asked, **given)
     emit(result.report(), form, output)
 
 
