@@ -7,11 +7,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pytest
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize, minimize_scalar
 
+from cmbound.arithmetic.minimum import minimum, simplex_minimum
 from cmbound.errors import DomainError
-from cmbound.planning.minimum import minimum
 from cmbound.planning.roots import Missed, fewest, largest, smallest
 from cmbound.theory.grids import MAX_STEPS
 
@@ -131,3 +132,26 @@ def test_a_minimum_is_searched_at_the_places_scipy_tries(f: Callable[[float], fl
         )
         assert ours == theirs
         assert found == wanted.x
+
+
+@pytest.mark.parametrize("most", [3, 40, 600])
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_a_simplex_moves_as_that_of_scipy(count: int, most: int) -> None:
+    def valley(x: Any) -> float:
+        return float(np.sum((x - np.arange(count)) ** 2) + np.prod(np.sin(3 * x)))
+
+    for f in (valley, lambda x: float(np.max(np.abs(x - 1))), lambda x: float("inf") if x[0] < 0.3 else float(np.sum(x * x))):
+        start = np.linspace(0.5, 2, count)
+        simplex = np.array([start, *(start + 0.4 * step for step in np.eye(count))])
+        ours: list[Any] = []
+        theirs: list[Any] = []
+
+        def noted(x: Any, places: list[Any], f: Callable[[Any], float]) -> float:
+            places.append(x.tolist())
+            return f(x)
+
+        place, value = simplex_minimum(partial(noted, places=ours, f=f), simplex, 1e-6, 1e-9, most)
+        options = {"initial_simplex": simplex, "xatol": 1e-6, "fatol": 1e-9, "maxfev": most}
+        wanted = minimize(partial(noted, places=theirs, f=f), start, method="Nelder-Mead", options=options)
+        assert ours == theirs
+        assert (place.tolist(), value) == (wanted.x.tolist(), wanted.fun)

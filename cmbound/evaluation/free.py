@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from cmbound.arithmetic.minimum import simplex_minimum
 from cmbound.catalogue.presets import preset
 from cmbound.errors import DomainError
 from cmbound.evaluation.setting import resolve
@@ -76,8 +77,6 @@ def smallest(value: Callable[[Any], Any], count: int) -> Any:
     Raises:
         DomainError: the function is infinite everywhere.
     """
-    from scipy.optimize import minimize
-
     axis = np.linspace(*RANGE, max(3, int(_POINTS ** (1 / count))))
     where = np.stack([x.ravel() for x in np.meshgrid(*[axis] * count, indexing="ij")])
 
@@ -91,12 +90,11 @@ def smallest(value: Callable[[Any], Any], count: int) -> Any:
     place, found, size = where[:, i], float(values[i]), axis[1] - axis[0]
     for _ in range(4):
         simplex = np.array([place, *(place + size * step for step in np.eye(count))])
-        options = {"initial_simplex": simplex, "xatol": 1e-6, "fatol": 1e-12 * abs(found), "maxfev": 300 * count}
         with np.errstate(invalid="ignore"):
-            polished = minimize(lambda x: float(price(x)), place, method="Nelder-Mead", options=options)
-        if not polished.fun < found:
+            better, least = simplex_minimum(lambda x: float(price(x)), simplex, 1e-6, 1e-12 * abs(found), 300 * count)
+        if not least < found:
             break
-        gain, place, found, size = found - polished.fun, polished.x, float(polished.fun), 0.1 * size
+        gain, place, found, size = found - least, better, least, 0.1 * size
         if gain <= 1e-9 * found:
             break
     return place

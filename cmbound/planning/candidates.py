@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cmbound.arithmetic.exact import float_below
+from cmbound.arithmetic.minimum import minimum
 from cmbound.errors import DomainError, InputError
 from cmbound.evaluation.nodes import FLOATS, nodes
 from cmbound.evaluation.paths import choose_pieces
@@ -20,7 +21,6 @@ from cmbound.evaluation.setting import resolve
 from cmbound.evaluation.sums import Sums
 from cmbound.evaluation.terms import contraction, increments
 from cmbound.numbers import exact
-from cmbound.planning.minimum import minimum
 from cmbound.planning.problem import rounded
 from cmbound.theory.records import Theorem
 
