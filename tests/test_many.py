@@ -155,6 +155,26 @@ def test_points_on_grids_are_computed_together(monkeypatch: pytest.MonkeyPatch) 
     assert (np.diff(found.total, axis=1) > 0).all()
 
 
+@pytest.mark.parametrize("given", [{"profile": "universal", "N": 37}, {"h": "0.3"}, {"h": "0.3", "profile": "second-moment"}])
+def test_equal_steps(given: dict[str, Any]) -> None:
+    """One rule on equal steps is in closed form; where the size of the steps is given their number varies with T."""
+    T = np.array([2.0, 3.5, 7.0])
+    fixed = {"eps_sc": "0.01", "eps_cm": "0.01", "L_f": 2, "m2": 1, "d": 3, "delta": "1e-3", "grid": "uniform", **given}
+    found = cmbound.theorem("explicit-one-step").approximate(**fixed, T=T)
+    alone = [cmbound.theorem("explicit-one-step").approximate(**fixed, T=float(x)).total for x in T]
+    np.testing.assert_allclose(found.total, alone, rtol=1e-13)
+
+
+def test_given_nodes() -> None:
+    """On nodes given one by one other parameters vary; an end that is not theirs is refused at its place."""
+    fixed = {"eps_sc": "0.01", "eps_cm": "0.01", "L_f": 2, "m2": 1, "teacher": "ddim", "grid": [0.25, 1, 2, 4]}
+    found = cmbound.theorem("explicit-one-step").approximate(**fixed, d=np.array([2.0, 5.0]))
+    alone = [cmbound.theorem("explicit-one-step").approximate(**fixed, d=x).total for x in (2, 5)]
+    np.testing.assert_allclose(found.total, alone, rtol=1e-13)
+    with pytest.raises(CmboundError, match="T differs from the last node"):
+        cmbound.theorem("explicit-one-step").approximate(**fixed, d=2, T=np.array([4.0, 5.0]))
+
+
 def test_a_bad_place_on_a_grid_is_named() -> None:
     """As of a point."""
     given = {"eps_sc": 0, "eps_cm": 0, "L_f": 2, "m2": 1, "d": 2, "delta": "1e-3", "N": 8, "teacher": "ddim"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
@@ -77,6 +77,8 @@ def approximate(theorem: Theorem, params: Mapping[str, Any]) -> Approximation:
     point = int(np.argmax(flat["tau"])) if "tau" in flat else 0
     representative = {name: float(x[point]) for name, x in flat.items()}
     setting = resolve(theorem, {**params, **representative})
+    if _is_closed(setting, tuple(flat)):
+        return _vectorised(setting, params, flat, shape)
     if (which := _unlike(setting, flat)) is not None:
         return _in_parts(theorem, params, flat, shape, which)
     if gridded.applies(setting, tuple(flat)):
@@ -175,6 +177,7 @@ def _vectorised(setting: Setting, params: Mapping[str, Any], flat: Mapping[str, 
         count = min(chunk, size - start)
         values = _array_values(setting, fixed, rows)
         _check_predicates(setting, values, start)
+        _check_grids(setting, params, values, rows, start)
         for i in _doubtful(setting, values, count):
             _alone(setting.theorem, params, rows, i, start)
         local = [_array_local(setting, values, x.args[0], count) for x in holders]
@@ -182,6 +185,14 @@ def _vectorised(setting: Setting, params: Mapping[str, Any], flat: Mapping[str, 
         for term, value in zip(terms, computed, strict=True):
             result[term.name][start : start + count] = value
     return _approximation(setting, result, unused(setting), shape)
+
+
+def _is_closed(setting: Setting, varied: Sequence[str]) -> bool:
+    """Whether the sums over equal steps are the closed form at the size of a step: one rule, on the whole range."""
+    if setting.grid is None or not setting.collapsed or "h" in setting.values or setting.lists or setting.theorem.uses_schedule:
+        return False
+    own = any(p.own for p, _ in setting.profiles)
+    return not own and not combinable(setting.profiles) and gridded.ends_with_grid(setting, varied)
 
 
 def _unlike(setting: Setting, flat: Mapping[str, Any]) -> Any:
@@ -226,15 +237,22 @@ def _gridded(setting: Setting, params: Mapping[str, Any], flat: Mapping[str, Any
         rows = {name: x[start : start + count] for name, x in flat.items()}
         values = _array_values(setting, fixed, rows)
         _check_predicates(setting, values, start)
-        number = min(count, size - start)
-        for i in np.flatnonzero(np.broadcast_to(gridded.unlawful(values), (number,)))[:1]:
-            _alone(setting.theorem, params, rows, i, start)
-        sums = gridded.ManySums(setting, values, number)
+        _check_grids(setting, params, values, rows, start)
+        sums = gridded.ManySums(setting, values, min(count, size - start))
         found = term_row(terms, sums, dict.fromkeys(setting.values.values(), ()), values, setting.values)
         for name, column in found.items():
             result[name][start : start + count] = column
         used |= sums.used
     return _approximation(setting, result, unused(setting, [used]), shape)
+
+
+def _check_grids(
+    setting: Setting, params: Mapping[str, Any], values: Mapping[Any, Any], rows: Mapping[str, Any], start: int
+) -> None:
+    """Ends of grids that no assumption is about: an evaluation of the first bad point raises what there is to raise."""
+    if setting.grid is not None:
+        for i in np.flatnonzero(np.broadcast_to(gridded.unlawful(values), (len(next(iter(rows.values()))),)))[:1]:
+            _alone(setting.theorem, params, rows, int(i), start)
 
 
 def _approximation(
@@ -272,6 +290,8 @@ def _array_values(setting: Setting, fixed: Mapping[str, Any], rows: Mapping[str,
         named.setdefault("T", named.get("t"))
     if "t_star" in setting.values:
         named.setdefault("t_star", named.get("delta"))
+    if setting.grid is not None and "h" not in named and setting.grid.kind == "uniform":
+        named["h"] = (named["T"] - named["delta"]) / named["N"]
     if "n_atoms" in named:  # equal weights: lists are not vectorised
         named |= {"nu": named["n_atoms"], "entropy": np.log(named["n_atoms"])}
     return {TABLE[name].symbol: value for name, value in named.items()}

@@ -32,16 +32,21 @@ def applies(setting: Setting, varied: Sequence[str]) -> bool:
 
     The number of steps must not vary, nor the place of a node at which something happens, and no list may be one of the data.
     """
-    grid = setting.grid
-    if grid is None or setting.collapsed or grid.kind == "two-stage" or "h" in varied:
+    if setting.grid is None or setting.collapsed or "h" in setting.values:  # h decides how many steps there are
+        return False
+    if setting.listed and {"delta", "T", "t"} & {ALIASES.get(x, x) for x in varied}:  # each must be that of the nodes
         return False
     if set(setting.lists) - set(PER_STEP) or setting.theorem.uses_schedule:
         return False
     if any(p.own or p.measured is not None for p, _ in setting.profiles):
         return False
     free = [rule.free for _, rules in setting.profiles for rule in rules if rule.free is not None]
-    ends = {"t", "T"} & {ALIASES.get(x, x) for x in (*setting.given, *varied)}
-    return not any(a in x.slope.free_symbols for x in free) and len(ends) < 2
+    return not any(a in x.slope.free_symbols for x in free) and ends_with_grid(setting, varied)
+
+
+def ends_with_grid(setting: Setting, varied: Sequence[str]) -> bool:
+    """Whether the time of the map error is the end of the grid."""
+    return not {"t", "T"} <= {ALIASES.get(x, x) for x in (*setting.given, *varied)}
 
 
 def unlawful(values: Mapping[Any, Any]) -> Any:
