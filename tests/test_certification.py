@@ -511,7 +511,8 @@ def test_weighted_points_in_a_file(tmp_path: Path) -> None:
     given: dict[str, Any] = {"model": lambda x, s: 0.1 * x, "teacher": None, "n": 300, "batches": 3}
     copies = small(data=np.repeat(points, counts, axis=0), **given)
     for name in ("points", "x"):
-        np.savez(tmp_path / "w.npz", weights=counts, **{name: points})
+        arrays: dict[str, Any] = {name: points, "weights": counts}
+        np.savez(tmp_path / "w.npz", **arrays)
         found = small(data=str(tmp_path / "w.npz"), **given)
         assert found.law == "8 points in d = 1"
         assert found.baselines.constant == pytest.approx(copies.baselines.constant, rel=1e-9)

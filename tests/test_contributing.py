@@ -44,7 +44,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_statement_is_added_in_one_file(package: Path) -> None:
     shown = run(package, "-m", "cmbound", "show", "example2026-early")
-    assert "early_stopping: sqrt(" in shown.stdout, shown.stderr
+    assert "early_stopping: √(" in shown.stdout, shown.stderr
     found = run(package, "-m", "cmbound", "evaluate", "example2026-early", "-p", "delta=0.1", "-p", "d=3", "-p", "m2=2")
     assert "certified: in [" in found.stdout, found.stderr
     assert "example2026-early" in run(package, "-m", "cmbound", "list").stdout

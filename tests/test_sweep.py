@@ -162,7 +162,9 @@ def test_map() -> None:
     assert {y for x in axes.texts if not (y := x.get_text())[:1].isdigit()} == {x.replace("_", " ") for x in _winners(what)}
     logs = np.log(np.stack([swept(what)[x] for x in next(chunks(what)).terms], axis=-1)).reshape(*what.shape, -1)
     at = RegularGridInterpolator((np.log(what.axes["eps_sc"]), np.log(what.axes["h"])), logs)
-    borders = [x.get_paths()[0].vertices for x in axes.collections if isinstance(x, ContourSet) and list(x.levels) == [0.0]]
+    borders = [
+        np.asarray(x.get_paths()[0].vertices) for x in axes.collections if isinstance(x, ContourSet) and list(x.levels) == [0.0]
+    ]
     assert borders
     for edge in borders:
         first, second = np.sort(at(np.log(edge[:, ::-1])))[:, -2:].T

@@ -705,9 +705,10 @@ def test_what_is_implied_is_never_below() -> None:
         above, below = copies[_name(row)], copies[row["implied_by"]]
         if above.demands.get("profile") != below.demands.get("profile"):
             continue  # of different profiles: two settings of one law
-        key = above.theorem, *sorted({**below.demands, **above.demands}.items())
+        demands = {**below.demands, **above.demands}
+        key = above.theorem, *sorted(demands.items())
         if key not in settings:
-            settings[key] = list(islice(settings_of(above.statement, replace(above.part, demands=dict(key[1:]))), 3))
+            settings[key] = list(islice(settings_of(above.statement, replace(above.part, demands=demands)), 3))
         for setting in settings[key]:
             high, low = (sum(float_terms(x.put(setting)).values()) for x in (above, below))
             assert low <= high * (1 + 1e-9), (above.name, below.name)
