@@ -51,7 +51,7 @@ class Enclosure(Record):
     Attributes:
         lower, upper: ends at the stated trust; each is missed with half of ``missed``.
         trust: ``guaranteed`` where outputs and data lie in a stated box, else ``asymptotic``.
-        asymptotic: ends by normal approximations, which are never wider.
+        asymptotic: ends by normal approximations, mostly narrower (bets may be narrower for values that are rarely large).
         estimates: what the two sides are estimates of: a lower and an upper bound of W2 that samples of any number approach.
         samples: model samples behind the lower side.
         batches, batch: number and size of the batches of exact transport behind the upper side.
