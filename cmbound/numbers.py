@@ -168,3 +168,14 @@ def latex_number(text: str) -> str:
     """A number as LaTeX math: 1.5e-07 becomes 1.5 \\times 10^{-7}."""
     mantissa, _, exponent = text.partition("e")
     return rf"{mantissa} \times 10^{{{int(exponent)}}}" if exponent else mantissa
+
+
+def counted(count: Any, noun: str) -> str:
+    """A number of things: 1 point, 2 points, 1 batch, 2 batches, 1 trajectory, 2 trajectories.
+
+    >>> counted(1, "statement"), counted(0, "batch"), counted("3", "trajectory")
+    ('1 statement', '0 batches', '3 trajectories')
+    """
+    if str(count) == "1":
+        return f"{count} {noun}"
+    return f"{count} {noun[:-1]}ies" if noun.endswith("y") else f"{count} {noun}{'es' if noun.endswith('ch') else 's'}"

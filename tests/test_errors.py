@@ -16,11 +16,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sympy
 
 import cmbound
 from cmbound.catalogue import ids, presets
-from cmbound.errors import CmboundError, UnknownNameError
+from cmbound.errors import CmboundError, InputError, UnknownNameError
 from cmbound.theory import grids, profiles, variants
+from cmbound.theory.computable import rewritten
 from tests.helpers import (
     BASE,
     CLOSED_PIPE,
@@ -34,6 +36,7 @@ from tests.helpers import (
     USAGE,
     call,
     fails,
+    fine,
     flags,
     needed,
     one_line,
@@ -942,3 +945,74 @@ def test_every_error_is_one_line_with_a_status() -> None:
         assert issubclass(kind, CmboundError)
         assert kind.exit_status in (USAGE, DOMAIN, UNDECIDED)
     assert len(ids()) == len(set(ids()))
+
+
+LEVELS = {"sigma_min": "0.1", "sigma_max": 80, "N": 9, "d": 2, "m2": 1, "L_f": 2, "eps_sc": 0, "eps_cm": 0}
+
+
+@pytest.mark.parametrize(
+    ("id", "more", "says"),
+    [
+        (
+            "explicit-one-step",
+            {"sigma_min": 90},
+            "sigma_min must be below sigma_max, got sigma_max = 80 (T = 4.3821), sigma_min = 90",
+        ),
+        (
+            "explicit-multistep",
+            {"k": 2, "sigma_hat": 100},
+            "sigma_hat <= sigma_max; got sigma_max = 80 (T = 4.3821), sigma_hat = 100",
+        ),
+        (
+            "explicit-multistep",
+            {"k": 3, "sigmas": [2, 100]},
+            "sigmas <= sigma_max; got sigma_max = 80 (T = 4.3821), sigmas = 100",
+        ),
+        ("explicit-multistep", {"k": 4, "sigmas": [10, 2]}, "k is 4, but sigmas has 2 entries"),
+        (
+            "explicit-multistep",
+            {"sigmas": [10, 2], "sigma_hat": 3},
+            "give sigmas (one for each evaluation after the first) or sigma_hat",
+        ),
+        (
+            "explicit-map-error",
+            {"sigma": 2, "h": 9},
+            "h <= t - delta; got sigma_min = 0.1 (delta = 0.00497517), h = 9, sigma = 2 (",
+        ),
+    ],
+)
+def test_errors_name_what_was_given(id: str, more: dict[str, Any], says: str) -> None:
+    statement = cmbound.theorem(id)
+    names = {x.name for x in (*statement.parameters, *statement.optional_parameters)}
+    given = {**{x: y for x, y in LEVELS.items() if x in names}, **more}
+    if "h" in more:
+        del given["N"]
+        given.pop("sigma_max", None)
+    with pytest.raises(CmboundError) as error:
+        statement.evaluate(**given)
+    assert says in str(error.value)
+
+
+def test_a_value_too_large_for_float64_is_said_once() -> None:
+    huge = {"T": 5, "delta": 1, "h": 1, "d": "1e300", "m2": "1e300", "L_f": "1e300", "eps_sc": "1e300", "eps_cm": 0}
+    for tier in ("approximate", "certified"):
+        arguments = [y for name, x in huge.items() for y in ("-p", f"{name}={x}")]
+        outcome = call("evaluate", "explicit-one-step", *arguments, "--tier", tier)
+        assert outcome.status == 3
+        assert "the value, about 10^750, exceeds the largest float64 number" in outcome.err
+        assert "certified tier" not in outcome.err
+
+
+def test_a_float_in_an_expression_is_called_so() -> None:
+    with pytest.raises(InputError, match=r"must be exact, got 0\.1 in it: write Rational\(1, 10\)"):
+        rewritten(sympy.Float("0.1"))
+
+
+def test_one_thing_is_one_thing() -> None:
+    found = fine("compare", "--preset", "gaussian-2d", "--statement", "explicit-one-step")
+    assert "1 statement: 1 ranked, 0 order forms apart" in found
+    assert "1 statements" not in found
+    grid = fine(
+        "evaluate", "explicit-one-step", "--preset", "gaussian-2d", "--grid", "geometric", "-p", "N=1", "--profile", "universal"
+    )
+    assert "geometric grid of 1 step," in grid

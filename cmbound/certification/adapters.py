@@ -16,6 +16,7 @@ import numpy as np
 from cmbound.certification.user import asked
 from cmbound.checks import shown
 from cmbound.errors import InputError
+from cmbound.numbers import counted
 
 Call = Callable[[Any, Any], Any]
 _ONNX = {"tensor(float)": "float32", "tensor(double)": "float64", "tensor(float16)": "float16"}
@@ -156,7 +157,7 @@ def _shaped(call: Call, shape: tuple[int, ...]) -> Call:
 
     def flat(x: Any, sigma: Any) -> Any:
         if x.shape[1] != size:
-            raise InputError(f"shape {shape} has {size} numbers, but a point of the data has {x.shape[1]}")
+            raise InputError(f"shape {shape} has {counted(size, 'number')}, but a point of the data has {x.shape[1]}")
         out = np.asarray(call(x.reshape(len(x), *shape), sigma))
         return out.reshape(len(x), -1) if out.shape == (len(x), *shape) else out
 

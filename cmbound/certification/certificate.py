@@ -12,7 +12,7 @@ from cmbound.certification.request import Request
 from cmbound.certification.telescope import SUMMED
 from cmbound.distances.samples import ASYMPTOTIC, GUARANTEED
 from cmbound.frozen import Record, thawed
-from cmbound.numbers import rounded
+from cmbound.numbers import counted, rounded
 from cmbound.reports.cells import Cell, math as latex, number
 from cmbound.reports.report import Body, Report, Result
 from cmbound.reports.table import Table
@@ -251,9 +251,12 @@ def rungs_table(x: Certificate) -> Table:
         number(rounded(x.distance.asymptotic[1], 4)), Cell(x.distance.trust),
     )  # fmt: skip
     base = x.baselines
-    others = [(Cell("best constant"), _near(base.constant)), (Cell(f"fresh data, {base.batch} samples"), _near(base.fresh))]
+    others = [
+        (Cell("best constant"), _near(base.constant)),
+        (Cell(f"fresh data, {counted(base.batch, 'sample')}"), _near(base.fresh)),
+    ]
     if base.held_out is not None:
-        others.append((Cell(f"held-out data, {base.held_out_batch} samples"), _near(base.held_out)))
+        others.append((Cell(f"held-out data, {counted(base.held_out_batch, 'sample')}"), _near(base.held_out)))
     return Table(
         ("bound of W2", "estimate", "at confidence", "asymptotic", "trust"),
         (first, second, *rows, *((a, b, Cell(""), Cell(""), Cell("")) for a, b in others)),
@@ -326,7 +329,8 @@ def summary(x: Certificate) -> tuple[str, ...]:
     clip = f", outputs clipped to [{r.clip[0]:g}, {r.clip[1]:g}]" if r.clip else ""
     return (
         f"model {r.model}{clip}; reference law: {x.law}",
-        f"{teacher}; {len(r.sigmas) - 1} steps in [{r.sigmas[0]:g}, {r.sigmas[-1]:g}], {r.n} paths, seed {r.seed}",
+        f"{teacher}; {counted(len(r.sigmas) - 1, 'step')} in [{r.sigmas[0]:g}, {r.sigmas[-1]:g}], {counted(r.n, 'path')}, "
+        f"seed {r.seed}",
     )
 
 
@@ -411,8 +415,8 @@ def effort(x: Certificate) -> str:
     if not x.request.population:
         high = min(high, _halved(x.rungs["direct"]))
     return (
-        f"distance: {y.method}, {y.samples} samples and {y.batches} batches of {y.batch}; four times as many, and as many paths, "
-        f"would give about [{rounded(low, 4, 'down')}, {rounded(high, 4)}]{_needed(x)}"
+        f"distance: {y.method}, {counted(y.samples, 'sample')} and {counted(y.batches, 'batch')} of {y.batch}; four times "
+        f"as many, and as many paths, would give about [{rounded(low, 4, 'down')}, {rounded(high, 4)}]{_needed(x)}"
     )
 
 
@@ -438,7 +442,7 @@ def _needed(x: Certificate) -> str:
     more = ((rung.upper**2 - base) / (goal**2 - base)) ** 2
     return (
         f"; the guaranteed end of the direct rung comes within {NEAR - 1:.0%} of the asymptotic one with at most about "
-        f"{rounded(more * x.request.n, 2)} paths"
+        f"{counted(rounded(more * x.request.n, 2), 'path')}"
     )
 
 

@@ -18,6 +18,7 @@ from cmbound.distances import coupling_w2, w2_samples_1d
 from cmbound.distances.samples import ASYMPTOTIC, GUARANTEED
 from cmbound.errors import DomainError, InputError
 from cmbound.frozen import Record
+from cmbound.numbers import counted
 from cmbound.worlds.base import Array
 
 Draw = Callable[[int, int], Array]
@@ -230,7 +231,7 @@ def weighted_transport(y: Array, points: Array, weights: Array) -> tuple[float, 
         raise InputError("batches of a size of their own need POT: pip install 'cmbound[pot]'") from None
     plan, log = ot.emd(np.full(len(y), 1 / len(y)), weights, squared_distances(y, points), numItermax=10**7, log=True)
     if log["warning"]:
-        raise InputError(f"optimal transport between {len(y)} and {len(points)} points failed: {log['warning']}")
+        raise InputError(f"optimal transport between {len(y)} and {counted(len(points), 'point')} failed: {log['warning']}")
     i, j = np.nonzero(plan)
     moved = y[i] - points[j]
     duals = np.asarray(log["v"])
@@ -248,7 +249,7 @@ def transport(x: Array, y: Array) -> tuple[float, Array]:
     v_j <= v_{s(i)} + c(i, j) - c(i, s(i)): shortest paths, by rounds of Bellman and Ford.
     """
     if len(x) != len(y):
-        raise InputError(f"transport between {len(x)} and {len(y)} points: equally many are needed")
+        raise InputError(f"transport between {len(x)} and {counted(len(y), 'point')}: equally many are needed")
     costs = squared_distances(x, y)
     rows, columns = linear_sum_assignment(costs)
     matched = x[rows] - y[columns]

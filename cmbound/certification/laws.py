@@ -13,6 +13,7 @@ from scipy.special import logsumexp
 
 from cmbound.checks import shown
 from cmbound.errors import DomainError, InputError
+from cmbound.numbers import counted
 from cmbound.worlds import Atoms, Gaussian, Mixture, World
 from cmbound.worlds.base import Array, numbers
 from cmbound.worlds.process import signal, time_of
@@ -178,7 +179,7 @@ class DataLaw(Law):
         return math.sqrt(max(largest, 0.0)) * (1 + ROUNDED)
 
     def described(self) -> str:
-        return f"{len(self.weights)} points in d = {self.d}"
+        return f"{counted(len(self.weights), 'point')} in d = {self.d}"
 
 
 class WorldLaw(Law):

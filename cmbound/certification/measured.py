@@ -29,7 +29,7 @@ from cmbound.distances.samples import ASYMPTOTIC, GUARANTEED
 from cmbound.errors import DomainError, InputError
 from cmbound.frozen import FrozenDict, Record
 from cmbound.names import MEASURED, TEACHERS
-from cmbound.numbers import rounded
+from cmbound.numbers import counted, rounded
 from cmbound.theory.functions import c
 from cmbound.theory.notation import UPPER_BOUNDS, a, ell
 from cmbound.theory.records import Assumption
@@ -94,7 +94,7 @@ class LocalErrors(Record, Measured):
         object.__setattr__(self, "_print", fingerprint(self.law))
 
     def __repr__(self) -> str:
-        return f"<local errors of {self.solver or 'the teacher'} on {self.data}, {self.draws} draws, {self.trust}>"
+        return f"<local errors of {self.solver or 'the teacher'} on {self.data}, {counted(self.draws, 'draw')}, {self.trust}>"
 
     def _content(self) -> tuple[Any, ...]:
         name = self.solver if self.solver in SOLVERS else (self.solver, self.step)

@@ -15,6 +15,7 @@ from cmbound.checks import checked_count, checked_finite, checked_name, shown
 from cmbound.errors import DomainError, InputError
 from cmbound.frozen import Record
 from cmbound.names import CLOCKS, PROFILES
+from cmbound.numbers import counted
 from cmbound.theory.grids import Grid
 from cmbound.worlds.process import noise_level
 
@@ -167,7 +168,7 @@ def per_level(name: str, given: Any, count: int, low: float) -> tuple[float, ...
     """A claimed constant, one for each noise level or step."""
     values = [given] * count if np.ndim(given) == 0 else list(given)
     if len(values) != count:
-        raise InputError(f"{name} has {len(values)} numbers; one, or {count}, is needed")
+        raise InputError(f"{name} has {counted(len(values), 'number')}; one, or {count}, is needed")
     numbers = tuple(checked_finite(name, x) for x in values)
     if min(numbers) < low or (low == 0 and name == "L_f" and min(numbers) <= 0):
         raise DomainError(f"{name} must be {'> 0' if name == 'L_f' else '>= 0'}, got {min(numbers):g}")

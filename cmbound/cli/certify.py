@@ -17,6 +17,7 @@ from cmbound.cli.streams import apart
 from cmbound.errors import InputError
 from cmbound.files import json_of
 from cmbound.frozen import FrozenDict
+from cmbound.numbers import counted
 
 if TYPE_CHECKING:
     from cmbound.certification.certificate import Certificate
@@ -286,7 +287,7 @@ def _replay(path: str, model: str | None, output: str) -> None:
     for name, version in again.versions.items():
         if data["versions"].get(name) != version:
             lines.append(f"warning: the report was made with {name} {data['versions'].get(name)}, this is {version}")
-    counts = f"{len(old)} numbers, {len(off)} differ; {len(said)} texts, {len(reworded)} differ"
+    counts = f"{counted(len(old), 'number')}, {len(off)} differ; {counted(len(said), 'text')}, {len(reworded)} differ"
     write_all(("\n".join([counts, *lines]), output))
     if off or reworded:
         raise SystemExit(1)

@@ -17,6 +17,7 @@ from cmbound.cli.measuring import effort, measuring_options, with_data
 from cmbound.cli.progress import at_work, range_size
 from cmbound.errors import InputError
 from cmbound.names import MEASURED
+from cmbound.numbers import counted
 
 if TYPE_CHECKING:
     from cmbound.comparison.records import Comparison
@@ -112,7 +113,7 @@ def compare_command(
 
         world = build_world(**law)
         compare: Callable[..., Comparison] = partial(measured, world=world)
-        what = f"{what} on a law in {world.d} dimensions"
+        what = f"{what} on a law in {counted(world.d, 'dimension')}"
     else:  # nothing is measured: no world, no sampler and no distance has to be loaded
         from cmbound.comparison.compare import compare
     with at_work(what, given, times=10 * effort(given)):
@@ -134,7 +135,7 @@ def _phase(
     if plot is not None and len(axes) != 2:
         raise InputError("a phase diagram is drawn over two parameters: give --sweep twice")
     points = prod(range_size(x) for axis in axes for x in axis.values())
-    with at_work(f"comparing statements at {points} points", given, times=points / 1000):
+    with at_work(f"comparing statements at {counted(points, 'point')}", given, times=points / 1000):
         result = phase(statements or None, *axes, assume=assume or None, **given)
     figures = []
     if plot is not None:

@@ -15,6 +15,7 @@ from cmbound.cli.laws import build_world
 from cmbound.cli.measuring import effort, measuring_options, takes, with_data
 from cmbound.cli.progress import at_work, progress_bar, range_end, range_size, size_of
 from cmbound.errors import InputError
+from cmbound.numbers import counted
 
 _OVER = "LOW:HIGH:log|linear:COUNT (1e-4:1e-1:log:60)"
 
@@ -56,7 +57,7 @@ def campaign_options(count: int, what: str) -> options.Decorator:
 
 
 def _checking(statements: int, instances: int) -> AbstractContextManager[Callable[[int], None]]:
-    title = f"checking {statements} statements, {instances} instances"
+    title = f"checking {counted(statements, 'statement')}, {counted(instances, 'instance')}"
     return progress_bar(title, instances, long=instances > LONG_INSTANCES)
 
 
@@ -91,7 +92,7 @@ def terms_command(id: str, over: str, given: dict[str, Any], view: str | None, d
     from cmbound.papers.figures.terms import terms_data, terms_figure
 
     points = range_size(over)
-    with at_work(f"drawing {id} at {points} points", given, times=points / 1000):
+    with at_work(f"drawing {id} at {counted(points, 'point')}", given, times=points / 1000):
         found = terms_data(id, over, **given)
     drawing.save(found, terms_figure, view=view or "lines")
 
@@ -157,7 +158,7 @@ def multistep_command(
     from cmbound.papers.figures.multistep import multistep_data, multistep_figure
 
     world = None if cov is None else build_world("gaussian", mean, cov)
-    with at_work(f"drawing {steps} evaluations", given, times=size_of(steps)):
+    with at_work(f"drawing {counted(steps, 'evaluation')}", given, times=size_of(steps)):
         found = multistep_data(steps=steps, world=world, **given)
     drawing.save(found, multistep_figure)
 
@@ -185,7 +186,7 @@ def phase_command(ids: tuple[str, ...], x: str, y: str, given: dict[str, Any], d
     from cmbound.papers.figures.phase import phase_data, phase_figure
 
     points = range_size(x) * range_size(y)
-    with at_work(f"comparing statements at {points} points", given, times=points / 1000):
+    with at_work(f"comparing statements at {counted(points, 'point')}", given, times=points / 1000):
         found = phase_data(ids, x, y, **given)
     drawing.save(found, phase_figure)
 
@@ -240,6 +241,8 @@ def grids_command(id: str, over: str, given: dict[str, Any], measuring: dict[str
 
     most, points = range_end(over), range_size(over)
     with_data(given, measuring, takes(id), "--points")
-    with at_work(f"drawing {id} on {points} grids of each kind", {**given, "N": most}, times=points / 20 * effort(given)):
+    with at_work(
+        f"drawing {id} on {counted(points, 'grid')} of each kind", {**given, "N": most}, times=points / 20 * effort(given)
+    ):
         found = grids_data(id, over, **given)
     drawing.save(found, grids_figure)

@@ -10,6 +10,7 @@ from cmbound.cli.files import emit, figure_bytes
 from cmbound.cli.measuring import effort, measuring_options, takes, with_data
 from cmbound.cli.options import FIGURE, Command, optional_id, refuse, report_options, setting_options
 from cmbound.cli.progress import at_work, size_of
+from cmbound.numbers import counted
 
 
 @click.command("schedule", cls=Command, short_help="The best times for multistep sampling.")
@@ -46,7 +47,7 @@ def schedule_command(
 
     refuse(given, steps="--steps", gain="--gain", id="ID")
     with_data(given, measuring, takes(id, "multistep"))
-    with at_work(f"scheduling {steps} evaluations", given, times=size_of(steps) * effort(given)):
+    with at_work(f"scheduling {counted(steps, 'evaluation')}", given, times=size_of(steps) * effort(given)):
         result = schedule(id, steps=steps, gain=gain, **given)
     figures = []
     if plot is not None:

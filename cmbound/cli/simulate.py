@@ -12,6 +12,7 @@ from cmbound.cli.files import OutputFile, emit, figure_bytes
 from cmbound.cli.laws import build_world, law_options
 from cmbound.cli.options import FIGURE, Command, choice, completer, named, report_options
 from cmbound.cli.progress import progress_bar
+from cmbound.numbers import counted
 
 LONG = 1e10
 """Multiplications that take some seconds."""
@@ -97,10 +98,10 @@ def simulate_command(
 
     world = build_world(**law)
     run = Run(world, times=None if times is None else times.split(","), **options)
-    atoms = f", {len(world.means)} data points" if law["data"] is not None else ""
+    atoms = f", {counted(len(world.means), 'data point')}" if law["data"] is not None else ""
     title = (
-        f"simulating {run.n} samples in {world.d} dimension{'s' * (world.d > 1)}{atoms}, {len(run.nodes) - 1} steps of the grid, "
-        f"{len(run.indices) + 1} evaluation{'s' * bool(run.indices)}"
+        f"simulating {counted(run.n, 'sample')} in {counted(world.d, 'dimension')}{atoms}, "
+        f"{counted(len(run.nodes) - 1, 'step')} of the grid, {counted(len(run.indices) + 1, 'evaluation')}"
     )
     with progress_bar(title, None, long=run.operations > LONG) as advance:
         result = simulate(run, profile=profile, progress=advance)

@@ -12,6 +12,7 @@ from cmbound.cli.files import figure_bytes, open_bytes, write_all, write_stream
 from cmbound.cli.options import FIGURE, Command, cluster_option, id_argument, jobs_option, output_option, setting_options
 from cmbound.cli.progress import number_of_steps, progress_bar
 from cmbound.errors import DomainError
+from cmbound.numbers import counted
 
 LONG_POINTS = 5000
 """Points that take some seconds."""
@@ -61,7 +62,7 @@ def sweep_command(
         for note in what.notes:
             click.echo(f"cmbound: note: {note}", err=True)
     steps = number_of_steps({**given, **{name: str(x.max()) for name, x in what.axes.items()}})
-    title = f"sweeping {len(what)} points" + f" on grids of up to {steps:.0f} steps" * bool(steps)
+    title = f"sweeping {counted(len(what), 'point')}" + f" on grids of up to {steps:.0f} steps" * bool(steps)
     with progress_bar(title, len(what), long=len(what) * max(1.0, steps / 20) > LONG_POINTS) as advance:
         if kind == "npz":
             write_npz(what, points(), lambda: open_bytes(output))

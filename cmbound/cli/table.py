@@ -11,6 +11,7 @@ from cmbound.cli import options
 from cmbound.cli.files import emit, rendered, write
 from cmbound.cli.progress import progress_bar
 from cmbound.errors import InputError
+from cmbound.numbers import counted
 
 
 def _names() -> list[str]:
@@ -33,7 +34,9 @@ def _size(name: str, given: dict[str, Any]) -> tuple[str, bool]:
     if name in ("verification", "sharpness", "planted") and "saved" not in given:
         count = given.get("statements", "all explicit")
         instances = given.get("instances", 100)
-        return f"checking the statements {count} for table {name}" + f" on {instances} instances each" * (name != "planted"), True
+        return f"checking the statements {count} for table {name}" + f" on {counted(instances, 'instance')} each" * (
+            name != "planted"
+        ), True
     return f"table {name}", False
 
 

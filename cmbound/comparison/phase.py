@@ -20,7 +20,7 @@ from cmbound.evaluation.statement import Statement
 from cmbound.evaluation.sweeps import axis
 from cmbound.files import csv_text
 from cmbound.frozen import Record
-from cmbound.numbers import exact, rounded
+from cmbound.numbers import counted, exact, rounded
 from cmbound.reports.cells import Cell, number
 from cmbound.reports.report import Body, Report, Result
 from cmbound.reports.table import Table
@@ -130,7 +130,7 @@ class Phase(Result, Record):
         """How much each statement wins, and the borders; CSV holds every point."""
         axes = joined(map(symbol, filter(None, (self.x_name, self.y_name))), " and ")
         smallest = named(f"{self.column}: the smallest of {', '.join(self.names)} over ")
-        title = joined((smallest, axes, Cell(f" (float64, {self.winners.size} points)")), "")
+        title = joined((smallest, axes, Cell(f" (float64, {counted(self.winners.size, 'point')})")), "")
         granted = () if self.constant is None else (f"order forms at C = {self.constant} are among them, which are no bounds",)
         notes = (*granted, *self.notes)
         more = f"({len(self.borders) - _SHOWN} more; --format json has them all)" if len(self.borders) > _SHOWN else ""
@@ -234,7 +234,7 @@ def _axes(*given: Mapping[str, Any] | None) -> dict[str, Array]:
         raise InputError(f"both axes are {axes[0][0]}")
     size = prod(len(values) for _, values in axes)
     if size > MAX_POINTS:
-        raise DomainError(f"the plane has {size} points; at most {MAX_POINTS} are allowed")
+        raise DomainError(f"the plane has {counted(size, 'point')}; at most {MAX_POINTS} are allowed")
     return dict(axes)
 
 

@@ -11,7 +11,7 @@ from cmbound.comparison.implied import Implied
 from cmbound.errors import UnknownNameError
 from cmbound.evaluation.records import Evaluation
 from cmbound.frozen import Record, thawed
-from cmbound.numbers import latex_number, plain_decimal, rounded, text_up
+from cmbound.numbers import counted, latex_number, plain_decimal, rounded, text_up
 from cmbound.reports.cells import Cell, math, number
 from cmbound.reports.report import Body, Report, Result
 from cmbound.reports.table import Table
@@ -139,7 +139,9 @@ class Comparison(Result, Record):
     notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        return f"<Comparison of {len(self.rows)} statements: {', '.join(f'{x}: {y}' for x, y in self.winners.items())}>"
+        return (
+            f"<Comparison of {counted(len(self.rows), 'statement')}: {', '.join(f'{x}: {y}' for x, y in self.winners.items())}>"
+        )
 
     def __getitem__(self, id: str) -> Row:
         rows = {x.id: x for x in self.rows}
@@ -182,7 +184,7 @@ class Comparison(Result, Record):
 
     def report(self) -> Report:
         """A ranking for each column, order forms apart, and why the rest does not apply."""
-        what = f"comparison of {len(self.rows)} statements"
+        what = f"comparison of {counted(len(self.rows), 'statement')}"
         return Report(what, _page(self), self.to_dict, _in_full(self), _document(self))
 
 
@@ -220,7 +222,7 @@ def _page(comparison: Comparison) -> Body:
             page.table(Table(tuple(header.split(", ")), tuple(cells), alignment))
 
     page.line(
-        f"{len(rows)} statements: {len(ranked)} ranked, {len(apart[ORDER])} order forms apart, "
+        f"{counted(len(rows), 'statement')}: {len(ranked)} ranked, {counted(len(apart[ORDER]), 'order form')} apart, "
         f"{len(apart[UNCONFIRMED])} unconfirmed, {len(rest)} not applicable or without a formula"
     )
     if comparison.tier == "approximate":
@@ -263,7 +265,7 @@ def _implied(comparison: Comparison) -> list[str]:
 
 def _given(comparison: Comparison) -> list[Cell]:
     """The point, as it was given or measured."""
-    shown = {name: x if isinstance(x, str) else f"{len(x)} values" for name, x in comparison.parameters.items()}
+    shown = {name: x if isinstance(x, str) else counted(len(x), "value") for name, x in comparison.parameters.items()}
     measured = {name: x for name, x in shown.items() if name in comparison.measured}
     assumed = {name: x for name, x in shown.items() if name not in measured}
     options = {name: x for name, x in comparison.shown_options.items() if isinstance(x, str)}

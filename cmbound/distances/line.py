@@ -11,6 +11,7 @@ import numpy.typing as npt
 from cmbound.distances.arguments import Array, finite_array
 from cmbound.distances.scaling import differences, norm, unscaled
 from cmbound.errors import DomainError, InputError
+from cmbound.numbers import counted
 
 
 def w2_samples_1d(
@@ -47,7 +48,7 @@ def _steps(name: str, points: npt.ArrayLike, weights: npt.ArrayLike | None) -> t
         return np.sort(x), equal
     w = finite_array(f"weights of {name}", weights, 1)
     if w.shape != x.shape:
-        raise InputError(f"{name} has {len(x)} points and {len(w)} weights")
+        raise InputError(f"{name} has {counted(len(x), 'point')} and {counted(len(w), 'weight')}")
     if w.min() < 0 or w.max() <= 0:
         raise DomainError(f"the weights of {name} must be >= 0 with a positive sum; the smallest is {w.min():g}")
     order = np.argsort(x, kind="stable")

@@ -21,6 +21,7 @@ from cmbound.distances.arguments import Array, finite_array
 from cmbound.distances.scaling import differences, exponent, norm, scaled, shift, unscaled
 from cmbound.errors import DomainError, InputError
 from cmbound.frozen import Record
+from cmbound.numbers import counted
 
 MAX_TRANSPORT = 2000
 """Most points a side for :func:`w2_samples`: the network simplex takes seconds there and its cost matrix grows as n^2."""
@@ -93,7 +94,9 @@ def w2_samples(x: npt.ArrayLike, y: npt.ArrayLike, *, level: float = 0.95, diame
     """
     a, b = _pair(x, y)
     if max(len(a), len(b)) > MAX_TRANSPORT:
-        raise InputError(f"x and y have {len(a)} and {len(b)} rows; at most {MAX_TRANSPORT} are allowed (use sliced_w2)")
+        raise InputError(
+            f"x and y have {len(a)} and {counted(len(b), 'row')}; at most {MAX_TRANSPORT} are allowed (use sliced_w2)"
+        )
     return _interval(_transport, _transport, a, b, level, diameter)
 
 
@@ -146,7 +149,7 @@ def _plan(x: Array, y: Array) -> Plan:
         costs = np.minimum(cdist(scaled(x, e), scaled(y, e), "sqeuclidean"), most)
         plan, log = ot.emd(*masses, costs, numItermax=10**7, log=True)
         if log["warning"]:
-            raise InputError(f"optimal transport between {n} and {m} points failed: {log['warning']}")
+            raise InputError(f"optimal transport between {n} and {counted(m, 'point')} failed: {log['warning']}")
         i, j = np.nonzero(plan)
         found = float(norm((x[i] - y[j]) * np.sqrt(plan[i, j])[:, None]))
         if found < least:
@@ -381,9 +384,9 @@ def _bets(shares: Array, tail: float) -> float:
 def _pair(x: npt.ArrayLike, y: npt.ArrayLike) -> tuple[Array, Array]:
     a, b = finite_array("x", x, 2), finite_array("y", y, 2)
     if a.shape[1] != b.shape[1]:
-        raise InputError(f"x has {a.shape[1]} columns and y {b.shape[1]}; equal numbers are needed")
+        raise InputError(f"x has {counted(a.shape[1], 'column')} and y {b.shape[1]}; equal numbers are needed")
     if min(len(a), len(b)) < 2 * BATCHES:
-        raise InputError(f"x and y have {len(a)} and {len(b)} rows; at least {2 * BATCHES} are needed")
+        raise InputError(f"x and y have {len(a)} and {counted(len(b), 'row')}; at least {2 * BATCHES} are needed")
     return a, b
 
 

@@ -261,7 +261,9 @@ def _approximation(
     total = sum(terms.values())
     if not np.isfinite(total.max()):
         place = int(np.argmax(~np.isfinite(total)))
-        raise DomainError(f"{setting.theorem.id}: the value at index {place} exceeds the float64 range; use the certified tier")
+        raise DomainError(
+            f"{setting.theorem.id}: the value at index {place}, or a number on the way to it, exceeds the float64 range"
+        )
     return Approximation(total.reshape(shape), {name: x.reshape(shape) for name, x in terms.items()}, never)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from fractions import Fraction
 from functools import lru_cache
@@ -13,6 +14,7 @@ from cmbound.arithmetic import certified
 from cmbound.arithmetic.backend import ordered_symbols
 from cmbound.arithmetic.exact import Value, as_expr, rational_near, sign
 from cmbound.errors import DomainError
+from cmbound.frozen import FrozenDict
 from cmbound.numbers import apart
 from cmbound.theory.formulas import ALIASES
 from cmbound.theory.notation import TABLE
@@ -38,10 +40,12 @@ def check(
             rows = _rows(assumption.predicate, values, lists, has_grid)
             if not rows:
                 continue
-            for row in rows:
+            for i, row in enumerate(rows):
                 if not _holds(assumption.predicate, row):
                     name = f"assumption {assumption.id!r} of {theorem.id}"
-                    raise DomainError(f"{name} is violated: {assumption.text}; got {readable(row, values, assumption.predicate)}")
+                    levels = noise_levels(values, lists, i)
+                    got = readable(row, levels, assumption.predicate)
+                    raise DomainError(f"{name} is violated: {_in_levels(assumption, levels)}; got {got}")
             status = "checked"
         result.append((assumption, status))
     return tuple(result)
@@ -84,18 +88,35 @@ def _gap(predicate: Any) -> Any:
     return predicate.gts - predicate.lts
 
 
-def readable(row: Mapping[str, Value], values: Mapping[str, Value], violated: Any = None) -> str:
-    """The numbers of a row as text, each as the noise level the user gave where there is one.
+def noise_levels(
+    values: Mapping[str, Value], lists: Mapping[str, tuple[Value, ...]] = FrozenDict(), place: int = 0
+) -> dict[str, tuple[str, Value]]:
+    """By the name of a time: the noise level it was given as, and what that is (of a list the one at ``place``)."""
+    found = {name: (alias, values[alias]) for alias, name in ALIASES.items() if alias in values}
+    if "sigmas" in lists:
+        found["t_hat"] = ("sigmas", lists["sigmas"][place])
+    return found
+
+
+def _in_levels(assumption: Assumption, levels: Mapping[str, tuple[str, Value]]) -> str:
+    """The text, in noise levels where it compares two times that were both given as such."""
+    sides = {str(assumption.predicate.gts), str(assumption.predicate.lts)}
+    if not sides <= levels.keys():
+        return assumption.text
+    return re.sub(r"\w+", lambda x: levels[x[0]][0] if x[0] in levels else x[0], assumption.text)
+
+
+def readable(row: Mapping[str, Value], levels: Mapping[str, tuple[str, Value]], violated: Any = None) -> str:
+    """The numbers of a row as text, each beside the noise level the user gave where there is one.
 
     With a predicate that they violate, with so many digits that those shown violate it too.
     """
-    given = {name: alias for alias, name in ALIASES.items() if alias in values}
     names = sorted(row)
     for digits in range(6, _MOST_DIGITS):
         texts = apart(*(rational_near(row[x]) for x in names), digits=digits)
         if violated is None or not _holds(violated, {name: Fraction(text) for name, text in zip(names, texts, strict=True)}):
             break
-    shown = [f"{name} = {text}" for name, text in zip(names, texts, strict=True)]
-    aliases = [given[name] for name in names if name in given]
-    levels = dict(zip(aliases, apart(*(values[x] for x in aliases)), strict=True))
-    return ", ".join(f"{x} ({given[n]} = {levels[given[n]]})" if n in given else x for n, x in zip(names, shown, strict=True))
+    times = {name: f"{name} = {text}" for name, text in zip(names, texts, strict=True)}
+    known = [x for x in names if x in levels]
+    sizes = dict(zip(known, apart(*(levels[x][1] for x in known)), strict=True))
+    return ", ".join(f"{levels[x][0]} = {sizes[x]} ({times[x]})" if x in sizes else times[x] for x in names)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
-from cmbound.numbers import parse, rounded
+from cmbound.numbers import counted, parse, rounded
 from cmbound.theory.records import CONFIRMED, Theorem
 
 VE_NOTE = "variance-exploding clock: L_f, eps_sc, eps_cm and L_s are those of the VE model; eps_cm and h count per unit of t"
@@ -75,8 +75,8 @@ def sampled_note(sampled: Mapping[str, Any]) -> str:
     jointly = "jointly" if sampled["grids"] == "one" else f"jointly for {sampled['grids']}"
     return (
         f"{sampled['trust']}, not certified: it rests on local errors measured on samples ({sampled['data']}; "
-        f"{sampled['solver']}, {sampled['draws']} draws each, seed {sampled['seed']}), whose upper ends hold {jointly} "
-        f"at confidence {sampled['confidence']}"
+        f"{sampled['solver']}, {counted(sampled['draws'], 'draw')} each, seed {sampled['seed']}), whose upper ends hold "
+        f"{jointly} at confidence {sampled['confidence']}"
     )
 
 

@@ -196,7 +196,10 @@ def _float_row(setting: Setting, row: Mapping[str, Any]) -> tuple[float, dict[st
     values = {name: float(x) for name, x in row.items()}
     total = float(sum(values.values()))
     if not isfinite(total):
-        raise DomainError(f"{setting.theorem.id}: the value exceeds the float64 range; use the certified tier")
+        evaluate_setting(setting)  # raises where the value itself is too large for any tier
+        raise DomainError(
+            f"{setting.theorem.id}: a number on the way to the value exceeds the float64 range; use the certified tier"
+        )
     return total, values
 
 

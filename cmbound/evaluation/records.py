@@ -14,7 +14,7 @@ from cmbound.arithmetic.exact import in_clock
 from cmbound.checks import checked_distinct
 from cmbound.evaluation.notes import notes
 from cmbound.frozen import FrozenDict, Record, thawed
-from cmbound.numbers import latex_number, plain_decimal, rounded, text_up
+from cmbound.numbers import counted, latex_number, plain_decimal, rounded, text_up
 from cmbound.reports.cells import Cell, math, mixed, number
 from cmbound.reports.report import Body, Report, Result
 from cmbound.reports.table import Table
@@ -342,7 +342,7 @@ def _page(evaluation: Evaluation) -> Body:
         left_out = len(shown.rows) - _SHOWN_STEPS
         page.table(shown if left_out <= 0 else replace(shown, rows=shown.rows[:half] + shown.rows[-half:]))
         if left_out > 0:
-            page.line(f"({left_out} evaluations in between left out; --format json has them all)", 2)
+            page.line(f"({counted(left_out, 'evaluation')} in between left out; --format json has them all)", 2)
     if evaluation.stretches:
         page.line()
         where = "noise levels" if evaluation.clock == "ve" else "times"
@@ -369,7 +369,7 @@ def _grid_text(evaluation: Evaluation) -> str:
     grid = evaluation.grid or {}
     if grid.get("kind") == "closed-form":
         return f"any grid with largest step {rounded(grid['h_max'], 6, 'nearest')}"
-    return f"{grid.get('kind')} grid of {grid.get('N')} steps, largest {rounded(grid['h_max'], 4)} in t"
+    return f"{grid.get('kind')} grid of {counted(grid.get('N'), 'step')}, largest {rounded(grid['h_max'], 4)} in t"
 
 
 def short(value: Any) -> str:

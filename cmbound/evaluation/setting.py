@@ -16,7 +16,7 @@ from cmbound.evaluation import assumptions, law
 from cmbound.evaluation.given import as_text, exact_lists, exact_scalars, is_delta, readings
 from cmbound.evaluation.own import Shape, shapes
 from cmbound.frozen import Record
-from cmbound.numbers import apart, exact, rounded
+from cmbound.numbers import apart, counted, exact, rounded
 from cmbound.theory import grids
 from cmbound.theory.formulas import (
     ALIASES,
@@ -282,11 +282,13 @@ def _defaults(theorem: Theorem, values: Values, lists: Lists, star: Any) -> None
         if values.setdefault("n_atoms", count) != count:
             raise DomainError(f"n_atoms is {values['n_atoms']}, but {count} weights were given")
     if "times" in lists:
+        listed = "sigmas" if "sigmas" in lists else "times"
         if "t_hat" in values:
-            raise InputError("give times (one for each evaluation after the first) or t_hat, not both")
+            fixed = "sigma_hat" if "sigma_hat" in values else "t_hat"
+            raise InputError(f"give {listed} (one for each evaluation after the first) or {fixed}, not both")
         evaluations = Fraction(len(lists["times"]) + 1)
         if values.setdefault("k", evaluations) != evaluations:
-            raise InputError(f"k is {values['k']}, but times has {evaluations - 1} entries (k - 1 are needed)")
+            raise InputError(f"k is {values['k']}, but {listed} has {evaluations - 1} entries (k - 1 are needed)")
     if theorem.uses_profile and "delta" in values:
         time = values["delta"] if is_delta(star) else exact("t_star", star)
         if time not in (0, values["delta"]) and sign(difference(time, values["delta"])) != 0:
@@ -332,7 +334,8 @@ def _build_grid(theorem: Theorem, grid: Grid | str | None, values: Values, teach
         return grid
     width = difference(values["T"], values["delta"])
     if sign(width) <= 0:
-        raise DomainError(f"delta must be below T, got {_interval(values)}")
+        first, last = ("sigma_min", "sigma_max") if {"sigma_min", "sigma_max"} <= values.keys() else ("delta", "T")
+        raise DomainError(f"{first} must be below {last}, got {_interval(values)}")
     if "h" in values and sign(difference(width, values["h"])) < 0:
         most, step = apart(rational_near(width), rational_near(values["h"]))
         raise DomainError(f"h must be at most T - delta = {most}, got h = {step} with {_interval(values)}")
@@ -353,7 +356,7 @@ def _take_eigenvalues(values: Values, lists: Lists) -> None:
     counts = {name: values[name] for name in ("d", "d_eff") if name in values}
     if len(lists["cov_eigs"]) not in counts.values():
         wanted = " or ".join(f"{name} = {x}" for name, x in counts.items())
-        raise InputError(f"cov_eigs has {len(lists['cov_eigs'])} values, but {wanted} are needed (zeros included)")
+        raise InputError(f"cov_eigs has {counted(len(lists['cov_eigs']), 'value')}, but {wanted} are needed (zeros included)")
     spread = sum(x > law.NEGLIGIBLE * max(lists["cov_eigs"]) for x in lists["cov_eigs"])
     if spread > values.get("d_eff", spread):
         raise DomainError(
@@ -395,7 +398,7 @@ def _put_at_end(values: Values, lists: Lists) -> None:
 
 
 def _interval(values: Values) -> str:
-    return assumptions.readable({name: values[name] for name in ("delta", "T")}, values)
+    return assumptions.readable({name: values[name] for name in ("delta", "T")}, assumptions.noise_levels(values))
 
 
 def _check_per_step(theorem: Theorem, lists: Lists, grid: Grid | None, teacher: Teacher) -> None:
@@ -409,9 +412,11 @@ def _check_per_step(theorem: Theorem, lists: Lists, grid: Grid | None, teacher: 
             nodes = name == "eps_sc" and ends  # at delta too
             if len(lists[name]) != grid.N + nodes:
                 wanted = (
-                    f"{grid.N + 1} nodes, that at delta included (the {teacher.name} teacher)" if nodes else f"N = {grid.N} steps"
+                    f"{grid.N + 1} nodes, that at delta included (the {teacher.name} teacher)"
+                    if nodes
+                    else f"N = {counted(grid.N, 'step')}"
                 )
-                raise InputError(f"{name} has {len(lists[name])} values, but the grid has {wanted}")
+                raise InputError(f"{name} has {counted(len(lists[name]), 'value')}, but the grid has {wanted}")
 
 
 def _choose_profiles(asked: Any, teacher: Teacher, values: Values, lists: Lists) -> tuple[str, tuple[Entry, ...]]:

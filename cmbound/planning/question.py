@@ -14,7 +14,7 @@ from cmbound.arithmetic.approximate import compile
 from cmbound.errors import DomainError, InputError, UnknownNameError
 from cmbound.evaluation.free import smallest
 from cmbound.evaluation.setting import with_preset
-from cmbound.numbers import exact, text_of
+from cmbound.numbers import counted, exact, text_of
 from cmbound.planning.problem import BUDGET, OF_ALIAS, TERM_OF, Problem, is_given, items, rounded
 from cmbound.theory.formulas import ALIASES, OPTIONS, accepts, unknown_parameter
 from cmbound.theory.functions import steering
@@ -169,7 +169,7 @@ def read_split(split: Any, problem: Problem) -> dict[str, Fraction]:
     if named is None:
         values = items(split)
         if len(values) not in (len(terms), len(free)):
-            raise InputError(f"split needs {len(terms)} numbers ({', '.join(terms)}), got {len(values)}")
+            raise InputError(f"split needs {counted(len(terms), 'number')} ({', '.join(terms)}), got {len(values)}")
         named = dict(zip(terms if len(values) == len(terms) else free, values, strict=True))
     weights = {x: exact(f"split of {x}", y) for x, y in named.items()}
     for name, x in weights.items():

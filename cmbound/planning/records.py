@@ -14,7 +14,7 @@ from cmbound.arithmetic.certified import float_up
 from cmbound.arithmetic.exact import in_clock
 from cmbound.evaluation.records import SCHEMA_VERSION, Evaluation, short
 from cmbound.frozen import Record, thawed
-from cmbound.numbers import latex_number, plain_decimal, rounded
+from cmbound.numbers import counted, latex_number, plain_decimal, rounded
 from cmbound.reports.cells import Cell, math, mixed, number
 from cmbound.reports.report import Body, Report, Result
 from cmbound.reports.table import Table
@@ -137,7 +137,7 @@ def _as_given(value: str) -> Cell:
     if len(items) == 1 and len(value) <= _LINE:
         cell = number(value)
         return cell if cell.is_decimal else Cell(value)
-    few = items if len(items) <= _FEW else [items[0], "...", f"{items[-1]} ({len(items)} values)"]
+    few = items if len(items) <= _FEW else [items[0], "...", f"{items[-1]} ({counted(len(items), 'value')})"]
     return Cell(value, lines=tuple(wrap(", ".join(few), _LINE)))
 
 
@@ -162,9 +162,9 @@ def within(allowed: Fraction, bound: Fraction, digits: int = 6) -> tuple[str, st
 
 def _budget_notes(budget: Budget) -> list[Cell]:
     teacher, corrector = budget.evaluations_of_teacher, budget.steps_of_corrector
-    found = [] if teacher is None else [Cell(f"{teacher} evaluations of the teacher, one for each step of the grid")]
+    found = [] if teacher is None else [Cell(f"{counted(teacher, 'evaluation')} of the teacher, one for each step of the grid")]
     if corrector is not None:
-        count = f"{corrector} evaluations of the score in the corrector, one for each of its steps ("
+        count = f"{counted(corrector, 'evaluation')} of the score in the corrector, one for each of its steps ("
         found.append(mixed(Cell(count), math(r"\tau_c/\eta", "tau_c/eta"), Cell(")")))
     return found
 
@@ -207,7 +207,7 @@ class Schedule(Result, Record):
     def __repr__(self) -> str:
         shown = ", ".join(f"{x:.4g}" for x in self.times)
         bound = f"{self.optimal.quantity} <= {rounded(self.optimal.upper)}"
-        return f"<Schedule of {len(self.bounds)} evaluations at T, {shown}: {bound}>"
+        return f"<Schedule of {counted(len(self.bounds), 'evaluation')} at T, {shown}: {bound}>"
 
     @property
     def bounds(self) -> tuple[Decimal, ...]:
@@ -240,7 +240,7 @@ class Schedule(Result, Record):
         _assume(page, optimal)
         document.formula(optimal.latex())
         if len(table.rows) > _SHOWN:
-            notes.insert(0, Cell(f"({len(table.rows) - _SHOWN} evaluations in between left out)"))
+            notes.insert(0, Cell(f"({counted(len(table.rows) - _SHOWN, 'evaluation')} in between left out)"))
             table = replace(table, rows=table.rows[: _SHOWN // 2] + table.rows[-_SHOWN // 2 :])
         document.table(replace(table, notes=(*notes, *_said(optimal))))
         for line in _in_full(self):  # a comment in LaTeX: it may be longer than a page
@@ -346,7 +346,7 @@ def _said(evaluation: Evaluation, mark: str = "") -> list[Cell]:
     found, grid = [Cell(f"{mark}{x}") for x in evaluation.notes], evaluation.grid
     if grid is not None:
         closed = grid["kind"] == "closed-form"
-        kind = "any grid with steps of at most h" if closed else f"{grid['kind']} grid of {grid['N']} steps"
+        kind = "any grid with steps of at most h" if closed else f"{grid['kind']} grid of {counted(grid['N'], 'step')}"
         used = ", ".join(dict.fromkeys(x.profile for x in evaluation.stretches))
         found.append(Cell(f"teacher {evaluation.teacher}, {kind}, profile {evaluation.profile}{f' ({used})' if used else ''}"))
     return found

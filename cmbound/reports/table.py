@@ -15,6 +15,7 @@ from cmbound.errors import InputError
 from cmbound.files import csv_text
 from cmbound.frozen import FrozenDict, Record
 from cmbound.names import FORMATS
+from cmbound.numbers import counted
 from cmbound.reports.cells import DECIMAL, Cell, dollars
 from cmbound.reports.page import Page
 
@@ -66,7 +67,7 @@ class Table(Record):
         columns = len(self.header)
         if not columns or len(self.alignment) != columns or set(self.alignment) - {"l", "r"}:
             raise InputError(
-                f"a table of {columns} columns needs as many letters l or r as its alignment, got {self.alignment!r}"
+                f"a table of {counted(columns, 'column')} needs as many letters l or r as its alignment, got {self.alignment!r}"
             )
         for i, row in enumerate((self.heads, *self.rows) if self.heads else self.rows):
             checked_tuple(f"row {i} of a table", row, Cell)
@@ -93,7 +94,7 @@ class Table(Record):
         return [(Cell("") if row[0] == x else row[0], *row[1:]) for row, x in zip(self.rows, above, strict=False)]
 
     def __repr__(self) -> str:
-        return f"<Table{f' {self.name}' if self.name else ''}: {', '.join(self.header)}; {len(self.rows)} rows>"
+        return f"<Table{f' {self.name}' if self.name else ''}: {', '.join(self.header)}; {counted(len(self.rows), 'row')}>"
 
     def __str__(self) -> str:
         return self.text()

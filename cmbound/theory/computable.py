@@ -71,4 +71,8 @@ def rewritten(expr: Any) -> Any:
         other = expr.rewrite(target, deep=False)  # the arguments are rewritten in their turn
         if other != expr and not other.has(sympy.I):
             return other
+    if expr.is_Float:
+        raise InputError(
+            f"an expression must be exact, got {float(expr):.6g} in it: write Rational(1, 10) or the text '0.1', not 0.1"
+        )
     raise InputError(f"cannot compute {expr}: write it with {_WRITABLE}")

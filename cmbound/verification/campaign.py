@@ -16,7 +16,7 @@ from cmbound.evaluation.point import completed, evaluate, float_terms
 from cmbound.evaluation.statement import theorem as find
 from cmbound.frozen import Record, thawed
 from cmbound.names import WORLDS
-from cmbound.numbers import rounded
+from cmbound.numbers import counted, rounded
 from cmbound.parallel import mapped
 from cmbound.reports.cells import Cell, number
 from cmbound.reports.report import Body, Report, Result
@@ -267,7 +267,7 @@ def replay(data: Any, theorem: Theorem | None = None) -> Outcome:
 def check_report(reports: Sequence[Check]) -> Report:
     """Campaigns on some statements."""
     summary = _summary(reports)
-    said = [f"{x.theorem}: {x.instances} instances, {x.violations} violations" for x in reports]
+    said = [f"{x.theorem}: {counted(x.instances, 'instance')}, {counted(x.violations, 'violation')}" for x in reports]
     title = said[0] if len(said) == 1 else f"checks of {len(said)} statements"
     page = _page(reports, summary)
     return Report(title, page, lambda: one_or_all([x._data() for x in reports]), summary, page)

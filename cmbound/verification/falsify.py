@@ -16,6 +16,7 @@ from cmbound.errors import DomainError
 from cmbound.evaluation.statement import theorem as find
 from cmbound.frozen import FrozenDict, Record
 from cmbound.names import LINEAR_TEACHERS
+from cmbound.numbers import counted
 from cmbound.reports.cells import Cell, number
 from cmbound.reports.report import Body, Report, Result
 from cmbound.reports.table import Table
@@ -247,10 +248,12 @@ def falsify_report(found: Sequence[Falsification]) -> Report:
     page.table(table, 0)
     page.line()
     for x in found:
-        page.line(f"{x.theorem}: {x.evaluations} instances in {x.seconds:.1f} s, {len(x.violations)} violations")
+        page.line(
+            f"{x.theorem}: {counted(x.evaluations, 'instance')} in {x.seconds:.1f} s, {counted(len(x.violations), 'violation')}"
+        )
         for outcome in x.violations[:3]:
             outcome.say(page)
-    said = [f"{x.theorem}: {x.evaluations} instances, {len(x.violations)} violations" for x in found]
+    said = [f"{x.theorem}: {counted(x.evaluations, 'instance')}, {counted(len(x.violations), 'violation')}" for x in found]
     title = said[0] if len(said) == 1 else f"searches for counterexamples to {len(said)} statements"
     return Report(title, page, lambda: one_or_all([x._data() for x in found]), table, page)
 

@@ -19,6 +19,7 @@ from cmbound.comparison.readings import derived_numbers
 from cmbound.comparison.records import Comparison
 from cmbound.errors import InputError
 from cmbound.frozen import FrozenDict
+from cmbound.numbers import counted
 from cmbound.theory.formulas import accepts, required
 from cmbound.theory.notation import TABLE
 from cmbound.theory.records import Theorem
@@ -202,7 +203,7 @@ class Measured(Given):
     def _note(self) -> str:
         """How the constants are known."""
         run = self._run
-        first = f"{run.student} student of the {run.teacher} teacher, {run.grid} grid of {len(run.nodes) - 1} steps"
+        first = f"{run.student} student of the {run.teacher} teacher, {run.grid} grid of {counted(len(run.nodes) - 1, 'step')}"
         if self._simulation.exact:
             last = self._simulation.steps[-1]
             return f"{first}: every constant is exact; true W2(q_{last.k}, {run.to}) = {last.w2.value:.6g}"

@@ -18,7 +18,7 @@ from cmbound.errors import DomainError, InputError
 from cmbound.evaluation.records import Evaluation, terms_table
 from cmbound.evaluation.statement import Statement, about, theorem as find
 from cmbound.frozen import FrozenDict, Record, thawed
-from cmbound.numbers import apart, rounded, text_up
+from cmbound.numbers import apart, counted, rounded, text_up
 from cmbound.reports.cells import Cell, math, mixed, number
 from cmbound.reports.report import Body, Report, Result
 from cmbound.reports.table import Table
@@ -212,7 +212,7 @@ def run_parameters(theorem: Theorem, run: Run, law: Mapping[str, Any], *errors: 
 
 def _world_name(run: Run) -> str:
     """The data law in a few words."""
-    what = "Gaussian law" if isinstance(run.world, Gaussian) else f"{len(run.world.means)} points"
+    what = "Gaussian law" if isinstance(run.world, Gaussian) else f"{counted(len(run.world.means), 'point')}"
     return f"{what} in d = {run.world.d}"
 
 
@@ -311,10 +311,10 @@ def _constants(simulation: Simulation) -> str:
 def _summary(simulation: Simulation) -> tuple[str, str]:
     """What was run, in two lines."""
     run, count = simulation.run, len(simulation.steps)
-    first = f"{_world_name(run)}, {run.n} samples, seed {run.seed}; {count} evaluation{'s' * (count > 1)}"
+    first = f"{_world_name(run)}, {counted(run.n, 'sample')}, seed {run.seed}; {count} evaluation{'s' * (count > 1)}"
     options = {"start": run.start, "clock": run.clock}
     other = "".join(f", {name} {x}" for name, x in options.items() if x not in ("standard", "ou"))
-    second = f"{run.student} student, {run.teacher} teacher, {run.grid} grid of {len(run.nodes) - 1} steps{other}"
+    second = f"{run.student} student, {run.teacher} teacher, {run.grid} grid of {counted(len(run.nodes) - 1, 'step')}{other}"
     if run.correction is not None:
         second += f", {run.correction[0]} corrector"
     return first, second

@@ -9,6 +9,7 @@ import numpy as np
 
 from cmbound.errors import InputError
 from cmbound.files import read_text
+from cmbound.numbers import counted
 from cmbound.worlds.base import Array
 
 SUFFIXES = (".npy", ".npz", ".csv")
@@ -74,7 +75,7 @@ def _text(file: Path) -> Array:
         if wrong is not None:
             raise InputError(f"{file}: line {i} holds {wrong[:40]!r}, which is not a number{_hint(wrong)}")
         if len(row) != len(rows[0][1]):
-            raise InputError(f"{file}: line {i} has {len(row)} numbers, line {rows[0][0]} has {len(rows[0][1])}")
+            raise InputError(f"{file}: line {i} has {counted(len(row), 'number')}, line {rows[0][0]} has {len(rows[0][1])}")
         table.append([float(x) for x in row])
     if header and header[0] in ("", '""') and len(header) > 1 and [x[0] for x in table] == list(range(len(table))):
         raise InputError(
