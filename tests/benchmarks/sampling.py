@@ -9,6 +9,7 @@ import ot
 
 from cmbound import distances, sampling
 from tests.benchmarks.__main__ import paired
+from tests.benchmarks.arrays import exponent
 
 
 def one_step() -> str:
@@ -59,4 +60,19 @@ def bures() -> str:
     return "Bures distance at d = 512: " + "; ".join(rows)
 
 
-BENCHMARKS: list[Callable[[], str]] = [one_step, full_covariance, bures]
+def growth() -> str:
+    """Of the Bures distance of close laws and of far ones in the dimension."""
+
+    def distance(d: int, close: bool) -> Callable[[], float]:
+        X, Y = np.random.default_rng(0).standard_normal((2, d, 2 * d)) / np.sqrt(2 * d)
+        first = X @ X.T
+        second = first * (1 + 1e-9) if close else Y @ Y.T
+        return lambda: distances.gaussian_w2(np.zeros(d), first, np.zeros(d), second)
+
+    rows = []
+    for title, close in (("far laws", False), ("close laws", True)):
+        rows.append(f"Bures distance of {title}, dimension: {exponent([1, 10, 100, 1000], lambda d, c=close: distance(d, c))}")
+    return "\n".join(rows)
+
+
+BENCHMARKS: list[Callable[[], str]] = [one_step, full_covariance, bures, growth]
