@@ -25,7 +25,7 @@ STARTED: tuple[tuple[str, ...], ...] = (
     ("show", "explicit-one-step"),
     ("table", "statements"),
 )
-POINT = ("-p", "L_s=3", "-p", "u=0.1", "-p", "C=1", "-p", "R=2")
+POINT = ("-p", "k=2", "-p", "t_hat=1", "-p", "R=3")  # twelve statements have a value
 COMPUTED: tuple[tuple[str, ...], ...] = (
     ("schedule", "--preset", "gaussian-2d", "--steps", "4"),
     ("schedule", "--preset", "digits"),
