@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from cmbound.cli.plot import plot_command
@@ -136,3 +138,50 @@ def test_wrong_files(tmp_path: Path) -> None:
     none: dict[str, tuple[None, ...]] = {ONE: (None,)}
     with pytest.raises(InputError, match="nothing to draw"):
         tightness_figure(TightnessData((ONE,), (1,), none, none, {ONE: (0,)}, {ONE: (0,)}))
+
+
+def test_constants_of_a_data_set_are_filled_in_and_said(tmp_path: Path) -> None:
+    points, figure = np.random.default_rng(1).normal(size=(40, 2)), str(tmp_path / "figure.svg")
+    np.save(tmp_path / "points.npy", points)
+    np.savez(tmp_path / "points.npz", x=points)
+    np.savetxt(tmp_path / "points.csv", points, delimiter=",")
+    npy, npz, csv = (str(tmp_path / f"points.{x}") for x in ("npy", "npz", "csv"))
+    numbers = ["-p", "eps_sc=0.01", "-p", "eps_cm=0.01", "-p", "sigma_min=0.1", "-p", "L_f=2"]
+    last, steps = ["-p", "sigma_max=20"], ["-p", "N=9"]
+    size = float(np.sqrt((points**2).sum(axis=1).mean()))
+    for command in (
+        ["plot", "terms", ONE, "--over", "N=5,9", *last, "--points", npy, "-o", figure],
+        ["plot", "multistep", "--steps", "2", "--grid", "edm", *last, *steps, "--points", npz, "-o", figure],
+        [
+            "plot",
+            "phase",
+            ONE,
+            TWO,
+            "-p",
+            "h=0.1",
+            "-p",
+            "k=2",
+            "-p",
+            "t_hat=1",
+            "--points",
+            csv,
+            "-o",
+            figure,
+            "-x",
+            "T=2,3",
+            "-y",
+            "M=2,3",
+        ],
+        ["table", "comparison", "--statements", ONE, *last, *steps, "--data", npy],
+    ):
+        outcome = call(*command, *numbers)
+        assert outcome.status == 0, outcome.err
+        said = re.search(r"note: d = 2, m2 = ([0-9.]+), .*n_atoms = 40", outcome.err)
+        assert said, outcome.err
+        assert size <= float(said[1]) <= size * (1 + 1e-6)  # rounded to the safe side
+    varied = call("plot", "terms", ONE, "--over", "m2=2,3", *last, *steps, "--points", npy, *numbers, "-o", figure)
+    assert varied.status == 0
+    assert "m2 =" not in varied.err
+    both = call("plot", "multistep", "--cov", "1", "--points", npy, "-o", figure)
+    assert (both.status, "--cov or --points" in both.err) == (2, True)
+    assert call("table", "presets", "--data", npy).status == 2

@@ -90,6 +90,15 @@ def with_data(given: dict[str, Any], measuring: dict[str, Any], takes: Takes, fl
     return found.data
 
 
+def told(given: dict[str, Any], measuring: dict[str, Any], takes: Takes, flag: str) -> None:
+    """The same for a command whose result shows no parameters: what was filled in is said on standard error."""
+    own = set(given)
+    data = with_data(given, measuring, takes, flag)
+    filled = ", ".join(f"{name} = {x}" for name, x in given.items() if name not in own and name != "profile")
+    if data and filled:
+        click.echo(f"cmbound: note: {filled} are those of {data}", err=True)
+
+
 def _check_constants(given: dict[str, Any], constants: Mapping[str, Any], path: str) -> None:
     """What was given must be true of the data, and a preset must say nothing else of its own law."""
     from cmbound.catalogue.presets import preset

@@ -12,7 +12,7 @@ from cmbound.cli import Group, options
 from cmbound.cli.check import LONG_INSTANCES
 from cmbound.cli.files import OutputFile, figure_bytes, read, write_all
 from cmbound.cli.laws import build_world
-from cmbound.cli.measuring import effort, measuring_options, takes, with_data
+from cmbound.cli.measuring import effort, measuring_options, takes, told
 from cmbound.cli.progress import at_work, progress_bar, range_end, range_size, size_of
 from cmbound.errors import InputError
 from cmbound.numbers import counted
@@ -81,9 +81,14 @@ def plot_command() -> None:
 @click.option("--lines", "view", flag_value="lines", help="Lines on a logarithmic scale.  [default]")
 @click.option("--stacked", "view", flag_value="stacked", help="Stacked on a linear scale, where heights add up.")
 @click.option("--shares", "view", flag_value="shares", help="Stacked as shares of the total.")
+@measuring_options("--points")
 @drawing_options
-def terms_command(id: str, over: str, given: dict[str, Any], view: str | None, drawing: Drawing) -> None:
+def terms_command(
+    id: str, over: str, given: dict[str, Any], view: str | None, measuring: dict[str, Any], drawing: Drawing
+) -> None:
     """The terms of the statement ID and their total against one parameter.
+
+    With --points the constants of a data set are filled in (--data is where the numbers drawn go).
 
     \b
     cmbound plot terms explicit-one-step --preset gaussian-2d --over h=1e-5:1e-1:log:80 -o terms.pdf
@@ -92,6 +97,8 @@ def terms_command(id: str, over: str, given: dict[str, Any], view: str | None, d
     from cmbound.papers.figures.terms import terms_data, terms_figure
 
     points = range_size(over)
+    known, varies = takes(id), over.partition("=")[0].strip()
+    told(given, measuring, lambda name, measured: name != varies and known(name, measured), "--points")
     with at_work(f"drawing {id} at {counted(points, 'point')}", given, times=points / 1000):
         found = terms_data(id, over, **given)
     drawing.save(found, terms_figure, view=view or "lines")
@@ -137,9 +144,16 @@ def ratios_command(
 )
 @click.option("--mean", metavar="NUMBERS", help="Mean of that law.  [default: 0]")
 @click.option("--student", type=click.Choice(["distilled", "exact"]), help="The model of that run.  [default: distilled]")
+@measuring_options("--points")
 @drawing_options
 def multistep_command(
-    steps: str, given: dict[str, Any], cov: str | None, mean: str | None, student: str | None, drawing: Drawing
+    steps: str,
+    given: dict[str, Any],
+    cov: str | None,
+    mean: str | None,
+    student: str | None,
+    measuring: dict[str, Any],
+    drawing: Drawing,
 ) -> None:
     """The certified bound after each evaluation: best times, best fixed time, the fixed time of Cor 6, and the limit.
 
@@ -157,6 +171,9 @@ def multistep_command(
         given["student"] = student
     from cmbound.papers.figures.multistep import multistep_data, multistep_figure
 
+    if cov is not None and measuring["measured_on"] is not None:
+        raise InputError("give --cov or --points, not both")
+    told(given, measuring, takes(None, "multistep"), "--points")
     world = None if cov is None else build_world("gaussian", mean, cov)
     with at_work(f"drawing {counted(steps, 'evaluation')}", given, times=size_of(steps)):
         found = multistep_data(steps=steps, world=world, **given)
@@ -168,8 +185,11 @@ def multistep_command(
 @click.option("-x", required=True, metavar="NAME=RANGE", help=f"The parameter across: {_OVER}.")
 @click.option("-y", required=True, metavar="NAME=RANGE", help="The parameter up.")
 @options.setting_options()
+@measuring_options("--points")
 @drawing_options
-def phase_command(ids: tuple[str, ...], x: str, y: str, given: dict[str, Any], drawing: Drawing) -> None:
+def phase_command(
+    ids: tuple[str, ...], x: str, y: str, given: dict[str, Any], measuring: dict[str, Any], drawing: Drawing
+) -> None:
     """Which of several statements about one quantity is the smallest, over a plane of two parameters, with the border.
 
     Default: explicit-multistep and chen2025-multistep, whose consistency error of an interval is eps_cm times its length; it is
@@ -185,6 +205,8 @@ def phase_command(ids: tuple[str, ...], x: str, y: str, given: dict[str, Any], d
     options.refuse(given, assume="cmbound compare --assume")
     from cmbound.papers.figures.phase import phase_data, phase_figure
 
+    varying = {z.partition("=")[0].strip() for z in (x, y)}
+    told(given, measuring, lambda name, measured: name not in varying, "--points")
     points = range_size(x) * range_size(y)
     with at_work(f"comparing statements at {counted(points, 'point')}", given, times=points / 1000):
         found = phase_data(ids, x, y, **given)
@@ -240,7 +262,7 @@ def grids_command(id: str, over: str, given: dict[str, Any], measuring: dict[str
     from cmbound.papers.figures.grids import grids_data, grids_figure
 
     most, points = range_end(over), range_size(over)
-    with_data(given, measuring, takes(id), "--points")
+    told(given, measuring, takes(id), "--points")
     with at_work(
         f"drawing {id} on {counted(points, 'grid')} of each kind", {**given, "N": most}, times=points / 20 * effort(given)
     ):

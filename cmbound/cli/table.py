@@ -9,6 +9,7 @@ import click
 from cmbound.catalogue import MAIN
 from cmbound.cli import options
 from cmbound.cli.files import emit, rendered, write
+from cmbound.cli.measuring import told
 from cmbound.cli.progress import progress_bar
 from cmbound.errors import InputError
 from cmbound.numbers import counted
@@ -20,7 +21,7 @@ def _names() -> list[str]:
     return list(NAMES)
 
 
-_FLAGS = {"saved": "from", "params": "preset and -p"}  # options of the library that are called otherwise here
+_FLAGS = {"saved": "from", "params": "preset (--data, -p)"}  # options of the library that are called otherwise here
 
 
 def _size(name: str, given: dict[str, Any]) -> tuple[str, bool]:
@@ -57,6 +58,12 @@ def _size(name: str, given: dict[str, Any]) -> tuple[str, bool]:
 @options.define_option
 @options.preset_option
 @options.pairs_option(help="comparison: a parameter.")
+@click.option(
+    "--data",
+    metavar="FILE",
+    type=click.Path(),
+    help="comparison: a data set (.npy, .npz or .csv), whose constants are filled in.",
+)
 @click.option("--metric", metavar="NAME", help="comparison: only statements in this metric.")
 @click.option("--instances", metavar="N", type=int, help="Instances for each statement and world.  [default: 100]")
 @click.option("--seed", metavar="N", type=int, help="Seed of the campaign.  [default: 0]")
@@ -76,6 +83,7 @@ def table_command(
     name: str | None,
     pairs: tuple[str, ...],
     preset: str | None,
+    data: str | None,
     caption: str,
     label: str,
     digits: int,
@@ -101,19 +109,22 @@ def table_command(
     if siunitx and form != "latex":
         raise InputError(f"--siunitx belongs to --format latex, not {form}")
     if name is None:
-        if given or pairs or preset is not None or caption or label:
+        if given or pairs or preset is not None or data is not None or caption or label:
             raise InputError(f"give the name of a table: {', '.join(NAMES)}")
         from cmbound.reports.report import titles
 
         rows = [(x, entry.title) for x, entry in NAMES.items()]
         emit(titles("tables", rows, lambda: [{"name": x, "title": title} for x, title in rows]), form, output)
         return
-    if pairs or preset is not None:
+    if pairs or preset is not None or data is not None:
         given["params"] = {**({} if preset is None else {"preset": preset}), **options.parse_pairs(pairs)}
     if name in NAMES:
         for key in given:
             if key not in NAMES[name].options:
                 raise InputError(f"--{_FLAGS.get(key, key)} does not go with table {name}")
+    if data is not None:
+        measured = dict.fromkeys(("solver", "draws", "trust", "draws_seed"))
+        told(given["params"], {**measured, "measured_on": data}, lambda name, measured: True, "--data")
     title, long = _size(name, given)
     with progress_bar(title, None, long=long) as advance:
         progress = {"progress": advance} if name in NAMES and "progress" in NAMES[name].options else {}
