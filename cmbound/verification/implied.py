@@ -10,16 +10,19 @@ from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache, partial
 from typing import Any
 
-from sympy import Integer, Rational
+from sympy import Integer, Rational, sqrt
 
 from cmbound.frozen import FrozenDict
-from cmbound.theory.notation import L_os, L_s, tau
+from cmbound.theory import functions
+from cmbound.theory.notation import L_f, L_os, L_s, tau
 from cmbound.theory.profiles import PROFILES
 from cmbound.theory.rules import Root, Rule
 from cmbound.verification.orders import at_least
 from cmbound.verification.plants import PRICE, Plant, RulePut, components
 
 _SCALES = (Integer(4), Integer(2), Integer(1), Rational(1, 2), Rational(1, 4))  # of a part, that another may make up for
+OF_THE_DIMENSION = (functions.U, functions.K, functions.beta)
+"""Constants of the profiles that are sums of two terms."""
 _HALF = Rational(1, 2)
 _EMBEDDED: Mapping[tuple[str, str], Mapping[Any, Any]] = FrozenDict(
     {
@@ -37,24 +40,41 @@ Product = tuple[tuple[Any, Any], ...]
 """Parts and their powers."""
 
 
-def implied(survivors: Sequence[Plant]) -> dict[Plant, Plant]:
-    """The survivors that follow from another one, each with the weakest one it follows from."""
-    found: dict[Plant, Plant] = {}
+def implied(survivors: Sequence[Plant]) -> dict[Plant, tuple[Plant, ...]]:
+    """The survivors that follow from others, each with the one or the two it follows from, which follow from none."""
+    found: dict[Plant, tuple[Plant, ...]] = {}
     weakest: list[Plant] = []
     for plant in survivors:
         below = next((x for x in weakest if claims_more(x, plant)), None)
         if below is not None:
-            found[plant] = below
+            found[plant] = (below,)
             continue
         for x in [x for x in weakest if claims_more(plant, x)]:
             weakest.remove(x)
-            found[x] = plant
+            found[x] = (plant,)
         weakest.append(plant)
-    for plant, below in found.items():
-        while below in found:
-            below = found[below]
-        found[plant] = below
-    return found
+    found |= {x: ends for x in weakest if (ends := between(x, weakest))}
+    traced = {plant: _followed(below, found) for plant, below in found.items()}
+    return {plant: next(((x,) for x in below if claims_more(x, plant)), below) for plant, below in traced.items()}
+
+
+def _followed(below: tuple[Plant, ...], found: Mapping[Plant, tuple[Plant, ...]]) -> tuple[Plant, ...]:
+    return tuple(dict.fromkeys(y for x in below for y in (_followed(found[x], found) if x in found else (x,))))
+
+
+def between(plant: Plant, others: Sequence[Plant]) -> tuple[Plant, ...]:
+    """Two of the others, one of which is refuted wherever ``plant`` is; empty where there are no such two.
+
+    In each a constant of the dimension lost one of its two terms, between which half of it lies.
+    """
+    part = plant.part.expression
+    by_expression = {x.expression: x for x in others if x.part == plant.part and x is not plant}
+    for constant in part.atoms(*OF_THE_DIMENSION):
+        terms = type(constant).definition(*constant.args).args
+        ends = [by_expression[y] for y in (part.xreplace({constant: x}) for x in terms) if y in by_expression]
+        if len(ends) == len(terms) == 2 and at_least(plant.expression, part.xreplace({constant: constant / 2})):
+            return tuple(ends)
+    return ()
 
 
 @cache
@@ -65,8 +85,15 @@ def claims_more(strong: Plant, other: Plant) -> bool:
     of_rules = [isinstance(x.part.put, RulePut) for x in (strong, other)]
     if any(of_rules):
         return all(of_rules) and _rules_claim_more(strong, other)
+    if strong.part == other.part and strong.part.term == "initialisation" and _unweighted_start(strong, other):
+        return True
     below, above = (_terms(x) for x in (strong, other))
     return all(_never_below(above[slot], below[slot]) for slot in above)
+
+
+def _unweighted_start(strong: Plant, other: Plant) -> bool:
+    """Whether L_f was dropped from one and its root from the other, which is above the statement, and holds, for L_f <= 1."""
+    return bool(other.expression == strong.expression * sqrt(L_f) and strong.part.expression == strong.expression * L_f)
 
 
 def _rules_claim_more(strong: Plant, other: Plant) -> bool:

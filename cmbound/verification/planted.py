@@ -39,14 +39,14 @@ class Verdict:
     """What became of a weakened copy: ``caught``, ``not weaker``, ``implied`` or ``survived``.
 
     ``ratio`` is the largest truth/(weakened bound) found (None if not looked for; infinite against a bound of 0), ``witness`` the
-    recipe of that instance; ``implied_by`` is the survivor that it follows from.
+    recipe of that instance; ``implied_by`` are the survivors, one or two, that it follows from.
     """
 
     plant: Plant
     status: str
     ratio: float | None
     witness: Recipe | None
-    implied_by: Plant | None = None
+    implied_by: tuple[Plant, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON-ready data."""
@@ -54,7 +54,7 @@ class Verdict:
         return {
             **copied,
             "reason": self.plant.not_weaker,
-            "implied_by": "" if self.implied_by is None else self.implied_by.name,
+            "implied_by": [x.name for x in self.implied_by],
             "ratio": self.ratio if self.ratio is None or np.isfinite(self.ratio) else "inf",
             "witness": None if self.witness is None else self.witness.to_dict(),
         }
