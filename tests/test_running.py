@@ -15,7 +15,7 @@ from cmbound.arithmetic.backend import Balls
 from cmbound.arithmetic.running import LARGEST, SQUARED, SUM, WEIGHTED, summed
 from cmbound.evaluation.nodes import FLOATS, node, node_index, nodes
 from cmbound.evaluation.setting import resolve
-from cmbound.evaluation.steps import BallSteps, Request
+from cmbound.evaluation.steps import BallSteps, Request, telling
 from cmbound.theory.functions import c, s
 from cmbound.theory.notation import L_f, a, b, d, h, m2
 from cmbound.theory.profiles import PROFILES
@@ -24,6 +24,7 @@ from tests.settings import cases, draw
 BITS = 160
 KINDS = (SUM, WEIGHTED, SQUARED, LARGEST)
 WEIGHT = L_f * c(a)
+ONE_STEP = cmbound.theorem("explicit-one-step")
 MULTISTEP = cmbound.theorem("explicit-multistep")
 BASE: dict[str, Any] = {"eps_sc": "0.01", "eps_cm": "0.02", "L_f": 2, "d": 3, "m2": "3/2", "T": 5, "delta": "1e-3"}
 
@@ -136,3 +137,12 @@ def test_decimals_by_integers_hold_the_ball(text: str, digits: int) -> None:
         assert high - low <= abs(value) * Fraction(10) ** -digits
         assert certified.number(low) <= ball.lower()
         assert certified.number(high) >= ball.upper()
+
+
+@pytest.mark.parametrize("grid", ["uniform", "edm"])
+def test_each_step_is_told_of_once(grid: str) -> None:
+    told: list[int] = []
+    with telling(told.append):
+        ONE_STEP.evaluate(**BASE, grid=grid, N=40_000, profile="universal-integrated")
+    assert sum(told) == 40_000
+    assert len(told) > 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from fractions import Fraction
 from math import inf
 from typing import Any
@@ -52,8 +52,19 @@ def at_work(what: str, given: Mapping[str, Any], *, times: float = 1) -> Iterato
     if horizon > LONG_HORIZON:
         size.append(f"the horizon T = {given['T']}, which needs many digits")
     title = " with ".join([what, " and ".join(size)] if size else [what])
-    with progress_bar(title, None, long=times * max(steps, 1000) > LONG_STEPS or horizon > LONG_HORIZON):
+    long = times * max(steps, 1000) > LONG_STEPS
+    total = int(steps) if long and times == 1 and steps else None
+    with progress_bar(title, total, long=long or horizon > LONG_HORIZON) as advance, _told_of_steps(advance, total):
         yield
+
+
+def _told_of_steps(advance: Callable[[int], None], total: int | None) -> Any:
+    """The steps of a long grid, as they are added up, advance the bar."""
+    if total is None:
+        return nullcontext()
+    from cmbound.evaluation.steps import telling
+
+    return telling(advance)
 
 
 LONG_STEPS, LONG_HORIZON = 50_000, 200_000

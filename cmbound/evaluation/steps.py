@@ -53,12 +53,12 @@ class Steps(Protocol):
         """What is asked for, with the parameters by symbol."""
 
 
-_TOLD: ContextVar[Any] = ContextVar("told", default=None)
+_TOLD: ContextVar[Callable[[int], Any]] = ContextVar("told", default=lambda steps: None)
 
 
 @contextmanager
-def telling(told: Any) -> Iterator[None]:
-    """Calls ``told(done, all)`` from time to time inside the block, while a long sum is computed: numbers of steps."""
+def telling(told: Callable[[int], Any]) -> Iterator[None]:
+    """Inside the block ``told`` is called with numbers of steps, as they have been added up in balls."""
     token = _TOLD.set(told)
     try:
         yield
@@ -219,6 +219,7 @@ class BallSteps:
             for i, values_here in enumerate(self._loop(here, marks[low : high + 1].tolist(), values), low):
                 for part, y in zip(here, values_here, strict=True):
                     found[part][i] = y
+            _TOLD.get()(int(marks[high] - marks[low]))
         for part, group in asked.items():
             self._gather(part[0], group, marks, found[part])
 
