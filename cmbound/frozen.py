@@ -26,7 +26,7 @@ class FrozenDict(dict[K, V]):
     """
 
     def __init__(self, items: Mapping[K, V] | Iterable[tuple[K, V]] = (), /) -> None:
-        super().__init__({key: frozen(x) for key, x in dict(items).items()})
+        super().__init__({key: x if type(x) in _UNCHANGING else frozen(x) for key, x in dict(items).items()})
 
     def _refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise TypeError("this mapping is read-only; change a copy: dict(x)")
@@ -156,11 +156,16 @@ class Record:
 
     def __post_init__(self) -> None:
         for name in self._names():
-            object.__setattr__(self, name, frozen(getattr(self, name)))
+            given = getattr(self, name)
+            if type(given) not in _UNCHANGING and (held := frozen(given)) is not given:
+                object.__setattr__(self, name, held)
 
     @classmethod
     def _names(cls) -> tuple[str, ...]:
-        return tuple(x.name for x in fields(cls))  # type: ignore[arg-type]
+        known: tuple[str, ...] | None = cls.__dict__.get("_field_names")
+        if known is None:
+            known = cls._field_names = tuple(x.name for x in fields(cls))  # type: ignore[attr-defined, arg-type]
+        return known
 
     def _content(self) -> tuple[Any, ...]:
         return tuple(content(getattr(self, name)) for name in self._names())

@@ -369,13 +369,16 @@ def _with_integers(x: Ball, digits: int, up: bool) -> Decimal | None:
     """:func:`decimal` of a ball whose ends are numbers of few bits (None: they are not), which takes no ball arithmetic."""
     if not x.is_finite():
         return None
-    (mid, e), (rad, f) = ((int(m), int(n)) for m, n in (x.mid().man_exp(), x.rad().man_exp()))
-    two = min(e, f) if rad else e
-    if abs(two) > _MOST_BITS or abs(e) > _MOST_BITS or mid.bit_length() > _MOST_BITS:
+    m, e = x.mid().man_exp()
+    end, two = int(m), int(e)
+    if abs(two) > _MOST_BITS or end.bit_length() > _MOST_BITS:
         return None
-    end = mid << (e - two)
-    if rad:
-        end += (1 if up else -1) * (rad << (f - two))
+    if not x.is_exact():
+        m, e = x.rad().man_exp()
+        least = min(two, int(e))
+        if abs(least) > _MOST_BITS or abs(int(e)) > _MOST_BITS:
+            return None
+        end, two = (end << (two - least)) + (1 if up else -1) * (int(m) << (int(e) - least)), least
     if not end:
         return Decimal(0)
     shift = digits + 2 - floor((two + abs(end).bit_length()) * _LOG10_2)

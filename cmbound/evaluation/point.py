@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from math import isfinite
 from typing import Any
 
@@ -30,6 +31,7 @@ from cmbound.theory.formulas import ALIASES
 from cmbound.theory.functions import c, lam, plain, s
 from cmbound.theory.notation import d, delta, h, m2, sd2, t
 from cmbound.theory.records import Theorem
+from cmbound.theory.rules import Rule
 from cmbound.threads import alone
 
 MAX_BITS = 1 << 20  # with MAX_WORK the end of the search for an enclosure
@@ -140,8 +142,13 @@ def _lost(setting: Setting) -> int:
 def _steps_summed(setting: Setting, paths: Paths) -> int:
     """How many steps are summed for all map errors together; one with an integral counts for many."""
     steps = 1 if setting.collapsed or setting.grid is None else setting.grid.N
-    integrals = any(x.rule.bound.has(sympy.Integral) for pieces in paths.values() for x in pieces)
+    integrals = any(_has_integral(x.rule) for pieces in paths.values() for x in pieces)
     return steps * max(1, len(paths)) * (WORK_OF_INTEGRAL if integrals else 1)
+
+
+@lru_cache(maxsize=512)
+def _has_integral(rule: Rule) -> bool:
+    return any(x.has(sympy.Integral) for x in rule.expressions)
 
 
 def _digits(given: Any, tier: str) -> int:
