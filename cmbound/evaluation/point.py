@@ -35,11 +35,11 @@ from cmbound.theory.rules import Rule
 from cmbound.threads import alone
 
 MAX_BITS = 1 << 20  # with MAX_WORK the end of the search for an enclosure
-MAX_WORK = 1 << 27
+MAX_WORK = 1 << 28
 """Limit of the work of one attempt, steps times bits (times bits/4096 where there are more): below a minute."""
 PATIENT_BITS = 4096
 """Precision at which a term of a user's statement without a finite enclosure is taken to have none: 0 in a denominator stays."""
-WORK_OF_INTEGRAL = 50  # steps that one integral takes as long as
+WORK_OF_INTEGRAL = 100  # steps that one integral takes as long as
 DEFAULT_DIGITS = 15  # what a double holds
 MAX_DIGITS = 1000  # well below a second; a longer number is of no use
 
@@ -140,10 +140,14 @@ def _lost(setting: Setting) -> int:
 
 
 def _steps_summed(setting: Setting, paths: Paths) -> int:
-    """How many steps are summed for all map errors together; one with an integral counts for many."""
+    """How many steps are summed; one with an integral counts for many.
+
+    All map errors take one pass, but those whose constants grow with the time up to which they are taken.
+    """
     steps = 1 if setting.collapsed or setting.grid is None else setting.grid.N
     integrals = any(_has_integral(x.rule) for pieces in paths.values() for x in pieces)
-    return steps * max(1, len(paths)) * (WORK_OF_INTEGRAL if integrals else 1)
+    passes = max(1, len(paths)) if setting.collapsed or setting.clock.name == "ve" else 1
+    return steps * passes * (WORK_OF_INTEGRAL if integrals else 1) + len(paths)
 
 
 @lru_cache(maxsize=512)
