@@ -49,9 +49,6 @@ class Backend(Protocol):
     def largest(self, column: Any) -> Any:
         """The largest entry of a column."""
 
-    def product(self, left: Any, right: Any) -> Any:
-        """Entrywise product of two columns."""
-
 
 class Floats(Backend):
     """float64: a column is a numpy array."""
@@ -79,9 +76,6 @@ class Floats(Backend):
 
     def largest(self, column: Any) -> Any:
         return float(np.max(column))
-
-    def product(self, left: Any, right: Any) -> Any:
-        return np.asarray(left) * np.asarray(right)
 
 
 class Balls(Backend):
@@ -117,9 +111,6 @@ class Balls(Backend):
         for x in column[1:]:
             result = result.max(x)
         return result
-
-    def product(self, left: Any, right: Any) -> Any:
-        return [x * y for x, y in zip(left, right, strict=True)]
 
 
 @lru_cache(maxsize=4096)
