@@ -19,6 +19,7 @@ from sympy import Add, Integer, Mul
 
 from cmbound.arithmetic import approximate
 from cmbound.arithmetic.backend import ordered_symbols
+from cmbound.frozen import Record
 from cmbound.theory.functions import Named, Rearranged
 from cmbound.theory.notation import TABLE, a, b, y
 from cmbound.threads import alone
@@ -27,8 +28,8 @@ _TRIALS = 4  # random places at which a function is looked at before it counts a
 _ADDITIVE = 1e-9  # relative: rounding only
 
 
-@dataclass(frozen=True)
-class Separated:
+@dataclass(frozen=True, eq=False)
+class Separated(Record):
     """An expression in ``a`` and ``b``, written in names for its parts.
 
     Attributes:

@@ -26,7 +26,7 @@ from cmbound.worlds.process import noise, signal
 
 
 @dataclass(frozen=True, eq=False)
-class Affine:
+class Affine(Record):
     """x -> matrix x + shift, with any leading axes: matrix (..., d, d), shift (..., d)."""
 
     matrix: Array
@@ -59,7 +59,7 @@ class Affine:
 
 
 @dataclass(frozen=True, eq=False)
-class Law:
+class Law(Record):
     """N(mean, factor factor^T): mean (d,), factor (d, p)."""
 
     mean: Array
