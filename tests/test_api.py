@@ -17,6 +17,7 @@ import sympy
 import cmbound
 from cmbound.catalogue.presets import PROVENANCES, names
 from cmbound.evaluation.records import Evaluation, schema
+from cmbound.evaluation.sweeps import swept
 from cmbound.papers import digits
 from tests.settings import EI, draw, for_profile, for_theorem
 
@@ -285,5 +286,5 @@ def test_every_verb_takes_the_heun_teacher() -> None:
     assert row.evaluation.value == value
     plan = cmbound.schedule(steps=2, N=40, **base)
     assert plan.optimal.teacher == "heun"
-    sweep = cmbound.evaluation.sweeps.swept(cmbound.sweep("explicit-one-step", **{**base, "M": "1,2,4"}, N=40))
+    sweep = swept(cmbound.sweep("explicit-one-step", **{**base, "M": "1,2,4"}, N=40))
     assert list(np.diff(sweep["total"]) > 0) == [True, True]

@@ -128,7 +128,8 @@ class FloatSteps:
         clock, teacher = self.setting.clock, self.setting.teacher
         self.nodes = nodes(self.setting, FLOATS)
         rows = self.rows = {a: self.nodes[:-1], b: self.nodes[1:]}
-        rows[h] = rows[b] - rows[a]
+        with np.errstate(invalid="ignore"):  # of nodes beyond the float64 range, which are refused in the next line
+            rows[h] = rows[b] - rows[a]
         _increasing((bool((rows[h] > 0).all()),))
         given = {symbol: FLOATS.column(values) for symbol, _, values in _columns(self.setting)}
         scalars = {**self.fixed, **({eps_sc_a: self.fixed[eps_sc]} if eps_sc in self.fixed else {})}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import ot
@@ -71,7 +72,7 @@ def growth() -> str:
 
     rows = []
     for title, close in (("far laws", False), ("close laws", True)):
-        rows.append(f"Bures distance of {title}, dimension: {exponent([1, 10, 100, 1000], lambda d, c=close: distance(d, c))}")
+        rows.append(f"Bures distance of {title}, dimension: {exponent([1, 10, 100, 1000], partial(distance, close=close))}")
     return "\n".join(rows)
 
 
