@@ -686,7 +686,7 @@ X20 = np.random.default_rng(0).standard_normal((20, 2))
         (lambda: gaussian_w2_factors(Z2, Z2, Z2, I2), InputError, r"A has shape \(2,\)"),
         (lambda: w2_samples_1d([], [1.0]), InputError, r"^x has shape \(0,\); 1 dimension and an entry are needed$"),
         (lambda: w2_samples(Z2, X20), InputError, r"^x has shape \(2,\); 2 dimensions and an entry are needed$"),
-        (lambda: w2_samples_1d([1.0], [1.0], [1.0, 2.0]), InputError, "x has 1 points and 2 weights"),
+        (lambda: w2_samples_1d([1.0], [1.0], [1.0, 2.0]), InputError, "x has 1 point and 2 weights"),
         (lambda: w2_samples_1d([1.0, 2.0], [1.0], [-1.0, 2.0]), DomainError, "the smallest is -1"),
         (lambda: w2_samples(X20[:19], X20), InputError, "19 and 20 rows; at least 20"),
         (lambda: w2_samples(np.zeros((2001, 1)), np.zeros((20, 1))), InputError, "at most 2000"),

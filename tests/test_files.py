@@ -467,7 +467,7 @@ BAD: dict[str, bytes] = {
 }
 
 
-STEPS = [(name, "--solver") for name in ("evaluate", "solve", "schedule", "compare", "plot grids")]
+STEPS = [(name, option) for name, option in INPUTS if option == "--solver" and name != "certify"]
 """A user's step belongs to a measured profile, which reads the data first."""
 
 
@@ -480,7 +480,7 @@ def test_every_bad_file(name: str, option: str, tmp_path: Path) -> None:
     table = name == "table"
     base = [
         *name.split(),
-        *({"--spec": ("custom",), "--from": ("planted",)}.get(option, ("assumptions",)) if table else EXAMPLES[name]),
+        *({"--spec": ("custom",), "--from": ("planted",), "--data": ("comparison", *G)}.get(option, ("assumptions",)) if table else EXAMPLES[name]),
     ]
     if name == "check":
         base = ["check", *(("--planted",) if option == "--from" else ())]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from cmbound.certification.teachers import SOLVERS, euler
 from cmbound.evaluation.records import schema
 from cmbound.evaluation.sweeps import chunks
 from cmbound.theory.rules import Profile
-from tests.helpers import call, fails, fine, said, silent
+from tests.helpers import call, fails, fine, said
 
 Array = npt.NDArray[np.float64]
 VARIANCE = 0.25
@@ -368,10 +369,12 @@ def test_the_other_commands(points: str, tmp_path: Path) -> None:
     )
     assert "not certified" in fine("compare", *common, *STEPS, "--metric", "W2")
     figure, numbers = tmp_path / "grids.svg", tmp_path / "grids.csv"
-    silent(
+    outcome = call(
         "plot", "grids", "explicit-one-step", "--points", points, *MEASURED, *ASKED, "--teacher", "ddim", "--over", "N=4,8",
         "-o", str(figure), "--data", str(numbers),
     )  # fmt: skip
+    assert (outcome.status, outcome.out) == (0, "")
+    assert re.search(r"note: d = 2, m2 = \S+ are those of ", outcome.err)
     assert "asymptotic" in numbers.read_text()
     assert figure.stat().st_size > 0
 

@@ -342,7 +342,7 @@ HEUN_BASE: dict[str, Any] = {"d": 3, "m2": 2, "L_f": 2, "eps_cm": 0, "eps_sc": "
 NODES = {"grid": ["0.01", "0.1", "1", "3"]}
 BAD: tuple[tuple[dict[str, Any], str], ...] = (
     ({**HEUN_BASE, "T": 3, "delta": "0.01", "h": "0.1"}, "needs M"),
-    ({**HEUN_BASE, **NODES}, r"needs M \(for the heun teacher\)"),
+    ({**HEUN_BASE, **NODES}, r"needs M \(for the heun teacher: "),
     ({**HEUN_BASE, "T": 3, "delta": "0.01", "h": "0.1", "M": 1}, "'heun' has no closed form in h: give a grid"),
     ({**HEUN_BASE, **NODES, "M": -1}, "M must be a number >= 0"),
     ({**HEUN_BASE, **NODES, "M": [1, 2]}, "M has 2 values, but the grid has N = 3 steps"),
@@ -360,7 +360,7 @@ BAD: tuple[tuple[dict[str, Any], str], ...] = (
     ({**HEUN_BASE, **NODES, "teacher": "ddim", "diameter": -1}, "diameter must be a number >= 0"),
     ({**HEUN_BASE, **NODES, "teacher": "ddim", "cov_eigs": [1, 1]}, "cov_eigs has 2 values, but d = 3"),
     ({**HEUN_BASE, **NODES, "teacher": "ddim", "cov_eigs": [1, 1, 0, 0]}, "cov_eigs has 4 values, but d = 3"),
-    ({**HEUN_BASE, **NODES, "teacher": "ddim", "d_eff": 2, "cov_eigs": [1]}, "cov_eigs has 1 values, but d = 3 or d_eff = 2"),
+    ({**HEUN_BASE, **NODES, "teacher": "ddim", "d_eff": 2, "cov_eigs": [1]}, "cov_eigs has 1 value, but d = 3 or d_eff = 2"),
     ({**HEUN_BASE, **NODES, "teacher": "ddim", "cov_eigs": [1, -1, 1]}, "cov_eigs"),
     ({**HEUN_BASE, **NODES, "teacher": "ddim", "cov_eigs": [1, "x", 1]}, "cov_eigs"),
     ({**HEUN_BASE, **NODES, "teacher": "ddim", "cov_eigs": [1, float("nan"), 1]}, "cov_eigs"),

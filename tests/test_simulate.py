@@ -531,7 +531,7 @@ USAGE = [
     (("simulate", "--data", "fine.csv", "--mean", "1"), "--mean"),
     (("simulate", "--data", "missing.npy"), "missing.npy"),
     (("simulate", "--data", "nan.csv"), "nan"),
-    (("simulate", "--data", "ragged.csv"), "line 2 has 1 numbers"),
+    (("simulate", "--data", "ragged.csv"), "line 2 has 1 number"),
     (("simulate", "--data", "empty.csv"), "empty.csv"),
     (("simulate", "--data", "cube.npy"), "shape"),
     (GAUSSIAN, "--cov"),

@@ -29,12 +29,12 @@ SAID = {
     ),
     "check": (("explicit-map-error", "--instances", "2"), "checking 1 statement on 2 instances each"),
     "table": (("budgets", "--targets", "10,11"), "budgets of 1 preset for 2 targets"),
-    "plot ratios": ((ID, "--instances", "2", "--world", "gaussian", "-o", "-"), "checking 1 statements, 2 instances"),
+    "plot ratios": ((ID, "--instances", "2", "--world", "gaussian", "-o", "-"), "checking 1 statement, 2 instances"),
     "plot grids": (
         (ID, *G, "--over", "N=2,3", "-o", "-"),
         "drawing explicit-one-step on 2 grids of each kind with a grid of 3 steps",
     ),
-    "schedule": ((*G, "--steps", "1"), "scheduling 1 evaluations"),
+    "schedule": ((*G, "--steps", "1"), "scheduling 1 evaluation"),
     "solve": ((ID, *G, "--target", "20", "--for", "eps_sc"), "solving explicit-one-step"),
     "compare": ((*G, "--statement", ID), "comparing statements"),
 }

@@ -908,7 +908,7 @@ def test_read_data(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "text"),
     [
-        ("a.csv", "1,2\n3\n", "line 2 has 1 numbers, line 1 has 2"),
+        ("a.csv", "1,2\n3\n", "line 2 has 1 number, line 1 has 2"),
         ("a.csv", "x,y\n1,2\n3,nan\n", "row 2 holds nan"),
         ("a.csv", "1 2\n3 inf\n", "row 2 holds inf"),
         ("a.csv", "1,2\n3,four\n", "line 2 holds 'four'"),

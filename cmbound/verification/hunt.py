@@ -174,7 +174,7 @@ class Hunt:
         """Random steps that are kept where they are good; steps grow and shrink with success."""
         margin, width = witness.margin(plant), _FIRST
         slow = witness.recipe.world != "gaussian"
-        if slow and self._world == "gaussian":
+        if slow and self._world == "gaussian" and self.theorem.uses_profile:
             return
         for i in range(steps // _SLOW if slow else steps):
             recipe = self._beside(witness.recipe, plant, width, i)
@@ -234,7 +234,9 @@ class Hunt:
         if plant.part.term == "discretisation":  # one step shows them; a long geometric grid leaves no initialisation beside them
             grids = ({}, {"N": 1}, {"N": _LONG, "grid": "geometric", "start": "matched"})
         demands = {**plant.demands, **grids[number % len(grids)]}
-        world = world or self._world
+        if world is None:  # without a grid to sum over every world is quick
+            shares = experiment_of(self.theorem).shares
+            world = self._world if self.theorem.uses_profile else str(rng.choice(list(shares)))
         recipe = focused(random_recipe(self.theorem, rng, world, plant.part.term, demands), plant.part.term)
         if recipe.choices.get("measure") == MEASURE:
             recipe = weighted(recipe, rng)
