@@ -480,7 +480,11 @@ def test_every_bad_file(name: str, option: str, tmp_path: Path) -> None:
     table = name == "table"
     base = [
         *name.split(),
-        *({"--spec": ("custom",), "--from": ("planted",), "--data": ("comparison", *G)}.get(option, ("assumptions",)) if table else EXAMPLES[name]),
+        *(
+            {"--spec": ("custom",), "--from": ("planted",), "--data": ("comparison", *G)}.get(option, ("assumptions",))
+            if table
+            else EXAMPLES[name]
+        ),
     ]
     if name == "check":
         base = ["check", *(("--planted",) if option == "--from" else ())]

@@ -72,7 +72,9 @@ def test_what_a_notebook_shows(kind: str) -> None:
 
 def executed(folder: Path) -> str:
     """A notebook with :data:`CELLS`, executed, as HTML."""
-    cells = [{"cell_type": "code", "metadata": {}, "execution_count": None, "outputs": [], "source": x} for x in CELLS]
+    cells: list[dict[str, Any]] = [
+        {"cell_type": "code", "metadata": {}, "execution_count": None, "outputs": [], "source": x} for x in CELLS
+    ]
     notebook = folder / "results.ipynb"
     notebook.write_text(json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 4}), encoding="utf-8")
     command = [sys.executable, "-m", "nbconvert", "--to", "html", "--execute", "--log-level=ERROR", str(notebook)]
