@@ -596,3 +596,29 @@ def test_toml_is_data_or_a_file(tmp_path: Path) -> None:
     assert toml_of("a = 0.10", "x", parse_float=str) == {"a": "0.10"}
     with pytest.raises(InputError, match=r"cannot read here\.toml as TOML"):
         toml_of("a =", "here.toml")
+
+
+def test_a_file_that_is_read_is_not_replaced(tmp_path: Path) -> None:
+    data = tmp_path / "points.csv"
+    data.write_text("1,2\n3,4\n", encoding="utf-8")
+    for args in (
+        (
+            "plot",
+            "terms",
+            ID,
+            *G,
+            "--over",
+            "eps_sc=0.1,0.2",
+            "--points",
+            str(data),
+            "--data",
+            str(data),
+            "-o",
+            str(tmp_path / "x.svg"),
+        ),
+        ("grid", "--data", str(data), "--steps", "2", "-n", "20", "--format", "csv", "-o", str(data)),
+    ):
+        outcome = call(*args)
+        assert outcome.status == 2
+        assert f"reads {data}, which would be replaced" in one_line(outcome.err)
+    assert data.read_text(encoding="utf-8") == "1,2\n3,4\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 
 import click
 
@@ -38,6 +39,8 @@ def guide_command(topic: str | None, html: str | None) -> None:
         if topic is not None:
             raise InputError(f"--html writes every topic: leave {topic} away")
         write(f"{write_site(html)}\n", "-")
+        if find_spec("pdoc") is None:
+            click.echo("cmbound: note: without the API reference, which pdoc makes (extra docs)", err=True)
     elif topic is not None:
         text = find(topic).text
         write(markdown(text) if sys.stdout.isatty() else text, "-")

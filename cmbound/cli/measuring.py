@@ -109,7 +109,12 @@ def _check_constants(given: dict[str, Any], constants: Mapping[str, Any], path: 
     foreign = [x for x in known if x in OF_A_LAW and x not in constants and x not in given]
     if foreign:
         raise InputError(f"preset {given['preset']} has {', '.join(foreign)} of another law than {path}: give it, or no preset")
-    for name in ("d", "m2", "sd2", "R"):
+    for name in ("L_s", "L_os"):
+        if name in given and constants.get("n_atoms", 1) > 1 and str(given.get("t_star", "0")) == "0":
+            raise DomainError(
+                f"{name} is given, but the law of {path}, of several points, has no Lipschitz score at t = 0: give t_star"
+            )
+    for name in ("d", "m2", "sd2", "R", "diameter", "d_eff", "n_atoms"):
         value = given.get(name, known.get(name) if name == "d" else None)
         if value is None or name not in constants:
             continue

@@ -14,7 +14,7 @@ from click.shell_completion import CompletionItem
 from cmbound import names
 from cmbound.cli.files import OutputFile, read
 from cmbound.errors import InputError, UnknownNameError
-from cmbound.files import json_of, toml_of
+from cmbound.files import json_of, same_file, toml_of
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
@@ -32,6 +32,18 @@ class Command(click.Command):
                     raise InputError(f"{max(option.opts, key=len)} is given twice")
                 seen.add(option.name)
         return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run it, unless a file that it reads is one that it would replace."""
+        for name, value in ctx.params.items():
+            param = next(x for x in self.params if x.name == name)
+            if not isinstance(value, str) or isinstance(param.type, OutputFile) or "FILE" not in str(param.make_metavar(ctx)):
+                continue
+            if "--from" in param.opts:  # a report that is continued
+                continue
+            if os.path.isfile(value) and same_file(value) in ctx.meta.get("cmbound.outputs", {}):
+                raise InputError(f"{param.opts[0]} reads {value}, which would be replaced: give the output another file")
+        return super().invoke(ctx)
 
 
 # --- completion ---------------------------------------------------------------------------------------------------------

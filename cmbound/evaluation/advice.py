@@ -61,10 +61,11 @@ def _changes(evaluation: Evaluation) -> Iterator[tuple[str, dict[str, Any]]]:
             if value is None or isinstance(value, list | tuple):
                 continue
             number = parse(name, str(value)) * factor
-            if name == "L_f":
-                number = max(number, Fraction(1))
+            if name == "L_f" and number < 1:
+                number, word = Fraction(1), ""
             if number != parse(name, str(value)):
-                yield f"{word} {name} ({float(number):.6g})", {name: number}
+                text = f"{word} {name} ({float(number):.6g})" if word else f"{name} = {float(number):.6g}"
+                yield text, {name: number}
     if evaluation.teacher not in (None, "heun") and "M" in evaluation.parameters:
         yield "teacher = heun", {"teacher": "heun"}
     if evaluation.start == "standard":

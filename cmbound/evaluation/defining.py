@@ -90,6 +90,8 @@ def expression(what: str, given: Any) -> Any:
     Raises:
         InputError: something else, a float, or a function no arithmetic computes. UnknownNameError: an unknown symbol.
     """
+    if isinstance(given, str) and not given.strip():
+        raise InputError(f"{what} is empty: an expression is needed")
     expr = _read(what, given) if isinstance(given, str) else given
     try:
         expr = sympy.sympify(expr, strict=True)

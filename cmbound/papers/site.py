@@ -34,20 +34,21 @@ td, th { border-bottom: 1px solid var(--line); padding: .25em .8em .25em 0; text
 
 
 def write_site(directory: str) -> str:
-    """Write the manual and the API reference into a directory; the path of the page to open.
+    """Write the manual and, where pdoc is installed, the API reference into a directory; the path of the page to open.
 
     Args:
         directory: made if it is not there.
 
     Raises:
-        InputError: pdoc is not installed (extra ``docs``), or the directory cannot be written.
+        InputError: the directory cannot be written.
     """
-    pages = {f"{x.name}.html": _page(x) for x in topics()}
+    reference = _reference()
+    pages = {f"{x.name}.html": _page(x, bool(reference)) for x in topics()}
     first = topics()[0].name
     pages["index.html"] = (
         f'<!DOCTYPE html><meta http-equiv="refresh" content="0; url={first}.html"><a href="{first}.html">{first}</a>\n'
     )
-    pages |= {f"{_API}/{name}": text for name, text in _reference().items()}
+    pages |= {f"{_API}/{name}": text for name, text in reference.items()}
     files = [(Output(os.path.join(directory, name), "--html"), text.encode()) for name, text in pages.items()]
     try:
         for file, _ in files:
@@ -60,8 +61,9 @@ def write_site(directory: str) -> str:
     return os.path.join(directory, "index.html")
 
 
-def _page(topic: Topic) -> str:
-    """A page of the manual, with links to the others."""
+def _page(topic: Topic, reference: bool) -> str:
+    """A page of the manual, with links to the others and to the API reference, if there is one."""
+    api = f'<a href="{_API}/{cmbound.__name__}.html">API reference</a>' if reference else ""
     links = "".join(
         f'<a href="{x.name}.html"{" aria-current=page" if x == topic else ""}>{html.escape(x.title)}</a>' for x in topics()
     )
@@ -75,7 +77,7 @@ def _page(topic: Topic) -> str:
 <style>{_STYLE}</style>
 </head>
 <body>
-<nav>{links}<a href="{_API}/{cmbound.__name__}.html">API reference</a></nav>
+<nav>{links}{api}</nav>
 <main>
 {body}</main>
 </body>
@@ -91,11 +93,14 @@ def _linked(text: str) -> str:
 
 
 def _reference() -> Mapping[str, str]:
-    """The pages of the API reference, by file name (as pdoc links them: a module inside a package lies in its folder)."""
+    """The pages of the API reference, by file name (as pdoc links them: a module inside a package lies in its folder).
+
+    None where pdoc is not installed.
+    """
     try:
         from pdoc import doc, render
     except ImportError:
-        raise InputError("the API reference is made by pdoc, which is not installed: pip install 'cmbound[docs]'") from None
+        return {}
     render.configure(docformat="google", show_source=False)
     modules = {x.__name__: doc.Module(_filled(x)) for x in _MODULES}
     pages = {f"{name.replace('.', '/')}.html": render.html_module(x, modules) for name, x in modules.items()}
