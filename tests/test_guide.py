@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import tempfile
 from pathlib import Path
 
@@ -66,6 +67,16 @@ def test_the_web_pages(tmp_path: Path) -> None:
     reference = (site / "api" / "cmbound.html").read_text(encoding="utf-8")
     missing = {name for name in cmbound.__all__ if f'id="{name}"' not in reference}
     assert missing == {"catalogue"}  # a module
+
+
+def test_web_pages_without_pdoc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The manual all the same, without links to what is not there."""
+    monkeypatch.setitem(sys.modules, "pdoc", None)
+    outcome = call("guide", "--html", str(tmp_path / "site"))
+    assert outcome.status == 0
+    assert "without the API reference" in outcome.err
+    assert not (tmp_path / "site" / "api").exists()
+    assert "API reference</a>" not in (tmp_path / "site" / "tutorial.html").read_text(encoding="utf-8")
 
 
 def test_a_directory_that_cannot_be_made(tmp_path: Path) -> None:

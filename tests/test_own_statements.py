@@ -323,3 +323,8 @@ def test_a_statement_with_an_experiment_is_checked() -> None:
 def test_an_option_given_twice_is_an_error() -> None:
     result = call("evaluate", "explicit-one-step", "--preset", "digits", "--preset", "gaussian-2d")
     assert (result.status, result.err) == (2, "cmbound: error: --preset is given twice\n")
+
+
+def test_a_term_that_is_empty() -> None:
+    with pytest.raises(InputError, match="term 'a' of statement 'm' is empty"):
+        cmbound.Statement.define("m", {"a": " "})
