@@ -82,7 +82,7 @@ class PlantedReport(Result):
         for i in range(0, len(counts.rows), _PARTS):
             document.line()
             rows = counts.rows[i : i + _PARTS]
-            document.table(replace(counts, rows=rows, layout="headings", widths={1: 0.45}, size="footnotesize", tight=True))
+            document.table(replace(counts, rows=rows, layout="headings", widths={1: 0.42}, size="footnotesize", tight=True))
         for body in (page, document):
             body.line(said)
             if survived:
