@@ -9,6 +9,7 @@ import sympy
 from sympy import Max, Rational, exp, log, sqrt
 
 import cmbound
+from cmbound.theory.formulas import _powers_joined
 from cmbound.theory.functions import elementary, geometric_sum, plain
 from cmbound.theory.notation import C, L_f, L_s, R, T, W_prev, d, delta, eps, eps_cm, eps_sc, h, k, m2
 from cmbound.theory.variants import Placeholder
@@ -113,3 +114,17 @@ def test_orders_are_visible() -> None:
 def test_latex_of_a_difference_begins_with_a_positive_term() -> None:
     assert r"T - \delta" in cmbound.theorem("explicit-training").latex()
     assert plain(exp(-T)) == exp(-T)
+
+
+@pytest.mark.parametrize("clock", ["ou", "ve"])
+def test_powers_of_e_are_printed_as_one(clock: str) -> None:
+    """What cancels between the clocks is not printed, and what is printed is the same number."""
+    statement, values = cmbound.theorem("explicit-multistep"), {L_f: 2, T: 3, delta: Rational(1, 5), h: Rational(1, 10), k: 4}
+    for term in statement.formula(profile="universal", clock=clock):
+        more = {x: Rational(i + 2, 3) for i, x in enumerate(sorted(term.expression.free_symbols - values.keys(), key=str))}
+        printed, meant = (elementary(x).subs({**values, **more}) for x in (_powers_joined(term.expression), term.expression))
+        assert float((printed - meant).doit()) == pytest.approx(0, abs=1e-12)
+    assert statement.latex(clock="ve").count("e^") == 6
+    assert r"L_f^{k} \sqrt{" in statement.latex(clock="ve")
+    assert r"\sum_{i=0}^{k - 2} L_f^{i}" in statement.latex(clock="ve")
+    assert r"\varepsilon_{cm} \left({t}_{j + 1} - {t}_{j}\right) + " in statement.latex(clock="ve", teacher="ddim")

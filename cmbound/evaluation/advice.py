@@ -11,13 +11,21 @@ from cmbound.errors import CmboundError
 from cmbound.evaluation.point import evaluate
 from cmbound.evaluation.records import Evaluation
 from cmbound.numbers import parse, rounded
+from cmbound.theory.formulas import ALIASES, accepts
+from cmbound.theory.records import Theorem
 
 HALVED = ("eps_sc", "eps_cm", "L_f", "h", "M", "delta", "sigma_min", "eps_v", "eps_w", "eps_ci", "L_v")
 DOUBLED = ("N", "T", "sigma_max", "k")
 """What a user of a model can change, and which way; the constants of the data are what they are."""
-_NOISE_LEVELS = ("sigma_min", "sigma_max", "sigma", "sigma_hat", "sigmas")
-_WORTH = 0.98  # of the bound: what leaves more is no help
-_NAMED = 3  # changes, in the order of what they gain
+WORTH = 0.98  # of the bound: what leaves more is no help
+NAMED = 3  # changes, in the order of what they gain
+LEVELS = (
+    "{levels}: noise levels, but L_f, eps_sc and eps_cm are read in the OU clock; those of a model that "
+    "takes noise levels (VE, EDM) {remedy}"
+)
+MOST = "what helps most: {changes}"
+GIVES = "{change} gives {value}"
+NOTHING = "no number alone, halved or doubled, lowers the bound by more than 2%"
 
 
 def advised(evaluation: Evaluation, given: Mapping[str, Any]) -> Evaluation:
@@ -28,21 +36,26 @@ def advised(evaluation: Evaluation, given: Mapping[str, Any]) -> Evaluation:
         given: what it was evaluated with, preset and options included.
     """
     found = []
-    if evaluation.clock == "ou" and "preset" not in given and (levels := [x for x in _NOISE_LEVELS if x in given]):
-        found.append(
-            f"{', '.join(levels)}: noise levels, but L_f, eps_sc and eps_cm are read in the OU clock; those of a model that "
-            "takes noise levels (VE, EDM) need --clock ve"
-        )
+    levels = [x for x in ALIASES if x in given]
+    if levels and evaluation.clock == "ou" and "preset" not in given and (remedy := levels_remedy(evaluation.theorem)):
+        found.append(LEVELS.format(levels=", ".join(levels), remedy=remedy))
     if evaluation.vacuous and evaluation.sampled is None:
         found.append(_what_helps(evaluation, given))
     return replace(evaluation, advice=tuple(found))
 
 
+def levels_remedy(theorem: Theorem) -> str:
+    """What those must do who have the constants of a model that takes noise levels (empty: the statement has none of them)."""
+    if not accepts(theorem, "L_f"):
+        return ""
+    return "must be converted, the statement has no other clock" if theorem.ve_factor is None else "need --clock ve"
+
+
 def _what_helps(evaluation: Evaluation, given: Mapping[str, Any]) -> str:
-    gains = sorted((value, text) for text, value in _tried(evaluation, given) if value < _WORTH * evaluation.value)[:_NAMED]
+    gains = sorted((value, text) for text, value in _tried(evaluation, given) if value < WORTH * evaluation.value)[:NAMED]
     if not gains:
-        return "no number alone, halved or doubled, lowers the bound by more than 2%"
-    return "what helps most: " + ", ".join(f"{text} gives {rounded(value, 4)}" for value, text in gains)
+        return NOTHING
+    return MOST.format(changes=", ".join(GIVES.format(change=text, value=rounded(value, 4)) for value, text in gains))
 
 
 def _tried(evaluation: Evaluation, given: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
@@ -60,12 +73,12 @@ def _changes(evaluation: Evaluation) -> Iterator[tuple[str, dict[str, Any]]]:
             value = evaluation.parameters.get(name)
             if value is None or isinstance(value, list | tuple):
                 continue
-            number = parse(name, str(value)) * factor
-            if name == "L_f" and number < 1:
-                number, word = Fraction(1), ""
-            if number != parse(name, str(value)):
-                text = f"{word} {name} ({float(number):.6g})" if word else f"{name} = {float(number):.6g}"
-                yield text, {name: number}
+            before = parse(name, str(value))
+            wanted = before * factor
+            number = max(wanted, Fraction(1)) if name == "L_f" else wanted
+            if number != before:
+                shown = rounded(number, 6, "nearest")
+                yield f"{word} {name} ({shown})" if number == wanted else f"{name} = {shown}", {name: number}
     if evaluation.teacher not in (None, "heun") and "M" in evaluation.parameters:
         yield "teacher = heun", {"teacher": "heun"}
     if evaluation.start == "standard":

@@ -10,7 +10,18 @@ from cmbound.numbers import counted, parse, rounded
 from cmbound.theory.records import CONFIRMED, Theorem
 
 VE_NOTE = "variance-exploding clock: L_f, eps_sc, eps_cm and L_s are those of the VE model; eps_cm and h count per unit of t"
-_FAR = 3  # m2 over sd2, from which on the mean of the data is most of m2
+VACUOUS = "vacuous at these parameters: {known} {trivial}; the dominating term is {term} ({share} of the bound)"
+TV_KNOWN = "total variation never exceeds"
+UNCENTRED = "the data are far from centred, m2 is above 3 sd2: subtract the mean of the data, and sd2 is their m2"
+ONE_LIPSCHITZ = (
+    "with one L_f > 1 in the variance-exploding clock the initialisation is about L_f m2, never informative: give L_f at "
+    "each noise level (a list), or constants of the OU clock"
+)
+EARLIER = "the bound is smallest after evaluation {k} ({value}); stopping there is better"
+NOT_FROM_ZERO = "no law has both its data in a ball and an L_s-Lipschitz score from t_star = 0 on: use t_star = delta"
+LITTLE_SPREAD = "no law with an L_s-Lipschitz score from t_star = 0 on has m2^2 < d/L_s: the least is taken where it enters"
+FAR = 3
+"""m2 over sd2, from which on the mean of the data is most of m2."""
 
 
 def standing(theorem: Theorem, constant: str) -> Iterator[str]:
@@ -39,19 +50,14 @@ def notes(evaluation: Any) -> list[str]:
         term = evaluation.dominating_term
         assert term is not None
         assert evaluation.trivial is not None
-        known = "total variation never exceeds" if evaluation.theorem.metric == "TV" else f"{evaluation.trivial_answer} achieves"
-        found.append(
-            f"vacuous at these parameters: {known} {rounded(Decimal(repr(evaluation.trivial)))}; "
-            f"the dominating term is {term} ({evaluation.terms[term].share:.0%} of the bound)"
-        )
+        known = TV_KNOWN if evaluation.theorem.metric == "TV" else f"{evaluation.trivial_answer} achieves"
+        trivial, share = rounded(Decimal(repr(evaluation.trivial))), f"{evaluation.terms[term].share:.0%}"
+        found.append(VACUOUS.format(known=known, trivial=trivial, term=term, share=share))
     found += evaluation.advice
     if _uncentred(evaluation):
-        found.append("the data are far from centred, m2 is above 3 sd2: subtract the mean of the data, and sd2 is their m2")
+        found.append(UNCENTRED)
     if evaluation.clock == "ve" and evaluation.vacuous and evaluation.start and _one_lipschitz_constant(evaluation):
-        found.append(
-            "with one L_f > 1 in the variance-exploding clock the initialisation is about L_f m2, never informative: give L_f at "
-            "each noise level (a list), or constants of the OU clock"
-        )
+        found.append(ONE_LIPSCHITZ)
     if evaluation.clock == "ve" and evaluation.theorem.has_target:
         found.append(VE_NOTE)
     if evaluation.theorem.remark:
@@ -59,12 +65,12 @@ def notes(evaluation: Any) -> list[str]:
     if evaluation.steps is not None and len(evaluation.steps) > 1:
         best = min(evaluation.steps, key=lambda x: x.upper)
         if best.value < evaluation.value * (1 - 1e-6):
-            found.append(f"the bound is smallest after evaluation {best.k} ({rounded(best.upper)}); stopping there is better")
+            found.append(EARLIER.format(k=best.k, value=rounded(best.upper)))
     rests_on = {x.id for x in evaluation.assumptions}
     if "A2" in rests_on and rests_on & {"support", "atoms"} and _from_zero(evaluation):
-        found.append("no law has both its data in a ball and an L_s-Lipschitz score from t_star = 0 on: use t_star = delta")
+        found.append(NOT_FROM_ZERO)
     if "A2" in rests_on and _too_little_spread(evaluation):
-        found.append("no law with an L_s-Lipschitz score from t_star = 0 on has m2^2 < d/L_s: the least is taken where it enters")
+        found.append(LITTLE_SPREAD)
     if evaluation.unused:
         found.append(unused_note(evaluation.unused))
     return found
@@ -95,7 +101,7 @@ def _uncentred(evaluation: Any) -> bool:
     if not {"m2", "sd2"} <= given.keys():
         return False
     m2, sd2 = (float(parse(name, str(given[name]))) for name in ("m2", "sd2"))
-    return m2 > _FAR * sd2 > 0
+    return m2 > FAR * sd2 > 0
 
 
 def _one_lipschitz_constant(evaluation: Any) -> bool:

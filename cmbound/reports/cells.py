@@ -145,10 +145,10 @@ def mathml(latex: str) -> str:
     errors = (x for x in vars(exceptions).values() if isinstance(x, type) and issubclass(x, Exception))
     no_latex: tuple[type[Exception], ...] = (IndexError, ValueError, *errors)
     try:
-        text = converter.convert(latex.replace(r"\mathrm", r"\text"))  # a word, not the product of its letters
+        text = converter.convert(latex.replace(r"\mathrm", r"\text"), display="block")  # a word, not the product of its letters
     except no_latex:
         return f"<math><mtext>{html.escape(latex)}</mtext></math>"
-    text = text.replace('display="inline"', 'displaystyle="true"')  # fractions in the size of the text, on its line
+    text = text.replace('display="block"', 'displaystyle="true"')  # fractions and sums as in a display, on the line of the text
     return re.sub("&(?!#)", "&amp;", text)  # the library escapes all but this
 
 

@@ -324,8 +324,41 @@ class _Latex(LatexPrinter):
 @alone
 def latex(expr: Any) -> str:
     """LaTeX of an expression in the notation of the table of symbols."""
-    shown, names = without_width(plain(expr))
+    shown, names = without_width(_powers_joined(plain(expr)))
     return str(_Latex({"symbol_names": {**latex_names(), **names}}).doprint(shown))
+
+
+def _powers_joined(expr: Any) -> Any:
+    """To print: the powers of e in a product as one, those of no step before its sum, and what cancels in a sum inside of it."""
+
+    def joined(e: Any) -> Any:
+        if isinstance(e, Sum):
+            inside, before = _exponents(e.function)
+            outer = [x for x in before if not x.has(sympy.Indexed, *e.variables)]
+            inner = sympy.exp(sympy.Add(*(x for x in before if x not in outer)))
+            return sympy.exp(sympy.Add(*outer)) * e.func(inside * inner, *e.limits)
+        others, exponents = _exponents(sympy.powsimp(e, combine="exp"))
+        factors = sympy.Mul.make_args(others)
+        for total in (x for x in factors if isinstance(x, sympy.Add)):
+            parts = [_exponents(x) for x in total.args]
+            sums = [sympy.Add(*exponents, *own) for _, own in parts]
+            if exponents and all(own and _size(x) <= len(own) for x, (_, own) in zip(sums, parts, strict=True)):
+                rest = sympy.Mul(*(x for x in factors if x is not total))
+                return sympy.Add(*(rest * part * sympy.exp(x) for x, (part, _) in zip(sums, parts, strict=True)))
+        return others * sympy.exp(sympy.Add(*exponents))
+
+    return expr.replace(lambda e: isinstance(e, Sum) or (isinstance(e, sympy.Mul) and e.has(sympy.exp)), joined)
+
+
+def _exponents(product: Any) -> tuple[Any, list[Any]]:
+    """A product without its powers of e, and the summands of their exponents."""
+    factors = sympy.Mul.make_args(product)
+    powers = [x for x in factors if isinstance(x, sympy.exp)]
+    return sympy.Mul(*(x for x in factors if x not in powers)), [y for x in powers for y in sympy.Add.make_args(x.exp)]
+
+
+def _size(exponent: Any) -> int:
+    return len(sympy.Add.make_args(exponent)) if exponent else 0
 
 
 def without_width(expr: Any) -> tuple[Any, dict[Any, str]]:
@@ -366,11 +399,11 @@ def statement_parts(theorem: Theorem, **options: Any) -> tuple[str, list[str]]:
 
 
 @alone
-def named_parts(theorem: Theorem, **options: Any) -> tuple[str, dict[str, str]]:
-    """As :func:`statement_parts`, the terms by name (those that vanish left out)."""
+def named_parts(theorem: Theorem, terms: tuple[Term, ...] | None = None, **options: Any) -> tuple[str, dict[str, str]]:
+    """As :func:`statement_parts`, the terms by name, those that vanish left out (default: the closed forms)."""
     relation = r"\lesssim" if theorem.kind == "order" else r"\leq"
     target = r"p_{\mathrm{data}}" if options.get("to", "p_data") == "p_data" else r"p_\delta"
-    terms = closed_terms(theorem, **options)
+    terms = closed_terms(theorem, **options) if terms is None else terms
     if theorem.kind == "order":
         terms = tuple(Term(x.name, x.expression.xreplace({TABLE["C"].symbol: sympy.S.One})) for x in terms)
     shown = {x.name: _bracketed(latex(x.expression)) for x in terms if x.expression != 0}

@@ -350,7 +350,7 @@ class geometric_sum(Named):
 
     def _latex(self, printer: Any, exp: str | None = None) -> str:
         x, n = self.args
-        body = rf"\sum_{{i=0}}^{{{printer._print(n - 1)}}} {printer.parenthesize(x, 1000)}^{{i}}"
+        body = rf"\sum_{{i=0}}^{{{printer._print(n - 1)}}} {printer.parenthesize(x, 1000, strict=True)}^{{i}}"
         return body if exp is None else rf"\left({body}\right)^{{{exp}}}"
 
 

@@ -31,10 +31,11 @@ const axes = () =>
   MODEL.parameters.filter((row) => SIDES.some((x) => state[x] && takes(MODEL, state[x], row) && nameIn(state[x], row)));
 const nameIn = (setting, row) => [row.name, row.alias && row.alias.name].find((x) => x && (setting.numbers[x] || "").trim());
 const USUAL_AXIS = MODEL.parameters.find((x) => x.name === "h") || MODEL.parameters[0];
-let state = {A: started(FIRST), B: null, over: USUAL_AXIS.name};
-state = fromHash(MODEL, location.hash, state);
+const BEGINNING = {A: started(FIRST), B: null, over: USUAL_AXIS.name};
+let [state, strange] = fromHash(MODEL, location.hash, BEGINNING); // and what the link has that the page has not
 
 function changed() {
+  strange = [];
   const hash = toHash(state);
   try {
     history.replaceState(null, "", hash); // a page inside a notebook has no address
@@ -60,33 +61,42 @@ function completed(setting) {
 
 // --- controls -----------------------------------------------------------------------------------------------------------
 
-const ranges = {}; // by name: the ends of a slider
-function rangeOf(row, value) {
+let ranges = {}; // by name: the ends of a slider, around the first number that is not put there by the slider itself
+function rangeOf(row) {
+  const values = SIDES.map((x) => (state[x] ? valueAt(state[x], row) : null)).filter((x) => x > 0);
   if (!ranges[row.name]) {
-    const middle = value > 0 ? value : row.name === "N" || row.name === "n_atoms" ? 100 : 1;
-    const least = row.integer ? Math.max(1, row.low) : row.low > 0 ? row.low : 0;
-    const most = row.high === null ? Infinity : row.high * 0.999,
+    const middle = values[0] || (row.name === "N" || row.name === "n_atoms" ? 100 : 1);
+    const least = Math.max(row.integer ? 1 : 1e-300, row.low),
+      most = row.high === null ? 1e300 : row.high * 0.999,
       inOu = ["T", "t", "t_hat"].includes(row.name);
     ranges[row.name] = [Math.max(middle / 1e3, least), Math.min(middle * (inOu ? 20 : 1e3), most)];
   }
-  if (value > 0) ranges[row.name] = [Math.min(ranges[row.name][0], value), Math.max(ranges[row.name][1], value)];
-  return ranges[row.name];
+  const [low, high] = ranges[row.name];
+  return (ranges[row.name] = [Math.min(low, ...values), Math.max(high, ...values)]);
 }
+// The number in a row, under that name; null where there is none of its domain.
+function valueAt(setting, row) {
+  try {
+    return checkedNumber(row, (setting.numbers[row.name] || "").trim());
+  } catch {
+    return null;
+  }
+}
+const along = ([low, high], share) => low ** (1 - share) * high ** share; // quotients may leave the float64 range
+const shareOf = ([low, high], x) => (log(x) - log(low)) / (log(high) - log(low) || 1);
 const fromSlider = (row, place) => {
-  const [low, high] = rangeOf(row, NaN),
-    x = low * (high / low) ** (place / STEPS);
-  return row.integer ? String(Math.round(x)) : number(Number(x.toPrecision(3)));
+  const x = along(rangeOf(row), place / STEPS);
+  return row.integer ? String(Math.round(x)) : rounded(x, 3);
 };
-const toSlider = (row, value) => {
-  const [low, high] = rangeOf(row, value);
-  return value > 0 ? Math.round((STEPS * log(value / low)) / log(high / low)) : 0;
-};
+const toSlider = (row, value) => (value > 0 ? Math.round(STEPS * shareOf(rangeOf(row), value)) : 0);
 
 function numberCell(row, side) {
   const cell = made("div", {class: `cell ${side}`, "data-side": side});
   let current = row; // or its noise level
   const put = (text) => {
-    state[side].numbers[current.name] = text;
+    const {numbers} = state[side];
+    if (row.alias) delete numbers[current === row ? row.alias.name : row.name]; // a link may have given both
+    numbers[current.name] = text;
     changed();
   };
   const slider = made("input", {
@@ -101,7 +111,10 @@ function numberCell(row, side) {
     inputmode: "decimal",
     autocomplete: "off",
     spellcheck: "false",
-    oninput: () => put(field.value),
+    oninput: () => {
+      delete ranges[current.name];
+      put(field.value);
+    },
   });
   const unit =
     row.alias &&
@@ -113,13 +126,15 @@ function numberCell(row, side) {
   if (unit) unit.append(option(row.name, row.name), option(row.alias.name, row.alias.name));
   const swap = (next) => {
     const {numbers} = state[side],
-      x = Number(numbers[current.name]);
+      x = valueAt(state[side], current),
+      y = next === row ? F[MODEL.timeOf]({sigma: x}) : sqrt(expm1(2 * x));
     delete numbers[current.name];
-    if (x > 0) numbers[next.name] = number(next === row ? F[MODEL.timeOf]({sigma: x}) : sqrt(expm1(2 * x)));
+    if (x > 0 && y > 0 && y < 1e300) numbers[next.name] = rounded(y, 9);
     current = next;
     changed();
   };
   cell.append(...(unit ? [unit] : []), slider, field);
+  cell.row = () => current;
   cell.show = () => {
     const setting = state[side];
     cell.classList.toggle("idle", !setting || !takes(MODEL, setting, row));
@@ -127,12 +142,13 @@ function numberCell(row, side) {
     if (row.alias && (setting.numbers[row.alias.name] || "").trim()) current = row.alias;
     else if ((setting.numbers[row.name] || "").trim()) current = row;
     const text = setting.numbers[current.name] || "",
-      value = text.includes("/") ? quotient(text) : Number(text);
+      value = valueAt(setting, current);
     if (unit) unit.value = current.name;
     if (document.activeElement !== field || field.value.trim() !== text.trim()) field.value = text;
     slider.value = toSlider(current, value);
     cell.classList.toggle("absent", text.trim() === "");
-    field.setAttribute("aria-invalid", String(isWrong(current, text, row.optional)));
+    const wrong = text.trim() ? value === null : !row.optional && row.name !== "t_hat";
+    field.setAttribute("aria-invalid", String(wrong));
     field.setAttribute("aria-label", `${current.name}, setting ${side}, ${current.domain}`);
     field.placeholder = row.optional ? "not given" : "";
     slider.setAttribute("aria-label", `${current.name}, setting ${side}, logarithmic`);
@@ -140,19 +156,6 @@ function numberCell(row, side) {
     return takes(MODEL, setting, row);
   };
   return cell;
-}
-const quotient = (text) => {
-  const [top, bottom] = text.split("/").map(Number);
-  return top / bottom;
-};
-function isWrong(row, text, optional) {
-  if (!text.trim()) return !optional && !(row.name === "t_hat");
-  try {
-    checkedNumber(row, text.trim());
-    return false;
-  } catch {
-    return true;
-  }
 }
 
 function choiceCell(name, values, side) {
@@ -195,10 +198,11 @@ const GRID_WORDS = {"": "closed form in h", uniform: "uniform, N steps", "unifor
 const shownChoice = (name, x) => (name === "grid" ? GRID_WORDS[x] || x : x);
 
 const rows = [];
-function addRow(into, label, cells) {
+function addRow(into, label, cells, named = () => {}) {
   const row = made("div", {class: "sides"}, label, ...cells);
   row.show = () => {
     row.hidden = !cells.map((x) => x.show()).some(Boolean);
+    named();
   };
   rows.push(row);
   $(into).append(row);
@@ -212,18 +216,20 @@ function buildControls() {
       SIDES.map((side) => choiceCell(name, values, side)),
     );
   for (const row of MODEL.parameters) {
-    const label = made("span", {class: "name", title: row.domain, html: `${row.math} <small>${row.meaning}</small>`});
+    const label = made("span", {class: "name", title: row.domain});
     const often = !row.optional || ["N", "rho", "M"].includes(row.name);
-    addRow(
-      often ? "needed" : "optional",
-      label,
-      SIDES.map((side) => numberCell(row, side)),
-    );
+    const cells = SIDES.map((side) => numberCell(row, side));
+    addRow(often ? "needed" : "optional", label, cells, () => {
+      const used = cells.filter((_, i) => state[SIDES[i]]).map((x) => x.row()),
+        {math, meaning} = used.every((x) => x === used[0]) ? used[0] : row;
+      label.innerHTML = `${math} <small>${meaning}</small>`;
+    });
   }
   $("more").hidden = !MODEL.parameters.some((x) => x.optional && !["N", "rho", "M"].includes(x.name));
-  $("start").append(...Object.keys(MODEL.starts).map((x) => option(x, x)));
+  $("start").append(...Object.keys(MODEL.starts).map((x) => option(x, x)), made("option", {value: "", hidden: true}, "as below"));
   $("start").addEventListener("change", () => {
     state.A = started($("start").value);
+    ranges = {};
     changed();
   });
   $("second").addEventListener("click", () => {
@@ -238,7 +244,8 @@ function buildControls() {
   const sign = (x) => `<li>${x.math}${x.meaning ? `: ${x.meaning}` : ""}</li>`;
   $("signs").innerHTML = `<ul>${MODEL.signs.map(sign).join("")}</ul>`;
   addEventListener("hashchange", () => {
-    state = fromHash(MODEL, location.hash, state);
+    [state, strange] = fromHash(MODEL, location.hash, BEGINNING);
+    ranges = {};
     draw();
   });
 }

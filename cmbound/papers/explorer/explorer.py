@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import json
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -20,7 +19,7 @@ from cmbound.reports.words import prose
 from cmbound.theory.formulas import require_formula
 from cmbound.theory.records import Theorem
 
-_SCRIPTS = ("reading.js", "grids.js", "profiles.js", "engine.js", "texts.js")
+_SCRIPTS = ("reading.js", "grids.js", "profiles.js", "engine.js", "texts.js", "advice.js")
 """What computes and writes; it needs no page, and runs in node too."""
 _PAGE = ("controls.js", "results.js", "plot.js")
 """What shows it."""
@@ -86,17 +85,10 @@ def explore(id: str | Theorem, *, define: Sequence[str] = (), **params: Any) -> 
     told = model(statement, functions) | {
         "starts": starts(statement, params),
         "own": statement.known == "own",
-        "commandId": shlex.quote(statement.id),
-        "define": [shlex.quote(x) for x in _files(statement, define)],
+        "define": [checked_text("a file that defines statements", x) for x in define],
     }
     script = "\n".join((f"const MODEL = {_json(told)};", kernels(), functions.source(), *map(_read, _SCRIPTS)))
     return Explorer(statement.id, _page(statement, script), script)
-
-
-def _files(theorem: Theorem, given: Sequence[str]) -> list[str]:
-    """The files the command line must be given; for a statement of one's own that came from none, what stands for one."""
-    files = [checked_text("a file that defines statements", x) for x in given]
-    return files or (["FILE"] if theorem.known == "own" else [])
 
 
 def _page(theorem: Theorem, script: str) -> str:

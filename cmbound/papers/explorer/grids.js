@@ -1,13 +1,17 @@
 // The steps of a grid.
 
 const MOST_STEPS = 100000;
-const tooLong = () => refuse(`the grid has more than ${MOST_STEPS} steps: too many for this page, use the command line`);
+const tooLong = () => refuse(`the grid has more than ${MOST_STEPS} steps: too many for this page, use the command line`, true);
 
-function nodesOf(model, kind, v, exactly) {
+function nodesOf(model, kind, v, exactly, levels) {
   const width = minus(exactly.T, exactly.delta);
-  if (width[0] <= 0n) refuse(`delta must be below T, got delta = ${shown(v.delta)}, T = ${shown(v.T)}`);
+  const got = (names, violated) => readable(names, v, levels, violated);
+  if (width[0] <= 0n) {
+    const [first, last] = "delta" in levels && "T" in levels ? [levels.delta[0], levels.T[0]] : ["delta", "T"];
+    refuse(`${first} must be below ${last}, got ${got(["delta", "T"], (x) => x.delta >= x.T)}`);
+  }
   if ("h" in v && isBelow(width, exactly.h))
-    refuse(`h must be at most T - delta = ${shown(v.T - v.delta)}, got h = ${shown(v.h)}`);
+    refuse(`h must be at most T - delta, got ${got(["h", "delta", "T"], (x) => x.h > x.T - x.delta)}`);
   if (kind === "two-stage") return twoStage(v, exactly, width);
   const N = kind === "uniform-h" ? ceilOf(width, exactly.h) : v.N;
   if (N > MOST_STEPS) tooLong();

@@ -13,7 +13,7 @@ from typing import Any
 import sympy
 
 from cmbound.arithmetic.javascript import Functions
-from cmbound.evaluation.notes import VE_NOTE, standing
+from cmbound.evaluation import advice, notes
 from cmbound.evaluation.paths import CANDIDATES
 from cmbound.evaluation.point import yardstick
 from cmbound.evaluation.shown import statement_data
@@ -29,6 +29,7 @@ from cmbound.theory.formulas import (
     choices,
     convert,
     named_parts,
+    on_a_grid,
     optional_rows,
     outer_terms,
     required_rows,
@@ -65,8 +66,9 @@ def model(theorem: Theorem, functions: Functions) -> dict[str, Any]:
         "id": theorem.id,
         "kind": theorem.kind,
         "metric": theorem.metric,
-        "notes": [*standing(theorem, "{C}"), *([theorem.remark] if theorem.remark else [])],
-        "veNote": VE_NOTE if theorem.has_target else "",
+        "standing": [*notes.standing(theorem, "{C}")],
+        "says": _says(theorem),
+        "remark": theorem.remark,
         "parameters": [*_parameters(theorem)],
         "choices": _choices(theorem),
         "looks": term_numbers([x.name for x in theorem.sources]),
@@ -81,6 +83,30 @@ def model(theorem: Theorem, functions: Functions) -> dict[str, Any]:
     if any(x.expression.has(LipschitzAt, ConsistencySum, ScoreSum, LocalErrorSum) for x in theorem.sources):
         found |= _sums(functions)
     return found | (_profiles(functions) if theorem.uses_profile else {})
+
+
+def _says(theorem: Theorem) -> dict[str, Any]:
+    """What :mod:`cmbound.evaluation.notes` and :mod:`cmbound.evaluation.advice` say, and what they try."""
+    return {
+        "vacuous": notes.VACUOUS,
+        "known": notes.TV_KNOWN if theorem.metric == "TV" else "",
+        "uncentred": notes.UNCENTRED,
+        "far": notes.FAR,
+        "oneLipschitz": notes.ONE_LIPSCHITZ if theorem.uses_start else "",
+        "ve": notes.VE_NOTE if theorem.has_target else "",
+        "earlier": notes.EARLIER,
+        "notFromZero": notes.NOT_FROM_ZERO,
+        "littleSpread": notes.LITTLE_SPREAD,
+        "levels": advice.LEVELS,
+        "remedy": advice.levels_remedy(theorem),
+        "most": advice.MOST,
+        "gives": advice.GIVES,
+        "nothing": advice.NOTHING,
+        "halved": advice.HALVED,
+        "doubled": advice.DOUBLED,
+        "worth": advice.WORTH,
+        "named": advice.NAMED,
+    }
 
 
 # --- parameters and choices ---------------------------------------------------------------------------------------------
@@ -175,7 +201,7 @@ def _holder(x: Any, functions: Functions) -> dict[str, Any]:
 
 
 def _formulas(theorem: Theorem) -> dict[str, Any]:
-    """The inequality, in MathML and LaTeX, by teacher, target, start and clock; each term once."""
+    """The inequality, in MathML and LaTeX, by teacher, target, start, clock, and whether there is a grid; each term once."""
     chosen = choices(theorem)
     texts: dict[str, int] = {}
     found: dict[str, Any] = {}
@@ -183,11 +209,15 @@ def _formulas(theorem: Theorem) -> dict[str, Any]:
         for target, start, clock in _open(theorem):
             asked = {"to": target, "start": start, "clock": clock}
             options = {name: x for name, x in asked.items() if name in chosen}
-            left, terms = named_parts(theorem, teacher=teacher, **options)
-            found[f"{teacher} {target} {start} {clock}"] = {
-                "left": texts.setdefault(left, len(texts)),
-                "terms": {name: texts.setdefault(x, len(texts)) for name, x in terms.items()},
-            }
+            clocked = CLOCKS[clock]
+            whole = outer_terms(theorem, target, start, clocked, theorem.sources)
+            summed = tuple(Term(x.name, on_a_grid(x.expression, TEACHERS[teacher], None, clocked)) for x in whole)
+            for with_grid, terms in (("false", None), ("true", summed if theorem.uses_profile else None)):
+                left, parts = named_parts(theorem, terms, teacher=teacher, **options)
+                found[f"{teacher} {target} {start} {clock} {with_grid}"] = {
+                    "left": texts.setdefault(left, len(texts)),
+                    "terms": {name: texts.setdefault(x, len(texts)) for name, x in parts.items()},
+                }
     return {"texts": [{"latex": x, "math": mathml(x)} for x in texts], "by": found}
 
 
@@ -207,8 +237,9 @@ def _assumption(x: Assumption, functions: Functions) -> dict[str, Any]:
         return found
     names = sorted(y.name for y in x.predicate.free_symbols)
     strict = isinstance(x.predicate, sympy.StrictGreaterThan | sympy.StrictLessThan)
-    high, low = (functions.add(y) for y in (x.predicate.gts, x.predicate.lts))
-    return found | {"names": names, "high": high, "low": low, "strict": strict}
+    sides = (x.predicate.gts, x.predicate.lts)
+    high, low = (functions.add(y) for y in sides)
+    return found | {"names": names, "high": high, "low": low, "strict": strict, "sides": [str(y) for y in sides]}
 
 
 # --- sums over a grid ---------------------------------------------------------------------------------------------------

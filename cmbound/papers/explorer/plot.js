@@ -3,40 +3,45 @@
 const POINTS = 48;
 const SLICE = 20; // ms of computing before the page may answer
 
-let curves = 0; // which drawing is the latest
-function drawCurves() {
-  const mine = ++curves,
-    row = MODEL.parameters.find((x) => x.name === state.over);
-  const name = nameIn(state.A, row) || row.name,
-    current = name === row.name ? row : row.alias;
-  const now = {A: valueAt(state.A, current), B: state.B ? valueAt(state.B, current) : null};
-  const [low, high] = rangeOf(current, now.A || now.B || NaN),
-    places = [];
-  for (let stride = 16; stride >= 1; stride /= 2)
-    for (let i = 0; i <= POINTS; i += stride) if (!places.includes(i)) places.push(i);
-  const xs = (i) => {
-    const x = low * (high / low) ** (i / POINTS);
-    return current.integer ? Math.round(x) : x;
-  };
-  const points = {A: [], B: []},
-    left = [...places];
+// Calls the jobs one after the other while ``wanted`` holds; ``told`` after every slice, with how many are left.
+function inSlices(jobs, wanted, told) {
+  const left = [...jobs];
   const work = () => {
-    if (mine !== curves) return; // something changed meanwhile
+    if (!wanted()) return; // something changed meanwhile
     const start = performance.now();
-    while (left.length && performance.now() - start < SLICE) {
-      const x = xs(left.shift());
-      for (const side of SIDES) if (state[side]) points[side].push({x, ...tried(at(state[side], row, current, x))});
-    }
-    for (const side of SIDES) points[side].sort((p, q) => p.x - q.x);
-    plot(points, current, [low, high], now, left.length > 0);
+    while (left.length && performance.now() - start < SLICE) left.shift()();
+    told(left.length);
     if (left.length) setTimeout(work);
   };
   work();
 }
-const valueAt = (setting, row) => {
-  const text = setting.numbers[row.name] || "";
-  return text.includes("/") ? quotient(text) : Number(text) || null;
-};
+
+let curves = 0; // which drawing is the latest
+function drawCurves() {
+  const mine = ++curves,
+    row = MODEL.parameters.find((x) => x.name === state.over);
+  const name = nameIn(state.A, row) || (state.B && nameIn(state.B, row)) || row.name,
+    current = name === row.name ? row : row.alias;
+  const now = {A: valueAt(state.A, current), B: state.B ? valueAt(state.B, current) : null};
+  const range = rangeOf(current),
+    places = [];
+  for (let stride = 16; stride >= 1; stride /= 2)
+    for (let i = 0; i <= POINTS; i += stride) if (!places.includes(i)) places.push(i);
+  const points = {A: [], B: []};
+  const jobs = places.map((i) => () => {
+    const share = along(range, i / POINTS),
+      x = current.integer ? Math.round(share) : share;
+    for (const side of SIDES) if (state[side]) points[side].push({x, ...tried(at(state[side], row, current, x))});
+  });
+  inSlices(
+    jobs,
+    () => mine === curves,
+    (left) => {
+      for (const side of SIDES) points[side].sort((p, q) => p.x - q.x);
+      plot(points, current, range, now, left > 0);
+    },
+  );
+}
 function at(setting, row, current, x) {
   const numbers = {...setting.numbers, [row.name]: ""};
   if (row.alias) numbers[row.alias.name] = "";
@@ -52,10 +57,10 @@ function plot(points, row, [low, high], now, busy) {
     return;
   }
   const heights = fine.flatMap((x) => [x.total, ...Object.values(x.terms), x.trivial].filter((y) => y > 0));
-  const top = Math.max(...fine.map((x) => x.total), ...fine.map((x) => x.trivial || 0), 1e-300) * 1.3;
-  const bottom = Math.max(Math.min(...heights) / 1.3, top * 1e-8),
+  const top = Math.min(Math.max(...heights, 1e-300) * 1.3, Number.MAX_VALUE);
+  const bottom = Math.max(Math.min(...heights, top) / 1.3, top * 1e-8),
     {left, right} = SIZE;
-  const X = (x) => left + ((right - left) * log(x / low)) / log(high / low || 2);
+  const X = (x) => left + (right - left) * shareOf([low, high], x);
   const Y = (y) => SIZE.bottom - ((SIZE.bottom - SIZE.top) * log(Math.max(y, bottom) / bottom)) / log(top / bottom);
   const picture = drawn("svg", {
     viewBox: `0 0 ${SIZE.width} ${SIZE.height}`,
@@ -100,7 +105,7 @@ function plot(points, row, [low, high], now, busy) {
   const gap = points.A.find((x) => x.refused);
   $("curves").replaceChildren(
     picture,
-    ...(gap ? [made("p", {class: "note"}, `no value at ${row.name} = ${number(gap.x)}: ${gap.refused}`)] : []),
+    ...(gap ? [made("p", {class: "note"}, `no value at ${row.name} = ${rounded(gap.x)}: ${gap.refused}`)] : []),
     ...(busy ? [made("p", {class: "note"}, "computing")] : []),
   );
   drawLegend(names);
@@ -114,15 +119,15 @@ function drawAxes(picture, X, Y, [low, high], [bottom, top], row) {
       step = Math.max(1, Math.ceil((last - first) / 8));
     const found = [];
     for (let i = first; i <= last; i += step) found.push(10 ** i);
-    return found.length > 1 ? found : [from, sqrt(from * to), to].map((x) => Number(x.toPrecision(2)));
+    return found.length > 1 ? found : [from, sqrt(from) * sqrt(to), to].map((x) => Number(x.toPrecision(2)));
   };
   for (const x of powers(low, high)) {
     picture.append(drawn("path", {class: "grid", d: `M${X(x)} ${SIZE.top}V${SIZE.bottom}`}));
-    picture.append(drawn("text", {x: X(x), y: SIZE.bottom + 16, "text-anchor": "middle"}, number(x)));
+    picture.append(drawn("text", {x: X(x), y: SIZE.bottom + 16, "text-anchor": "middle"}, rounded(x)));
   }
   for (const y of powers(bottom, top)) {
     picture.append(drawn("path", {class: "grid", d: `M${SIZE.left} ${Y(y)}H${SIZE.right}`}));
-    picture.append(drawn("text", {x: SIZE.left - 6, y: Y(y) + 4, "text-anchor": "end"}, number(y)));
+    picture.append(drawn("text", {x: SIZE.left - 6, y: Y(y) + 4, "text-anchor": "end"}, rounded(y)));
   }
   picture.append(drawn("path", {class: "axis", d: `M${SIZE.left} ${SIZE.top}V${SIZE.bottom}H${SIZE.right}`}));
   picture.append(drawn("text", {x: (SIZE.left + SIZE.right) / 2, y: SIZE.height - 6, "text-anchor": "middle"}, row.name));

@@ -1,12 +1,33 @@
 // From what is typed to numbers: read exactly, checked against their domains, against each other and against the assumptions.
 
-class Refusal extends Error {} // a setting that has no number, and why: shown in words
+// A setting that has no number, and why, in words; ``elsewhere``: it may have one on the command line.
+class Refusal extends Error {
+  constructor(text, elsewhere = false) {
+    super(text);
+    this.elsewhere = elsewhere;
+  }
+}
 
-function refuse(text) {
-  throw new Refusal(text);
+function refuse(text, elsewhere) {
+  throw new Refusal(text, elsewhere);
 }
 
 const shown = (x) => String(+x.toPrecision(12));
+
+// To significant digits, to the nearest or upwards, as cmbound.numbers.rounded writes it.
+function rounded(x, digits = 6, up = false) {
+  if (x === 0) return "0";
+  const [, sign, first, rest = "", power] = x.toExponential(digits - 1).match(/^(-?)(\d)\.?(\d*)e([+-]\d+)$/);
+  let whole = Number(first + rest),
+    scale = Number(power) - digits + 1;
+  if (up && Number(`${sign}${whole}e${scale}`) < x) whole += sign ? -1 : 1;
+  const exponent = scale + String(whole).length - 1,
+    text = String(whole).replace(/0+$/, "");
+  const point = (n) => (text.length > n ? `${text.slice(0, n)}.${text.slice(n)}` : text.padEnd(n, "0"));
+  if (exponent < -5 || exponent >= digits + 3) return `${sign}${point(1)}e${exponent}`;
+  return sign + (exponent < 0 ? `0.${"0".repeat(-exponent - 1)}${text}` : point(exponent + 1));
+}
+const upper = (x, digits) => rounded(x, digits, true); // what is a bound
 
 // --- numbers ----------------------------------------------------------------------------------------------------------
 
@@ -14,6 +35,7 @@ const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?(\/\d+(\.\d+)?(e[+-]?\d+)?)?$
 
 function readNumber(name, text) {
   if (!NUMBER.test(text)) refuse(`${name} is "${text}", which is not a number (write 0.1, 1e-3 or 1/3)`);
+  if (text.length > 1000) refuse(`${name} has ${text.length} characters; at most 1000 are read`);
   const [top, bottom] = text.split("/");
   if (bottom !== undefined && Number(bottom) === 0) refuse(`${name} is ${text}; the denominator must not be zero`);
   const value = bottom === undefined ? Number(top) : Number(top) / Number(bottom);
@@ -80,13 +102,14 @@ function givenIn(setting, row) {
 function readValues(model, setting) {
   const values = {},
     exactly = {},
+    levels = {}, // by the name of a time: the noise level it was given as, [name, number]
     missing = [];
   for (const row of model.parameters) {
     if (!takes(model, setting, row)) continue;
     const found = givenIn(setting, row);
     if (!found) {
       const needed = !row.optional || (["h", "N", "M"].includes(row.name) && model.profiled);
-      if (needed && !(row.name === "t_hat" && values.k === 1)) missing.push(row.name);
+      if (needed && !(row.name === "t_hat" && values.k === 1)) missing.push(row);
     } else if (found[0] === row.name) {
       values[row.name] = checkedNumber(row, found[1]);
       if (TIMES.includes(row.name)) exactly[row.name] = fraction(found[1]);
@@ -94,6 +117,7 @@ function readValues(model, setting) {
       const sigma = checkedNumber(row.alias, found[1]);
       if (!(sigma >= 1e-150 && sigma <= 1e150)) refuse(`${found[0]} must lie between 1e-150 and 1e150, got ${found[1]}`);
       values[row.name] = F[model.timeOf]({sigma});
+      levels[row.name] = [found[0], sigma];
       exactly[row.name] = fraction(String(values[row.name]));
     }
   }
@@ -104,13 +128,23 @@ function readValues(model, setting) {
   ]) {
     if (named.has(one) && !(one in values) && other in values) {
       [values[one], exactly[one]] = [values[other], exactly[other]];
-      if (missing.includes(one)) missing.splice(missing.indexOf(one), 1);
+      const at = missing.findIndex((x) => x.name === one);
+      if (at >= 0) missing.splice(at, 1);
     }
   }
-  if (missing.length) refuse(`${model.id} needs ${missing.join(", ")}`);
+  if (missing.length)
+    refuse(`${model.id} needs ${missing.map((x) => x.name + (x.alias ? ` (or ${x.alias.name})` : "")).join(", ")}`);
   if (named.has("tau") && !model.profiled && !("tau" in values)) values.tau = 0;
   if (model.profiled && "delta" in values) values.t_star = setting.options.t_star === "delta" ? values.delta : 0;
-  return [values, exactly];
+  return {values, exactly, levels};
+}
+
+// Numbers as text, each beside the noise level it was given as; with so many digits that they violate what they violate.
+function readable(names, values, levels, violated = () => true) {
+  let digits = 6;
+  while (digits < 17 && !violated(Object.fromEntries(names.map((x) => [x, Number(rounded(values[x], digits))])))) digits++;
+  const text = (name) => `${name} = ${rounded(values[name], digits)}`;
+  return names.map((x) => (x in levels ? `${levels[x][0]} = ${rounded(levels[x][1], digits)} (${text(x)})` : text(x))).join(", ");
 }
 
 // Constants that cannot belong to one data law (cmbound.evaluation.law, which has the reasons).
@@ -167,14 +201,16 @@ function checkLaw(v, clock) {
     ]);
 }
 
-function checkAssumptions(model, values, onGrid) {
+function checkAssumptions(model, values, levels, onGrid) {
   for (const x of model.assumptions) {
     if (!x.names || (onGrid && x.names.includes("h")) || !x.names.every((name) => name in values)) continue;
-    const high = F[x.high](values),
-      low = F[x.low](values);
-    const holds = x.strict ? high > low : !(high < low - 4 * Number.EPSILON * absolute(high));
-    if (holds) continue;
-    const got = x.names.map((name) => `${name} = ${shown(values[name])}`);
-    refuse(`assumption "${x.id}" of ${model.id} is violated: ${x.text}; got ${got.join(", ")}`);
+    const violated = (v) => {
+      const [high, low] = [F[x.high](v), F[x.low](v)];
+      return !(x.strict ? high > low : !(high < low - 4 * Number.EPSILON * absolute(high)));
+    };
+    if (!violated(values)) continue;
+    const inLevels = x.sides.every((name) => name in levels);
+    const text = inLevels ? x.text.replace(/\w+/g, (name) => (name in levels ? levels[name][0] : name)) : x.text;
+    refuse(`assumption '${x.id}' of ${model.id} is violated: ${text}; got ${readable(x.names, values, levels, violated)}`);
   }
 }

@@ -6,11 +6,10 @@ function tried(setting) {
     return evaluate(MODEL, setting);
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
-    return {refused: error.message};
+    return {refused: error.message, elsewhere: error.elsewhere};
   }
 }
 const looks = (name) => MODEL.looks[name] % DASHES.length;
-const largestOf = (found) => Object.entries(found.terms).reduce((x, y) => (y[1] > x[1] ? y : x), ["", 0])[0];
 const percent = (x, total) => `${(total > 0 ? (100 * x) / total : 0).toFixed(1)} %`;
 
 function draw() {
@@ -18,48 +17,75 @@ function draw() {
   $("second").setAttribute("aria-pressed", String(state.B !== null));
   $("second").textContent = state.B ? "drop the second setting" : "compare with a second setting";
   for (const row of rows) row.show();
+  const same = (x) => JSON.stringify(started(x)) === JSON.stringify(state.A);
+  $("start").value = Object.keys(MODEL.starts).find(same) || "";
   const names = axes();
   if (!names.some((x) => x.name === state.over)) state.over = (names[0] || USUAL_AXIS).name;
-  $("over").replaceChildren(...names.map((x) => option(x.name, x.name, x.name === state.over)));
+  const shownName = (row) => SIDES.map((x) => state[x] && nameIn(state[x], row)).find(Boolean);
+  $("over").replaceChildren(...names.map((x) => option(x.name, shownName(x), x.name === state.over)));
   $("whose").replaceChildren(...SIDES.filter((x) => state[x]).map((x) => option(x, x, x === $("whose").value)));
   const found = SIDES.filter((x) => state[x]).map((side) => [side, tried(state[side])]);
   drawValues(found);
   drawBars(found.filter((x) => !x[1].refused));
-  drawFormula(state.A, found[0][1]);
-  drawRests(found[0][1]);
+  drawNotes(found);
+  drawFormulas(found);
+  drawRests(found);
   drawTexts(Object.fromEntries(found));
   drawCurves();
 }
 
+const RELATION = MODEL.kind === "order" ? "≲" : "≤";
 function drawValues(found) {
   const shown = found.map(([side, x]) => {
     const name = state.B ? `${side}: ` : "";
     if (x.refused) return made("p", {class: "wrong"}, `${name}${x.refused}`);
-    const sign = MODEL.kind === "order" ? "≲" : MODEL.kind === "exact" ? "=" : "≤",
-      vacuous = x.trivial !== null && x.total >= x.trivial;
     const value = made(
       "p",
-      {class: `value${vacuous ? " vacuous" : ""}`},
-      `${name}${sign} `,
-      made("b", {}, number(x.total)),
-      made("span", {class: "note"}, "  approximate (float64 in the browser)"),
+      {class: `value${isVacuous(x) ? " vacuous" : ""}`},
+      `${name}${RELATION} `,
+      made("b", {}, upper(x.total)),
+      made("span", {class: "note"}, `  ${isVacuous(x) ? "vacuous, " : ""}approximate (float64 in the browser)`),
     );
     const moved = Object.entries(x.snapped).map(([y, t]) =>
-      made("span", {class: "note"}, `${y} is put at the nearest node of the grid, ${number(t)}. `),
+      made("span", {class: "note"}, `${y} is put at the nearest node of the grid, ${rounded(t)}. `),
     );
     if (moved.length) value.append(made("br"), ...moved);
-    if (vacuous)
-      value.append(
-        made("br"),
-        `vacuous: ${MODEL.metric === "TV" ? "total variation never exceeds" : `always answering ${x.centred ? "the mean" : "0"} achieves`} ${number(x.trivial)}; ` +
-          `the dominating term is ${words(largestOf(x))} (${percent(x.terms[largestOf(x)], x.total)})`,
-      );
     return value;
   });
-  const ve = MODEL.veNote && SIDES.some((x) => state[x] && state[x].options.clock === "ve") ? [MODEL.veNote] : [];
-  const notes = [...MODEL.notes, ...ve].map((x) => made("p", {class: "note"}, x.replace("{C}", state.A.numbers.C || "?")));
   $("values").replaceChildren(...shown);
-  $("notes").replaceChildren(...notes);
+}
+
+let advised = 0; // which search for what helps is the latest
+function drawNotes(found) {
+  const mine = ++advised;
+  const say = (helps = {}) => {
+    const said = new Map(); // by sentence: the settings it is said of
+    for (const [side, x] of found) {
+      const notes = x.refused ? MODEL.standing.map((y) => filled(y, {C: "?"})) : notesOf(MODEL, state[side], x, helps[side]);
+      for (const note of notes) said.set(note, [...(said.get(note) || []), side]);
+    }
+    const line = ([text, sides]) => made("p", {class: "note"}, sides.length < found.length ? `${sides[0]}: ${text}` : text);
+    const lost = strange.length ? `the link has what this page has not, left out here: ${strange.join(", ")}` : "";
+    const warning = lost ? [made("p", {class: "wrong"}, lost.length > 300 ? `${lost.slice(0, 300)} ...` : lost)] : [];
+    $("notes").replaceChildren(...warning, ...[...said].map(line));
+  };
+  say();
+  const helps = {},
+    tries = found.flatMap(([side, x]) => {
+      if (x.refused || !isVacuous(x)) return [];
+      const totals = [];
+      const list = changesOf(MODEL, state[side]).map(([text, setting]) => () => {
+        const {total} = tried(setting);
+        if (total !== undefined) totals.push([text, total]);
+      });
+      return [...list, () => (helps[side] = whatHelps(MODEL, x.total, totals))];
+    });
+  if (tries.length)
+    inSlices(
+      tries,
+      () => mine === advised,
+      (left) => left || say(helps),
+    );
 }
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -78,7 +104,7 @@ function drawBars(found) {
     left = state.B ? 24 : 4,
     right = width - 12,
     high = 34,
-    totals = 1.3 * Math.max(...found.map(([, x]) => x.total), 1e-300);
+    totals = Math.min(1.3 * Math.max(...found.map(([, x]) => x.total), 1e-300), Number.MAX_VALUE);
   const near = found.map(([, x]) => x.trivial).filter((x) => x !== null && x < 3 * totals),
     most = Math.max(totals, ...near.map((x) => 1.1 * x));
   const at = (x) => left + ((right - left) * x) / most,
@@ -100,7 +126,7 @@ function drawBars(found) {
         height: high - 10,
         fill: `var(--t${looks(name)})`,
       });
-      bar.append(drawn("title", {}, `${words(name)}: ${number(value)}`));
+      bar.append(drawn("title", {}, `${words(name)}: ${upper(value)}`));
       picture.append(bar);
       sum += value;
     });
@@ -108,7 +134,7 @@ function drawBars(found) {
   picture.append(drawn("path", {class: "axis", d: `M${left} ${found.length * high}H${right}`}));
   for (const x of linearTicks(most))
     picture.append(
-      drawn("text", {x: at(x), y: found.length * high + 14, "text-anchor": x === 0 ? "start" : "middle"}, number(x)),
+      drawn("text", {x: at(x), y: found.length * high + 14, "text-anchor": x === 0 ? "start" : "middle"}, rounded(x)),
     );
   $("bars").append(picture, termsTable(found));
 }
@@ -133,7 +159,7 @@ function termsTable(found) {
       {},
       made("td", {}, made("span", {class: "swatch", style: `background:var(--t${looks(name)})`}), words(name)),
       ...found.flatMap(([, x]) =>
-        (name in x.terms ? [number(x.terms[name]), percent(x.terms[name], x.total)] : ["", ""]).map((y) => made("td", {}, y)),
+        (name in x.terms ? [upper(x.terms[name]), percent(x.terms[name], x.total)] : ["", ""]).map((y) => made("td", {}, y)),
       ),
     ),
   );
@@ -141,39 +167,77 @@ function termsTable(found) {
     "tr",
     {},
     made("td", {}, made("b", {}, "total")),
-    ...found.flatMap(([, x]) => [made("td", {}, made("b", {}, number(x.total))), made("td", {})]),
+    ...found.flatMap(([, x]) => [made("td", {}, made("b", {}, upper(x.total))), made("td", {})]),
   );
   return made("div", {class: "wide"}, made("table", {}, made("thead", {}, head), made("tbody", {}, ...body, last)));
 }
 
-function drawFormula(setting, found) {
-  const {left, terms} = formulaOf(MODEL, setting),
-    largest = found.refused ? null : largestOf(found);
-  const parts = terms.map(([name, text], i) => {
-    const share = found.refused ? "" : ` ${percent(found.terms[name], found.total)}`;
-    const caption = `${words(name)}${share}${name === largest ? ", dominating" : ""}`;
+// The inequality, once for all settings that share it, each term with its share in each of them.
+function drawFormulas(found) {
+  const groups = new Map();
+  for (const [side, x] of found) {
+    const parts = formulaOf(MODEL, state[side]),
+      key = JSON.stringify(parts);
+    groups.set(key, [parts, [...(groups.get(key) || [null, []])[1], [side, x]]]);
+  }
+  const several = groups.size > 1;
+  $("formula").replaceChildren(...[...groups.values()].map(([parts, sides]) => formulaBlock(parts, sides, several)));
+}
+
+function formulaBlock({left, terms}, sides, several) {
+  const fine = sides.filter(([, x]) => !x.refused);
+  const shown = terms.map(([name, text], i) => {
+    const largest = fine.filter(([, x]) => largestOf(x) === name).map(([side]) => side);
+    const shares = fine.map(([side, x]) => `${sides.length > 1 ? `${side} ` : ""}${percent(x.terms[name], x.total)}`).join(", ");
+    const dominating = largest.length ? `, dominating${largest.length < fine.length ? ` in ${largest[0]}` : ""}` : "";
     const swatch = `<span class="swatch" style="background:var(--t${looks(name)})"></span>`;
     return made("span", {
-      class: `term${name === largest ? " largest" : ""}`,
-      html: `<span>${i ? "+ " : ""}${text.math}</span><small>${swatch}${caption}</small>`,
+      class: `term${largest.length ? " largest" : ""}`,
+      html: `<span>${summands(text.math, i > 0)}</span><small>${swatch}${words(name)} ${shares}${dominating}</small>`,
     });
   });
-  $("formula").replaceChildren(made("span", {html: left.math}), ...parts);
+  const head = several ? [made("b", {}, `${sides[0][0]}:`)] : [];
+  return made("div", {}, ...head, made("span", {html: left.math}), ...shown);
+}
+
+// MathML of a sum in several pieces, between which a line may end; ``later``: it is added to what stands before it.
+function summands(math, later) {
+  const holder = made("div", {html: math}),
+    row = holder.querySelector("mrow");
+  const parts = [[]];
+  for (const x of row.children) {
+    if (x.localName === "mo" && x.textContent === "+" && parts[parts.length - 1].length) parts.push([x]);
+    else parts[parts.length - 1].push(x);
+  }
+  const piece = (nodes, i) => {
+    const plus = later && i === 0 ? '<mo lspace="0" rspace="0.25em">+</mo>' : "";
+    return `<math displaystyle="true"><mrow>${plus}${nodes.map((x) => x.outerHTML).join("")}</mrow></math>`;
+  };
+  return parts.map(piece).join(" ");
 }
 
 function drawRests(found) {
+  $("rests").replaceChildren(
+    ...found.flatMap(([side, x]) => [...(state.B ? [made("b", {}, `${side}:`)] : []), ...restsShown(state[side], x)]),
+  );
+}
+function restsShown(setting, found) {
   const list = (items) => made("ul", {}, ...items.map((x) => made("li", {html: x})));
   const parts = [list(MODEL.assumptions.map((x) => `[${x.names ? "checked" : "assumed"}] ${x.id}: ${x.html}`))];
   if (!found.refused && found.paths.length) {
-    const used = new Set(found.paths.flatMap((x) => x.path.map((y) => y.profile)));
+    const used = new Set(found.paths.flatMap((x) => x.path.map((y) => y.profile))),
+      ve = setting.options.clock === "ve",
+      place = (t) => rounded(ve ? sqrt(expm1(2 * t)) : t, 4);
     const stretches = found.paths.flatMap(({end, path}) =>
       joined(path).map(
         (x) =>
-          `${x.profile}, from ${number(x.from)} to ${number(x.to)}` + (found.paths.length > 1 ? ` (map error at ${end})` : ""),
+          `${x.profile}, from ${place(x.from)} to ${place(x.to)}` +
+          (found.paths.length > 1 ? ` (map error at ${place(found.values[end])})` : ""),
       ),
     );
+    const where = ve ? "of noise levels" : "of time";
     parts.unshift(
-      made("p", {}, "The local errors of the teacher are bounded by these profiles, on these stretches of time:"),
+      made("p", {}, `The local errors of the teacher are bounded by these profiles, on these stretches ${where}:`),
       list(stretches),
     );
     parts.push(
@@ -182,7 +246,7 @@ function drawRests(found) {
       ),
     );
   }
-  $("rests").replaceChildren(...parts);
+  return parts;
 }
 function joined(path) {
   // neighbours of one profile are one
@@ -197,38 +261,27 @@ function joined(path) {
 
 function drawTexts(found) {
   const side = state[$("whose").value] ? $("whose").value : "A",
-    x = found[side].refused ? null : found[side],
-    snapped = x ? x.snapped : {};
-  const lost = location.protocol === "about:"; // inside a notebook
-  const shown = [
-    [
-      "link",
-      "Link",
-      lost ? "a page of its own has one: cmbound explore -o FILE" : location.href.replace(/#.*/, "") + toHash(state),
-    ],
-  ];
-  for (const [key, title, make] of [
-    ["command", "Command line", asCommand],
-    ["python", "Python", asPython],
-  ])
-    shown.push([key, title, attempt(() => make(MODEL, state[side], snapped))]);
-  shown.push(["latex", "LaTeX", attempt(() => asLatex(MODEL, state[side], x))]);
+    x = found[side],
+    snapped = x.snapped || {},
+    lost = location.protocol === "about:"; // inside a notebook
+  const link = lost ? "a page of its own has one: cmbound explore -o FILE" : location.href.replace(/#.*/, "") + toHash(state);
+  const shown = [["link", "Link", link]];
+  if (!x.refused || x.elsewhere)
+    shown.push(
+      ["command", "Command line", asCommand(MODEL, state[side], snapped)],
+      ["python", "Python", asPython(MODEL, state[side], snapped)],
+      ["latex", "LaTeX", asLatex(MODEL, state[side], x.refused ? null : x)],
+    );
+  const none = made("p", {class: "note"}, "no command line, Python or LaTeX: the setting has no value");
   $("texts").replaceChildren(
     ...shown.flatMap(([key, title, text]) => {
       const pre = made("pre", {id: `text-${key}`, tabindex: "0"}, text);
       const button = made("button", {type: "button", id: `copy-${key}`, onclick: () => copy(pre, button)}, "copy");
       return [made("div", {class: "taken"}, made("h3", {}, title), button), pre];
     }),
+    ...(shown.length > 1 ? [] : [none]),
   );
 }
-const attempt = (make) => {
-  try {
-    return make();
-  } catch (error) {
-    if (error instanceof Refusal) return error.message;
-    throw error;
-  }
-};
 
 async function copy(pre, button) {
   try {

@@ -14,23 +14,29 @@ function toHash(state) {
   return `#${parts}`;
 }
 
-// The state a link asks for; what it does not say is as in ``usual``, and what the page does not have is left out.
+// The state a link asks for, and what of it the page does not have; what it does not say is as in ``usual``.
 function fromHash(model, hash, usual) {
-  const parts = new URLSearchParams(hash.replace(/^#/, "")),
-    sides = {A: null, B: null};
-  const rows = new Set(model.parameters.flatMap((x) => [x.name, ...(x.alias ? [x.alias.name] : [])]));
-  for (const [key, text] of parts) {
-    const [side, name] = key.split("."),
-      allowed = model.choices[name];
-    if (!(side in sides) || !(rows.has(name) || (allowed && allowed.includes(text)))) continue;
-    sides[side] ??= {numbers: {}, options: {}};
-    sides[side][allowed ? "options" : "numbers"][name] = text;
+  const sides = {A: null, B: null},
+    rows = new Set(model.parameters.map((x) => x.name)),
+    names = new Set(model.parameters.flatMap((x) => [x.name, ...(x.alias ? [x.alias.name] : [])])),
+    strange = [];
+  let over = usual.over;
+  for (const [key, text] of new URLSearchParams(hash.replace(/^#/, ""))) {
+    const [, side, name] = key.match(/^([AB])\.(\w+)$/) || [],
+      allowed = Object.hasOwn(model.choices, name) ? model.choices[name] : null,
+      kind = allowed ? "options" : "numbers";
+    if (key === "over" && rows.has(text)) over = text;
+    else if (!(allowed ? allowed.includes(text) : names.has(name)) || (sides[side] && name in sides[side][kind]))
+      strange.push(`${key}=${text}`);
+    else {
+      sides[side] ??= {numbers: {}, options: {}};
+      sides[side][kind][name] = text;
+    }
   }
-  if (!sides.A) return usual;
   for (const found of Object.values(sides)) {
     if (found) for (const [name, values] of Object.entries(model.choices)) found.options[name] ??= values[0];
   }
-  return {...sides, over: rows.has(parts.get("over")) ? parts.get("over") : usual.over};
+  return [{...sides, A: sides.A || usual.A, over}, strange];
 }
 
 // What is to be given to the package, as [name, text]: parameters and options that are not the usual ones.
@@ -39,7 +45,7 @@ function asked(model, setting, snapped = {}) {
     options = [];
   for (const row of model.parameters) {
     const found = takes(model, setting, row) && givenIn(setting, row);
-    if (found) numbers.push(row.name in snapped ? [row.name, String(snapped[row.name])] : found);
+    if (found) numbers.push(found[0] in snapped ? [found[0], String(snapped[found[0]])] : found);
   }
   for (const [name, values] of Object.entries(model.choices)) {
     const chosen = setting.options[name] === "uniform-h" ? "uniform" : setting.options[name];
@@ -48,25 +54,33 @@ function asked(model, setting, snapped = {}) {
   return {numbers, options};
 }
 
+// A word of a command line, as shlex.quote writes it.
+const quoted = (word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replace(/'/g, `'"'"'`)}'`);
+
 function asCommand(model, setting, snapped) {
-  const {numbers, options} = asked(model, setting, snapped);
-  const words = [`cmbound evaluate ${model.commandId}`, ...model.define.map((x) => `--define ${x}`)];
-  words.push(...options.map(([name, x]) => `--${name} ${x}`), ...numbers.map(([name, x]) => `-p ${name}=${x}`));
-  return words.join(" ");
+  const {numbers, options} = asked(model, setting, snapped),
+    files = model.own && !model.define.length ? ["FILE"] : model.define; // a place for the file it came from
+  const words = ["cmbound", "evaluate", model.id, ...files.flatMap((x) => ["--define", x])];
+  words.push(...options.flatMap(([name, x]) => [`--${name}`, x]), ...numbers.flatMap(([name, x]) => ["-p", `${name}=${x}`]));
+  return words.map(quoted).join(" ");
 }
 
 function asPython(model, setting, snapped) {
-  const {numbers, options} = asked(model, setting, snapped);
-  const given = [...numbers, ...options].map(([name, x]) => `    ${name}=${JSON.stringify(x)},`);
-  const first = model.own ? ["# a statement of your own: cmbound.register it first"] : [];
-  return ["import cmbound", "", ...first, `bound = cmbound.theorem(${JSON.stringify(model.id)}).evaluate(`, ...given, ")"].join(
-    "\n",
-  );
+  const {numbers, options} = asked(model, setting, snapped),
+    given = [...numbers, ...options].map(([name, x]) => `    ${name}=${JSON.stringify(x)},`);
+  const read = (file) => [`for statement in from_file(${JSON.stringify(file)}):`, "    cmbound.register(statement)"];
+  const first = !model.own
+    ? ["import cmbound"]
+    : model.define.length
+      ? ["import cmbound", "from cmbound.evaluation.defining import from_file", "", ...model.define.flatMap(read)]
+      : ["import cmbound", "", "# a statement of your own: cmbound.register it first"];
+  const call = `bound = cmbound.theorem(${JSON.stringify(model.id)}).evaluate(`;
+  return [...first, "", call, ...given, ")"].join("\n");
 }
 
 function formulaOf(model, setting) {
-  const {teacher = "exponential-integrator", to = "p_data", start = "standard", clock = "ou"} = setting.options;
-  const {left, terms} = model.formulas.by[`${teacher} ${to} ${start} ${clock}`],
+  const {teacher = "exponential-integrator", to = "p_data", start = "standard", clock = "ou", grid = ""} = setting.options;
+  const {left, terms} = model.formulas.by[`${teacher} ${to} ${start} ${clock} ${grid !== ""}`],
     texts = model.formulas.texts;
   return {left: texts[left], terms: Object.entries(terms).map(([name, i]) => [name, texts[i]])};
 }
@@ -76,19 +90,9 @@ function asLatex(model, setting, found) {
   const {left, terms} = formulaOf(model, setting),
     {numbers, options} = asked(model, setting, found ? found.snapped : {});
   const at = [...numbers, ...options].map(([name, x]) => `${name} = ${x}`).join(", ");
-  const value = found ? [`% about ${number(found.total)} (approximate, float64 in the browser) at ${at}`] : [`% at ${at}`];
   return [
     `% cmbound: ${model.id}; needs amsmath, amssymb`,
-    ...value,
+    found ? `% ${upper(found.total)} (approximate, float64 in the browser) at ${at}` : `% at ${at}`,
     `\\[ ${left.latex} ${terms.map((x) => x[1].latex).join(" + ")} \\]`,
   ].join("\n");
-}
-
-// Six significant digits, to the nearest.
-function number(x) {
-  if (x !== 0 && (absolute(x) < 1e-4 || absolute(x) >= 1e7)) {
-    const [digits, power] = x.toExponential(5).split("e");
-    return `${digits.replace(/\.?0+$/, "")}e${Number(power)}`;
-  }
-  return String(Number(x.toPrecision(6)));
 }
