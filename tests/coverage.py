@@ -40,7 +40,7 @@ class Case:
         n: number of samples.
         trust: ``guaranteed`` or ``asymptotic``.
         level: nominal.
-        covers: whether the interval for data from this generator covers.
+        side: where the truth lies beside the interval for data from this generator: -1 below, 0 inside, +1 above.
         weight: runs are divided by this (slow intervals).
         claimed: False for a known limit of an asymptotic interval.
     """
@@ -50,7 +50,7 @@ class Case:
     n: int
     trust: str
     level: float
-    covers: Callable[[np.random.Generator], bool]
+    side: Callable[[np.random.Generator], int]
     weight: int = 1
     claimed: bool = True
 
@@ -63,17 +63,21 @@ class Case:
         """The coverage asked for."""
         return self.level - (ALLOWANCE if self.trust == "asymptotic" else 0.0)
 
-    def count(self, runs: int) -> int:
-        """How many of so many runs cover; run i has a generator of its own."""
-        return sum(self.covers(np.random.default_rng([i, self.n])) for i in range(runs))
+    def sides(self, runs: int) -> list[int]:
+        """The side of each run; run i has a generator of its own."""
+        return [self.side(np.random.default_rng([i, self.n])) for i in range(runs)]
 
     def plausible(self, covered: int, runs: int) -> bool:
         """Whether the interval may well cover as often as it claims."""
         return bool(stats.binom.cdf(covered, runs, self.least) > SIGNIFICANT)
 
 
-def _inside(found: Estimate, truth: float) -> bool:
-    return found.lower <= truth <= found.upper
+def _side(lower: float, truth: float, upper: float) -> int:
+    return int(truth > upper) - int(truth < lower)
+
+
+def _beside(found: Estimate, truth: float) -> int:
+    return _side(found.lower, truth, found.upper)
 
 
 # --- pairs: the rows of x - y, and the root of their mean square ---------------------------------------------------------
@@ -105,11 +109,11 @@ PAIRS: dict[str, tuple[Draw, float]] = {
 def _coupling(law: str, n: int, diameter: float | None = None, claimed: bool = True) -> Case:
     draw, truth = PAIRS[law]
 
-    def covers(rng: np.random.Generator) -> bool:
+    def side(rng: np.random.Generator) -> int:
         x = draw(rng, n)
-        return _inside(coupling_w2(x, np.zeros_like(x), diameter=diameter), truth)
+        return _beside(coupling_w2(x, np.zeros_like(x), diameter=diameter), truth)
 
-    return Case("coupling_w2", law, n, "guaranteed" if diameter else "asymptotic", 0.95, covers, 3 if diameter else 1, claimed)
+    return Case("coupling_w2", law, n, "guaranteed" if diameter else "asymptotic", 0.95, side, 3 if diameter else 1, claimed)
 
 
 # --- two samples ---------------------------------------------------------------------------------------------------------
@@ -164,28 +168,28 @@ def _two(interval: str, law: str, n: int, *, bounded: bool = False, weight: int 
     draw, truth, diameter = SAMPLES[law]
     stated = diameter if bounded else None
 
-    def covers(rng: np.random.Generator) -> bool:
+    def side(rng: np.random.Generator) -> int:
         x, y = draw(rng, n)
         if interval == "w2_samples":
-            return _inside(w2_samples(x, y, diameter=stated), truth)
+            return _beside(w2_samples(x, y, diameter=stated), truth)
         root = math.sqrt(x.shape[1])  # along every direction these laws differ so that d^(1/2) times sliced W2 is W2
-        return _inside(sliced_w2(x, y, 20, int(rng.integers(2**31)), diameter=stated), truth / root)
+        return _beside(sliced_w2(x, y, 20, int(rng.integers(2**31)), diameter=stated), truth / root)
 
-    return Case(interval, law, n, "guaranteed" if bounded else "asymptotic", 0.95, covers, weight, claimed)
+    return Case(interval, law, n, "guaranteed" if bounded else "asymptotic", 0.95, side, weight, claimed)
 
 
 def _simulated(method: str, law: str, n: int, weight: int) -> Case:
     """The interval of ``cmbound simulate``."""
     draw, truth, _ = SAMPLES[law]
 
-    def covers(rng: np.random.Generator) -> bool:
+    def side(rng: np.random.Generator) -> int:
         x, y = draw(rng, n)
         if method == "samples":  # one dimension; both laws keep their W2 along the first axis
             x, y = x[:, :1], y[:, :1]
         found = _distance(x, y, int(rng.integers(2**31)), method)
-        return found.lower <= truth <= found.upper
+        return _side(found.lower, truth, found.upper)
 
-    return Case(f"simulate ({method})", law, n, "asymptotic", 0.95, covers, weight)
+    return Case(f"simulate ({method})", law, n, "asymptotic", 0.95, side, weight)
 
 
 # --- check and moments ---------------------------------------------------------------------------------------------------
@@ -199,33 +203,33 @@ def _checked(coupled: bool, d: int) -> Case:
     w2 = gaussian_w2(np.zeros(d), np.eye(d), move, np.diag(factors**2))
     noise = 0.1
 
-    def covers(rng: np.random.Generator) -> bool:
+    def side(rng: np.random.Generator) -> int:
         x = rng.standard_normal((500, d))
         y = x * factors + move
         if coupled:
             found = distance(x, y, coupled=True)
-            return found.lower <= w2 <= found.upper
+            return _side(found.lower, w2, found.upper)
         found = distance(x, y + noise * rng.standard_normal(y.shape))
-        return found.lower <= math.sqrt(w2**2 + noise**2 * d) <= found.upper
+        return _side(found.lower, math.sqrt(w2**2 + noise**2 * d), found.upper)
 
     law = f"N(0, I) and its affine image, d = {d}"
-    return Case("check, W2 by coupling" if coupled else "check, map error", law, 500, "asymptotic", LEVEL, covers, 15)
+    return Case("check, W2 by coupling" if coupled else "check, map error", law, 500, "asymptotic", LEVEL, side, 15)
 
 
 def _moments(kind: str, law: str, n: int) -> Case:
     root = np.array([[1.0, 0.0], [1.6, 1.2]])  # correlation 0.8
 
-    def covers(rng: np.random.Generator) -> bool:
+    def side(rng: np.random.Generator) -> int:
         x = rng.standard_normal((n, 2)) @ root.T if law == "normal" else rng.exponential(size=(n, 2)) - 1
         found = Moments(n, x.mean(axis=0), np.cov(x, rowvar=False))
         if kind == "mean":
             i = found.mean_interval()
-            return bool(i.lower[1] <= 0 <= i.upper[1])
+            return _side(i.lower[1], 0.0, i.upper[1])
         at = (1, 1) if kind == "variance" else (0, 1)
         i = found.covariance_interval()
-        return bool(i.lower[at] <= (root @ root.T)[at] <= i.upper[at])
+        return _side(i.lower[at], (root @ root.T)[at], i.upper[at])
 
-    return Case(f"moments ({kind})", law, n, "asymptotic", 0.95, covers)
+    return Case(f"moments ({kind})", law, n, "asymptotic", 0.95, side)
 
 
 CASES = (
@@ -278,7 +282,7 @@ def table(runs: int) -> str:
     rows = ["| interval | law | n | trust | nominal (%) | covered (%) | runs | |", "|---|---|--:|---|--:|--:|--:|---|"]
     for x in CASES:
         count = max(1, runs // x.weight)
-        covered = x.count(count)
+        covered = x.sides(count).count(0)
         verdict = "not claimed" if not x.claimed else "" if x.plausible(covered, count) else "FAILS"
         shares = f"{100 * x.level:g} | {100 * covered / count:.2f} | {count}"
         rows.append(f"| {x.interval} | {x.law} | {x.n} | {x.trust} | {shares} | {verdict} |")

@@ -7,39 +7,38 @@ import pytest
 from scipy import stats
 
 from cmbound.distances import coupling_w2, sliced_w2, w2_samples
-from tests.coverage import ALLOWANCE, CASES, SAMPLES, SKEWED, Case, table
+from tests.coverage import ALLOWANCE, CASES, SKEWED, TWO, Case, table
 
 CLAIMED = [x for x in CASES if x.claimed]
+
+
+def check(case: Case, runs: int) -> None:
+    """Skewed laws are asked for more: the upper end alone is missed in 2.5% of the runs, up to the allowance.
+
+    Without the correction for skewness it is missed in 14% and 9% (w2_samples and sliced_w2, n = 20).
+    """
+    sides = case.sides(runs)
+    covered, missed = sides.count(0), sides.count(+1)
+    assert case.plausible(covered, runs), f"{covered} of {runs} intervals cover; {case.least:.1%} are asked for"
+    if case.law in SKEWED:
+        assert stats.binom.sf(missed - 1, runs, 0.025 + ALLOWANCE) > 1e-3, f"{missed} of {runs} upper ends are too low"
 
 
 @pytest.mark.parametrize("case", CLAIMED, ids=lambda x: x.name)
 def test_coverage(case: Case) -> None:
     """Binomial test: 88.5% where 95% is claimed is found with 3000 runs (weight 1)."""
-    runs = 3000 // case.weight
-    covered = case.count(runs)
-    assert case.plausible(covered, runs), f"{covered} of {runs} intervals cover; {case.least:.1%} are asked for"
+    check(case, 3000 // case.weight)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CLAIMED, ids=lambda x: x.name)
 def test_coverage_with_many_seeds(case: Case) -> None:
-    runs = 60_000 // case.weight
-    covered = case.count(runs)
-    assert case.plausible(covered, runs), f"{covered} of {runs} intervals cover; {case.least:.1%} are asked for"
+    check(case, 60_000 // case.weight)
 
 
-@pytest.mark.parametrize("law", SKEWED)
-@pytest.mark.parametrize("n", [20, 100])
-def test_upper_ends_of_skewed_laws(law: str, n: int) -> None:
-    """The upper end alone is missed in 2.5% of the runs, up to the allowance; without correction in 14% and 9% for n = 20."""
-    draw, truth, _ = SAMPLES[law]
-    missed, runs = {w2_samples: 0, sliced_w2: 0}, 400
-    for i in range(runs):
-        x, y = draw(np.random.default_rng([i, n]), n)
-        missed[w2_samples] += w2_samples(x, y).upper < truth
-        missed[sliced_w2] += sliced_w2(x, y, 10, i).upper < truth / x.shape[1] ** 0.5
-    for call, count in missed.items():
-        assert stats.binom.sf(count - 1, runs, 0.025 + ALLOWANCE) > 1e-3, f"{call.__name__}: {count} of {runs}"
+def test_skewed_laws_are_among_the_cases() -> None:
+    found = {(x.interval, x.law, x.n) for x in CLAIMED}
+    assert found >= {(name, law, n) for name in TWO for law in SKEWED for n in (20, 100)}
 
 
 @pytest.mark.parametrize("name", ["coupling_w2", "w2_samples", "sliced_w2"])

@@ -25,6 +25,8 @@ from cmbound.numbers import counted
 
 MAX_TRANSPORT = 2000
 """Most points a side for :func:`w2_samples`: the network simplex takes seconds there and its cost matrix grows as n^2."""
+AT_ONCE = 2**16
+"""About how many pairs of projected rows are held in memory at once."""
 BATCHES = 10
 """Independent batches behind the asymptotic intervals of :func:`w2_samples` and :func:`sliced_w2`."""
 CUT = 0.01
@@ -101,12 +103,12 @@ def w2_samples(x: npt.ArrayLike, y: npt.ArrayLike, *, level: float = 0.95, diame
 
 
 def _transport(x: Array, y: Array) -> Moved:
-    """The optimal plan between two point sets with equal weights: W2, and the skewness of what the rows cost."""
+    """The optimal plan between two point sets with equal weights: W2, and what the rows pay."""
     i, j, mass = _plan(x, y)
     distances = norm(x[i] - y[j], axis=1)
     root = float(norm(distances * np.sqrt(mass))) / math.sqrt(math.lcm(len(x), len(y)))
     costs = mass * np.square(scaled(distances, exponent(distances)))
-    return root, max(_skewness(_by_row(rows, costs)) for rows in (i, j))
+    return root, (_by_row(i, costs), _by_row(j, costs))
 
 
 def _by_row(rows: Index, costs: Array) -> Array:
@@ -114,13 +116,19 @@ def _by_row(rows: Index, costs: Array) -> Array:
     return np.bincount(rows, weights=costs).astype(np.float64)
 
 
+def _quantiles(n: int, m: int) -> Plan:
+    """The optimal plan between n and m points on the line: ranks, ranks, and masses in units of 1/lcm(n, m)."""
+    units = math.lcm(n, m)
+    ends = [np.arange(1, k + 1) * (units // k) for k in (n, m)]
+    cuts = np.union1d(*ends)
+    i, j = (np.searchsorted(own, cuts) for own in ends)
+    return i, j, np.diff(cuts, prepend=0).astype(np.float64)
+
+
 def _sorted_plan(x: Array, y: Array) -> Plan:
     """The optimal plan between two point sets on the line: rows of x, rows of y, masses, in units of 1/lcm(n, m)."""
-    units = math.lcm(len(x), len(y))
-    ends = [np.arange(1, len(z) + 1) * (units // len(z)) for z in (x, y)]
-    cuts = np.union1d(*ends)
-    i, j = (np.argsort(z, kind="stable")[np.searchsorted(own, cuts)] for z, own in zip((x, y), ends, strict=True))
-    return i, j, np.diff(cuts, prepend=0).astype(np.float64)
+    i, j, mass = _quantiles(len(x), len(y))
+    return np.argsort(x, kind="stable")[i], np.argsort(y, kind="stable")[j], mass
 
 
 def _plan(x: Array, y: Array) -> Plan:
@@ -185,17 +193,20 @@ def sliced_w2(
     count, rng = checked_count("projections", projections), np.random.default_rng(checked_count("seed", seed, least=0))
 
     def moved(a: Array, b: Array, directions: int) -> Moved:
-        roots, costs = np.empty(directions), [np.zeros(len(a)), np.zeros(len(b))]
-        for k in range(directions):
-            z = rng.standard_normal(a.shape[1])
-            direction = z / np.linalg.norm(z)
-            u, v = a @ direction, b @ direction
-            i, j, mass = _sorted_plan(u, v)
-            distances = u[i] - v[j]
-            roots[k] = norm(distances * np.sqrt(mass / math.lcm(len(a), len(b))))
+        first, second, mass = _quantiles(len(a), len(b))
+        roots, costs = np.empty(directions), (np.zeros(len(a)), np.zeros(len(b)))
+        block = max(1, AT_ONCE // len(mass))
+        for start in range(0, directions, block):
+            z = rng.standard_normal((min(block, directions - start), a.shape[1]))
+            z /= np.linalg.norm(z, axis=1, keepdims=True)
+            u, v = z @ a.T, z @ b.T
+            i, j = np.argsort(u, kind="stable")[:, first], np.argsort(v, kind="stable")[:, second]
+            distances = np.take_along_axis(u, i, 1) - np.take_along_axis(v, j, 1)
+            roots[start : start + block] = norm(distances * np.sqrt(mass / math.lcm(len(a), len(b))), axis=1)
+            paid = (mass * np.square(distances)).ravel()  # 0 for what is below 1e-160 of the data
             for rows, total in zip((i, j), costs, strict=True):
-                total += _by_row(rows, mass * np.square(distances))  # 0 for what is below 1e-160 of the data
-        return float(norm(roots)) / math.sqrt(directions), max(map(_skewness, costs))
+                total += _by_row(rows.ravel(), paid)
+        return float(norm(roots)) / math.sqrt(directions), costs
 
     few = -(-count // BATCHES)
     return _interval(lambda a, b: moved(a, b, few * BATCHES), lambda a, b: moved(a, b, few), a, b, level, diameter, few * BATCHES)
@@ -203,8 +214,8 @@ def sliced_w2(
 
 Index = npt.NDArray[np.intp]
 Plan = tuple[Index, Index, Array]
-Moved = tuple[float, float]
-"""A distance, and the skewness over n^(1/2) of what the rows of the plan behind it cost."""
+Moved = tuple[float, tuple[Array, Array]]
+"""A distance, and what each row of the two point sets pays for it."""
 Metric = Callable[[Array, Array], Moved]
 
 
@@ -233,7 +244,8 @@ def _interval(
         unit = width * width * math.sqrt(sum(1 / k for k in (*rows, directions)) / 2)
         return lambda tail, side, _=None: math.sqrt(max(0.0, root * root + side * unit * math.sqrt(-math.log(tail))))
 
-    value, skewness = metric(x, y)
+    value, paid = metric(x, y)
+    skewness = max(map(_skewness, paid))
     xs, ys = (np.split(z[: len(z) // BATCHES * BATCHES], BATCHES) for z in (x, y))
     across = limits(value, (len(x), len(y)), zip(xs, ys, strict=True))
     bias = 0.0
