@@ -102,7 +102,10 @@ def repaired(values: dict[str, float]) -> dict[str, float]:
 def one_law(given: dict[str, Any]) -> dict[str, Any]:
     """Parameters with the constants of the data pulled to where one law has them all (OU clock)."""
     p = dict(given)
-    tau, d, points = float(p.get("tau", 0)), p.get("d", 1), p.get("n_atoms", 2)
+    tau, d = float(p.get("tau", 0)), p.get("d", 1)
+    if tau == 0 and str(p.get("t_star", 0)) in ("0", "0.0") and {"L_s", "L_os"} & p.keys():
+        p.pop("n_atoms", None)  # points have no Lipschitz score there
+    points = p.get("n_atoms", 2)
     if "d_eff" in p:
         p["d_eff"] = d if tau > 0 else min(p["d_eff"], max(points - 1, 1))
     start = float(p["delta"]) if p.get("t_star") == "delta" else float(p.get("t_star", 0))
@@ -153,5 +156,5 @@ def ei_options(theorem: Theorem, values: dict[str, float]) -> Iterator[dict[str,
         yield base
         return
     for profile, teacher in cases():
-        if teacher == EI:
+        if teacher == EI and not (profile == "atoms" and "L_s" in base):
             yield one_law({**base, **for_profile(profile, teacher, values), "profile": profile})

@@ -87,6 +87,15 @@ def test_data_far_from_centred(tmp_path: Path) -> None:
         assert any("far from centred" in x for x in data["notes"]) is far
 
 
+@pytest.mark.parametrize(
+    ("preset", "more", "added"), [("digits", {"L_os": 0, "t_star": "delta"}, "L_os"), ("gaussian-2d", {}, "")]
+)
+def test_constants_a_preset_does_not_know(preset: str, more: dict[str, Any], added: str) -> None:
+    given = {"preset": preset, **more}
+    said = [x for x in advised(cmbound.theorem(ONE).evaluate(**given), given).advice if "not known of" in x]
+    assert [x.partition(":")[0] for x in said] == [added] * bool(added)
+
+
 def test_a_heun_teacher_says_what_its_constant_is() -> None:
     with pytest.raises(MissingParameterError, match="Lipschitz constant of the learned noise prediction"):
         cmbound.theorem(ONE).evaluate(**BASE, T=3, delta="0.5", teacher="heun")

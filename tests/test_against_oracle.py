@@ -670,6 +670,8 @@ def _known(values: Params, teacher: str, rng: np.random.Generator) -> Params:
         known["diameter"] = 0  # :func:`lawful` says how large
     if "L_s" in known and rng.uniform() < 0.3:
         known["t_star"] = "delta"
+    if not {"t_star", "tau"} & known.keys() and {"L_s", "L_os"} & known.keys():
+        known.pop("n_atoms", None)  # points have no Lipschitz score from time 0 on
     return known
 
 

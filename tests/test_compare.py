@@ -37,7 +37,7 @@ from cmbound.theory.notation import L_f, L_s, R, d, eps, m2
 from cmbound.theory.variants import TARGETS
 from cmbound.verification.measured import compare
 from cmbound.worlds import Atoms, Gaussian
-from tests.helpers import BASE, DOMAIN, USAGE, call, fails, fine
+from tests.helpers import BASE, DOMAIN, USAGE, call, fails, fine, flags, without
 from tests.latex import compiled, missing_tex
 from tests.test_figures import legend
 
@@ -581,8 +581,24 @@ def test_worlds_on_the_command_line(tmp_path: Path) -> None:
     assert "assumed: delta = 0.001, T = 4, N = 5, k = 1" in text
     file = tmp_path / "x.csv"
     file.write_text("0\n1\n")
-    data = json.loads(fine("compare", "--data", str(file), "-p", "N=4", "--statement", "explicit-one-step", "--format", "json"))
-    assert "R" in data["measured"]
+    one = ("--data", str(file), "--statement", "explicit-one-step", "--format", "json")
+    data = json.loads(fine("compare", *one, "--world", "atoms", "-p", "N=4"))
+    assert {"R", "L_f"} <= {*data["measured"]}
+
+
+def test_data_are_constants_as_everywhere(tmp_path: Path) -> None:
+    """Filled in and named; a run on their law is --world atoms."""
+    file = tmp_path / "x.csv"
+    file.write_text("0\n1\n3\n")
+    one = ("--data", str(file), *flags(without(BASE, "d", "m2")), "--format", "json")
+    data = json.loads(fine("compare", *one, "--statement", "explicit-one-step"))
+    alone = json.loads(fine("evaluate", "explicit-one-step", *one))
+    assert data["rows"][0]["upper"] == alone["upper"]
+    assert data["measured"] == ["d", "m2", "sd2", "d_eff", "R", "n_atoms", "diameter"]
+    assert "those of" in data["notes"][0]
+    point = flags({"k": "2", "t_hat": "1", **without(BASE, "d", "m2", "L_f")})
+    swept = json.loads(fine("compare", *one[:2], *point, "--sweep", "L_f=1:9:log:3", "--format", "json"))
+    assert np.shape(swept["winners"]) == (1, 3)
 
 
 def test_sweeps_on_the_command_line(tmp_path: Path) -> None:

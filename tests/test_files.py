@@ -530,6 +530,8 @@ def test_every_bad_file(name: str, option: str, tmp_path: Path) -> None:
         base = base[:1]
     if (name, option) == ("compare", "--cov"):
         base = [*base[:1], "--world", "gaussian"]
+    if (name, option) == ("compare", "--data"):
+        base += G
     if (name, option) == ("certify", "--replay"):
         base = ["certify"]
     if (name, option) == ("certify", "--renoise"):

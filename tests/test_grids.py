@@ -22,7 +22,7 @@ from tests.settings import EI
 
 ONE_STEP = cmbound.theorem("explicit-one-step")
 BASE: dict[str, Any] = {"eps_sc": "1/100", "eps_cm": "1/50", "L_f": "3/2", "d": 3, "m2": 2, "T": 5, "delta": "1/100"}
-EXTRA: dict[str, Any] = {"R": 2, "L_s": 20, "L_os": 20, "n_atoms": 100}
+EXTRA: dict[str, Any] = {"R": 2, "L_s": 60, "L_os": 20, "n_atoms": 100, "t_star": "delta"}
 POINTWISE = [p.name for p in PROFILES.values() if p.acceleration is not None and p.name != "smoothed"]
 INTEGRATED = [p.name for p in PROFILES.values() if EI in p.rules and p.acceleration is None]
 

@@ -48,6 +48,9 @@ CONTRADICTIONS: tuple[dict[str, Any], ...] = (
     {"sd2": 1, "diameter": "1.414"},
     {"sd2": "1e-9", "diameter": 0},
     {"sd2": 2, "tau": "0.5", "diameter": 2},
+    {"n_atoms": 1, "L_s": 100},  # -1/s^2 is the eigenvalue of one point
+    {"n_atoms": 2, "L_os": 0},
+    {"weights": "1,2", "L_os": 100},
 )
 LAWFUL: tuple[dict[str, Any], ...] = (
     {"sd2": 3},
@@ -68,7 +71,11 @@ LAWFUL: tuple[dict[str, Any], ...] = (
     {"sd2": 1, "R": 1, "diameter": 2},
     {"sd2": 1, "tau": "0.5", "diameter": 0},
     {"L_os": 0},
-    {"sd2": 1, "L_os": 0, "R": 1, "n_atoms": 5},  # one-sided constants hold for any law where they are given
+    {"n_atoms": 1, "L_os": 0},
+    {"n_atoms": 2, "L_os": 100, "t_star": "delta"},
+    {"n_atoms": 2, "L_os": 0, "tau": "0.5"},
+    {"n_atoms": 2, "L_s": 4, "tau": "0.5"},
+    {"n_atoms": 2, "L_s": 100, "t_star": "delta"},
     {"R": 1, "L_s": 4},  # rival assumptions: see the note
 )
 
@@ -95,14 +102,14 @@ def test_constants_of_some_law(given: dict[str, Any]) -> None:
 @pytest.mark.parametrize("given", [x for x in CONTRADICTIONS if "weights" not in x], ids=str)
 def test_over_arrays_the_place_is_named(given: dict[str, Any]) -> None:
     """The last of three points is the contradiction, the others are N(0, I)."""
-    good = {"sd2": 2, "m2": 3, "R": 9, "n_atoms": 9, "d_eff": 4, "tau": 0.0, "L_s": 60, "diameter": 9}
+    good = {"sd2": 2, "m2": 3, "R": 9, "n_atoms": 9, "d_eff": 4, "tau": 0.0, "L_s": 60, "L_os": 1, "diameter": 9}
     names = [name for name in given if name != "t_star"]
     bad = {name: float(Fraction(given[name])) for name in names}
     arrays = {name: np.array([good[name], good[name], bad[name]], dtype=float) for name in names}
     fixed = {name: x for name, x in BASE.items() if name not in names}
     if given.get("t_star") is not None:
         fixed["t_star"] = given["t_star"]
-    if "tau" in names:  # the one entry with tau > 0 is the one that is looked at first
+    if "tau" in names or given.keys() in ({"n_atoms", "L_s"}, {"n_atoms", "L_os"}):  # the first entries are contradictions too
         with pytest.raises(DomainError):
             ONE_STEP.approximate(**fixed, **arrays)
         return

@@ -28,7 +28,8 @@ def _rows(id: str, names: tuple[str, ...], rng: np.random.Generator, extreme: di
     for _ in range(6):
         values = settings.repaired({**settings.draw(rng), **extreme})
         given = {**settings.for_theorem(cmbound.theorem(id), values), **{name: values[name] for name in names}}
-        found.append({x: float(y) for x, y in settings.one_law(given).items() if x != "k"})
+        lawful = settings.one_law({**given, "t_star": "delta"})
+        found.append({x: float(y) for x, y in lawful.items() if x not in ("k", "t_star")})
     return found
 
 
@@ -37,7 +38,7 @@ def _rows(id: str, names: tuple[str, ...], rng: np.random.Generator, extreme: di
 def test_arrays_are_points_with_every_profile(id: str, names: tuple[str, ...]) -> None:
     """Automatic profiles: an array has at each place what a point has, to rounding."""
     rng = np.random.default_rng([len(names), len(id)])
-    fixed: dict[str, Any] = {"k": 3} if id == "explicit-multistep" else {}
+    fixed: dict[str, Any] = {"t_star": "delta", **({"k": 3} if id == "explicit-multistep" else {})}
     for extreme in ({}, settings.EXTREMES[int(rng.integers(len(settings.EXTREMES)))]):
         rows = _rows(id, names, rng, extreme)
         alone = [cmbound.theorem(id).approximate(**row, **fixed) for row in rows]
@@ -129,7 +130,8 @@ def test_arrays_on_grids_are_points(teacher: str, kind: str, N: int) -> None:
     rng = np.random.default_rng([N, len(kind), len(teacher)])
     id = str(rng.choice(["explicit-one-step", "explicit-map-error"]))
     names = OF_THE_DATA[int(rng.integers(len(OF_THE_DATA)))]
-    fixed: dict[str, Any] = {"teacher": teacher, "grid": kind, "N": N, "clock": str(rng.choice(["ou", "ve"]))}
+    clock = str(rng.choice(["ou", "ve"]))
+    fixed: dict[str, Any] = {"teacher": teacher, "grid": kind, "N": N, "clock": clock, "t_star": "delta"}
     fixed |= {"L_f": rng.uniform(1, 3, N).tolist(), "eps_cm": rng.uniform(0, 0.1, N).tolist()} if N > 1 else {}
     fixed |= {"eps_sc": rng.uniform(0, 0.1, N + (teacher == "heun")).tolist()} if N == 70 else {}
     fixed |= {"M": 2.5} if teacher == "heun" else {}

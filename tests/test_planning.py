@@ -790,10 +790,12 @@ def test_what_a_schedule_says_agrees_with_itself() -> None:
     above = said("4", T="1", m2="50")
     assert "limit: no number of evaluations brings the bound below" in above
     assert "one more gains less than" in above
+    assert "; 1 of them asked for and shown" in said("1", T="1", m2="50")
     assert "the first that halves" in above
     below = said("2", ("--start", "matched"), m2="0", L_f="1.9", T="0.7")
     assert "no number of evaluations" not in below
     assert "steps worth taking: 1 (more only raise the bound)" in below
+    assert "asked for" not in below
     never = said("2", L_f="20", T="0.5", h="1e-3")
     assert "limit: infinite" in never
     assert "no evaluation halves the distance" in never

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,6 @@ from cmbound.cli.laws import build_world, law_options
 from cmbound.cli.measuring import effort, measuring_options, with_data
 from cmbound.cli.progress import at_work, range_size
 from cmbound.errors import InputError
-from cmbound.names import MEASURED
 from cmbound.numbers import counted
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def parse_sweep(texts: tuple[str, ...]) -> list[dict[str, str]]:
 )
 @options.define_option
 @click.option("--assume", multiple=True, metavar="ID", help="Another reading of a constant that holds too, such as A4-exact.")
-@law_options
+@law_options("A data set, one point a row (.npy, .npz or .csv): its constants; with --world atoms, the law of a run.")
 @measuring_options("")
 @click.option(
     "--sweep",
@@ -74,11 +74,13 @@ def compare_command(
     """Evaluate every statement that applies, say of the others why they do not, and rank the bounds metric by metric.
 
     Order forms are shown apart, with C = 1, and ranked only where -p C=... is given; what is not confirmed never wins.
-    With --world or --data the constants are measured: -p delta, T, N, k, times, eps_sc and eps_cm shape the run. With --profile
-    measured nothing is run: --data gives the constants of the data and the local errors of the teacher's steps on the grid.
+    With --data the constants of the data are filled in (and with --profile measured the local errors of the teacher's steps on
+    the grid). With --world a sampler is run on the law, and the constants of its teacher and student are measured too: -p delta,
+    T, N, k, times, eps_sc and eps_cm shape the run.
 
     \b
     cmbound compare --preset gaussian-2d -p k=2 -p t_hat=1
+    cmbound compare --data train.npy -p T=5 -p delta=1e-3 -p h=0.01 -p L_f=2 -p eps_sc=0.01 -p eps_cm=0.01
     cmbound compare --world gaussian --cov 1,0.25 -p k=2
     cmbound compare --preset gaussian-2d -p R=3 -p k=2 -p t_hat=1 \\
         --sweep L_f=1:20:log:40 --sweep eps_cm=1e-4:1:log:40
@@ -87,10 +89,8 @@ def compare_command(
     options.refuse(given, statements="--statement", metric="--metric", world="--world", assume="--assume", tier="--tier")
     if digits is not None:
         given["digits"] = digits
-    data = law["data"]
-    if given.get("profile") == MEASURED and data is not None:  # constants and local errors of the data, and no run of a sampler
-        law = {**law, "data": None}
-    lawful = any(x is not None for x in law.values())
+    lawful = any(law[x] is not None for x in ("world", "mean", "cov"))
+    data = None if lawful else law["data"]
     if complexity:
         if given or lawful or data or sweep or plot or statements or metric or assume:
             raise InputError("--complexity takes no parameters: it compares numbers of steps, not bounds")
@@ -100,10 +100,11 @@ def compare_command(
         return
     if plot is not None and not sweep:
         raise InputError("--plot draws the phase diagram of two --sweep")
-    with_data(given, {**measuring, "measured_on": None if lawful else data}, lambda name, measured: True)
+    own, flag = set(given), "no --world but --data" if lawful else "--data"
+    described = with_data(given, {**measuring, "measured_on": data}, lambda name, measured: True, flag)
     if sweep:
         if lawful or metric is not None or tier != "certified" or "digits" in given:
-            raise InputError("--sweep is float64 at given parameters: it takes no --world, --data, --metric, --tier and --digits")
+            raise InputError("--sweep is float64 at given parameters: it takes no --world, --metric, --tier and --digits")
         _phase(parse_sweep(sweep), statements, assume, given, plot, form, output)
         return
     what = "comparing statements"
@@ -118,6 +119,9 @@ def compare_command(
         from cmbound.comparison.compare import compare
     with at_work(what, given, times=10 * effort(given)):
         result = compare(**asked, **given)
+    if described:
+        filled = tuple(x for x in result.parameters if x in set(given) - own)
+        result = replace(result, measured=filled, notes=(f"the measured constants are those of {described}", *result.notes))
     emit(result.report(), form, output)
 
 

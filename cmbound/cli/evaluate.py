@@ -42,7 +42,7 @@ def evaluate_command(
     statement, own = theorem(id), set(given)
     data = with_data(given, measuring, takes(id))
     with at_work(f"evaluating {id}", given, times=effort(given)):
-        result = advised(evaluate(statement, given, tier=tier), given)
+        result = advised(evaluate(statement, given, tier=tier), given, data)
     if data:
         result = from_data(result, data, set(given) - own)
     emit(result.report(), form, output)

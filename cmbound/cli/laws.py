@@ -7,18 +7,29 @@ from typing import Any
 
 import click
 
-from cmbound.cli.options import gathered
+from cmbound.cli.options import Decorator, gathered
 from cmbound.errors import InputError
 
-law_options = gathered(
-    "law",
-    ("world", "mean", "cov", "data"),
-    dict,
-    click.option("--world", type=click.Choice(["gaussian"]), help="A Gaussian law (--cov, --mean), where everything is exact."),
-    click.option("--mean", metavar="NUMBERS", help='Mean, for instance "0,1".  [default: 0]'),
-    click.option("--cov", metavar="NUMBERS|FILE", help='Variances "1,0.25", rows "1,0.3;0.3,2", or a .npy or .csv file of rows.'),
-    click.option("--data", metavar="FILE", help="A data set, one point a row (.npy or .csv): its empirical law."),
-)
+
+def law_options(
+    data: str = "A data set, one point a row (.npy or .csv): its empirical law, which is --world atoms.",
+) -> Decorator:
+    """The options that name a law of the data, gathered as ``law``; what --data is for is said by the command."""
+    return gathered(
+        "law",
+        ("world", "mean", "cov", "data"),
+        dict,
+        click.option(
+            "--world",
+            type=click.Choice(["gaussian", "atoms"]),
+            help="gaussian: a Gaussian law (--cov, --mean), where everything is exact; atoms: the law of the points in --data.",
+        ),
+        click.option("--mean", metavar="NUMBERS", help='Mean, for instance "0,1".  [default: 0]'),
+        click.option(
+            "--cov", metavar="NUMBERS|FILE", help='Variances "1,0.25", rows "1,0.3;0.3,2", or a .npy or .csv file of rows.'
+        ),
+        click.option("--data", metavar="FILE", help=data),
+    )
 
 
 def parse_list(name: str, text: str) -> list[float]:
@@ -45,7 +56,9 @@ def build_world(world: str | None = None, mean: str | None = None, cov: str | No
     """The law the options ask for."""
     from cmbound.worlds import Atoms, Gaussian, read_data
 
-    if (world is None) == (data is None):
+    if world == "atoms" and data is None:
+        raise InputError("--world atoms needs --data FILE")
+    if (world == "gaussian") == (data is not None):
         raise InputError("give one of --world gaussian (with --cov) and --data FILE")
     if data is not None:
         if mean is not None or cov is not None:

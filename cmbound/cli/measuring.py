@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 Takes = Callable[[str, bool], bool]
 DRAWS = 1000  # as in Python
-OF_A_LAW = ("d", "m2", "sd2", "R", "tau", "d_eff", "n_atoms", "weights", "L_s", "L_os", "t_star", "diameter", "cov_eigs")
-"""Parameters that say what the data are."""
 MEASURED_TIMES = 60.0
 """Evaluations that measuring a grid takes as long as, for what is said of the size of a job."""
 
@@ -102,18 +100,13 @@ def told(given: dict[str, Any], measuring: dict[str, Any], takes: Takes, flag: s
 def _check_constants(given: dict[str, Any], constants: Mapping[str, Any], path: str) -> None:
     """What was given must be true of the data, and a preset must say nothing else of its own law."""
     from cmbound.catalogue.presets import preset
-    from cmbound.evaluation.law import ROUNDING
+    from cmbound.evaluation.law import OF_A_LAW, ROUNDING
     from cmbound.numbers import exact, text_of
 
     known = preset(given["preset"]).parameters if "preset" in given else {}
     foreign = [x for x in known if x in OF_A_LAW and x not in constants and x not in given]
     if foreign:
         raise InputError(f"preset {given['preset']} has {', '.join(foreign)} of another law than {path}: give it, or no preset")
-    for name in ("L_s", "L_os"):
-        if name in given and constants.get("n_atoms", 1) > 1 and str(given.get("t_star", "0")) == "0":
-            raise DomainError(
-                f"{name} is given, but the law of {path}, of several points, has no Lipschitz score at t = 0: give t_star"
-            )
     for name in ("d", "m2", "sd2", "R", "diameter", "d_eff", "n_atoms"):
         value = given.get(name, known.get(name) if name == "d" else None)
         if value is None or name not in constants:

@@ -45,7 +45,7 @@ def arrays_bytes(simulation: Any) -> bytes:
 
 
 @click.command("simulate", cls=Command, short_help="Run the sampler on a known law: W2 beside the bound.")
-@law_options
+@law_options()
 @click.option("--steps", metavar="K", help="Number of evaluations.  [default: 1, or one more than --times]")
 @click.option("--times", metavar="NUMBERS", help="Of the evaluations after the first.  [default: geometric, from T to t = 1/2]")
 @click.option("--delta", metavar="X", help="Early stopping.  [default: t = 1e-3]")

@@ -162,7 +162,8 @@ class Given:
             raise InputError("nothing to compare at: give parameters, a preset, or a world")
         found = cls(numbers, options)
         together = {**{name: exact(name, x) for name, x in found.law.items()}, **values}
-        law.check({name: x for name, x in together.items() if name not in ("L_s", "t_star")}, own=values)  # each statement's own
+        each = ("L_s", "L_os", "t_star")  # each statement has its own
+        law.check({name: x for name, x in together.items() if name not in each}, own=values)
         return found
 
     @property

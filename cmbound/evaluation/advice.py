@@ -7,7 +7,9 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
+from cmbound.catalogue.presets import preset
 from cmbound.errors import CmboundError
+from cmbound.evaluation.law import OF_A_FILE, OF_A_LAW
 from cmbound.evaluation.point import evaluate
 from cmbound.evaluation.records import Evaluation
 from cmbound.numbers import parse, rounded
@@ -28,14 +30,15 @@ GIVES = "{change} gives {value}"
 NOTHING = "no number alone, halved or doubled, lowers the bound by more than 2%"
 
 
-def advised(evaluation: Evaluation, given: Mapping[str, Any]) -> Evaluation:
-    """The evaluation with one sentence for each thing that would help.
+def advised(evaluation: Evaluation, given: Mapping[str, Any], data: str = "") -> Evaluation:
+    """The evaluation with one sentence for each thing that would help, or that its author has to answer for.
 
     Args:
         evaluation: of a statement.
         given: what it was evaluated with, preset and options included.
+        data: what the data are called that the constants were measured on (empty: none).
     """
-    found = []
+    found = list(_of_no_preset(evaluation, given, data))
     levels = [x for x in ALIASES if x in given]
     if levels and evaluation.clock == "ou" and "preset" not in given and (remedy := levels_remedy(evaluation.theorem)):
         found.append(LEVELS.format(levels=", ".join(levels), remedy=remedy))
@@ -49,6 +52,18 @@ def levels_remedy(theorem: Theorem) -> str:
     if not accepts(theorem, "L_f"):
         return ""
     return "must be converted, the statement has no other clock" if theorem.ve_factor is None else "need --clock ve"
+
+
+def _of_no_preset(evaluation: Evaluation, given: Mapping[str, Any], data: str) -> Iterator[str]:
+    """Constants added to those of a definite law, which may not have them."""
+    known = {*OF_A_FILE} if data else set()
+    if "preset" in given:
+        known |= preset(given["preset"]).parameters.keys()
+    unused = {name for name, _ in evaluation.unused}
+    added = [x for x in OF_A_LAW if x in given and x not in known | unused]
+    if added and known:
+        law = data or f"preset {given['preset']}"
+        yield f"{', '.join(added)}: given here and not known of {law}; that its law has it is your assumption"
 
 
 def _what_helps(evaluation: Evaluation, given: Mapping[str, Any]) -> str:

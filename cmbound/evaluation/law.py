@@ -19,6 +19,8 @@ Every relation below holds for every law, in the OU clock and with U the bounded
   exp(-L norm(x)^2/2 - O(norm(x))); U in a ball gives the upper bound exp(-(norm(x) - c R)^2/(2 v)). The same with v = s^2 for
   data in a proper affine subspace, where x_t has variance s^2 across it. At t_star = 0 with tau = 0 there is no L at all: there
   L_s and R are rival assumptions, of which a statement or a profile takes one, and an evaluation that rests on both says so.
+* Points (n_atoms, tau = 0) have no Lipschitz score from t_star = 0 on: H = (Cov(z|x_t) - I)/s^2 is -I/s^2 for one of them, and
+  halfway between two neighbours its largest eigenvalue tends to infinity as t falls to 0, which leaves no L_os either.
 
 What is known of sd2 from below holds for m2 as well, and is not asked of it: a bound is studied for growing d at a fixed m2.
 
@@ -37,8 +39,12 @@ from cmbound.arithmetic.exact import rational_near
 from cmbound.errors import DomainError
 from cmbound.numbers import apart
 
-NAMES = ("d", "m2", "sd2", "R", "tau", "d_eff", "n_atoms", "L_s", "t_star", "diameter")
+NAMES = ("d", "m2", "sd2", "R", "tau", "d_eff", "n_atoms", "L_s", "L_os", "t_star", "diameter")
 """The constants that are compared (weights besides)."""
+OF_A_FILE = ("d", "m2", "sd2", "R", "d_eff", "n_atoms", "weights", "diameter", "cov_eigs")
+"""Parameters that say what the data are, and that are read off a data file."""
+OF_A_LAW = (*OF_A_FILE, "tau", "L_s", "L_os")
+"""Parameters that say what the data are."""
 ROUNDING = 1e-12
 """Relative: measured constants carry the rounding errors of float64."""
 NEGLIGIBLE = Fraction(1, 10**9)
@@ -107,6 +113,12 @@ def _relations(x: Mapping[str, Any], w: Any, ve: bool) -> Iterator[Relation]:
         yield text, ("sd2", "diameter", "tau", "d"), x["sd2"], np.hypot(x["diameter"] / np.sqrt(2), noise), PRINTED
     if "d_eff" in x:
         yield from _dimensions(x, tau)
+    if "n_atoms" in x:
+        for name, fewest in (("L_s", 1), ("L_os", 2)):
+            if name in x:
+                text = f"the score of {'finitely many' if fewest == 1 else 'several'} points has no {name} from t_star = 0 on"
+                rough = (x["n_atoms"] >= fewest) & (tau == 0) & (t_star == 0)
+                yield text, (name, "n_atoms", "tau", "t_star"), np.where(rough, np.inf, 0.0), x[name], 0.0
     if "L_s" in x:
         yield from _lipschitz(x, tau, t_star, ve)
 

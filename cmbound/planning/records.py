@@ -323,7 +323,8 @@ def _worth(schedule: Schedule) -> Cell:
     if count == 1 and schedule.bounds[0] <= schedule.limit:
         return Cell("steps worth taking: 1 (more only raise the bound)")
     less = (Cell("nothing"),) if schedule.gain == 0 else (Cell("less than "), gain)
-    return mixed(Cell(f"steps worth taking: {count} (one more gains "), *less, Cell(")"))
+    shown = "" if count <= len(schedule.bounds) else f"; {len(schedule.bounds)} of them asked for and shown"
+    return mixed(Cell(f"steps worth taking: {count} (one more gains "), *less, Cell(f"){shown}"))
 
 
 def _limit(schedule: Schedule) -> Cell:

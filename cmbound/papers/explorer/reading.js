@@ -179,6 +179,17 @@ function checkLaw(v, clock) {
   }
   if (has("d_eff", "n_atoms") && tau === 0 && v.d_eff > maximum(v.n_atoms - 1, 1))
     wrong("d_eff must be at most n_atoms - 1 (and 1 for one point)", ["d_eff", "n_atoms"]);
+  for (const [name, fewest] of [
+    ["L_s", 1],
+    ["L_os", 2],
+  ])
+    if (has(name, "n_atoms") && v.n_atoms >= fewest && tau === 0 && !v.t_star)
+      wrong(`the score of ${fewest === 1 ? "finitely many" : "several"} points has no ${name} from t_star = 0 on`, [
+        name,
+        "n_atoms",
+        "tau",
+        "t_star",
+      ]);
   if (!has("L_s")) return;
   const start = v.t_star || 0,
     decay = exp(-2 * start),
