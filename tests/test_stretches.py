@@ -70,8 +70,9 @@ def _law(choice: tuple[str, ...], delta: Fraction, rng: np.random.Generator) -> 
         known["L_s"] = 9 + float(10.0 ** rng.uniform(-1, 3))
     if "one-sided" in choice:
         known["L_os"] = float(rng.choice([0.0, 10.0 ** rng.uniform(-1, 3)]))
-    if {"R", "L_s"} <= known.keys() and "tau" not in known:
-        known |= {"t_star": "delta", "L_s": known["L_s"] - float(1 / np.expm1(-2 * float(delta)))}
+    if "R" in known and {"L_s", "L_os"} & known.keys() and "tau" not in known:
+        known["t_star"] = "delta"
+        known |= {"L_s": known["L_s"] - float(1 / np.expm1(-2 * float(delta)))} if "L_s" in known else {}
     return known
 
 
