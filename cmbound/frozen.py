@@ -5,12 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
-from decimal import Decimal
-from fractions import Fraction
-from functools import partial
-from typing import Any, NoReturn, TypeVar
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
-from cmbound.threads import LOCK
+from cmbound.threads import LOCK, alone
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -26,7 +24,7 @@ class FrozenDict(dict[K, V]):
     """
 
     def __init__(self, items: Mapping[K, V] | Iterable[tuple[K, V]] = (), /) -> None:
-        super().__init__({key: x if type(x) in _UNCHANGING else frozen(x) for key, x in dict(items).items()})
+        super().__init__({key: frozen(x) for key, x in dict(items).items()})
 
     def _refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise TypeError("this mapping is read-only; change a copy: dict(x)")
@@ -92,21 +90,24 @@ class Deferred(Mapping[K, V]):
         return FrozenDict, (dict(self),)
 
 
-_UNCHANGING = frozenset({str, int, float, bool, type(None), Fraction, Decimal})
-"""Most of what records hold, told at once."""
-
-
 def frozen(value: Any) -> Any:
     """``value`` where nothing in it can be changed: of what can be, a copy that cannot."""
-    if type(value) in _UNCHANGING or isinstance(value, FrozenDict | Deferred):
-        return value
-    if type(value) in (list, tuple):
-        return tuple(map(frozen, value))
-    if isinstance(value, dict) or type(value).__name__ == "mappingproxy":
-        return FrozenDict(value)
-    if isinstance(value, set):
-        return frozenset(value)
-    return read_only(value) if _is_array(value) else value
+    freeze = _freezing(type(value))  # type: ignore[arg-type]
+    return value if freeze is None else freeze(value)
+
+
+@lru_cache(maxsize=1024)
+def _freezing(kind: type) -> Callable[[Any], Any] | None:
+    """What makes a copy that cannot be changed of a value of this type; None where nothing in it can be."""
+    if issubclass(kind, FrozenDict | Deferred):
+        return None
+    if kind in (list, tuple):
+        return lambda value: tuple([frozen(x) for x in value])
+    if issubclass(kind, dict) or kind.__name__ == "mappingproxy":
+        return FrozenDict
+    if issubclass(kind, set):
+        return frozenset
+    return read_only if _is_array(kind) else None
 
 
 def thawed(value: Any) -> Any:
@@ -147,18 +148,57 @@ def content(value: Any) -> Any:
     return value
 
 
+class _Later:
+    """Stands for a field of a record until that is asked for."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self.make = make
+
+
+def later(make: Callable[[], V]) -> V:
+    """To be given for a field of a record (one without a default), which is then computed when it is first asked for.
+
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True, eq=False)
+    ... class Square(Record):
+    ...     side: int
+    ...     area: int
+    >>> Square(3, later(lambda: 3 * 3)).area
+    9
+    """
+    return cast(V, _Later(make))
+
+
 class Record:
     """Base of the frozen dataclasses whose fields may hold mappings, sequences or arrays.
 
     Decorate with ``@dataclass(frozen=True, eq=False)``. Records of one class are equal where all their fields are, also after a
-    way through another process.
+    way through another process. Fields may be given by :func:`later`.
     """
 
     def __post_init__(self) -> None:
+        held = self.__dict__
         for name in self._names():
-            given = getattr(self, name)
-            if type(given) not in _UNCHANGING and (held := frozen(given)) is not given:
-                object.__setattr__(self, name, held)
+            given = held.get(name)
+            if type(given) is _Later:
+                held.setdefault("_later", {})[name] = held.pop(name).make
+            elif given is not None:
+                held[name] = frozen(given)
+
+    if not TYPE_CHECKING:  # to which every name would be one of the record's
+
+        def __getattr__(self, name: str) -> Any:
+            if name not in type(self)._names():
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
+            return self._made(name)
+
+    @alone
+    def _made(self, name: str) -> Any:
+        held = self.__dict__
+        if name not in held:  # another thread may have been first
+            held[name] = frozen(held["_later"][name]())
+            del held["_later"][name]
+        return held[name]
 
     @classmethod
     def _names(cls) -> tuple[str, ...]:

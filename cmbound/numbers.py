@@ -92,7 +92,7 @@ def text_of(value: Any) -> str:
     """How a number given by a user is reported: as given, a float as the fraction it is exactly."""
     if isinstance(value, str):
         return value.strip()
-    return str(exact("number", value))
+    return str(value if type(value) is int else exact("number", value))
 
 
 # --- as text ----------------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import pytest
 
 import cmbound
 from cmbound.errors import CmboundError, DomainError, InputError
+from cmbound.evaluation import law
 from cmbound.evaluation.sweeps import sweep, swept
 from cmbound.numbers import rounded
 from cmbound.worlds import Atoms, Gaussian, Mixture
@@ -97,6 +98,11 @@ def test_constants_of_no_law(given: dict[str, Any], clock: str) -> None:
 @pytest.mark.parametrize("given", LAWFUL, ids=str)
 def test_constants_of_some_law(given: dict[str, Any]) -> None:
     assert ONE_STEP.evaluate(**BASE, **given).value > 0
+
+
+def test_no_relation_is_left_out_where_none_is_looked_for() -> None:
+    for _, names, *_ in law._relations(dict.fromkeys(law.NAMES, np.float64(1)), np.float64(1), ve=False):
+        assert law._COMPARED & set(names)
 
 
 @pytest.mark.parametrize("given", [x for x in CONTRADICTIONS if "weights" not in x], ids=str)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import decimal
 import importlib
 import inspect
 import json
@@ -13,6 +14,7 @@ import pkgutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
@@ -381,6 +383,20 @@ def test_no_constant_of_a_module_can_be_changed() -> None:
     assert tried > 25
     assert {type(x) for x in (PROFILES, TABLE, ALIASES)} == {FrozenDict}
     assert {type(x) for x in (STARTS, CLOCKS, TEACHERS, FORMULAS)} == {Deferred}
+
+
+def test_what_is_only_read_is_computed_when_it_is_asked_for() -> None:
+    found, read = (cmbound.theorem("explicit-one-step").evaluate(**NO_STEP, h="1e-3") for _ in range(2))
+    late = {"terms", "derived", "assumptions", "unused"}
+    assert late.isdisjoint(vars(found))
+    assert read.to_dict()
+    assert late <= vars(read).keys()
+    with decimal.localcontext(prec=3), ThreadPoolExecutor(4) as pool:
+        terms = list(pool.map(lambda x: found.terms, range(8)))
+    assert all(x is terms[0] for x in terms)
+    assert found == read
+    with pytest.raises(AttributeError, match="'Evaluation' object has no attribute 'term'"):
+        _ = found.term  # type: ignore[attr-defined]
 
 
 def test_what_a_caller_keeps_does_not_change_a_record() -> None:

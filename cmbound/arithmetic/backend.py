@@ -21,8 +21,8 @@ class Backend(Protocol):
 
     def value(self, expr: Any, scalars: dict[Any, Any]) -> Any:
         """The value of ``expr``."""
-        symbols = ordered_symbols(expr)
-        return self.compile((expr,), symbols)(*(scalars[x] for x in symbols))[0]
+        symbols, function = _function(self.compile, expr)
+        return function(*[scalars[x] for x in symbols])[0]
 
     def column(self, values: Sequence[Any]) -> Any:
         """Exact numbers as a column."""
@@ -111,6 +111,13 @@ class Balls(Backend):
         for x in column[1:]:
             result = result.max(x)
         return result
+
+
+@lru_cache(maxsize=2048)
+def _function(compile: Callable[..., Any], expr: Any) -> tuple[tuple[Any, ...], Callable[..., list[Any]]]:
+    """The symbols of an expression, and a function of them."""
+    symbols = ordered_symbols(expr)
+    return symbols, compile((expr,), symbols)
 
 
 @lru_cache(maxsize=4096)

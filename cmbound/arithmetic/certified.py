@@ -14,7 +14,7 @@ from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache, reduce
 from itertools import pairwise
-from math import floor
+from math import floor, inf, isfinite, nextafter
 from typing import Any, NamedTuple, TypeAlias
 
 import flint
@@ -30,16 +30,21 @@ Ball: TypeAlias = Any
 """An Arb ball; python-flint has no complete type information."""
 
 
-@contextmanager
-def precision(bits: int) -> Iterator[None]:
+class precision:
     """Ball arithmetic with ``bits`` of working precision inside the block, one thread at a time (a global setting)."""
-    with LOCK:
-        before = flint.ctx.prec
-        try:
-            flint.ctx.prec = bits
-            yield
-        finally:
-            flint.ctx.prec = before
+
+    __slots__ = ("_before", "_bits")
+
+    def __init__(self, bits: int) -> None:
+        self._bits = bits
+
+    def __enter__(self) -> None:
+        LOCK.acquire()
+        self._before, flint.ctx.prec = flint.ctx.prec, self._bits
+
+    def __exit__(self, *error: object) -> None:
+        flint.ctx.prec = self._before
+        LOCK.release()
 
 
 _wanted: ContextVar[int] = ContextVar("wanted", default=128)
@@ -146,6 +151,12 @@ def spectral(k: Any, x: Ball, shift: Any, values: Sequence[Ball]) -> Ball:
     return product.log()
 
 
+@lru_cache(maxsize=512)
+def _constant(p: int, q: int, bits: int) -> Ball:
+    """The number p/q as a ball of so many bits."""
+    return arb(fmpq(p, q))
+
+
 def _rational(p: int, q: int) -> str:
     return f"rational({p}, {q})"
 
@@ -164,7 +175,7 @@ BALLS = Dialect(
     rational=_rational,
     power=_power,
     namespace={
-        "rational": lambda p, q: arb(fmpq(p, q)),
+        "rational": lambda p, q: _constant(p, q, flint.ctx.prec),
         "exp": lambda x: x.exp(),
         "log": _log,
         "sqrt": root,
@@ -345,10 +356,10 @@ def integral(item: Extracted, symbols: tuple[Any, ...]) -> Callable[..., Ball]:
 def relative_accuracy(x: Ball) -> float:
     """Decimal digits to which the ball determines its number (infinite for an exact one)."""
     if not x.is_finite():
-        return -np.inf
+        return -inf
     if x.is_exact():
-        return np.inf
-    return float(x.rel_accuracy_bits() * np.log10(2.0))
+        return inf
+    return float(x.rel_accuracy_bits() * _LOG10_2)
 
 
 MOST_EXPONENT = 900_000
@@ -426,7 +437,7 @@ def float_up(x: Decimal) -> float:
     """The smallest double that is at least ``x``; raises DomainError beyond the largest double."""
     value = float(x)
     if Decimal.from_float(value) < x:
-        value = float(np.nextafter(value, np.inf))
-    if not np.isfinite(value):
+        value = nextafter(value, inf)
+    if not isfinite(value):
         raise DomainError(f"the value {x:.3e} exceeds the largest float64 number (about 1.8e308)")
     return value

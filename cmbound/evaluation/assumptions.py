@@ -73,10 +73,9 @@ def _holds(predicate: Any, row: Mapping[str, Value]) -> bool:
 
 def _side(predicate: Any, row: Mapping[str, Value]) -> int:
     """The sign of the larger side less the smaller one: enclosed, and exact where the two may be equal."""
-    gap = _gap(predicate)
+    gap, names, function = _gap(predicate)
     with certified.precision(_ENCLOSED_BITS):
-        symbols = ordered_symbols(gap)
-        ball = certified.compile((gap,), symbols)(*(certified.number(row[x.name]) for x in symbols))[0]
+        ball = function(*[certified.number(row[x]) for x in names])[0]
         if ball > 0 or ball < 0 or ball.is_zero():
             return int(ball > 0) - int(ball < 0)
     exact = gap.subs({TABLE[name].symbol: as_expr(value) for name, value in row.items()})
@@ -84,8 +83,11 @@ def _side(predicate: Any, row: Mapping[str, Value]) -> int:
 
 
 @lru_cache(maxsize=256)
-def _gap(predicate: Any) -> Any:
-    return predicate.gts - predicate.lts
+def _gap(predicate: Any) -> tuple[Any, tuple[str, ...], Any]:
+    """The larger side less the smaller one, the names of its parameters, and a function of them in balls."""
+    gap = predicate.gts - predicate.lts
+    symbols = ordered_symbols(gap)
+    return gap, tuple(x.name for x in symbols), certified.compile((gap,), symbols)
 
 
 def noise_levels(

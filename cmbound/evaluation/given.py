@@ -11,7 +11,7 @@ import numpy as np
 
 from cmbound.errors import DomainError, InputError
 from cmbound.numbers import exact, text_of
-from cmbound.theory.formulas import accepts, unknown_parameter
+from cmbound.theory.formulas import accepted, unknown_parameter
 from cmbound.theory.notation import TABLE, Domain
 from cmbound.theory.records import Theorem
 
@@ -23,6 +23,8 @@ def items(value: Any) -> list[Any] | None:
     """The entries of a list (as text ``1,2``); None for a single number."""
     if isinstance(value, str):
         return value.split(",") if "," in value else None
+    if isinstance(value, int | float | Fraction):
+        return None
     return list(value) if isinstance(value, Sequence) or getattr(value, "ndim", 0) == 1 else None
 
 
@@ -40,9 +42,9 @@ def _checked(name: str, value: Any, domain: Domain) -> Fraction:
 
 def exact_scalars(theorem: Theorem, params: Mapping[str, Any]) -> dict[str, Fraction]:
     """Parameters given as single numbers, exact and inside their domains (``t_star = delta`` is left out)."""
-    result = {}
+    result, known = {}, accepted(theorem)
     for name, value in params.items():
-        if not accepts(theorem, name):
+        if name not in known:
             raise unknown_parameter(theorem, name)
         if not (name == "t_star" and is_delta(value)) and items(value) is None:
             result[name] = _checked(name, value, TABLE[name].domain)

@@ -147,7 +147,7 @@ class ManySums:
 
     def score(self, end: Any) -> Array:
         """Sum of what the score errors do."""
-        return np.asarray(self.steps(L_f * self.setting.teacher.score, 0).sum(axis=0))
+        return np.asarray(self.steps(self.setting.teacher.weighted_score, 0).sum(axis=0))
 
     def local(self, pieces: Any, end: Any) -> Array:
         """Sum of the local teacher errors along the best paths."""

@@ -45,6 +45,8 @@ OF_A_FILE = ("d", "m2", "sd2", "R", "d_eff", "n_atoms", "weights", "diameter", "
 """Parameters that say what the data are, and that are read off a data file."""
 OF_A_LAW = (*OF_A_FILE, "tau", "L_s", "L_os")
 """Parameters that say what the data are."""
+_COMPARED = frozenset({"sd2", "d_eff", "L_s", "L_os"})
+"""Of each relation one is among these."""
 ROUNDING = 1e-12
 """Relative: measured constants carry the rounding errors of float64."""
 NEGLIGIBLE = Fraction(1, 10**9)
@@ -67,6 +69,8 @@ def check(values: Mapping[str, Any], weights: Sequence[Any] = (), *, ve: bool = 
         own: names given by the user; the others are a preset's, which the message says.
         offset: number of the first entry of the arrays.
     """
+    if _COMPARED.isdisjoint(values):
+        return
     given = {name: values[name] for name in NAMES if name in values}
     floats = {name: np.asarray(_float(x), dtype=np.float64) for name, x in given.items()}
     with np.errstate(all="ignore"):

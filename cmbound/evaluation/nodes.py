@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cmbound.arithmetic.backend import Backend, Floats
+from cmbound.arithmetic.backend import Backend, Floats, ordered_symbols
 from cmbound.arithmetic.certified import Point
 from cmbound.arithmetic.exact import Value, as_expr, noise_level
 from cmbound.errors import DomainError
@@ -74,7 +74,7 @@ def node(setting: Setting, index: int) -> Value:
     if grid.kind == "uniform" and all(isinstance(numbers[x], Fraction) for x in (delta, T)):
         return numbers[delta] + numbers[j] / numbers[N] * (numbers[T] - numbers[delta])
     formula = FORMULAS[grid.kind]
-    return Point(formula, tuple((x, numbers[x]) for x in sorted(formula.free_symbols, key=str)), index)
+    return Point(formula, tuple((x, numbers[x]) for x in ordered_symbols(formula)), index)
 
 
 def node_index(setting: Setting, time: Any) -> int:

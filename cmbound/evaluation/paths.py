@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from cmbound.arithmetic.backend import ordered_symbols
 from cmbound.evaluation.nodes import FLOATS, node, node_index
 from cmbound.evaluation.setting import Setting
 from cmbound.evaluation.steps import FloatSteps
@@ -151,7 +152,7 @@ def best_free(rule: Rule, values: Mapping[Any, Any]) -> list[tuple[Any, Any]]:
     if rule.free is None:
         return []
     free = rule.free
-    shape = np.broadcast_shapes(*(np.shape(values[x]) for x in free.slope.free_symbols - {free.symbol}))
+    shape = np.broadcast_shapes(*(np.shape(values[x]) for x in ordered_symbols(free.slope) if x != free.symbol))
     low, high = np.full(shape, float(free.low)), np.full(shape, float(free.high))
     for _ in range(_BISECTIONS):
         middle = (low + high) / 2

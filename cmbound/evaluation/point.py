@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
-from fractions import Fraction
 from functools import lru_cache
 from math import isfinite
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import sympy
@@ -26,6 +26,7 @@ from cmbound.evaluation.stretches import check_stretches
 from cmbound.evaluation.sums import FLOATS, Sums
 from cmbound.evaluation.terms import Paths, evaluation_times, prepared, term_rows
 from cmbound.evaluation.unused import unused
+from cmbound.frozen import later
 from cmbound.numbers import exact
 from cmbound.theory.formulas import ALIASES
 from cmbound.theory.functions import c, lam, plain, s
@@ -46,6 +47,7 @@ MAX_DIGITS = 1000  # well below a second; a longer number is of no use
 
 _LEVEL = plain(lam.definition(t))
 """The noise level at the time t."""
+_LARGEST = certified.number(int(sys.float_info.max))
 
 # --- one point ------------------------------------------------------------------------------------------------------
 
@@ -111,7 +113,7 @@ def evaluate_setting(setting: Setting, tier: str = "certified", digits: Any = No
         with certified.precision(bits), certified.integrals_to(wanted):
             rows = term_rows(setting, Sums(setting, Balls(), paths), paths)
             if all(_accurate(row, digits) for row in rows):
-                return _record(sums, paths, tier, rows, max(digits + 2, 17))
+                return _record(sums, paths, tier, rows, max(digits + 2, 17), bits)
         if (lost := _not_finite(rows)) and setting.theorem.known == "own" and bits > PATIENT_BITS:
             raise UndecidedError(
                 f"{setting.theorem.id}: the term {lost} has no finite enclosure at these parameters: "
@@ -176,25 +178,42 @@ def _accurate(row: Mapping[str, Any], digits: int) -> bool:
     return all(certified.relative_accuracy(x) >= digits for x in (*row.values(), total))
 
 
-Row = tuple[float, Decimal, Decimal, Terms]
-"""The upper end as a float, the enclosure, and the terms."""
+Ends = tuple[float, Decimal, Decimal]
+"""The upper end as a float, and the enclosure."""
 
 
-def _enclosed_row(setting: Setting, row: Mapping[str, Any], digits: int) -> Row:
+class Row(NamedTuple):
+    """A total and the terms by name in one arithmetic, and what makes of a number its ends and its share of the total."""
+
+    total: Any
+    values: Mapping[str, Any]
+    ends: Callable[[Any], Ends]
+    share: Callable[[Any], float]
+
+    @property
+    def terms(self) -> Terms:
+        """The terms as they are recorded."""
+        return Terms(tuple(TermValue(name, *self.ends(x), self.share(x)) for name, x in self.values.items()))
+
+
+def _enclosed_row(setting: Setting, row: Mapping[str, Any], digits: int, bits: int) -> Row:
     total = sum(row.values(), certified.number(0))
     for name, x in row.items():
         if x < 0:
             culprit = f"profile {setting.profile_name!r}" if setting.profiles else setting.theorem.id
             raise DomainError(f"the term {name} is negative: {culprit} is not a bound")
-    if total.upper() > certified.number(Fraction(np.finfo(np.float64).max)):
+    if not total <= _LARGEST:
         raise DomainError(f"{setting.theorem.id}: the value, about 10^{_order_of(total)}, exceeds the largest float64 number")
 
-    def ends(x: Any) -> tuple[float, Decimal, Decimal]:
+    def ends(x: Any) -> Ends:
         upper = certified.decimal(x, digits, up=True)
         return certified.float_up(upper), certified.decimal(x, digits, up=False), upper
 
-    terms = (TermValue(name, *ends(x), float((x / total).mid()) if total > 0 else 0.0) for name, x in row.items())
-    return *ends(total), Terms(tuple(terms))
+    def share(x: Any) -> float:
+        with certified.precision(bits):
+            return float((x / total).mid()) if total > 0 else 0.0
+
+    return Row(total, row, ends, share)
 
 
 def _order_of(x: Any) -> int:
@@ -217,18 +236,18 @@ def _float_row(setting: Setting, row: Mapping[str, Any]) -> tuple[float, dict[st
 def _approximate_row(setting: Setting, row: Mapping[str, Any]) -> Row:
     total, values = _float_row(setting, row)
 
-    def ends(x: float) -> tuple[float, Decimal, Decimal]:
+    def ends(x: float) -> Ends:
         return x, Decimal(repr(x)), Decimal(repr(x))
 
-    terms = (TermValue(name, *ends(x), x / total if total > 0 else 0.0) for name, x in values.items())
-    return *ends(total), Terms(tuple(terms))
+    return Row(total, values, ends, lambda x: x / total if total > 0 else 0.0)
 
 
-def _derived(setting: Setting, digits: int) -> dict[str, Enclosed]:
+def _derived(setting: Setting, digits: int, bits: int) -> dict[str, Enclosed]:
     """Enclosures of the numbers that follow from those given."""
     shown = {}
     for name, value in _derived_values(setting).items():
-        x = certified.number(value)
+        with certified.precision(bits):
+            x = certified.number(value)
         with suppress(DomainError):  # the noise level of a time of thousands has too many digits to be shown
             if x.is_finite():
                 shown[name] = Enclosed(certified.decimal(x, digits, up=False), certified.decimal(x, digits, up=True))
@@ -252,37 +271,30 @@ def _derived_values(setting: Setting) -> dict[str, Value]:
     return result
 
 
-def _record(sums: Sums, paths: Paths, tier: str, rows: list[dict[str, Any]], digits: int = 17) -> Evaluation:
-    """The record of the terms after each evaluation, enclosures written with so many digits.
+def _record(sums: Sums, paths: Paths, tier: str, rows: list[dict[str, Any]], digits: int = 17, bits: int = 128) -> Evaluation:
+    """The record of the terms after each evaluation; what is only there to be read is computed when it is asked for.
 
     Args:
         sums: the setting with its sums in float64.
         paths: the pieces of each map error.
         tier, rows: the arithmetic and the terms in it.
-        digits: of the enclosures.
+        digits, bits: of the enclosures, and of the balls behind them.
     """
     setting, theorem = sums.setting, sums.setting.theorem
     if tier == "approximate":
         found = [_approximate_row(setting, row) for row in rows]
-        with certified.precision(128):
-            derived = _derived(setting, 17)
     else:
-        found = [_enclosed_row(setting, row, digits) for row in rows]
-        derived = _derived(setting, digits)
-    value, lower, upper, terms = found[-1]
+        found = [_enclosed_row(setting, row, digits, bits) for row in rows]
+    value, lower, upper = found[-1].ends(found[-1].total)
     winners = {piece.profile for pieces in paths.values() for piece in pieces}
     sampled = next((p.measured for p, _ in setting.profiles if p.measured is not None and p.name in winners), None)
-    steps = None
-    if theorem.uses_schedule:
-        times = [setting.values["T"], *evaluation_times(setting)]
-        steps = tuple(Step(i + 1, FLOATS.number(t), *row) for i, (t, row) in enumerate(zip(times, found, strict=True)))
     return Evaluation(
         theorem=theorem,
         tier=tier if sampled is None else sampled.trust,
         value=value,
         lower=lower,
         upper=upper,
-        terms=terms,
+        terms=later(lambda: found[-1].terms),
         profile=setting.profile_name,
         stretches=_stretches(sums, paths),
         teacher=setting.teacher.name if theorem.uses_profile else None,
@@ -291,13 +303,19 @@ def _record(sums: Sums, paths: Paths, tier: str, rows: list[dict[str, Any]], dig
         start=setting.start if theorem.uses_start else None,
         clock=setting.clock.name if theorem.clock == "ou" else theorem.clock,
         parameters=setting.given,
-        derived=derived,
-        assumptions=_assumptions(setting, paths),
+        derived=later(lambda: _derived(setting, digits, bits)),
+        assumptions=later(lambda: _assumptions(setting, paths)),
         trivial=_trivial(sums),
-        steps=steps,
-        unused=unused(setting, paths.values()),
+        steps=later(lambda: _steps(setting, found)) if theorem.uses_schedule else None,
+        unused=later(lambda: unused(setting, paths.values())),
         sampled=None if sampled is None else sampled.described(),
     )
+
+
+def _steps(setting: Setting, rows: Sequence[Row]) -> tuple[Step, ...]:
+    times = [setting.values["T"], *evaluation_times(setting)]
+    found = enumerate(zip(times, rows, strict=True), 1)
+    return tuple(Step(i, FLOATS.number(t), *row.ends(row.total), row.terms) for i, (t, row) in found)
 
 
 def _stretches(sums: Sums, paths: Paths) -> tuple[Stretch, ...]:

@@ -136,8 +136,8 @@ class Evaluation(Result, Record):
     derived: Mapping[str, Enclosed]
     assumptions: tuple[CheckedAssumption, ...]
     trivial: float | None
-    steps: tuple[Step, ...] | None = None
-    unused: tuple[tuple[str, str], ...] = ()
+    steps: tuple[Step, ...] | None
+    unused: tuple[tuple[str, str], ...]
     sampled: Mapping[str, Any] | None = None
     advice: tuple[str, ...] = ()
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import sympy
 
-from cmbound.arithmetic.backend import Backend, Floats
+from cmbound.arithmetic.backend import Backend, Floats, ordered_symbols
 from cmbound.arithmetic.exact import Value, as_expr
 from cmbound.arithmetic.running import LARGEST, SQUARED, SUM, WEIGHTED
 from cmbound.evaluation.nodes import FLOATS as FLOATS, node_index
@@ -93,6 +93,7 @@ class Sums:
     paths: Mapping[Value, Sequence[Piece]] = field(default_factory=dict)
     fixed: dict[Any, Any] = field(init=False)
     grid_steps: FloatSteps | BallSteps | None = field(init=False, default=None)
+    _stretches: dict[Value, dict[Any, Any]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self.fixed = scalars(self.setting, self.backend)
@@ -107,7 +108,7 @@ class Sums:
         """What the paths will ask for."""
         theorem = self.setting.theorem
         terms = (*theorem.sources, *(theorem.recursion or ()))
-        sums = {ConsistencySum: self.setting.consistency, ScoreSum: self._score}
+        sums = {ConsistencySum: self.setting.consistency, ScoreSum: self.setting.teacher.weighted_score}
         used = [x for kind, x in sums.items() if any(term.expression.has(kind) for term in terms)]
         for end, pieces in self.paths.items():
             yield from ((Request(SUM, x, 0, node_index(self.setting, end)), self.fixed) for x in used)
@@ -124,6 +125,11 @@ class Sums:
 
     def at(self, end: Any) -> dict[Any, Any]:
         """The stretch [delta, end] as one, by symbol (closed form): constants taken at ``end`` where they grow."""
+        if end not in self._stretches:
+            self._stretches[end] = self._stretch(end)
+        return self._stretches[end]
+
+    def _stretch(self, end: Any) -> dict[Any, Any]:
         backend, setting = self.backend, self.setting
         time = backend.number(end)
         values = {**self.fixed, a: time, b: time}
@@ -169,11 +175,7 @@ class Sums:
 
     def score(self, end: Any) -> Any:
         """Sum of what the score errors do up to a time."""
-        return self._summed(self._score, end)
-
-    @property
-    def _score(self) -> Any:
-        return L_f * self.setting.teacher.score
+        return self._summed(self.setting.teacher.weighted_score, end)
 
     def _summed(self, expr: Any, end: Any) -> Any:
         """The sum over the steps up to a time of an expression in what a step has."""
@@ -219,7 +221,8 @@ class Sums:
 
         def key(expr: Any) -> tuple[Any, ...]:
             """What is not the same for all pieces and all ends."""
-            free = tuple(x for x in piece.free if x[0] in expr.free_symbols)
-            return (*free, *((end,) if expr.free_symbols & own else ()))
+            symbols = ordered_symbols(expr)
+            free = tuple(x for x in piece.free if x[0] in symbols)
+            return free if own.isdisjoint(symbols) else (*free, end)
 
         return {name: (Request(kind, x, piece.start, piece.end, key(x)), values) for name, (kind, x) in parts.items()}

@@ -56,7 +56,7 @@ def _used(setting: Setting, rules: Iterable[Rule]) -> set[str]:
     elif theorem.recursion:
         terms = (*terms, *theorem.recursion)
     names, sums = _of_terms(outer_terms(theorem, setting.target, setting.start, setting.clock, terms))
-    parts = {LipschitzAt: L_f, LocalErrorSum: L_f, ConsistencySum: setting.consistency, ScoreSum: L_f * setting.teacher.score}
+    parts = {LipschitzAt: L_f, LocalErrorSum: L_f, ConsistencySum: setting.consistency, ScoreSum: setting.teacher.weighted_score}
     found = set(names) | {x for rule in rules for x in _of_rule(rule)}
     found |= {x.name for kind in sums for x in ordered_symbols(parts[kind])}
     if sums & set(_SUMS):

@@ -172,7 +172,7 @@ def resolve_closed(expr: Any, teacher: Teacher, p: Profile | None, clock: Clock)
     def whole(step: Any) -> Callable[[Any], Any]:
         return lambda x: convert(step.subs({a: delta, b: x}, simultaneous=True), clock, x, x)
 
-    for kind, step in ((LipschitzAt, L_f), (ConsistencySum, CONSISTENCY_STEP), (ScoreSum, L_f * teacher.score)):
+    for kind, step in ((LipschitzAt, L_f), (ConsistencySum, CONSISTENCY_STEP), (ScoreSum, teacher.weighted_score)):
         expr = put(expr, kind, whole(step))
     if p is not None:
         expr = put(expr, LocalErrorSum, lambda x: convert(_closed_local(p, teacher, x), clock, x, x))
@@ -204,7 +204,7 @@ def on_a_grid(expr: Any, teacher: Teacher, p: Profile | None, clock: Clock | Non
 
     expr = put(expr, LipschitzAt, lambda x: convert(L_f, chosen, x, x))
     expr = put(expr, ConsistencySum, lambda x: total(CONSISTENCY_STEP, x))
-    expr = put(expr, ScoreSum, lambda x: total(L_f * teacher.score, x))
+    expr = put(expr, ScoreSum, lambda x: total(teacher.weighted_score, x))
     return put(expr, LocalErrorSum, local)
 
 
@@ -306,9 +306,15 @@ def optional_rows(theorem: Theorem) -> tuple[Parameter, ...]:
     return tuple(TABLE[name] for name in (*theorem.free, *optional(theorem)))
 
 
+@lru_cache(maxsize=128)
+def accepted(theorem: Theorem) -> frozenset[str]:
+    """Names of the parameters of the statement."""
+    return frozenset((*required(theorem), *optional(theorem)))
+
+
 def accepts(theorem: Theorem, name: str) -> bool:
     """Whether ``name`` is a parameter of the statement."""
-    return name in required(theorem) or name in optional(theorem)
+    return name in accepted(theorem)
 
 
 # --- LaTeX -----------------------------------------------------------------------------------------

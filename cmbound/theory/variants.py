@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 from sympy import Derivative, Function, Max, Min, S, exp, sqrt
@@ -205,6 +206,11 @@ class Teacher:
     needs_grid: bool
     reference: str
     needs: tuple[str, ...] = ()
+
+    @cached_property
+    def weighted_score(self) -> Any:
+        """:attr:`score` with the weight L_f."""
+        return L_f * self.score
 
 
 EI = "exponential-integrator"

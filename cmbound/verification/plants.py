@@ -144,7 +144,7 @@ def _components(theorem: Theorem) -> Iterator[Component]:
     if has(variants.ScoreSum):
         for name in teachers:
             teacher = variants.TEACHERS[name]
-            yield Component(f"score ({name})", "score", L_f * teacher.score, _put_score, {"teacher": name})
+            yield Component(f"score ({name})", "score", teacher.weighted_score, _put_score, {"teacher": name})
     if has(variants.LocalErrorSum):
         if theorem.experiment == "map_error":
             yield from _profile_components()
