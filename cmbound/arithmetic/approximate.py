@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
 from fractions import Fraction
 from functools import lru_cache, reduce
+from itertools import accumulate, pairwise
 from typing import Any
 
+import flint
 import numpy as np
 import numpy.typing as npt
 import sympy
@@ -240,14 +243,17 @@ def _integral(integral: Any, symbols: tuple[Any, ...]) -> Callable[..., Array]:
     """
     used = [i for i, x in enumerate(symbols) if x in integral.free_symbols]
     names = tuple(symbols[i] for i in used)
-    at = lru_cache(maxsize=1 << 16)(lambda row: _enclosed(integral, names, row))
+    at = lru_cache(maxsize=1 << 16)(lambda row: _enclosed(integral, names, row, _PRECISIONS))
+    gap = lru_cache(maxsize=1 << 16)(lambda row: _enclosed(integral, names, row, _PRECISIONS[:2]))
+    _, *ends = integral.limits[0]
+    between = [names.index(x) for x in ends] if set(ends) <= set(names) - integral.function.free_symbols else []
 
     def function(*given: Any) -> Array:
         columns = np.broadcast_arrays(*(np.asarray(given[i], dtype=np.float64) for i in used)) if used else [np.zeros(())]
         rows, where = np.unique(np.stack([x.ravel() for x in columns], axis=1), axis=0, return_inverse=True)
-        found, failures = np.full(len(rows), np.nan), 0
-        for i, row in enumerate(rows.tolist()):
-            found[i] = at(tuple(row) if used else ())
+        found, failures = _added(gap, rows, between) if between else np.full(len(rows), np.nan), 0
+        for i in np.flatnonzero(np.isnan(found)):
+            found[i] = _float(at(tuple(rows[i].tolist()) if used else ()))
             failures += int(np.isnan(found[i]))
             if failures > _MOST_FAILURES:  # each takes long, and one is enough for an error
                 break
@@ -256,20 +262,63 @@ def _integral(integral: Any, symbols: tuple[Any, ...]) -> Callable[..., Array]:
     return function
 
 
-def _enclosed(integral: Any, names: tuple[Any, ...], row: tuple[float, ...]) -> float:
-    if not np.isfinite(row).all():
-        return np.nan
-    for bits in _PRECISIONS:
+def _added(gap: Callable[[tuple[float, ...]], Any], rows: Array, ends: list[int]) -> Array:
+    """Integrals between many pairs of a few ends: of each gap between neighbouring ends once, and sums of them.
+
+    Args:
+        gap: the enclosure of one integral, None where there is none.
+        rows: parameters of the integrals, shape (R, k).
+        ends: the columns that are its lower and its upper end.
+
+    Returns:
+        The integrals, shape (R,); NaN where there are no more pairs than gaps or a sum is not known to float64.
+    """
+    found, groups = np.full(len(rows), np.nan), defaultdict(list)
+    for i, row in enumerate(rows.tolist()):
+        groups[tuple(x for j, x in enumerate(row) if j not in ends)].append(i)
+    for members in groups.values():
+        points, index = np.unique(rows[np.ix_(members, ends)], return_inverse=True)
+        if len(members) <= len(points) or not np.isfinite(rows[members]).all():
+            continue
+        pairs, row = index.reshape(-1, 2), rows[members[0]].copy()
+        sums = _sums([gap(_with(row, ends, x)) for x in pairwise(points.tolist())], set(pairs.min(axis=1).tolist()))
+        for i, (low, high) in zip(members, pairs.tolist(), strict=True):
+            found[i] = _float(sums[min(low, high)][abs(high - low)]) * (1 if low <= high else -1)
+    return found
+
+
+def _with(row: Array, ends: list[int], values: tuple[float, float]) -> tuple[float, ...]:
+    row[ends] = values
+    return tuple(row.tolist())
+
+
+def _sums(gaps: Sequence[Any], starts: Collection[int]) -> dict[int, list[Any]]:
+    """Running sums of balls from every start: of positive ones no difference is taken, which would cancel."""
+    with certified.precision(_PRECISIONS[0]):
+        balls = [flint.arb.nan() if x is None else x for x in gaps]
+        return {i: list(accumulate(balls[i:], initial=flint.arb(0))) for i in starts}
+
+
+def _float(ball: Any) -> float:
+    """The float64 number that a ball is known to be, NaN if it is not."""
+    known = ball is not None and ball.is_finite() and (ball.is_zero() or ball.rel_accuracy_bits() >= _ENOUGH)
+    return float(ball.mid()) if known else np.nan
+
+
+def _enclosed(integral: Any, names: tuple[Any, ...], row: tuple[float, ...], precisions: Sequence[int]) -> Any:
+    """An enclosure, at the first precision at which it is known to float64 or else at the last; None where there is none."""
+    ball = None
+    for bits in precisions if np.isfinite(row).all() else ():
         try:
             with certified.precision(bits), certified.integrals_to(bits):
                 ball = certified.compile((integral,), names)(*(certified.number(Fraction(x)) for x in row))[0]
         except (DomainError, UndecidedError):
             if bits >= certified.SINGULAR_BITS:
-                return np.nan
+                return None
             continue
-        if ball.is_finite() and (ball.is_zero() or ball.rel_accuracy_bits() >= _ENOUGH):
-            return float(ball.mid())
-    return np.nan
+        if not np.isnan(_float(ball)):
+            break
+    return ball
 
 
 @lru_cache(maxsize=512)

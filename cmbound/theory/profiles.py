@@ -593,7 +593,7 @@ def specialisation(p: Profile, teacher: str, given: frozenset[str]) -> Callable[
         )
         if "cov_eigs" in given:
             expr = expr.replace(lambda e: isinstance(e, mmse), lambda e: spectral(1, 1 / e.args[0], 0, cov_eigs))
-        return expr.subs(values, simultaneous=True) if values else expr
+        return expr.xreplace(values)
 
     return known
 

@@ -42,11 +42,11 @@ def _near(compute: Compute) -> Compute:
     """The method, the components measured from where nothing is lost."""
 
     def computed(self: Shared, x: Array, t: Array, *more: Array) -> Array:
-        c, precision, y = self._setup(x, t)
-        lost = np.max(c * c * precision, axis=1) * (self.reach * np.finfo(np.float64).eps) > _LOST
-        if not lost.any():
+        squared = np.square(signal(t))
+        steepest = np.max(squared / (squared * self.variances.min() + np.square(noise(t))), initial=0.0)
+        if steepest * (self.reach * np.finfo(np.float64).eps) <= _LOST:
             return compute(self, x, t, *more)
-        nearest = self._logits(c, precision, y).argmax(axis=1)
+        nearest = self._logits(*self._setup(x, t)).argmax(axis=1)
         out: Array | None = None
         for k in np.unique(nearest):
             rows = np.flatnonzero(nearest == k)
