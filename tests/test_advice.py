@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import cmbound
-from cmbound.errors import MissingParameterError
+from cmbound.errors import DomainError, MissingParameterError
 from cmbound.evaluation.advice import advised
 from tests.helpers import fine
 
@@ -55,12 +55,27 @@ def test_what_helps_is_what_an_evaluation_gives() -> None:
 
 
 def test_one_lipschitz_constant_in_the_other_clock() -> None:
-    said = "with one L_f > 1 in the variance-exploding clock"
+    said = "with one L_f (at least 1) in the variance-exploding clock"
     levels = {**BASE, "sigma_min": "0.1", "sigma_max": 20, "clock": "ve"}
     assert said in notes(**levels)
     assert said not in notes(**{**levels, "L_f": [3] * 20})
-    assert said not in notes(**{**levels, "L_f": 1})
+    assert said in notes(**{**levels, "L_f": 1})
     assert said not in notes(**{**levels, "clock": "ou"})
+
+
+def test_the_other_commands_say_it_too() -> None:
+    """What to change first stands first; compare says of its best bound what evaluate does, solve why it cannot."""
+    levels = {**BASE, "m2": 20, "sd2": 1, "sigma_min": "0.1", "sigma_max": 20, "clock": "ve", "grid": "edm"}
+    found = advised(cmbound.theorem(ONE).evaluate(**levels), levels).notes
+    assert ["far from centred" in found[1], "with one L_f" in found[2], "what helps most" in found[3]] == [True] * 3
+    (helps,) = advised(cmbound.theorem(ONE).evaluate(**levels), {**levels, "digits": 20}).advice
+    assert helps == found[3]
+    compared = cmbound.compare(statements=[ONE, "explicit-map-error"], **levels).notes
+    assert compared[:2] == found[1:3]
+    assert helps in compared[2]
+    assert "need --clock ve" in cmbound.compare(statements=[ONE], **{**levels, "clock": "ou"}).notes[0]
+    with pytest.raises(DomainError, match="with one L_f"):
+        cmbound.solve(ONE, target="0.1", L_f=1, d=2, m2=1, clock="ve", grid="edm")
 
 
 def test_noise_levels_in_the_usual_clock() -> None:

@@ -17,7 +17,8 @@ from cmbound.comparison.implied import BALL, implied
 from cmbound.comparison.readings import DERIVED, denied, meanings
 from cmbound.comparison.records import NOT_APPLICABLE, ORDER, RANKED, UNCONFIRMED, Comparison, Row, ranking, target_of
 from cmbound.errors import CmboundError
-from cmbound.evaluation.notes import sampled_note
+from cmbound.evaluation.advice import doubtful, what_helps
+from cmbound.evaluation.notes import pitfalls, sampled_note
 from cmbound.evaluation.point import evaluate
 from cmbound.numbers import rounded, text_of
 from cmbound.theory.formulas import accepts
@@ -58,7 +59,7 @@ def compared(
     known = {x: Fraction(y) for x, y in at.law.items() if x in ("R", "tau", "m2")} | values
     rows = _ranked(tuple(_row(x, at, "C" in numbers, (*assume, *at.readings), tier, known) for x in chosen))
     options.pop("digits", None)
-    notes = (*at.notes, *_step_note(rows, at), *_notes(rows), *_unused_note(rows, at))
+    notes = (*at.notes, *_step_note(rows, at), *_notes(rows, at), *_unused_note(rows, at))
     return Comparison(at.shown, options, tier, rows, at.measured, notes)
 
 
@@ -144,9 +145,9 @@ def _unused_note(rows: tuple[Row, ...], source: Given) -> tuple[str, ...]:
     return (f"does not enter any value: {', '.join(names)}",) if names else ()
 
 
-def _notes(rows: tuple[Row, ...]) -> tuple[str, ...]:
-    """What a reader could get wrong about the winners."""
-    found = []
+def _notes(rows: tuple[Row, ...], source: Given) -> tuple[str, ...]:
+    """What a reader could get wrong about the winners, and what would help where even they say nothing."""
+    found: list[str] = []
     for name in dict.fromkeys(x.column for x in rows):
         ranked = ranking(rows, name)
         if not ranked:
@@ -158,7 +159,11 @@ def _notes(rows: tuple[Row, ...]) -> tuple[str, ...]:
             found.append(f"{name}: {best.id} is {sampled_note(best.evaluation.sampled)}")
         if best.theorem.kind == "order":
             found.append(f"{name}: {best.id} is an {best.reason}, a bound only if that constant is right")
-        if best.vacuous:
-            found.append(f"{name}: even the best bound is vacuous")
+        if best.evaluation is not None:
+            given, ve = source(best.theorem), best.evaluation.clock == "ve"
+            found += doubtful(best.evaluation, given)
+            found += pitfalls(best.evaluation.parameters, ve and best.vacuous and best.evaluation.start)
+            if best.vacuous:
+                found += ["; ".join((f"{name}: even the best bound is vacuous", *what_helps(best.evaluation, given)))]
         found += [f"{name}: {text}" for text in meanings([x.theorem for x in ranked])]
-    return tuple(found)
+    return tuple(dict.fromkeys(found))

@@ -38,13 +38,18 @@ def advised(evaluation: Evaluation, given: Mapping[str, Any], data: str = "") ->
         given: what it was evaluated with, preset and options included.
         data: what the data are called that the constants were measured on (empty: none).
     """
-    found = list(_of_no_preset(evaluation, given, data))
+    found = list(doubtful(evaluation, given, data))
+    if evaluation.vacuous:
+        found += what_helps(evaluation, given)
+    return replace(evaluation, advice=tuple(found))
+
+
+def doubtful(evaluation: Evaluation, given: Mapping[str, Any], data: str = "") -> Iterator[str]:
+    """What was given and may not be what it is taken for."""
+    yield from _of_no_preset(evaluation, given, data)
     levels = [x for x in ALIASES if x in given]
     if levels and evaluation.clock == "ou" and "preset" not in given and (remedy := levels_remedy(evaluation.theorem)):
-        found.append(LEVELS.format(levels=", ".join(levels), remedy=remedy))
-    if evaluation.vacuous and evaluation.sampled is None:
-        found.append(_what_helps(evaluation, given))
-    return replace(evaluation, advice=tuple(found))
+        yield LEVELS.format(levels=", ".join(levels), remedy=remedy)
 
 
 def levels_remedy(theorem: Theorem) -> str:
@@ -66,15 +71,18 @@ def _of_no_preset(evaluation: Evaluation, given: Mapping[str, Any], data: str) -
         yield f"{', '.join(added)}: given here and not known of {law}; that its law has it is your assumption"
 
 
-def _what_helps(evaluation: Evaluation, given: Mapping[str, Any]) -> str:
+def what_helps(evaluation: Evaluation, given: Mapping[str, Any]) -> Iterator[str]:
+    """One sentence on what would lower the bound most; none where each number would have to be measured again."""
+    if evaluation.sampled is not None:
+        return
     gains = sorted((value, text) for text, value in _tried(evaluation, given) if value < WORTH * evaluation.value)[:NAMED]
-    if not gains:
-        return NOTHING
-    return MOST.format(changes=", ".join(GIVES.format(change=text, value=rounded(value, 4)) for value, text in gains))
+    changes = ", ".join(GIVES.format(change=text, value=rounded(value, 4)) for value, text in gains)
+    yield MOST.format(changes=changes) if gains else NOTHING
 
 
 def _tried(evaluation: Evaluation, given: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
     """Each change with the bound after it."""
+    given = {name: x for name, x in given.items() if name != "digits"}  # of an enclosure
     for text, change in _changes(evaluation):
         try:
             yield text, evaluate(evaluation.theorem, {**given, **change}, "approximate").value

@@ -14,8 +14,8 @@ VACUOUS = "vacuous at these parameters: {known} {trivial}; the dominating term i
 TV_KNOWN = "total variation never exceeds"
 UNCENTRED = "the data are far from centred, m2 is above 3 sd2: subtract the mean of the data, and sd2 is their m2"
 ONE_LIPSCHITZ = (
-    "with one L_f > 1 in the variance-exploding clock the initialisation is about L_f m2, never informative: give L_f at "
-    "each noise level (a list), or constants of the OU clock"
+    "with one L_f (at least 1) in the variance-exploding clock the initialisation is about L_f m2, never informative: give L_f "
+    "at each noise level (a list), or constants of the OU clock"
 )
 EARLIER = "the bound is smallest after evaluation {k} ({value}); stopping there is better"
 NOT_FROM_ZERO = "no law has both its data in a ball and an L_s-Lipschitz score from t_star = 0 on: use t_star = delta"
@@ -53,11 +53,8 @@ def notes(evaluation: Any) -> list[str]:
         known = TV_KNOWN if evaluation.theorem.metric == "TV" else f"{evaluation.trivial_answer} achieves"
         trivial, share = rounded(Decimal(repr(evaluation.trivial))), f"{evaluation.terms[term].share:.0%}"
         found.append(VACUOUS.format(known=known, trivial=trivial, term=term, share=share))
+    found += pitfalls(evaluation.parameters, initialisation=evaluation.clock == "ve" and evaluation.vacuous and evaluation.start)
     found += evaluation.advice
-    if _uncentred(evaluation):
-        found.append(UNCENTRED)
-    if evaluation.clock == "ve" and evaluation.vacuous and evaluation.start and _one_lipschitz_constant(evaluation):
-        found.append(ONE_LIPSCHITZ)
     if evaluation.clock == "ve" and evaluation.theorem.has_target:
         found.append(VE_NOTE)
     if evaluation.theorem.remark:
@@ -95,18 +92,14 @@ def _too_little_spread(evaluation: Any) -> bool:
     return m2**2 < d / lipschitz * (1 - 1e-9)  # beyond the rounding of a measured constant
 
 
-def _uncentred(evaluation: Any) -> bool:
-    """Whether the mean of the data is most of their size."""
-    given = evaluation.parameters
-    if not {"m2", "sd2"} <= given.keys():
-        return False
-    m2, sd2 = (float(parse(name, str(given[name]))) for name in ("m2", "sd2"))
-    return m2 > FAR * sd2 > 0
-
-
-def _one_lipschitz_constant(evaluation: Any) -> bool:
-    given = evaluation.parameters.get("L_f")
-    return given is not None and not isinstance(given, list | tuple) and parse("L_f", str(given)) > 1
+def pitfalls(given: Mapping[str, Any], initialisation: Any) -> Iterator[str]:
+    """What to change before any number: the mean of the data, and one L_f for an ``initialisation`` in the VE clock."""
+    if {"m2", "sd2"} <= given.keys():
+        m2, sd2 = (float(parse(name, str(given[name]))) for name in ("m2", "sd2"))
+        if m2 > FAR * sd2 > 0:
+            yield UNCENTRED
+    if initialisation and not isinstance(given.get("L_f", []), list | tuple):
+        yield ONE_LIPSCHITZ
 
 
 def _from_zero(evaluation: Any) -> bool:

@@ -8,6 +8,7 @@ from math import ceil, nextafter
 from typing import Any
 
 from cmbound.errors import DomainError
+from cmbound.evaluation.notes import pitfalls
 from cmbound.evaluation.records import Evaluation
 from cmbound.numbers import apart, exact, text_of
 from cmbound.planning.problem import HIGHEST, LOWEST, SMALLEST, TERM_OF, Problem, rounded, stepped
@@ -92,7 +93,7 @@ def solve_one(problem: Problem, name: str, values: Values, allowance: float, ter
         still, share = apart(error.value, allowance, digits=4)
         raise DomainError(
             f"the target {float(problem.target):g} cannot be met: {term} is still {still} at {name} = {error.place:g}, "
-            f"{error.value - allowance:.4g} above its share {share}"
+            f"{error.value - allowance:.4g} above its share {share}{_first(problem, term)}"
         ) from None
 
 
@@ -165,7 +166,15 @@ def impossible(problem: Problem, used: Mapping[str, float], place: str = "") -> 
     over = f"{total - target:.4g} above it" if total > target else "which leaves no room for the other terms"
     what = f"{shown} {'is' if used[name] > target else '='} {apart(total, target, digits=4)[0]}, {over}"
     held = ", ".join(f"{x} = {y}" for x, y in problem.fixed.items())
-    return DomainError(f"the target {target:g} cannot be met{f' with {held} fixed' if held else ''}: {place}{what}")
+    return DomainError(
+        f"the target {target:g} cannot be met{f' with {held} fixed' if held else ''}: {place}{what}{_first(problem, name)}"
+    )
+
+
+def _first(problem: Problem, term: str) -> str:
+    """What to change before anything else, where this term is in the way."""
+    given, initial = problem.given, term == "initialisation"
+    return "".join(f"; {x}" for x in pitfalls(given, given.get("clock") == "ve")) if initial else ""
 
 
 def finish(problem: Problem, values: Values, allowed: Mapping[str, float]) -> Budget:

@@ -19,11 +19,11 @@ function notesOf(model, setting, found, helps) {
     const known = says.known || `always answering ${found.centred ? "the mean" : "0"} achieves`;
     notes.push(filled(says.vacuous, {known, trivial: upper(found.trivial), term, share}));
   }
+  if (v.m2 > says.far * v.sd2 && v.sd2 > 0) notes.push(says.uncentred);
+  if (ve && vacuous && v.L_f >= 1 && says.oneLipschitz) notes.push(says.oneLipschitz);
   const levels = Object.values(found.levels).map(([name]) => name);
   if (levels.length && !ve && says.remedy) notes.push(filled(says.levels, {levels: levels.join(", "), remedy: says.remedy}));
   if (helps) notes.push(helps);
-  if (v.m2 > says.far * v.sd2 && v.sd2 > 0) notes.push(says.uncentred);
-  if (ve && vacuous && v.L_f > 1 && says.oneLipschitz) notes.push(says.oneLipschitz);
   if (ve && says.ve) notes.push(says.ve);
   if (model.remark) notes.push(model.remark);
   const {k, total} = found.smallest;
