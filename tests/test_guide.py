@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -15,7 +17,8 @@ import pytest
 import cmbound.guide
 from cmbound.cli import _COMMANDS
 from cmbound.guide import Topic, topics
-from tests.helpers import call, fine
+from cmbound.reports.page import markdown
+from tests.helpers import call, fails, fine
 from tests.pages import rewritten
 
 FOLDER = Path(cmbound.guide.__file__).parent
@@ -49,7 +52,28 @@ def test_the_list_has_every_topic() -> None:
     listed = fine("guide")
     assert all(x.name in listed and x.title in listed for x in topics())
     assert fine("guide", "tutorial") == topics()[0].text
+    assert fine("guide", "TUT") == topics()[0].text
+    for wrong in ("tutoriel", "zzz"):
+        said = fails(2, "guide", wrong)
+        assert all(x.name in said for x in topics())
     assert "did you mean 'tutorial'" in call("guide", "tutoriel").err
+    assert fails(2, "guide", "own").endswith("may be own-statement, own-profile, own-model")
+
+
+def test_a_terminal_without_the_signs_has_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As show has them: in a pipe, and laid out. Code keeps its lines however narrow the terminal."""
+    env = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    command = "import sys; from cmbound.guide import topic; from cmbound.reports.page import *; "
+    for text in ("shown(topic('symbols').text)", "markdown(topic('symbols').text)"):
+        run = subprocess.run(
+            [sys.executable, "-c", f"{command}print({text})"], capture_output=True, text=True, env=env, check=True
+        )
+        assert "||x_0||^2" in run.stdout
+        assert "sigma^2 = e^(2t) - 1" in " ".join(re.sub(r"\x1b[^m]*m", "", run.stdout).split())
+    monkeypatch.setenv("COLUMNS", "40")
+    laid_out = re.sub(r"\x1b[^m]*m", "", markdown(cmbound.guide.topic("results").text))
+    assert "\ncertified: in [2.8874109179270760035, 2.8874109179270760036]\n" in laid_out
+    assert max(len(x) for x in laid_out.partition("\n$ ")[0].splitlines()) <= 40
 
 
 def test_the_web_pages(tmp_path: Path) -> None:
@@ -77,6 +101,17 @@ def test_web_pages_without_pdoc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert "without the API reference" in outcome.err
     assert not (tmp_path / "site" / "api").exists()
     assert "API reference</a>" not in (tmp_path / "site" / "tutorial.html").read_text(encoding="utf-8")
+
+
+def test_only_the_manual_is_replaced(tmp_path: Path) -> None:
+    """An empty directory is taken, and one that holds the manual; what else stands there stays."""
+    site = tmp_path / "site"
+    site.mkdir()
+    for _ in range(2):
+        assert call("guide", "--html", str(site)).status == 0
+    (tmp_path / "index.html").write_text("mine")
+    assert "other files" in fails(2, "guide", "--html", str(tmp_path))
+    assert (tmp_path / "index.html").read_text() == "mine"
 
 
 def test_a_directory_that_cannot_be_made(tmp_path: Path) -> None:

@@ -23,7 +23,8 @@ def _names() -> Sequence[str]:
 @click.argument("topic", required=False, shell_complete=completer(_names))
 @click.option("--html", metavar="DIR", type=click.Path(), help="Write the whole manual and the API reference as web pages.")
 def guide_command(topic: str | None, html: str | None) -> None:
-    """The manual. Without TOPIC its topics; a page is laid out in a terminal, and plain Markdown in a pipe.
+    """The manual. Without TOPIC its topics (the beginning of a name is enough); a page is laid out in a terminal, and plain
+    Markdown in a pipe. --html takes a new or empty directory, or one that holds the manual.
 
     \b
     cmbound guide
@@ -31,7 +32,7 @@ def guide_command(topic: str | None, html: str | None) -> None:
     cmbound guide --html site        # site/index.html opens without a network (API reference: extra docs)
     """
     from cmbound.guide import topic as find, topics
-    from cmbound.reports.page import Page, markdown
+    from cmbound.reports.page import Page, markdown, shown
 
     if html is not None:
         from cmbound.papers.site import write_site
@@ -43,7 +44,7 @@ def guide_command(topic: str | None, html: str | None) -> None:
             click.echo("cmbound: note: without the API reference, which pdoc makes (extra docs)", err=True)
     elif topic is not None:
         text = find(topic).text
-        write(markdown(text) if sys.stdout.isatty() else text, "-")
+        write(markdown(text) if sys.stdout.isatty() else shown(text), "-")
     else:
         page = Page()
         page.grid(("topic", "what it is about"), "ll", [(x.name, x.title) for x in topics()])

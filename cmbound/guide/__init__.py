@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from cmbound.errors import UnknownNameError
+from cmbound.errors import InputError, UnknownNameError
 
 
 @dataclass(frozen=True)
@@ -46,16 +46,20 @@ def topics() -> tuple[Topic, ...]:
 
 
 def topic(name: str) -> Topic:
-    """The page of this name.
+    """The page of this name, or the one whose name begins so, in letters of either case.
 
     Raises:
-        UnknownNameError: there is none.
+        InputError: there is none, or more than one.
 
     >>> from cmbound.guide import topic
     >>> topic("tutorial").title
     'Ten minutes with cmbound'
     """
     known = {x.name: x for x in topics()}
-    if name not in known:
-        raise UnknownNameError("topic of the guide", name, known)
-    return known[name]
+    meant = [x for x in known if x.startswith(name.lower())]
+    if name.lower() in known or len(meant) == 1:
+        return known[name.lower() if name.lower() in known else meant[0]]
+    if meant:
+        raise InputError(f"topic {name!r} of the guide may be {', '.join(meant)}")
+    unknown, there = str(UnknownNameError("topic of the guide", name, known)), ", ".join(known)
+    raise InputError(unknown if unknown.endswith(there) else f"{unknown} There are {there}")

@@ -14,11 +14,13 @@ from markdown_it import MarkdownIt
 import cmbound
 from cmbound import distances, sampling, worlds
 from cmbound.errors import InputError
-from cmbound.files import Output, check_writable, write_files
+from cmbound.files import Output, check_writable, read_text, write_files
 from cmbound.guide import Topic, topics
 
 _MODULES = (cmbound, worlds, sampling, distances)
 _API = "api"  # folder of the API reference
+_OURS = '<meta name="generator" content="cmbound guide">'
+"""What the first page of the manual says, and no other."""
 _STYLE = """
 :root { color-scheme: light dark; --line: #8886; --code: #8882 }
 body { font: 16px/1.55 system-ui, sans-serif; margin: 0 auto; max-width: 82em; padding: 0 1em;
@@ -37,16 +39,17 @@ def write_site(directory: str) -> str:
     """Write the manual and, where pdoc is installed, the API reference into a directory; the path of the page to open.
 
     Args:
-        directory: made if it is not there.
+        directory: made if it is not there; else it must be empty, or hold the manual.
 
     Raises:
-        InputError: the directory cannot be written.
+        InputError: the directory cannot be written, or holds something else.
     """
+    _check_own(directory)
     reference = _reference()
     pages = {f"{x.name}.html": _page(x, bool(reference)) for x in topics()}
     first = topics()[0].name
     pages["index.html"] = (
-        f'<!DOCTYPE html><meta http-equiv="refresh" content="0; url={first}.html"><a href="{first}.html">{first}</a>\n'
+        f'<!DOCTYPE html>{_OURS}<meta http-equiv="refresh" content="0; url={first}.html"><a href="{first}.html">{first}</a>\n'
     )
     pages |= {f"{_API}/{name}": text for name, text in reference.items()}
     files = [(Output(os.path.join(directory, name), "--html"), text.encode()) for name, text in pages.items()]
@@ -59,6 +62,14 @@ def write_site(directory: str) -> str:
         check_writable(file)
     write_files(files)
     return os.path.join(directory, "index.html")
+
+
+def _check_own(directory: str) -> None:
+    """Raise InputError unless nothing but the manual stands there."""
+    index = os.path.join(directory, "index.html")
+    if not os.path.isdir(directory) or not os.listdir(directory) or (os.path.isfile(index) and _OURS in read_text(index)):
+        return
+    raise InputError(f"--html: {directory} holds other files than the manual: give a new or an empty directory")
 
 
 def _page(topic: Topic, reference: bool) -> str:

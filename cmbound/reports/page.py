@@ -12,6 +12,8 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from cmbound.frozen import FrozenDict
+
 _PIPE_WIDTH = 120  # columns where the output is no terminal: what README and the golden files are written with
 _NARROWEST = 20  # columns below which nothing can be laid out
 _NARROW = 60  # columns below which a table that does not fit is a list: wider terminals fold a few words
@@ -41,12 +43,35 @@ def printable(text: str) -> bool:
     return True
 
 
+_ASCII = FrozenDict(
+    {
+        "·": "*", "×": "x", "−": "-", "–": "-", "≤": "<=", "≥": ">=", "≲": "<~", "√": "sqrt", "‖": "||", "∞": "oo", "∈": "in",
+        "•": "*",
+    }
+)  # fmt: skip
+"""Signs whose names in Unicode are not what they are called."""
+
+
 def shown(text: str) -> str:
-    """The text, its letters without accents where standard output has none."""
+    """The text, in plain letters where standard output lacks a sign of it."""
     if printable(text):
         return text
-    bare = "".join(x for x in unicodedata.normalize("NFKD", text) if not unicodedata.combining(x)).replace("\u2013", "-")
+    bare = "".join(x if printable(x) else _bare(x) for x in text)
     return bare if printable(bare) else text
+
+
+def _bare(sign: str) -> str:
+    """A sign in plain letters: the names of Greek ones, dashes for frames, letters without accents."""
+    name, parts = unicodedata.name(sign, "").split(), unicodedata.decomposition(sign).split()
+    if sign in _ASCII:
+        return _ASCII[sign]
+    if parts[:1] in (["<super>"], ["<sub>"]):
+        return "^_"[parts[0] == "<sub>"] + "".join(chr(int(x, 16)) for x in parts[1:])
+    if name[:1] == ["GREEK"] and "LETTER" in name:
+        return name[-1].lower() if "SMALL" in name else name[-1].capitalize()
+    if name[:1] == ["BOX"]:
+        return "|" if "VERTICAL" in name else "-"
+    return "".join(x for x in unicodedata.normalize("NFKD", sign) if not unicodedata.combining(x))
 
 
 def _as_it_stands(text: str) -> bool:
@@ -125,12 +150,23 @@ class Page:
 
 
 def markdown(text: str) -> str:
-    """Markdown laid out for the terminal that standard output is, with what it can show of colours."""
+    """Markdown laid out for the terminal that standard output is, with what it can show of colours; code is never folded."""
     from rich.console import Console
-    from rich.markdown import Markdown
+    from rich.markdown import CodeBlock, Markdown
+    from rich.syntax import Syntax
 
+    class Code(CodeBlock):
+        """Lines as they stand, also where the terminal is narrower: it folds or scrolls them, and they can be copied."""
+
+        def __rich_console__(self, console: Any, options: Any) -> Any:
+            lines = Syntax("", self.lexer_name, theme=self.theme).highlight(str(self.text).rstrip())
+            lines.rstrip()
+            lines.no_wrap, lines.overflow = True, "ignore"
+            yield lines
+
+    laid_out = Markdown(text, code_theme="ansi_dark")
+    laid_out.elements = {**Markdown.elements, "fence": Code, "code_block": Code}
     buffer = io.StringIO()
     width = max(min(shutil.get_terminal_size((_PIPE_WIDTH, 24)).columns, _PIPE_WIDTH), _NARROWEST)
-    console = Console(file=buffer, width=width, force_terminal=True)
-    console.print(Markdown(text, code_theme="ansi_dark"))
-    return buffer.getvalue()
+    Console(file=buffer, width=width, force_terminal=True).print(laid_out, crop=False)
+    return shown(buffer.getvalue())

@@ -98,10 +98,11 @@ class Report:
     def text(self, width: int | None = None) -> str:
         """The page as a terminal of this width shows it."""
         page = Page(width)
+        signs = printable("".join(x.signs for x in self.page.parts if isinstance(x, Line)))  # one notation in all lines
         for part in self.page.parts:
             if isinstance(part, Line):
                 text = part.text if isinstance(part.text, str) else part.text.string()
-                page.line(part.signs if part.signs and printable(part.signs) else text, part.indent)
+                page.line(part.signs if part.signs and signs else text, part.indent)
             elif isinstance(part, Block):
                 part.table.put_on(page, part.indent)
         return str(page)
