@@ -88,6 +88,7 @@ def test_the_web_pages(tmp_path: Path) -> None:
         assert not re.search(r"""<(?:script|link|img)[^>]*(?:src|href)=["']?https?:""", text)
         for link in re.findall(r'href="([^"#:]+\.html)', text):
             assert (page.parent / link).exists(), (page.name, link)
+        assert {*re.findall(r'href="#([^"]+)"', text)} <= {*re.findall(r'\bid="([^"]+)"', text)}, page.name
     reference = (site / "api" / "cmbound.html").read_text(encoding="utf-8")
     missing = {name for name in cmbound.__all__ if f'id="{name}"' not in reference}
     assert missing == {"catalogue"}  # a module

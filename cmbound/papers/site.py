@@ -29,6 +29,7 @@ nav { padding-top: 2em; font-size: .92em } nav a { display: block; padding: .15e
 nav a[aria-current] { font-weight: bold }
 pre { background: var(--code); padding: .7em 1em; overflow-x: auto; border-radius: 4px; font-size: .86em; line-height: 1.35 }
 code { font-family: ui-monospace, monospace } :not(pre) > code { background: var(--code); padding: 0 .25em; border-radius: 3px }
+:is(p, li) > code { overflow-wrap: anywhere }
 table { border-collapse: collapse; display: block; overflow-x: auto }
 td, th { border-bottom: 1px solid var(--line); padding: .25em .8em .25em 0; text-align: left; vertical-align: top }
 @media (max-width: 50em) { body { display: block } nav { columns: 2 } }
@@ -115,7 +116,14 @@ def _reference() -> Mapping[str, str]:
     render.configure(docformat="google", show_source=False)
     modules = {x.__name__: doc.Module(_filled(x)) for x in _MODULES}
     pages = {f"{name.replace('.', '/')}.html": render.html_module(x, modules) for name, x in modules.items()}
-    return {name: re.sub(r'<a class="attribution".*?</a>', "", text, flags=re.DOTALL) for name, text in pages.items()}
+    return {name: _alive(re.sub(r'<a class="attribution".*?</a>', "", text, flags=re.DOTALL)) for name, text in pages.items()}
+
+
+def _alive(page: str) -> str:
+    """The page without links to places it does not have (a member inherited from a class that is not public)."""
+    places = set(re.findall(r'\bid="([^"]+)"', page))
+    link = r'<a href="#([^"]+)"[^>]*>(.*?)</a>'
+    return re.sub(link, lambda x: x[0] if x[1] in places else x[2], page, flags=re.DOTALL)
 
 
 def _filled(module: ModuleType) -> Any:

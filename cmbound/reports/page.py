@@ -10,7 +10,7 @@ import shutil
 import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from cmbound.frozen import FrozenDict
 
@@ -164,9 +164,10 @@ def markdown(text: str) -> str:
             lines.no_wrap, lines.overflow = True, "ignore"
             yield lines
 
-    laid_out = Markdown(text, code_theme="ansi_dark")
-    laid_out.elements = {**Markdown.elements, "fence": Code, "code_block": Code}
+    class LaidOut(Markdown):
+        elements: ClassVar = {**Markdown.elements, "fence": Code, "code_block": Code}
+
     buffer = io.StringIO()
     width = max(min(shutil.get_terminal_size((_PIPE_WIDTH, 24)).columns, _PIPE_WIDTH), _NARROWEST)
-    Console(file=buffer, width=width, force_terminal=True).print(laid_out, crop=False)
+    Console(file=buffer, width=width, force_terminal=True).print(LaidOut(text, code_theme="ansi_dark"), crop=False)
     return shown(buffer.getvalue())
