@@ -80,6 +80,8 @@ def _apart(m1: Array, m2: Array) -> Scaled:
 
 def _columns(F: Array) -> Array:
     """F Q for an orthogonal Q, with at most d columns, orthogonal and falling in size."""
+    if np.count_nonzero(F) == np.count_nonzero(F.diagonal()):
+        return np.asarray(F[:, np.argsort(-np.abs(F.diagonal()), kind="stable")])
     return np.asarray(F @ np.linalg.svd(F, full_matrices=False)[2].T)
 
 

@@ -62,6 +62,7 @@ class ClosedEdges(Edges):
 
     def __post_init__(self) -> None:
         self.ends = self.times if self.at_nodes else np.minimum(self.times + self.values[h], self.times[:, -1:])
+        self._pairs = np.triu_indices(self.size, 1)
 
     @property
     def size(self) -> int:
@@ -72,15 +73,15 @@ class ClosedEdges(Edges):
         return _finite(np.broadcast_to(cost, (len(self.times), 1)))[:, 0]
 
     def costs(self, rule: Rule) -> Array:
-        shape = (len(self.times), self.size, self.size)
+        cost = np.full((len(self.times), self.size, self.size), np.inf)
         if not (rule.cuttable or self.at_nodes):
-            cost = np.full(shape, np.inf)
             cost[:, 0, -1] = self.whole(rule)
             return cost
-        values = {x: y[..., None] if np.ndim(y) == 2 else y for x, y in self.values.items()}
-        values |= {a: self.times[:, :, None], b: self.ends[:, None, :]}
-        cost = np.broadcast_to(FLOATS.value(rule.weighted_bound, values), shape)
-        return np.where(self.times[:, :, None] == self.times[:, None, :], 0.0, _finite(cost))
+        i, j = self._pairs
+        start, end = self.times[:, i], self.times[:, j]
+        found = FLOATS.value(rule.weighted_bound, {**self.values, a: start, b: self.ends[:, j]})
+        cost[:, i, j] = np.where(start == end, 0.0, _finite(np.broadcast_to(found, start.shape)))
+        return cost
 
 
 class GridEdges(Edges):
@@ -132,11 +133,6 @@ class GridEdges(Edges):
                 cost = cost + self._largest(self.grid.weight) * bound
         return _finite(cost)[None]
 
-    def free(self, rule: Rule, i: int, j: int) -> tuple[tuple[Any, Fraction], ...]:
-        """The value of the free parameter of a rule on one stretch between candidates, exactly."""
-        values = {**self.values, a: self.nodes[i], b: self.nodes[j]}
-        return tuple((x, Fraction(float(y))) for x, y in best_free(rule, values))
-
 
 def _spread(parts: Array, combine: Any, nothing: float) -> Array:
     """Entry (i, j > i): what ``combine`` makes of parts i to j - 1."""
@@ -159,6 +155,11 @@ def best_free(rule: Rule, values: Mapping[Any, Any]) -> list[tuple[Any, Any]]:
         falling = FLOATS.value(free.slope, {**values, free.symbol: middle}) < 0
         low, high = np.where(falling, middle, low), np.where(falling, high, middle)
     return [(free.symbol, (low + high) / 2)]
+
+
+def _exact_free(rule: Rule, values: Mapping[Any, Any]) -> tuple[tuple[Any, Fraction], ...]:
+    """The best value of the free parameter of a rule on one stretch, exactly."""
+    return tuple((x, Fraction(float(y))) for x, y in best_free(rule, values))
 
 
 # --- shortest path --------------------------------------------------------------------------------------------------
@@ -309,9 +310,13 @@ def _grid_pieces(setting: Setting, sums: Sums, end: Any) -> tuple[Piece, ...]:
     grid, last = sums.grid_steps, node_index(setting, end)
     assert isinstance(grid, FloatSteps)
     values, ts = sums.constants(end), grid.nodes[: last + 1]
+    if not combinable(setting.profiles):
+        ((profile, (rule,)),) = setting.profiles
+        return (Piece(profile.name, rule, 0, last, _exact_free(rule, {**values, a: ts[0], b: ts[-1]})),)
     candidates = _candidate_nodes(setting, values, ts[0], ts[-1], lambda times: np.searchsorted(ts, times), last)
     edges = GridEdges(grid, values, candidates, last)
     choice = choose(edges, setting.profiles)
     return tuple(
-        Piece(name, rule, int(candidates[i]), int(candidates[k]), edges.free(rule, i, k)) for name, rule, i, k in choice.path
+        Piece(name, rule, int(candidates[i]), int(candidates[k]), _exact_free(rule, {**values, a: edges.nodes[i], b: edges.nodes[k]}))
+        for name, rule, i, k in choice.path
     )

@@ -26,7 +26,7 @@ from cmbound.evaluation.stretches import check_stretches
 from cmbound.evaluation.sums import FLOATS, Sums
 from cmbound.evaluation.terms import Paths, evaluation_times, prepared, term_rows
 from cmbound.evaluation.unused import unused
-from cmbound.frozen import later
+from cmbound.frozen import FrozenDict, later
 from cmbound.numbers import exact
 from cmbound.theory.formulas import ALIASES
 from cmbound.theory.functions import c, lam, plain, s
@@ -302,7 +302,7 @@ def _record(sums: Sums, paths: Paths, tier: str, rows: list[dict[str, Any]], dig
         target=setting.target if theorem.has_target else None,
         start=setting.start if theorem.uses_start else None,
         clock=setting.clock.name if theorem.clock == "ou" else theorem.clock,
-        parameters=setting.given,
+        parameters=FrozenDict(setting.given),  # as text, before what was given can be changed
         derived=later(lambda: _derived(setting, digits, bits)),
         assumptions=later(lambda: _assumptions(setting, paths)),
         trivial=_trivial(sums),

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 from cmbound.arithmetic.exact import Value, difference, rational_near, root, sign, time_from_sigma
@@ -15,7 +16,7 @@ from cmbound.errors import CmboundError, DomainError, InputError, MissingParamet
 from cmbound.evaluation import assumptions, law
 from cmbound.evaluation.given import as_text, exact_lists, exact_scalars, is_delta, readings
 from cmbound.evaluation.own import Shape, shapes
-from cmbound.frozen import Record
+from cmbound.frozen import Deferred, Record
 from cmbound.numbers import apart, counted, exact, rounded
 from cmbound.theory import grids
 from cmbound.theory.formulas import (
@@ -188,7 +189,7 @@ def _resolved(theorem: Theorem, params: Mapping[str, Any], left_out: Collection[
         theorem=theorem,
         values=values,
         lists=lists,
-        given={name: as_text(name, value) for name, value in numbers.items()},
+        given=Deferred({name: partial(as_text, name, value) for name, value in numbers.items()}),
         teacher=teacher,
         clock=clock,
         target=target,

@@ -49,6 +49,8 @@ def _at_nodes(setting: Setting, exact: bool) -> Setting:
 
     times = {name: exactly(setting.values[name]) for name in ("t", "t_hat") if name in setting.values}
     lists = {name: tuple(map(exactly, setting.lists[name])) for name in ("times",) if name in setting.lists}
+    if not times and not lists:
+        return setting
     return replace(setting, values={**setting.values, **times}, lists={**setting.lists, **lists})
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from cmbound.distances import gaussian_w2_factors
 from cmbound.distances.scaling import Array, norm
-from cmbound.frozen import Record
+from cmbound.frozen import Record, read_only
 from cmbound.sampling import underdamped_coefficients
 from cmbound.verification.instances import Truth
 from cmbound.verification.settings import teacher_step
@@ -37,6 +37,8 @@ class Affine(Record):
 
     def __matmul__(self, first: Affine) -> Affine:
         """The composition: ``first``, then this map."""
+        if not self.matrix.any():  # a constant
+            return self
         return Affine(self.matrix @ first.matrix, self.apply(first.shift))
 
     def __sub__(self, other: Affine) -> Affine:
@@ -50,12 +52,21 @@ class Affine(Record):
         return np.asarray((self.matrix @ x[..., None])[..., 0] + self.shift)
 
     def rms(self, mean: Array, factor: Array) -> Array:
-        """L2 norm of the map under N(mean, factor factor^T), shape (...)."""
-        return np.asarray(np.hypot(norm(self.apply(mean), -1), norm(self.matrix @ factor, (-2, -1))))
+        """L2 norm of the map under N(mean, factor factor^T), shape (...); a diagonal factor may be given as (..., d)."""
+        spread = self.matrix * factor[..., None, :] if factor.ndim == mean.ndim else self.matrix @ factor
+        return np.asarray(np.hypot(norm(self.apply(mean), -1), norm(spread, (-2, -1))))
 
     def lipschitz(self) -> Array:
         """Largest singular value, shape (...)."""
         return np.asarray(np.linalg.norm(self.matrix, 2, axis=(-2, -1)))
+
+
+_ZERO = read_only(np.zeros(()))
+
+
+def constant(shift: Array) -> Affine:
+    """x -> shift (..., d)."""
+    return Affine(np.broadcast_to(_ZERO, (*shift.shape, shift.shape[-1])), shift)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,14 +109,30 @@ def _triangle(wide: Array) -> Array:
 class Pipeline(Record):
     """A Gaussian world, a grid of OU times t_0 < ... < t_N, a teacher with an affine score and an affine student.
 
-    ``score`` is s_phi(., t_n) and ``student`` f_theta(., t_n), n = 0..N, stacked (s_phi at t_0 enters only a corrector).
+    The score is off by ``error`` and the student by ``change``, at t_0, ..., t_N, stacked: ``distilled``, from the teacher run down
+    to delta, else from the exact consistency function.
     """
 
     world: Gaussian
     nodes: Array
     teacher: str
-    score: Affine
-    student: Affine
+    error: Affine
+    change: Affine
+    distilled: bool = True
+
+    @cached_property
+    def score(self) -> Affine:
+        """s_phi(., t_n), n = 0..N (that at t_0 enters only a corrector)."""
+        return exact_score(self.world, self.nodes) + self.error
+
+    @cached_property
+    def _steps(self) -> Affine:
+        return teacher_steps(self.nodes, self.teacher, self.score)
+
+    @cached_property
+    def student(self) -> Affine:
+        """f_theta(., t_n), n = 0..N."""
+        return (composed(self._steps) if self.distilled else self.exact) + self.change
 
     def law(self, index: int) -> Law:
         """p_{t_n}."""
@@ -114,7 +141,9 @@ class Pipeline(Record):
 
     @cached_property
     def _laws(self) -> tuple[Array, Array]:
-        return signal(self.nodes)[:, None] * self.world.mean, factors(self.world, self.nodes)
+        deviations = np.sqrt(self.world.variances(self.nodes))
+        factor = deviations if self.world.eigenvectors is None else _matrices(self.world, deviations)
+        return signal(self.nodes)[:, None] * self.world.mean, factor
 
     @cached_property
     def exact(self) -> Affine:
@@ -124,21 +153,21 @@ class Pipeline(Record):
     @cached_property
     def score_error(self) -> Array:
         """L2 score error at t_0, ..., t_N."""
-        return (self.score - exact_score(self.world, self.nodes)).rms(*self._laws)
+        return self.error.rms(*self._laws)
 
     @cached_property
     def consistency_error(self) -> Array:
         """L2 consistency error of each step divided by h_n, against the teacher, shape (N,)."""
-        return self._consistency(teacher_steps(self.nodes, self.teacher, self.score))
+        return self._consistency(self.change if self.distilled else self.student, self._steps)  # the teacher's own is consistent
 
     @cached_property
     def trajectory_error(self) -> Array:
         """The same along the exact trajectory (consistency training, theory 3.6), shape (N,)."""
-        return self._consistency(flow_steps(self.world, self.nodes))
+        return self._consistency(self.student, flow_steps(self.world, self.nodes))
 
-    def _consistency(self, steps: Affine) -> Array:
+    def _consistency(self, maps: Affine, steps: Affine) -> Array:
         mean, factor = self._laws
-        return (self.student[1:] - self.student[:-1] @ steps).rms(mean[1:], factor[1:]) / np.diff(self.nodes)
+        return (maps[1:] - maps[:-1] @ steps).rms(mean[1:], factor[1:]) / np.diff(self.nodes)
 
     @cached_property
     def lipschitz(self) -> Array:
@@ -152,9 +181,8 @@ class Pipeline(Record):
 
     def first(self, start: str) -> Law:
         """Law of the one-step sample from N(0, I) (``standard``) or N(0, s_T^2 I) (``matched``)."""
-        size = self.world.d
         deviation = 1.0 if start == "standard" else float(noise(self.nodes[-1]))
-        return Law(np.zeros(size), deviation * np.eye(size)).through(self.student[-1])
+        return Law(self.student.shift[-1], deviation * self.student.matrix[-1])
 
     def again(self, law: Law, index: int) -> Law:
         """One more evaluation of multistep sampling: noise from delta to t_n, apply f_theta(., t_n)."""
@@ -181,17 +209,9 @@ class Pipeline(Record):
         return Truth.rounded(law.scaled(scale).w2(target), scale * size + target.size)
 
 
-def pipeline_of(world: Gaussian, nodes: Array, teacher: str, error: Affine, change: Affine, *, exact: bool = False) -> Pipeline:
-    """A teacher whose score is off by ``error``, and the student that runs it down to delta (or is exact) and adds ``change``."""
-    score = exact_score(world, nodes) + error
-    student = flow(world, nodes, float(nodes[0])) if exact else composed(teacher_steps(nodes, teacher, score))
-    return Pipeline(world, nodes, teacher, score, student + change)
-
-
 def exact_score(world: Gaussian, nodes: Array) -> Affine:
     """s(., t) at the nodes, stacked."""
-    axes = np.eye(world.d) if world.eigenvectors is None else world.eigenvectors
-    precision = (axes / world.variances(nodes)[:, None, :]) @ axes.T
+    precision = _matrices(world, 1 / world.variances(nodes))
     return Affine(-precision, signal(nodes)[:, None] * (precision @ world.mean))
 
 
@@ -212,11 +232,6 @@ def _flow(world: Gaussian, start: Array, end: Array) -> Affine:
     return Affine(matrices, signal(end)[:, None] * world.mean - before)
 
 
-def factors(world: Gaussian, times: Array) -> Array:
-    """The symmetric square roots of the covariances of x_t at the times (n,), stacked."""
-    return _matrices(world, np.sqrt(world.variances(times)))
-
-
 def _matrices(world: Gaussian, values: Array) -> Array:
     """The matrices with these eigenvalues (n, d) in the basis of the covariance."""
     if world.eigenvectors is None:
@@ -235,11 +250,13 @@ def teacher_steps(nodes: Array, teacher: str, score: Affine) -> Affine:
 
 def composed(steps: Affine) -> Affine:
     """The student that runs the teacher from t_n down to delta, n = 0..N, stacked."""
-    size = steps.shift.shape[-1]
-    maps = [Affine(np.eye(size), np.zeros(size))]
-    for n in range(len(steps.shift)):
-        maps.append(maps[-1] @ steps[n])
-    return Affine(np.stack([x.matrix for x in maps]), np.stack([x.shift for x in maps]))
+    count, size = steps.shift.shape
+    matrix, shift = np.empty((count + 1, size, size)), np.empty((count + 1, size))
+    matrix[0], shift[0] = np.eye(size), 0.0
+    for n in range(count):
+        np.matmul(matrix[n], steps.matrix[n], out=matrix[n + 1])
+        shift[n + 1] = shift[n] + matrix[n] @ steps.shift[n]
+    return Affine(matrix, shift)
 
 
 def underdamped(law: Law, score: Affine, *, friction: float, step: float, steps: int) -> Law:

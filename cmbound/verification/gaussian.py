@@ -12,10 +12,10 @@ from cmbound.distances import gaussian_tv_1d, gaussian_tv_centred
 from cmbound.distances.scaling import Array
 from cmbound.frozen import FrozenDict
 from cmbound.theory.records import Theorem
-from cmbound.verification.affine import Affine, Law, Pipeline, factors, pipeline_of, underdamped
+from cmbound.verification.affine import Affine, Law, Pipeline, constant, underdamped
 from cmbound.verification.bench import Bench, Experiment, Kernel, Params, Ranges
 from cmbound.verification.instances import Recipe, SkippedError, Truth
-from cmbound.verification.settings import OFF, amplitude, grid_nodes, law_constants, parameters, random_knobs
+from cmbound.verification.settings import OFF, amplitude, grid_nodes, law_constants, parameters, random_knobs, require_law
 from cmbound.worlds.gaussian import Gaussian
 from cmbound.worlds.process import noise, signal
 
@@ -79,48 +79,59 @@ def draw(world: str, theorem: Theorem, experiment: Experiment, rng: np.random.Ge
 
 def pipeline(recipe: Recipe) -> Pipeline:
     """The world, grid, teacher and student of a recipe."""
+    return _pipeline(recipe, *_drawn(recipe))
+
+
+def _pipeline(recipe: Recipe, world: Gaussian, axes: Array | None, rng: np.random.Generator) -> Pipeline:
     choices, knobs = recipe.choices, recipe.knobs
-    rng = np.random.default_rng(recipe.seed)
-    world, top = _world(choices, knobs, rng)
-    nodes = grid_nodes(choices, knobs)
-    size, aligned = world.d, bool(choices["aligned"])
-
-    def direction() -> Array:
-        u = rng.standard_normal(size)
-        return top if aligned else u / np.linalg.norm(u)
-
-    push, slope, drift = direction(), np.outer(direction(), direction()), direction()
+    nodes, aligned = grid_nodes(choices, knobs), bool(choices["aligned"])
+    push, left, right, drift = (_direction(world.d, aligned, axes, rng) for _ in range(4))
+    slope = np.outer(left, right)
     if not aligned:
-        slope = rng.standard_normal((size, size))
-        slope /= np.linalg.norm(slope)
-    roots = factors(world, nodes)
-    linear = choices["score_sign"] * amplitude(knobs["log_linear"]) * (slope @ np.linalg.inv(roots))
-    centres = signal(nodes)[:, None] * world.mean
-    constant = choices["score_sign"] * amplitude(knobs["log_score"]) * push
+        slope = rng.standard_normal(slope.shape)
+        slope = _turned(slope / np.linalg.norm(slope), axes)
+    push = choices["score_sign"] * amplitude(knobs["log_score"]) * push
+    error = constant(np.tile(push, (len(nodes), 1)))
+    if linear := choices["score_sign"] * amplitude(knobs["log_linear"]):
+        matrix = linear * slope / np.sqrt(world.variances(nodes))[:, None, :]
+        error = Affine(matrix, push - signal(nodes)[:, None] * (matrix @ world.mean))
     elapsed = nodes - nodes[0]
-    extra = np.zeros((1, 1))
-    if choices["student"] == "random":
-        matrices = rng.standard_normal((len(nodes), size, size)) / np.sqrt(size)
-        extra = amplitude(knobs["log_noise"]) * elapsed[:, None, None] * matrices
     shift = choices["drift_sign"] * amplitude(knobs["log_drift"]) * elapsed[:, None] * drift
-    error = Affine(linear, constant - (linear @ centres[..., None])[..., 0])
-    return pipeline_of(world, nodes, choices["teacher"], error, Affine(extra, shift), exact=choices["student"] == "exact")
+    change = constant(shift)
+    if choices["student"] == "random" and (size := amplitude(knobs["log_noise"])):
+        matrices = rng.standard_normal((len(nodes), world.d, world.d)) / np.sqrt(world.d)
+        change = Affine(size * elapsed[:, None, None] * _turned(matrices, axes), shift)
+    return Pipeline(world, nodes, choices["teacher"], error, change, choices["student"] != "exact")
 
 
-def _world(choices: Mapping[str, Any], knobs: Mapping[str, float], rng: np.random.Generator) -> tuple[Gaussian, Array]:
-    """The data law and its direction of largest variance."""
+def _direction(size: int, aligned: bool, axes: Array | None, rng: np.random.Generator) -> Array:
+    """A random direction, or that of the largest variance."""
+    u = rng.standard_normal(size)
+    if aligned:
+        return np.eye(1, size)[0]
+    return np.asarray(u / np.linalg.norm(u) if axes is None else (u / np.linalg.norm(u)) @ axes)
+
+
+def _turned(matrices: Array, axes: Array | None) -> Array:
+    """Matrices (..., d, d) in the basis of the columns of ``axes``."""
+    return matrices if axes is None else np.asarray(axes.T @ matrices @ axes, dtype=np.float64)
+
+
+def _drawn(recipe: Recipe) -> tuple[Gaussian, Array | None, np.random.Generator]:
+    """The data law, in the basis of the eigenvectors of its covariance: everything exact is diagonal there.
+
+    The second is that basis, largest variance first (None: the coordinates), for what is drawn next by the third.
+    """
+    choices, knobs, rng = recipe.choices, recipe.knobs, np.random.default_rng(recipe.seed)
     size, shape = int(choices["d"]), choices["shape"]
-    rotation = np.linalg.qr(rng.standard_normal((size, size)))[0] if shape == "full" and size > 1 else np.eye(size)
+    axes = np.linalg.qr(rng.standard_normal((size, size)))[0] if shape == "full" and size > 1 else None
     levels = np.concatenate([[0.0], np.sort(rng.uniform(0, 1, size - 1))]) if size > 1 else np.zeros(1)
     variances = 10.0 ** (knobs["log_variance"] - knobs["log_spread"] * levels * (shape in ("full", "diagonal")))
     variances[size - int(choices["null"]) :] = 0.0
     if shape == "point":
         variances[:] = 0.0
-    u = rng.standard_normal(size)
-    top = rotation[:, 0]
-    mean = amplitude(knobs["log_mean"]) * (top if choices["aligned"] else u / np.linalg.norm(u))
-    covariance = (rotation * variances) @ rotation.T
-    return Gaussian(mean, (covariance + covariance.T) / 2), top
+    mean = amplitude(knobs["log_mean"]) * _direction(size, bool(choices["aligned"]), axes, rng)
+    return Gaussian(mean, variances), axes, rng
 
 
 class GaussianBench(Bench):
@@ -129,13 +140,17 @@ class GaussianBench(Bench):
     exact = True
 
     @cached_property
-    def pipe(self) -> Pipeline:
-        """World, grid, teacher and student."""
-        return pipeline(self.recipe)
+    def _law(self) -> tuple[Gaussian, Array | None, np.random.Generator]:
+        return _drawn(self.recipe)
 
     @cached_property
+    def pipe(self) -> Pipeline:
+        """World, grid, teacher and student."""
+        return _pipeline(self.recipe, *self._law)
+
+    @property
     def world(self) -> Gaussian:
-        return _world(self.choices, self.knobs, np.random.default_rng(self.recipe.seed))[0]
+        return self._law[0]
 
     @cached_property
     def nodes(self) -> Array:
@@ -143,8 +158,9 @@ class GaussianBench(Bench):
 
     @cached_property
     def constants(self) -> tuple[Params, None]:
+        law = law_constants(self.theorem, self.world, self.nodes, self.choices)
+        require_law(self.theorem, self.choices, law)  # before anything is measured
         pipe = self.pipe
-        law = law_constants(self.theorem, pipe.world, pipe.nodes, self.choices)
         rate = pipe.trajectory_error if self.experiment.exact_pairs else pipe.consistency_error
         return parameters(self.theorem, self.choices, pipe.nodes, law, pipe.lipschitz, pipe.score_error[1:], rate), None
 

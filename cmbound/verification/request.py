@@ -17,7 +17,7 @@ from cmbound.frozen import FrozenDict, Record, read_only
 from cmbound.names import CLOCKS, GRIDS, LINEAR_TEACHERS, STARTS, TARGETS
 from cmbound.numbers import apart, exact, rounded
 from cmbound.theory.notation import COUNT, POSITIVE, UPPER_BOUNDS, Domain
-from cmbound.verification.affine import Affine, Pipeline, pipeline_of
+from cmbound.verification.affine import Pipeline, constant
 from cmbound.verification.runner import Runner
 from cmbound.verification.settings import grid_nodes
 from cmbound.worlds.gaussian import Gaussian
@@ -211,9 +211,9 @@ class Run(Record):
     def pipeline(self) -> Pipeline:
         """In the Gaussian world, all maps of the run."""
         assert isinstance(self.world, Gaussian)
-        error = Affine(np.zeros((1, 1)), self.push)
-        change = Affine(np.zeros((1, 1)), (self.nodes - self.low)[:, None] * self.drift)
-        return pipeline_of(self.world, self.nodes, self.teacher, error, change, exact=self.student == "exact")
+        error = constant(np.tile(self.push, (len(self.nodes), 1)))
+        change = constant((self.nodes - self.low)[:, None] * self.drift)
+        return Pipeline(self.world, self.nodes, self.teacher, error, change, self.student == "distilled")
 
     @cached_property
     def runner(self) -> Runner:

@@ -92,6 +92,17 @@ def _score_above(world: World, low: float, high: float, t_star: Any) -> dict[str
     return next(({"L_os": x, "t_star": label} for label, x in bounds.items() if np.isfinite(x)), {})
 
 
+def require_law(theorem: Theorem, choices: Given, law: Given) -> None:
+    """Raise SkippedError where the statement, or the profile asked for, needs something this law does not have."""
+    if "L_s" in required(theorem) and ("L_s" not in law or law.get("t_star") == "delta"):
+        raise SkippedError("the score of this law has no Lipschitz constant on [0, T] (Assumption 2)")
+    if theorem.uses_profile and choices["profile"] != "auto":
+        given = frozenset(x for x in law if accepts(theorem, x))
+        reason = unavailable(profile(choices["profile"]), choices["teacher"], given, law.get("tau", 0) > 0)
+        if reason is not None:
+            raise SkippedError(reason)
+
+
 def parameters(
     theorem: Theorem, choices: Given, nodes: Array, law: Given, lipschitz: Steps, score_error: Steps, consistency_error: Steps
 ) -> dict[str, Any]:
@@ -99,8 +110,9 @@ def parameters(
 
     ``lipschitz`` is that of f_theta(., t_n), ``score_error`` at t_n (from t_0 on where the teacher asks there too) and
     ``consistency_error`` of the step from t_n to t_{n-1}
-    divided by its length, n = 1..N. Raises SkippedError where the profile asked for needs something this law does not have.
+    divided by its length, n = 1..N. Raises SkippedError as :func:`require_law` does.
     """
+    require_law(theorem, choices, law)
     size, ve = len(nodes) - 1, choices["clock"] == "ve"
     per_step = {
         "L_f": np.maximum(lipschitz, 1e-200) * (np.exp(-(nodes[1:] - nodes[0])) if ve else 1.0),
@@ -137,19 +149,12 @@ def parameters(
         params["sigma" if levels else "t"] = float(noise_level(t)) if levels else t
         if "h" in params:
             params["h"] = min(params["h"], float(np.nextafter(t - params["delta"], 0)))
-    if "L_s" in required(theorem) and ("L_s" not in law or law.get("t_star") == "delta"):
-        raise SkippedError("the score of this law has no Lipschitz constant on [0, T] (Assumption 2)")
     if theorem.kind == "order":
         params["C"] = 1
     numbers = {"grid", "t_star"}
     params = {name: x for name, x in params.items() if name in numbers or accepts(theorem, name)}
     if theorem.uses_profile:
         params |= {"profile": choices["profile"], "teacher": choices["teacher"]}
-        if choices["profile"] != "auto":
-            given = frozenset(params)
-            reason = unavailable(profile(choices["profile"]), choices["teacher"], given, params.get("tau", 0) > 0)
-            if reason is not None:
-                raise SkippedError(reason)
     else:
         params.pop("grid", None)
         params.pop("t_star", None)
