@@ -95,8 +95,8 @@ def _root(name: str, C: Array, half: int) -> Array:
 
 def _graded(A: Array, B: Array) -> float:
     """min |A - B U|_F over orthogonal U; the columns of A and B are orthogonal and fall in size."""
-    width = max(A.shape[1], B.shape[1])
-    A, B = (np.pad(X, ((0, 0), (0, width - X.shape[1]))) for X in (A, B))
+    if width := A.shape[1] - B.shape[1]:
+        A, B = (np.pad(X, ((0, 0), (0, max(0, more)))) for X, more in ((A, -width), (B, width)))
     # B^T A is graded in rows and columns, and QR iteration (gesvd) keeps its small singular vectors; divide and conquer does not:
     # it is off by 1e-8 when the covariances have condition number 1e16.
     V, _, Wt = scipy.linalg.svd(B.T @ A, lapack_driver="gesvd")

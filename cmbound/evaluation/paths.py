@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cmbound.arithmetic.backend import ordered_symbols
+from cmbound.arithmetic.running import SQUARED, WEIGHTED
 from cmbound.evaluation.nodes import FLOATS, node, node_index
 from cmbound.evaluation.setting import Setting
 from cmbound.evaluation.steps import FloatSteps
@@ -87,25 +88,24 @@ class ClosedEdges(Edges):
 class GridEdges(Edges):
     """Candidate nodes of a grid, as node numbers 0 < ... < ``end``."""
 
-    def __init__(self, grid: FloatSteps, values: dict[Any, Any], candidates: Index, end: int) -> None:
-        self.grid, self.values, self.candidates, self.end = grid, values, candidates, end
-        self.nodes = grid.nodes[candidates]
-        self._running: dict[tuple[Any, bool], Array] = {}
+    def __init__(self, sums: Sums, end: Any, candidates: Index) -> None:
+        assert isinstance(sums.grid_steps, FloatSteps)
+        self.sums, self.grid, self.values, self.candidates = sums, sums.grid_steps, sums.constants(end), candidates
+        self.time, self.end, self.nodes = end, int(candidates[-1]), self.grid.nodes[candidates]
+        self._running: dict[tuple[str, Any], Array] = {}
         self._known: dict[Rule, Array] = {}
 
     @property
     def size(self) -> int:
         return len(self.candidates)
 
-    def _sums(self, expr: Any, squared: bool) -> Array:
-        """Entry (i, j): the sum of the weight (or its square) times ``expr`` over the steps between two candidates."""
-        if (expr, squared) not in self._running:
-            rows, weight = self.grid.columns(0, self.end), self.grid.weight[: self.end]
-            with np.errstate(over="ignore", invalid="ignore"):
-                steps = (weight * weight if squared else weight) * FLOATS.each(expr, rows, self.values)
+    def _sums(self, kind: str, expr: Any) -> Array:
+        """Entry (i, j): the sum of that kind of ``expr`` over the steps between two candidates."""
+        if (kind, expr) not in self._running:
+            steps = self.grid.each(kind, expr, self.values, self.sums.key(expr, self.time))[: self.end]
             # each start has its own running sum: a difference of two would cancel
-            self._running[expr, squared] = _spread(_finite(np.add.reduceat(steps, self.candidates[:-1])), np.add, 0.0)
-        return self._running[expr, squared]
+            self._running[kind, expr] = _spread(_finite(np.add.reduceat(steps, self.candidates[:-1])), np.add, 0.0)
+        return self._running[kind, expr]
 
     def _largest(self, column: Array) -> Array:
         """Entry (i, j): the largest value at the steps between two candidates."""
@@ -125,9 +125,9 @@ class GridEdges(Edges):
         cost = np.zeros((self.size, self.size))
         with np.errstate(invalid="ignore"):  # where a stretch would end before it begins
             if rule.steps != 0:
-                cost = cost + self._sums(rule.steps, squared=False)
+                cost = cost + self._sums(WEIGHTED, rule.steps)
             for root in rule.roots:
-                cost = cost + np.sqrt(self._sums(root.energy, squared=True)) * FLOATS.value(root.factor, values)
+                cost = cost + np.sqrt(self._sums(SQUARED, root.energy)) * FLOATS.value(root.factor, values)
             if rule.whole != 0:
                 bound = FLOATS.value(rule.whole, {**values, h: self._largest(self.grid.rows[h])})
                 cost = cost + self._largest(self.grid.weight) * bound
@@ -314,7 +314,7 @@ def _grid_pieces(setting: Setting, sums: Sums, end: Any) -> tuple[Piece, ...]:
         ((profile, (rule,)),) = setting.profiles
         return (Piece(profile.name, rule, 0, last, _exact_free(rule, {**values, a: ts[0], b: ts[-1]})),)
     candidates = _candidate_nodes(setting, values, ts[0], ts[-1], lambda times: np.searchsorted(ts, times), last)
-    edges = GridEdges(grid, values, candidates, last)
+    edges = GridEdges(sums, end, candidates)
     choice = choose(edges, setting.profiles)
     return tuple(
         Piece(name, rule, int(candidates[i]), int(candidates[k]), _exact_free(rule, {**values, a: edges.nodes[i], b: edges.nodes[k]}))

@@ -145,16 +145,13 @@ class FloatSteps:
     def _each(self, expr: Any, values: Mapping[Any, Any]) -> Any:
         return FLOATS.value(expr, {**self.fixed, **self.rows, **values})
 
-    def columns(self, start: int, end: int) -> dict[Any, Any]:
-        """The steps number start to end - 1, by symbol."""
-        return {symbol: column[start:end] if np.ndim(column) else column for symbol, column in self.rows.items()}
-
     def each(self, kind: str, expr: Any, values: Mapping[Any, Any], key: tuple[Any, ...]) -> Any:
         """The values at all steps, in that kind of sum."""
         if (kind, expr, key) not in self._known:
             found = FLOATS.each(expr, self.rows, {**values})
-            factor = {WEIGHTED: self.weight, SQUARED: self.weight * self.weight}.get(kind)
-            self._known[kind, expr, key] = found if factor is None else factor * found
+            with np.errstate(over="ignore", invalid="ignore"):
+                factor = {WEIGHTED: self.weight, SQUARED: self.weight * self.weight}.get(kind)
+                self._known[kind, expr, key] = found if factor is None else factor * found
         return self._known[kind, expr, key]
 
     def total(self, wanted: Request, values: Mapping[Any, Any]) -> Any:

@@ -217,12 +217,11 @@ class Sums:
         parts |= {f"energy {i}": (SQUARED, root.energy) for i, root in enumerate(rule.roots)}
         if rule.whole != 0:
             parts |= {"weight": (LARGEST, L_f * self.setting.teacher.weight), "h": (LARGEST, h)}
-        own = {L_s, L_os} if self.setting.clock.name == "ve" else set()
+        keys = {name: self.key(x, end, piece.free) for name, (_, x) in parts.items()}
+        return {name: (Request(kind, x, piece.start, piece.end, keys[name]), values) for name, (kind, x) in parts.items()}
 
-        def key(expr: Any) -> tuple[Any, ...]:
-            """What is not the same for all pieces and all ends."""
-            symbols = ordered_symbols(expr)
-            free = tuple(x for x in piece.free if x[0] in symbols)
-            return free if own.isdisjoint(symbols) else (*free, end)
-
-        return {name: (Request(kind, x, piece.start, piece.end, key(x)), values) for name, (kind, x) in parts.items()}
+    def key(self, expr: Any, end: Any, free: Sequence[tuple[Any, Fraction]] = ()) -> tuple[Any, ...]:
+        """What is not the same for all pieces and all ends in an expression of a step."""
+        symbols = ordered_symbols(expr)
+        grows = self.setting.clock.name == "ve" and (L_s in symbols or L_os in symbols)
+        return (*(x for x in free if x[0] in symbols), *((end,) if grows else ()))

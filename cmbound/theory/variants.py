@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, ClassVar
 
 from sympy import Derivative, Function, Max, Min, S, exp, sqrt
@@ -166,11 +166,12 @@ class LastTime(Placeholder):
         return Max(0, 2 - count) * first + Min(1, count - 1) * fixed
 
 
-def visible_symbols(expr: Any) -> set[Any]:
+@lru_cache(maxsize=512)
+def visible_symbols(expr: Any) -> frozenset[Any]:
     """The symbols of ``expr``, without those that only place-holders stand for."""
     while holders := expr.atoms(Placeholder):
         expr = expr.xreplace({x: x.args[0] for x in holders})
-    return set(expr.free_symbols)
+    return frozenset(expr.free_symbols)
 
 
 PLACEHOLDERS: Mapping[Any, str] = FrozenDict(

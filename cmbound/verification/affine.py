@@ -32,6 +32,10 @@ class Affine(Record):
     matrix: Array
     shift: Array
 
+    def __post_init__(self) -> None:
+        for x in (self.matrix, self.shift):  # made for this map: made read-only, not copied
+            x.setflags(write=False)
+
     def __getitem__(self, index: Any) -> Affine:
         return Affine(self.matrix[index], self.shift[index])
 
@@ -53,12 +57,14 @@ class Affine(Record):
 
     def rms(self, mean: Array, factor: Array) -> Array:
         """L2 norm of the map under N(mean, factor factor^T), shape (...); a diagonal factor may be given as (..., d)."""
+        if not self.matrix.any():
+            return np.asarray(norm(self.shift, -1))
         spread = self.matrix * factor[..., None, :] if factor.ndim == mean.ndim else self.matrix @ factor
         return np.asarray(np.hypot(norm(self.apply(mean), -1), norm(spread, (-2, -1))))
 
     def lipschitz(self) -> Array:
         """Largest singular value, shape (...)."""
-        return np.asarray(np.linalg.norm(self.matrix, 2, axis=(-2, -1)))
+        return np.asarray(np.linalg.svd(self.matrix, compute_uv=False)[..., 0])
 
 
 _ZERO = read_only(np.zeros(()))

@@ -108,7 +108,7 @@ def _direction(size: int, aligned: bool, axes: Array | None, rng: np.random.Gene
     """A random direction, or that of the largest variance."""
     u = rng.standard_normal(size)
     if aligned:
-        return np.eye(1, size)[0]
+        return np.asarray(np.eye(1, size)[0], dtype=np.float64)
     return np.asarray(u / np.linalg.norm(u) if axes is None else (u / np.linalg.norm(u)) @ axes)
 
 
