@@ -406,6 +406,10 @@ def test_what_a_caller_keeps_does_not_change_a_record() -> None:
     assert swept.axes["h"][0] == 1e-4
     assert swept.fixed["d"] == 3
     assert values.flags.writeable
+    levels = [1.0, 1.5]
+    found = cmbound.theorem("explicit-multistep").evaluate(**{**POINT, "times": levels})
+    levels[0] = 2.0
+    assert found.parameters["times"] == ("1", "3/2")
 
 
 def test_a_read_only_mapping_reads_as_a_dict() -> None:

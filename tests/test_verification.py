@@ -449,8 +449,10 @@ def test_needed_is_the_smallest_factor_of_a_term() -> None:
     assert replace(outcome, truth=None).needed("x") == 0
 
 
-def test_skipped_instances_say_why() -> None:
+def test_skipped_instances_say_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a law does not have is told before anything is measured."""
     made = recipe("explicit-map-error", d=2, shape="full", profile="atoms", teacher="ddim", constants="lists", null=0)
+    monkeypatch.setattr(gaussian, "_pipeline", None)
     outcome = judge(made)
     assert outcome.status == "skipped"
     assert "atoms" in outcome.reason

@@ -27,6 +27,8 @@ def covariance_matrix(name: str, values: npt.ArrayLike) -> Array:
     C = finite_array(name, values, 2)
     if C.shape[0] != C.shape[1]:
         raise InputError(f"{name} has shape {C.shape}; a square matrix is needed")
+    if np.array_equal(C, C.T):
+        return C
     with np.errstate(over="ignore"):
         gap = float(np.abs(C - C.T).max())
     if gap > 1e-10 * float(np.abs(C).max()):

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 import scipy.linalg
+from scipy.linalg.lapack import dpotrf, dsygst
 from scipy.special import gammainc, ndtr
 
 from cmbound.checks import checked_count, checked_float
@@ -105,11 +106,11 @@ def _graded(A: Array, B: Array) -> float:
 
 def _by_trace(C1: Array, C2: Array) -> float | None:
     """W2 of centred laws by the trace formula; None if a covariance is singular or the formula would lose digits."""
-    try:
-        L = np.linalg.cholesky(C1)
-    except np.linalg.LinAlgError:
+    L, failed = dpotrf(C1, lower=1)
+    if failed:
         return None
-    values = scipy.linalg.eigvalsh(L.T @ C2 @ L, check_finite=False, driver="evd")
+    M, _ = dsygst(C2, L, itype=2, lower=1)  # L^T C2 L, its lower half
+    values = scipy.linalg.eigvalsh(M, check_finite=False, driver="evd")
     if values[0] <= 0:
         return None
     roots = np.sqrt(values)

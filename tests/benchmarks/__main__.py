@@ -64,14 +64,14 @@ def points(count: int) -> dict[str, Array]:
 
 
 def paired(first: Callable[[], Any], second: Callable[[], Any]) -> tuple[float, float, float]:
-    """Median seconds of both and the median of the ratios, run alternately."""
+    """Median seconds of processor time of both and the median of the ratios, run alternately."""
     first(), second()
     times: list[tuple[float, float]] = []
     for _ in range(REPEATS):
-        marks = [time.perf_counter()]
+        marks = [time.process_time()]
         for function in (first, second):
             function()
-            marks.append(time.perf_counter())
+            marks.append(time.process_time())
         times.append((marks[1] - marks[0], marks[2] - marks[1]))
     return (
         statistics.median(x for x, _ in times),

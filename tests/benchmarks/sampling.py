@@ -14,17 +14,26 @@ from tests.benchmarks.arrays import exponent
 
 
 def one_step() -> str:
-    """10^7 numbers through a diagonal affine map, against the bare generator filling the same array."""
+    """10^7 numbers through a diagonal affine map, against the bare generator filling the same array.
+
+    Written a * x + b, most of what is not drawn is numpy repeating a and b for every row of ten; in place, with a and b repeated
+    beforehand, the same numbers come out.
+    """
     n, d = 10**6, 10
     a, b, out = np.linspace(0.5, 1.5, d), np.ones(d), np.empty((n, d))
+    A, B = (np.tile(x, (sampling.block_rows(d), 1)) for x in (a, b))
     rng = np.random.Generator(np.random.PCG64(0))
-    ours, theirs, ratio = paired(
-        lambda: sampling.sample(lambda x, t: a * x + b, (3.0,), d=d, n=n, seed=0, delta=0.01, out=out),
-        lambda: rng.standard_normal(out=out),
-    )
-    return (
-        f"one-step sampling, 10^7 numbers: {ours * 1e3:.0f} ms; standard_normal alone: {theirs * 1e3:.0f} ms; ratio {ratio:.2f}"
-    )
+    rows = []
+    for title, f in (
+        ("in place", lambda x, t: np.add(np.multiply(x, A[: len(x)], out=x), B[: len(x)], out=x)),
+        ("a * x + b", lambda x, t: a * x + b),
+    ):
+        ours, theirs, ratio = paired(
+            lambda f=f: sampling.sample(f, (3.0,), d=d, n=n, seed=0, delta=0.01, out=out),  # type: ignore[misc]
+            lambda: rng.standard_normal(out=out),
+        )
+        rows.append(f"{title} {ours * 1e3:.0f} ms; standard_normal alone: {theirs * 1e3:.0f} ms; ratio {ratio:.2f}")
+    return "one-step sampling, 10^7 numbers: " + "; ".join(rows)
 
 
 def full_covariance() -> str:
