@@ -316,7 +316,9 @@ def _grid_pieces(setting: Setting, sums: Sums, end: Any) -> tuple[Piece, ...]:
     candidates = _candidate_nodes(setting, values, ts[0], ts[-1], lambda times: np.searchsorted(ts, times), last)
     edges = GridEdges(sums, end, candidates)
     choice = choose(edges, setting.profiles)
-    return tuple(
-        Piece(name, rule, int(candidates[i]), int(candidates[k]), _exact_free(rule, {**values, a: edges.nodes[i], b: edges.nodes[k]}))
-        for name, rule, i, k in choice.path
-    )
+
+    def piece(name: str, rule: Rule, i: int, k: int) -> Piece:
+        free = _exact_free(rule, {**values, a: edges.nodes[i], b: edges.nodes[k]})
+        return Piece(name, rule, int(candidates[i]), int(candidates[k]), free)
+
+    return tuple(piece(*x) for x in choice.path)

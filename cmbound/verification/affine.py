@@ -115,8 +115,8 @@ def _triangle(wide: Array) -> Array:
 class Pipeline(Record):
     """A Gaussian world, a grid of OU times t_0 < ... < t_N, a teacher with an affine score and an affine student.
 
-    The score is off by ``error`` and the student by ``change``, at t_0, ..., t_N, stacked: ``distilled``, from the teacher run down
-    to delta, else from the exact consistency function.
+    The score is off by ``error`` and the student by ``change``, at t_0, ..., t_N, stacked: where it is ``distilled`` from the
+    teacher run down to delta, else from the exact consistency function.
     """
 
     world: Gaussian
