@@ -54,6 +54,16 @@ def test_what_helps_is_what_an_evaluation_gives() -> None:
     assert said in " ".join(printed.split())
 
 
+def test_what_cannot_be_halved_is_named_by_its_number_alone() -> None:
+    """And only that: what comes after it is halved again."""
+    numbers = {"eps_sc": "1e-3", "eps_cm": "1e-3", "L_f": "1.05", "d": 2, "m2": 1, "sd2": "0.1", "L_s": 1000}
+    params = {**numbers, "T": 6, "delta": "1e-4", "h": "1e-3"}
+    (said,) = advised(cmbound.theorem(ONE).evaluate(**params), params).advice
+    for change in ("half h (0.0005) gives", "half delta (0.00005) gives", "L_f = 1 gives"):
+        assert change in said
+    assert notes(**{**BASE, "m2": "1e300", "L_s": "1", "sd2": "1e299"}, T=3, delta="0.5")  # numbers whose squares no float has
+
+
 def test_one_lipschitz_constant_in_the_other_clock() -> None:
     said = "with one L_f (at least 1) in the variance-exploding clock"
     levels = {**BASE, "sigma_min": "0.1", "sigma_max": 20, "clock": "ve"}
@@ -87,6 +97,10 @@ def test_noise_levels_in_the_usual_clock() -> None:
 
     assert said()
     assert not said(clock="ve")
+    tv = cmbound.theorem("explicit-tv-smoothing").evaluate(**given, L_s=4)
+    assert "must be converted, the statement has no other clock" in advised(tv, {**given, "L_s": 4}).advice[0]
+    other = {"m2": 1, "sigma_max": 100, "k": 3, "sigma_hat": 1, "R": 1, "eps_ci": "0.1", "dtau": "0.1"}
+    assert not advised(cmbound.theorem("chen2025-multistep").evaluate(**other), other).advice
     assert not any(
         "--clock ve" in x for x in advised(cmbound.theorem(ONE).evaluate(preset="digits"), {"preset": "digits"}).advice
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 from cmbound.numbers import counted, parse, rounded
@@ -88,14 +89,14 @@ def _too_little_spread(evaluation: Any) -> bool:
     given = evaluation.parameters
     if not {"d", "m2", "L_s"} <= given.keys() or "sd2" in given or not _from_zero(evaluation) or evaluation.clock != "ou":
         return False
-    d, m2, lipschitz = (float(parse(name, str(given[name]))) for name in ("d", "m2", "L_s"))
-    return m2**2 < d / lipschitz * (1 - 1e-9)  # beyond the rounding of a measured constant
+    d, m2, lipschitz = (parse(name, str(given[name])) for name in ("d", "m2", "L_s"))
+    return m2**2 * lipschitz < d * (1 - Fraction(1, 10**9))  # beyond the rounding of a measured constant
 
 
 def pitfalls(given: Mapping[str, Any], initialisation: Any) -> Iterator[str]:
     """What to change before any number: the mean of the data, and one L_f for an ``initialisation`` in the VE clock."""
     if {"m2", "sd2"} <= given.keys():
-        m2, sd2 = (float(parse(name, str(given[name]))) for name in ("m2", "sd2"))
+        m2, sd2 = (parse(name, str(given[name])) for name in ("m2", "sd2"))
         if m2 > FAR * sd2 > 0:
             yield UNCENTRED
     if initialisation and not isinstance(given.get("L_f", []), list | tuple):

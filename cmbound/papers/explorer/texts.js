@@ -93,6 +93,24 @@ function asLatex(model, setting, found) {
   return [
     `% cmbound: ${model.id}; needs amsmath, amssymb`,
     found ? `% ${upper(found.total)} (approximate, float64 in the browser) at ${at}` : `% at ${at}`,
-    `\\[ ${left.latex} ${terms.map((x) => x[1].latex).join(" + ")} \\]`,
+    "\\begin{align*}",
+    left.latex,
+    terms
+      .flatMap((x) => summandsOf(x[1].latex))
+      .map((x, i) => `&{}${i ? "+" : ""} ${x}`)
+      .join(" \\\\\n"),
+    "\\end{align*}",
   ].join("\n");
+}
+
+// What LaTeX adds up outside of all brackets.
+function summandsOf(latex) {
+  const parts = [""];
+  let depth = 0;
+  for (const x of latex.split(/(\\left|\\right|[{}]| \+ )/)) {
+    if (x === " + " && depth === 0) parts.push("");
+    else parts[parts.length - 1] += x;
+    depth += {"{": 1, "\\left": 1, "}": -1, "\\right": -1}[x] || 0;
+  }
+  return parts;
 }
