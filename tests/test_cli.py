@@ -943,6 +943,14 @@ def test_importing_the_package_is_light() -> None:
     assert not {*HEAVY, "numpy", "flint", "mpmath"} & set(modules)
 
 
+def test_showing_computes_nothing() -> None:
+    ((status, out),), modules = probe([(["show", "explicit-one-step"], {})])
+    assert status == 0
+    assert "explicit-one-step" in out
+    assert "sympy" in modules
+    assert not {"numpy", "scipy", "rich"} & modules
+
+
 def test_version_and_help_are_light() -> None:
     runs: list[tuple[list[str], dict[str, str]]] = [(["--version"], {}), (["-h"], {}), *(([x, "-h"], {}) for x in COMMANDS)]
     results, modules = probe(runs)

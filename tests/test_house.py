@@ -19,7 +19,7 @@ from cmbound.catalogue import catalogue
 from cmbound.theory import formulas, grids, profiles, variants
 
 ROOT = Path(cmbound.__file__).parent
-GROUND = frozenset({"errors", "checks", "frozen", "threads", "files", "parallel", "numbers", "names"})
+GROUND = frozenset({"errors", "checks", "frozen", "threads", "files", "parallel", "numbers", "names", "later"})
 """Modules that import nothing but each other; every room may import them."""
 ROOMS: dict[str, tuple[str, ...]] = {
     "theory": (),
@@ -65,7 +65,8 @@ HEAVY: dict[str, frozenset[str]] = {
 LAZY = {
     "cmbound.__main__": "an interrupt while modules are imported ends like any other",
     "cmbound": "the public names are loaded when they are asked for: import cmbound is quick",
-    "cmbound.papers.tables": "likewise; completion reads the names of the tables only",
+    "cmbound.later": "NumPy is loaded when something of it is used: show computes nothing",
+    "cmbound.papers.tables": "public names likewise; completion reads the names of the tables only",
     "cmbound.catalogue": "its files, and SymPy with them, are loaded when a statement is asked for: completion reads ids only",
 }
 """Modules outside cli that may import the package inside functions or by names they make up, and why. (In cli a command imports

@@ -582,6 +582,7 @@ WORDS = (
     "two words",
     "  led",
     "x" * 30,
+    "y" * 75,
     "[bold]",
     "<=",
     "a\tb",

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+import operator
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from fractions import Fraction
-from functools import lru_cache, reduce
+from functools import cache, lru_cache, reduce
 from itertools import accumulate, pairwise
+from math import factorial
 from typing import Any
 
 import flint
-import numpy as np
-import numpy.typing as npt
 import sympy
 
 from cmbound.arithmetic import certified
 from cmbound.arithmetic.codegen import Dialect, function as generate
 from cmbound.errors import DomainError, UndecidedError
 from cmbound.frozen import FrozenDict
+from cmbound.later import Array, NDArray, np
 from cmbound.theory.functions import Named
 from cmbound.theory.integrals import extract
-
-Array = npt.NDArray[np.float64]
 
 
 def _series(coefficients: Sequence[float], x: Array) -> Array:
@@ -35,7 +34,7 @@ def _series(coefficients: Sequence[float], x: Array) -> Array:
 def _with_series(x: Any, bound: float, coefficients: Sequence[float], closed: Callable[[Array], Array]) -> Array:
     """The power series where abs(x) <= bound, the closed form elsewhere."""
     x = np.asarray(x, dtype=np.float64)
-    small: npt.NDArray[np.bool_] = np.abs(x) <= bound
+    small: NDArray[np.bool_] = np.abs(x) <= bound
     if small.all():
         return _series(coefficients, x)
     if not small.any():
@@ -46,14 +45,13 @@ def _with_series(x: Any, bound: float, coefficients: Sequence[float], closed: Ca
     return out
 
 
-def _taylor(term: Callable[[int], sympy.Rational], first: int, last: int) -> tuple[float, ...]:
-    return tuple(float(term(n)) for n in range(first, last))
+def _taylor(term: Callable[[int], Fraction], count: int) -> tuple[float, ...]:
+    return tuple(float(term(n)) for n in range(count))
 
 
-_factorial = sympy.factorial
-_G = (0.0, *_taylor(lambda n: 1 / _factorial(n + 1), 1, 17))
-_KAPPA = (0.0, *_taylor(lambda n: (sympy.Integer(2) ** (n + 2) - 4) / _factorial(n + 2) / 2, 1, 24))
-_SINH = _taylor(lambda n: sympy.Integer(2) / _factorial(2 * n + 3), 0, 11)
+_G = (0.0, *_taylor(lambda n: Fraction(1, factorial(n + 2)), 16))
+_KAPPA = (0.0, *_taylor(lambda n: Fraction(2 ** (n + 3) - 4, 2 * factorial(n + 3)), 23))
+_SINH = _taylor(lambda n: Fraction(2, factorial(2 * n + 3)), 11)
 
 
 def g(h: Any) -> Array:
@@ -85,9 +83,13 @@ def rho_squared(x: Any) -> Array:
     return np.asarray(np.where(x <= 1.0, small, large))
 
 
-_CHI = _taylor(lambda n: (sympy.Integer(2) ** (n + 2) - 2) * sympy.Integer(-1) ** n / _factorial(n + 3), 0, 20)
-_CHI_H = _taylor(lambda n: (sympy.Integer(2) ** (2 * n + 2) - 3) / _factorial(2 * n + 3) / 2, 0, 11)
-_RHO_H = _taylor(lambda n: 1 / _factorial(2 * n + 2) / 2 - 2 * sympy.bernoulli(2 * n + 2) / _factorial(2 * n + 2), 0, 14)
+def _bernoulli(n: int) -> Fraction:
+    return Fraction(*sympy.bernoulli(n).as_numer_denom())
+
+
+_CHI = _taylor(lambda n: Fraction((2 ** (n + 2) - 2) * (-1) ** n, factorial(n + 3)), 20)
+_CHI_H = _taylor(lambda n: Fraction(2 ** (2 * n + 2) - 3, 2 * factorial(2 * n + 3)), 11)
+_RHO_H = _taylor(lambda n: (Fraction(1, 2) - 2 * _bernoulli(2 * n + 2)) / factorial(2 * n + 2), 14)
 
 
 def chi_squared(x: Any) -> Array:
@@ -181,46 +183,57 @@ def _erf(x: Any) -> Any:
 
 
 _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
-    "<": np.less,
-    "<=": np.less_equal,
-    ">": np.greater,
-    ">=": np.greater_equal,
-    "==": np.equal,
-    "!=": np.not_equal,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
 }
+KERNELS = ("g", "kappa_h", "rho_squared", "chi_squared", "rho_h_squared", "chi_h_squared", "geometric_sum", "spectral")
+"""Names of the named functions that have a function here."""
 
-FLOAT64 = Dialect(
-    stable=True,
-    kernels=("g", "kappa_h", "rho_squared", "chi_squared", "rho_h_squared", "chi_h_squared", "geometric_sum", "spectral"),
-    rational=lambda p, q: repr(float(Fraction(p, q))),
-    power=power_source,
-    namespace={
-        **{name: getattr(np, name) for name in ("exp", "log", "expm1", "log1p", "sqrt", "square", "power")},
-        "atan": np.arctan,
-        "atan2": np.arctan2,
-        "cube": _cube,
-        "maximum": _nested(np.maximum),
-        "minimum": _nested(np.minimum),
-        "pi": lambda: np.pi,
-        **{name: getattr(np, name) for name in ("sin", "cos", "sinh", "cosh", "tanh")},
-        "erf": _erf,
-        "absolute": np.abs,
-        "compare": lambda op, x, y: _COMPARISONS[op](x, y),
-        "choice": np.where,
-        "and_": _nested(np.logical_and),
-        "or_": _nested(np.logical_or),
-        "not_": np.logical_not,
-        "not_a_number": lambda: np.nan,
-        "g": g,
-        "kappa_h": kappa_h,
-        "rho_squared": rho_squared,
-        "chi_squared": chi_squared,
-        "rho_h_squared": rho_h_squared,
-        "chi_h_squared": chi_h_squared,
-        "geometric_sum": geometric_sum,
-        "spectral": spectral,
-    },
-)
+
+def rational_source(p: int, q: int) -> str:
+    """The double next to p/q."""
+    return repr(float(Fraction(p, q)))
+
+
+@cache
+def _dialect() -> Dialect:
+    """How numpy writes things: made when it is first used, since numpy is loaded by it."""
+    return Dialect(
+        stable=True,
+        kernels=KERNELS,
+        rational=rational_source,
+        power=power_source,
+        namespace={
+            **{name: getattr(np, name) for name in ("exp", "log", "expm1", "log1p", "sqrt", "square", "power")},
+            "atan": np.arctan,
+            "atan2": np.arctan2,
+            "cube": _cube,
+            "maximum": _nested(np.maximum),
+            "minimum": _nested(np.minimum),
+            "pi": lambda: np.pi,
+            **{name: getattr(np, name) for name in ("sin", "cos", "sinh", "cosh", "tanh")},
+            "erf": _erf,
+            "absolute": np.abs,
+            "compare": lambda op, x, y: _COMPARISONS[op](x, y),
+            "choice": np.where,
+            "and_": _nested(np.logical_and),
+            "or_": _nested(np.logical_or),
+            "not_": np.logical_not,
+            "not_a_number": lambda: np.nan,
+            "g": g,
+            "kappa_h": kappa_h,
+            "rho_squared": rho_squared,
+            "chi_squared": chi_squared,
+            "rho_h_squared": rho_h_squared,
+            "chi_h_squared": chi_h_squared,
+            "geometric_sum": geometric_sum,
+            "spectral": spectral,
+        },
+    )
 
 
 def _called(cls: Any, *values: Any) -> Any:
@@ -325,7 +338,7 @@ def _enclosed(integral: Any, names: tuple[Any, ...], row: tuple[float, ...], pre
 def compile(exprs: tuple[Any, ...], symbols: tuple[Any, ...]) -> Callable[..., list[Any]]:
     """A numpy function of ``symbols`` (arrays that broadcast) returning the list of values of ``exprs``."""
     bare, integrals = extract(exprs)
-    main = generate(bare, (*symbols, *(i.name for i in integrals)), FLOAT64)
+    main = generate(bare, (*symbols, *(i.name for i in integrals)), _dialect())
     parts = [_integral(sympy.Integral(i.body, (i.variable, i.low, i.high)), symbols) for i in integrals]
 
     def function(*given: Any) -> list[Any]:

@@ -7,10 +7,10 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any, Protocol
 
-import numpy as np
 from flint import arb
 
 from cmbound.arithmetic import approximate, certified, running
+from cmbound.later import np
 
 
 class Backend(Protocol):

@@ -14,11 +14,10 @@ from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache, reduce
 from itertools import pairwise
-from math import floor, inf, isfinite, nextafter
+from math import floor, inf, isfinite, log10, nextafter
 from typing import Any, NamedTuple, TypeAlias
 
 import flint
-import numpy as np
 from flint import acb, arb, fmpq
 
 from cmbound.arithmetic.codegen import Dialect, function as generate
@@ -364,7 +363,7 @@ def relative_accuracy(x: Ball) -> float:
 
 MOST_EXPONENT = 900_000
 """Decimal exponents stay within this, where every decimal context computes with them."""
-_LOG10_2 = float(np.log10(2.0))
+_LOG10_2 = log10(2.0)
 _MOST_BITS = 4096  # of integers that are faster than balls
 _EXACT_EXPONENT = 2000  # digits before or after the point that precision is spent on
 
@@ -373,7 +372,7 @@ def _exponent(x: Ball) -> int:
     """Some e with 10^(e-2) <= abs(x) <= 10^(e+2), for exact non-zero x (beyond 10^18 some larger or smaller e)."""
     mantissa, two = x.man_exp()
     bits = int(two) + int(abs(mantissa)).bit_length()
-    return int(np.floor(bits * np.log10(2.0))) if abs(bits) < 10**18 else bits // 4
+    return floor(bits * _LOG10_2) if abs(bits) < 10**18 else bits // 4
 
 
 def _with_integers(x: Ball, digits: int, up: bool) -> Decimal | None:

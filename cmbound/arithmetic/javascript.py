@@ -26,8 +26,8 @@ def _power(base: str, p: int, q: int) -> str:
 
 JAVASCRIPT = Dialect(
     stable=True,
-    kernels=tuple(x for x in approximate.FLOAT64.kernels if x != spectral.__name__),
-    rational=approximate.FLOAT64.rational,
+    kernels=tuple(x for x in approximate.KERNELS if x != spectral.__name__),
+    rational=approximate.rational_source,
     power=_power,
     namespace={},
 )

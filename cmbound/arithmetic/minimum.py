@@ -10,7 +10,7 @@ from contextlib import suppress
 from math import inf, sqrt
 from typing import Any
 
-import numpy as np
+from cmbound.later import np
 
 _GOLDEN = (3 - sqrt(5)) / 2
 _ROOT_EPSILON = sqrt(2.2e-16)  # a minimum is flat: its place is known to half the digits

@@ -8,7 +8,6 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
 import sympy
 
 from cmbound.arithmetic.backend import ordered_symbols
@@ -25,6 +24,7 @@ from cmbound.evaluation.setting import Setting, resolve, with_preset
 from cmbound.evaluation.sums import FLOATS
 from cmbound.evaluation.terms import compiled, term_row
 from cmbound.evaluation.unused import unused
+from cmbound.later import np
 from cmbound.numbers import exact
 from cmbound.theory.formulas import (
     ALIASES,

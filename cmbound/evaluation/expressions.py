@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from functools import cache, partial
 from typing import Any
 
-import numpy as np
 import sympy
 from sympy import Add, Mul
 
@@ -15,6 +14,7 @@ from cmbound.checks import checked_distinct
 from cmbound.errors import InputError, UnknownNameError
 from cmbound.evaluation import arrays
 from cmbound.evaluation.given import exact_scalars
+from cmbound.later import np
 from cmbound.names import CHOICES
 from cmbound.theory.formulas import (
     ALIASES,

@@ -8,14 +8,13 @@ from functools import cache
 from itertools import product
 from typing import Any
 
-import numpy as np
-
 from cmbound.arithmetic.minimum import simplex_minimum
 from cmbound.catalogue.presets import preset
 from cmbound.errors import DomainError
 from cmbound.evaluation.setting import resolve
 from cmbound.evaluation.sums import FLOATS
 from cmbound.evaluation.terms import prepared, term_rows
+from cmbound.later import np
 from cmbound.theory.notation import TABLE
 from cmbound.theory.records import Theorem
 

@@ -7,9 +7,8 @@ from fractions import Fraction
 from math import isfinite
 from typing import Any
 
-import numpy as np
-
 from cmbound.errors import DomainError, InputError
+from cmbound.later import np
 from cmbound.numbers import exact, text_of
 from cmbound.theory.formulas import accepted, unknown_parameter
 from cmbound.theory.notation import TABLE, Domain

@@ -10,16 +10,16 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
 import sympy
 from sympy import Integer
 
 from cmbound.errors import DomainError
-from cmbound.evaluation.many import Array, Index, Tables, between, evaluated, finite, shortest, tables
+from cmbound.evaluation.many import Tables, between, evaluated, finite, shortest, tables
 from cmbound.evaluation.paths import CANDIDATES, TIE, best_free, candidate_times, combinable
 from cmbound.evaluation.separated import Parts, Separated
 from cmbound.evaluation.setting import LONGEST_HORIZON, PER_STEP, Setting
 from cmbound.evaluation.sums import FLOATS, Piece
+from cmbound.later import Array, Index, np
 from cmbound.theory import grids
 from cmbound.theory.formulas import ALIASES, convert
 from cmbound.theory.notation import TABLE, L_f, L_os, L_s, M, T, a, b, delta, eps_cm, eps_sc, eps_sc_a, h

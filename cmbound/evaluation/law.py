@@ -33,10 +33,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-import numpy as np
-
 from cmbound.arithmetic.exact import rational_near
 from cmbound.errors import DomainError
+from cmbound.later import np
 from cmbound.numbers import apart
 
 NAMES = ("d", "m2", "sd2", "R", "tau", "d_eff", "n_atoms", "L_s", "L_os", "t_star", "diameter")

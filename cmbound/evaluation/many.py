@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import sympy
 
 from cmbound.arithmetic.backend import ordered_symbols
@@ -20,11 +18,10 @@ from cmbound.evaluation.paths import TIE
 from cmbound.evaluation.separated import Separated, separated
 from cmbound.evaluation.sums import FLOATS
 from cmbound.frozen import FrozenDict
+from cmbound.later import Array, Index, NDArray, np
 from cmbound.theory.notation import a, b
 from cmbound.theory.rules import Rule
 
-Array = npt.NDArray[np.float64]
-Index = npt.NDArray[np.intp]
 Values = Mapping[Any, Any]
 
 
@@ -161,7 +158,7 @@ class Pieces:
         return self.setting[mine], self.start[mine], self.end[mine]
 
 
-def shortest(tables: Sequence[Tables], same: npt.NDArray[np.bool_]) -> tuple[Array, Pieces]:
+def shortest(tables: Sequence[Tables], same: NDArray[np.bool_]) -> tuple[Array, Pieces]:
     """The cheapest path from the first node to the last for each setting: its cost by the tables (infinite: none), its stretches.
 
     Args:

@@ -6,14 +6,13 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
-
 from cmbound.arithmetic.backend import Backend, Floats, ordered_symbols
 from cmbound.arithmetic.certified import Point
 from cmbound.arithmetic.exact import Value, as_expr, noise_level
 from cmbound.errors import DomainError
 from cmbound.evaluation.setting import SAME_TIME, Setting
 from cmbound.frozen import read_only
+from cmbound.later import np
 from cmbound.theory import grids
 from cmbound.theory.grids import FORMULAS, Grid, j, two_stage_node
 from cmbound.theory.notation import N, T, delta, h, rho, sigma

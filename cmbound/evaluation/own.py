@@ -13,7 +13,6 @@ from functools import cmp_to_key, lru_cache
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
 import sympy
 from sympy import Integral
 
@@ -21,6 +20,7 @@ from cmbound.arithmetic import certified
 from cmbound.arithmetic.decreasing import Fact, examine
 from cmbound.arithmetic.exact import Value, as_expr, difference, sign
 from cmbound.errors import DomainError, UndecidedError
+from cmbound.later import np
 from cmbound.theory.formulas import convert
 from cmbound.theory.functions import plain
 from cmbound.theory.integrals import cuts

@@ -10,20 +10,16 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Protocol
 
-import numpy as np
-import numpy.typing as npt
-
 from cmbound.arithmetic.backend import ordered_symbols
 from cmbound.arithmetic.running import SQUARED, WEIGHTED
 from cmbound.evaluation.nodes import FLOATS, node, node_index
 from cmbound.evaluation.setting import Setting
 from cmbound.evaluation.steps import FloatSteps
 from cmbound.evaluation.sums import Piece, Sums
+from cmbound.later import Array, Index, np
 from cmbound.theory.notation import a, b, delta, h
 from cmbound.theory.rules import Entry, Rule
 
-Array = npt.NDArray[np.float64]
-Index = npt.NDArray[np.intp]
 CANDIDATES = 64  # spaced evenly in log t; the shortest path costs their square
 _BISECTIONS = 80  # to the last bit of a float64 number
 TIE = 1e-12  # rounding alone must not split a stretch
@@ -239,7 +235,7 @@ def closed_choice(entries: Sequence[Entry], values: dict[Any, Any], end: Array) 
     low = np.broadcast_to(values[delta], end.shape)
     times = candidate_times(entries, values, low, end) if combinable(entries) else np.concatenate([low, end], axis=1)
     if len(times) == 1:
-        times = np.unique(times, axis=1)
+        times = times[:, np.append(True, times[0, 1:] != times[0, :-1])]
     return choose(ClosedEdges(times, values, at_nodes=False), entries), times
 
 

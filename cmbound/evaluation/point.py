@@ -11,7 +11,6 @@ from functools import lru_cache
 from math import isfinite
 from typing import Any, NamedTuple
 
-import numpy as np
 import sympy
 
 from cmbound.arithmetic import certified
@@ -27,6 +26,7 @@ from cmbound.evaluation.sums import FLOATS, Sums
 from cmbound.evaluation.terms import Paths, evaluation_times, prepared, term_rows
 from cmbound.evaluation.unused import unused
 from cmbound.frozen import FrozenDict, later
+from cmbound.later import np
 from cmbound.numbers import exact
 from cmbound.theory.formulas import ALIASES
 from cmbound.theory.functions import c, lam, plain, s

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
 import sympy
 from sympy import Add, Integer, Mul
 
 from cmbound.arithmetic import approximate
 from cmbound.arithmetic.backend import ordered_symbols
 from cmbound.frozen import Record
+from cmbound.later import np
 from cmbound.theory.functions import Named, Rearranged
 from cmbound.theory.notation import TABLE, a, b, y
 from cmbound.threads import alone

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import Any
 
 import sympy
@@ -16,7 +17,6 @@ from cmbound.reports.words import joined, prose, symbol
 from cmbound.theory.formulas import (
     closed_terms,
     latex,
-    latex_statement,
     on_a_grid,
     one_profile,
     optional_rows,
@@ -76,6 +76,11 @@ def _signs(text: str, expr: Any) -> list[dict[str, str]]:
 
 def statement_data(theorem: Theorem, **options: Any) -> dict[str, Any]:
     """A statement with everything known about it (options as for :meth:`~cmbound.evaluation.statement.Statement.formula`)."""
+    return {**_said(theorem, **options), **_on_a_grid(theorem)}
+
+
+def _said(theorem: Theorem, **options: Any) -> dict[str, Any]:
+    """What a page says of a statement."""
     terms = closed_terms(theorem, **options)
     left, right = statement_parts(theorem, **options)
     expression = sympy.Add(*(x.expression for x in terms))
@@ -88,7 +93,7 @@ def statement_data(theorem: Theorem, **options: Any) -> dict[str, Any]:
         "status": theorem.status,
         "metric": theorem.metric,
         "quantity": theorem.quantity.format(target=options.get("to") or "p_data"),
-        "latex": latex_statement(theorem, **options),
+        "latex": f"{left} {' + '.join(right)}",
         "latex_lines": [left, *right],
         "expression": str(expression),
         "terms": [{"name": x.name, "expression": str(x.expression), "latex": latex(x.expression)} for x in terms],
@@ -119,12 +124,19 @@ def statement_data(theorem: Theorem, **options: Any) -> dict[str, Any]:
             {"name": p.name, "title": p.title, "teachers": {t: sorted(p.parameters(t)) for t in p.rules}}
             for p in PROFILES.values()
         ]
-        summed = [] if theorem.recursion else [x for x in theorem.sources if x.expression.has(Placeholder)]
-        data["on_a_grid"] = {
-            name: {x.name: latex(on_a_grid(x.expression, teacher, None)) for x in summed}
-            for name, teacher in (TEACHERS.items() if summed else ())
-        }
     return data
+
+
+def _on_a_grid(theorem: Theorem) -> dict[str, Any]:
+    """The terms as sums over the steps of a grid, for each teacher: data alone has them."""
+    if not theorem.uses_profile:
+        return {}
+    summed = [] if theorem.recursion else [x for x in theorem.sources if x.expression.has(Placeholder)]
+    found = {
+        name: {x.name: latex(on_a_grid(x.expression, teacher, None)) for x in summed}
+        for name, teacher in (TEACHERS.items() if summed else ())
+    }
+    return {"on_a_grid": found}
 
 
 def _complexity(theorem: Theorem) -> dict[str, str] | None:
@@ -137,11 +149,12 @@ def _complexity(theorem: Theorem) -> dict[str, str] | None:
 
 def statement_report(theorem: Theorem, **options: Any) -> Report:
     """Terms, definitions, assumptions, source, derivation, and what it rests on (options as for :func:`statement_data`)."""
-    data = statement_data(theorem, **options)
+    data = _said(theorem, **options)
     title = f"{data['id']} ({data['kind']} form), {data['reference']['key']}, {data['reference']['place']}"
     rows = tuple((Cell(x["name"]), Cell(x["expression"]), Cell(x["latex"])) for x in data["terms"])
     table = Table(("term", "expression", "latex"), rows, "lll")
-    return Report(title, _statement_page(data), lambda: data, table, _statement_document(data))
+    everything = partial(statement_data, theorem, **options)
+    return Report(title, _statement_page(data), everything, table, _statement_document(data))
 
 
 def _statement_page(data: dict[str, Any]) -> Body:

@@ -11,14 +11,13 @@ from functools import lru_cache
 from itertools import accumulate, pairwise
 from typing import Any, NamedTuple, Protocol
 
-import numpy as np
-
 from cmbound.arithmetic.backend import Balls
 from cmbound.arithmetic.exact import Value
 from cmbound.arithmetic.running import LARGEST, SQUARED, WEIGHTED, summed
 from cmbound.errors import DomainError
 from cmbound.evaluation.nodes import FLOATS, levels, nodes
 from cmbound.evaluation.setting import Setting
+from cmbound.later import np
 from cmbound.theory.formulas import convert
 from cmbound.theory.notation import L_f, M, a, b, ell, eps_cm, eps_sc, eps_sc_a, h
 from cmbound.theory.variants import Clock, Teacher

@@ -10,10 +10,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO, Any
 
-import numpy as np
-
 from cmbound.evaluation.sweeps import Chunk, Sweep
 from cmbound.files import csv_text
+from cmbound.later import np
 from cmbound.numbers import in_full
 
 DOMINATING = "dominating"

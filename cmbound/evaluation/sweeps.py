@@ -7,9 +7,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from cmbound.checks import shown
 from cmbound.errors import DomainError, InputError
 from cmbound.evaluation.notes import unused_note
@@ -17,13 +14,12 @@ from cmbound.evaluation.setting import resolve
 from cmbound.evaluation.statement import theorem as find
 from cmbound.evaluation.unused import unused
 from cmbound.frozen import Record
+from cmbound.later import Array, np
 from cmbound.numbers import exact
 from cmbound.parallel import mapped
 from cmbound.theory.formulas import OPTIONS, accepts, unknown_parameter
 from cmbound.theory.notation import TABLE
 from cmbound.theory.records import Theorem
-
-Array = npt.NDArray[np.float64]
 
 CHUNK = 5000
 """Points evaluated at once: some seconds of work."""

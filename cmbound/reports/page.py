@@ -6,6 +6,7 @@ What fits is written as it stands, which is what rich makes of it too: to import
 from __future__ import annotations
 
 import io
+import re
 import shutil
 import sys
 import unicodedata
@@ -76,7 +77,28 @@ def _bare(sign: str) -> str:
 
 def _as_it_stands(text: str) -> bool:
     """Whether every character of a text takes one column."""
-    return text.isascii() and (text.isprintable() or not text)
+    return text.isprintable() and (text.isascii() or all(map(_narrow, text)))
+
+
+def _narrow(character: str) -> bool:
+    return character.isascii() or not (
+        unicodedata.category(character).startswith("M") or unicodedata.east_asian_width(character) in "WF"
+    )
+
+
+def folded(text: str, width: int) -> list[str]:
+    """The lines of a paragraph of characters that take one column each: words that are longer than a line are broken."""
+    lines, line = [], ""
+    for word in re.findall(r"\s*\S+\s*", text):
+        size = len(word.rstrip())
+        if line and len(line) + size > width:
+            lines.append(line)
+            line = ""
+        while size > width and len(word) > width:
+            lines.append(word[:width])
+            word = word[width:]
+        line += word
+    return [*lines, line]
 
 
 class Page:
@@ -91,8 +113,8 @@ class Page:
     def line(self, text: str = "", indent: int = 0) -> None:
         """A paragraph, folded at the width."""
         text = shown(text)
-        if _as_it_stands(text) and indent + len(text) <= self._width:
-            self._parts.append(" " * indent + text)
+        if _as_it_stands(text):
+            self._parts += [" " * indent + x for x in folded(text, self._width - indent)]
             return
         from rich.text import Text
 

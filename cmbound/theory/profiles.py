@@ -588,12 +588,10 @@ def specialisation(p: Profile, teacher: str, given: frozenset[str]) -> Callable[
 
     def known(expr: Any) -> Any:
         """A better bound on the information and on the error of an estimate than by the trace of the covariance alone."""
-        expr = expr.replace(
-            lambda e: isinstance(e, information), lambda e: Min(e.xreplace(inside), *_spectral_information(given, e))
-        )
+        better = {e: Min(e.xreplace(inside), *_spectral_information(given, e)) for e in expr.atoms(information)}
         if "cov_eigs" in given:
-            expr = expr.replace(lambda e: isinstance(e, mmse), lambda e: spectral(1, 1 / e.args[0], 0, cov_eigs))
-        return expr.xreplace(values)
+            better |= {e: spectral(1, 1 / e.args[0], 0, cov_eigs) for e in expr.atoms(mmse)}
+        return expr.xreplace(better).xreplace(values)
 
     return known
 
