@@ -642,6 +642,24 @@ def test_undecided_and_malformed_corollaries() -> None:
         cmbound.check_corollary(replace(base, quantity="score+smoothing"))
 
 
+def test_simplification_looks_for_no_constant_where_values_differ(monkeypatch: pytest.MonkeyPatch) -> None:
+    cancels = replace(
+        known("cor6-halving"), quantity=sympy.gamma(d + 1), substitution={}, claim=d * sympy.gamma(d), limits=("d",), exact=True
+    )
+    assert cmbound.check_corollary(cancels).status == "proved"  # though no value of it can be computed
+    monkeypatch.delattr("cmbound.analysis.corollaries.simplified")
+    assert cmbound.check_corollary("horizon-universal").how == "orders"
+
+
+def test_signs_are_decided_once() -> None:
+    x = d**2 + log(d) - m2
+    points = sample({})
+    assert not points.is_zero(x)
+    assert sample({}) is points
+    assert x in points._zeros
+    assert sample({"d": Fraction(7)}) is not points
+
+
 def test_a_recipe_for_every_term() -> None:
     """Corollary 4 term by term: each is C eps."""
     for term in ("initialisation", "consistency", "score", "discretisation", "early_stopping"):

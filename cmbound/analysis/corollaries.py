@@ -10,10 +10,10 @@ import sympy
 from sympy import Add, Max, Min, Pow, prod
 
 from cmbound.analysis.expressions import ball
-from cmbound.analysis.orders import analysed_terms, order, own_symbols, positive, sample
+from cmbound.analysis.orders import analysed_terms, order, own_symbols, positive, put_in, sample
 from cmbound.analysis.records import Order
 from cmbound.catalogue import corollaries as catalogued
-from cmbound.errors import InputError, UnknownNameError
+from cmbound.errors import CmboundError, InputError, UnknownNameError
 from cmbound.evaluation.statement import theorem as find
 from cmbound.frozen import Record
 from cmbound.reports.cells import Cell, mixed
@@ -153,13 +153,23 @@ def check_corollary(claimed: Corollary | str) -> Verdict:
     x = corollary(claimed) if isinstance(claimed, str) else claimed
     derived = substituted(quantity(x), x.substitution)
     claim = substituted(sympy.sympify(x.claim), x.substitution)
-    ratio = simplified(positive(derived) / positive(claim))
+    ratio = positive(derived) / positive(claim)
+    ratio = ratio if _varies(ratio) else simplified(ratio)
     if ratio.free_symbols <= {sympy.Symbol("C", positive=True)} and ratio.is_positive:
         found = own_symbols(ratio)
         if not x.exact or ratio == 1:
             return Verdict(x, "proved", "identity", ratio=found)
         return Verdict(x, "refuted", "identity", ratio=found, reason=f"the quantity is {found} times the claim")
     return _not_equal(x, ratio) if x.exact else _compared(x, derived, claim)
+
+
+def _varies(ratio: Any) -> bool:
+    """Whether values refute that a ratio is a constant, which simplification then need not look for."""
+    try:
+        first, *others = (ball(ratio, point) for point in sample({}))
+    except CmboundError:  # what cannot be computed may cancel
+        return False
+    return any(first.is_finite() and x.is_finite() and not x.overlaps(first) for x in others)
 
 
 def _not_equal(x: Corollary, ratio: Any) -> Verdict:
@@ -208,7 +218,7 @@ def substituted(expr: Any, substitution: Mapping[Any, Any]) -> Any:
     for _ in range(len(substitution) + 1):
         if not expr.free_symbols & set(substitution):
             return expr
-        expr = expr.subs(substitution, simultaneous=True)
+        expr = put_in(expr, substitution)
     raise InputError(f"a substitution runs in circles: {', '.join(sorted(str(x) for x in substitution))}")
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 import sympy
 from sympy import Add, Integral, S
 
-from cmbound.analysis.expressions import OrderUndecidedError, Point, ball, unfolded
+from cmbound.analysis.expressions import OrderUndecidedError, Point, Sample, ball, unfolded
 from cmbound.analysis.records import Order, Orders
 from cmbound.analysis.series import leading
 from cmbound.arithmetic.exact import rational_near, time_from_sigma
@@ -62,9 +63,15 @@ _USUAL = {"eps_sc": "1/500", "eps_cm": "1/300", "h": "1/90", "N": "400", "eta": 
 _USUAL |= {"W_prev": "3/7", "d_eff": "1", "sigma_high": "2"}
 
 
-def sample(given: Mapping[str, Fraction]) -> tuple[Point, ...]:
+def sample(given: Mapping[str, Fraction]) -> Sample:
     """Points of the domain at which signs are decided: three, or one around the numbers given."""
-    return tuple(_point(x, given) for x in (_SAMPLES[:1] if given else _SAMPLES))
+    return _sample(FrozenDict(given), len(TABLE))
+
+
+@lru_cache(maxsize=64)
+def _sample(given: FrozenDict[str, Fraction], known: int) -> Sample:
+    """As :func:`sample`, while the table of symbols has so many of them."""
+    return Sample(_point(x, given) for x in (_SAMPLES[:1] if given else _SAMPLES))
 
 
 def _point(base: Mapping[str, str], given: Mapping[str, Fraction]) -> Point:
@@ -79,6 +86,7 @@ def _point(base: Mapping[str, str], given: Mapping[str, Fraction]) -> Point:
     return {**point, "t_star": given.get("t_star", Fraction(0))}
 
 
+@lru_cache(maxsize=256)
 def positive(expr: Any) -> Any:
     """``expr`` with every symbol positive: orders are those of generic parameters."""
     new = {x: sympy.Symbol(x.name, positive=True, integer=True if x.is_integer else None) for x in expr.free_symbols}
@@ -104,15 +112,16 @@ def order(expr: Any, parameter: str, given: Mapping[str, Fraction] | None = None
     limit, points = limit_of(parameter), sample(given or {})
     if not limit:
         raise InputError(f"no order in {parameter}: it goes to no limit of interest")
-    x = sympy.Symbol("X", positive=True)
     symbol = sympy.Symbol(parameter, positive=True, integer=True if TABLE[parameter].symbol.is_integer else None)
     inner = positive(expr)
+    x = symbol if limit == "oo" and not symbol.is_integer else sympy.Symbol("X", positive=True)
     if not inner.has(symbol):
         return Order(parameter, limit, "power" if inner != 0 else "zero", leading=expr)
     integrals = {y: sympy.Symbol(f"integral{i}", positive=True) for i, y in enumerate(sorted(inner.atoms(Integral), key=str))}
     if any(symbol in y.free_symbols for y in integrals):
         return Order(parameter, limit, "undecided", reason="an integral given by the user depends on it")
-    inner, points = inner.xreplace(integrals), tuple({**y, **{z.name: _ANY for z in integrals.values()}} for y in points)
+    if integrals:
+        inner, points = inner.xreplace(integrals), Sample({**y, **{z.name: _ANY for z in integrals.values()}} for y in points)
     try:
         found = leading(inner.xreplace({symbol: x if limit == "oo" else 1 / x}), x, points)
         if found is None:
@@ -186,7 +195,7 @@ def analysed_terms(
         bound = specialised(which, EI, which.parameters(EI))[rule].bound
         open_terms = closed_terms(theorem, **{name: x for name, x in chosen.items() if name != "profile"})
         found = {x.name: _with_bound(x.expression, bound, CLOCKS[chosen.get("clock", "ou")]) for x in open_terms}
-    terms = {name: with_equal_weights(x).subs(fixed, simultaneous=True) for name, x in found.items()}
+    terms = {name: put_in(with_equal_weights(x), fixed) for name, x in found.items()}
     if any(x.has(LocalErrorSum) for x in terms.values()):
         raise InputError(f"{theorem.id} needs a profile to be analysed")
     return terms
@@ -203,7 +212,12 @@ def _with_bound(expr: Any, bound: Any, clock: Clock) -> Any:
 
 def with_equal_weights(expr: Any) -> Any:
     """``expr`` in the number of points alone."""
-    return expr.subs(_EQUAL_WEIGHTS, simultaneous=True)
+    return put_in(expr, _EQUAL_WEIGHTS)
+
+
+def put_in(expr: Any, values: Mapping[Any, Any]) -> Any:
+    """``expr`` with values in the place of symbols, but for the variable of an integral (``subs`` takes many times as long)."""
+    return expr.subs(values, simultaneous=True) if expr.has(Integral) else expr.xreplace(dict(values))
 
 
 def _star(values: Mapping[str, Any]) -> Any:

@@ -17,56 +17,25 @@ from functools import cmp_to_key, reduce
 from typing import Any
 
 import sympy
-from sympy import Integer, Max, Min, Mul, S, atan, exp, log, pi
+from sympy import Add, Integer, Max, Min, Mul, S, atan, exp, log, pi
 
 from cmbound.analysis import expressions
-from cmbound.analysis.expressions import KERNELS, MoreTerms, OrderUndecidedError, Point, ball, geo, unfolded
+from cmbound.analysis.expressions import KERNELS, MoreTerms, OrderUndecidedError, Sample, from_two, geo, unfolded
 from cmbound.analysis.monomials import ONE, Monomial, Series, falling
 from cmbound.theory.functions import Named, Rearranged, geometric_sum, kappa_h, unfolded as definition
 
 ATTEMPTS = (2, 4, 8, 16)  # numbers of terms kept, one attempt after the other
-_K, _K_FROM_TWO = sympy.Symbol("k", positive=True, integer=True), sympy.Symbol("k_", nonnegative=True, integer=True) + 2
 
 
 class Calculus:
     """The rules, for a variable, a sample of points for the other parameters, and a number of terms to keep."""
 
-    def __init__(self, variable: Any, sample: Sequence[Point], terms: int, settle: bool = False) -> None:
-        self.variable, self.sample, self.kept, self.settle = variable, tuple(sample), terms, settle
+    def __init__(self, variable: Any, sample: Sample, terms: int, settle: bool = False) -> None:
+        self.variable, self.kept, self.settle = variable, terms, settle
+        self.is_zero, self.sign = sample.is_zero, sample.sign
         self.conditions: dict[Any, None] = {}
         self._known: dict[Any, Series] = {}
-        self._signs: dict[Any, int] = {}
-
-    # --- coefficients -------------------------------------------------------------------------------------------------
-
-    def is_zero(self, e: Any) -> bool:
-        """Whether a coefficient vanishes identically."""
-        if e.is_zero or e.is_positive or e.is_negative:
-            return bool(e.is_zero)
-        if any(x.is_finite() and not x.contains(0) for x in (ball(e, point) for point in self.sample)):
-            return False
-        if sympy.simplify(e) == 0:
-            return True
-        raise OrderUndecidedError(f"cannot decide whether {e} is zero")
-
-    def sign(self, e: Any) -> int:
-        """-1, 0 or 1; the same at every point of the sample."""
-        if e.is_Rational:
-            return int(e.p > 0) - int(e.p < 0)
-        if e not in self._signs:
-            self._signs[e] = self._sign(e)
-        return self._signs[e]
-
-    def _sign(self, e: Any) -> int:
-        known = e.subs(_K, _K_FROM_TWO)
-        if known.is_positive or known.is_negative:
-            return 1 if known.is_positive else -1
-        if self.is_zero(e):
-            return 0
-        found = {(x > 0) - (x < 0) for x in (ball(e, point) for point in self.sample)}
-        if len(found) != 1 or 0 in found:
-            raise OrderUndecidedError(f"the sign of {e} depends on the other parameters: give values for them")
-        return int(found.pop())
+        self._resolved: dict[Any, Any] = {}
 
     # --- monomials ----------------------------------------------------------------------------------------------------
 
@@ -84,7 +53,7 @@ class Calculus:
         """The sign of a rate of growth; noted as a condition where the symbols alone do not decide it."""
         value = sympy.expand(sympy.expand_log(value, force=True))
         found = self.sign(value)
-        known = value.subs(_K, _K_FROM_TWO)
+        known = from_two(value)
         if not (known.is_positive or known.is_negative):
             shown, side = (-value, -found) if value.could_extract_minus_sign() else (value, found)
             self.conditions[shown > 0 if side > 0 else shown < 0] = None
@@ -100,18 +69,18 @@ class Calculus:
     # --- series -------------------------------------------------------------------------------------------------------
 
     def collect(self, pairs: Sequence[tuple[Monomial, Any]], rest: Monomial | None) -> Series:
-        """A series from terms in any order."""
-        found: dict[Monomial, Any] = {}
+        """A series from terms in any order, whose coefficients do not vanish (their sums may)."""
+        found: dict[Monomial, list[Any]] = {}
         for m, value in pairs:
             if rest is None or self.compare(m, rest) > 0:
-                found[m] = found.get(m, S.Zero) + value
-        ranked = falling([(m, value) for m, value in found.items() if value != 0], self.compare)
-        merged: list[tuple[Monomial, Any]] = []
-        for m, value in ranked:
+                found.setdefault(m, []).append(value)
+        merged: list[tuple[Monomial, list[Any]]] = []
+        for m, values in falling(found.items(), self.compare):
             if merged and self.compare(m, merged[-1][0]) == 0:  # the same monomial may be written in two ways
-                m, value = merged[-1][0], merged.pop()[1] + value
-            merged.append((m, value))
-        terms = [(m, value) for m, value in merged if not self.is_zero(value)]
+                merged[-1][1].extend(values)
+            else:
+                merged.append((m, values))
+        terms = [(m, x) for m, values in merged for x in [Add(*values)] if len(values) == 1 or not self.is_zero(x)]
         if len(terms) > self.kept:
             rest = self._larger(rest, terms[self.kept][0])
         return Series(tuple(terms[: self.kept]), rest)
@@ -128,7 +97,7 @@ class Calculus:
         return self.collect(pairs, self._larger(*rests))
 
     def constant(self, value: Any) -> Series:
-        return Series(((ONE, value),) if value != 0 else ())
+        return Series(() if self.is_zero(value) else ((ONE, value),))
 
     def _split(self, x: Series) -> tuple[Monomial, Any, Series]:
         """x = c m (1 + small): the monomial, the coefficient, and what is small."""
@@ -194,7 +163,7 @@ class Calculus:
         pairs = [(Monomial(*key), rate) for key, rate in m.growth]
         pairs += [(Monomial(S.Zero, S.One), m.power), (ONE, log(value))]
         coefficients = [S.Zero, *(S.NegativeOne ** (j + 1) / Integer(j) for j in range(1, self.kept + 1))]
-        return self.add(self.collect([p for p in pairs if p[1] != 0], None), self._power_series(small, coefficients))
+        return self.add(self.collect([p for p in pairs if not self.is_zero(p[1])], None), self._power_series(small, coefficients))
 
     def atan(self, x: Series) -> Series:
         if not x.terms and x.rest is None:
@@ -274,6 +243,11 @@ class Calculus:
         """``e`` with each Max and Min replaced by the argument that wins for large X, where that is decided."""
         if not e.args or not (self.settle or e.has(self.variable)):
             return e
+        if e not in self._resolved:
+            self._resolved[e] = self._resolve(e)
+        return self._resolved[e]
+
+    def _resolve(self, e: Any) -> Any:
         if isinstance(e, Named) and not isinstance(e, (geometric_sum, *KERNELS)):
             return self.resolved(definition(e))
         if isinstance(e, Rearranged):
@@ -282,7 +256,7 @@ class Calculus:
         if isinstance(e, geometric_sum):
             x, n = args
             return geo(x, n) if x.has(self.variable) and not n.has(self.variable) and not n.is_Integer else (x**n - 1) / (x - 1)
-        e = e.func(*args)
+        e = expressions.rebuilt(e, args)
         if isinstance(e, Max | Min):
             return self._winner(e) if e.has(self.variable) else self._settled(e)
         return e
@@ -326,7 +300,7 @@ class Calculus:
 Leading = tuple[Monomial, Any, int, tuple[Any, ...]]
 
 
-def leading(expr: Any, variable: Any, sample: Sequence[Point]) -> Leading | None:
+def leading(expr: Any, variable: Any, sample: Sample) -> Leading | None:
     """The leading term of ``expr`` for a large variable (None: the expression vanishes).
 
     Returns:
@@ -344,7 +318,7 @@ def leading(expr: Any, variable: Any, sample: Sequence[Point]) -> Leading | None
         return _leading(expr, variable, sample, settle=True)
 
 
-def _leading(expr: Any, variable: Any, sample: Sequence[Point], settle: bool) -> Leading | None:
+def _leading(expr: Any, variable: Any, sample: Sample, settle: bool) -> Leading | None:
     for kept in ATTEMPTS:
         rules = Calculus(variable, sample, kept, settle)
         try:
