@@ -9,7 +9,7 @@ function evaluate(model, setting) {
   const {values, exactly, levels} = readValues(model, setting);
   checkLaw(values, clock);
   if (values.k > 10000) refuse(`k must be at most 10000, got ${values.k}`);
-  checkAssumptions(model, values, levels, grid !== "");
+  checkAssumptions(model, values, levels, setting);
   if (grid !== "" || clock === "ve") {
     for (const name of ["T", "t"])
       if (values[name] > 350)

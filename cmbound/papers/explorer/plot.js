@@ -111,6 +111,12 @@ function plot(points, row, [low, high], now, busy) {
   drawLegend(names);
 }
 
+// A number in little room.
+function tick(x) {
+  const y = Number(x.toPrecision(6));
+  return y !== 0 && (y < 1e-3 || y >= 1e5) ? y.toExponential().replace("+", "") : String(y);
+}
+
 function drawAxes(picture, X, Y, [low, high], [bottom, top], row) {
   const powers = (from, to) => {
     // ticks at powers of ten, at most about eight
@@ -123,11 +129,11 @@ function drawAxes(picture, X, Y, [low, high], [bottom, top], row) {
   };
   for (const x of powers(low, high)) {
     picture.append(drawn("path", {class: "grid", d: `M${X(x)} ${SIZE.top}V${SIZE.bottom}`}));
-    picture.append(drawn("text", {x: X(x), y: SIZE.bottom + 16, "text-anchor": "middle"}, rounded(x)));
+    picture.append(drawn("text", {x: X(x), y: SIZE.bottom + 16, "text-anchor": "middle"}, tick(x)));
   }
   for (const y of powers(bottom, top)) {
     picture.append(drawn("path", {class: "grid", d: `M${SIZE.left} ${Y(y)}H${SIZE.right}`}));
-    picture.append(drawn("text", {x: SIZE.left - 6, y: Y(y) + 4, "text-anchor": "end"}, rounded(y)));
+    picture.append(drawn("text", {x: SIZE.left - 6, y: Y(y) + 4, "text-anchor": "end"}, tick(y)));
   }
   picture.append(drawn("path", {class: "axis", d: `M${SIZE.left} ${SIZE.top}V${SIZE.bottom}H${SIZE.right}`}));
   picture.append(drawn("text", {x: (SIZE.left + SIZE.right) / 2, y: SIZE.height - 6, "text-anchor": "middle"}, row.name));

@@ -212,9 +212,13 @@ function checkLaw(v, clock) {
     ]);
 }
 
-function checkAssumptions(model, values, levels, onGrid) {
+// Whether an assumption can be checked, and has to be.
+const looksAt = (x, values, setting) =>
+  x.names && !(setting.options.grid && x.names.includes("h")) && x.names.every((name) => name in values);
+
+function checkAssumptions(model, values, levels, setting) {
   for (const x of model.assumptions) {
-    if (!x.names || (onGrid && x.names.includes("h")) || !x.names.every((name) => name in values)) continue;
+    if (!looksAt(x, values, setting)) continue;
     const violated = (v) => {
       const [high, low] = [F[x.high](v), F[x.low](v)];
       return !(x.strict ? high > low : !(high < low - 4 * Number.EPSILON * absolute(high)));

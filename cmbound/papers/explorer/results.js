@@ -10,6 +10,7 @@ function tried(setting) {
   }
 }
 const looks = (name) => MODEL.looks[name] % DASHES.length;
+const swatch = (name) => made("span", {class: "swatch", style: `background:var(--t${looks(name)})`});
 const percent = (x, total) => `${(total > 0 ? (100 * x) / total : 0).toFixed(1)} %`;
 
 function draw() {
@@ -134,7 +135,7 @@ function drawBars(found) {
   picture.append(drawn("path", {class: "axis", d: `M${left} ${found.length * high}H${right}`}));
   for (const x of linearTicks(most))
     picture.append(
-      drawn("text", {x: at(x), y: found.length * high + 14, "text-anchor": x === 0 ? "start" : "middle"}, rounded(x)),
+      drawn("text", {x: at(x), y: found.length * high + 14, "text-anchor": x === 0 ? "start" : "middle"}, tick(x)),
     );
   $("bars").append(picture, termsTable(found));
 }
@@ -157,7 +158,7 @@ function termsTable(found) {
     made(
       "tr",
       {},
-      made("td", {}, made("span", {class: "swatch", style: `background:var(--t${looks(name)})`}), words(name)),
+      made("td", {}, swatch(name), words(name)),
       ...found.flatMap(([, x]) =>
         (name in x.terms ? [upper(x.terms[name]), percent(x.terms[name], x.total)] : ["", ""]).map((y) => made("td", {}, y)),
       ),
@@ -190,11 +191,12 @@ function formulaBlock({left, terms}, sides, several) {
     const largest = fine.filter(([, x]) => largestOf(x) === name).map(([side]) => side);
     const shares = fine.map(([side, x]) => `${sides.length > 1 ? `${side} ` : ""}${percent(x.terms[name], x.total)}`).join(", ");
     const dominating = largest.length ? `, dominating${largest.length < fine.length ? ` in ${largest[0]}` : ""}` : "";
-    const swatch = `<span class="swatch" style="background:var(--t${looks(name)})"></span>`;
-    return made("span", {
-      class: `term${largest.length ? " largest" : ""}`,
-      html: `<span>${summands(text.math, i > 0)}</span><small>${swatch}${words(name)} ${shares}${dominating}</small>`,
-    });
+    return made(
+      "span",
+      {class: `term${largest.length ? " largest" : ""}`},
+      made("span", {html: summands(text.math, i > 0)}),
+      made("small", {}, swatch(name), `${words(name)} ${shares}${dominating}`),
+    );
   });
   const head = several ? [made("b", {}, `${sides[0][0]}:`)] : [];
   return made("div", {}, ...head, made("span", {html: left.math}), ...shown);
@@ -204,6 +206,7 @@ function formulaBlock({left, terms}, sides, several) {
 function summands(math, later) {
   const holder = made("div", {html: math}),
     row = holder.querySelector("mrow");
+  if (!row) return math; // LaTeX that is shown as it is
   const parts = [[]];
   for (const x of row.children) {
     if (x.localName === "mo" && x.textContent === "+" && parts[parts.length - 1].length) parts.push([x]);
@@ -222,8 +225,9 @@ function drawRests(found) {
   );
 }
 function restsShown(setting, found) {
-  const list = (items) => made("ul", {}, ...items.map((x) => made("li", {html: x})));
-  const parts = [list(MODEL.assumptions.map((x) => `[${x.names ? "checked" : "assumed"}] ${x.id}: ${x.html}`))];
+  const list = (items) => made("ul", {}, ...items.map((x) => (x.html ? assumed(x) : made("li", {}, x))));
+  const assumed = (x) => made("li", {}, `[${x.names ? "checked" : "assumed"}] ${x.id}: `, made("span", {html: x.html}));
+  const parts = [list(MODEL.assumptions.filter((x) => !x.names || found.refused || looksAt(x, found.values, setting)))];
   if (!found.refused && found.paths.length) {
     const used = new Set(found.paths.flatMap((x) => x.path.map((y) => y.profile))),
       ve = setting.options.clock === "ve",
@@ -240,11 +244,9 @@ function restsShown(setting, found) {
       made("p", {}, `The local errors of the teacher are bounded by these profiles, on these stretches ${where}:`),
       list(stretches),
     );
-    parts.push(
-      list(
-        MODEL.profiles.filter((x) => used.has(x.name)).flatMap((x) => x.assumptions.map((y) => `[assumed] ${y.id}: ${y.html}`)),
-      ),
-    );
+    const more = MODEL.profiles.filter((x) => used.has(x.name)).flatMap((x) => x.assumptions);
+    const said = [...MODEL.assumptions, ...more].map((x) => x.id + x.html);
+    parts.push(list(more.filter((x, i) => said.indexOf(x.id + x.html) === MODEL.assumptions.length + i)));
   }
   return parts;
 }
