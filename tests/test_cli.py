@@ -252,7 +252,9 @@ def test_cite() -> None:
 
 @pytest.mark.parametrize("id", IDS)
 def test_cite_a_statement(id: str) -> None:
-    assert fine("cite", id) == entries()[cmbound.theorem(id).reference.key] + "\n"
+    found = entries()[cmbound.theorem(id).reference.key]
+    assert fine("cite", id) == found + "\n"
+    assert fine("cite", id, "cmbound", id) == "\n\n".join(dict.fromkeys((found, entries()["cmbound"]))) + "\n"
 
 
 def test_presets() -> None:

@@ -199,9 +199,17 @@ def test_unknown_options(args: tuple[str, ...]) -> None:
     fails(USAGE, *args, says=(option,))
 
 
-@pytest.mark.parametrize("args", [("list", "x"), ("show", "explicit-one-step", "x"), ("cite", "x", "y"), (*ONE, "x")])
+@pytest.mark.parametrize("args", [("list", "x"), ("show", "explicit-one-step", "x"), (*ONE, "x")])
 def test_extra_arguments(args: tuple[str, ...]) -> None:
     fails(USAGE, *args, says=(args[-1],))
+
+
+def test_data_are_no_parameter_in_python() -> None:
+    for ask in (cmbound.compare, cmbound.theorem("explicit-one-step").evaluate, cmbound.schedule):
+        with pytest.raises(InputError, match="data is no parameter"):
+            ask(data="points.npy", d=2)
+    for flag in (("--data", "x.npy"), ("--preset", "digits"), ("-p", "d=1")):
+        assert fails(USAGE, "table", "budgets", *flag) == f"{flag[0]}: not an option of table budgets"
 
 
 @pytest.mark.parametrize(("id", "name"), [("explicit-one-step", "k"), ("explicit-training", "h"), ("lyu2023-lem7", "tau")])

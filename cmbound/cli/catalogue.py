@@ -8,6 +8,7 @@ import click
 
 from cmbound.cli import options
 from cmbound.cli.files import emit, write
+from cmbound.errors import InputError
 
 
 @click.command("list", cls=options.Command)
@@ -37,15 +38,21 @@ def show_command(id: str, form: str, output: str, **given: Any) -> None:
 
 
 @click.command("cite", cls=options.Command, short_help="Print BibTeX.")
-@options.optional_id
+@options.ids_argument()
+@click.option("--all", "whole", is_flag=True, help="Every entry of the bibliography.")
 @options.output_option
-def cite_command(id: str | None, output: str) -> None:
-    """Print BibTeX: of cmbound and the source paper, or of where the statement ID comes from (or of a key)."""
+def cite_command(ids: tuple[str, ...], whole: bool, output: str) -> None:
+    """Print BibTeX: of cmbound and the source paper, or of where the statements ID come from (or of keys), each once."""
     from cmbound.catalogue.bibtex import entries
 
-    keys = ["cmbound", "lyu2023"]
-    if id is not None:
+    if whole and ids:
+        raise InputError(f"--all is every entry: leave {', '.join(ids)} away")
+    keys = list(entries()) if whole else ["cmbound", "lyu2023"]
+    if ids:
         from cmbound.evaluation.statement import theorem
 
-        keys = [id if id in entries() else theorem(id).reference.key]
+        keys = list(dict.fromkeys(x if x in entries() else theorem(x).reference.key for x in ids))
+    unknown = [x for x in keys if x not in entries()]
+    if unknown:
+        raise InputError(f"the bibliography has no entry {', '.join(map(repr, unknown))}")
     write("\n\n".join(entries()[key] for key in keys), output)

@@ -21,7 +21,7 @@ def _names() -> list[str]:
     return list(NAMES)
 
 
-_FLAGS = {"saved": "from", "params": "preset (--data, -p)"}  # options of the library that are called otherwise here
+_FLAGS = {"saved": "from"}  # options of the library that are called otherwise here
 
 
 def _size(name: str, given: dict[str, Any]) -> tuple[str, bool]:
@@ -121,7 +121,11 @@ def table_command(
     if name in NAMES:
         for key in given:
             if key not in NAMES[name].options:
-                raise InputError(f"--{_FLAGS.get(key, key)} does not go with table {name}")
+                point = {"--data": data, "--preset": preset, "-p": pairs or None}
+                flags = (
+                    [x for x, value in point.items() if value is not None] if key == "params" else [f"--{_FLAGS.get(key, key)}"]
+                )
+                raise InputError(f"{', '.join(flags)}: not an option of table {name}")
     if data is not None:
         measured = dict.fromkeys(("solver", "draws", "trust", "draws_seed"))
         told(given["params"], {**measured, "measured_on": data}, lambda name, measured: True, "--data")

@@ -21,7 +21,7 @@ from cmbound.evaluation.nodes import nodes as nodes_of
 from cmbound.evaluation.setting import resolve
 from cmbound.evaluation.statement import Statement, statements as all_statements, theorem as find
 from cmbound.numbers import exact, text_of
-from cmbound.theory.formulas import ALIASES, OPTIONS, accepts, required
+from cmbound.theory.formulas import ALIASES, OPTIONS, accepts, required, unknown_name
 from cmbound.theory.grids import KINDS
 from cmbound.theory.notation import PUBLIC, TABLE, Domain
 from cmbound.theory.profiles import profile as profile_of
@@ -107,7 +107,7 @@ def _exact(numbers: Mapping[str, Any], theorems: Sequence[Theorem]) -> dict[str,
         if name not in known and name in PUBLIC:
             raise InputError(f"no statement has a parameter {name!r}; they take {', '.join(known)}")
         if name not in known:
-            raise UnknownNameError("parameter", name, known)
+            raise unknown_name(name, known)
         if isinstance(value, str) and value.strip() == "delta" and name == "t_star":
             continue
         values = value.split(",") if isinstance(value, str) and "," in value else value

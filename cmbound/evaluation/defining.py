@@ -99,10 +99,10 @@ def expression(what: str, given: Any) -> Any:
         raise InputError(f"{what} must be a SymPy expression, a number or a text, got {shown(given)}") from None
     for x in sorted(expr.free_symbols, key=str):
         if x.name not in TABLE or TABLE[x.name].internal:
-            raise UnknownNameError(f"symbol in {what}", x.name, PUBLIC, hint="; cmbound.symbol makes one of your own")
+            raise UnknownNameError("symbol", x.name, PUBLIC, hint=f" in {what}; cmbound.symbol makes one of your own")
     expr = expr.xreplace({x: TABLE[x.name].symbol for x in expr.free_symbols})
     if expr.has(sympy.nan, sympy.oo, -sympy.oo, sympy.zoo):
-        raise InputError(f"{what} must be finite, got {expr}")
+        raise InputError(f"{what} must be finite, got {'a division by 0' if expr.has(sympy.zoo) else expr} in {shown(given)}")
     if expr.atoms(sympy.Float):
         raise InputError(f"{what} must be exact, got {expr}: write Rational(1, 10) or the text '0.1', not 0.1")
     if not expr.is_extended_real and expr.is_extended_real is not None:
@@ -119,7 +119,7 @@ def _read(what: str, text: str) -> Any:
     words = {x: TABLE[x].symbol for x in _WORD.findall(_NUMBER.sub("1", text)) if x in PUBLIC}
     for x in _WORD.findall(_NUMBER.sub("1", text)):
         if x not in PUBLIC and x not in WORDS:
-            raise UnknownNameError(f"name in {what}", x, [*PUBLIC, *WORDS])
+            raise UnknownNameError("name", x, [*PUBLIC, *WORDS], hint=f" in {what}")
     names = {**{x: getattr(sympy, x) for x in WORDS}, **words}
     functions = {x: getattr(sympy, x) for x in ("Rational", "Integer", "Add", "Mul", "Pow")}
     exact = _NUMBER.sub(lambda x: f"Rational('{x[0]}')", text)
@@ -209,7 +209,7 @@ def _from_toml(path: str) -> list[Theorem]:
         raise InputError(f"cannot read {path} as TOML: {error}") from None
     for name in data:
         if name not in ("symbol", "statement"):
-            raise UnknownNameError(f"table in {path}", name, ("symbol", "statement"))
+            raise UnknownNameError("table", name, ("symbol", "statement"), hint=f" in {path}")
     try:
         for row in data.get("symbol", ()):
             symbol(**row)

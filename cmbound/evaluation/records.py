@@ -350,7 +350,8 @@ def _page(evaluation: Evaluation) -> Body:
         page.table(_stretches_table(evaluation))
     page.line()
     given = [mixed(symbol(name), f" = {short(value)}") for name, value in evaluation.parameters.items()]
-    page.line(mixed("parameters: ", joined(given, ", ")))
+    if given:
+        page.line(mixed("parameters: ", joined(given, ", ")))
     chosen = {"start": evaluation.start, "to": evaluation.target, "clock": evaluation.clock}
     usual = {"start": "standard", "to": "p_data", "clock": "ou"}
     options = [f"{name} = {value}" for name, value in chosen.items() if value not in (None, usual[name])]
@@ -359,7 +360,8 @@ def _page(evaluation: Evaluation) -> Body:
     if evaluation.derived:
         first = list(evaluation.derived.items())[:_SHOWN_DERIVED]
         page.line("derived: " + ", ".join(f"{name} = {rounded(x.upper, 8, 'nearest')}" for name, x in first))
-    page.line("assumptions")
+    if evaluation.assumptions:
+        page.line("assumptions")
     for x in evaluation.assumptions:
         page.line(mixed(f"[{x.status}] {x.id}: ", prose(x.text)), 2)
     return page

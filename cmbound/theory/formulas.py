@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -431,5 +431,13 @@ def unknown_parameter(theorem: Theorem, name: str) -> Exception:
     """The error for a parameter the statement does not have."""
     names = [*required(theorem), *optional(theorem)]
     if name in PUBLIC:
-        return InputError(f"{theorem.id} has no parameter {name!r}; it takes {', '.join(names)}")
-    return UnknownNameError("parameter", name, names)
+        return InputError(f"{theorem.id} has no parameter {name!r}; it takes {', '.join(names) or 'none'}")
+    return unknown_name(name, names)
+
+
+def unknown_name(name: str, known: Iterable[str]) -> Exception:
+    """The error for what is the name of no parameter; data are read by other means than a parameter."""
+    if name in ("data", "world", "law"):
+        how = "cmbound.Atoms(points).constants(delta, T) has those of a data set, and --data FILE fills them in"
+        return InputError(f"{name} is no parameter: give the constants of the law ({how})")
+    return UnknownNameError("parameter", name, known)
