@@ -21,7 +21,7 @@ from sympy import Add, Integer, Max, Min, Rational, S, Symbol, exp, log, sqrt
 
 import cmbound
 from cmbound.analysis import orders as module
-from cmbound.analysis.corollaries import corollaries_report
+from cmbound.analysis.corollaries import Verdict, corollaries_report
 from cmbound.analysis.expressions import OrderUndecidedError, unfolded
 from cmbound.analysis.orders import LIMITS, analysed_terms, order, positive, sample
 from cmbound.analysis.records import Order, Orders
@@ -76,11 +76,17 @@ EXTRA: dict[str, dict[str, str]] = {
 # --- orders against values in mpmath --------------------------------------------------------------------------------
 
 
+@cache
+def in_mpmath(expr: Any) -> tuple[list[Any], Any]:
+    """The symbols of an expression, and it as a function of them."""
+    symbols = sorted(expr.free_symbols, key=lambda x: x.name)
+    return symbols, sympy.lambdify(symbols, unfolded(expr), modules="mpmath")
+
+
 def values(expr: Any, name: str, scales: tuple[int, int], which: int) -> list[Any]:
     """The expression in mpmath at two values of one parameter, the others at a point of the domain."""
     point = sample({})[which]
-    symbols = sorted(expr.free_symbols, key=lambda x: x.name)
-    function = sympy.lambdify(symbols, unfolded(expr), modules="mpmath")
+    symbols, function = in_mpmath(expr)
     found = []
     for scale in scales:
         at = {x.name: point[x.name] for x in symbols} | {name: Fraction(scale) if LIMITS[name] == "oo" else Fraction(1, scale)}
@@ -537,9 +543,15 @@ def test_dominance_refuses() -> None:
 # --- corollaries ----------------------------------------------------------------------------------------------------
 
 
+@cache
+def verdicts(id: str) -> Verdict:
+    """What is found of a corollary, once for all tests."""
+    return cmbound.check_corollary(id)
+
+
 @pytest.mark.parametrize("claimed", COROLLARIES, ids=lambda x: x.id)
 def test_every_corollary_is_proved(claimed: Corollary) -> None:
-    verdict = cmbound.check_corollary(claimed)
+    verdict = verdicts(claimed.id)
     assert verdict.status == "proved", verdict.reason
     assert claimed.text
     assert cmbound.theorem(claimed.statement)
@@ -715,7 +727,7 @@ def results() -> tuple[Any, ...]:
         cmbound.elasticities("explicit-one-step", profile="universal"),
         cmbound.elasticities("explicit-one-step", profile="universal", **POINT),
         cmbound.dominance("explicit-one-step", "h", "1e-7", "1", profile="universal", **rest),
-        cmbound.check_corollary("cor4-recipe"),
+        verdicts("cor4-recipe"),
     )
 
 
@@ -776,7 +788,7 @@ def test_latex_fits_a_page(tmp_path: Path) -> None:
     found.append(fine(*whole, *flags(POINT), "--format", "latex"))
     rest = flags({x: y for x, y in POINT.items() if x != "h"})
     found.append(fine(*whole, *rest, "--along", "h=1e-7:1", "--format", "latex"))
-    found.append(corollaries_report([cmbound.check_corollary(x) for x in COROLLARIES]).render("latex"))
+    found.append(corollaries_report([verdicts(x.id) for x in COROLLARIES]).render("latex"))
     assert compiled("\n\\clearpage\n".join(found), tmp_path) == []
     assert r"\varepsilon_{cm} \to 0" in found[0]
     assert r"\mathfrak{m}_2 \to \infty" in found[0]

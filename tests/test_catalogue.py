@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import mpmath
@@ -150,6 +151,14 @@ def _relative(x: Any, y: Any) -> float:
     return float(abs(x - y) / y) if y else float(abs(x))
 
 
+@cache
+def _in_mpmath(expression: Any) -> tuple[list[Any], Any]:
+    """The symbols of an expression, and it as a function of them."""
+    expr = elementary(expression).doit()
+    symbols = sorted(expr.free_symbols, key=str)
+    return symbols, sympy.lambdify(symbols, expr, modules=[{"Max": max, "Min": min}, "mpmath"])
+
+
 def _reference(theorem: Statement, params: dict[str, Any]) -> dict[str, Any]:
     """The terms by mpmath at 60 significant digits or more, from the definitions (no balls, no rearrangement)."""
     options = {"profile": params.get("profile")}
@@ -162,10 +171,8 @@ def _reference(theorem: Statement, params: dict[str, Any]) -> dict[str, Any]:
             numbers |= {nu: mpmath.mpf(params["n_atoms"]), entropy: mpmath.log(params["n_atoms"])}
         result = {}
         for term in terms:
-            expr = elementary(term.expression).doit()
-            symbols = sorted(expr.free_symbols, key=str)
-            modules = [{"Max": max, "Min": min}, "mpmath"]
-            result[term.name] = sympy.lambdify(symbols, expr, modules=modules)(*(numbers[x] for x in symbols))
+            symbols, function = _in_mpmath(term.expression)
+            result[term.name] = function(*(numbers[x] for x in symbols))
         return result
 
 
