@@ -125,8 +125,27 @@ def test_a_float_would_be_noticed() -> None:
 
 
 def _parse(text: str) -> None:
+    """Term by term: many formulas share them."""
     plain = text.replace(r"\mathfrak{m}_2", "m_2").replace(r"\mathfrak{s}_2", "s_2").replace(r"\mathfrak{s}", "s")
-    MathTextParser("path").parse(f"${plain}$", dpi=72)
+    for term in _summands(plain):
+        _parse_summand(term)
+
+
+def _summands(text: str) -> list[str]:
+    """What stands between plus signs outside all braces and pairs of \\left and \\right, of which none may be left open."""
+    found, depth = [""], 0
+    for piece in re.split(r"( \+ |\\left|\\right|(?<!\\)[{}])", text):
+        depth += {r"\left": 1, "{": 1, r"\right": -1, "}": -1}.get(piece, 0)
+        if piece == " + " and depth == 0:
+            found.append("")
+        else:
+            found[-1] += piece
+    return found if depth == 0 else [text]
+
+
+@cache
+def _parse_summand(text: str) -> None:
+    MathTextParser("path").parse(f"${text}$", dpi=72)
 
 
 @BY_ID
