@@ -38,13 +38,18 @@ def at_least(x: Any, y: Any, times: Any = _ONE) -> bool:
 def _forms(x: Any, y: Any) -> Iterator[tuple[Any, Any]]:
     """The pair with named functions that only one side has given by what they are, or are at least."""
     for kinds in (UNFOLDED, OPENED):
-        here = x.atoms(*kinds) ^ y.atoms(*kinds)
+        here = _atoms(x, *kinds) ^ _atoms(y, *kinds)
         if here:
             unfold = {e: type(e).definition(*e.args) for e in here}
             yield x.xreplace(unfold), y.xreplace(unfold)
-    kernels = {e: 2 * HALVED[type(e)](*e.args) for e in x.atoms(*HALVED) - y.atoms(*HALVED)}
+    kernels = {e: 2 * HALVED[type(e)](*e.args) for e in _atoms(x, *HALVED) - _atoms(y, *HALVED)}
     if kernels:
         yield x.xreplace(kernels), y
+
+
+@lru_cache(maxsize=2**14)
+def _atoms(expr: Any, *kinds: Any) -> frozenset[Any]:
+    return frozenset(expr.atoms(*kinds))
 
 
 def _compared(x: Any, y: Any, times: Any) -> bool:

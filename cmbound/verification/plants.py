@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import lru_cache, partial, wraps
 from typing import Any
 
 import sympy
@@ -104,14 +104,26 @@ class Plant(Record):
         return self.part.put(setting, self.expression)
 
 
-def _sources(setting: Setting, rule: Callable[[Any], Any]) -> Setting:
-    """The setting with ``rule`` applied to every term of its statement."""
-    theorem = setting.theorem
+def _of_statement(change: Callable[..., Theorem]) -> Callable[..., Setting]:
+    """Decorator of what puts an expression into a statement: into that of a setting, made once for all settings."""
+    made = lru_cache(maxsize=512)(change)
+
+    @wraps(change)
+    def put_back(*args: Any) -> Setting:
+        *fixed, setting, expr = args
+        found: Setting = replace(setting, theorem=made(*fixed, setting.theorem, expr))
+        return found
+
+    return put_back
+
+
+def _sources(theorem: Theorem, rule: Callable[[Any], Any]) -> Theorem:
+    """The statement with ``rule`` applied to every term."""
 
     def changed(terms: Sequence[Term]) -> tuple[Term, ...]:
         return tuple(Term(x.name, rule(x.expression)) for x in terms)
 
-    return replace(setting, theorem=replace(theorem, sources=changed(theorem.sources), recursion=changed(theorem.recursion)))
+    return replace(theorem, sources=changed(theorem.sources), recursion=changed(theorem.recursion))
 
 
 PRICE = "price of total variation"
@@ -168,18 +180,20 @@ def _components(theorem: Theorem) -> Iterator[Component]:
             yield Component(term.name, term.name, plain(term.expression), partial(_put_term, term.name), demands)
 
 
-def _put_start(setting: Setting, expr: Any) -> Setting:
+@_of_statement
+def _put_start(theorem: Theorem, expr: Any) -> Theorem:
     at_end = variants.LipschitzAt(T)
-    return _sources(setting, lambda e: e.xreplace({variants.StartGap(T): expr.xreplace({L_f: at_end}) / at_end}))
+    return _sources(theorem, lambda e: e.xreplace({variants.StartGap(T): expr.xreplace({L_f: at_end}) / at_end}))
 
 
 def _put_consistency(setting: Setting, expr: Any) -> Setting:
     return replace(setting, consistency=expr)
 
 
-def _put_local(setting: Setting, expr: Any) -> Setting:
+@_of_statement
+def _put_local(theorem: Theorem, expr: Any) -> Theorem:
     kind = variants.LocalErrorSum
-    return _sources(setting, lambda e: put(e, kind, lambda end: expr.xreplace({WHOLE_SUM: kind(end)})))
+    return _sources(theorem, lambda e: put(e, kind, lambda end: expr.xreplace({WHOLE_SUM: kind(end)})))
 
 
 def _put_score(setting: Setting, expr: Any) -> Setting:
@@ -187,23 +201,29 @@ def _put_score(setting: Setting, expr: Any) -> Setting:
 
 
 def _put_early(setting: Setting, expr: Any) -> Setting:
-    factor = setting.theorem.ve_factor if setting.clock.name == "ve" else 1
-    return _sources(setting, lambda e: put(e, variants.EarlyStoppingGap, lambda x: expr / factor))
+    return _put_gap(setting, expr / (setting.theorem.ve_factor if setting.clock.name == "ve" else 1))
 
 
-def _put_contraction(setting: Setting, expr: Any) -> Setting:
-    theorem = setting.theorem
+@_of_statement
+def _put_gap(theorem: Theorem, expr: Any) -> Theorem:
+    return _sources(theorem, lambda e: put(e, variants.EarlyStoppingGap, lambda x: expr))
+
+
+@_of_statement
+def _put_contraction(theorem: Theorem, expr: Any) -> Theorem:
     terms = tuple(Term(x.name, expr * W_prev + x.expression.subs(W_prev, 0)) for x in theorem.recursion)
-    return replace(setting, theorem=replace(theorem, recursion=terms))
+    return replace(theorem, recursion=terms)
 
 
-def _put_factor(factor: Any, setting: Setting, expr: Any) -> Setting:
-    return _sources(setting, lambda e: e.subs(factor, expr))
+@_of_statement
+def _put_factor(factor: Any, theorem: Theorem, expr: Any) -> Theorem:
+    return _sources(theorem, lambda e: e.subs(factor, expr))
 
 
-def _put_term(name: str, setting: Setting, expr: Any) -> Setting:
-    terms = tuple(Term(x.name, expr if x.name == name else x.expression) for x in setting.theorem.sources)
-    return replace(setting, theorem=replace(setting.theorem, sources=terms))
+@_of_statement
+def _put_term(name: str, theorem: Theorem, expr: Any) -> Theorem:
+    terms = tuple(Term(x.name, expr if x.name == name else x.expression) for x in theorem.sources)
+    return replace(theorem, sources=terms)
 
 
 def _profile_components() -> Iterator[Component]:
