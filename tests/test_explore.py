@@ -494,6 +494,18 @@ def test_what_a_value_is_worth_and_what_would_help_are_said_as_on_the_command_li
 
 
 @needs_javascript
+def test_what_changes_nothing_is_what_the_package_does_not_use() -> None:
+    told = model(page("explicit-one-step").script)
+    numbers = next(iter(told["starts"].values()))["numbers"] | {"R": "100", "sd2": "1", "diameter": "100"}
+    setting = {"numbers": numbers, "options": usual(told, profile="second-moment")}
+    function = """(x) => withoutOne(MODEL, x).filter(([, less]) => evaluate(MODEL, less).total === evaluate(MODEL, x).total)
+      .map(([name]) => name)"""
+    unused = evaluate(theorem("explicit-one-step"), for_package(setting), tier="approximate").unused
+    found = run(page("explicit-one-step").script, function, setting)
+    assert set(found) == {name for name, _ in unused} - {"t_star"} == {"L_s", "R", "diameter"}
+
+
+@needs_javascript
 def test_times_given_as_noise_levels_are_named_as_such() -> None:
     told = model(page("explicit-multistep").script)
     numbers = {x: y for x, y in next(iter(told["starts"].values()))["numbers"].items() if x not in ("delta", "T", "t_hat")}

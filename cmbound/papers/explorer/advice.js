@@ -69,6 +69,13 @@ function changesOf(model, setting) {
   return changes;
 }
 
+// Settings that leave out one number that may be left out, each with its name.
+function withoutOne(model, setting) {
+  const given = model.parameters.filter((x) => x.optional && takes(model, setting, x)).map((x) => givenIn(setting, x));
+  const numbers = given.filter(Boolean).map(([name]) => [name, {...setting.numbers, [name]: ""}]);
+  return numbers.map(([name, left]) => [name, {numbers: left, options: setting.options}]);
+}
+
 // The sentence for [text, total] of the changes that have a value.
 function whatHelps(model, total, tried) {
   const {says} = model;

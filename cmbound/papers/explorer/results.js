@@ -59,11 +59,14 @@ function drawValues(found) {
 let advised = 0; // which search for what helps is the latest
 function drawNotes(found) {
   const mine = ++advised;
-  const say = (helps = {}) => {
+  const helps = {},
+    idle = {};
+  const say = () => {
     const said = new Map(); // by sentence: the settings it is said of
     for (const [side, x] of found) {
+      const more = idle[side] && idle[side].length ? [`changes nothing here: ${idle[side].join(", ")}`] : [];
       const notes = x.refused ? MODEL.standing.map((y) => filled(y, {C: "?"})) : notesOf(MODEL, state[side], x, helps[side]);
-      for (const note of notes) said.set(note, [...(said.get(note) || []), side]);
+      for (const note of [...notes, ...more]) said.set(note, [...(said.get(note) || []), side]);
     }
     const line = ([text, sides]) => made("p", {class: "note"}, sides.length < found.length ? `${sides[0]}: ${text}` : text);
     const lost = strange.length ? `the link has what this page has not, left out here: ${strange.join(", ")}` : "";
@@ -71,22 +74,21 @@ function drawNotes(found) {
     $("notes").replaceChildren(...warning, ...[...said].map(line));
   };
   say();
-  const helps = {},
-    tries = found.flatMap(([side, x]) => {
-      if (x.refused || !isVacuous(x)) return [];
-      const totals = [];
-      const list = changesOf(MODEL, state[side]).map(([text, setting]) => () => {
-        const {total} = tried(setting);
-        if (total !== undefined) totals.push([text, total]);
-      });
-      return [...list, () => (helps[side] = whatHelps(MODEL, x.total, totals))];
-    });
-  if (tries.length)
-    inSlices(
-      tries,
-      () => mine === advised,
-      (left) => left || say(helps),
-    );
+  const tries = found.flatMap(([side, x]) => {
+    if (x.refused) return [];
+    const totals = [],
+      into = (list) => (pair) => () => list.push([pair[0], tried(pair[1]).total]);
+    const less = [],
+      left = withoutOne(MODEL, state[side]).map(into(less));
+    left.push(() => (idle[side] = less.filter((y) => y[1] === x.total).map((y) => y[0])));
+    if (!isVacuous(x)) return left;
+    return [...changesOf(MODEL, state[side]).map(into(totals)), () => (helps[side] = whatHelps(MODEL, x.total, totals)), ...left];
+  });
+  inSlices(
+    tries,
+    () => mine === advised,
+    (left) => left || say(),
+  );
 }
 
 const SVG = "http://www.w3.org/2000/svg";
