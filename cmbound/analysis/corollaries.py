@@ -166,10 +166,10 @@ def check_corollary(claimed: Corollary | str) -> Verdict:
 def _varies(ratio: Any) -> bool:
     """Whether values refute that a ratio is a constant, which simplification then need not look for."""
     try:
-        first, *others = (ball(ratio, point) for point in sample({}))
+        one, other = (ball(ratio, point) for point in sample({})[:2])
     except CmboundError:  # what cannot be computed may cancel
         return False
-    return any(first.is_finite() and x.is_finite() and not x.overlaps(first) for x in others)
+    return bool(one.is_finite() and other.is_finite() and not one.overlaps(other))
 
 
 def _not_equal(x: Corollary, ratio: Any) -> Verdict:

@@ -167,10 +167,3 @@ class Sample(tuple[Point, ...]):
         if len(found) != 1 or 0 in found:
             raise OrderUndecidedError(f"the sign of {e} depends on the other parameters: give values for them")
         return int(found.pop())
-
-
-def with_constants(e: Any, variable: Any) -> Any:
-    """``e`` with the named functions that do not depend on the variable unfolded too."""
-    if not e.has(variable):
-        return unfolded(e)
-    return rebuilt(e, [with_constants(x, variable) for x in e.args])

@@ -240,8 +240,10 @@ class Calculus:
         return self.multiply(lead, Series(((ONE, S.One),), m.raised(S.NegativeOne)))
 
     def resolved(self, e: Any) -> Any:
-        """``e`` with each Max and Min replaced by the argument that wins for large X, where that is decided."""
-        if not e.args or not (self.settle or e.has(self.variable)):
+        """``e`` in elementary functions (but for kernels of X), each Max and Min replaced by what is known to win for large X."""
+        if not (self.settle or e.has(self.variable)):
+            return unfolded(e)
+        if not e.args:
             return e
         if e not in self._resolved:
             self._resolved[e] = self._resolve(e)
@@ -256,10 +258,12 @@ class Calculus:
         if isinstance(e, geometric_sum):
             x, n = args
             return geo(x, n) if x.has(self.variable) and not n.has(self.variable) and not n.is_Integer else (x**n - 1) / (x - 1)
+        if isinstance(e, Max | Min) and any(x.has(self.variable) for x in args):
+            return self._winner(e.func, args)
         e = expressions.rebuilt(e, args)
         if isinstance(e, Max | Min):
-            return self._winner(e) if e.has(self.variable) else self._settled(e)
-        return e
+            return self._settled(e)
+        return unfolded(e) if isinstance(e, KERNELS) and not e.has(self.variable) else e
 
     def _settled(self, e: Any) -> Any:
         """A constant Max or Min; if asked to settle it, the argument on which every point of the sample agrees."""
@@ -276,13 +280,16 @@ class Calculus:
         self.conditions[sympy.Eq(e, best, evaluate=False)] = None
         return best
 
-    def _winner(self, e: Any) -> Any:
-        """``e`` without the arguments that another one is known to beat."""
-        better, left = (1 if isinstance(e, Max) else -1), list(e.args)
-        for x in e.args:
+    def _winner(self, kind: Any, args: Sequence[Any]) -> Any:
+        """The largest or smallest of expressions without those that another one is known to beat."""
+        better, left = (
+            (1 if kind is Max else -1),
+            list(dict.fromkeys(y for x in args for y in (x.args if isinstance(x, kind) else (x,)))),
+        )
+        for x in tuple(left):
             if any(self._beats(y, x, better) for y in left if y is not x):
                 left.remove(x)
-        return e.func(*left)
+        return kind(*left)
 
     def _beats(self, x: Any, y: Any, better: int) -> bool:
         """Whether x - y is known to have the sign ``better``, or to vanish."""
@@ -322,7 +329,7 @@ def _leading(expr: Any, variable: Any, sample: Sample, settle: bool) -> Leading 
     for kept in ATTEMPTS:
         rules = Calculus(variable, sample, kept, settle)
         try:
-            found = rules.expand(expressions.with_constants(rules.resolved(expr), variable))
+            found = rules.expand(rules.resolved(expr))
         except MoreTerms:
             continue
         if found.terms:
