@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -164,18 +165,24 @@ def test_gaussian_law_as_mixture(teacher: str) -> None:
     np.testing.assert_allclose(value, closed, rtol=1e-9)  # rounding of a step, divided by its small error
 
 
+@cache
+def dense() -> tuple[Array, list[Array]]:
+    """Normal scores, dense where the rare atom begins, and their images at every node."""
+    edge = 3.0902323061678132  # the quantile of 0.999
+    near = np.geomspace(1e-9, 0.5, 5000)
+    z = np.unique(np.concatenate([np.linspace(-8.5, 8.5, 30_000), edge - near, edge + near]))
+    return z, [EXTREME.from_normal(z, t) for t in NODES]
+
+
 @every_teacher
 def test_rare_atom_against_a_dense_sum(teacher: str) -> None:
     """Weights 0.999 and 0.001: the mean over 40,000 normal scores, dense where the rare atom begins."""
     value, slack = LocalErrors(EXTREME, NODES, teacher).steps
-    edge = 3.0902323061678132  # the quantile of 0.999
-    near = np.geomspace(1e-9, 0.5, 5000)
-    z = np.unique(np.concatenate([np.linspace(-8.5, 8.5, 30_000), edge - near, edge + near]))
+    z, images = dense()
     density = np.exp(-z * z / 2) / np.sqrt(2 * np.pi)
     for j, (low, high) in enumerate(pairwise(NODES)):
-        x = EXTREME.from_normal(z, high)[:, None]
-        step = local.STEPS[teacher](lambda y, t: -noise(t) * EXTREME.score(y, t), x, low, high)
-        square = np.square(step[:, 0] - EXTREME.from_normal(z, low)) * density
+        step = local.STEPS[teacher](lambda y, t: -noise(t) * EXTREME.score(y, t), images[j + 1][:, None], low, high)
+        square = np.square(step[:, 0] - images[j]) * density
         want = np.sqrt(np.sum(np.diff(z) * (square[1:] + square[:-1]) / 2))
         assert value[j] == pytest.approx(want, rel=1e-4)  # the trapezoidal rule at a jump
         assert slack[j] < 1e-3 * value[j]  # enough to tell a mistake of one percent
@@ -204,14 +211,24 @@ def test_a_plain_sampler_misses_the_rare_atom() -> None:
     assert plain.mean() + 4 * plain.std() / np.sqrt(len(plain)) < line.value**2  # four standard errors, and yet too small
 
 
+BLOCKS = Product([EXTREME, Mixture([[-1.0], [3.0]], [0.8, 0.2], 0.04), Gaussian([0.0], 2.0)], [2, 3, 1])
+TURNS = Zigzag(4.0, [1.0, 0.5, 1.0])
+
+
+@cache
+def flowed(law: World, high: float, low: float, n: int, seed: int) -> tuple[Array, Array]:
+    """Samples at ``high`` and where the flow takes them, the same for every teacher."""
+    x = law.sample(n, high, seed=seed)
+    return x, law.flow(x, high, low)
+
+
 @every_teacher
 def test_products_against_samples(teacher: str) -> None:
-    law = Product([EXTREME, Mixture([[-1.0], [3.0]], [0.8, 0.2], 0.04), Gaussian([0.0], 2.0)], [2, 3, 1])
     nodes = np.array([0.1, 0.5, 1.2])
-    found = LocalErrors(law, nodes, teacher)
+    found = LocalErrors(BLOCKS, nodes, teacher)
     for j, (low, high) in enumerate(pairwise(nodes)):
-        x = law.sample(4000, high, seed=5)
-        gap = local.STEPS[teacher](lambda y, t: -noise(t) * law.score(y, t), x, low, high) - law.flow(x, high, low)
+        x, exact = flowed(BLOCKS, high, low, 4000, 5)
+        gap = local.STEPS[teacher](lambda y, t: -noise(t) * BLOCKS.score(y, t), x, low, high) - exact
         squares = np.sum(gap**2, axis=1)
         # four standard errors
         assert abs(found.steps[0][j] ** 2 - squares.mean()) < 4 * squares.std() / np.sqrt(len(squares))
@@ -219,15 +236,15 @@ def test_products_against_samples(teacher: str) -> None:
 
 @every_teacher
 def test_zigzag_against_samples(teacher: str) -> None:
-    law, nodes, wave = Zigzag(4.0, [1.0, 0.5, 1.0]), np.array([0.01, 0.1, 0.5]), Wave(0.1, 2.0, 1.0)
-    found = LocalErrors(law, nodes, teacher, wave)
+    nodes, wave = np.array([0.01, 0.1, 0.5]), Wave(0.1, 2.0, 1.0)
+    found = LocalErrors(TURNS, nodes, teacher, wave)
     for j, (low, high) in enumerate(pairwise(nodes)):
-        x = law.sample(2000, high, seed=6)
-        gap = local.STEPS[teacher](lambda y, t: -noise(t) * law.score(y, t) + wave(y, t), x, low, high) - law.flow(x, high, low)
+        x, exact = flowed(TURNS, high, low, 2000, 6)
+        gap = local.STEPS[teacher](lambda y, t: -noise(t) * TURNS.score(y, t) + wave(y, t), x, low, high) - exact
         # four standard errors
         assert abs(found.steps[0][j] ** 2 - np.mean(gap**2)) < 4 * np.std(gap**2) / np.sqrt(len(x))
     for j, t in enumerate(nodes):
-        x = law.sample(20_000, t, seed=7)
+        x = TURNS.sample(20_000, t, seed=7)
         squares = wave(x, t) ** 2
         assert abs(found.noise_errors[j] ** 2 - squares.mean()) < 4 * squares.std() / np.sqrt(len(x))  # four standard errors
 

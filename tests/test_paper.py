@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -55,17 +57,37 @@ def test_every_file_is_made_by_something() -> None:
     assert [x.name for x in build.outputs() if not x.path.exists()] == []
 
 
-@pytest.fixture
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the formulas and of one figure in another folder, on which the command works."""
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[build.Output]]:
+    """A copy of the formulas and of one figure in another folder, built there, and what makes them, run once."""
+    place = tmp_path_factory.mktemp("paper")
     for folder in ("figures", "tables", "campaigns"):
-        (tmp_path / folder).mkdir()
-    shutil.copy(PAPER / "figures" / "multistep.toml", tmp_path / "figures")
+        (place / folder).mkdir()
+    shutil.copy(PAPER / "figures" / "multistep.toml", place / "figures")
+    with pytest.MonkeyPatch.context() as patch:
+        moved(patch, place)
+        made = [replace(x, make=cache(x.make)) for x in build.outputs()]
+        patch.setattr(command, "outputs", lambda jobs: made)
+        assert command.main([]) == 0
+    return place, made
+
+
+def moved(patch: pytest.MonkeyPatch, place: Path) -> None:
+    """The command works on another folder."""
     for module in (build, command):
-        monkeypatch.setattr(module, "GENERATED", tmp_path / "generated")
-        monkeypatch.setattr(module, "DATA", tmp_path / "data")
-    monkeypatch.setattr(build, "HERE", tmp_path)
-    assert command.main([]) == 0
+        patch.setattr(module, "GENERATED", place / "generated")
+        patch.setattr(module, "DATA", place / "data")
+    patch.setattr(build, "HERE", place)
+
+
+@pytest.fixture
+def elsewhere(built: tuple[Path, list[build.Output]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The built copy, in a folder of its own."""
+    place, made = built
+    shutil.copytree(place, tmp_path, dirs_exist_ok=True)
+    moved(monkeypatch, tmp_path)
+    here = [replace(x, path=tmp_path / x.path.relative_to(place)) for x in made]
+    monkeypatch.setattr(command, "outputs", lambda jobs: here)
     return tmp_path
 
 

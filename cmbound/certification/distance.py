@@ -39,7 +39,7 @@ MORE, FRESH_WORK = (
 )  # samples of the lower side for each path, which costs some hundred; products of them: some 10 seconds
 ROOM = 2.0
 """Limit of the values of the lower side over the largest one that was seen before: hardly any is beyond it."""
-PATHS_AT_ONCE = 64  # rows of the table of distances: they fit a cache
+PATHS_AT_ONCE = 16  # rows of the table of distances: they fit a cache
 ROUNDS = 60  # of the shortest paths behind dual potentials: any potentials give a bound, and more rounds hardly a better one
 RESAMPLED = 10  # the stream of resampled points; those of the telescope and of the model have other numbers
 BLOCK = 1 << 17  # numbers in a table of distances, a megabyte that stays in the cache

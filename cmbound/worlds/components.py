@@ -28,14 +28,13 @@ _LOG_2PI = math.log(2 * math.pi)
 _LOST = 1e-11  # rounding error of logits about the common centre from which on they are computed about the nearest component
 
 
-def _normalised(logits: Array) -> tuple[Array, Array, Array]:
-    """Index of the largest entry of each row, exp(row - largest) divided by its sum, and that sum (n, 1). Overwrites."""
-    best = logits.argmax(axis=1)
-    logits -= np.take_along_axis(logits, best[:, None], 1)
+def _normalised(logits: Array) -> tuple[Array, Array]:
+    """exp(row - its largest entry) divided by its sum, and that sum (n, 1). Overwrites."""
+    logits -= logits.max(axis=1, keepdims=True)
     np.exp(logits, out=logits)
     total = logits.sum(axis=1, keepdims=True)
     logits /= total
-    return best, logits, total
+    return logits, total
 
 
 def _near(compute: Compute) -> Compute:
@@ -108,7 +107,9 @@ class Shared:
     @_near
     def log_density(self, x: Array, t: Array) -> Array:
         c, precision, y = self._setup(x, t)
-        best, _, total = _normalised(self._logits(c, precision, y))
+        logits = self._logits(c, precision, y)
+        best = logits.argmax(axis=1)
+        _, total = _normalised(logits)
         nearest = y - c * self.m[best]
         repeated = y.shape[1] // precision.shape[1]
         exponent = np.sum(nearest * precision * nearest, axis=1) - repeated * np.sum(np.log(precision), axis=1)
@@ -117,20 +118,20 @@ class Shared:
     @_near
     def score(self, x: Array, t: Array) -> Array:
         c, precision, y = self._setup(x, t)
-        _, r, _ = _normalised(self._logits(c, precision, y))
+        r, _ = _normalised(self._logits(c, precision, y))
         return self._out(precision * (c * (r @ self.m) - y))
 
     @_near
     def denoiser(self, x: Array, t: Array) -> Array:
         c, precision, y = self._setup(x, t)
-        _, r, _ = _normalised(self._logits(c, precision, y))
+        r, _ = _normalised(self._logits(c, precision, y))
         average = r @ self.m
         return np.asarray(self.centre) + self._out(average + c * self.variances * precision * (y - c * average))
 
     @_near
     def hessian_product(self, x: Array, t: Array, v: Array) -> Array:
         c, precision, y = self._setup(x, t)
-        _, r, _ = _normalised(self._logits(c, precision, y))
+        r, _ = _normalised(self._logits(c, precision, y))
         w = precision * self._in(v)
         return self._out(c * c * precision * self._covariance_with(r, w @ self.m.T) - w)
 
@@ -144,7 +145,7 @@ class Shared:
     def acceleration(self, x: Array, t: Array) -> Array:
         """E[a norm(a)^2] + Cov(a) s + s - P s with a_k = s_k - s = c P (m_k - average)."""
         c, precision, y = self._setup(x, t)
-        _, r, _ = _normalised(self._logits(c, precision, y))
+        r, _ = _normalised(self._logits(c, precision, y))
         average = r @ self.m
         s = precision * (c * average - y)
         cp = c * precision
@@ -191,7 +192,7 @@ class Individual:
         """Weights (n, K); the largest logit and the sum of exp(logit - largest), shapes (n,)."""
         logits = self.log_weights + (np.sum(np.log(precision), axis=2) - np.sum(y * precision * y, axis=2)) / 2
         top = logits.max(axis=1)
-        _, r, total = _normalised(logits)
+        r, total = _normalised(logits)
         return r, top, total[:, 0]
 
     def _average(self, r: Array, values: Array) -> Array:

@@ -88,14 +88,15 @@ def _advance(
 ) -> tuple[Array, Array, Array]:
     """One step: the new u, the slope there, and the error divided by what is allowed."""
     stages = np.empty((DOP853.n_stages + 1, *u.shape))
+    rows = stages.reshape(len(stages), -1)  # a view: a row of the tableau times it is one product
     stages[0] = slope
     for i in range(1, DOP853.n_stages):
-        shift = np.tensordot(DOP853.A[i, :i], stages[:i], 1)
+        shift = (DOP853.A[i, :i] @ rows[:i]).reshape(u.shape)
         stages[i] = _slope(score, u + h[:, None] * shift, ell + DOP853.C[i] * h)
-    new = u + h[:, None] * np.tensordot(DOP853.B, stages[:-1], 1)
+    new = u + h[:, None] * (DOP853.B @ rows[:-1]).reshape(u.shape)
     stages[-1] = _slope(score, new, ell + h)
     allowed = ATOL * (scale + np.exp(ell))[:, None] + RTOL * np.maximum(np.abs(u), np.abs(new))
-    fifth = np.sum(np.square(np.tensordot(DOP853.E5, stages, 1) / allowed), axis=1)
-    third = np.sum(np.square(np.tensordot(DOP853.E3, stages, 1) / allowed), axis=1)
+    fifth = np.sum(np.square((DOP853.E5 @ rows).reshape(u.shape) / allowed), axis=1)
+    third = np.sum(np.square((DOP853.E3 @ rows).reshape(u.shape) / allowed), axis=1)
     total = fifth + 0.01 * third
     return new, stages[-1], np.abs(h) * fifth / np.sqrt(np.where(total > 0, total, 1.0) * u.shape[1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -57,17 +58,7 @@ class Zigzag(Mixture):
 
     def slopes(self, T: float, t_star: float = 0.0) -> tuple[float, float]:
         """The smallest and the largest slope of the score found on [t_star, T], moved outwards by a thousandth."""
-        start, end = interval("t_star", t_star, "T", T)
-        found: list[Any] = []
-        for t in start + np.concatenate([[0.0], np.geomspace(1e-6, 1.0, _TIMES)]) * (end - start):
-            c, spread = float(signal(t)), _REACH * float(noise(t))
-            x = np.linspace(c * self.means.min() - spread, c * self.means.max() + spread, 4 * len(self.means))[:, None]
-            heights = self.log_density(x, t)
-            x = x[heights > heights.max() - _WATCHED]
-            slope = self.hessian_product(x, np.ones_like(x), t)
-            found += [float(slope.min()), float(slope.max())]
-        low, high = min(found), max(found)
-        return low - _SLACK * abs(low), high + _SLACK * abs(high)
+        return _slopes(self, *interval("t_star", t_star, "T", T))
 
     def score_lipschitz(self, T: float, t_star: float = 0.0) -> float:
         """The largest slope found on [t_star, T], up or down."""
@@ -76,6 +67,20 @@ class Zigzag(Mixture):
     def score_above(self, T: float, t_star: float = 0.0) -> float:
         """The largest slope found on [t_star, T], at least 0."""
         return max(self.slopes(T, t_star)[1], 0.0)
+
+
+@lru_cache(maxsize=64)
+def _slopes(law: Zigzag, start: float, end: float) -> tuple[float, float]:
+    found: list[Any] = []
+    for t in start + np.concatenate([[0.0], np.geomspace(1e-6, 1.0, _TIMES)]) * (end - start):
+        c, spread = float(signal(t)), _REACH * float(noise(t))
+        x = np.linspace(c * law.means.min() - spread, c * law.means.max() + spread, 4 * len(law.means))[:, None]
+        heights = law.log_density(x, t)
+        x = x[heights > heights.max() - _WATCHED]
+        slope = law.hessian_product(x, np.ones_like(x), t)
+        found += [float(slope.min()), float(slope.max())]
+    low, high = min(found), max(found)
+    return low - _SLACK * abs(low), high + _SLACK * abs(high)
 
 
 def _nodes(pieces: Array) -> tuple[Array, Array]:
