@@ -13,6 +13,7 @@ import pytest
 import cmbound
 from cmbound.errors import CmboundError, DomainError, InputError
 from cmbound.evaluation import law
+from cmbound.evaluation.setting import resolve
 from cmbound.evaluation.sweeps import sweep, swept
 from cmbound.numbers import rounded
 from cmbound.worlds import Atoms, Gaussian, Mixture
@@ -209,6 +210,19 @@ def test_eigenvalues_of_a_law() -> None:
         assert ONE_STEP.evaluate(**BASE, **given).value > 0
     found = ONE_STEP.evaluate(**BASE, cov_eigs=[1, 1, 1, 1], profile="second-moment")
     assert found.value == ONE_STEP.evaluate(**BASE, sd2=2, profile="second-moment").value
+
+
+def test_eigenvalues_are_looked_through_a_few_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The work grows with their number, not with its square."""
+    compared, greater = [0], Fraction.__gt__
+
+    def counted(x: Fraction, y: Any) -> Any:
+        compared[0] += 1
+        return greater(x, y)
+
+    monkeypatch.setattr(Fraction, "__gt__", counted)
+    resolve(ONE_STEP, {**BASE, "d": 300, "m2": 30, "cov_eigs": [Fraction(i, 300) for i in range(300)]})
+    assert 0 < compared[0] < 3000
 
 
 def test_what_a_preset_says_is_named() -> None:

@@ -358,7 +358,8 @@ def _take_eigenvalues(values: Values, lists: Lists) -> None:
     if len(lists["cov_eigs"]) not in counts.values():
         wanted = " or ".join(f"{name} = {x}" for name, x in counts.items())
         raise InputError(f"cov_eigs has {counted(len(lists['cov_eigs']), 'value')}, but {wanted} are needed (zeros included)")
-    spread = sum(x > law.NEGLIGIBLE * max(lists["cov_eigs"]) for x in lists["cov_eigs"])
+    least = law.NEGLIGIBLE * max(lists["cov_eigs"])
+    spread = sum(x > least for x in lists["cov_eigs"])
     if spread > values.get("d_eff", spread):
         raise DomainError(
             f"no data law has these constants: {spread} eigenvalues of cov_eigs are positive, more than d_eff = {values['d_eff']}"
