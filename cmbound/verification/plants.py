@@ -24,6 +24,7 @@ from cmbound.theory.functions import plain
 from cmbound.theory.notation import L_f, T, W_prev, t_hat
 from cmbound.theory.profiles import PROFILES, specialisation
 from cmbound.theory.records import Term, Theorem
+from cmbound.theory.rules import Profile, Rule
 from cmbound.threads import alone
 from cmbound.verification.local_sums import MEASURE
 from cmbound.verification.mutations import Change, weakened
@@ -256,15 +257,19 @@ class RulePut:
 
     def __call__(self, setting: Setting, expr: Any) -> Setting:
         profile, rules = setting.profiles[0]
-        rule = rules[self.number]
-        if self.part:
-            given = frozenset(setting.values) | frozenset(setting.lists)
-            changed = rule.with_part(self.part, specialisation(profile, setting.teacher.name, given)(expr))
-        else:
-            roots = tuple(replace(x, energy=x.energy / L_f**2) for x in rule.roots)
-            changed = replace(rule, steps=rule.steps / L_f, roots=roots)
+        given = frozenset(setting.values) | frozenset(setting.lists)
+        changed = _weakened(self.part, profile, rules[self.number], setting.teacher.name, given, expr)
         new = tuple(changed if i == self.number else x for i, x in enumerate(rules))
         return replace(setting, profiles=((profile, new),))
+
+
+@lru_cache(maxsize=512)
+def _weakened(part: str, profile: Profile, rule: Rule, teacher: str, given: frozenset[str], expr: Any) -> Rule:
+    """The rule with a part weakened, or without its weight, made once for all settings with these parameters."""
+    if part:
+        return rule.with_part(part, specialisation(profile, teacher, given)(expr))
+    roots = tuple(replace(x, energy=x.energy / L_f**2) for x in rule.roots)
+    return replace(rule, steps=rule.steps / L_f, roots=roots)
 
 
 @lru_cache(maxsize=32)
