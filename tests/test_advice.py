@@ -25,7 +25,7 @@ def notes(**params: Any) -> str:
 def test_the_yardstick_is_the_mean_where_the_spread_is_known() -> None:
     digits = cmbound.theorem(ONE).evaluate(preset="digits")
     assert digits.trivial == pytest.approx(4.332795)
-    assert digits.trivial_answer == "always answering the mean"
+    assert digits.trivial_answer == "the best constant (the mean)"
     for more, size in (({}, 2.0), ({"sd2": 1}, 1.0), ({"cov_eigs": ["0.25", "0.75"]}, 1.0)):
         for clock in ("ou", "ve"):
             found = cmbound.theorem(ONE).evaluate(**BASE, **more, T=3, delta="0.5", clock=clock)
@@ -34,8 +34,8 @@ def test_the_yardstick_is_the_mean_where_the_spread_is_known() -> None:
             c2 = 1.0 if clock == "ve" else np.exp(-1.0)
             noise = np.expm1(1.0) if clock == "ve" else -np.expm1(-1.0)
             assert stopped.trivial == pytest.approx(np.sqrt(c2 * size**2 + 2 * noise))
-    assert "always answering the mean achieves 1;" in notes(**BASE, sd2=1, T=3, delta="0.5")
-    assert "always answering 0 achieves 2;" in notes(**BASE, T=3, delta="0.5")
+    assert "the best constant (the mean) achieves 1;" in notes(**BASE, sd2=1, T=3, delta="0.5")
+    assert "the constant 0 achieves 2;" in notes(**BASE, T=3, delta="0.5")
 
 
 def test_what_helps_is_what_an_evaluation_gives() -> None:

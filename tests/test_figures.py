@@ -240,7 +240,7 @@ def test_terms_as_lines() -> None:
     figure = terms_figure(data)
     axes = panels(figure)[0]
     drawn = lines(axes)
-    assert set(drawn) == set(legend(figure)) == {*map(words, data.terms), "total", "constant answer"}
+    assert set(drawn) == set(legend(figure)) == {*map(words, data.terms), "total", "best constant"}
     for name, values in [*data.terms.items(), ("total", data.total)]:
         assert np.array_equal(drawn[words(name)].get_xdata(), data.values)
         assert np.array_equal(drawn[words(name)].get_ydata(), values)
@@ -440,7 +440,7 @@ def test_grids_are_evaluated_at_their_numbers_of_steps() -> None:
         line = lines(axes)["EDM" if kind == "edm" else kind]
         np.testing.assert_array_equal(line.get_ydata(), data.bounds[kind])
         np.testing.assert_array_equal(line.get_xdata(), data.steps if kind == "two-stage" else data.N)
-    assert set(lines(axes)["constant answer"].get_ydata()) == {data.trivial}
+    assert set(lines(axes)["best constant"].get_ydata()) == {data.trivial}
     assert axes.get_xscale() == axes.get_yscale() == "log"
 
 

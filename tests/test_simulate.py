@@ -428,7 +428,7 @@ def test_figure_of_an_exact_run(exact_run: Simulation) -> None:
     np.testing.assert_array_equal(drawn["bound (certified)"].get_ydata(), [x.bound for x in exact_run.steps])
     np.testing.assert_array_equal(drawn[r"measured $W_2$"].get_ydata(), [x.w2.value for x in exact_run.steps])
     np.testing.assert_array_equal(drawn["bound (certified)"].get_xdata(), [1, 2, 3])
-    trivial = drawn["always answering the mean"]
+    trivial = drawn["the best constant (the mean)"]
     assert trivial.get_linestyle() == "--"
     assert set(trivial.get_ydata()) == {exact_run.evaluation.trivial}
     assert right.get_ylabel() == r"$W_2(q_k, p_{\mathrm{data}})$"

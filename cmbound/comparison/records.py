@@ -41,7 +41,7 @@ class Row(Record):
         rank: place in its column, from 1; equal values share it.
         reason: why it is not ranked, or at what C it is.
         implied: what follows from it in other metrics.
-        trivial: what a constant answer, the mean or else 0, achieves (for TV: any law at all), where that is known.
+        trivial: what the best constant, the mean or else 0, achieves (for TV: any law at all), where that is known.
     """
 
     theorem: Theorem

@@ -161,15 +161,15 @@ class Evaluation(Result, Record):
 
     @property
     def vacuous(self) -> bool | None:
-        """Whether a constant answer (for TV: any law at all) has a guarantee at least as good (None: no such yardstick)."""
+        """Whether the best constant (for TV: any law at all) has a guarantee at least as good (None: no such yardstick)."""
         return None if self.trivial is None else self.value >= self.trivial
 
     @property
     def trivial_answer(self) -> str:
-        """What ``trivial`` is achieved by: any law (TV), always answering the mean where sd2 is known, or always answering 0."""
+        """What ``trivial`` is achieved by: any law (TV), the best constant, the mean, where sd2 is known, or the constant 0."""
         if self.theorem.metric == "TV":
             return "any law"
-        return "always answering the mean" if {"sd2", "cov_eigs"} & self.parameters.keys() else "always answering 0"
+        return "the best constant (the mean)" if {"sd2", "cov_eigs"} & self.parameters.keys() else "the constant 0"
 
     @property
     def quantity(self) -> str:

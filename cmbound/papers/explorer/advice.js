@@ -16,7 +16,7 @@ function notesOf(model, setting, found, helps) {
   if (vacuous) {
     const term = largestOf(found),
       share = `${Math.round((100 * found.terms[term]) / found.total)}%`;
-    const known = says.known || `always answering ${found.centred ? "the mean" : "0"} achieves`;
+    const known = says.known || `the ${found.centred ? "best constant (the mean)" : "constant 0"} achieves`;
     notes.push(filled(says.vacuous, {known, trivial: upper(found.trivial), term, share}));
   }
   if (v.m2 > says.far * v.sd2 && v.sd2 > 0) notes.push(says.uncentred);

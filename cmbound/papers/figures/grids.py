@@ -33,7 +33,7 @@ class GridsData(FigureData):
         N: numbers of steps asked for (n,).
         bounds: by kind of grid, each (n,); nan where no grid of this kind has so few steps.
         steps: numbers of steps of the two-stage grids, whose step size decides it: the most that do not exceed ``N``.
-        trivial: what a constant answer, the mean or else 0, achieves (None: no such yardstick).
+        trivial: what the best constant, the mean or else 0, achieves (None: no such yardstick).
         to: ``p_data`` or ``p_delta``.
         sampled: level of trust and confidence where local errors were measured on samples, grid by grid (empty: they were not).
     """

@@ -152,7 +152,7 @@ def bounded(theorem: Theorem, to: str | None = None, constant: str | None = None
 
 def yardstick(theorem: Theorem) -> str:
     """What the trivial value of a statement's quantity is achieved by."""
-    return "any law" if theorem.metric == "TV" else "constant answer"
+    return "any law" if theorem.metric == "TV" else "best constant"
 
 
 def called(theorem: Theorem) -> str:

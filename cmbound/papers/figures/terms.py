@@ -33,7 +33,7 @@ class TermsData(FigureData):
         values: its values (n,).
         terms: the terms by name, each (n,).
         total: their sum (n,).
-        trivial: what a constant answer, the mean or else 0, achieves (for TV: any law), (n,); None if there is no such yardstick.
+        trivial: what the best constant, the mean or else 0, achieves (for TV: any law), (n,); None if there is no such yardstick.
         to: ``p_data`` or ``p_delta``.
         constant: C of an order form, as text (None: a bound, or C itself varies).
     """

@@ -214,4 +214,4 @@ QUANTITIES: Mapping[str, Callable[[_Row, int], Cell]] = FrozenDict(
         "grid": lambda row, digits: _said(None if row.evaluation.grid is None else str(row.evaluation.grid["kind"])),
     }
 )
-"""``trivial``: what a constant answer achieves; ``ratio``: the total over that (below 1: not vacuous)."""
+"""``trivial``: what the best constant achieves; ``ratio``: the total over that (below 1: not vacuous)."""

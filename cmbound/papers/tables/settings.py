@@ -37,7 +37,7 @@ def presets(digits: int, presets: Any = None, statement: Any = MAIN) -> Table:
     rows += [(Cell(name), *(Cell(x.options.get(name, "-")) for x in chosen)) for name in options]
     found = [theorem.evaluate(preset=x.name) for x in chosen]
     rows.append((mixed("bound (", prose(theorem.metric), ")"), *(up(x.upper, digits) for x in found)))
-    rows.append((Cell("constant answer"), *(up(x.trivial, digits) for x in found)))
+    rows.append((Cell("best constant"), *(up(x.trivial, digits) for x in found)))
     rows.append((Cell("largest term"), *(Cell(words(x.dominating_term)) for x in found)))
     notes = [Cell(f"Bounds: {theorem.id}, rounded up.")]
     if any(cell.mark for row in rows for cell in row):
