@@ -43,6 +43,12 @@ def test_the_border_is_where_both_agree() -> None:
     border = next(x for x in axes.collections if list(np.atleast_1d(x.get_linewidth())) == [1.3])
     points = np.concatenate([path.vertices for path in border.get_paths() if len(path.vertices)])
     assert len(points) > 5
+    share = axes.transScale + axes.transLimits
+    values = [share.transform(x.get_position()) for x in axes.texts]
+    assert len(values) > 2
+    for i, place in enumerate(values):  # none is written across the border, the edge or another one
+        others = np.concatenate([share.transform(points), np.reshape(values[:i] + values[i + 1 :], (-1, 2))])
+        assert min(np.linalg.norm(others - place, axis=1).min(), place.min(), (1 - place).min()) > 0.05
     for L_f, T in points[:: max(1, len(points) // 4)]:
         point = {"preset": "gaussian-2d", "profile": "lipschitz", "L_f": float(L_f), "T": float(T)}
         one = theorem(ONE).evaluate(**point).value

@@ -16,6 +16,9 @@ BETWEEN = 4
 _LEVEL: dict[str, Any] = {"linewidth": 0.5, "linestyle": "dotted"}
 _FEW = 4  # lines of equal value; fewer do not show how a value grows
 _MOST = 8  # more make a figure grey
+_LETTER = (0.022, 0.02)
+"""Width of a letter and half its height, in shares of the axes."""
+_LEAST = 0.05  # of the axes, from the middle of a number to what it must not cross: a line without that room has none
 
 
 def set_axes(axes: Any, x: Array, y: Array) -> None:
@@ -78,8 +81,39 @@ def draw_levels(axes: Any, x: Array, y: Array, values: Array, colour: str) -> bo
     if not len(levels):
         return False
     drawn = axes.contour(x, y, logs, levels=levels, colors=colour, linewidths=_LEVEL["linewidth"], linestyles=_LEVEL["linestyle"])
-    axes.clabel(drawn, fmt={z: short(float(f"{10**z:.3g}")) for z in levels}, fontsize=7)
+    texts = {z: short(float(f"{10**z:.3g}")) for z in levels}
+    axes.clabel(drawn, fmt=texts, fontsize=7, manual=_places(axes, drawn))
     return True
+
+
+def _places(axes: Any, drawn: Any) -> list[Any]:
+    """Where the value of each line is written: as far as can be from edges, borders, names and the values of other lines."""
+    from scipy.spatial import cKDTree
+
+    share = axes.transScale + axes.transLimits  # of the width and the height of the axes
+    borders = [x for x in axes.collections if isinstance(x, type(drawn)) and x is not drawn and not x.filled]
+    taken = [share.transform(path.vertices) for x in borders for path in x.get_paths() if len(path.vertices)]
+    taken += [_room(share.transform(x.get_position()), len(x.get_text())) for x in axes.texts]
+    places = []
+    for path in drawn.get_paths():
+        at = share.transform(path.vertices)
+        free = np.minimum(at, 1 - at).min(axis=1, initial=1.0)
+        if taken:
+            free = np.minimum(free, cKDTree(np.concatenate(taken)).query(at)[0])
+        if len(at) and free.max() > _LEAST:
+            best = int(np.argmax(free))
+            places.append(path.vertices[best])
+            taken.append(_room(at[best], 4))
+    return places
+
+
+def _room(centre: Array, letters: int) -> Array:
+    """Points over the room that a text takes."""
+    width, height = _LETTER
+    across = np.linspace(-letters / 2, letters / 2, 2 * letters + 1) * width
+    return np.concatenate(
+        [np.column_stack([centre[0] + across, np.full_like(across, centre[1] + y)]) for y in (-height, 0, height)]
+    )
 
 
 def _inside(levels: Array, logs: Any) -> Array:
