@@ -31,17 +31,18 @@ def _series(coefficients: Sequence[float], x: Array) -> Array:
     return np.asarray(total)
 
 
-def _with_series(x: Any, bound: float, coefficients: Sequence[float], closed: Callable[[Array], Array]) -> Array:
-    """The power series where abs(x) <= bound, the closed form elsewhere."""
+def _joined(
+    x: Any, small: Callable[[Array], NDArray[np.bool_]], near: Callable[[Array], Any], far: Callable[[Array], Any]
+) -> Array:
+    """One form where ``x`` is small, another elsewhere: each is computed where it is needed alone."""
     x = np.asarray(x, dtype=np.float64)
-    small: NDArray[np.bool_] = np.abs(x) <= bound
-    if small.all():
-        return _series(coefficients, x)
-    if not small.any():
-        return closed(x)
+    here = small(x)
+    if here.all():
+        return np.asarray(near(x))
+    if not here.any():
+        return np.asarray(far(x))
     out: Array = np.empty_like(x)
-    out[small] = _series(coefficients, x[small])
-    out[~small] = closed(x[~small])
+    out[here], out[~here] = near(x[here]), far(x[~here])
     return out
 
 
@@ -56,7 +57,7 @@ _SINH = _taylor(lambda n: Fraction(2, factorial(2 * n + 3)), 11)
 
 def g(h: Any) -> Array:
     """(e^h - 1 - h)/h."""
-    return _with_series(h, 0.5, _G, lambda x: (np.expm1(x) - x) / x)
+    return _joined(h, lambda x: np.abs(x) <= 0.5, lambda x: _series(_G, x), lambda x: (np.expm1(x) - x) / x)
 
 
 def kappa_h(h: Any) -> Array:
@@ -65,11 +66,7 @@ def kappa_h(h: Any) -> Array:
     def closed(x: Array) -> Array:
         return np.asarray(np.sqrt((np.expm1(2 * x) - 4 * np.expm1(x) + 2 * x) / (2 * x)))
 
-    def series(x: Array) -> Array:
-        return x * np.sqrt(_series(_KAPPA[1:], x))
-
-    x = np.asarray(h, dtype=np.float64)
-    return np.asarray(np.where(x <= 0.5, series(np.minimum(x, 0.5)), closed(np.maximum(x, 0.5))))
+    return _joined(h, lambda x: x <= 0.5, lambda x: x * np.sqrt(_series(_KAPPA[1:], x)), closed)
 
 
 def rho_squared(x: Any) -> Array:
@@ -123,10 +120,8 @@ def _scaled(
     x: Any, bound: float, coefficients: Sequence[float], power: int, closed: Callable[[Array], Array], by: int = 1
 ) -> Array:
     """x^power times a power series in x^by up to ``bound``, the closed form beyond."""
-    x = np.asarray(x, dtype=np.float64)
-    low = np.minimum(x, bound)
     with np.errstate(over="ignore", invalid="ignore"):
-        return np.asarray(np.where(x <= bound, low**power * _series(coefficients, low**by), closed(np.maximum(x, bound))))
+        return _joined(x, lambda x: x <= bound, lambda x: x**power * _series(coefficients, x**by), closed)
 
 
 def spectral(k: Any, x: Any, shift: Any, values: Any) -> Array:

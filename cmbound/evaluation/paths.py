@@ -117,7 +117,7 @@ class GridEdges(Edges):
 
     def _computed(self, rule: Rule) -> Array:
         values = {**self.values, a: self.nodes[:, None], b: self.nodes[None, :]}
-        values.update(best_free(rule, values))
+        values |= _free_between(self.sums, self.time, rule, self.candidates[:, None], self.candidates[None, :])
         cost = np.zeros((self.size, self.size))
         with np.errstate(invalid="ignore"):  # where a stretch would end before it begins
             if rule.steps != 0:
@@ -153,9 +153,23 @@ def best_free(rule: Rule, values: Mapping[Any, Any]) -> list[tuple[Any, Any]]:
     return [(free.symbol, (low + high) / 2)]
 
 
-def _exact_free(rule: Rule, values: Mapping[Any, Any]) -> tuple[tuple[Any, Fraction], ...]:
-    """The best value of the free parameter of a rule on one stretch, exactly."""
-    return tuple((x, Fraction(float(y))) for x, y in best_free(rule, values))
+def _free_between(sums: Sums, time: Any, rule: Rule, start: Any, stop: Any) -> list[tuple[Any, Any]]:
+    """The best value of the free parameter of a rule on stretches between nodes, found once for all that end at the same node.
+
+    Args:
+        time: where the sum ends, at which constants are taken that grow.
+        start, stop: numbers of nodes, arrays that broadcast.
+    """
+    if rule.free is None:
+        return []
+    assert isinstance(sums.grid_steps, FloatSteps)
+    values, ts = sums.constants(time), sums.grid_steps.nodes
+    if a in ordered_symbols(rule.free.slope):
+        return best_free(rule, {**values, a: ts[start], b: ts[stop]})
+    key = rule.free, sums.key(rule.free.slope, time)
+    if key not in sums.chosen:
+        sums.chosen[key] = best_free(rule, {**values, b: ts})
+    return [(x, y[stop]) for x, y in sums.chosen[key]]
 
 
 # --- shortest path --------------------------------------------------------------------------------------------------
@@ -176,14 +190,33 @@ def choose(edges: Edges, entries: Sequence[Entry]) -> Choice:
         edges: costs between candidate nodes.
         entries: the profiles with their rules.
     """
-    named = [(profile.name, rule) for profile, rules in entries for rule in rules]
+    named, last = _named(entries), edges.size - 1
     whole = np.stack([edges.whole(rule) for _, rule in named])
-    cost, single = np.min(whole, axis=0), [(*named[int(np.argmin(whole[:, 0]))], 0, edges.size - 1)]
-    if edges.size == 2 or not combinable(entries):
+    if last == 1 or not combinable(entries):
+        return _chosen(named, whole, last)
+    return _chosen(named, whole, last, _Shortest(edges, named))
+
+
+def choices(edges: Edges, entries: Sequence[Entry]) -> list[Choice]:
+    """As :func:`choose`, up to every candidate but the first: one search finds the paths to all of them."""
+    named = _named(entries)
+    shortest, costs = _Shortest(edges, named), np.stack([edges.costs(rule) for _, rule in named])
+    return [_chosen(named, costs[:, :, 0, k], k, shortest if k > 1 else None) for k in range(1, edges.size)]
+
+
+def _named(entries: Sequence[Entry]) -> list[tuple[str, Rule]]:
+    """The rules, each with the name of its profile."""
+    return [(profile.name, rule) for profile, rules in entries for rule in rules]
+
+
+def _chosen(named: Sequence[tuple[str, Rule]], whole: Array, k: int, shortest: _Shortest | None = None) -> Choice:
+    """One rule up to candidate ``k``, from the costs of each, or the shortest path to it."""
+    cost, single = np.min(whole, axis=0), [(*named[int(np.argmin(whole[:, 0]))], 0, k)]
+    if shortest is None:
         return Choice(cost, single)
-    combined, path = _shortest(edges, named)
+    combined = shortest.best[:, k]
     better = combined < cost * (1 - TIE)
-    return Choice(np.where(better, combined, cost), path if better[0] else single)
+    return Choice(np.where(better, combined, cost), shortest.path(k) if better[0] else single)
 
 
 def combinable(entries: Sequence[Entry]) -> bool:
@@ -192,25 +225,28 @@ def combinable(entries: Sequence[Entry]) -> bool:
     return len(rules) > 1 or bool(rules[0].roots)
 
 
-def _shortest(edges: Edges, named: Sequence[tuple[str, Rule]]) -> tuple[Array, list[tuple[str, Rule, int, int]]]:
-    """The cheapest way to cut [first, last candidate] into stretches, shape (P,), and its stretches for the first setting."""
-    smallest, which = edges.costs(named[0][1]), np.zeros((edges.size, edges.size), dtype=int)
-    for number, (_, rule) in enumerate(named[1:], 1):
-        cost = edges.costs(rule)
-        which = np.where(cost[0] < smallest[0], number, which)
-        smallest = np.minimum(smallest, cost)
-    best = np.zeros((len(smallest), edges.size))
-    origin = [0] * edges.size
-    for k in range(1, edges.size):
-        through = best[:, :k] + smallest[:, :k, k]
-        best[:, k], origin[k] = through.min(axis=1), int(np.argmin(through[0]))
-    path: list[tuple[str, Rule, int, int]] = []
-    k = edges.size - 1
-    while k > 0 and np.isfinite(best[0, -1]):
-        i = origin[k]
-        path.append((*named[which[i, k]], i, k))
-        k = i
-    return best[:, -1], path[::-1]
+class _Shortest:
+    """The cheapest ways to cut [first candidate, candidate k] into stretches: their costs ``best``, shape (P, size)."""
+
+    def __init__(self, edges: Edges, named: Sequence[tuple[str, Rule]]) -> None:
+        smallest, which = edges.costs(named[0][1]), np.zeros((edges.size, edges.size), dtype=int)
+        for number, (_, rule) in enumerate(named[1:], 1):
+            cost = edges.costs(rule)
+            which = np.where(cost[0] < smallest[0], number, which)
+            smallest = np.minimum(smallest, cost)
+        self.named, self.which, self.best, self.origin = named, which, np.zeros((len(smallest), edges.size)), [0] * edges.size
+        for k in range(1, edges.size):
+            through = self.best[:, :k] + smallest[:, :k, k]
+            self.best[:, k], self.origin[k] = through.min(axis=1), int(np.argmin(through[0]))
+
+    def path(self, k: int) -> list[tuple[str, Rule, int, int]]:
+        """The stretches up to candidate ``k`` for the first setting."""
+        path: list[tuple[str, Rule, int, int]] = []
+        while k > 0 and np.isfinite(self.best[0, k]):
+            i = self.origin[k]
+            path.append((*self.named[self.which[i, k]], i, k))
+            k = i
+        return path[::-1]
 
 
 # --- candidates -----------------------------------------------------------------------------------------------------
@@ -305,16 +341,21 @@ def _uniform_pieces(setting: Setting, values: dict[Any, Any], end: Any) -> tuple
 def _grid_pieces(setting: Setting, sums: Sums, end: Any) -> tuple[Piece, ...]:
     grid, last = sums.grid_steps, node_index(setting, end)
     assert isinstance(grid, FloatSteps)
-    values, ts = sums.constants(end), grid.nodes[: last + 1]
+
+    def piece(name: str, rule: Rule, start: int, stop: int) -> Piece:
+        free = tuple((x, Fraction(float(y))) for x, y in _free_between(sums, end, rule, start, stop))
+        return Piece(name, rule, start, stop, free)
+
     if not combinable(setting.profiles):
         ((profile, (rule,)),) = setting.profiles
-        return (Piece(profile.name, rule, 0, last, _exact_free(rule, {**values, a: ts[0], b: ts[-1]})),)
-    candidates = _candidate_nodes(setting, values, ts[0], ts[-1], lambda times: np.searchsorted(ts, times), last)
-    edges = GridEdges(sums, end, candidates)
-    choice = choose(edges, setting.profiles)
-
-    def piece(name: str, rule: Rule, i: int, k: int) -> Piece:
-        free = _exact_free(rule, {**values, a: edges.nodes[i], b: edges.nodes[k]})
-        return Piece(name, rule, int(candidates[i]), int(candidates[k]), free)
-
-    return tuple(piece(*x) for x in choice.path)
+        return (piece(profile.name, rule, 0, last),)
+    if last < CANDIDATES and setting.clock.name == "ou":  # where nothing depends on the end, nothing is computed for each
+        candidates = np.arange(min(len(grid.nodes), CANDIDATES))
+        if "paths" not in sums.chosen:
+            sums.chosen["paths"] = choices(GridEdges(sums, setting.values["T"], candidates), setting.profiles)
+        choice = sums.chosen["paths"][last - 1]
+    else:
+        values, ts = sums.constants(end), grid.nodes[: last + 1]
+        candidates = _candidate_nodes(setting, values, ts[0], ts[-1], lambda times: np.searchsorted(ts, times), last)
+        choice = choose(GridEdges(sums, end, candidates), setting.profiles)
+    return tuple(piece(name, rule, int(candidates[i]), int(candidates[k])) for name, rule, i, k in choice.path)

@@ -93,6 +93,8 @@ class Sums:
     paths: Mapping[Value, Sequence[Piece]] = field(default_factory=dict)
     fixed: dict[Any, Any] = field(init=False)
     grid_steps: FloatSteps | BallSteps | None = field(init=False, default=None)
+    chosen: dict[Any, Any] = field(init=False, default_factory=dict)
+    """What the choice of profiles needs for every end and finds once."""
     _stretches: dict[Value, dict[Any, Any]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -16,8 +16,7 @@ from cmbound.arithmetic.minimum import minimum
 from cmbound.errors import DomainError, InputError
 from cmbound.evaluation.nodes import FLOATS, nodes
 from cmbound.evaluation.paths import choose_pieces
-from cmbound.evaluation.point import evaluate
-from cmbound.evaluation.setting import resolve
+from cmbound.evaluation.point import completed, float_terms
 from cmbound.evaluation.sums import Sums
 from cmbound.evaluation.terms import contraction, increments
 from cmbound.numbers import exact
@@ -63,10 +62,10 @@ class Candidates:
         for name in ("times", "sigmas", "t_hat", "sigma_hat", "k"):
             if name in params:
                 raise InputError(f"the times are chosen here; leave {name} out")
-        self.setting = resolve(theorem, {**params, "k": 1})
-        terms, moved = evaluate(theorem, {**params, "k": 1}, "approximate").terms, {x.name for x in theorem.recursion}
-        self.first = sum(x.value for x in terms.values() if x.name in moved)
-        self.rest = sum(x.value for x in terms.values() if x.name not in moved)
+        self.setting = completed(theorem, {**params, "k": 1})
+        terms, moved = float_terms(self.setting), {x.name for x in theorem.recursion}
+        self.first = sum(x for name, x in terms.items() if name in moved)
+        self.rest = sum(x for name, x in terms.items() if name not in moved)
         self.delta = FLOATS.number(self.setting.values["delta"])
         self.end = float_below(self.setting.values["T"])
         if not self.delta < self.end:
