@@ -17,7 +17,7 @@ _SAME_NAME = (
     "model", "data", "sigmas", "n", "confidence", "clip", "seed", "solver", "teacher_output", "clock", "times", "batches",
     "distance_batch", "batch", "tolerance", "dtype", "profile", "population",
 )  # fmt: skip
-_REPLAYABLE = re.compile(r"(\.py:\w+|\.onnx)$|^(moons|digits)$")
+_REPLAYABLE = re.compile(r"(\.py:\w+|\.onnx(:.+)?)$|^(moons|digits)$")
 
 
 @cache
@@ -107,9 +107,8 @@ def beside(given: Any, path: str) -> Any:
     """A file that is not found from where the command runs, but beside the report: there."""
     if not isinstance(given, str) or not given:
         return given
-    file = given.rsplit(":", 1)[0] if ".py:" in given else given
     there = os.path.join(os.path.dirname(path), given)
-    found = there.rsplit(":", 1)[0] if ".py:" in given else there
+    file, found = (re.sub(r"(\.py|\.onnx):.*$", r"\1", x) for x in (given, there))
     return there if not os.path.exists(file) and os.path.exists(found) else given
 
 
