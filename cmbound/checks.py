@@ -57,6 +57,19 @@ def checked_distinct(what: str, names: Iterable[Any]) -> None:
         seen.add(name)
 
 
+def checked_flag(name: str, given: Any) -> bool:
+    """``given``, which must be True or False (of NumPy too)."""
+    if type(given).__name__ not in ("bool", "bool_"):
+        raise InputError(f"{name} is {shown(given)}; True or False is needed")
+    return bool(given)
+
+
+def checked_unmasked(name: str, given: Any) -> None:
+    """Raise InputError for a masked array of NumPy, whose mask would be dropped."""
+    if hasattr(given, "mask") and hasattr(given, "filled"):
+        raise InputError(f"{name} is a masked array; one without a mask is needed, such as its rows that are not masked")
+
+
 def checked_float(name: str, given: Any) -> float:
     """``given`` as a float, which may be infinite or NaN."""
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import re
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,13 +19,16 @@ import pytest
 from scipy import stats
 
 import cmbound
+from cmbound.certification.adapters import _roles
 from cmbound.certification.attack import attacked
-from cmbound.certification.bounds import firm_sum, paired, root, summed
+from cmbound.certification.bounds import firm_sum, lower_root, paired, root, summed
 from cmbound.certification.certificate import RUNGS, Certificate, effort, evaluations_table, largest, to_data
 from cmbound.certification.certify import compared
+from cmbound.certification.distance import checked_size
 from cmbound.certification.flow import along
 from cmbound.certification.laws import DataLaw, Law, WorldLaw, law_of
 from cmbound.certification.models import Denoiser, Model
+from cmbound.certification.recognition import misread, unlike
 from cmbound.certification.request import Request
 from cmbound.certification.teachers import SOLVERS
 from cmbound.certification.telescope import Setup, roots, sampled
@@ -600,6 +605,17 @@ def test_advice_is_what_lowers_the_direct_rung() -> None:
     better = plane(model=distilled(lambda x, s: denoiser_of(PLANE)(x, s) + 0.25, np.array(COARSE)), teacher=wrong)
     gained = follows.rungs["direct"].estimate - better.rungs["direct"].estimate
     assert fault.gain == pytest.approx(gained, rel=0.05)  # sampling only: the student is linear in its teacher's offset
+    assert "all others stayed as they are" in " ".join(follows.report().render("text").split())
+
+
+def test_shorter_steps_help_no_student_that_has_not_learnt_them() -> None:
+    """On the exact map from a short horizon, where discretisation alone would cancel a part; of Euler steps they do."""
+    levels = [x for x in COARSE if x < 4]
+    exact = plane(sigmas=levels, n=2000)
+    assert exact.terms["discretisation"] > 0.05
+    assert not any("steps half as long" in x.what for x in exact.advice)
+    learnt = plane(sigmas=levels, n=2000, model=distilled(denoiser_of(PLANE), np.array(levels)), solver="euler")
+    assert any("steps half as long" in x.what for x in learnt.advice)
 
 
 def test_evaluations_are_told_apart_on_the_same_paths() -> None:
@@ -698,15 +714,44 @@ def test_true_claims_stand_and_false_ones_fall() -> None:
     true = [math.sqrt((0.8 + 0.01) / (0.8 + s**2)) for s in SIGMAS]
     stands = small(L_f=[x * 1.0001 for x in true], eps_cm=1.0, eps_sc=0.1)
     assert stands.refuted == ()
-    assert stands.rungs["local"].trust == "asymptotic"
+    assert stands.rungs["local"].trust == "conditional"
+    for form in ("text", "markdown", "latex", "json"):  # the page: in test_certify_command
+        printed = " ".join(stands.report().render(form).split())
+        assert "claimed by the user, tried on 600 paths: not refuted" in printed, form
+        assert "no bound rests on it" in printed, form
+        assert ("conditional, claimed" in printed) == (form != "json"), form
+        assert "claimed by the user and not refuted" in printed, form
+        assert "only estimated, from below" not in printed, form
+        assert "guaranteed: " not in printed, form
     false = [*true]
     false[3] *= 0.9
-    (fallen,) = small(L_f=false).refuted
+    found = small(L_f=false)
+    (fallen,) = found.refuted
+    assert any(x.endswith("tried on 600 paths: refuted; no number rests on it") for x in found.notes)
+    close(found, small(), 0)
     assert (fallen.name, fallen.sigma) == ("L_f", SIGMAS[3])
     again = np.linalg.norm(f(fallen.x[None], SIGMAS[3]) - f(fallen.y[None], SIGMAS[3])) / np.linalg.norm(fallen.x - fallen.y)
     assert fallen.replayed == pytest.approx(again)
     assert again > fallen.claimed
-    assert small(L_f=false).rungs["local"].trust == "conditional"
+
+
+def test_a_claim_at_one_level_that_is_far_below_what_was_measured_falls() -> None:
+    """Also with few paths, whose squares are so unequal that a normal approximation says nothing from below."""
+    heavy = lambda x, s: denoiser_of(LINE)(x, s) + 0.1 * np.abs(x - 0.5) ** 6  # noqa: E731
+    levels = [0.1, 0.5, 2, 10]
+    found = small(sigmas=levels, n=60, teacher=heavy, eps_sc=[1e-9, 1e9, 1e9])
+    assert [x.name for x in found.refuted] == ["eps_sc"]
+
+
+@pytest.mark.parametrize("power", [1, 4])
+@pytest.mark.parametrize("n", [20, 200])
+def test_the_lower_limit_of_a_mean_holds_for_every_law(power: int, n: int) -> None:
+    """For few values and heavy tails too; and it is no empty one."""
+    rng = np.random.default_rng(0)
+    mean = math.factorial(2 * power) / 2**power / math.factorial(power)  # of z^(2 power)
+    limits = np.array([lower_root(rng.standard_normal(n) ** (2 * power), 0.2) ** 2 for _ in range(RUNS)])
+    assert stats.binom.sf(int((limits > mean).sum()) - 1, RUNS, 0.2) > 1e-4
+    assert (limits > 0).all()
 
 
 def test_false_errors_fall() -> None:
@@ -854,7 +899,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "dtype": ({"dtype": "int8"}, "unknown dtype"),
     "shape of images": ({"shape": (2, 2)}, "has 4 numbers, but a point of the data has 1"),
     "renoise": ({"renoise": 1, "times": (1.0,)}, "renoise is 1; a callable"),
-    "renoise shape": ({"renoise": lambda y, tau, z: y[:1], "times": (1.0,)}, "must return finite numbers of shape"),
+    "renoise shape": ({"renoise": lambda y, tau, z: y[:1], "times": (1.0,)}, r"returned shape \(1, 1\); finite numbers of shape"),
     "tolerance": ({"tolerance": 0}, "tolerance is 0"),
     "seed": ({"seed": -1}, "seed is -1"),
     "workers": ({"workers": 0}, "workers is 0"),
@@ -862,7 +907,13 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "memory": ({"model": model_that(_no_memory)}, r"at noise level 0\.1, rows 0 to 599, ran out of memory \(no room\): give it"),
     "renoise fails": ({"renoise": lambda y, tau, z: y.nothing, "times": (1.0,)}, "renoise at noise level 1 failed: "),
     "solver fails": ({"solver": lambda f, x, high, low: x.nothing}, "the solver <lambda> from noise level .* failed: Attribute"),
-    "solver NaN": ({"solver": lambda f, x, high, low: x * np.nan}, "finite numbers of shape"),
+    "solver NaN": ({"solver": lambda f, x, high, low: x * np.nan}, r"returned NaN, first in row 0 \(600 rows\)"),
+    "renoise NaN": ({"renoise": lambda y, tau, z: y * np.nan, "times": (1.0,)}, r"renoise at noise level 1 returned NaN, first"),
+    "solver infinite": ({"solver": lambda f, x, high, low: x + np.inf}, "returned infinite values, first in row 0"),
+    "confidence above": ({"confidence": 1 - 1e-16}, "confidence is 0.9999999999999999; at most 1 - 1e-9"),
+    "clip beyond": ({"clip": (-1e300, 1e300), "data": POINTS}, r"clip is -1e\+300, 1e\+300; at most 1e\+50"),
+    "no shape": ({"shape": ()}, r"shape is \(\); sizes are needed"),
+    "population": ({"population": "a"}, "population is 'a'; True or False"),
     "solver without teacher": ({"solver": "heun", "teacher": None}, "solver is 'heun', but there is no teacher"),
     "output without teacher": (
         {"teacher_output": "score", "teacher": None},
@@ -881,6 +932,83 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "order": ({"model": model_that(lambda x: x + np.arange(len(x))[:, None])}, "nor depend on the order"),
     "seldom random": ({"model": model_that(lambda x: x + (RNG.random(x.shape) < 2e-3))}, "must not be random"),
 }
+
+
+WRONG: tuple[Any, ...] = (
+    None, True, "a", 3.5, -1, 0, math.nan, math.inf, 10**30, (), [[1, 2], [3]], {1: 2}, {1}, np.zeros((0, 2)), np.array(1.0),
+    np.ma.array([1.0, 2.0], mask=[False, True]), object(), b"x", 1j, np.array(["a"]), iter([1.0]),
+)  # fmt: skip
+PARAMETERS = [x for x in inspect.signature(cmbound.certify).parameters if x != "model"]
+
+
+class _Began(Exception):
+    """The arguments are accepted."""
+
+
+def _begun(*_: Any, **__: Any) -> None:
+    raise _Began
+
+
+@pytest.mark.filterwarnings("ignore:Warning. converting a masked element")
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_whatever_a_parameter_is_given_the_error_names_it(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cmbound.certification.certify.sampled", _begun)
+    given: dict[str, Any] = {"batches": None} if name == "budget" else {}
+    if name in ("held_out", "clip"):
+        given |= {"data": POINTS, "model": lambda x, s: x, "teacher": lambda x, s: x}
+    if name == "renoise":
+        given |= {"times": [1.0]}
+    for wrong in WRONG:
+        try:
+            small(**given, **{name: wrong})
+        except _Began:
+            continue
+        except cmbound.CmboundError as error:
+            told = str(error)
+            assert name in told or (name in ("data", "held_out") and told.startswith("a: the name must end")), (wrong, told)
+            assert "\n" not in told, wrong
+
+
+def test_masked_arrays_are_refused_wherever_arrays_are_read() -> None:
+    """A mask would be dropped."""
+    points = np.ma.array(POINTS, mask=POINTS > 0.9)
+    for one in (
+        lambda: small(data=points), lambda: small(data=POINTS, held_out=points, model=lambda x, s: x, teacher=None),
+        lambda: small(sigmas=np.ma.array([0.1, 1.0, 10.0], mask=[False, True, False])),
+        lambda: small(model=lambda x, s: np.ma.array(x)), lambda: small(teacher=lambda x, s: np.ma.array(x)),
+        lambda: small(solver=lambda f, x, high, low: np.ma.array(x)),
+        lambda: small(renoise=lambda y, tau, z: np.ma.array(y), times=[1.0]),
+        lambda: cmbound.measured_grid(points, sigma_min=0.1, sigma_max=10, steps=3),
+        lambda: cmbound.measured_profile(points), lambda: cmbound.Atoms(points),
+        lambda: cmbound.theorem("explicit-one-step").approximate(preset="gaussian-2d", L_f=np.ma.array([1.0, 2.0])),
+        lambda: cmbound.distances.w2_samples(points, POINTS), lambda: cmbound.Gaussian(np.ma.array([0.0]), 1.0),
+        lambda: cmbound.sampling.sample(lambda x, t: np.ma.array(x), [1.0], d=1, n=10, seed=0, delta=0.1),
+    ):  # fmt: skip
+        with pytest.raises(cmbound.InputError, match="masked array; one without a mask is needed"):
+            one()
+
+
+def test_sizes_for_which_there_is_no_memory_are_refused_before_anything_is_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cmbound.certification.certify.sampled", _begun)
+    plane: dict[str, Any] = {"data": POINTS, "model": lambda x, s: x, "teacher": None}
+    many: dict[str, Any] = {**plane, "data": np.random.default_rng(0).uniform(-1, 1, (2500, 2))}
+    for given, message in (
+        (
+            {**plane, "distance_batch": 10**7},
+            "distance_batch is 10000000: 4 tables of 10000000 x 40 distances take 12.8 GB; at most",
+        ),
+        ({**many, "distance_batch": 2001}, "distance_batch is 2001; at most 2000 are allowed where points are resampled"),
+        ({"distance_batch": 10**8}, "distance_batch is 100000000; at most 10000000 are allowed"),
+        ({"n": 10**7, "sigmas": cmbound.Grid.edm(0.1, 10, 40)}, "n is 10000000: 40 steps of that take 24.4 GB; at most"),
+        ({"batches": 10**9}, "batches is 1000000000; at most"),
+    ):
+        with pytest.raises(cmbound.DomainError, match=message):
+            small(**given)
+    with pytest.raises(_Began):
+        small(**plane, distance_batch=2000)
+    line = law_of(np.random.default_rng(0).uniform(-1, 1, (50_000, 1)))
+    with pytest.raises(cmbound.DomainError, match=r"distance_batch is 20000: 4 tables of 16666 x 16666 .*; at most 6324"):
+        checked_size(line, 20_000, True)
 
 
 @pytest.mark.parametrize("case", BAD)
@@ -928,6 +1056,51 @@ def test_a_teacher_that_returns_something_else_is_recognised(returned: str, said
         return
     with pytest.raises(cmbound.InputError, match=f"does not look like teacher_output {said}.*read as .*{returned}"):
         small(**given, teacher=_returned(returned, LAW))
+
+
+OUTPUTS = ("denoiser", "score", "noise", "velocity")
+
+
+@pytest.mark.parametrize("clock", ["ve", "ou"])
+@pytest.mark.parametrize("data", [LAW, POINTS, [[-1.0], [1.0]], 50 * POINTS], ids=["gaussian", "points", "two", "large"])
+def test_outputs_are_told_apart_of_teachers_that_are_off_by_some_per_cent(data: Any, clock: str) -> None:
+    """In every pair; and a poor teacher that returns what is said is no other one."""
+    law, sigmas = law_of(data), [float(x) for x in cmbound.Grid.edm(0.1, 80 if law_of(data).sd2 > 10 else 10, 5).values]
+
+    def asked(output: str, said: str, wrong: Callable[[Array, float], Array]) -> list[str]:
+        def teacher(x: Array, t: float) -> Array:
+            s = t if clock == "ve" else math.sqrt(math.expm1(2 * t))
+            scale = 1.0 if clock == "ve" else math.hypot(1, s)
+            answer = wrong(x * scale, s)
+            noise = (x * scale - answer) / s
+            velocity = (noise - s * answer) / math.hypot(1, s)
+            return {"denoiser": answer, "score": -noise / s * scale, "noise": noise, "velocity": velocity}[output]
+
+        made = Model(teacher, law.d, "teacher", clock=clock)
+        return unlike(Setup(made, Denoiser(made, said), law, np.array(sigmas), SOLVERS["euler"], 0, 1e-5))
+
+    centred = {f"{a:g} times": lambda x, s, a=a: law.mean + a * (law.denoiser(x, s) - law.mean) for a in (0.0, 0.3, 0.8, 1.1)}
+    poor = {
+        **centred,
+        "shifted": lambda x, s: law.denoiser(x, s) + 0.3 * law.scale,
+        "level": lambda x, s: law.denoiser(x, 1.3 * s),
+    }
+    for output in OUTPUTS:
+        for wrong in poor.values():
+            asked(output, output, wrong)
+        for said in set(OUTPUTS) - {output}:
+            with pytest.raises(cmbound.InputError, match=rf"read as {output} by .*; give teacher_output {output}$"):
+                asked(output, said, lambda x, s: law.mean + 1.04 * (law.denoiser(x, s) - law.mean))
+
+
+def test_a_model_of_data_in_other_units_is_given_no_clock() -> None:
+    """Data of 0 to 255 and a model of data in [-1, 1]; and data far from 0."""
+    unit = lambda x, s: x * math.sqrt(0.31 / (0.3 + s * s))  # noqa: E731
+    for data in (np.random.default_rng(0).uniform(0, 255, (60, 4)), POINTS + 20):
+        law = law_of(data)
+        setup = Setup(Model(unit, law.d, "model"), None, law, SIGMAS, SOLVERS["euler"], 0, 1e-5)
+        (told,) = misread(setup, sampled(setup, 40))
+        assert re.match(r"the model fits no known way to ask and to read it: its answers lie in \[.*, the data lie in \[", told)
 
 
 HIDDEN: dict[str, tuple[Callable[[Array, float], tuple[Array, float]], float]] = {
@@ -1164,7 +1337,12 @@ def test_an_onnx_file(tmp_path: Path) -> None:
         path.write_bytes(make.make_model(graph, opset_imports=opset, ir_version=8).SerializeToString())
         found = small(model=str(path), teacher=None)
         assert not any("was run" in x for x in found.notes)
+        assert any(x.startswith(f"model: {path}: its input x is taken for x and sigma for sigma") for x in found.notes)
         close(found, small(model=reference, teacher=None), 1e-5)
+    swapped = small(model=f"{path}:sigma,x,y", teacher=None, n=20)
+    close(swapped, small(model=lambda x, s: 0.1 * s + 0.01 * x, teacher=None, n=20), 1e-5)
+    with pytest.raises(cmbound.InputError, match="names 1 port"):
+        small(model=f"{path}:sigma")
     ends = [make.make_tensor_value_info(*x) for x in (("x", kind, [8, 1]), ("sigma", kind, [8]))]  # a batch of 8, no other
     nodes[2] = make.make_node("Unsqueeze", ["b", "axes"], ["c"])
     graph = make.make_graph(nodes, "g", ends, [make.make_tensor_value_info("y", kind, [8, 1])], constants)
@@ -1173,6 +1351,60 @@ def test_an_onnx_file(tmp_path: Path) -> None:
     (tmp_path / "bad.onnx").write_bytes(b"nothing")
     with pytest.raises(cmbound.InputError, match="is no ONNX model"):
         small(model=str(tmp_path / "bad.onnx"))
+
+
+def _port(text: str) -> SimpleNamespace:
+    """An input or output of an ONNX file, written as ``x:n,2``."""
+    name, _, sizes = text.partition(":")
+    return SimpleNamespace(name=name, type="tensor(float)", shape=[int(x) if x.isdigit() else x for x in sizes.split(",") if x])
+
+
+ROLES: dict[str, tuple[str, int, tuple[int, ...] | None, str]] = {
+    # inputs, outputs and names; numbers of a point; its shape; what is said
+    "shapes": ("bar:n foo:n,2", 2, None, "foo is taken for x and bar for sigma, by their shapes; its output y"),
+    "shapes before names": ("x:n sigma:n,2", 2, None, "sigma is taken for x and x for sigma, by their shapes"),
+    "a number": ("foo:n,1 bar:", 1, None, "foo is taken for x and bar for sigma, by their shapes"),
+    "names": ("noise_level:n,1 latent:n,1", 1, None, "latent is taken for x and noise_level for sigma, by their names"),
+    "one name": ("Sigmas:n,1 noise:n,1", 1, None, "noise is taken for x and Sigmas for sigma"),
+    "whole words": ("level:n,1 sigma_x:n,1", 1, None, "sigma_x is taken for x and level for sigma"),
+    "parts of exporters": ("g/timestep:n,1 g/sample.1:n,1", 1, None, "g/sample.1 is taken for x"),
+    "open sizes": ("t:n,k z:n,d", 2, None, "z is taken for x and t for sigma, by their names"),
+    "named": ("bar:n,1 foo:n,1 = foo bar", 1, None, "foo is taken for x and bar for sigma, as named"),
+    "no shape": ("x: sigma:n", 2, None, "x is taken for x"),
+    "images": ("x:n,3,2,2 t:n", 12, None, "a point has the shape 3,2,2, as the file says"),
+    "images of open size": ("x:n,c,h,w t:n", 12, (3, 2, 2), "x is taken for x and t for sigma"),
+    "an output": ("x:n,2 t:n > aux:n out:n,2", 2, None, "its output out is used"),
+    "a named output": ("x:n,2 t:n > z:n,2 out:n,2 = x t z", 2, None, "its output z is used"),
+    "open": ("bar:n,1 foo:n,1", 1, None, r"! has the inputs bar \(n, 1\), foo \(n, 1\): either may be x.*FILE.onnx:X,SIGMA"),
+    "both x": ("x:n,1 z:n,1", 1, None, "! either may be x"),
+    "both sigma": ("t:n,1 sigma:n,1", 1, None, "! either may be x"),
+    "no such input": ("x:n,1 t:n,1 = x s", 1, None, "! has the inputs .*, not x and s"),
+    "no such output": ("x:n,1 t:n,1 = x t z", 1, None, r"! has the outputs y \(n\), not z"),
+    "another size": ("x:n,3 t:n", 2, None, "! none fits points of 2 numbers beside a noise level as the other$"),
+    "images without a shape": (
+        "x:n,c,h,w t:n",
+        12,
+        None,
+        r"! x \(n, c, h, w\), t .* none fits .*: give the shape of a point",
+    ),
+    "images of another shape": ("x:n,3,2,2 t:n", 12, (2, 2, 3), "! none fits points of shape 2,2,3"),
+    "two outputs": ("x:n,2 t:n > a:n,2 b:n,2", 2, None, "! several have the shape of x; .*X,SIGMA,OUTPUT"),
+    "no output": ("x:n,2 t:n > a:n b:n", 2, None, "! none has the shape of x"),
+    "three inputs": ("x:n,2 t:n label:n", 2, None, "! two of real numbers, x and sigma, are needed"),
+}
+
+
+@pytest.mark.parametrize("case", ROLES)
+def test_the_inputs_of_an_onnx_file_are_told_apart_or_refused(case: str) -> None:
+    text, d, shape, said = ROLES[case]
+    ports, _, names = text.partition(" = ")
+    inputs, _, outputs = ports.partition(" > ")
+    both = [_port(x) for x in inputs.split()], [_port(x) for x in (outputs or "y:n").split()]
+    if said.startswith("! "):
+        with pytest.raises(cmbound.InputError, match=f"^model: m.onnx .*{said[2:]}"):
+            _roles("model: m.onnx", names.split(), both, d, shape)
+        return
+    assert said in _roles("model: m.onnx", names.split(), both, d, shape).told
 
 
 def test_a_jax_function() -> None:

@@ -100,7 +100,8 @@ def test_json_follows_the_schema(folder: Path, more: tuple[str, ...]) -> None:
     assert len(data["evaluations"]) == (3 if "--times" in more else 1)
     assert data["distance"]["trust"] == ("guaranteed" if "--clip" in more else "asymptotic")
     assert ("a_priori" in data["rungs"]) == ("heun" not in more)
-    assert data["rungs"]["local"]["trust"] == ("asymptotic" if "--L-f" in more else "conditional")
+    assert data["rungs"]["local"]["trust"] == "conditional"
+    assert any("L_f <= 9, claimed by the user" in x for x in data["notes"]) == ("--L-f" in more)
 
 
 def test_the_schema_can_fail(folder: Path) -> None:
@@ -221,6 +222,12 @@ def test_a_refuted_claim_ends_with_status_1_and_its_pair_is_saved(folder: Path) 
     outcome = call(*options(folder, "--L-f", "1.5", "--counterexample", str(saved)))
     assert outcome.status == 1
     assert "REFUTED: L_f = 1.5 at noise level" in outcome.out
+    assert "refuted" not in outcome.err
+    report = folder / "refuted.html"
+    told = call(*options(folder, "--L-f", "1.5"), "-o", str(report))
+    assert (told.status, told.out) == (1, "")
+    assert re.search(rf"^cmbound: refuted: L_f = 1.5 at noise level .*; saved in {report}\n\Z", told.err, re.MULTILINE)
+    assert "L_f &lt;= 1.5, claimed by the user" in report.read_text()
     with np.load(saved) as pair:
         namespace: dict[str, Any] = {}
         exec((folder / "model.py").read_text(), namespace)
@@ -523,6 +530,14 @@ def test_a_model_cannot_end_the_program(folder: Path) -> None:
 )
 def test_arguments_of_convert_without_effect_are_refused(arguments: tuple[str, ...], message: str) -> None:
     fails(2, "convert", "-d", "2", "--sigma", "2", *arguments, says=(message,))
+
+
+def test_the_lowest_noise_level_of_a_conversion_is_the_lowest() -> None:
+    given = ("convert", "--loss", "1e-4", "-d", "4", "--clock", "ou", "--sigma", "2", "--sigma-to", "1")
+    assert "eps_cm" in fine(*given, "--sigma-min", "1")
+    told = call(*given, "--sigma-min", "1.5")
+    assert told.status == 3
+    assert "sigma_min is 1.5; the lowest noise level of all is at most sigma_to = 1" in told.err
 
 
 @pytest.mark.parametrize("first", [("grid",), ("certify", "m.py:f")])

@@ -31,7 +31,8 @@ NOISING = 1e-6
 class Gains:
     """What the direct rung would be without a part of the error, on the same paths.
 
-    The part is taken out of the sum before its square is taken: what cancels against other parts gains nothing.
+    The part is taken out of the sum before its square is taken: what cancels against other parts gains nothing. All other parts
+    stay as they are, which a student that is trained again may not keep to.
     """
 
     def __init__(self, paths: Sampled, tail: float) -> None:
@@ -41,6 +42,15 @@ class Gains:
         """Fall of the root mean square if this share of a term is taken out; 0 unless the squares fall beyond chance."""
         size = self.paths.change if name == "change" else self.paths.terms[name]
         return self.instead(self.paths.direct - 2 * share * self.paths.against[name] + share * share * size)
+
+    def inherited(self, name: str) -> float:
+        """The share of an error of the teacher that the student has learnt from it, by regression.
+
+        A consistency error that is its opposite, as that of a student on the exact map, makes up for it: nothing that is done to
+        the teacher then gains anything.
+        """
+        size = float(self.paths.terms[name].mean())
+        return min(1.0, max(0.0, 1 + float(self.paths.beside[name].mean()) / size)) if size else 0.0
 
     def instead(self, after: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> float:
         """Fall of the root mean square with other squared errors of the same paths."""
@@ -56,15 +66,17 @@ def advised(request: Request, paths: Sampled, levels: Sequence[Level], judged: S
     gains = Gains(paths, (1 - request.confidence) / names)
     found = [
         Advice("half the consistency error", gains.without("consistency", 0.5)),
-        Advice("half the error of the teacher's score", gains.without("score", 0.5)),
+        Advice("half the error of the teacher's score", gains.without("score", 0.5 * gains.inherited("score"))),
         Advice("a horizon twice as large", gains.without("initialisation", 0.5)),
         Advice("a lowest noise level half as large", gains.without("early_stopping", 0.5)),
-        Advice("f(x, sigma_0) = x at the lowest noise level", gains.without("boundary", 1.0)),
+        Advice(
+            "f(x, sigma_0) = x at the lowest noise level, and a student that was trained with it", gains.without("boundary", 1.0)
+        ),
     ]
     if paths.terms["discretisation"].any():
         high, low = _stretch(levels)
         order = ORDER.get(request.solver, 1)
-        gain = gains.without("discretisation", (1 - 2.0**-order) * MOST_OF_IT)
+        gain = gains.without("discretisation", (1 - 2.0**-order) * MOST_OF_IT * gains.inherited("discretisation"))
         found.append(Advice(f"steps half as long between noise levels {low:.3g} and {high:.3g}", gain))
     if request.teacher:
         together = gains.without("change", 0.5)

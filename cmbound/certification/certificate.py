@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from cmbound.certification.bounds import CONDITIONAL
 from cmbound.certification.distance import Enclosure
 from cmbound.certification.request import Request
 from cmbound.certification.telescope import SUMMED
 from cmbound.distances.samples import ASYMPTOTIC, GUARANTEED
-from cmbound.frozen import Record, thawed
+from cmbound.frozen import FrozenDict, Record, thawed
 from cmbound.numbers import counted, rounded
 from cmbound.reports.cells import Cell, math as latex, number
 from cmbound.reports.report import Body, Report, Result
@@ -31,7 +32,7 @@ class Rung(Record):
     Attributes:
         estimate: its value on the samples.
         upper: at the confidence of the certificate, jointly with all other rungs and distances.
-        trust: of ``upper``: ``guaranteed``, ``asymptotic``, or ``conditional`` (on estimated Lipschitz constants).
+        trust: of ``upper``: ``guaranteed``, ``asymptotic``, or ``conditional`` (on estimated or claimed Lipschitz constants).
         asymptotic: the upper end by normal approximations.
     """
 
@@ -195,7 +196,7 @@ class Certificate(Result, Record):
 
     @property
     def upper(self) -> float:
-        """The least upper bound of W2 that rests on no estimated constant."""
+        """The least upper bound of W2 that rests on no estimated or claimed constant."""
         return self.evaluations[0].upper(self.request.population)
 
     @property
@@ -238,7 +239,7 @@ def rungs_table(x: Certificate) -> Table:
             _near(rung.estimate),
             number(rounded(rung.upper, 4)),
             number(rounded(rung.asymptotic, 4)),
-            Cell(f"{rung.trust}, vacuous" if rung.upper > x.baselines.constant else rung.trust),
+            Cell(", ".join([rung.trust, *_remarks(x, rung)])),
         )
         for name, rung in x.rungs.items()
     ]
@@ -264,6 +265,17 @@ def rungs_table(x: Certificate) -> Table:
         size="footnotesize",
         tight=True,
     )
+
+
+def _remarks(x: Certificate, rung: Rung) -> list[str]:
+    """What is said beside the level of trust of a rung."""
+    on_claim = rung.trust == CONDITIONAL and rests_on_claim(x)
+    return [*(["claimed L_f"] if on_claim else []), *(["vacuous"] if rung.upper > x.baselines.constant else [])]
+
+
+def rests_on_claim(x: Certificate) -> bool:
+    """Whether rungs rest on a Lipschitz constant that the user claims."""
+    return "L_f" in dict(x.request.claims) and not any(y.name == "L_f" for y in x.refuted)
 
 
 def terms_table(x: Certificate) -> Table:
@@ -322,6 +334,13 @@ def advice_table(x: Certificate) -> Table:
     return Table(("what would lower the direct rung", "by about"), rows, "lr", widths={0: 0.7})
 
 
+ADVISED = (
+    "by about: the fall of the estimate of the direct rung if that part of the error alone were so much smaller on each path and "
+    "all others stayed as they are; all but further evaluations needs a student trained again, whose other errors may differ"
+)
+"""What a gain is, beside the table."""
+
+
 def summary(x: Certificate) -> tuple[str, ...]:
     """What was judged, in a few lines."""
     r = x.request
@@ -358,15 +377,35 @@ def largest(x: Certificate) -> str:
     return f"{found}; of a step: {step}" if size else f"{found}; those of the steps are 0"
 
 
-ASSUMPTIONS = (
-    "guaranteed: holds with the stated confidence for every law and number of samples (bounded outputs)",
-    "asymptotic: the same by normal approximations; what is rare and has not been sampled is not in it",
-    "conditional: rests on Lipschitz constants that were only estimated, from below",
-    "vacuous: above the best constant answer, the mean",
-    "guaranteed ends of attributed and stepwise have, on paths with terms beyond a pilot's, the whole error in their place",
+TRUSTS = FrozenDict(
+    {
+        GUARANTEED: "holds with the stated confidence for every law and number of samples (bounded outputs)",
+        ASYMPTOTIC: "by normal approximations; what is rare and has not been sampled is not in it",
+    }
+)
+"""What the levels of trust mean that no claim changes."""
+
+
+FIRM_SUMS = (
+    "guaranteed ends of attributed and stepwise have, on paths with terms beyond a pilot's, the whole error in their place"
+)
+ALWAYS = (
     "rungs rest on the error of the exact trajectories too, which is estimated with half the tolerance; the distance does not",
     "the reference law is the one given; what it says of a population behind a data file is not covered",
 )
+
+
+def assumptions(x: Certificate) -> tuple[str, ...]:
+    """The levels of trust that occur, and what all rests on."""
+    firm = {x.distance.trust, *(y.trust for y in x.rungs.values()), *(y.distance.trust for y in x.evaluations)}
+    on = "claimed by the user and not refuted" if rests_on_claim(x) else "that were only estimated, from below"
+    found = [f"{name}: {text}" for name, text in TRUSTS.items() if name in firm or name == ASYMPTOTIC]
+    found += [f"{CONDITIONAL}: rests on Lipschitz constants {on}"] if CONDITIONAL in firm else []
+    if any(y.upper > x.baselines.constant for y in x.rungs.values()):
+        found.append("vacuous: above the best constant answer, the mean")
+    if GUARANTEED in firm:
+        found.append(FIRM_SUMS)
+    return (*found, *ALWAYS)
 
 
 def _halves(x: Certificate) -> tuple[Table, ...]:
@@ -400,11 +439,12 @@ def _body(x: Certificate, levels: tuple[Table, ...]) -> Body:
     if x.advice:
         body.line()
         body.table(advice_table(x))
+        body.line(ADVISED)
     body.line()
     body.line(effort(x))
     for note in x.notes:
         body.line(f"note: {note}")
-    for text in ASSUMPTIONS:
+    for text in assumptions(x):
         body.line(text)
     return body
 
@@ -484,7 +524,7 @@ def to_data(x: Certificate) -> dict[str, Any]:
         **thawed(data),
         "verdict": x.verdict,
         "upper": x.upper,
-        "assumptions": list(ASSUMPTIONS),
+        "assumptions": [*assumptions(x), *([ADVISED] if x.advice else [])],
     }
 
 

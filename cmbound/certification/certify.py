@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -16,8 +16,8 @@ from cmbound import __version__
 from cmbound.certification import adapters
 from cmbound.certification.advice import advised, found_wrong
 from cmbound.certification.attack import attacked
-from cmbound.certification.certificate import Baselines, Certificate, Judged, Level, Rung
-from cmbound.certification.distance import BATCHES, Effort, Enclosure, batch_costs, enclosure, transport
+from cmbound.certification.certificate import Baselines, Certificate, Judged, Level, Refutation, Rung
+from cmbound.certification.distance import BATCHES, Effort, Enclosure, batch_costs, checked_size, enclosure, transport
 from cmbound.certification.examples import EXAMPLES, Example, example
 from cmbound.certification.given import checked_place, claims_of, fingerprint, label, largest_square, reference, repeated
 from cmbound.certification.ladder import Ladder
@@ -43,6 +43,8 @@ from cmbound.certification.telescope import (
 )
 from cmbound.checks import checked_count, checked_finite, shown
 from cmbound.errors import DomainError, InputError
+from cmbound.numbers import counted
+from cmbound.reports.words import words
 from cmbound.theory.grids import Grid
 from cmbound.worlds.base import Array
 
@@ -95,8 +97,10 @@ def certify(
     on. No Lipschitz constant and no property of the data is assumed, and ``distance`` needs neither a teacher nor an ODE.
 
     Args:
-        model: a callable f(x, sigma), a PyTorch module, ``FILE.py:NAME`` (the file is run), ``FILE.onnx``, or a shipped example
-            (``moons``, ``digits``, :func:`cmbound.example`), which has its own data, teacher, noise levels, solver and ``clip``.
+        model: a callable f(x, sigma), a PyTorch module, ``FILE.py:NAME`` (the file is run), ``FILE.onnx`` (where shapes and
+            names of its inputs and outputs leave it open which is which, ``FILE.onnx:X,SIGMA`` or ``FILE.onnx:X,SIGMA,OUTPUT``),
+            or a shipped example (``moons``, ``digits``, :func:`cmbound.example`), which has its own data, teacher, noise levels,
+            solver and ``clip``.
         data: the reference law: points (n, d), a .npy, .npz or .csv file (of .npz also ``points`` and ``weights``), a
             :class:`Gaussian`, a :class:`Mixture`.
         sigmas: increasing noise levels sigma_0 < ... < sigma_N, or a :class:`Grid` of them.
@@ -116,7 +120,8 @@ def certify(
             the model are multiplied by (1 + sigma_0^2)^{1/2}.
         times: noise levels of further evaluations.
         L_f: a claimed Lipschitz constant of f(., sigma), or one for each noise level from sigma_0 on; eps_sc, eps_cm: claimed
-            errors in the same units as ``levels``, or one for each step from the lowest on. Claims are first tried to be refuted.
+            errors in the same units as ``levels``, or one for each step from the lowest on. Claims are tried to be refuted; the
+            rungs local and a priori rest on an L_f that is not, and no bound rests on eps_sc and eps_cm.
         held_out: points (m, d) or a file of fresh data, or a fraction of ``data`` that is kept apart.
         budget: seconds > 0 for the batches of exact transport, in the place of ``batches``.
         batches, distance_batch: number, >= 3, and size of these batches (a size of its own needs POT, extra ``pot``).
@@ -154,6 +159,8 @@ def certify(
         clip, solver = shipped.clip if clip is None else clip, shipped.solver if solver is None else solver
     elif data is None or sigmas is None:
         raise InputError(f"certify needs {'data' if data is None else 'sigmas'} (shipped examples: {', '.join(EXAMPLES)})")
+    if progress is not None and not callable(progress):
+        raise InputError(f"progress is {shown(progress)}; a callable progress(what, done, total) is needed")
     _checked_together(teacher, solver if shipped is None else None, teacher_output, renoise, times, budget, batches)
     found, kept, labels = reference(data, held_out)
     law = law_of(found)
@@ -164,20 +171,21 @@ def certify(
         model=called[0], data=called[1], teacher=called[2], held_out=labels[1], sigmas=sigmas, renoise=label(renoise), n=n,
         confidence=confidence, clip=clip, seed=seed, solver=name, teacher_output=teacher_output, clock=clock, times=times,
         shape=shape, batch=batch, batches=batches, distance_batch=distance_batch, tolerance=tolerance, dtype=dtype,
-        profile=profile, fingerprint=fingerprint(law), population=bool(population),
+        profile=profile, fingerprint=fingerprint(law), population=population,
     )  # fmt: skip
     request = replace(request, claims=claims_of(request, L_f, eps_sc, eps_cm, teacher))
     checked_place(law, request.sigmas[0])
+    checked_size(law, request.distance_batch, request.population)
     most = largest_square(law, request.clip, request.population)
     factor = 1 / ASKINGS[request.clock].scale(request.sigmas[0])
     common: dict[str, Any] = {"batch": request.batch, "clock": request.clock, "dtype": request.dtype}
     with adapters.evaluating(model, teacher):
-        student = Model(
-            adapters.loaded(model, "model", request.shape), law.d, "model", clip=request.clip, factor=factor, **common
-        )
+        ports: list[str] = []
+        asked = partial(adapters.loaded, shape=request.shape, d=law.d, tell=ports.append)
+        student = Model(asked(model, "model"), law.d, "model", clip=request.clip, factor=factor, **common)
         known = None
         if teacher is not None:
-            teaching = Model(adapters.loaded(teacher, "teacher", request.shape), law.d, "teacher", **common)
+            teaching = Model(asked(teacher, "teacher"), law.d, "teacher", **common)
             known = Denoiser(teaching, request.teacher_output)
         noising = None if renoise is None else adapters.loaded_renoise(renoise)
         setup = Setup(
@@ -186,7 +194,7 @@ def certify(
         count = checked_count("workers", workers)
         _probe(setup, request)
         coarse, finely = rounded(setup)
-        told = [*unlike(setup), *repeated(law, kept), *finely]
+        told = [*ports, *unlike(setup), *repeated(law, kept), *finely]
         return _certified(request, setup, most, kept, budget, count, progress or (lambda *x: None), told, coarse)
 
 
@@ -198,7 +206,7 @@ def _checked_together(
         raise InputError(f"solver is {shown(solver)}, but there is no teacher whose step it could be")
     if teacher is None and teacher_output != "denoiser":
         raise InputError(f"teacher_output is {shown(teacher_output)}, but there is no teacher")
-    if renoise is not None and not len(times):
+    if renoise is not None and isinstance(times, Sequence) and not times:
         raise InputError("renoise is given, but no times: there is one evaluation, and nothing is noised back")
     if budget is not None and batches is not None:
         raise InputError("give either budget or batches: the budget decides how many batches there are")
@@ -236,8 +244,8 @@ def _certified(
         if judged_by is not None:
             judged_by.confirm()
     request = replace(request, batches=distances[0].batches)
-    ladder = Ladder(request, setup, paths, alpha / 2, most)
-    rungs, notes = ladder.rungs({x.name for x in refutations})
+    ladder = Ladder(request, setup, paths, alpha / 2, most, {x.name for x in refutations})
+    rungs, notes = ladder.rungs()
     baselines = _baselines(law, distances[0], kept, request)
     judged = _judged(request, paths, distances, rungs["direct"], ladder)
     levels = _levels(request, setup, paths, ladder)
@@ -246,7 +254,8 @@ def _certified(
     return Certificate(
         request, law.described(), distances[0], rungs, terms, levels, judged, baselines,
         advised(request, paths, levels, judged), (*misread(setup, paths), *coarse, *wrong), tuple(refutations),
-        (*told, *_told(request, paths, ladder), *compared(baselines, distances[0], rungs["direct"]), *notes, *untold),
+        (*told, *claimed(request, refutations, rungs), *_told(request, ladder),
+         *compared(baselines, distances[0], rungs["direct"]), *notes, *untold),
         ladder.ode_error, versions(),
         paths.outputs[:KEPT], law.draw(KEPT, stream(request.seed, SHOWN)),
     )  # fmt: skip
@@ -349,7 +358,21 @@ def compared(x: Baselines, first: Enclosure, direct: Rung) -> list[str]:
     return notes
 
 
-def _told(request: Request, paths: Sampled, ladder: Ladder) -> list[str]:
+def claimed(request: Request, refutations: Sequence[Refutation], rungs: Mapping[str, Rung]) -> list[str]:
+    """What the user claims, what came of trying to refute it, and what rests on it."""
+    notes, fallen = [], {x.name for x in refutations}
+    for name, values in request.claims:
+        some = [f"{x:g}" for x in values]
+        each = some[0] if len(set(some)) == 1 else f"{', '.join(some)} (from the lowest noise level on)"
+        said = f"{name} <= {each}, claimed by the user, tried on {counted(request.n, 'path')}"
+        rest = " and ".join(words(x) for x in ("local", "a_priori") if x in rungs)
+        tail = f"not refuted; {f'the rungs {rest} hold' if name == 'L_f' else 'no bound rests on it'}"
+        tail += " if it is true" if name == "L_f" else ""
+        notes.append(f"{said}: {'refuted; no number rests on it' if name in fallen else tail}")
+    return notes
+
+
+def _told(request: Request, ladder: Ladder) -> list[str]:
     notes = []
     if adapters.runs_code(request.model) or adapters.runs_code(request.teacher):
         notes.append("the code of the user's Python file was run")

@@ -153,7 +153,10 @@ def _from_loss(loss: float, count: int, high: float, low: float, weight: float, 
     if clock == "ou":
         if sigma_min is None:
             raise InputError("eps_cm in the clock ou needs sigma_min, the lowest noise level")
-        factor = 1 / math.hypot(1, _positive("sigma_min", sigma_min))
+        least = _positive("sigma_min", sigma_min)
+        if least > low:
+            raise DomainError(f"sigma_min is {sigma_min}; the lowest noise level of all is at most sigma_to = {low:g}")
+        factor = 1 / math.hypot(1, least)
     value = math.sqrt(loss * count / weight) / step * factor
     unit = " (1 + sigma_min^2)^{-1/2}" if clock == "ou" else ""
     notes = (

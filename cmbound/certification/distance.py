@@ -46,6 +46,36 @@ BLOCK = 1 << 17  # numbers in a table of distances, a megabyte that stays in the
 TRAINING, FRESH, VALIDATION = 1000, 2000, 3000  # streams: batches have the numbers 0, 1, ...
 
 
+MOST_TABLE, MOST_LINE, COPIES = 40_000_000, 10**7, 4
+"""Distances in one table of a batch and the points, samples of a batch on the line, and tables that exact transport holds."""
+
+
+def checked_size(law: Law, batch: int | None, population: bool) -> None:
+    """Refuse a size of batches for which there is no memory, before anything is computed.
+
+    Raises:
+        DomainError: such a size.
+    """
+    if batch is None:
+        return
+    if population:
+        rows = columns = _split_size(law, batch)[1]
+    elif law.d == 1:
+        rows, columns = batch, 0
+    elif isinstance(law, DataLaw) and len(law.weights) <= MOST_BATCH:
+        rows, columns = batch, len(law.weights)
+    else:
+        if batch > MOST_BATCH:
+            raise DomainError(f"distance_batch is {batch}; at most {MOST_BATCH} are allowed where points are resampled")
+        return
+    most = MOST_TABLE // columns if columns and not population else math.isqrt(MOST_TABLE) if columns else MOST_LINE
+    if rows > most:
+        size = (
+            f": {COPIES} tables of {rows} x {columns} distances take {8e-9 * COPIES * rows * columns:.3g} GB" if columns else ""
+        )
+        raise DomainError(f"distance_batch is {batch}{size}; at most {most} are allowed")
+
+
 @dataclass(frozen=True, eq=False)
 class Enclosure(Record):
     """W2(q, p), q the law of the model's samples and p the reference law.
@@ -123,8 +153,7 @@ def _population(draw: Draw, law: Law, missed: float, most: float | None, effort:
     """Of a law known by samples only: W2(q, p)^2 <= E W2(q_m, p_m)^2 with disjoint batches of the points; 0 from below."""
     if not isinstance(law, DataLaw) or not law.equal:
         raise InputError("population needs data points of equal weight: a law that is known is no sample")
-    batches = max(LEAST_BATCHES, -(-len(law.points) // (effort.batch or BATCH)))
-    size = len(law.points) // batches
+    batches, size = _split_size(law, effort.batch)
     if size < LEAST_BATCH:
         raise DomainError(f"population needs at least {LEAST_BATCHES * LEAST_BATCH} points, got {len(law.points)}")
     order = np.random.default_rng(0).permutation(len(law.points))  # the order they are kept in is no random one
@@ -136,6 +165,13 @@ def _population(draw: Draw, law: Law, missed: float, most: float | None, effort:
     gain = 0.0, estimate + (end - estimate) / 2
     method = "two samples: the data are only a sample of their law, and nothing is said from below"
     return Enclosure(0.0, end, trust, (0.0, normal), (0.0, estimate), batches * size, batches, size, missed, method, gain)
+
+
+def _split_size(law: Law, batch: int | None) -> tuple[int, int]:
+    """How many disjoint batches the points make, and their size."""
+    count = len(law.points) if isinstance(law, DataLaw) else 0
+    batches = max(LEAST_BATCHES, -(-count // (batch or BATCH)))
+    return batches, count // batches
 
 
 # --- the upper side: batches of exact discrete transport --------------------------------------------------------------

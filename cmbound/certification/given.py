@@ -14,8 +14,8 @@ from cmbound.certification.laws import COPIED, DataLaw, Law, squares
 from cmbound.certification.request import Request, per_level
 from cmbound.checks import shown
 from cmbound.errors import DomainError, InputError
-from cmbound.worlds import Atoms, read_data
-from cmbound.worlds.base import Array
+from cmbound.worlds import Atoms, World, read_data
+from cmbound.worlds.base import Array, converted
 
 
 def label(given: Any) -> str:
@@ -32,23 +32,36 @@ def reference(data: Any, held_out: Any) -> tuple[Any, Array | None, tuple[str, s
     """The reference data, the points kept apart, and what both are called."""
     label = os.fspath(data) if isinstance(data, str | os.PathLike) else type(data).__name__
     found = read_law(os.fspath(data)) if isinstance(data, str | os.PathLike) else data
-    if isinstance(found, np.ndarray) and found.ndim > 2:
-        found = found.reshape(len(found), -1)
+    if not isinstance(found, World | Law):
+        found = _flat("data", found)
     if held_out is None:
         return found, None, (label, "")
     if isinstance(held_out, str | os.PathLike):
         kept = read_law(os.fspath(held_out))
         if isinstance(kept, Atoms):
             raise InputError(f"{os.fspath(held_out)}: held-out points have no weights")
-    elif np.ndim(held_out) == 0:
+    elif not hasattr(held_out, "__len__"):
         return *_split(found, held_out), (label, str(held_out))
     else:
-        kept = np.asarray(held_out, dtype=np.float64)
-    width = np.shape(found)[-1] if not hasattr(found, "d") else found.d
-    kept = kept.reshape(len(kept), -1)
-    if kept.shape[1] != width or len(kept) < 2 or not np.isfinite(kept).all():
+        kept = held_out
+    kept, width = _flat("held_out", kept), found.d if hasattr(found, "d") else found.shape[-1]
+    if kept.ndim != 2 or kept.shape[1] != width or len(kept) < 2 or not np.isfinite(kept).all():
         raise InputError(f"held_out has shape {kept.shape}; finite points (m, {width}), m >= 2, are needed")
     return found, kept, (label, os.fspath(held_out) if isinstance(held_out, str | os.PathLike) else "an array")
+
+
+def _flat(name: str, given: Any) -> Array:
+    """Points (n, d): numbers are points on the line, images are flattened.
+
+    Raises:
+        InputError: what is no array of real numbers, is masked, or is empty.
+    """
+    points = converted(name, given)
+    if points.size == 0:
+        raise InputError(f"{name} is empty (shape {points.shape}); points (n, d) are needed")
+    if points.ndim == 0:
+        raise InputError(f"{name} is a number; points (n, d) are needed")
+    return points.reshape(len(points), -1)
 
 
 def read_law(path: str) -> Any:
@@ -90,9 +103,9 @@ def _split(data: Any, fraction: Any) -> tuple[Array, Array]:
         raise InputError(f"held_out is {shown(fraction)}; points, a file or a fraction in (0, 1) is needed") from None
     if not 0 < share < 1:
         raise DomainError(f"held_out is {fraction}; a fraction must lie in (0, 1)")
-    if hasattr(data, "d"):
+    if isinstance(data, World | Law):
         raise InputError("held_out is a fraction, but the reference law is no data set")
-    points = np.asarray(data, dtype=np.float64)
+    points = data
     order = np.random.default_rng(0).permutation(len(points))
     count = round(share * len(points))
     if count < 2 or len(points) - count < 2:

@@ -23,7 +23,9 @@ LOCAL = ("score", "discretisation")
 class Ladder:
     """The rungs, with the probability of an error shared out among all means."""
 
-    def __init__(self, request: Request, setup: Setup, paths: Sampled, alpha: float, most: float | None) -> None:
+    def __init__(
+        self, request: Request, setup: Setup, paths: Sampled, alpha: float, most: float | None, refuted: set[str]
+    ) -> None:
         self.request, self.setup, self.paths, self.most = request, setup, paths, most
         # shared out among what is printed: the direct rung of every evaluation, and one of each other rung
         self.tail = alpha / (len(request.times) + 1 + 4)
@@ -36,16 +38,17 @@ class Ladder:
         self.local = [
             (float(roots(a)), float(roots(b))) for a, b in zip(paths.local_score, paths.local_discretisation, strict=True)
         ]
-        self.lipschitz, self.claimed = self._lipschitz()
+        self.claimed = "L_f" in dict(request.claims) and "L_f" not in refuted
+        self.lipschitz = self._lipschitz()
 
     def _root(self, values: Array, most: float | None) -> Root:
         return root(values, self.tail, None if most is None else math.sqrt(most))
 
-    def _lipschitz(self) -> tuple[Array, bool]:
-        """A Lipschitz constant at every noise level: claimed, or the largest that was seen."""
-        claims = dict(self.request.claims)
-        if "L_f" in claims:
-            return np.array(claims["L_f"]), True
+    def _lipschitz(self) -> Array:
+        """A Lipschitz constant at every noise level: claimed and not refuted, or the largest that was seen."""
+        if self.claimed:
+            given: Array = np.array(dict(self.request.claims)["L_f"])
+            return given
         seen = np.array([x.quotient for x in self.paths.pairs])
         for j, pair in enumerate(self.local):
             for name, local in zip(LOCAL, pair, strict=True):
@@ -54,9 +57,9 @@ class Ladder:
         moved = float(roots(self.paths.x0))
         if moved > self.rounding:
             seen[-1] = max(seen[-1], self.terms["initialisation"] / moved)
-        return np.maximum(seen, np.finfo(np.float64).tiny), False
+        return np.asarray(np.maximum(seen, np.finfo(np.float64).tiny))
 
-    def rungs(self, refuted: set[str]) -> tuple[dict[str, Rung], list[str]]:
+    def rungs(self) -> tuple[dict[str, Rung], list[str]]:
         """The rungs that can be had, and why others cannot."""
         paths, wider = self.paths, exact(self.ode_error)
         outer: list[Weighed] = [(paths.terms[x], 1.0) for x in ("initialisation", "boundary")]
@@ -65,7 +68,6 @@ class Ladder:
             "attributed": self._sum([*outer, *((paths.terms[x], 1.0) for x in SUMMED)], True),
             "stepwise": self._sum([*outer, *((y, 1.0) for x in SUMMED for y in paths.steps[x])], True),
         }
-        firm = not self.claimed or "L_f" in refuted
         local = self._local()
         rungs = {}
         # a bound of what is larger is a bound of what is smaller; all hold jointly
@@ -77,10 +79,9 @@ class Ladder:
             trusted = math.isfinite(low_firm)
             rungs[name] = Rung(x.estimate, low_firm if trusted else low, GUARANTEED if trusted else ASYMPTOTIC, low)
         rungs = {name: rungs[name] for name in found}
-        trust = CONDITIONAL if firm else ASYMPTOTIC
         above = rungs["stepwise"]
         normal = max(local.upper, above.asymptotic)
-        rungs["local"] = Rung(local.estimate, max(normal, above.upper), trust, normal)
+        rungs["local"] = Rung(local.estimate, max(normal, above.upper), CONDITIONAL, normal)
         last, reason = a_priori(self.request, self.setup, self.local_errors(False), self.terms["boundary"])
         if last is None:
             return rungs, [f"no a priori rung: {reason}"]
@@ -90,7 +91,7 @@ class Ladder:
         more = max(0.0, self.terms["early_stopping"] - self.early) + self.ode_error
         top = max(upper, last + more, local.estimate, normal)
         # where the profile is exact, local errors that were sampled may be a little above it
-        rungs["a_priori"] = Rung(max(last + more, local.estimate), max(top, rungs["local"].upper), trust, top)
+        rungs["a_priori"] = Rung(max(last + more, local.estimate), max(top, rungs["local"].upper), CONDITIONAL, top)
         return rungs, [f"a priori: {reason}"] if reason else []
 
     def _sum(self, terms: list[Weighed], bounded: bool = False) -> Root:

@@ -15,7 +15,7 @@ from cmbound.checks import shown
 from cmbound.errors import DomainError, InputError
 from cmbound.numbers import counted
 from cmbound.worlds import Atoms, Gaussian, Mixture, World
-from cmbound.worlds.base import Array, numbers
+from cmbound.worlds.base import Array, converted, numbers
 from cmbound.worlds.process import signal, time_of
 
 MOST_POINTS, MOST_DIMENSIONS = 50_000, 3_072  # what is tested: a data file of this size takes minutes and some gigabytes
@@ -268,5 +268,5 @@ def law_of(data: Any) -> Law:
         return WorldLaw(data)
     if isinstance(data, World | str):
         raise InputError(f"data is {shown(data)}; points (n, d), a Gaussian or a Mixture is needed")
-    array = np.asarray(data)
+    array = converted("data", data)
     return DataLaw(array[:, None] if array.ndim == 1 else array)

@@ -24,9 +24,10 @@ from cmbound.certification.laws import DataLaw, Law, law_of, squares
 from cmbound.certification.request import LEAST_PATHS, MOST_PATHS
 from cmbound.certification.teachers import CATALOGUED, SOLVERS, Step, solver as solver_of
 from cmbound.certification.telescope import CHECKED_PATHS, PATHS, spans, stream
+from cmbound.certification.user import points_of
 from cmbound.checks import checked_count, checked_finite, checked_name
 from cmbound.distances.samples import ASYMPTOTIC, GUARANTEED
-from cmbound.errors import DomainError, InputError
+from cmbound.errors import DomainError
 from cmbound.frozen import FrozenDict, Record
 from cmbound.names import MEASURED, TEACHERS
 from cmbound.numbers import counted, rounded
@@ -153,9 +154,7 @@ class LocalErrors(Record, Measured):
         for block, size in enumerate(spans(self.draws, self.law.d)):
             rng = stream(self.seed, PATHS, block)
             x = self.law.draw(size, rng) + high * rng.standard_normal((size, self.law.d))
-            stepped = np.asarray(step(self.law.denoiser, x.copy(), high, low))
-            if stepped.shape != x.shape or not np.isfinite(stepped).all():
-                raise InputError(f"the step from {high:g} to {low:g} returns an array of shape {stepped.shape}, or no numbers")
+            stepped = points_of(f"the step from {high:g} to {low:g}", np.asarray(step(self.law.denoiser, x.copy(), high, low)), x)
             exact = self._flow(x, high, low, TOLERANCE)
             values.append(squares(stepped - exact))
             if block == 0:

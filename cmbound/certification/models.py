@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from cmbound.certification.user import asked
+from cmbound.certification.user import array_of
 from cmbound.errors import InputError
 from cmbound.frozen import FrozenDict
 from cmbound.worlds.base import LARGEST, Array
@@ -112,7 +112,7 @@ class Model:
             points *= points.dtype.type(scale)
         given = np.full(len(x), level, dtype=self.dtype) if self.by_row else level
         rows = f"{where}, rows {first} to {first + len(x) - 1},"
-        values: Array = asked(rows, lambda: np.asarray(self.call(points, given)))
+        values: Array = array_of(rows, lambda: self.call(points, given))
         if values.shape != x.shape:
             raise InputError(f"{where} returned shape {values.shape}; the shape of its argument, {x.shape}, is needed")
         if values.dtype.kind not in "fiu":

@@ -13,7 +13,7 @@ from contextlib import suppress
 import numpy as np
 
 from cmbound.certification.laws import squares
-from cmbound.certification.models import ASKINGS, OUTPUTS, Model, read
+from cmbound.certification.models import ASKINGS, OUTPUTS, Denoiser, Model, read
 from cmbound.certification.telescope import PROBE, Sampled, Setup, stream
 from cmbound.errors import CmboundError, InputError
 from cmbound.frozen import FrozenDict
@@ -29,12 +29,27 @@ FAR = 0.02
 CLOSE = 0.5
 """Of the best constant's error, at every noise level: another reading must be right, and not be less wrong only."""
 CLEARLY = (10.0, 10.0)
-"""How much closer another output must be than the one that was asked for, in root mean square and at most noise levels."""
+"""How much closer the denoiser must be to a model than the exact map is, in root mean square and at most noise levels."""
+KIND = (2.0, 1.5)
+"""The same of another output of a teacher, of what it leaves out."""
+LEFT_OUT, MOST_LEFT_OUT = 0.3, 1.0
+"""What an output may leave out of the denoiser, in root mean square and at any noise level, to be what it is read as: the error
+over that of an answer 0. A poor teacher leaves out a part in every reading, and 0 all of it."""
+LEFT_OUT_ELSEWISE, LEFT_OUT_ELSEWHERE = 0.15, 0.05
+"""The same where it is asked in another way, and of readings that are no ``teacher_output``: some are near one that is."""
+OWN_LEFT_OUT, OWN_LEFT_OUT_ELSEWISE = 0.4, 0.2
+"""What is left out at least by the reading that was asked for, if it is not what the teacher returns."""
+LEAST_ANSWER, LEAST_OWN_ANSWER = 0.3, 0.5
+"""Of the best constant's error: an answer 0 is taken to be off by no less, at any noise level. But where x alone is near the
+denoiser at every level, as with the velocity of a standard normal law, an answer that is another reading's must be as small."""
 ASKED_ELSEWISE = (1.5, 3.0)
-"""The same of a teacher asked in another way, which agrees with the right one at some noise levels, where any answer is near
-the mean or near x."""
+"""How much closer a teacher must be that is asked in another way, which agrees with the right one at some noise levels, where any
+answer is near the mean or near x."""
 MISREAD = (2.0, 2.0)
 """The same of a model, which is named and not refused."""
+LOST = 1.2  # of the best constant's error: a model that is off by more, and fits in no other way, is judged by its units
+FITS = 0.15
+"""Of the best constant's error: how near a model must be in another reading, as a whole, for that to be named."""
 ROUNDED = 0.01  # of the scale of the data: what is rounded by more is no longer the same model
 NO_WORSE = 1.1  # at no noise level
 ELSEWHERE: Mapping[str, Reading] = FrozenDict(
@@ -67,10 +82,13 @@ def unlike(setup: Setup) -> list[str]:
     levels = map(float, setup.sigmas[1:])  # the teacher need not be right at the lowest
     probed = [(x := x0 + sigma * z, sigma, law.denoiser(x, sigma)) for sigma in levels]
     found = _errors(teacher.model, probed)
-    own = found.pop(teacher.output)
-    clock, near = teacher.model.clock, _nearest(found, own, law.sd2, CLEARLY)
-    if near is None:
-        clock, near, found = _elsewise(teacher.model, probed, own, law.sd2, ASKED_ELSEWISE, None)
+    own, clock = found[teacher.output], teacher.model.clock
+    near = _other_output(teacher, probed, found, law.sd2)
+    elsewise = _elsewise(teacher.model, probed, own, law.sd2, ASKED_ELSEWISE, None)
+    right = _size(_own_left_out(own, _errors_of_nothing(teacher.model, probed)[teacher.output], law.sd2)) <= OWN_LEFT_OUT_ELSEWISE
+    other = None if right else elsewise[1]
+    if other and (near is None or CLEARLY[0] * _size(elsewise[2][other]) < _size(found[near])):
+        clock, near, found = elsewise
     if near is not None:
         given, ways = teacher.model.clock, _ways(teacher.model.clock, clock)
         raise InputError(
@@ -100,8 +118,9 @@ def misread(setup: Setup, paths: Sampled) -> list[str]:
     clock, near = model.clock, _nearest(errors, own, law.sd2, MISREAD)
     if near is None:
         clock, near, errors = _elsewise(model, probed, own, law.sd2, MISREAD, float(setup.sigmas[0]))
-    if near is None:
-        return []
+    if near is None or _size(errors[near]) > FITS * law.sd2:
+        lost = _size(own) > LOST * law.sd2
+        return [f"the model fits no known way to ask and to read it: {_scales(model, probed)}"] if lost else []
     read_as = "" if near == "denoiser" else f", its answers read as {near},"
     advice = _how_to_ask("model", model.clock, clock, "denoiser", near)
     return [f"{told}; asked {WAYS[clock]}{read_as} it is off by {_size(errors[near]):.3g}: {advice}"]
@@ -145,6 +164,48 @@ def _errors(model: Model, probed: list[Probed], outputs: tuple[str, ...] = (*OUT
     return {name: np.array(values) for name, values in off.items()}
 
 
+def _scales(model: Model, probed: list[Probed]) -> str:
+    """How large answers and right answers are, by coordinate: data in other units are seen by it."""
+    answers, right = (np.concatenate(x) for x in ([model(x, s) for x, s, _ in probed], [end for *_, end in probed]))
+    said = [f"lie in [{x.min():.3g}, {x.max():.3g}], with mean {x.mean():.3g}" for x in (answers, right)]
+    return f"its answers {said[0]}, the data {said[1]}"
+
+
+def _other_output(teacher: Denoiser, probed: list[Probed], errors: Mapping[str, Array], sd2: float) -> str | None:
+    """The output, of those that were not asked for, that the answers are; None if they are none, or what was asked for.
+
+    A reading makes the denoiser of x and of what the answer says besides. What it leaves out is its error over that of an answer
+    0, at each noise level: nothing where answers are what they are read as, all of it where they say nothing.
+    """
+    nothing = _errors_of_nothing(teacher.model, probed)
+    own = _own_left_out(errors[teacher.output], nothing[teacher.output], sd2)
+    left = {name: _left_out(off, nothing[name], sd2) for name, off in errors.items()}
+    if _size(errors[teacher.output]) <= FAR * sd2 or _size(own) <= OWN_LEFT_OUT:
+        return None
+    whole, most = KIND
+    for names, least in ((OUTPUTS, LEFT_OUT), (ELSEWHERE, LEFT_OUT_ELSEWHERE)):
+        name = min((x for x in names if x != teacher.output), key=lambda x: _size(left[x]))
+        near = left[name]
+        clear = _size(near) * whole < _size(own) and np.mean(near * most < own) > 1 / 2
+        if clear and _size(near) < least and near.max() < MOST_LEFT_OUT:
+            return name
+    return None
+
+
+def _errors_of_nothing(model: Model, probed: list[Probed]) -> dict[str, Array]:
+    """By reading: the errors of an answer 0."""
+    return _errors(model.alike(call=lambda x, s: 0 * x), probed)
+
+
+def _left_out(off: Array, nothing: Array, sd2: float) -> Array:
+    return np.asarray(off / np.maximum(nothing, max(LEAST_ANSWER * min(sd2, _size(nothing)), 1e-300)))
+
+
+def _own_left_out(off: Array, nothing: Array, sd2: float) -> Array:
+    """The same on the safe side: what is right by being small leaves out nothing."""
+    return np.asarray(off / np.maximum(nothing, max(LEAST_OWN_ANSWER * sd2, 1e-300)))
+
+
 def _elsewise(
     model: Model, probed: list[Probed], own: Array, sd2: float, times: tuple[float, float], low: float | None
 ) -> tuple[str, str | None, dict[str, Array]]:
@@ -161,6 +222,9 @@ def _elsewise(
         with suppress(CmboundError), np.errstate(all="ignore"):  # it need not bear being asked so
             found = _errors(model.alike(clock=clock, factor=factor), probed, outputs)
             near = _nearest(found, own, sd2, times)
+            if near and low is None:
+                left = _left_out(found[near], _errors_of_nothing(model.alike(clock=clock), probed)[near], sd2)
+                near = near if _size(left) < (LEFT_OUT_ELSEWISE if near in OUTPUTS else LEFT_OUT_ELSEWHERE) else None
             if near and (best[1] is None or _size(found[near]) < _size(best[2][best[1]])):
                 best = clock, near, found
     return best

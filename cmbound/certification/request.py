@@ -11,17 +11,22 @@ import numpy as np
 
 from cmbound.certification.flow import TOLERANCE
 from cmbound.certification.models import OUTPUTS
-from cmbound.checks import checked_count, checked_finite, checked_name, shown
+from cmbound.checks import checked_count, checked_finite, checked_flag, checked_name, checked_unmasked, shown
 from cmbound.errors import DomainError, InputError
 from cmbound.frozen import Record
 from cmbound.names import CLOCKS, PROFILES
 from cmbound.numbers import counted
 from cmbound.theory.grids import Grid
+from cmbound.worlds.base import LARGEST
 from cmbound.worlds.process import noise_level
 
 LEAST_PATHS = 20
 """Fewer paths say nothing about a mean."""
 MOST_PATHS, MOST_STEPS = 10**7, 10**4  # more is a mistake
+MOST_BATCHES = 10**6  # more is a mistake
+MOST_BYTES, OF_A_STEP, OF_A_PATH = 16e9, 7, 25
+"""Memory of what is kept of all paths, and how many numbers are, of each path for each step and besides."""
+SUREST = 1 - 1e-9  # the confidence is shared out among all noise levels; float64 must tell what is left from 1
 LEAST_LEVEL, MOST_LEVEL = 1e-12, 1e12  # noise levels whose squares, and those of points over them, stay inside float64
 DTYPES = ("float64", "float32", "float16")
 
@@ -83,6 +88,8 @@ class Request(Record):
         if self.n > MOST_PATHS:
             raise DomainError(f"n is {self.n}; at most {MOST_PATHS} paths are allowed")
         given(self, "confidence", _inside("confidence", self.confidence, 0, 1))
+        if self.confidence > SUREST:
+            raise DomainError(f"confidence is {self.confidence!r}; at most 1 - 1e-9 is allowed")
         given(self, "tolerance", _inside("tolerance", self.tolerance, 0, 1))
         given(self, "seed", checked_count("seed", self.seed, 0))
         given(self, "batch", checked_count("batch", self.batch))
@@ -93,12 +100,21 @@ class Request(Record):
             value = getattr(self, name)
             if value is not None:
                 given(self, name, checked_count(name, value, 3 if name == "batches" else LEAST_PATHS))
+        if (self.batches or 0) > MOST_BATCHES:
+            raise DomainError(f"batches is {self.batches}; at most {MOST_BATCHES} are allowed")
+        size = 8.0 * self.n * (OF_A_STEP * self.steps + OF_A_PATH + 4 * len(self.times))
+        if size > MOST_BYTES:
+            most = int(MOST_BYTES * self.n / size)
+            raise DomainError(
+                f"n is {self.n}: {counted(self.steps, 'step')} of that take {size / 1e9:.3g} GB; at most {most} paths are allowed"
+            )
+        given(self, "population", checked_flag("population", self.population))
         checked_name("clock", self.clock, CLOCKS)
         checked_name("teacher_output", self.teacher_output, OUTPUTS)
         checked_name("dtype", self.dtype, DTYPES)
         checked_name("profile", self.profile, ("auto", *PROFILES))
         if self.shape is not None:
-            given(self, "shape", tuple(checked_count("shape", x) for x in self.shape))
+            given(self, "shape", _shape(self.shape))
 
     @property
     def steps(self) -> int:
@@ -122,9 +138,7 @@ def levels(given: Any) -> tuple[float, ...]:
             )
         nodes = np.array([float(x) for x in given.values])
         given = noise_level(nodes) if given.kind == "times" else nodes
-    if isinstance(given, str) or not isinstance(given, Sequence | np.ndarray):
-        raise InputError(f"sigmas is {shown(given)}; noise levels are needed, such as Grid.edm(0.02, 80, 40)")
-    values = tuple(checked_finite("sigmas", x) for x in given)
+    values = listed("sigmas", given, "noise levels are needed, such as Grid.edm(0.02, 80, 40)")
     if not 2 <= len(values) <= MOST_STEPS + 1:
         raise DomainError(f"sigmas has {len(values)} noise levels; from 2 to {MOST_STEPS + 1} are needed")
     if values[0] <= 0 or any(b <= a for a, b in pairwise(values)):
@@ -134,8 +148,32 @@ def levels(given: Any) -> tuple[float, ...]:
     return values
 
 
+def listed(name: str, given: Any, needed: str) -> tuple[float, ...]:
+    """Finite numbers, one after the other.
+
+    Raises:
+        InputError: what is no list of them, or a masked array; the message ends with what is ``needed``.
+        DomainError: a number that is not finite.
+    """
+    checked_unmasked(name, given)
+    if not is_list(given):
+        raise InputError(f"{name} is {shown(given)}; {needed}")
+    return tuple(checked_finite(name, x) for x in given)
+
+
+def is_list(given: Any) -> bool:
+    """Whether it is a sequence that is no text, or an array with a dimension."""
+    return (isinstance(given, Sequence) and not isinstance(given, str | bytes)) or getattr(given, "ndim", 0) > 0
+
+
+def _shape(given: Any) -> tuple[int, ...]:
+    if not is_list(given) or not len(given):
+        raise InputError(f"shape is {shown(given)}; sizes are needed, such as (3, 32, 32)")
+    return tuple(checked_count("shape", x) for x in given)
+
+
 def _times(given: Any, sigmas: tuple[float, ...]) -> tuple[float, ...]:
-    values = tuple(checked_finite("times", x) for x in given)
+    values = listed("times", given, "noise levels are needed, such as [1.0, 0.3]")
     for x in values:
         if not sigmas[0] < x <= sigmas[-1]:
             raise DomainError(f"times has {x:g}; noise levels in ({sigmas[0]:g}, {sigmas[-1]:g}] are needed")
@@ -146,9 +184,12 @@ def interval(given: Any) -> tuple[float, float] | None:
     """Two numbers, the first below the second; or None."""
     if given is None:
         return None
-    if not isinstance(given, tuple | list | np.ndarray) or len(given) != 2:
+    checked_unmasked("clip", given)
+    if not is_list(given) or len(given) != 2:
         raise InputError(f"clip is {shown(given)}; two numbers are needed, such as -1, 1")
     low, high = (checked_finite("clip", x) for x in given)
+    if max(abs(low), abs(high)) > LARGEST:
+        raise DomainError(f"clip is {low:g}, {high:g}; at most {LARGEST:g} in size is allowed")
     if not low < high:
         raise DomainError(f"clip is {low:g}, {high:g}; the first must be below the second")
     return low, high
@@ -166,10 +207,10 @@ def grid(kind: str, low: Any, high: Any, steps: Any) -> tuple[float, ...]:
 
 def per_level(name: str, given: Any, count: int, low: float) -> tuple[float, ...]:
     """A claimed constant, one for each noise level or step."""
-    values = [given] * count if np.ndim(given) == 0 else list(given)
-    if len(values) != count:
-        raise InputError(f"{name} has {counted(len(values), 'number')}; one, or {count}, is needed")
-    numbers = tuple(checked_finite(name, x) for x in values)
+    many = is_list(given)
+    numbers = listed(name, given, f"a number, or {count}, is needed") if many else (checked_finite(name, given),) * count
+    if len(numbers) != count:
+        raise InputError(f"{name} has {counted(len(numbers), 'number')}; one, or {count}, is needed")
     if min(numbers) < low or (low == 0 and name == "L_f" and min(numbers) <= 0):
         raise DomainError(f"{name} must be {'> 0' if name == 'L_f' else '>= 0'}, got {min(numbers):g}")
     return numbers

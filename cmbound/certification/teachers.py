@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from cmbound.certification.user import asked
+from cmbound.certification.user import array_of, points_of
 from cmbound.checks import checked_name
 from cmbound.errors import InputError
 from cmbound.frozen import FrozenDict
@@ -77,7 +77,4 @@ class UserStep:
 
     def __call__(self, denoise: Denoise, x: Array, high: float, low: float) -> Array:
         where = f"the solver {self.name} from noise level {high:g} to {low:g}"
-        out: Array = asked(where, lambda: np.asarray(self.step(denoise, x, high, low), dtype=np.float64))
-        if out.shape != x.shape or not np.isfinite(out).all():
-            raise InputError(f"{where} returned shape {out.shape}; finite numbers of shape {x.shape} are needed")
-        return out
+        return points_of(where, array_of(where, lambda: self.step(denoise, x, high, low)), x)

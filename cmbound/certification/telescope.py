@@ -16,8 +16,7 @@ from cmbound.certification.flow import Paths
 from cmbound.certification.laws import Law, squares
 from cmbound.certification.models import Denoiser, Model
 from cmbound.certification.teachers import Step
-from cmbound.certification.user import asked
-from cmbound.errors import InputError
+from cmbound.certification.user import array_of, points_of
 from cmbound.frozen import Record
 from cmbound.sampling.run import in_order
 from cmbound.worlds.base import Array
@@ -80,6 +79,7 @@ class Sampled:
         changes: norm(C_n + S_n + G_n)^2: of what the model itself changes along exact trajectories, of every step, (N, n).
         moved: squared norm of everything but the early stopping, (n,).
         against: by term, and ``change`` for the three sums together, the inner product with f(sigma_N z) - a, (n,).
+        beside: of score and discretisation, the inner product with the consistency error, (n,).
         change: squared norm of the sum of the changes, (n,).
         worst: by name, for each step the point whose term is largest.
         outputs, targets: the model's samples and the draws a, of the first block.
@@ -97,6 +97,7 @@ class Sampled:
     changes: Array
     moved: Array
     against: dict[str, Array]
+    beside: dict[str, Array]
     change: Array
     residue: float
     pairs: list[Pair]
@@ -146,12 +147,8 @@ class Setup:
             return self.noised(y, tau, z)
         noising = self.renoise
         where = f"renoise at noise level {tau:g}"
-        out: Array = asked(where, lambda: np.asarray(noising(y.copy(), tau, z.copy()), dtype=np.float64))
-        if out.shape != y.shape or not np.isfinite(out).all():
-            raise InputError(
-                f"renoise at noise level {tau:g} must return finite numbers of shape {y.shape}, got shape {out.shape}"
-            )
-        return out
+        out = array_of(where, lambda: noising(y.copy(), tau, z.copy()))
+        return points_of(where, out, y)
 
 
 def generate(setup: Setup, evaluations: int, n: int, key: int) -> Array:
@@ -171,7 +168,7 @@ def generate(setup: Setup, evaluations: int, n: int, key: int) -> Array:
 def sampled(setup: Setup, n: int, *, workers: int = 1, progress: Tell = lambda x: None) -> Sampled:
     """The telescope of n paths; ``progress`` is told how many were done, in parts of one."""
     sizes = spans(n, setup.law.d)
-    return _joined(list(in_order(lambda b: _block(setup, b, sizes[b], progress), len(sizes), workers)))
+    return _joined(list(in_order(lambda b: _block(setup, b, sizes[b], progress), len(sizes), min(workers, len(sizes)))))
 
 
 def _joined(blocks: Sequence[Sampled]) -> Sampled:
@@ -191,6 +188,7 @@ def _joined(blocks: Sequence[Sampled]) -> Sampled:
         rows(lambda x: x.changes),
         rows(lambda x: x.moved),
         {name: rows(lambda x, name=name: x.against[name]) for name in first.against},  # type: ignore[misc]
+        {name: rows(lambda x, name=name: x.beside[name]) for name in first.beside},  # type: ignore[misc]
         rows(lambda x: x.change),
         max(x.residue for x in blocks),
         [max(level, key=lambda x: x.quotient) for level in zip(*(x.pairs for x in blocks), strict=True)],
@@ -275,6 +273,7 @@ def _block(setup: Setup, block: int, size: int, tell: Tell) -> Sampled:
         local["change"],
         squares(whole - vectors["early_stopping"]),
         {name: np.einsum("ij,ij->i", x, whole) for name, x in {**vectors, "change": change}.items()},
+        {name: np.einsum("ij,ij->i", sums[name], sums["consistency"]) for name in ("score", "discretisation")},
         squares(change),
         float(np.abs(sum(vectors.values()) - whole).max()),
         [x.best() for x in quotients],

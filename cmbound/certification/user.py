@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from cmbound.errors import CmboundError, InputError
+from cmbound.numbers import counted
+from cmbound.worlds.base import Array
 
 MOST_QUOTED = 200  # characters of a message of the user's code: two lines of a terminal
 
@@ -28,6 +32,37 @@ def asked(where: str, call: Callable[..., Any], *given: Any) -> Any:
         raise
     except BaseException as error:
         raise InputError(f"{where} {_told(error)}") from None
+
+
+def array_of(where: str, call: Callable[[], Any]) -> Any:
+    """What a call of the user's code returns, as an array.
+
+    Raises:
+        InputError: as :func:`asked`, or a masked array, whose mask would be dropped.
+    """
+    found = asked(where, call)
+    if isinstance(found, np.ma.MaskedArray):
+        raise InputError(f"{where} returned a masked array; one without a mask is needed")
+    return asked(where, np.asarray, found)
+
+
+def points_of(where: str, found: Any, like: Array) -> Array:
+    """An answer that must be finite points of the shape of others, in float64.
+
+    Raises:
+        InputError: another shape or type, or values that are not finite.
+    """
+    if found.shape != like.shape:
+        raise InputError(f"{where} returned shape {found.shape}; finite numbers of shape {like.shape} are needed")
+    if found.dtype.kind not in "fiu":
+        raise InputError(f"{where} returned an array of {found.dtype}; real numbers are needed")
+    points: Array = found.astype(np.float64, copy=False)
+    finite = np.isfinite(points).all(axis=1)
+    if not finite.all():
+        bad = "NaN" if np.isnan(points).any() else "infinite values"
+        rows = counted(int((~finite).sum()), "row")
+        raise InputError(f"{where} returned {bad}, first in row {int(np.argmin(finite))} ({rows}); finite numbers are needed")
+    return points
 
 
 def _told(error: BaseException) -> str:

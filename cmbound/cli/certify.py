@@ -180,7 +180,8 @@ def certify_command(
 ) -> None:
     """What theory guarantees for a trained consistency model: its distance to the data from both sides, and why.
 
-    MODEL is FILE.py:NAME (a function f(x, sigma); the file is run), FILE.onnx, or a shipped example (moons, digits).
+    MODEL is FILE.py:NAME (a function f(x, sigma); the file is run), FILE.onnx (FILE.onnx:X,SIGMA or
+    FILE.onnx:X,SIGMA,OUTPUT where names and shapes leave open which is which), or a shipped example (moons, digits).
     The teacher returns its denoiser D(x, sigma) = E[x_0 | x], x = x_0 + sigma z; its score (D - x)/sigma^2; the noise
     (x - D)/sigma; or the velocity (noise - sigma D)/(1 + sigma^2)^{1/2} of v-prediction.
     What the user's code prints goes to standard error.
@@ -200,6 +201,8 @@ def certify_command(
     if model is None:
         raise InputError("certify needs a MODEL: FILE.py:NAME, FILE.onnx, or a shipped example (moons, digits)")
     call = example_arguments(model, given) if model in EXAMPLES else arguments(model, given)
+    from cmbound.certification.certificate import refuted
+
     certificate = certified(call)
     if counterexample is not None:
         write_all((points_bytes(certificate), counterexample))
@@ -210,6 +213,9 @@ def certify_command(
     else:
         emit(certificate.report(), form, output)
     if certificate.refuted:
+        if output != "-":  # else it stands there
+            for x in certificate.refuted:
+                click.echo(f"cmbound: refuted: {refuted(x)}; saved in {counterexample or output}", err=True)
         raise SystemExit(1)
 
 
@@ -290,4 +296,6 @@ def _replay(path: str, model: str | None, output: str) -> None:
     counts = f"{counted(len(old), 'number')}, {len(off)} differ; {counted(len(said), 'text')}, {len(reworded)} differ"
     write_all(("\n".join([counts, *lines]), output))
     if off or reworded:
+        if output != "-":
+            click.echo(f"cmbound: {counts}; saved in {output}", err=True)
         raise SystemExit(1)

@@ -12,7 +12,7 @@ from cmbound.errors import InputError
 
 
 def law_options(
-    data: str = "A data set, one point a row (.npy or .csv): its empirical law, which is --world atoms.",
+    data: str = "A data set, one point a row (.npy, .npz or .csv): its empirical law, which is --world atoms.",
 ) -> Decorator:
     """The options that name a law of the data, gathered as ``law``; what --data is for is said by the command."""
     return gathered(
@@ -26,7 +26,7 @@ def law_options(
         ),
         click.option("--mean", metavar="NUMBERS", help='Mean, for instance "0,1".  [default: 0]'),
         click.option(
-            "--cov", metavar="NUMBERS|FILE", help='Variances "1,0.25", rows "1,0.3;0.3,2", or a .npy or .csv file of rows.'
+            "--cov", metavar="NUMBERS|FILE", help='Variances "1,0.25", rows "1,0.3;0.3,2", or a .npy, .npz or .csv file of rows.'
         ),
         click.option("--data", metavar="FILE", help=data),
     )

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from cmbound.checks import checked_unmasked
 from cmbound.distances.scaling import Array as Array
 from cmbound.errors import DomainError, InputError
 
 
 def finite_array(name: str, values: npt.ArrayLike, dimensions: int) -> Array:
-    """An array of that many dimensions without NaN or infinities; raises InputError."""
+    """An array of that many dimensions without NaN, infinities or a mask; raises InputError."""
+    checked_unmasked(name, values)
     try:
         x = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError):

@@ -12,6 +12,7 @@ import sympy
 
 from cmbound.arithmetic.backend import ordered_symbols
 from cmbound.arithmetic.exact import float_below, times
+from cmbound.checks import checked_unmasked
 from cmbound.errors import CmboundError, DomainError, InputError, UndecidedError
 from cmbound.evaluation import gridded, law
 from cmbound.evaluation.free import left_out
@@ -106,6 +107,7 @@ def _is_array(value: Any) -> bool:
 
 
 def _as_floats(name: str, value: Any) -> Any:
+    checked_unmasked(name, value)
     if value.dtype.kind not in "iuf":
         raise InputError(f"{name} is an array of {value.dtype}; an array of real numbers is needed")
     return np.asarray(value, dtype=np.float64)

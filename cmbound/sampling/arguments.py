@@ -16,6 +16,8 @@ Array = npt.NDArray[Any]
 
 def overwrite(x: Array, value: Any, source: str, row: int = 0) -> None:
     """x <- value, after checking it; ``source`` and the number of the first row of x are for the message."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise InputError(f"{source} returned a masked array; one without a mask is needed")
     value = np.asarray(value)
     if value.shape != x.shape:
         raise InputError(f"{source} returned shape {value.shape}; the shape of its argument, {x.shape}, is needed")

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cmbound.checks import checked_unmasked
 from cmbound.distances.scaling import Array as Array, norm
 from cmbound.errors import DomainError, InputError
 from cmbound.frozen import content
@@ -39,7 +40,7 @@ def numbers(name: str, value: npt.ArrayLike, *ndims: int) -> Array:
 
 def real(name: str, value: npt.ArrayLike) -> Array:
     """``value`` as a float64 array of any shape, finite and at most 1e50 in size; raises InputError or DomainError."""
-    array = _converted(name, value)
+    array = converted(name, value)
     if array.size:
         size = np.abs(array).max()
         if not np.isfinite(size):
@@ -49,7 +50,9 @@ def real(name: str, value: npt.ArrayLike) -> Array:
     return array
 
 
-def _converted(name: str, value: npt.ArrayLike) -> Array:
+def converted(name: str, value: npt.ArrayLike) -> Array:
+    """``value`` as a float64 array of any shape; raises InputError for what is none of real numbers, or is masked."""
+    checked_unmasked(name, value)
     try:
         array = np.asarray(value)
     except ValueError:
@@ -61,7 +64,7 @@ def _converted(name: str, value: npt.ArrayLike) -> Array:
 
 def times(name: str, t: npt.ArrayLike, positive: str = "") -> Array:
     """Finite times >= 0 as a float64 array; ``positive`` says why 0 is not allowed; raises InputError or DomainError."""
-    array = _converted(name, t)
+    array = converted(name, t)
     if array.size:
         low, high = array.min(), array.max()
         if positive and not low >= SMALLEST:

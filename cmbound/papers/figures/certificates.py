@@ -29,6 +29,7 @@ WIDTH = 3.2
 ERRORS = ("consistency", "score", "discretisation")
 ROOM = 0.08  # of an axis, beyond the outermost marker: half of it must not be cut off
 IMAGES = 6  # rows and columns of a grid of images
+FLAT, TITLED, TALLEST = 1.5, 0.4, 4.0  # width over height of data; inches: of a title and an axis, and of the whole figure
 SCATTERED = 400  # points of a scatter plot
 
 
@@ -97,12 +98,15 @@ def _times(factor: float, y: Any) -> Any:
 def samples_figure(x: Certificate) -> Figure:
     """Samples of the model beside the data: a scatter plot, a grid of square images, or a histogram."""
     side, d = math.isqrt(x.data.shape[1]), x.data.shape[1]
-    figure = Figure(figsize=(WIDTH, 2.1), layout="constrained")
-    pair = figure.subplots(1, 2)
     images = side * side == d and side >= 4
     low, high = float(x.data.min()), float(x.data.max())
     margin = 0.1 * (high - low) or 1.0
     ends = [(y.min() - margin, y.max() + margin) for y in x.data[:, :2].T]
+    flat = 1.0 if images or d == 1 else float(np.ptp(ends[0]) / np.ptp(ends[1]))
+    rows, columns = (2, 1) if flat > FLAT else (1, 2)  # what is wide stands one above the other
+    height = min(TALLEST, rows * (WIDTH / columns / flat + TITLED))
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    pair = figure.subplots(rows, columns)
     for axes, title, points in zip(pair, ("model", "data"), (x.samples, x.data), strict=True):
         axes.set_title(title)
         if images:
