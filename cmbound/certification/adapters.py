@@ -93,7 +93,7 @@ def _declared(ports: Iterable[Any]) -> str:
     return ", ".join(f"{x.name} {tuple(x.shape)}".replace("'", "").replace(",)", ")") for x in ports)
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Roles:
     """What the inputs and outputs of an ONNX file are.
 
