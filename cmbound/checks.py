@@ -64,6 +64,12 @@ def checked_flag(name: str, given: Any) -> bool:
     return bool(given)
 
 
+def checked_callable(name: str, given: Any) -> None:
+    """Raise InputError unless ``given`` is None or can be called."""
+    if given is not None and not callable(given):
+        raise InputError(f"{name} is {shown(given)}; a callable is needed")
+
+
 def checked_unmasked(name: str, given: Any) -> None:
     """Raise InputError for a masked array of NumPy, whose mask would be dropped."""
     if hasattr(given, "mask") and hasattr(given, "filled"):
@@ -99,8 +105,12 @@ def checked_count(name: str, given: Any, least: int = 1) -> int:
 
 def checked_whole(name: str, given: Any, low: int, high: int) -> int:
     """``given`` as an integer from ``low`` to ``high``."""
-    if isinstance(given, bool) or not hasattr(given, "__index__"):
-        raise InputError(f"{name} must be an integer, got {given!r}")
-    if not low <= given <= high:
+    try:
+        number = operator.index(given)
+    except TypeError:  # arrays of several numbers too
+        number = None
+    if isinstance(given, bool) or number is None:
+        raise InputError(f"{name} must be an integer, got {shown(given)}")
+    if not low <= number <= high:
         raise DomainError(f"{name} must be an integer from {low} to {high}, got {given}")
-    return operator.index(given)
+    return number

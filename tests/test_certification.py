@@ -969,6 +969,26 @@ def test_whatever_a_parameter_is_given_the_error_names_it(name: str, monkeypatch
             assert "\n" not in told, wrong
 
 
+@pytest.mark.filterwarnings("ignore:Warning. converting a masked element")
+@pytest.mark.parametrize(
+    ("function", "given"),
+    [
+        (cmbound.measured_grid, {"data": [[-1.0], [1.0]], "sigma_min": 0.1, "sigma_max": 10, "steps": 2, "n": 20}),
+        (cmbound.measured_profile, {"data": [[-1.0], [1.0]], "draws": 20}),
+        (cmbound.convert, {"loss": 1e-4, "d": 4, "sigma": 2, "sigma_to": 1, "sigma_min": 0.5, "clock": "ou"}),
+        (cmbound.convert, {"rmse": 0.1, "d": 4, "sigma": 2}),
+    ],
+)
+def test_the_same_of_the_functions_beside_it(function: Callable[..., Any], given: dict[str, Any]) -> None:
+    for name in inspect.signature(function).parameters:
+        for wrong in WRONG:
+            try:
+                function(**{**given, name: wrong})
+            except cmbound.CmboundError as error:
+                told = str(error)
+                assert name in told or (name, told[:10]) in {("data", "a: the nam"), ("sigma_max", "sigmas mus")}
+
+
 def test_masked_arrays_are_refused_wherever_arrays_are_read() -> None:
     """A mask would be dropped."""
     points = np.ma.array(POINTS, mask=POINTS > 0.9)
@@ -1385,7 +1405,7 @@ ROLES: dict[str, tuple[str, int, tuple[int, ...] | None, str]] = {
         "x:n,c,h,w t:n",
         12,
         None,
-        r"! x \(n, c, h, w\), t .* none fits .*: give the shape of a point",
+        r"! x \(n, c, h, w\), t .* none fits .*: give shape, the sizes",
     ),
     "images of another shape": ("x:n,3,2,2 t:n", 12, (2, 2, 3), "! none fits points of shape 2,2,3"),
     "two outputs": ("x:n,2 t:n > a:n,2 b:n,2", 2, None, "! several have the shape of x; .*X,SIGMA,OUTPUT"),

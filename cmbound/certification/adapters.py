@@ -139,7 +139,7 @@ def _roles(file: str, names: Sequence[str], ports: tuple[Any, Any], d: int, shap
     if not fits:
         size = f"points of {counted(d, 'number')}" if shape is None else f"points of shape {','.join(map(str, shape))}"
         image = any(len(x.shape) > 2 for x in inputs)
-        advice = ": give the shape of a point, such as 3,32,32" if image and shape is None else ""
+        advice = ": give shape, the sizes of a point, such as 3,32,32" if image and shape is None else ""
         raise InputError(f"{file} has the inputs {_declared(inputs)}; none fits {size} beside a noise level as the other{advice}")
     by = "as named" if names else "by their shapes"
     if len(fits) > 1:

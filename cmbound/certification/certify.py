@@ -41,7 +41,7 @@ from cmbound.certification.telescope import (
     sampled,
     stream,
 )
-from cmbound.checks import checked_count, checked_finite, shown
+from cmbound.checks import checked_callable, checked_count, checked_finite, shown
 from cmbound.errors import DomainError, InputError
 from cmbound.numbers import counted
 from cmbound.reports.words import words
@@ -159,8 +159,7 @@ def certify(
         clip, solver = shipped.clip if clip is None else clip, shipped.solver if solver is None else solver
     elif data is None or sigmas is None:
         raise InputError(f"certify needs {'data' if data is None else 'sigmas'} (shipped examples: {', '.join(EXAMPLES)})")
-    if progress is not None and not callable(progress):
-        raise InputError(f"progress is {shown(progress)}; a callable progress(what, done, total) is needed")
+    checked_callable("progress", progress)
     _checked_together(teacher, solver if shipped is None else None, teacher_output, renoise, times, budget, batches)
     found, kept, labels = reference(data, held_out)
     law = law_of(found)

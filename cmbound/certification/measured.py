@@ -25,7 +25,7 @@ from cmbound.certification.request import LEAST_PATHS, MOST_PATHS
 from cmbound.certification.teachers import CATALOGUED, SOLVERS, Step, solver as solver_of
 from cmbound.certification.telescope import CHECKED_PATHS, PATHS, spans, stream
 from cmbound.certification.user import points_of
-from cmbound.checks import checked_count, checked_finite, checked_name
+from cmbound.checks import checked_callable, checked_count, checked_finite, checked_name
 from cmbound.distances.samples import ASYMPTOTIC, GUARANTEED
 from cmbound.errors import DomainError
 from cmbound.frozen import FrozenDict, Record
@@ -227,6 +227,7 @@ def measured_profile(
     level = checked_finite("confidence", confidence)
     if not 0 < level < 1:
         raise DomainError(f"confidence is {confidence}; it must lie in (0, 1)")
+    checked_callable("progress", progress)
     name, step = ("", None) if solver is None else solver_of(solver)
     label = f"{data}: {law.described()}" if isinstance(data, str) else law.described()
     errors = LocalErrors(law, name, step, count, checked_count("seed", seed, 0), level, trust, label, progress)

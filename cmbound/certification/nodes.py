@@ -15,10 +15,11 @@ import numpy as np
 from cmbound.certification.flow import TOLERANCE, Paths
 from cmbound.certification.given import read_law
 from cmbound.certification.laws import Law, law_of, squares
-from cmbound.certification.request import grid as given_grid
+from cmbound.certification.request import MOST_PATHS, grid as given_grid
 from cmbound.certification.teachers import ORDER, Step, solver as solver_of
 from cmbound.certification.telescope import PATHS, spans, stream
-from cmbound.checks import checked_count, checked_whole
+from cmbound.checks import checked_callable, checked_count, checked_whole
+from cmbound.errors import DomainError
 from cmbound.frozen import Record
 from cmbound.numbers import rounded
 from cmbound.reports.cells import Cell, number
@@ -101,6 +102,9 @@ def measured_grid(
     """
     law = law_of(read_law(data) if isinstance(data, str) else data)
     count, paths = checked_whole("steps", steps, 2, MOST_NODES), checked_count("n", n, 2)
+    if paths > MOST_PATHS:
+        raise DomainError(f"n is {paths}; at most {MOST_PATHS} are allowed")
+    checked_callable("progress", progress)
     name, step = solver_of(solver)
     order = ORDER.get(name, 1)
     grids = {kind: np.array(given_grid(kind, sigma_min, sigma_max, count)) for kind in KINDS[1:]}
