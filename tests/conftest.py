@@ -1,4 +1,7 @@
-"""One BLAS thread for each test process (pytest-xdist already uses every core); what a test adds is gone after it."""
+"""One BLAS thread for each test process (pytest-xdist already uses every core); what a test adds is gone after it.
+
+Workers take tests that stand side by side, which share what is computed once for a file, and the rest from each other.
+"""
 
 import os
 from collections.abc import Iterator
@@ -8,6 +11,13 @@ import pytest
 from tests.helpers import forget
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """``-n auto`` is ``-n auto --dist worksteal``."""
+    if getattr(config.option, "numprocesses", None) and config.option.dist == "no":
+        config.option.dist = "worksteal"
 
 
 @pytest.fixture(autouse=True)

@@ -244,6 +244,7 @@ def _statement_document(data: dict[str, Any]) -> Body:
 
 def profile_data(profile: Profile) -> dict[str, Any]:
     """A regularity profile: what it assumes, what it needs, and its bound for each teacher."""
+    parts = {teacher: [rule_parts(rule, teacher) for rule in rules] for teacher, rules in profile.rules.items()}
     return {
         "name": profile.name,
         "title": profile.title,
@@ -253,10 +254,10 @@ def profile_data(profile: Profile) -> dict[str, Any]:
         "teachers": {
             teacher: {
                 "parameters": sorted(profile.parameters(teacher)),
-                "bounds": [" + ".join(x for x, _ in rule_parts(rule, teacher)) for rule in rules],
-                "latex": [" + ".join(x for _, x in rule_parts(rule, teacher)) for rule in rules],
+                "bounds": [" + ".join(x for x, _ in rule) for rule in rules],
+                "latex": [" + ".join(x for _, x in rule) for rule in rules],
             }
-            for teacher, rules in profile.rules.items()
+            for teacher, rules in parts.items()
         },
         "where": _where([plain(x) for rules in profile.rules.values() for rule in rules for x in rule.expressions]),
         "acceleration": None if profile.acceleration is None else str(plain(profile.acceleration)),
