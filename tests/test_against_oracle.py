@@ -10,12 +10,14 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from functools import cache
 from itertools import pairwise
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -765,6 +767,19 @@ def _rules(p: Params, teacher: str) -> list[tuple[str, int]]:
     return found
 
 
+@contextmanager
+def remembered() -> Iterator[None]:
+    """Functions of one number, which all stretches of a grid ask for anew, are computed once, at one precision."""
+    with ExitStack() as stack:
+        for name in ("c", "s", "lam", "rho", "chi", "cube", "rho_heun", "chi_heun", "cube_heun"):
+            homes = [module for module in (oracle, sharp) if hasattr(module, name)]
+            once = cache(getattr(homes[0], name))
+            for module in homes:
+                stack.enter_context(patch.object(module, name, once))
+        yield
+
+
+@remembered()
 def _best_path(p: Params, teacher: str) -> Mp:
     """The smallest sum over all ways to cut the grid into stretches, by the oracle."""
     nodes, t = nodes_of(p), ends(p)[1]
