@@ -5,10 +5,12 @@ Everything here is float64 and vectorised over P settings at once (P = 1 for one
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Protocol
+
+from sympy import Tuple
 
 from cmbound.arithmetic.backend import ordered_symbols
 from cmbound.arithmetic.running import SQUARED, WEIGHTED
@@ -32,11 +34,11 @@ class Edges(Protocol):
     def size(self) -> int:
         """Number of candidates."""
 
-    def whole(self, rule: Rule) -> Array:
-        """The bound of ``rule`` from the first candidate to the last, shape (P,)."""
+    def whole(self, rules: Sequence[Rule]) -> Array:
+        """The bounds of rules from the first candidate to the last, shape (R, P)."""
 
-    def costs(self, rule: Rule) -> Array:
-        """The bound of ``rule`` from candidate i to candidate j > i, shape (P, size, size); infinite where it is not valid."""
+    def costs(self, rules: Sequence[Rule]) -> Iterable[Array]:
+        """The bound of each rule from candidate i to candidate j > i, shape (P, size, size); infinite where it is not valid."""
 
 
 def _finite(cost: Array) -> Array:
@@ -65,20 +67,32 @@ class ClosedEdges(Edges):
     def size(self) -> int:
         return int(self.times.shape[1])
 
-    def whole(self, rule: Rule) -> Array:
-        cost = FLOATS.value(rule.weighted_bound, {**self.values, a: self.times[:, :1], b: self.times[:, -1:]})
-        return _finite(np.broadcast_to(cost, (len(self.times), 1)))[:, 0]
+    def whole(self, rules: Sequence[Rule]) -> Array:
+        values = {**self.values, a: self.times[:, :1], b: self.times[:, -1:]}
+        return np.stack(_bounds(rules, values, (len(self.times), 1)))[..., 0]
 
-    def costs(self, rule: Rule) -> Array:
-        cost = np.full((len(self.times), self.size, self.size), np.inf)
-        if not (rule.cuttable or self.at_nodes):
-            cost[:, 0, -1] = self.whole(rule)
-            return cost
-        i, j = self._pairs
-        start, end = self.times[:, i], self.times[:, j]
-        found = FLOATS.value(rule.weighted_bound, {**self.values, a: start, b: self.ends[:, j]})
-        cost[:, i, j] = np.where(start == end, 0.0, _finite(np.broadcast_to(found, start.shape)))
-        return cost
+    def costs(self, rules: Sequence[Rule]) -> list[Array]:
+        shape = (len(self.times), self.size, self.size)
+        values = {x: y[..., None] if np.ndim(y) == 2 else y for x, y in self.values.items()}
+        values |= {a: self.times[:, :, None], b: self.ends[:, None, :]}
+        cut = [x for x in rules if x.cuttable or self.at_nodes]
+        same = self.times[:, :, None] == self.times[:, None, :]
+        found = {x: np.where(same, 0.0, cost) for x, cost in zip(cut, _bounds(cut, values, shape), strict=True)}
+        for x in rules:
+            if x not in found:
+                found[x] = np.full(shape, np.inf)
+                found[x][:, 0, -1] = self.whole([x])[0]
+        return [found[x] for x in rules]
+
+
+def _bounds(rules: Sequence[Rule], values: Mapping[Any, Any], shape: tuple[int, ...]) -> list[Array]:
+    """The bounds of several rules: for one setting what they share is computed once."""
+    together = [tuple(x.weighted_bound for x in rules)] if shape[0] == 1 else [(x.weighted_bound,) for x in rules]  # in memory
+    found = []
+    for exprs in together:
+        symbols = ordered_symbols(Tuple(*exprs))
+        found += FLOATS.compile(exprs, symbols)(*(values[x] for x in symbols))
+    return [_finite(np.broadcast_to(x, shape)) for x in found]
 
 
 class GridEdges(Edges):
@@ -89,7 +103,6 @@ class GridEdges(Edges):
         self.sums, self.grid, self.values, self.candidates = sums, sums.grid_steps, sums.constants(end), candidates
         self.time, self.end, self.nodes = end, int(candidates[-1]), self.grid.nodes[candidates]
         self._running: dict[tuple[str, Any], Array] = {}
-        self._known: dict[Rule, Array] = {}
 
     @property
     def size(self) -> int:
@@ -107,13 +120,11 @@ class GridEdges(Edges):
         """Entry (i, j): the largest value at the steps between two candidates."""
         return _spread(np.maximum.reduceat(column[: self.end], self.candidates[:-1]), np.maximum, -np.inf)
 
-    def whole(self, rule: Rule) -> Array:
-        return self.costs(rule)[:, 0, -1]
+    def whole(self, rules: Sequence[Rule]) -> Array:
+        return np.stack([x[:, 0, -1] for x in self.costs(rules)])
 
-    def costs(self, rule: Rule) -> Array:
-        if rule not in self._known:
-            self._known[rule] = self._computed(rule)
-        return self._known[rule]
+    def costs(self, rules: Sequence[Rule]) -> list[Array]:
+        return list(map(self._computed, rules))
 
     def _computed(self, rule: Rule) -> Array:
         values = {**self.values, a: self.nodes[:, None], b: self.nodes[None, :]}
@@ -190,33 +201,22 @@ def choose(edges: Edges, entries: Sequence[Entry]) -> Choice:
         edges: costs between candidate nodes.
         entries: the profiles with their rules.
     """
-    named, last = _named(entries), edges.size - 1
-    whole = np.stack([edges.whole(rule) for _, rule in named])
-    if last == 1 or not combinable(entries):
-        return _chosen(named, whole, last)
-    return _chosen(named, whole, last, _Shortest(edges, named))
+    if edges.size > 2 and combinable(entries):
+        return _Shortest(edges, entries).choice(edges.size - 1)
+    named = _named(entries)
+    whole = edges.whole([rule for _, rule in named])
+    return Choice(np.min(whole, axis=0), [(*named[int(np.argmin(whole[:, 0]))], 0, edges.size - 1)])
 
 
 def choices(edges: Edges, entries: Sequence[Entry]) -> list[Choice]:
     """As :func:`choose`, up to every candidate but the first: one search finds the paths to all of them."""
-    named = _named(entries)
-    shortest, costs = _Shortest(edges, named), np.stack([edges.costs(rule) for _, rule in named])
-    return [_chosen(named, costs[:, :, 0, k], k, shortest if k > 1 else None) for k in range(1, edges.size)]
+    shortest = _Shortest(edges, entries)
+    return [shortest.choice(k) for k in range(1, edges.size)]
 
 
 def _named(entries: Sequence[Entry]) -> list[tuple[str, Rule]]:
     """The rules, each with the name of its profile."""
     return [(profile.name, rule) for profile, rules in entries for rule in rules]
-
-
-def _chosen(named: Sequence[tuple[str, Rule]], whole: Array, k: int, shortest: _Shortest | None = None) -> Choice:
-    """One rule up to candidate ``k``, from the costs of each, or the shortest path to it."""
-    cost, single = np.min(whole, axis=0), [(*named[int(np.argmin(whole[:, 0]))], 0, k)]
-    if shortest is None:
-        return Choice(cost, single)
-    combined = shortest.best[:, k]
-    better = combined < cost * (1 - TIE)
-    return Choice(np.where(better, combined, cost), shortest.path(k) if better[0] else single)
 
 
 def combinable(entries: Sequence[Entry]) -> bool:
@@ -228,16 +228,24 @@ def combinable(entries: Sequence[Entry]) -> bool:
 class _Shortest:
     """The cheapest ways to cut [first candidate, candidate k] into stretches: their costs ``best``, shape (P, size)."""
 
-    def __init__(self, edges: Edges, named: Sequence[tuple[str, Rule]]) -> None:
-        smallest, which = edges.costs(named[0][1]), np.zeros((edges.size, edges.size), dtype=int)
-        for number, (_, rule) in enumerate(named[1:], 1):
-            cost = edges.costs(rule)
-            which = np.where(cost[0] < smallest[0], number, which)
+    def __init__(self, edges: Edges, entries: Sequence[Entry]) -> None:
+        self.named, size = _named(entries), edges.size
+        first, smallest, which = [], np.array(np.inf), np.zeros((size, size), dtype=int)
+        for number, cost in enumerate(edges.costs([rule for _, rule in self.named])):
+            which = np.where(cost[0] < smallest[0] if number else False, number, which)
             smallest = np.minimum(smallest, cost)
-        self.named, self.which, self.best, self.origin = named, which, np.zeros((len(smallest), edges.size)), [0] * edges.size
-        for k in range(1, edges.size):
+            first.append(np.array(cost[:, 0]))
+        self.first, self.which, self.best, self.origin = np.stack(first), which, np.zeros((len(smallest), size)), [0] * size
+        for k in range(1, size):
             through = self.best[:, :k] + smallest[:, :k, k]
             self.best[:, k], self.origin[k] = through.min(axis=1), int(np.argmin(through[0]))
+
+    def choice(self, k: int) -> Choice:
+        """The best path up to candidate ``k``, or one rule where that is as good up to rounding."""
+        whole = self.first[:, :, k]
+        cost, single = np.min(whole, axis=0), [(*self.named[int(np.argmin(whole[:, 0]))], 0, k)]
+        better = self.best[:, k] < cost * (1 - TIE)
+        return Choice(np.where(better, self.best[:, k], cost), self.path(k) if better[0] else single)
 
     def path(self, k: int) -> list[tuple[str, Rule, int, int]]:
         """The stretches up to candidate ``k`` for the first setting."""
