@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -68,12 +69,13 @@ def _number(name: str, rng: np.random.Generator) -> Any:
     return sympy.Integer(int(value)) if name in ("j", "N", "d", "k") else sympy.Rational(Fraction(float(value)))
 
 
-def _value(expr: Any, values: dict[Any, Any]) -> Any:
+def _function(expr: Any) -> Callable[[dict[Any, Any]], Any]:
+    """In mpmath, of exact values by symbol."""
     expr = expr.doit()
     symbols = sorted(expr.free_symbols, key=str)
     modules = [{"Max": max, "Min": min, "log1p": mpmath.log1p, "expm1": mpmath.expm1}, "mpmath"]
-    numbers = [mpmath.mpf(values[x].p) / values[x].q for x in symbols]
-    return sympy.lambdify(symbols, expr, modules=modules)(*numbers)
+    function = sympy.lambdify(symbols, expr, modules=modules)
+    return lambda values: function(*(mpmath.mpf(values[x].p) / values[x].q for x in symbols))
 
 
 def _second(node: Any) -> Any:
@@ -87,10 +89,11 @@ def _second(node: Any) -> Any:
 
 @pytest.mark.parametrize("node", _rearranged_forms(), ids=lambda x: str(plain(x))[:60])
 def test_both_forms_are_equal(node: Any) -> None:
+    both = _function(elementary(node)), _function(_second(node))
     for _ in range(4):
         values = {x: _number(x.name, RNG) for x in node.free_symbols}
         with mpmath.workdps(80):
-            first, second = _value(elementary(node), values), _value(_second(node), values)
+            first, second = (function(values) for function in both)
             assert abs(first - second) <= mpmath.mpf(10) ** -60 * (abs(first) + mpmath.mpf(10) ** -15)
 
 
@@ -99,7 +102,7 @@ def test_unequal_forms_would_be_noticed() -> None:
     wrong = functions.rearranged(1 - functions.s(x), functions.c(x) ** 2 / (1 - functions.s(x)))
     with mpmath.workdps(80):
         values = {x: sympy.Rational(5, 2)}
-        assert abs(_value(elementary(wrong), values) - _value(_second(wrong), values)) > 1e-3
+        assert abs(_function(elementary(wrong))(values) - _function(_second(wrong))(values)) > 1e-3
 
 
 def _mp(name: str, x: float) -> Any:

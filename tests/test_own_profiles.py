@@ -18,10 +18,10 @@ from sympy.codegen.cfunctions import log1p
 
 import cmbound
 from cmbound import DomainError, InputError, Profile, UndecidedError
-from cmbound.arithmetic import certified
+from cmbound.arithmetic import approximate, certified
 from cmbound.arithmetic.decreasing import examine
 from cmbound.evaluation.sweeps import swept
-from cmbound.theory.notation import L_f, L_s, T, d, delta, eps_sc, h, m2, t
+from cmbound.theory.notation import L_f, L_s, T, a, b, d, delta, eps_sc, h, m2, t
 
 ONE_STEP = cmbound.theorem("explicit-one-step")
 BASE: dict[str, Any] = {"eps_sc": 0, "eps_cm": 0, "L_f": 1, "d": 3, "m2": 2, "T": 5, "delta": "1/100", "h": "1/50"}
@@ -357,6 +357,25 @@ def test_float64_agrees_with_the_enclosure(name: str) -> None:
         steps = np.full(1000, 0.1)
         long = MAP.approximate(**{**SHORT, "h": steps}, t="1.05", profile=profile).total
         assert long == pytest.approx(value, rel=1e-12)
+
+
+def test_a_path_encloses_each_gap_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between 64 candidates and 64 ends of steps there are 127 gaps, and 4096 pairs."""
+    asked, enclosed = [], approximate._enclosed
+    monkeypatch.setattr(approximate, "_enclosed", lambda *x: asked.append(x) or enclosed(*x))
+    mine = Profile.from_acceleration("mine", Min(1 / t, 3) + exp(-t))
+    assert MAP.evaluate(**SHORT, t="1.05", profile=[mine, "universal"]).value > 0
+    assert 100 < len(asked) < 200
+
+
+def test_integrals_between_many_ends() -> None:
+    """Of either sign, in either direction, for several parameters: as accurate as one by one."""
+    x, m = np.geomspace(0.05, 5, 9), np.array([1.0, 7.0])[:, None, None]
+    (found,) = approximate.compile((Integral(m2 * cos(3 * t), (t, a, b)),), (m2, a, b))(m, x[:, None], x[None, :])
+    with mpmath.workdps(40):
+        third = [mpmath.sin(3 * mpmath.mpf(y)) / 3 for y in x]
+        want = [[[float(float(k) * (v - u)) for v in third] for u in third] for k in m.ravel()]
+    np.testing.assert_allclose(found, want, rtol=1e-15)
 
 
 INTEGRALS: dict[str, tuple[Callable[..., Any], Any]] = {

@@ -138,7 +138,7 @@ def results() -> Iterator[Any]:
     yield cmbound.planted(["explicit-training"], draws=2)
     yield cmbound.simulate(WORLD, n=50, delta="0.01", horizon=2, grid_steps=5, steps=2)
     claims: dict[str, Any] = {"L_f": 1e-3, "data": WORLD, "sigmas": [0.1, 1, 10]}
-    yield cmbound.certify(model, **claims, n=50, times=[1], batches=3)
+    yield cmbound.certify(model, **claims, n=50, times=[1], batches=3, distance_batch=200)
     yield cmbound.convert(rmse=0.1, d=2, sigma=1)
     yield cmbound.explore("explicit-training")
     yield cmbound.measured_grid([[-1.0], [1.0]], sigma_min=0.1, sigma_max=10, steps=3, n=20)

@@ -13,6 +13,7 @@ import time
 import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any
 
 import flint
@@ -83,20 +84,25 @@ def run(number: int) -> str:
         return "".join(traceback.format_exception(error))
 
 
-def in_threads(threads: int, calls: int, seed: int) -> list[int]:
-    """Numbers of the calls whose results differ from those without threads."""
+@cache
+def expected() -> list[str]:
+    """What each call gives without threads."""
+    found = [run(i) for i in range(len(CALLS))]
+    assert not any("Traceback" in x for x in found)
+    return found
+
+
+def in_threads(threads: int, calls: int, seed: int) -> list[tuple[int, str]]:
+    """Numbers of calls, and what each gave in a thread."""
     rng = random.Random(seed)
     order = [rng.randrange(len(CALLS)) for _ in range(threads * calls)]
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)
     try:
         with ThreadPoolExecutor(threads) as pool:
-            found = list(pool.map(run, order))
+            return list(zip(order, pool.map(run, order), strict=True))
     finally:
         sys.setswitchinterval(before)
-    alone_results = [run(i) for i in range(len(CALLS))]
-    assert not any("Traceback" in x for x in alone_results)
-    return [i for i, x in zip(order, found, strict=True) if x != alone_results[i]]
 
 
 def _settings() -> tuple[Any, ...]:
@@ -105,14 +111,16 @@ def _settings() -> tuple[Any, ...]:
 
 def test_threads_give_the_same_numbers() -> None:
     before = _settings()
-    assert in_threads(8, 6, 0) == []
+    assert [i for i, x in in_threads(8, 6, 0) if x != expected()[i]] == []
     assert _settings() == before
 
 
 def test_threads_that_meet_empty_caches_give_the_same_numbers() -> None:
-    code = "from tests.test_threads import in_threads; print(in_threads(8, 5, 1))"
+    code = "import json; from tests.test_threads import in_threads; print(json.dumps(in_threads(8, 5, 1)))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=os.getcwd())
-    assert out.stdout.strip() == "[]"
+    found = json.loads(out.stdout)
+    assert len(found) == 40
+    assert [i for i, x in found if x != expected()[i]] == []
 
 
 _HOSTILE = """
@@ -129,7 +137,7 @@ assert flint.ctx.prec == 20
 
 def test_settings_of_the_process_change_no_number() -> None:
     out = subprocess.run([sys.executable, "-c", _HOSTILE], capture_output=True, text=True, check=True, cwd=os.getcwd())
-    assert json.loads(out.stdout.splitlines()[-1]) == [run(i) for i in range(len(CALLS))]
+    assert json.loads(out.stdout.splitlines()[-1]) == expected()
 
 
 def test_precision_is_restored_whatever_happens() -> None:
