@@ -17,6 +17,10 @@ from sympy import Expr, Rational, exp
 
 import cmbound
 from cmbound import Profile
+from cmbound.evaluation.nodes import FLOATS, node
+from cmbound.evaluation.paths import GridEdges, choices, choose
+from cmbound.evaluation.point import completed
+from cmbound.evaluation.sums import Sums
 from cmbound.theory.profiles import PROFILES
 from cmbound.theory.variants import EI
 from cmbound.worlds import Gaussian, Mixture
@@ -231,3 +235,17 @@ def test_a_bound_of_ones_own_is_summed_over_equal_steps(stepwise: bool) -> None:
     found = MAP_ERROR.evaluate(**base, delta="1/4", T="5/4", N=10).value
     assert found == pytest.approx(0.1 if stepwise else 1.0, rel=1e-15)
     assert MAP_ERROR.evaluate(**base, grid=_nodes(Fraction(1, 4), Fraction(5, 4), 10)).value == found
+
+
+@pytest.mark.parametrize("teacher", ["ddim", "heun"])
+def test_one_search_finds_the_paths_to_all_nodes(teacher: str) -> None:
+    given = {"preset": "digits", "grid": "edm", "N": 12, "teacher": teacher, **({"M": 1} if teacher == "heun" else {})}
+    setting = completed(MAP_ERROR, given)
+    assert setting.grid is not None
+    every = choices(GridEdges(Sums(setting, FLOATS), setting.values["T"], np.arange(13)), setting.profiles)
+    assert len(every) == 12
+    for k, found in enumerate(every, 1):
+        edges = GridEdges(Sums(setting, FLOATS), node(setting, k), np.arange(k + 1))
+        alone = choose(edges, setting.profiles)
+        assert found.path == alone.path
+        assert found.cost == pytest.approx(alone.cost, rel=1e-12)
