@@ -910,7 +910,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "solver NaN": ({"solver": lambda f, x, high, low: x * np.nan}, r"returned NaN, first in row 0 \(600 rows\)"),
     "renoise NaN": ({"renoise": lambda y, tau, z: y * np.nan, "times": (1.0,)}, r"renoise at noise level 1 returned NaN, first"),
     "solver infinite": ({"solver": lambda f, x, high, low: x + np.inf}, "returned infinite values, first in row 0"),
-    "confidence above": ({"confidence": 1 - 1e-16}, "confidence is 0.9999999999999999; at most 1 - 1e-9"),
+    "confidence above": ({"confidence": 1 - 1e-16}, "confidence is 0.9999999999999999; with 6 steps at most 1 - 2.7e-14"),
     "clip beyond": ({"clip": (-1e300, 1e300), "data": POINTS}, r"clip is -1e\+300, 1e\+300; at most 1e\+50"),
     "no shape": ({"shape": ()}, r"shape is \(\); sizes are needed"),
     "population": ({"population": "a"}, "population is 'a'; True or False"),

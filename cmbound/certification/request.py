@@ -26,7 +26,7 @@ MOST_PATHS, MOST_STEPS = 10**7, 10**4  # more is a mistake
 MOST_BATCHES = 10**6  # more is a mistake
 MOST_BYTES, OF_A_STEP, OF_A_PATH = 16e9, 7, 25
 """Memory of what is kept of all paths, and how many numbers are, of each path for each step and besides."""
-SUREST = 1 - 1e-9  # the confidence is shared out among all noise levels; float64 must tell what is left from 1
+LEAST_TAIL = 4 * 2.0**-53  # what a share of the error probability must be for float64 to tell its level from 1
 LEAST_LEVEL, MOST_LEVEL = 1e-12, 1e12  # noise levels whose squares, and those of points over them, stay inside float64
 DTYPES = ("float64", "float32", "float16")
 
@@ -88,13 +88,16 @@ class Request(Record):
         if self.n > MOST_PATHS:
             raise DomainError(f"n is {self.n}; at most {MOST_PATHS} paths are allowed")
         given(self, "confidence", _inside("confidence", self.confidence, 0, 1))
-        if self.confidence > SUREST:
-            raise DomainError(f"confidence is {self.confidence!r}; at most 1 - 1e-9 is allowed")
         given(self, "tolerance", _inside("tolerance", self.tolerance, 0, 1))
         given(self, "seed", checked_count("seed", self.seed, 0))
         given(self, "batch", checked_count("batch", self.batch))
         given(self, "sigmas", levels(self.sigmas))
         given(self, "times", _times(self.times, self.sigmas))
+        least = LEAST_TAIL * 2 * (len(self.times) + 5) * self.steps  # shared out among the rungs and the steps
+        if 1 - self.confidence < least:
+            raise DomainError(
+                f"confidence is {self.confidence!r}; with {counted(self.steps, 'step')} at most 1 - {least:.2g} is allowed"
+            )
         given(self, "clip", interval(self.clip))
         for name in ("batches", "distance_batch"):
             value = getattr(self, name)
