@@ -601,6 +601,7 @@ def test_every_unknown_name_offers_others(args: tuple[str, ...]) -> None:
         "of the form",
         "needs ",
         "does not go with",
+        "not an option of",
         "has no ",
     )
     assert any(x in message for x in offers), message
