@@ -35,6 +35,9 @@ KIND = (2.0, 1.5)
 LEFT_OUT, MOST_LEFT_OUT = 0.3, 1.0
 """What an output may leave out of the denoiser, in root mean square and at any noise level, to be what it is read as: the error
 over that of an answer 0. A poor teacher leaves out a part in every reading, and 0 all of it."""
+NEAR, LEFT_OUT_NEAR, KIND_NEAR = 0.1, 0.5, (1.2, 1.0)
+"""Of the best constant's error: where a reading is that near at every noise level, it may leave out so much and be so little
+closer, since the answer itself is small at some of them."""
 LEFT_OUT_ELSEWISE, LEFT_OUT_ELSEWHERE = 0.15, 0.05
 """The same where it is asked in another way, and of readings that are no ``teacher_output``: some are near one that is."""
 OWN_LEFT_OUT, OWN_LEFT_OUT_ELSEWISE = 0.4, 0.2
@@ -182,10 +185,11 @@ def _other_output(teacher: Denoiser, probed: list[Probed], errors: Mapping[str, 
     left = {name: _left_out(off, nothing[name], sd2) for name, off in errors.items()}
     if _size(errors[teacher.output]) <= FAR * sd2 or _size(own) <= OWN_LEFT_OUT:
         return None
-    whole, most = KIND
-    for names, least in ((OUTPUTS, LEFT_OUT), (ELSEWHERE, LEFT_OUT_ELSEWHERE)):
+    for names, allowed in ((OUTPUTS, LEFT_OUT), (ELSEWHERE, LEFT_OUT_ELSEWHERE)):
         name = min((x for x in names if x != teacher.output), key=lambda x: _size(left[x]))
         near = left[name]
+        is_near = name in OUTPUTS and bool(errors[name].max() <= NEAR * sd2)
+        least, (whole, most) = (LEFT_OUT_NEAR, KIND_NEAR) if is_near else (allowed, KIND)
         clear = _size(near) * whole < _size(own) and np.mean(near * most < own) > 1 / 2
         if clear and _size(near) < least and near.max() < MOST_LEFT_OUT:
             return name
