@@ -16,6 +16,7 @@ from cmbound.arithmetic.javascript import Functions
 from cmbound.evaluation import advice, notes
 from cmbound.evaluation.paths import CANDIDATES
 from cmbound.evaluation.point import yardstick
+from cmbound.evaluation.setting import PER_STEP
 from cmbound.evaluation.shown import statement_data
 from cmbound.evaluation.terms import recursion_parts
 from cmbound.names import GRIDS
@@ -56,6 +57,7 @@ from cmbound.theory.variants import (
 
 ONE_BY_ONE = ("times", "sigmas", "weights", "cov_eigs")
 """Parameters that are lists, which the page has no place for."""
+LISTS = "the page has no lists: cmbound evaluate takes {name}={list}, one value for each step of a grid"
 _STANDING_FOR = frozenset({"m2", "sd2", "R", "d_eff", "diameter"})
 """What may stand for another constant: on the page one that is not given is so large that it never does."""
 
@@ -92,7 +94,8 @@ def _says(theorem: Theorem) -> dict[str, Any]:
         "known": notes.TV_KNOWN if theorem.metric == "TV" else "",
         "uncentred": notes.UNCENTRED,
         "far": notes.FAR,
-        "oneLipschitz": notes.ONE_LIPSCHITZ if theorem.uses_start else "",
+        "oneLipschitz": f"{notes.ONE_LIPSCHITZ} ({LISTS.format(name='L_f', list='2,3,4')})" if theorem.uses_start else "",
+        "lists": LISTS,
         "ve": notes.VE_NOTE if theorem.has_target else "",
         "earlier": notes.EARLIER,
         "notFromZero": notes.NOT_FROM_ZERO,
@@ -119,6 +122,7 @@ def _parameters(theorem: Theorem) -> Iterator[dict[str, Any]]:
         if row.name not in (*ONE_BY_ONE, "t_star", *ALIASES):
             alias = aliases.get(row.name)
             found = _row(row) | {"optional": row.name in optional, "alias": None if alias is None else _row(TABLE[alias])}
+            found["perStep"] = theorem.uses_profile and row.name in PER_STEP
             if row.name in theorem.free:
                 found["meaning"] += " (the command line takes the best one where it is left out)"
             yield found

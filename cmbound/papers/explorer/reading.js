@@ -110,6 +110,9 @@ function readValues(model, setting) {
     if (!found) {
       const needed = !row.optional || (["h", "N", "M"].includes(row.name) && model.profiled);
       if (needed && !(row.name === "t_hat" && values.k === 1)) missing.push(row);
+    } else if (found[1].includes(",")) {
+      const remedy = row.perStep ? filled(model.says.lists, {name: found[0], list: found[1].replace(/\s/g, "")}) : "the page has no lists";
+      refuse(`${found[0]} is "${found[1]}", which is not one number (write 0.1, 1e-3 or 1/3); ${remedy}`, row.perStep);
     } else if (found[0] === row.name) {
       values[row.name] = checkedNumber(row, found[1]);
       if (TIMES.includes(row.name)) exactly[row.name] = fraction(found[1]);
