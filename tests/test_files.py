@@ -219,7 +219,7 @@ def test_an_old_file_is_replaced_as_a_whole_or_not_at_all(
 @pytest.mark.parametrize("name", ["plot terms", "simulate", "sweep", "schedule"])
 def test_two_outputs_to_one_place(name: str, tmp_path: Path) -> None:
     figure = {"plot terms": "-o"}.get(name, "--plot")
-    other = {"plot terms": "--data"}.get(name, "-o")
+    other = {"plot terms": "--csv"}.get(name, "-o")
     outcome = call(*arguments(name, figure, "-", other, "-"))
     assert "both write to standard output" in one_line(outcome.err)
     if name != "plot terms":
@@ -650,9 +650,9 @@ def test_a_file_that_is_read_is_not_replaced(tmp_path: Path) -> None:
             *G,
             "--over",
             "eps_sc=0.1,0.2",
-            "--points",
-            str(data),
             "--data",
+            str(data),
+            "--csv",
             str(data),
             "-o",
             str(tmp_path / "x.svg"),

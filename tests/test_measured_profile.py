@@ -370,8 +370,8 @@ def test_the_other_commands(points: str, tmp_path: Path) -> None:
     assert "not certified" in fine("compare", *common, *STEPS, "--metric", "W2")
     figure, numbers = tmp_path / "grids.svg", tmp_path / "grids.csv"
     outcome = call(
-        "plot", "grids", "explicit-one-step", "--points", points, *MEASURED, *ASKED, "--teacher", "ddim", "--over", "N=4,8",
-        "-o", str(figure), "--data", str(numbers),
+        "plot", "grids", "explicit-one-step", "--data", points, *MEASURED, *ASKED, "--teacher", "ddim", "--over", "N=4,8",
+        "-o", str(figure), "--csv", str(numbers),
     )  # fmt: skip
     assert (outcome.status, outcome.out) == (0, "")
     assert re.search(r"note: d = 2, m2 = \S+ are those of ", outcome.err)

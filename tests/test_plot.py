@@ -36,7 +36,7 @@ def test_every_figure_has_a_command() -> None:
 @pytest.mark.parametrize("name", GOOD)
 def test_commands(name: str, tmp_path: Path) -> None:
     figure, data = tmp_path / "x.pdf", tmp_path / "x.csv"
-    silent("plot", name, *GOOD[name], "-o", str(figure), "--data", str(data), "--width", "page", "--title", "T")
+    silent("plot", name, *GOOD[name], "-o", str(figure), "--csv", str(data), "--width", "page", "--title", "T")
     assert figure.read_bytes().startswith(b"%PDF")
     assert len(data.read_text().splitlines()) >= 3
     assert "cmbound plot" in call("plot", name, "-h").out
@@ -125,7 +125,7 @@ def test_wrong_files(tmp_path: Path) -> None:
     good = ("plot", "terms", ONE, *PRESET, *OVER)
     fails(2, *good, "-o", "x.gif", says=("x.gif", ".pdf"))
     fails(2, *good, says=("-o",))
-    fails(2, *good, "-o", str(tmp_path / "x.pdf"), "--data", "x.txt", says=("x.txt", ".csv"))
+    fails(2, *good, "-o", str(tmp_path / "x.pdf"), "--csv", "x.txt", says=("x.txt", ".csv"))
     fails(2, *good, "-o", str(tmp_path / "no" / "x.pdf"), says=("cannot write",))
     fails(2, *good, "-o", "x.pdf", "--width", "wide", says=("wide",))
     fails(2, "plot", "term", says=("term",))
@@ -150,8 +150,8 @@ def test_constants_of_a_data_set_are_filled_in_and_said(tmp_path: Path) -> None:
     last, steps = ["-p", "sigma_max=20"], ["-p", "N=9"]
     size = float(np.sqrt((points**2).sum(axis=1).mean()))
     for command in (
-        ["plot", "terms", ONE, "--over", "N=5,9", *last, "--points", npy, "-o", figure],
-        ["plot", "multistep", "--steps", "2", "--grid", "edm", *last, *steps, "--points", npz, "-o", figure],
+        ["plot", "terms", ONE, "--over", "N=5,9", *last, "--data", npy, "-o", figure],
+        ["plot", "multistep", "--steps", "2", "--grid", "edm", *last, *steps, "--data", npz, "-o", figure],
         [
             "plot",
             "phase",
@@ -163,7 +163,7 @@ def test_constants_of_a_data_set_are_filled_in_and_said(tmp_path: Path) -> None:
             "k=2",
             "-p",
             "t_hat=1",
-            "--points",
+            "--data",
             csv,
             "-o",
             figure,
@@ -179,9 +179,9 @@ def test_constants_of_a_data_set_are_filled_in_and_said(tmp_path: Path) -> None:
         said = re.search(r"note: d = 2, m2 = ([0-9.]+), .*n_atoms = 40", outcome.err)
         assert said, outcome.err
         assert size <= float(said[1]) <= size * (1 + 1e-6)  # rounded to the safe side
-    varied = call("plot", "terms", ONE, "--over", "m2=2,3", *last, *steps, "--points", npy, *numbers, "-o", figure)
+    varied = call("plot", "terms", ONE, "--over", "m2=2,3", *last, *steps, "--data", npy, *numbers, "-o", figure)
     assert varied.status == 0
     assert "m2 =" not in varied.err
-    both = call("plot", "multistep", "--cov", "1", "--points", npy, "-o", figure)
-    assert (both.status, "--cov or --points" in both.err) == (2, True)
+    both = call("plot", "multistep", "--cov", "1", "--data", npy, "-o", figure)
+    assert (both.status, "--cov or --data" in both.err) == (2, True)
     assert call("table", "presets", "--data", npy).status == 2

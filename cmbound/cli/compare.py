@@ -44,7 +44,7 @@ def parse_sweep(texts: tuple[str, ...]) -> list[dict[str, str]]:
 @options.define_option
 @click.option("--assume", multiple=True, metavar="ID", help="Another reading of a constant that holds too, such as A4-exact.")
 @law_options("A data set, one point a row (.npy, .npz or .csv): its constants; with --world atoms, the law of a run.")
-@measuring_options("")
+@measuring_options(data=False)
 @click.option(
     "--sweep",
     multiple=True,

@@ -21,14 +21,14 @@ MEASURED_TIMES = 60.0
 """Evaluations that measuring a grid takes as long as, for what is said of the size of a job."""
 
 
-def measuring_options(flag: str = "--data") -> Decorator:
-    """The data (no option for them: the command has its own), and how local errors are measured on them, as ``measuring``."""
-    data = f"A data set, one point a row (.npy, .npz or .csv): its constants, and what --profile {names.MEASURED} measures on."
+def measuring_options(data: bool = True) -> Decorator:
+    """The data (unless the command has an option for them), and how local errors are measured on them, as ``measuring``."""
+    help = f"A data set, one point a row (.npy, .npz or .csv): its constants, and what --profile {names.MEASURED} measures on."
     return gathered(
         "measuring",
-        (*(("measured_on",) if flag else ()), "solver", "draws", "trust", "draws_seed"),
+        (*(("measured_on",) if data else ()), "solver", "draws", "trust", "draws_seed"),
         dict,
-        *([click.option(flag, "measured_on", metavar="FILE", help=data)] if flag else []),
+        *([click.option("--data", "measured_on", metavar="FILE", help=help)] if data else []),
         click.option(
             "--solver",
             metavar="NAME|FILE.py:NAME",
@@ -88,10 +88,10 @@ def with_data(given: dict[str, Any], measuring: dict[str, Any], takes: Takes, fl
     return found.data
 
 
-def told(given: dict[str, Any], measuring: dict[str, Any], takes: Takes, flag: str) -> None:
+def told(given: dict[str, Any], measuring: dict[str, Any], takes: Takes) -> None:
     """The same for a command whose result shows no parameters: what was filled in is said on standard error."""
     own = set(given)
-    data = with_data(given, measuring, takes, flag)
+    data = with_data(given, measuring, takes)
     filled = ", ".join(f"{name} = {x}" for name, x in given.items() if name not in own and name != "profile")
     if data and filled:
         click.echo(f"cmbound: note: {filled} are those of {data}", err=True)

@@ -21,18 +21,18 @@ _OVER = "LOW:HIGH:log|linear:COUNT (1e-4:1e-1:log:60)"
 
 
 class Drawing(NamedTuple):
-    """Where a figure and its data go, its width and title."""
+    """Where a figure and its numbers go, its width and title."""
 
     output: str
-    data: str | None
+    csv: str | None
     width: str
     title: str | None
 
     def save(self, found: Any, draw: Callable[..., Any], **how: Any) -> None:
-        """Draw what was found; write the figure, and the data behind it if they are wanted."""
+        """Draw what was found; write the figure, and the numbers behind it if they are wanted."""
         figure = draw(found, width=self.width, title=self.title, **how)
         contents: list[tuple[str | bytes, str]] = [(figure_bytes(figure, self.output), self.output)]
-        write_all(*contents, *([] if self.data is None else [(found.csv(), self.data)]))
+        write_all(*contents, *([] if self.csv is None else [(found.csv(), self.csv)]))
 
 
 _FIGURE = "The figure: .pdf, .svg or .png; - is SVG on standard output."
@@ -41,7 +41,7 @@ drawing_options = options.gathered(
     Drawing._fields,
     Drawing,
     click.option("-o", "--output", metavar="FILE", type=options.FIGURE, required=True, help=_FIGURE),
-    click.option("--data", metavar="FILE", type=OutputFile(".csv"), help="Write the data behind the figure as CSV."),
+    click.option("--csv", metavar="FILE", type=OutputFile(".csv"), help="Write the numbers behind the figure as CSV."),
     options.choice("--width", ("column", "page"), "3.25 or 6.5 inches."),
     click.option("--title", metavar="TEXT", help="A title above the legend."),
 )
@@ -81,14 +81,14 @@ def plot_command() -> None:
 @click.option("--lines", "view", flag_value="lines", help="Lines on a logarithmic scale.  [default]")
 @click.option("--stacked", "view", flag_value="stacked", help="Stacked on a linear scale, where heights add up.")
 @click.option("--shares", "view", flag_value="shares", help="Stacked as shares of the total.")
-@measuring_options("--points")
+@measuring_options()
 @drawing_options
 def terms_command(
     id: str, over: str, given: dict[str, Any], view: str | None, measuring: dict[str, Any], drawing: Drawing
 ) -> None:
     """The terms of the statement ID and their total against one parameter.
 
-    With --points the constants of a data set are filled in (--data is where the numbers drawn go).
+    With --data the constants of a data set are filled in.
 
     \b
     cmbound plot terms explicit-one-step --preset gaussian-2d --over h=1e-5:1e-1:log:80 -o terms.pdf
@@ -98,7 +98,7 @@ def terms_command(
 
     points = range_size(over)
     known, varies = takes(id), over.partition("=")[0].strip()
-    told(given, measuring, lambda name, measured: name != varies and known(name, measured), "--points")
+    told(given, measuring, lambda name, measured: name != varies and known(name, measured))
     with at_work(f"drawing {id} at {counted(points, 'point')}", given, times=points / 1000):
         found = terms_data(id, over, **given)
     drawing.save(found, terms_figure, view=view or "lines")
@@ -108,7 +108,7 @@ def terms_command(
 @options.ids_argument()
 @campaign_options(500, "statement")
 @options.world_option
-@options.source("--from", "source", help="Draw the --data of an earlier figure again.")
+@options.source("--from", "source", help="Draw the --csv of an earlier figure again.")
 @drawing_options
 def ratios_command(
     ids: tuple[str, ...], campaign: dict[str, Any], world: str | None, source: str | None, drawing: Drawing
@@ -119,7 +119,7 @@ def ratios_command(
     violated.
 
     \b
-    cmbound plot ratios explicit-one-step --instances 2000 --jobs 2 -o ratios.pdf --data ratios.csv
+    cmbound plot ratios explicit-one-step --instances 2000 --jobs 2 -o ratios.pdf --csv ratios.csv
     cmbound plot ratios --from ratios.csv --width page -o ratios.svg
     """
     from cmbound.papers.figures.ratios import ratios_data, ratios_figure, ratios_from_csv
@@ -144,7 +144,7 @@ def ratios_command(
 )
 @click.option("--mean", metavar="NUMBERS", help="Mean of that law.  [default: 0]")
 @click.option("--student", type=click.Choice(["distilled", "exact"]), help="The model of that run.  [default: distilled]")
-@measuring_options("--points")
+@measuring_options()
 @drawing_options
 def multistep_command(
     steps: str,
@@ -162,7 +162,7 @@ def multistep_command(
 
     \b
     cmbound plot multistep --preset gaussian-2d -o multistep.pdf
-    cmbound plot multistep --cov 1,0.25 -p T=4 -p N=200 -p eps_cm=0.01 -o multistep.pdf --data multistep.csv
+    cmbound plot multistep --cov 1,0.25 -p T=4 -p N=200 -p eps_cm=0.01 -o multistep.pdf --csv multistep.csv
     """
     if cov is None and (mean is not None or student is not None):
         raise InputError("--mean and --student belong to --cov")
@@ -172,8 +172,8 @@ def multistep_command(
     from cmbound.papers.figures.multistep import multistep_data, multistep_figure
 
     if cov is not None and measuring["measured_on"] is not None:
-        raise InputError("give --cov or --points, not both")
-    told(given, measuring, takes(None, "multistep"), "--points")
+        raise InputError("give --cov or --data, not both")
+    told(given, measuring, takes(None, "multistep"))
     world = None if cov is None else build_world("gaussian", mean, cov)
     with at_work(f"drawing {counted(steps, 'evaluation')}", given, times=size_of(steps)):
         found = multistep_data(steps=steps, world=world, **given)
@@ -185,7 +185,7 @@ def multistep_command(
 @click.option("-x", required=True, metavar="NAME=RANGE", help=f"The parameter across: {_OVER}.")
 @click.option("-y", required=True, metavar="NAME=RANGE", help="The parameter up.")
 @options.setting_options()
-@measuring_options("--points")
+@measuring_options()
 @drawing_options
 def phase_command(
     ids: tuple[str, ...], x: str, y: str, given: dict[str, Any], measuring: dict[str, Any], drawing: Drawing
@@ -206,7 +206,7 @@ def phase_command(
     from cmbound.papers.figures.phase import phase_data, phase_figure
 
     varying = {z.partition("=")[0].strip() for z in (x, y)}
-    told(given, measuring, lambda name, measured: name not in varying, "--points")
+    told(given, measuring, lambda name, measured: name not in varying)
     points = range_size(x) * range_size(y)
     with at_work(f"comparing statements at {counted(points, 'point')}", given, times=points / 1000):
         found = phase_data(ids, x, y, **given)
@@ -247,13 +247,13 @@ def _dimension(text: str) -> int:
 @options.id_argument
 @click.option("--over", metavar="N=RANGE", default="N=10:10000:log:25", show_default=True, help="Numbers of steps.")
 @options.setting_options()
-@measuring_options("--points")
+@measuring_options()
 @drawing_options
 def grids_command(id: str, over: str, given: dict[str, Any], measuring: dict[str, Any], drawing: Drawing) -> None:
     """The statement ID against the number of steps on uniform, two-stage, geometric and EDM grids.
 
     A two-stage grid is given by its largest step: that with the most steps up to N is taken, and drawn at its number of steps.
-    With --points the constants of a data set are filled in (--data is where the numbers drawn go), and --profile measured
+    With --data the constants of a data set are filled in, and --profile measured
     measures the local errors of every grid on it: N is then at most 1000, and the axis says what the curves are worth.
 
     \b
@@ -262,7 +262,7 @@ def grids_command(id: str, over: str, given: dict[str, Any], measuring: dict[str
     from cmbound.papers.figures.grids import grids_data, grids_figure
 
     most, points = range_end(over), range_size(over)
-    told(given, measuring, takes(id), "--points")
+    told(given, measuring, takes(id))
     with at_work(
         f"drawing {id} on {counted(points, 'grid')} of each kind", {**given, "N": most}, times=points / 20 * effort(given)
     ):

@@ -128,7 +128,7 @@ def table_command(
                 raise InputError(f"{', '.join(flags)}: not an option of table {name}")
     if data is not None:
         measured = dict.fromkeys(("solver", "draws", "trust", "draws_seed"))
-        told(given["params"], {**measured, "measured_on": data}, lambda name, measured: True, "--data")
+        told(given["params"], {**measured, "measured_on": data}, lambda name, measured: True)
     title, long = _size(name, given)
     with progress_bar(title, None, long=long) as advance:
         progress = {"progress": advance} if name in NAMES and "progress" in NAMES[name].options else {}

@@ -125,7 +125,7 @@ def ratios_from_csv(text: str) -> RatiosData:
     """
     columns = csv_columns(text)
     if tuple(columns) != _COLUMNS:
-        raise InputError(f"the file must be the --data of an earlier plot, with the columns {','.join(_COLUMNS)}")
+        raise InputError(f"the file must be the --csv of an earlier plot, with the columns {','.join(_COLUMNS)}")
     rows: list[Any] = []
     for i, (statement, world, d, status, *numbers) in enumerate(zip(*columns.values(), strict=True), 2):
         try:
