@@ -61,6 +61,16 @@ def test_what_cannot_be_halved_is_named_by_its_number_alone() -> None:
     (said,) = advised(cmbound.theorem(ONE).evaluate(**params), params).advice
     for change in ("half h (0.0005) gives", "half delta (0.00005) gives", "L_f = 1 gives"):
         assert change in said
+    saturated = {"preset": "gaussian-2d", "delta": "5.9", "T": 12}
+    found = cmbound.theorem(ONE).evaluate(**saturated)
+    assert "the dominating term is early stopping (99%" in found.notes[0]
+    with pytest.raises(DomainError, match="early stopping alone is"):
+        cmbound.solve(ONE, target="0.01", fix={"delta": "0.01"}, preset="gaussian-2d")
+    (said,) = advised(found, saturated).advice
+    assert said == "what helps most: delta / 10 (0.59) gives 1.303"
+    long = {"preset": "gaussian-2d", "T": 500, "eps_sc": "0.003", "eps_cm": "1e-3"}
+    (said,) = advised(cmbound.theorem(ONE).evaluate(**long), long).advice
+    assert "what helps most: half T (250) gives" in said
     assert notes(**{**BASE, "m2": "1e300", "L_s": "1", "sd2": "1e299"}, T=3, delta="0.5")  # numbers whose squares no float has
 
 

@@ -306,19 +306,19 @@ def test_all_fixed() -> None:
     enough = solve("explicit-one-step", target="0.5", fix=point, **FAST)
     assert enough.solved == ()
     assert enough.achieved.upper == theorem("explicit-one-step").evaluate(**POINT).upper
-    with pytest.raises(DomainError, match=r"early_stopping alone is 0\.063.*, 0\.013.* above it"):
+    with pytest.raises(DomainError, match=r"early stopping alone is 0\.063.*, 0\.013.* above it"):
         solve("explicit-one-step", target="0.05", fix=point, **FAST)
 
 
 @pytest.mark.parametrize(
     ("fix", "text"),
     [
-        ({"delta": 1}, r"delta = 1 fixed: early_stopping alone is 1\.5\d+, 1\.4\d+ above it"),
+        ({"delta": 1}, r"delta = 1 fixed: early stopping alone is 1\.5\d+, 1\.4\d+ above it"),
         ({"T": "0.5"}, r"T = 0.5 fixed: initialisation alone is 0\.\d+, 0\.\d+ above it"),
         ({"h": "0.1"}, r"h = 0.1 fixed: discretisation alone is \d.*above it"),
         ({"eps_sc": 1}, r"eps_sc = 1 fixed: score alone is \d.*above it"),
         ({"eps_cm": "0.09"}, r"eps_cm = 0.09 fixed: consistency alone is 0\.\d+, 0\.\d+ above it"),
-        ({"delta": "8e-4", "T": 3}, r"initialisation 0\.06\d* \+ early_stopping 0\.056\d* = 0\.1\d+, 0\.0\d+ above it"),
+        ({"delta": "8e-4", "T": 3}, r"initialisation 0\.06\d* \+ early stopping 0\.056\d* = 0\.1\d+, 0\.0\d+ above it"),
     ],
 )  # fmt: skip
 def test_impossible_targets_name_the_term(fix: dict[str, Any], text: str) -> None:
@@ -452,11 +452,11 @@ def test_single_unknown_evaluations() -> None:
 @pytest.mark.parametrize(
     ("unknown", "change", "text"),
     [
-        ("h", {"delta": 1}, "early_stopping alone is"),
-        ("eps_sc", {"delta": 1}, "early_stopping alone is"),
-        ("T", {"delta": 1}, r"at the best T, \S+, early_stopping alone is"),
-        ("delta", {"h": 1}, r"at the best delta, \S+, early_stopping alone is"),
-        ("L_f", {"delta": 1}, "early_stopping alone is"),
+        ("h", {"delta": 1}, "early stopping alone is"),
+        ("eps_sc", {"delta": 1}, "early stopping alone is"),
+        ("T", {"delta": 1}, r"at the best T, \S+, early stopping alone is"),
+        ("delta", {"h": 1}, r"at the best delta, \S+, early stopping alone is"),
+        ("L_f", {"delta": 1}, "early stopping alone is"),
     ],
 )
 def test_single_unknown_that_does_not_help(unknown: str, change: dict[str, Any], text: str) -> None:
@@ -1064,7 +1064,7 @@ def test_schedule_json_is_the_library(tmp_path: Path) -> None:
         ((*SOLVE[:2], *GIVEN), 2, "--target"),
         ((*SOLVE, "--for", "x"), 2, "unknown must be one of"),
         ((*SOLVE, "--fix", "h"), 2, "NAME=VALUE"),
-        ((*SOLVE, "--fix", "delta=1"), 3, "early_stopping alone is"),
+        ((*SOLVE, "--fix", "delta=1"), 3, "early stopping alone is"),
         ((*SOLVE, "-p", "target=1"), 2, "target"),
         ((*SCHEDULE, "--plot", "x.txt"), 2, "must end in .png, .pdf, .svg"),
         ((*SCHEDULE, "-p", "steps=3"), 2, "steps is no parameter; write --steps"),

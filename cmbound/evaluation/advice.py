@@ -1,4 +1,4 @@
-"""What would help a bound that says nothing: one number at a time moved by a factor of two, evaluated in float64."""
+"""What would help a bound that says nothing: one number at a time made smaller or larger, evaluated in float64."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ from cmbound.errors import CmboundError
 from cmbound.evaluation.law import OF_A_FILE, OF_A_LAW
 from cmbound.evaluation.point import evaluate
 from cmbound.evaluation.records import Evaluation
+from cmbound.frozen import FrozenDict
 from cmbound.numbers import parse, rounded
 from cmbound.theory.formulas import ALIASES, accepts
 from cmbound.theory.records import Theorem
 
-HALVED = ("eps_sc", "eps_cm", "L_f", "h", "M", "delta", "sigma_min", "eps_v", "eps_w", "eps_ci", "L_v")
-DOUBLED = ("N", "T", "sigma_max", "k")
+LOWERED = ("eps_sc", "eps_cm", "L_f", "h", "M", "delta", "sigma_min", "eps_v", "eps_w", "eps_ci", "L_v", "T", "sigma_max")
+RAISED = ("N", "T", "sigma_max", "k")
 """What a user of a model can change, and which way; the constants of the data are what they are."""
+FACTORS = FrozenDict({2: ("half {name}", "twice {name}"), 10: ("{name} / 10", "10 {name}"), 100: ("{name} / 100", "100 {name}")})
+"""How much is tried, in words; more only where less is no help, as in a term that is saturated."""
 WORTH = 0.98  # of the bound: what leaves more is no help
 NAMED = 3  # changes, in the order of what they gain
 LEVELS = (
@@ -27,7 +30,7 @@ LEVELS = (
 )
 MOST = "what helps most: {changes}"
 GIVES = "{change} gives {value}"
-NOTHING = "no number alone, halved or doubled, lowers the bound by more than 2%"
+NOTHING = "no number alone, changed by a factor of 2, 10 or 100, lowers the bound by more than 2%"
 
 
 def advised(evaluation: Evaluation, given: Mapping[str, Any], data: str = "") -> Evaluation:
@@ -75,33 +78,38 @@ def what_helps(evaluation: Evaluation, given: Mapping[str, Any]) -> Iterator[str
     """One sentence on what would lower the bound most; none where each number would have to be measured again."""
     if evaluation.sampled is not None:
         return
-    gains = sorted((value, text) for text, value in _tried(evaluation, given) if value < WORTH * evaluation.value)[:NAMED]
-    changes = ", ".join(GIVES.format(change=text, value=rounded(value, 4)) for value, text in gains)
-    yield MOST.format(changes=changes) if gains else NOTHING
+    for factor in FACTORS:
+        tried = _tried(evaluation, given, factor)
+        gains = sorted((value, text) for text, value in tried if value < WORTH * evaluation.value)[:NAMED]
+        if gains:
+            yield MOST.format(changes=", ".join(GIVES.format(change=text, value=rounded(value, 4)) for value, text in gains))
+            return
+    yield NOTHING
 
 
-def _tried(evaluation: Evaluation, given: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+def _tried(evaluation: Evaluation, given: Mapping[str, Any], factor: int) -> Iterator[tuple[str, float]]:
     """Each change with the bound after it."""
     given = {name: x for name, x in given.items() if name != "digits"}  # of an enclosure
-    for text, change in _changes(evaluation):
+    for text, change in _changes(evaluation, factor):
         try:
             yield text, evaluate(evaluation.theorem, {**given, **change}, "approximate").value
         except CmboundError:  # outside a domain, or against an assumption
             continue
 
 
-def _changes(evaluation: Evaluation) -> Iterator[tuple[str, dict[str, Any]]]:
-    for names, factor, word in ((HALVED, Fraction(1, 2), "half"), (DOUBLED, Fraction(2), "twice")):
+def _changes(evaluation: Evaluation, factor: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    lower, raised = FACTORS[factor]
+    for names, share, words in ((LOWERED, Fraction(1, factor), lower), (RAISED, Fraction(factor), raised)):
         for name in names:
             value = evaluation.parameters.get(name)
             if value is None or isinstance(value, list | tuple):
                 continue
             before = parse(name, str(value))
-            wanted = before * factor
+            wanted = before * share
             number = max(wanted, Fraction(1)) if name == "L_f" else wanted
             if number != before:
                 shown = rounded(number, 6, "nearest")
-                yield f"{word} {name} ({shown})" if number == wanted else f"{name} = {shown}", {name: number}
+                yield f"{words.format(name=name)} ({shown})" if number == wanted else f"{name} = {shown}", {name: number}
     if evaluation.teacher not in (None, "heun") and "M" in evaluation.parameters:
         yield "teacher = heun", {"teacher": "heun"}
     if evaluation.start == "standard":

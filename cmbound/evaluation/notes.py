@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from cmbound.numbers import counted, parse, rounded
+from cmbound.reports.words import words
 from cmbound.theory.records import CONFIRMED, Theorem
 
 VE_NOTE = "variance-exploding clock: L_f, eps_sc, eps_cm and L_s are those of the VE model; eps_cm and h count per unit of t"
@@ -53,7 +54,7 @@ def notes(evaluation: Any) -> list[str]:
         assert evaluation.trivial is not None
         known = TV_KNOWN if evaluation.theorem.metric == "TV" else f"{evaluation.trivial_answer} achieves"
         trivial, share = rounded(Decimal(repr(evaluation.trivial))), f"{evaluation.terms[term].share:.0%}"
-        found.append(VACUOUS.format(known=known, trivial=trivial, term=term, share=share))
+        found.append(VACUOUS.format(known=known, trivial=trivial, term=words(term), share=share))
     found += pitfalls(evaluation.parameters, initialisation=evaluation.clock == "ve" and evaluation.vacuous and evaluation.start)
     found += evaluation.advice
     if evaluation.clock == "ve" and evaluation.theorem.has_target:

@@ -14,6 +14,7 @@ from cmbound.numbers import apart, exact, text_of
 from cmbound.planning.problem import HIGHEST, LOWEST, SMALLEST, TERM_OF, Problem, rounded, stepped
 from cmbound.planning.records import Budget
 from cmbound.planning.roots import Missed, fewest, largest, smallest
+from cmbound.reports.words import words
 
 Values = dict[str, str]
 Answers = tuple[Problem, Values, dict[str, float]]  # a problem, the values of its unknowns, and what each free term was allowed
@@ -92,7 +93,7 @@ def solve_one(problem: Problem, name: str, values: Values, allowance: float, ter
     except Missed as error:
         still, share = apart(error.value, allowance, digits=4)
         raise DomainError(
-            f"the target {float(problem.target):g} cannot be met: {term} is still {still} at {name} = {error.place:g}, "
+            f"the target {float(problem.target):g} cannot be met: {words(term)} is still {still} at {name} = {error.place:g}, "
             f"{error.value - allowance:.4g} above its share {share}{_first(problem, term)}"
         ) from None
 
@@ -160,9 +161,9 @@ def impossible(problem: Problem, used: Mapping[str, float], place: str = "") -> 
     """The error for a target that the given parameters exceed."""
     target = float(problem.target)
     name = max(used, key=lambda x: used[x])
-    total, shown = sum(used.values()), " + ".join(f"{x} {y:.4g}" for x, y in used.items() if y > 0)
+    total, shown = sum(used.values()), " + ".join(f"{words(x)} {y:.4g}" for x, y in used.items() if y > 0)
     if used[name] > target:
-        total, shown = used[name], f"{name} alone"
+        total, shown = used[name], f"{words(name)} alone"
     over = f"{total - target:.4g} above it" if total > target else "which leaves no room for the other terms"
     what = f"{shown} {'is' if used[name] > target else '='} {apart(total, target, digits=4)[0]}, {over}"
     held = ", ".join(f"{x} = {y}" for x, y in problem.fixed.items())

@@ -1,6 +1,7 @@
 // What a reader of a value must be told besides (cmbound.evaluation.notes), and what would help where it says nothing
 // (cmbound.evaluation.advice). The sentences are the package's own.
 
+const words = (name) => name.replace(/_/g, " ");
 const filled = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 const isVacuous = (found) => found.trivial !== null && found.total >= found.trivial;
 const largestOf = (found) => Object.entries(found.terms).reduce((x, y) => (y[1] > x[1] ? y : x), ["", 0])[0];
@@ -17,7 +18,7 @@ function notesOf(model, setting, found, helps) {
     const term = largestOf(found),
       share = `${Math.round((100 * found.terms[term]) / found.total)}%`;
     const known = says.known || `the ${found.centred ? "best constant (the mean)" : "constant 0"} achieves`;
-    notes.push(filled(says.vacuous, {known, trivial: upper(found.trivial), term, share}));
+    notes.push(filled(says.vacuous, {known, trivial: upper(found.trivial), term: words(term), share}));
   }
   if (v.m2 > says.far * v.sd2 && v.sd2 > 0) notes.push(says.uncentred);
   if (ve && vacuous && v.L_f >= 1 && says.oneLipschitz) notes.push(says.oneLipschitz);
@@ -43,23 +44,23 @@ function restsOn(model, found) {
   return new Set([...model.assumptions, ...own].map((x) => x.id));
 }
 
-// Settings that differ in one thing a user can change, each with what it is in words.
-function changesOf(model, setting) {
+// Settings that differ in one thing a user can change, by one of the factors, each with what it is in words.
+function changesOf(model, setting, [factor, lower, raised]) {
   const {says} = model,
     changes = [];
   const change = (text, numbers, options) =>
     changes.push([text, {numbers: {...setting.numbers, ...numbers}, options: {...setting.options, ...options}}]);
-  for (const [names, factor, usual] of [
-    [says.halved, 0.5, "half"],
-    [says.doubled, 2, "twice"],
+  for (const [names, share, words] of [
+    [says.lowered, 1 / factor, lower],
+    [says.raised, factor, raised],
   ]) {
     for (const name of names) {
       const row = model.parameters.find((x) => x.name === name || (x.alias && x.alias.name === name));
       const given = row && takes(model, setting, row) && givenIn(setting, row);
       if (!given || given[0] !== name) continue;
       const before = readNumber(name, given[1]),
-        after = name === "L_f" ? maximum(before * factor, 1) : before * factor;
-      const word = after === before * factor ? `${usual} ${name} (${rounded(after)})` : `${name} = ${rounded(after)}`;
+        after = name === "L_f" ? maximum(before * share, 1) : before * share;
+      const word = after === before * share ? `${filled(words, {name})} (${rounded(after)})` : `${name} = ${rounded(after)}`;
       if (after !== before) change(word, {[name]: String(after)});
     }
   }
@@ -76,11 +77,22 @@ function withoutOne(model, setting) {
   return numbers.map(([name, left]) => [name, {numbers: left, options: setting.options}]);
 }
 
-// The sentence for [text, total] of the changes that have a value.
+// The sentence for [text, total] of the changes that have a value, empty where none helps.
 function whatHelps(model, total, tried) {
   const {says} = model;
   const gains = tried.filter((x) => x[1] < says.worth * total).sort((x, y) => x[1] - y[1] || (x[0] < y[0] ? -1 : 1));
-  if (!gains.length) return says.nothing;
+  if (!gains.length) return "";
   const changes = gains.slice(0, says.named).map(([change, x]) => filled(says.gives, {change, value: upper(x, 4)}));
   return filled(says.most, {changes: changes.join(", ")});
+}
+
+// The search for what helps, one small job after the other: more is tried only where less is no help.
+function searchFor(model, setting, found, total, tell) {
+  let said = "";
+  const jobs = model.says.factors.flatMap((factor) => {
+    const totals = [];
+    const one = ([text, changed]) => () => said || totals.push([text, total(changed)]);
+    return [...changesOf(model, setting, factor).map(one), () => (said = said || whatHelps(model, found.total, totals))];
+  });
+  return [...jobs, () => tell(said || model.says.nothing)];
 }

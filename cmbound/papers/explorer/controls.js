@@ -16,7 +16,6 @@ function made(tag, attributes = {}, ...children) {
   return node;
 }
 const option = (value, text, chosen) => made("option", {value, selected: chosen}, text);
-const words = (name) => name.replace(/_/g, " ");
 
 // --- state --------------------------------------------------------------------------------------------------------------
 

@@ -105,8 +105,9 @@ def _says(theorem: Theorem) -> dict[str, Any]:
         "most": advice.MOST,
         "gives": advice.GIVES,
         "nothing": advice.NOTHING,
-        "halved": advice.HALVED,
-        "doubled": advice.DOUBLED,
+        "lowered": advice.LOWERED,
+        "raised": advice.RAISED,
+        "factors": [[factor, *words] for factor, words in advice.FACTORS.items()],
         "worth": advice.WORTH,
         "named": advice.NAMED,
     }

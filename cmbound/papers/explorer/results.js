@@ -76,13 +76,12 @@ function drawNotes(found) {
   say();
   const tries = found.flatMap(([side, x]) => {
     if (x.refused) return [];
-    const totals = [],
-      into = (list) => (pair) => () => list.push([pair[0], tried(pair[1]).total]);
     const less = [],
-      left = withoutOne(MODEL, state[side]).map(into(less));
+      left = withoutOne(MODEL, state[side]).map(([name, changed]) => () => less.push([name, tried(changed).total]));
     left.push(() => (idle[side] = less.filter((y) => y[1] === x.total).map((y) => y[0])));
     if (!isVacuous(x)) return left;
-    return [...changesOf(MODEL, state[side]).map(into(totals)), () => (helps[side] = whatHelps(MODEL, x.total, totals)), ...left];
+    const tell = (said) => (helps[side] = said);
+    return [...searchFor(MODEL, state[side], x, (changed) => tried(changed).total, tell), ...left];
   });
   inSlices(
     tries,
