@@ -146,6 +146,10 @@ def test_lines(tmp_path: Path) -> None:
     drawn = {line.get_label(): line for line in axes.lines}
     assert set(drawn) == {*(x.replace("_", " ") for x in parts[0].terms), "total"}
     assert np.array_equal(drawn["total"].get_ydata(), columns["total"])
+    short = sweep(ID, **BASE, d=2, h="1e-3:2e-3:log:5")
+    assert sweep_figure(short, list(chunks(short))).axes[0].get_xscale() == "log"
+    evenly = sweep(ID, **BASE, d=2, h="1e-3:2e-3:linear:5")
+    assert sweep_figure(evenly, list(chunks(evenly))).axes[0].get_xscale() == "linear"
     path = tmp_path / "figure.png"
     assert call("sweep", *ARGUMENTS, "--plot", str(path), "-o", str(tmp_path / "x.csv")).status == 0
     assert path.stat().st_size > 5000
@@ -172,6 +176,20 @@ def test_map() -> None:
     three = sweep(ID, **{**BASE, "eps_sc": "0.1,0.2", "eps_cm": "0.1,0.2"}, d=2, h="0.1,0.2")
     with pytest.raises(InputError, match="one or two axes, the sweep has 3"):
         sweep_figure(three, [])
+
+
+def test_names_of_regions_stay_inside_the_axes() -> None:
+    """Upright where a region at an edge is narrower than its name."""
+    for low, upright in (("1e-4", False), ("7e-4", True)):
+        what = sweep(ID, preset="gaussian-2d", L_f="1:10:log:12", delta=f"{low}:1:log:20")
+        figure = sweep_figure(what, list(chunks(what)))
+        figure.draw_without_rendering()
+        axes = figure.axes[0]
+        (text,) = (x for x in axes.texts if x.get_text() == "score")
+        box, room = text.get_window_extent(), axes.get_window_extent()
+        assert room.x0 < box.x0 < box.x1 < room.x1
+        assert room.y0 < box.y0 < box.y1 < room.y1
+        assert (text.get_rotation() == 90) is upright
 
 
 def test_a_line_for_each_of_a_few_values() -> None:

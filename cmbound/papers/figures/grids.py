@@ -119,7 +119,7 @@ def grids_figure(data: GridsData, *, width: str = "column", title: str | None = 
         axes.plot(x, bounds, marker=style.MARKERS[i], markevery=every, label=name, **style.nested(i), **style.look(i))
     if data.trivial is not None and data.trivial > 0:
         style.level(axes, data.trivial, style.yardstick(statement))
-    axes.set_xscale(style.scale_of(data.N))
+    axes.set_xscale(style.axis_scale(data.N))
     style.fit_scale(axes)
     style.label(axes, style.variable("N"), style.bounded(statement, data.to) + (f" ({data.sampled})" if data.sampled else ""))
     style.legend(figure, axes, title, 3 if width == "column" else 5)

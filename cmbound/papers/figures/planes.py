@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.lines import Line2D
 
 from cmbound.papers.figures.data import Array
-from cmbound.papers.figures.style import scale_of, short
+from cmbound.papers.figures.style import axis_scale, short
 
 BETWEEN = 4
 """Pieces in which a value is interpolated between two points."""
@@ -23,8 +23,8 @@ _LEAST = 0.05  # of the axes, from the middle of a number to what it must not cr
 
 def set_axes(axes: Any, x: Array, y: Array) -> None:
     """The scales that suit two ranges, and the limits."""
-    axes.set_xscale(scale_of(x))
-    axes.set_yscale(scale_of(y))
+    axes.set_xscale(axis_scale(x))
+    axes.set_yscale(axis_scale(y))
     axes.set_xlim(x[0], x[-1])
     axes.set_ylim(y[0], y[-1])
 
@@ -43,7 +43,7 @@ def _finer(values: Array) -> Array:
 
 def finer_axis(values: Array) -> Array:
     """The places of interpolated values along an axis, on its scale."""
-    return np.exp(_finer(np.log(values))) if scale_of(values) == "log" else _finer(values)
+    return np.exp(_finer(np.log(values))) if axis_scale(values) == "log" else _finer(values)
 
 
 def gaps(logs: Sequence[Array]) -> list[Any]:
@@ -93,7 +93,7 @@ def _places(axes: Any, drawn: Any) -> list[Any]:
     share = axes.transScale + axes.transLimits  # of the width and the height of the axes
     borders = [x for x in axes.collections if isinstance(x, type(drawn)) and x is not drawn and not x.filled]
     taken = [share.transform(path.vertices) for x in borders for path in x.get_paths() if len(path.vertices)]
-    taken += [_room(share.transform(x.get_position()), len(x.get_text())) for x in axes.texts]
+    taken += [_room(share.transform(x.get_position()), len(x.get_text()), bool(x.get_rotation())) for x in axes.texts]
     places = []
     for path in drawn.get_paths():
         at = share.transform(path.vertices)
@@ -107,13 +107,20 @@ def _places(axes: Any, drawn: Any) -> list[Any]:
     return places
 
 
-def _room(centre: Array, letters: int) -> Array:
+def half_size(letters: int, upright: bool = False) -> tuple[float, float]:
+    """Half the width and half the height of a text, in shares of the axes."""
+    size = letters / 2 * _LETTER[0], _LETTER[1]
+    return size[::-1] if upright else size
+
+
+def _room(centre: Array, letters: int, upright: bool = False) -> Array:
     """Points over the room that a text takes."""
-    width, height = _LETTER
-    across = np.linspace(-letters / 2, letters / 2, 2 * letters + 1) * width
-    return np.concatenate(
-        [np.column_stack([centre[0] + across, np.full_like(across, centre[1] + y)]) for y in (-height, 0, height)]
+    width, height = half_size(letters, upright)
+    count = 2 * letters + 1
+    across, up = np.meshgrid(
+        np.linspace(-width, width, 3 if upright else count), np.linspace(-height, height, count if upright else 3)
     )
+    return np.column_stack([centre[0] + across.ravel(), centre[1] + up.ravel()])
 
 
 def _inside(levels: Array, logs: Any) -> Array:

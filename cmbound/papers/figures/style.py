@@ -172,6 +172,15 @@ def scale_of(values: Any) -> str:
     return "log" if len(finite) and finite.min() > 0 and finite.max() / finite.min() > 10 else "linear"
 
 
+def axis_scale(values: Any) -> str:
+    """The scale of an axis with these values: logarithmic also where they grow by a factor more evenly than by a difference."""
+    numbers = np.asarray(values, dtype=np.float64)
+    if len(numbers) < 3 or not numbers[0] > 0 or not (np.diff(numbers) > 0).all():
+        return scale_of(numbers)
+    spread = [float(np.std(x) / np.mean(x)) for x in (np.diff(np.log(numbers)), np.diff(numbers))]
+    return "log" if spread[0] < spread[1] else scale_of(numbers)
+
+
 def tidy(axis: Any) -> None:
     """Few and short labels on a logarithmic axis whose limits are set: powers of ten, or 1, 2, 5 where those are too few."""
     low, high = sorted(axis.get_view_interval())

@@ -14,10 +14,11 @@ from matplotlib.patheffects import withStroke
 from cmbound.errors import InputError
 from cmbound.evaluation.sweeps import Chunk, Sweep, joined
 from cmbound.papers.figures.data import Array
-from cmbound.papers.figures.planes import changes, draw_levels, finer, finer_axis, gaps, level_handle, set_axes
+from cmbound.papers.figures.planes import changes, draw_levels, finer, finer_axis, gaps, half_size, level_handle, set_axes
 from cmbound.papers.figures.style import (
     BLACK,
     COLOURS,
+    axis_scale,
     bounded,
     compared,
     fit_scale,
@@ -26,7 +27,6 @@ from cmbound.papers.figures.style import (
     legend,
     look,
     new_figure,
-    scale_of,
     term_numbers,
     tidy,
     variable,
@@ -73,7 +73,7 @@ def _terms(figure: Figure, axes: Axes, what: Sweep, columns: Mapping[str, Any], 
         if np.any(columns[term] > 0):
             axes.plot(values, columns[term], label=words(term), **look(numbers[term]))
     axes.plot(values, columns["total"], linewidth=1.6, zorder=1.9, **compared(what.theorem))
-    axes.set_xscale(scale_of(values))
+    axes.set_xscale(axis_scale(values))
     axes.set_yscale("log", nonpositive="clip")
     label(axes, variable(name), bounded(what.theorem))
     legend(figure, axes, None, 3)
@@ -88,7 +88,7 @@ def _totals(figure: Figure, axes: Axes, what: Sweep, columns: Mapping[str, Any],
     mark: dict[str, Any] = {"marker": "o"} if len(values) <= FEW else {}
     for i, (value, total) in enumerate(zip(some, totals, strict=True)):
         axes.plot(values, total, label=f"{symbol(few).latex()} $= {value:.4g}$", **look(i), **mark)
-    axes.set_xscale(scale_of(values))
+    axes.set_xscale(axis_scale(values))
     fit_scale(axes)
     label(axes, variable(name), bounded(what.theorem))
     legend(figure, axes, None, 3)
@@ -117,10 +117,25 @@ def _map(figure: Figure, axes: Any, what: Sweep, columns: Mapping[str, Any], ter
 
 
 def _name(axes: Any, x: Array, y: Array, region: Any, name: str) -> None:
-    """The name of a region, in the middle of its widest part."""
+    """The name of a region, in the middle of its widest part where it stays inside the axes; upright where it has no room."""
     from scipy.ndimage import distance_transform_edt
 
-    row, place = np.unravel_index(np.argmax(distance_transform_edt(np.pad(region, 1))[1:-1, 1:-1]), region.shape)
+    depth = distance_transform_edt(np.pad(region, 1))[1:-1, 1:-1]
+    share = axes.transScale + axes.transLimits  # of the width and the height of the axes
+    across, up = (
+        share.transform(np.column_stack([x, np.full_like(x, y[0])]))[:, 0],
+        share.transform(np.column_stack([np.full_like(y, x[0]), y]))[:, 1],
+    )
+    for upright in (False, True):
+        width, height = half_size(len(name), upright)
+        inside = np.outer(np.minimum(up, 1 - up) >= height, np.minimum(across, 1 - across) >= width)
+        if np.any(region & inside):
+            depth = np.where(inside, depth, 0.0)
+            break
+    else:  # the region is a corner: as near to it as the name has room
+        row, place = np.unravel_index(np.argmax(depth), region.shape)
+        depth = np.where(inside, -np.hypot(across - across[place], (up - up[row])[:, None]), -np.inf)
+    row, place = np.unravel_index(np.argmax(depth), region.shape)
     outline = [withStroke(linewidth=1.5, foreground="#333333")]
     where = {"ha": "center", "va": "center", "clip_on": True, "color": "white", "path_effects": outline}
-    axes.text(x[place], y[row], name, fontsize=7, **where)
+    axes.text(x[place], y[row], name, fontsize=7, rotation=90 * upright, **where)

@@ -106,7 +106,7 @@ def terms_figure(data: TermsData, *, view: str = "lines", width: str = "column",
     if view not in VIEWS:
         raise InputError(f"view is {view!r}; it is one of {', '.join(VIEWS)}")
     figure, (axes,) = style.new_figure(width, _HEIGHT)
-    axes.set_xscale(style.scale_of(data.values))
+    axes.set_xscale(style.axis_scale(data.values))
     axes.set_xlim(data.values[0], data.values[-1])
     statement = find(data.theorem)
     present = [name for name, x in data.terms.items() if np.any(x > 0)]
