@@ -165,7 +165,7 @@ def best_free(rule: Rule, values: Mapping[Any, Any]) -> list[tuple[Any, Any]]:
 
 
 def _free_between(sums: Sums, time: Any, rule: Rule, start: Any, stop: Any) -> list[tuple[Any, Any]]:
-    """The best value of the free parameter of a rule on stretches between nodes, found once for all that end at the same node.
+    """The best value of the free parameter of a rule on stretches between nodes, found once for each node where one ends.
 
     Args:
         time: where the sum ends, at which constants are taken that grow.
@@ -178,9 +178,11 @@ def _free_between(sums: Sums, time: Any, rule: Rule, start: Any, stop: Any) -> l
     if a in ordered_symbols(rule.free.slope):
         return best_free(rule, {**values, a: ts[start], b: ts[stop]})
     key = rule.free, sums.key(rule.free.slope, time)
-    if key not in sums.chosen:
-        sums.chosen[key] = best_free(rule, {**values, b: ts})
-    return [(x, y[stop]) for x, y in sums.chosen[key]]
+    found, wanted = sums.chosen.setdefault(key, np.full(len(ts), np.nan)), np.unique(stop)
+    missing = wanted[np.isnan(found[wanted])]
+    if missing.size:
+        ((_, found[missing]),) = best_free(rule, {**values, b: ts[missing]})
+    return [(rule.free.symbol, found[stop])]
 
 
 # --- shortest path --------------------------------------------------------------------------------------------------
