@@ -15,8 +15,8 @@ from cmbound.evaluation.shown import statement_data
 from cmbound.evaluation.statement import Statement
 from cmbound.papers import tables
 from cmbound.theory.formulas import latex
-from cmbound.theory.functions import Named, plain, v
-from cmbound.theory.notation import PARAMETERS, SIGNS, delta
+from cmbound.theory.functions import J, Named, plain, v
+from cmbound.theory.notation import PARAMETERS, SIGNS, T, delta, t
 from cmbound.theory.profiles import PROFILES
 from cmbound.theory.variants import PLACEHOLDERS, TEACHERS
 
@@ -108,6 +108,15 @@ def test_no_sign_means_two_things(id: str) -> None:
         used = {x.name for term in terms for x in term.expression.free_symbols}
         symbols = {x.latex for x in PARAMETERS if x.name in used}
         assert not symbols & {x.latex_name for x in calls if not x.subscript}, options
+
+
+def test_what_occurs_at_several_arguments_is_defined_at_a_general_one() -> None:
+    where = heads(statement_data(catalogue["explicit-one-step"])["where"])
+    assert where == {"c_": "e^{- t}", "s_": r"\sqrt{1 - e^{- 2 t}}"}
+    found = dict(shown.definitions([J(t, delta) + J(t, T) + J(delta, T)]))
+    assert [str(x) for x in found if isinstance(x, J)] == ["J(t, r)"]
+    found = dict(shown.definitions([J(t, delta) + J(t, T)]))
+    assert [str(x) for x in found if isinstance(x, J)] == ["J(t, r)"]  # t is taken
 
 
 def test_v_without_width_is_written_as_it_is() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -27,26 +28,39 @@ from cmbound.theory.formulas import (
 from cmbound.theory.functions import Named, plain, v
 from cmbound.theory.notation import SIGNS
 from cmbound.theory.profiles import PROFILES
-from cmbound.theory.records import Theorem
+from cmbound.theory.records import Term, Theorem
 from cmbound.theory.rules import Profile
 from cmbound.theory.variants import PLACEHOLDERS, TEACHERS, Placeholder
 
 
 def definitions(exprs: list[Any]) -> list[tuple[Any, Any]]:
-    """Named functions that occur, each once with its definition, the inner ones after the outer ones."""
-    found: dict[Any, Any] = {}
+    """Named functions that occur, each once with its definition, the inner ones after the outer ones.
+
+    What occurs at several arguments is defined at a general one: c_t where there are c_T and c_delta.
+    """
+    found: dict[Any, dict[Any, None]] = {}
     queue = list(exprs)
-    kinds: set[Any] = set()
     while queue:
         expr = queue.pop(0)
         for call in sorted(expr.atoms(Named), key=lambda x: (x.count_ops(), str(x))):
-            kind = (type(call), isinstance(call, v) and call.args[0] == 0)
-            if kind in kinds:
-                continue
-            kinds.add(kind)
-            found[call] = plain(type(call).definition(*call.args))
-            queue.append(found[call])
-    return list(found.items())
+            calls = found.setdefault((type(call), isinstance(call, v) and call.args[0] == 0), {})
+            if call not in calls:
+                calls[call] = None
+                queue.append(_defined(call))
+    return [(call, _defined(call)) for call in map(_general, found.values())]
+
+
+def _defined(call: Any) -> Any:
+    return plain(type(call).definition(*call.args))
+
+
+def _general(calls: Iterable[Any]) -> Any:
+    """One call for several of a function: with a sign of its own, t before others, for each argument in which they differ."""
+    first, *others = calls
+    same = [all(x.args[i] == y for x in others) for i, y in enumerate(first.args)]
+    taken = {str(y) for x, kept in zip(first.args, same, strict=True) if kept for y in x.free_symbols}
+    free = (sympy.Symbol(x, positive=True) for x in "trxyz" if x not in taken)
+    return first.func(*(x if kept else next(free) for x, kept in zip(first.args, same, strict=True)))
 
 
 def _row(row: Any) -> dict[str, Any]:
@@ -230,16 +244,30 @@ def _statement_document(data: dict[str, Any]) -> Body:
     document.formula(*data["latex_lines"])
     terms = tuple((Cell(x["name"].replace("_", " ")), math(x["latex"])) for x in data["terms"])
     document.table(Table(("term", "expression"), terms, "ll"))
-    where = [x["latex"] for x in data["where"] if x["latex"]]
-    if where:
-        document.line(mixed("Where ", joined(map(math, where), ", "), "."))
-    if data["signs"]:
-        signs = [dollars(f"${x['latex']}$: {x['meaning']}") for x in data["signs"]]
-        document.line(mixed("Signs: ", joined(signs), "."))
+    for line in _explained(data["where"], data["signs"]):
+        document.line(line)
     for x in data["assumptions"]:
         document.line(f"assumption {x['id']}: {x['text']}")
     document.line(f"derivation: {data['derivation']}")
     return document
+
+
+def _explained(where: list[dict[str, str]], signs: list[dict[str, str]]) -> list[Cell]:
+    """What the named functions and the signs of a formula are, in at most two sentences."""
+    found = []
+    defined = [x["latex"] for x in where if x["latex"]]
+    if defined:
+        found.append(mixed("Where ", joined(map(math, defined), ", "), "."))
+    if signs:
+        meanings = [dollars(f"${x['latex']}$: {x['meaning']}") for x in signs]
+        found.append(mixed("Signs: ", joined(meanings), "."))
+    return found
+
+
+def explained_latex(left: str, terms: Sequence[Term]) -> list[str]:
+    """The same of an inequality with these terms, in LaTeX."""
+    expression = sympy.Add(*(x.expression for x in terms))
+    return [x.latex() for x in _explained(_where([expression]), _signs(left, expression))]
 
 
 def profile_data(profile: Profile) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from cmbound.evaluation import advice, notes
 from cmbound.evaluation.paths import CANDIDATES
 from cmbound.evaluation.point import yardstick
 from cmbound.evaluation.setting import PER_STEP
-from cmbound.evaluation.shown import statement_data
+from cmbound.evaluation.shown import explained_latex, statement_data
 from cmbound.evaluation.terms import recursion_parts
 from cmbound.names import GRIDS
 from cmbound.papers.figures.style import term_numbers
@@ -28,6 +28,7 @@ from cmbound.theory.formulas import (
     CONSISTENCY_STEP,
     accepts,
     choices,
+    closed_terms,
     convert,
     named_parts,
     on_a_grid,
@@ -209,6 +210,7 @@ def _formulas(theorem: Theorem) -> dict[str, Any]:
     """The inequality, in MathML and LaTeX, by teacher, target, start, clock, and whether there is a grid; each term once."""
     chosen = choices(theorem)
     texts: dict[str, int] = {}
+    sentences: dict[str, int] = {}
     found: dict[str, Any] = {}
     for teacher in TEACHERS if theorem.uses_profile else (EI,):
         for target, start, clock in _open(theorem):
@@ -217,13 +219,15 @@ def _formulas(theorem: Theorem) -> dict[str, Any]:
             clocked = CLOCKS[clock]
             whole = outer_terms(theorem, target, start, clocked, theorem.sources)
             summed = tuple(Term(x.name, on_a_grid(x.expression, TEACHERS[teacher], None, clocked)) for x in whole)
-            for with_grid, terms in (("false", None), ("true", summed if theorem.uses_profile else None)):
+            closed = closed_terms(theorem, teacher=teacher, **options)
+            for with_grid, terms in (("false", closed), ("true", summed if theorem.uses_profile else closed)):
                 left, parts = named_parts(theorem, terms, teacher=teacher, **options)
                 found[f"{teacher} {target} {start} {clock} {with_grid}"] = {
                     "left": texts.setdefault(left, len(texts)),
                     "terms": {name: texts.setdefault(x, len(texts)) for name, x in parts.items()},
+                    "explained": [sentences.setdefault(x, len(sentences)) for x in explained_latex(left, terms)],
                 }
-    return {"texts": [{"latex": x, "math": mathml(x)} for x in texts], "by": found}
+    return {"texts": [{"latex": x, "math": mathml(x)} for x in texts], "sentences": [*sentences], "by": found}
 
 
 def _signs(theorem: Theorem) -> list[dict[str, str]]:

@@ -80,14 +80,18 @@ function asPython(model, setting, snapped) {
 
 function formulaOf(model, setting) {
   const {teacher = "exponential-integrator", to = "p_data", start = "standard", clock = "ou", grid = ""} = setting.options;
-  const {left, terms} = model.formulas.by[`${teacher} ${to} ${start} ${clock} ${grid !== ""}`],
-    texts = model.formulas.texts;
-  return {left: texts[left], terms: Object.entries(terms).map(([name, i]) => [name, texts[i]])};
+  const {left, terms, explained} = model.formulas.by[`${teacher} ${to} ${start} ${clock} ${grid !== ""}`],
+    {texts, sentences} = model.formulas;
+  return {
+    left: texts[left],
+    terms: Object.entries(terms).map(([name, i]) => [name, texts[i]]),
+    explained: explained.map((i) => sentences[i]),
+  };
 }
 
 function asLatex(model, setting, found) {
   // found: what evaluate gives, or null
-  const {left, terms} = formulaOf(model, setting),
+  const {left, terms, explained} = formulaOf(model, setting),
     {numbers, options} = asked(model, setting, found ? found.snapped : {});
   const at = [...numbers, ...options].map(([name, x]) => `${name} = ${x}`).join(", ");
   return [
@@ -100,6 +104,7 @@ function asLatex(model, setting, found) {
       .map((x, i) => `&{}${i ? "+" : ""} ${x}`)
       .join(" \\\\\n"),
     "\\end{align*}",
+    ...(explained.length ? ["{\\sloppy", ...explained, "\\par}"] : []),
   ].join("\n");
 }
 

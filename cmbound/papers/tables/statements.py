@@ -84,7 +84,8 @@ def _abbreviations() -> dict[Any, tuple[Any, str]]:
         put(CONTRACTION, LipschitzAt, lambda x: TABLE["L_f"].symbol): "r",
     }
     terms = [x.expression for name in dict.fromkeys(x.explicit for x in PAIRS) for x in closed_terms(find(name))]
-    for call in dict.fromkeys(y for x in terms for y in x.atoms(tv_drift, steering, corrector_information)):
+    calls = (*(y for x in terms for y in x.atoms(Named)), *(call for call, _ in definitions(terms)))
+    for call in dict.fromkeys(x for x in calls if isinstance(x, tv_drift | steering | corrector_information)):
         index = f"_{{{formula(call.args[-1]).text}}}" if isinstance(call, tv_drift) else ""
         found[call] = type(call).latex_name + index
     return {plain(expr): (Dummy(f"short{i}", positive=True), text) for i, (expr, text) in enumerate(found.items())}
