@@ -600,6 +600,7 @@ def test_the_page_in_a_browser(address: Callable[[str], str]) -> None:
         outside = """[...document.querySelectorAll('.cell')].filter((x) => x.lastChild.getBoundingClientRect().right >
             x.getBoundingClientRect().right + 1).length"""
         assert browser.run(outside) == 0  # two settings side by side have room for their fields
+        assert browser.run("$('legend').textContent").endswith("the terms drawn are those of A; of B only the total")
         assert browser.run("[...$('values').querySelectorAll('b')].map((x) => x.textContent)") == values
         assert browser.run("$('text-link').textContent") == link
 
@@ -613,7 +614,12 @@ def test_the_page_in_a_browser(address: Callable[[str], str]) -> None:
         assert "L_f must be a number >= 1, got 1/2" in browser.run("$('values').textContent")
         assert browser.run("document.activeElement.getAttribute('aria-invalid')") == "true"
 
-        browser.resize(400)
+        _type(browser, "m2, setting A", "1.4142135623730951")
+        for width in (1200, 500, 400):  # no field cuts its number
+            browser.resize(width)
+            cut = "[...document.querySelectorAll('.cell input[type=text]')].filter((x) => x.scrollWidth > x.clientWidth).length"
+            assert browser.run(cut) == 0
+            assert browser.run(outside) == 0
         assert browser.run("document.documentElement.scrollWidth") <= 400
         browser.dark()
         red, green, blue = map(int, re.findall(r"\d+", browser.run("getComputedStyle(document.body).backgroundColor"))[:3])

@@ -150,6 +150,7 @@ function numberCell(row, side) {
     field.setAttribute("aria-invalid", String(wrong));
     field.setAttribute("aria-label", `${current.name}, setting ${side}, ${current.domain}`);
     field.placeholder = row.optional ? "not given" : "";
+    field.style.setProperty("--characters", (text || field.placeholder).length);
     slider.setAttribute("aria-label", `${current.name}, setting ${side}, logarithmic`);
     slider.setAttribute("aria-valuetext", text || "not given");
     return takes(MODEL, setting, row);

@@ -48,7 +48,7 @@ function at(setting, row, current, x) {
   return {numbers: {...numbers, [current.name]: String(x)}, options: setting.options};
 }
 
-const SIZE = {width: 640, height: 340, left: 72, right: 628, top: 10, bottom: 300};
+const SIZE = {width: 640, height: 352, left: 72, right: 628, top: 10, bottom: 300};
 function plot(points, row, [low, high], now, busy) {
   const fine = [...points.A, ...points.B].filter((x) => !x.refused);
   if (!fine.length) {
@@ -85,9 +85,6 @@ function plot(points, row, [low, high], now, busy) {
     const edge = bounded.map((p) => `${X(p.x).toFixed(1)} ${Y(p.trivial).toFixed(1)}`).join("L");
     const [first, last] = [bounded[0], bounded[bounded.length - 1]].map((p) => X(p.x).toFixed(1));
     picture.append(drawn("path", {class: "shade", d: `M${first} ${SIZE.top}L${edge}L${last} ${SIZE.top}Z`}));
-    picture.append(
-      drawn("text", {x: left + 6, y: Math.max(SIZE.top + 14, Math.min(...bounded.map((p) => Y(p.trivial))) - 5)}, "vacuous"),
-    );
   }
   drawAxes(picture, X, Y, [low, high], [bottom, top], row);
   const names = Object.keys(fine[0].terms);
@@ -102,13 +99,18 @@ function plot(points, row, [low, high], now, busy) {
   path(points.B, (p) => p.total, {class: "total other"});
   for (const x of [now.A, now.B])
     if (x >= low && x <= high) picture.append(drawn("path", {class: "now", d: `M${X(x)} ${SIZE.top}V${SIZE.bottom}`}));
+  if (bounded.length) {
+    // above all lines, which may cross it
+    const y = Math.max(SIZE.top + 14, Math.min(...bounded.map((p) => Y(p.trivial))) - 5);
+    picture.append(drawn("text", {class: "label", x: left + 6, y}, "vacuous"));
+  }
   const gap = points.A.find((x) => x.refused);
   $("curves").replaceChildren(
     picture,
     ...(gap ? [made("p", {class: "note"}, `no value at ${row.name} = ${rounded(gap.x)}: ${gap.refused}`)] : []),
     ...(busy ? [made("p", {class: "note"}, "computing")] : []),
   );
-  drawLegend(names);
+  drawLegend(names, main === points.B ? "B" : "A");
 }
 
 // A number in little room.
@@ -129,7 +131,7 @@ function drawAxes(picture, X, Y, [low, high], [bottom, top], row) {
   };
   for (const x of powers(low, high)) {
     picture.append(drawn("path", {class: "grid", d: `M${X(x)} ${SIZE.top}V${SIZE.bottom}`}));
-    picture.append(drawn("text", {x: X(x), y: SIZE.bottom + 16, "text-anchor": "middle"}, tick(x)));
+    picture.append(drawn("text", {x: X(x), y: SIZE.bottom + 20, "text-anchor": "middle"}, tick(x)));
   }
   for (const y of powers(bottom, top)) {
     picture.append(drawn("path", {class: "grid", d: `M${SIZE.left} ${Y(y)}H${SIZE.right}`}));
@@ -139,7 +141,7 @@ function drawAxes(picture, X, Y, [low, high], [bottom, top], row) {
   picture.append(drawn("text", {x: (SIZE.left + SIZE.right) / 2, y: SIZE.height - 6, "text-anchor": "middle"}, row.name));
 }
 
-function drawLegend(names) {
+function drawLegend(names, side) {
   const sign = (attributes) => {
     const x = drawn("svg", {viewBox: "0 0 44 12"});
     x.append(drawn("path", {...attributes, d: "M0 6H44"}));
@@ -153,7 +155,8 @@ function drawLegend(names) {
     [sign({class: "total"}), state.B ? "total of A" : "total"],
     ...(state.B ? [[sign({class: "total other"}), "total of B"]] : []),
   );
-  $("legend").replaceChildren(...entries.map(([picture, text]) => made("span", {}, picture, ` ${text}`)));
+  const whose = state.B ? [made("p", {class: "note"}, `the terms drawn are those of ${side}; of ${side === "A" ? "B" : "A"} only the total`)] : [];
+  $("legend").replaceChildren(...entries.map(([picture, text]) => made("span", {}, picture, ` ${text}`)), ...whose);
 }
 
 buildControls();
