@@ -870,7 +870,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "no file": ({"model": "nothing.py:f"}, "nothing.py: no such file"),
     "no name": ({"model": "nothing"}, "FILE.py:NAME or FILE.onnx is needed"),
     "no onnx": ({"model": "nothing.onnx"}, "nothing.onnx: no such file"),
-    "data": ({"data": "points.txt"}, "must end in .npy"),
+    "data": ({"data": "points.txt"}, "points.txt: no such file"),
     "data shape": ({"data": np.zeros((0, 2))}, "data is empty"),
     "data NaN": ({"data": np.array([[np.nan]])}, "data has an entry that is not finite"),
     "sigmas": ({"sigmas": [1.0, 0.5]}, "sigmas must be > 0 and increase"),

@@ -393,6 +393,8 @@ def test_the_other_commands(points: str, tmp_path: Path) -> None:
         (("--data", "POINTS", "-p", "L_s=9", *STEPS), 3, "points has no L_s from t_star = 0 on"),
         (("--data", "POINTS", *MEASURED, "--preset", "gaussian-2d", *STEPS), 2, "L_s of another law"),
         (("--data", "none.npy", *MEASURED, *STEPS), 2, "none.npy"),
+        (("--data", "", *STEPS), 2, "the name of the data file is empty"),
+        (("--data", "POINTS", "-p", "L_f="), 2, "-p 'L_f=': L_f has no value"),
         (("--data", "POINTS", *MEASURED, *STEPS, "--solver", "nothing.py:mine"), 2, "nothing.py: no such file"),
         (("--data", "POINTS", "--profile", "measured", "--draws", "many", *STEPS), 2, "draws is 'many'"),
         (("--data", "POINTS", *MEASURED, "--trust", "guaranteed", "--grid", "edm", "-p", "N=4"), 3, "needs bounded local errors"),

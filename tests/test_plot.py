@@ -111,7 +111,8 @@ PRESET = ("--preset", "gaussian-2d")
         (("tightness", ONE, "--dimensions", "0"), 3, ("a dimension must be an integer from 1",)),
         (("tightness", "explicit-tv-smoothing"), 3, ("dimension 1 only",)),
         (("grids", ONE, "--preset", "digits", "--over", "h=1,2"), 2, ("over N",)),
-        (("grids", ONE, "--preset", "digits", "--grid", "edm"), 2, ("grid is chosen here",)),
+        (("grids", ONE, "--preset", "digits", "--grid", "edm", "-p", "N=3"), 2, ("the grid is chosen here: leave out grid, N",)),
+        (("multistep", ONE), 2, (f"unexpected argument {ONE}: the usage is cmbound plot multistep [OPTIONS]",)),
         (("grids", "explicit-training", "--preset", "digits"), 2, ("no grid",)),
     ],
 )

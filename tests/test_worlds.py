@@ -928,6 +928,8 @@ def test_read_data(tmp_path: Path) -> None:
         ("a.npy", np.array(["a"]), "dtype"),
         ("a.npy", np.array([None]), "not a NumPy file"),
         ("missing.npy", None, "no such file"),
+        ("missing", None, "no such file"),
+        (".", None, "is a directory"),
     ],
 )
 def test_files_that_cannot_be_read(tmp_path: Path, name: str, content: Any, text: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
 from typing import NoReturn
 
@@ -99,7 +100,7 @@ def _status(arguments: list[str]) -> int:
         sys.stderr.write(error.format_message() + "\n")
         return 2
     except click.ClickException as error:
-        complain(error.format_message() + _options(error))
+        complain(_unexpected(error) or error.format_message() + _options(error))
         return 2
     except (click.Abort, KeyboardInterrupt):
         complain("interrupted")
@@ -126,6 +127,15 @@ def _run(arguments: list[str]) -> int:
     except click.exceptions.Exit as end:
         return end.exit_code
     return 0
+
+
+def _unexpected(error: click.ClickException) -> str:
+    """What is said of an argument too many (empty: it is another mistake)."""
+    found = re.fullmatch(r"Got unexpected extra arguments? \((.*)\)", error.format_message())
+    if found is None or not isinstance(error, click.UsageError) or error.ctx is None:
+        return ""
+    usage = " ".join([error.ctx.command_path, *error.ctx.command.collect_usage_pieces(error.ctx)])
+    return f"unexpected argument {found[1]}: the usage is {usage}"
 
 
 def _options(error: click.ClickException) -> str:

@@ -233,7 +233,9 @@ def _setting(pairs: tuple[str, ...], params: str | None, **chosen: Any) -> dict[
 def split_pair(flag: str, text: str, form: str) -> tuple[str, str]:
     """The two sides of what has this form, ``NAME=...``."""
     name, equals, value = (x.strip() for x in text.partition("="))
-    if not (name and equals and value):
+    if name and equals and not value:
+        raise InputError(f"{flag} {text!r}: {name} has no value")
+    if not (name and equals):
         raise InputError(f"{flag} {text!r} is not of the form {form}")
     return name, value
 

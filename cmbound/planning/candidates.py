@@ -59,9 +59,9 @@ class Candidates:
     """
 
     def __init__(self, theorem: Theorem, params: Mapping[str, Any], only: float | None = None) -> None:
-        for name in ("times", "sigmas", "t_hat", "sigma_hat", "k"):
-            if name in params:
-                raise InputError(f"the times are chosen here; leave {name} out")
+        own = [name for name in ("times", "sigmas", "t_hat", "sigma_hat", "k") if name in params]
+        if own:
+            raise InputError(f"the times and their number are chosen here: leave out {', '.join(own)}")
         self.setting = completed(theorem, {**params, "k": 1})
         terms, moved = float_terms(self.setting), {x.name for x in theorem.recursion}
         self.first = sum(x for name, x in terms.items() if name in moved)

@@ -27,10 +27,14 @@ def read_data(path: str | Path) -> Array:
     """
     file = Path(path)
     suffix = file.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise InputError(f"{file}: the name must end in {', '.join(SUFFIXES)}")
+    if not str(path):
+        raise InputError("the name of the data file is empty")
+    if file.is_dir():
+        raise InputError(f"{file}: is a directory")
     if not file.is_file():
         raise InputError(f"{file}: no such file")
+    if suffix not in SUFFIXES:
+        raise InputError(f"{file}: the name must end in {', '.join(SUFFIXES)}")
     try:
         table = _text(file) if suffix == ".csv" else _binary(file)
     except OSError as error:

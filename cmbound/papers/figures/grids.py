@@ -86,9 +86,9 @@ def grids_data(id: str, over: str = "N=10:10000:log:25", /, **params: Any) -> Gr
         raise InputError(f"grids are compared over N, not over {name}")
     if counts[0] < 1 or counts[-1] > MAX_STEPS:
         raise DomainError(f"N must be from 1 to {MAX_STEPS}, got {counts[0]:g} to {counts[-1]:g}")
-    for other in ("grid", "h", "N"):
-        if other in params:
-            raise InputError(f"{other} is chosen here; leave it out")
+    own = [other for other in ("grid", "h", "N") if other in params]
+    if own:
+        raise InputError(f"the grid is chosen here: leave out {', '.join(own)}")
     rho = params.get("rho")
     given = {x: y for x, y in params.items() if x != "rho"}
     ends = resolve(statement, {**given, "grid": "uniform", "N": 2}).values
