@@ -99,6 +99,8 @@ def text_of(value: Any) -> str:
 
 # --- as text ----------------------------------------------------------------------------------------------------------
 
+MOST_EXPONENT = 900_000
+"""Decimal exponents stay within this, where every decimal context computes with them."""
 _ROUNDING = {"up": ROUND_CEILING, "down": ROUND_FLOOR, "nearest": ROUND_HALF_EVEN}
 _MOST_DIGITS = 60  # more are told apart as fractions
 

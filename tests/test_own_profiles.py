@@ -589,7 +589,9 @@ def test_evaluations_end(name: str) -> None:
 
 
 def test_a_tiny_term_keeps_an_enclosure() -> None:
-    found = cmbound.theorem("explicit-training").evaluate(**EXTREMES["a horizon of 1e9"][1]).terms["initialisation"]
+    evaluated = cmbound.theorem("explicit-training").evaluate(**EXTREMES["a horizon of 1e9"][1])
+    assert "  initialisation  < 1e-900000 " in evaluated.text()
+    found = evaluated.terms["initialisation"]
     assert (found.lower, str(found.upper)) == (Decimal(0), "1E-900000")
     assert found.value == 5e-324
     readable = (

@@ -22,6 +22,7 @@ from flint import acb, arb, fmpq
 
 from cmbound.arithmetic.codegen import Dialect, function as generate
 from cmbound.errors import DomainError, UndecidedError
+from cmbound.numbers import MOST_EXPONENT
 from cmbound.theory.integrals import Extracted, branch, extract
 from cmbound.threads import LOCK
 
@@ -361,8 +362,6 @@ def relative_accuracy(x: Ball) -> float:
     return float(x.rel_accuracy_bits() * _LOG10_2)
 
 
-MOST_EXPONENT = 900_000
-"""Decimal exponents stay within this, where every decimal context computes with them."""
 _LOG10_2 = log10(2.0)
 _MOST_BITS = 4096  # of integers that are faster than balls
 _EXACT_EXPONENT = 2000  # digits before or after the point that precision is spent on

@@ -14,7 +14,7 @@ from cmbound.arithmetic.exact import in_clock
 from cmbound.checks import checked_distinct
 from cmbound.evaluation.notes import notes
 from cmbound.frozen import FrozenDict, Record, thawed
-from cmbound.numbers import counted, latex_number, plain_decimal, rounded, text_up
+from cmbound.numbers import MOST_EXPONENT, counted, latex_number, plain_decimal, rounded, text_up
 from cmbound.reports.cells import Cell, math, mixed, number
 from cmbound.reports.report import Body, Report, Result
 from cmbound.reports.table import Table
@@ -279,7 +279,7 @@ def terms_table(evaluation: Evaluation, digits: int = 6) -> Table:
     """The named terms, each rounded up, with the total."""
     terms = [(name.replace("_", " "), x.upper, 100 * x.share) for name, x in evaluation.terms.items()]
     total = ("total", evaluation.upper, 100.0 if evaluation.value > 0 else 0.0)
-    rows = ((Cell(name), number(rounded(x, digits)), number(f"{share:.1f}")) for name, x, share in (*terms, total))
+    rows = ((Cell(name), _bound(x, digits), number(f"{share:.1f}")) for name, x, share in (*terms, total))
     return Table(("term", "bound", "share (%)"), tuple(rows), "lrr")
 
 
@@ -294,6 +294,13 @@ def _exact_terms(evaluation: Evaluation) -> Table:
     return Table(("term", "value", "lower", "upper", "share"), tuple(rows), "lrrrr")
 
 
+def _bound(x: Decimal, digits: int) -> Cell:
+    """An upper end, rounded up; one that is too small to be written is said to be below what can be."""
+    if 0 < x <= Decimal(f"1e-{MOST_EXPONENT}"):
+        return math(f"< 10^{{-{MOST_EXPONENT}}}", f"< 1e-{MOST_EXPONENT}")
+    return number(rounded(x, digits))
+
+
 def _time(evaluation: Evaluation, t: float, digits: int) -> Cell:
     """A time as it is reported."""
     return number(rounded(in_clock(t, evaluation.clock), digits, "nearest"))
@@ -303,7 +310,7 @@ def _steps_table(evaluation: Evaluation, digits: int = 6) -> Table:
     """Multistep sampling: the bound after each evaluation."""
     name = "sigma" if evaluation.clock == "ve" else "time"
     steps = evaluation.steps or ()
-    rows = tuple((number(str(x.k)), _time(evaluation, x.t, digits), number(rounded(x.upper, digits))) for x in steps)
+    rows = tuple((number(str(x.k)), _time(evaluation, x.t, digits), _bound(x.upper, digits)) for x in steps)
     return Table(("k", name, "bound"), rows, "rrr")
 
 
