@@ -1015,6 +1015,8 @@ def test_formats(command: tuple[str, ...], form: str, tmp_path: Path) -> None:
 def test_solve_json_is_the_library() -> None:
     data = strict(fine(*SOLVE, "--fix", "eps_sc=1e-3", "--split", "early_stopping=0.3", "--format", "json"))
     budget = cmbound.solve("explicit-one-step", target="0.5", fix={"eps_sc": "1e-3"}, split={"early_stopping": "0.3"}, **FAST)
+    assert "parameters: <math" in budget._repr_html_()
+    assert "derived: <math" in budget.achieved._repr_html_()
     assert data == json.loads(json.dumps(budget.to_dict()))
     assert data["fixed"] == {"eps_sc": "1e-3"}
     assert {"delta", "T", "h", "N", "eps_cm", "eps_sc"} == set(data["budget"])

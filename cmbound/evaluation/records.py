@@ -356,9 +356,8 @@ def _page(evaluation: Evaluation) -> Body:
         page.line(f"profile {evaluation.profile}, teacher {evaluation.teacher}, {_grid_text(evaluation)}; stretches in {where}")
         page.table(_stretches_table(evaluation))
     page.line()
-    given = [mixed(symbol(name), f" = {short(value)}") for name, value in evaluation.parameters.items()]
-    if given:
-        page.line(mixed("parameters: ", joined(given, ", ")))
+    if evaluation.parameters:
+        page.line(parameters_line(evaluation))
     chosen = {"start": evaluation.start, "to": evaluation.target, "clock": evaluation.clock}
     usual = {"start": "standard", "to": "p_data", "clock": "ou"}
     options = [f"{name} = {value}" for name, value in chosen.items() if value not in (None, usual[name])]
@@ -366,12 +365,24 @@ def _page(evaluation: Evaluation) -> Body:
         page.line("options: " + ", ".join(options))
     if evaluation.derived:
         first = list(evaluation.derived.items())[:_SHOWN_DERIVED]
-        page.line("derived: " + ", ".join(f"{name} = {rounded(x.upper, 8, 'nearest')}" for name, x in first))
+        found = (mixed(symbol(name), f" = {rounded(x.upper, 8, 'nearest')}") for name, x in first)
+        page.line(mixed("derived: ", joined(found, ", ")))
     if evaluation.assumptions:
         page.line("assumptions")
     for x in evaluation.assumptions:
-        page.line(mixed(f"[{x.status}] {x.id}: ", prose(x.text)), 2)
+        page.line(assumption_line(x), 2)
     return page
+
+
+def parameters_line(evaluation: Evaluation) -> Cell:
+    """What was given, on one line."""
+    given = (mixed(symbol(name), f" = {short(value)}") for name, value in evaluation.parameters.items())
+    return mixed("parameters: ", joined(given, ", "))
+
+
+def assumption_line(x: CheckedAssumption) -> Cell:
+    """An assumption and what became of it."""
+    return mixed(f"[{x.status}] {x.id}: ", prose(x.text))
 
 
 def _grid_text(evaluation: Evaluation) -> str:

@@ -12,13 +12,13 @@ from typing import Any
 
 from cmbound.arithmetic.certified import float_up
 from cmbound.arithmetic.exact import in_clock
-from cmbound.evaluation.records import SCHEMA_VERSION, Evaluation, short
+from cmbound.evaluation.records import SCHEMA_VERSION, Evaluation, assumption_line, parameters_line
 from cmbound.frozen import Record, thawed
 from cmbound.numbers import counted, latex_number, plain_decimal, rounded
 from cmbound.reports.cells import Cell, math, mixed, number
 from cmbound.reports.report import Body, Report, Result
 from cmbound.reports.table import Table
-from cmbound.reports.words import words
+from cmbound.reports.words import prose, words
 from cmbound.theory.notation import TABLE
 from cmbound.theory.records import Theorem
 
@@ -79,7 +79,7 @@ class Budget(Result, Record):
         page, document, achieved, target = Body(), Body(), self.achieved, _target_text(self)
         parameters, shares, notes = _parameters_table(self), _shares_table(self), _budget_notes(self)
         allowed, bound = within(self.target, Fraction(achieved.upper))
-        page.line(f"{self.theorem.id}: {self.theorem.title}")
+        page.line(mixed(f"{self.theorem.id}: ", prose(self.theorem.title)))
         page.line(f"{achieved.quantity} <= {bound} <= {target} (the target), {achieved.tier}, with")
         for table in (parameters, shares):
             page.line()
@@ -87,7 +87,7 @@ class Budget(Result, Record):
         page.line()
         for note in (*notes, *_said(achieved, "note: ")):
             page.line(note)
-        page.line("parameters: " + ", ".join(f"{name} = {short(x)}" for name, x in achieved.parameters.items()))
+        page.line(parameters_line(achieved))
         _assume(page, achieved)
         document.formula(rf"{achieved.quantity_latex} \leq {latex_number(bound)} \leq {latex_number(allowed)}")
         document.table(parameters)
@@ -356,4 +356,4 @@ def _said(evaluation: Evaluation, mark: str = "") -> list[Cell]:
 def _assume(page: Body, evaluation: Evaluation) -> None:
     page.line("assumptions")
     for x in evaluation.assumptions:
-        page.line(f"[{x.status}] {x.id}: {x.text}", 2)
+        page.line(assumption_line(x), 2)
