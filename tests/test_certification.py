@@ -22,7 +22,7 @@ import cmbound
 from cmbound.certification.adapters import _roles
 from cmbound.certification.attack import attacked
 from cmbound.certification.bounds import firm_sum, lower_root, paired, root, summed
-from cmbound.certification.certificate import RUNGS, Certificate, effort, evaluations_table, largest, to_data
+from cmbound.certification.certificate import RUNGS, UNSEEN, Certificate, effort, evaluations_table, largest, to_data
 from cmbound.certification.certify import compared
 from cmbound.certification.distance import checked_size
 from cmbound.certification.flow import along
@@ -449,6 +449,43 @@ def close(one: Certificate, two: Certificate, rel: float) -> None:
         assert two.terms[name] == pytest.approx(term, rel=rel, abs=1e-12), name
     assert two.distance.upper == pytest.approx(one.distance.upper, rel=rel)
     assert two.distance.lower == pytest.approx(one.distance.lower, rel=rel)
+
+
+def test_points_far_away_that_were_not_drawn_are_not_left_out() -> None:
+    """The student is linear and makes none of them: W2 is at least what it takes to get there, nearly the best constant's."""
+    spread = np.array([0.8, 0.3])
+
+    def student(x: Array, sigma: float) -> Array:
+        return np.asarray(x * np.sqrt((spread**2 + 0.02**2) / (spread**2 + sigma**2)))
+
+    points = np.clip(np.random.default_rng(0).standard_normal((3000, 2)) * spread, -3, 3)
+    points[0] = [2000, -1000]
+    few: dict[str, Any] = {"sigmas": cmbound.Grid.edm(0.02, 20, 3), "n": 200, "batches": 3, "distance_batch": 100}
+    for count, seed in ((3000, 1), (300, 2)):  # resampled points, and transport to all of them
+        cert = cmbound.certify(
+            student, data=points[:count], seed=seed, **few | ({} if count > 2000 else {"distance_batch": None})
+        )
+        # a share 1/count of the samples, of which hardly any is 5 away from 0, is carried to the point far away
+        truth = (math.sqrt(float(points[0] @ points[0])) - 5) / math.sqrt(count)
+        assert cert.findings[0].startswith(UNSEEN)
+        assert cert.distance.lower <= truth <= cert.upper <= 1.01 * truth
+        assert all(x.upper >= truth for x in cert.rungs.values())
+        assert "better" not in cert.verdict
+        assert "would give" not in effort(cert)
+    ordinary = cmbound.certify(student, data=points[1:300], **few | {"distance_batch": None})
+    assert not any(x.startswith(UNSEEN) for x in ordinary.findings)
+    assert "better" in ordinary.verdict
+
+
+def test_ends_that_contradict_are_not_printed_as_an_enclosure() -> None:
+    cert = cmbound.certify(lambda x, sigma: 0 * x, data=[[-1.0], [1.0]], sigmas=[0.1, 1, 10], n=100, batches=3)
+    low = replace(cert.evaluations[0].direct, upper=0.5 * cert.distance.lower)
+    crossed = replace(cert, evaluations=(replace(cert.evaluations[0], direct=low),))
+    assert crossed.upper == cert.distance.upper
+    assert "contradict each other" in crossed.verdict
+    under = replace(cert.distance, upper=0.4 * cert.distance.lower)
+    both = replace(crossed.evaluations[0], distance=under)
+    assert (both.lower(False), both.upper(False)) == (0.0, low.upper)
 
 
 def test_neither_batches_nor_workers_matter(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,8 @@ from cmbound.worlds.base import Array
 
 RUNGS = ("direct", "attributed", "stepwise", "local", "a_priori")
 """From the sharpest to what is known before there is a model; each is at least the one before it."""
+UNSEEN = "rare points"
+"""How the finding begins that draws do not show the variance of the law."""
 SCHEMA_VERSION = "1"
 
 
@@ -91,9 +93,22 @@ class Judged(Record):
     parts: Mapping[str, float]
 
     def upper(self, population: bool) -> float:
-        """The least upper end of W2: of the distance, or of the direct rung, which bounds that to the data themselves."""
+        """The least upper end of W2: of the distance, or of the direct rung, which bounds that to the data themselves.
+
+        The larger one where the lower end contradicts the least.
+        """
         either = self.direct.trust == self.distance.trust and not population
-        return min(self.distance.upper, self.direct.upper) if either else self.distance.upper
+        ends = (self.distance.upper, self.direct.upper) if either else (self.distance.upper,)
+        return min(ends) if min(ends) >= self.distance.lower else max(ends)
+
+    def lower(self, population: bool) -> float:
+        """The lower end of W2, 0 where it contradicts every upper one."""
+        return self.distance.lower if self.distance.lower <= self.upper(population) else 0.0
+
+    def contradicted(self, population: bool) -> bool:
+        """Whether an upper end is below the lower one: at least one of them does not hold."""
+        rung = () if population or self.direct.trust != self.distance.trust else (self.direct.upper,)
+        return bool(min(self.distance.upper, *rung) < self.distance.lower)
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,8 +217,11 @@ class Certificate(Result, Record):
     @property
     def verdict(self) -> str:
         """One line: where the model stands."""
-        constant, low = self.baselines.constant, self.distance.lower
-        if self.upper < constant:
+        first, apart = self.evaluations[0], self.request.population
+        constant, low = self.baselines.constant, first.lower(apart)
+        if first.contradicted(apart):
+            tail = "the ends of different samples contradict each other, and the safe ones are given"
+        elif self.upper < constant:
             tail = f"better than the best constant ({rounded(constant, 4, 'nearest')})"
         elif low > constant:
             tail = f"worse than the best constant ({rounded(constant, 4, 'nearest')})"
@@ -214,6 +232,8 @@ class Certificate(Result, Record):
             low_normal, high_normal = self.distance.asymptotic
             if not self.request.population:
                 high_normal = min(high_normal, self.rungs["direct"].asymptotic)
+            if low_normal > high_normal:
+                low_normal, high_normal = 0.0, max(self.distance.asymptotic[1], self.rungs["direct"].asymptotic)
             level += f"; asymptotic: {rounded(low_normal, 4, 'down')} to {rounded(high_normal, 4)}"
         what = "law of the data" if self.request.population else "data"
         return f"{rounded(low, 4, 'down')} <= W2(model, {what}) <= {rounded(self.upper, 4)} ({level}); {tail}"
@@ -318,7 +338,7 @@ def evaluations_table(x: Certificate) -> Table:
     """One row for each evaluation."""
     rows = []
     for e in x.evaluations:
-        ends = f"[{rounded(e.distance.lower, 4, 'down')}, {rounded(e.upper(x.request.population), 4)}]"
+        ends = f"[{rounded(e.lower(x.request.population), 4, 'down')}, {rounded(e.upper(x.request.population), 4)}]"
         parts = [_near(e.parts[name]) if name in e.parts else Cell("") for name in ("noising", "inherited", "map")]
         rows.append(
             (number(str(e.k)), _near(e.sigma), Cell(ends), _near(e.direct.estimate), number(rounded(e.direct.upper, 4)), *parts)
@@ -452,11 +472,14 @@ def _body(x: Certificate, levels: tuple[Table, ...]) -> Body:
 def effort(x: Certificate) -> str:
     """What the enclosure was computed with, and what more would gain."""
     y, (low, high) = x.distance, x.distance.gain
+    spent = f"distance: {y.method}, {counted(y.samples, 'sample')} and {counted(y.batches, 'batch')} of {y.batch}"
+    if any(text.startswith(UNSEEN) for text in x.findings):
+        return spent  # what more of them would show is not known
     if not x.request.population:
         high = min(high, _halved(x.rungs["direct"]))
     return (
-        f"distance: {y.method}, {counted(y.samples, 'sample')} and {counted(y.batches, 'batch')} of {y.batch}; four times "
-        f"as many, and as many paths, would give about [{rounded(low, 4, 'down')}, {rounded(high, 4)}]{_needed(x)}"
+        f"{spent}; four times as many, and as many paths, would give about "
+        f"[{rounded(low, 4, 'down')}, {rounded(high, 4)}]{_needed(x)}"
     )
 
 

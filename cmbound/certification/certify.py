@@ -16,11 +16,12 @@ from cmbound import __version__
 from cmbound.certification import adapters
 from cmbound.certification.advice import advised, found_wrong
 from cmbound.certification.attack import attacked
-from cmbound.certification.certificate import Baselines, Certificate, Judged, Level, Refutation, Rung
-from cmbound.certification.distance import BATCHES, Effort, Enclosure, batch_costs, checked_size, enclosure, transport
+from cmbound.certification.bounds import unseen
+from cmbound.certification.certificate import UNSEEN, Baselines, Certificate, Judged, Level, Refutation, Rung
+from cmbound.certification.distance import BATCHES, Effort, Enclosure, batch_costs, checked_size, enclosure, transport, unmatched
 from cmbound.certification.examples import EXAMPLES, Example, example
 from cmbound.certification.given import checked_place, claims_of, fingerprint, label, largest_square, reference, repeated
-from cmbound.certification.ladder import Ladder
+from cmbound.certification.ladder import Ladder, tail_of
 from cmbound.certification.laws import DataLaw, Law, WorldLaw, law_of
 from cmbound.certification.models import ASKINGS, PROBED, Denoiser, Model
 from cmbound.certification.recognition import misread, rounded, unlike
@@ -233,17 +234,22 @@ def _certified(
     paths = sampled(setup, request.n, workers=workers, progress=advance)
     refutations = attacked(request, setup, paths, alpha)
     evaluations = len(request.times) + 1
-    distances = []
+    distances: list[Enclosure] = []
+    rare = unseen(paths.spread, law.sd2)
+    outer = []
     effort = Effort(request.n, request.batches or BATCHES, budget, request.distance_batch, request.population, request.seed)
     for k in range(1, evaluations + 1):
         seen = partial(_seen, progress, k - 1, evaluations)
-        distances.append(enclosure(partial(generate, setup, k), law, alpha / 2 / evaluations, most, effort, seen))
+        drawn = partial(generate, setup, k)
+        distances.append(enclosure(drawn, law, alpha / 2 / evaluations, most, effort, seen, rare))
+        if rare:
+            outer.append(unmatched(drawn, law, tail_of(request, alpha / 2), request.n))
     progress("distances", PARTS * evaluations, PARTS * evaluations)
     for judged_by in (setup.model, setup.teacher.model if setup.teacher else None):
         if judged_by is not None:
             judged_by.confirm()
     request = replace(request, batches=distances[0].batches)
-    ladder = Ladder(request, setup, paths, alpha / 2, most, {x.name for x in refutations})
+    ladder = Ladder(request, setup, paths, alpha / 2, most, {x.name for x in refutations}, outer)
     rungs, notes = ladder.rungs()
     baselines = _baselines(law, distances[0], kept, request)
     judged = _judged(request, paths, distances, rungs["direct"], ladder)
@@ -252,12 +258,24 @@ def _certified(
     wrong, untold = found_wrong(request, setup, terms, levels, judged, paths)
     return Certificate(
         request, law.described(), distances[0], rungs, terms, levels, judged, baselines,
-        advised(request, paths, levels, judged), (*misread(setup, paths), *coarse, *wrong), tuple(refutations),
+        advised(request, paths, levels, judged), (*_unseen(law, paths, rare), *misread(setup, paths), *coarse, *wrong),
+        tuple(refutations),
         (*told, *claimed(request, refutations, rungs), *_told(request, ladder),
          *compared(baselines, distances[0], rungs["direct"]), *notes, *untold),
         ladder.ode_error, versions(),
         paths.outputs[:KEPT], law.draw(KEPT, stream(request.seed, SHOWN)),
     )  # fmt: skip
+
+
+def _unseen(law: Law, paths: Sampled, rare: bool) -> list[str]:
+    """A finding where the paths do not show the variance of the law."""
+    if not rare:
+        return []
+    return [
+        f"{UNSEEN}: the starting points of the {counted(len(paths.spread), 'path')} have sd2 = {float(roots(paths.spread)):.4g}, "
+        f"the reference law has {law.sd2:.4g}: a few points far away carry the rest and were hardly drawn. No estimate of a rung "
+        f"shows them; asymptotic ends rest on sd2 in their place. More paths (n), or data without these points, say more"
+    ]
 
 
 def _seen(progress: Progress, done: int, evaluations: int, share: float) -> None:
@@ -287,7 +305,7 @@ def _judged(request: Request, paths: Sampled, distances: list[Enclosure], direct
             k,
             tau,
             distances[k - 1],
-            ladder.direct_of(chain["direct"]),
+            ladder.direct_of(chain["direct"], k),
             {x: float(roots(y)) for x, y in chain.items() if x != "direct"},
         )
         for k, (tau, chain) in enumerate(zip(request.times, paths.chain, strict=True), 2)

@@ -13,7 +13,8 @@ import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 from scipy.special import stdtrit
 
-from cmbound.certification.laws import COPIED, DataLaw, Law, squares
+from cmbound.certification.bounds import root, unseen
+from cmbound.certification.laws import COPIED, DataLaw, Law, from_centre, squares
 from cmbound.distances import coupling_w2, w2_samples_1d
 from cmbound.distances.samples import ASYMPTOTIC, GUARANTEED
 from cmbound.errors import DomainError, InputError
@@ -121,32 +122,48 @@ class Effort:
 
 
 def enclosure(
-    draw: Draw, law: Law, missed: float, most: float | None, effort: Effort, tell: Callable[[float], object] = lambda x: None
-) -> Enclosure:
+    draw: Draw, law: Law, missed: float, most: float | None, effort: Effort,
+    tell: Callable[[float], object] = lambda x: None, rare: bool = False,
+) -> Enclosure:  # fmt: skip
     """Both sides; ``most`` is the largest squared distance of an output and a point of the law (None: there is none).
 
-    ``tell`` is called with the share of the batches that are done.
+    ``tell`` is called with the share of the batches that are done. ``rare``: as many draws of the law as ``effort`` has samples
+    do not show its variance. Then, and where resampled points do not, no normal approximation is used that rests on such points:
+    the lower end is one for every law (0 if there is none), and the upper end is :func:`unmatched`.
     """
     tail = missed / 2
     if effort.population:
         return _population(draw, law, missed, most, effort)
     costs, potentials, spread, size, method = _batches(draw, law, effort, tell)
-    high = _upper(costs, spread, size, tail, most, isinstance(law, DataLaw) and "resampled" not in method)
+    drawn = "resampled" in method
+    void = drawn and unseen(
+        np.concatenate([from_centre(_resampled(law, size, b, effort.seed), law.mean) for b in range(len(costs))]), law.sd2
+    )
+    high = _upper(costs, spread, size, tail, most, isinstance(law, DataLaw) and not drawn)
+    if void:
+        high = high[0], max(high[0], unmatched(draw, law, tail, effort.samples)), high[2]
+        method = f"{method}, which do not show the variance of the law (the asymptotic upper end rests on sd2 in their place)"
     if isinstance(law, DataLaw):
         cheap = int(FRESH_WORK // law.points.size)
         samples = int(np.clip(MORE * effort.samples, effort.samples, max(effort.samples, cheap)))
-        low = _lower_data(draw, law, potentials, tail, most, samples)
+        low = _lower_data(draw, law, potentials, tail, most, samples, rare or void)
     else:
         samples = effort.samples
         low = _lower_quadratic(draw, law, tail, samples)
+        low = (low[0], 0.0, None) if rare or void else low
     (low_estimate, low_normal, low_firm), (high_estimate, high_normal, high_firm) = low, high
     firm = low_firm is not None and high_firm is not None
     lower, upper = (low_firm, high_firm) if low_firm is not None and high_firm is not None else (low_normal, high_normal)
-    gain = low_estimate - (low_estimate - lower) / 2, high_estimate + (upper - high_estimate) / 2
+    gain = low_estimate - (low_estimate - lower) / 2, upper if void else high_estimate + (upper - high_estimate) / 2
     return Enclosure(
         lower, upper, GUARANTEED if firm else ASYMPTOTIC, (low_normal, high_normal), (low_estimate, high_estimate),
         samples, len(costs), size, missed, method, gain,
     )  # fmt: skip
+
+
+def unmatched(draw: Draw, law: Law, tail: float, samples: int) -> float:
+    """An upper end of W2 that rests on no draws of the law: W2^2 <= E norm(y - E x_0)^2 + sd2^2, y and x_0 being independent."""
+    return math.hypot(root(from_centre(draw(samples, FRESH), law.mean), tail, None).upper, law.sd2)
 
 
 def _population(draw: Draw, law: Law, missed: float, most: float | None, effort: Effort) -> Enclosure:
@@ -360,7 +377,7 @@ def nearest(y: Array, points: Array, psi: Array) -> tuple[Array, npt.NDArray[np.
 
 
 def _lower_data(
-    draw: Draw, law: DataLaw, potentials: list[Array], tail: float, most: float | None, samples: int
+    draw: Draw, law: DataLaw, potentials: list[Array], tail: float, most: float | None, samples: int, rare: bool
 ) -> tuple[float, float, float | None]:
     points, weights = law.points, law.weights
     start = np.mean(potentials, axis=0) if potentials else np.zeros(len(points))
@@ -370,11 +387,14 @@ def _lower_data(
     psi = psi - psi.max()  # then 0 <= the minimum <= most
     # smaller values give a smaller bound, which holds a fortiori: the limit, set on other samples, is the range of the bets
     limit = ROOM * float(nearest(check, points, psi)[0].max())
-    most = None if most is None else min(most, limit) if limit > 0 else most
+    clipped = most is not None
+    if limit > 0 and (clipped or rare):
+        most = limit if most is None else min(most, limit)
     values, _ = nearest(draw(samples, FRESH), points, psi)
     values = np.maximum(values, 0.0)
     values = values if most is None else np.minimum(values, most)
-    return _mean_limits(values, float(weights @ psi), tail, most)
+    estimate, normal, firm = _mean_limits(values, float(weights @ psi), tail, most)
+    return estimate, (firm or 0.0) if rare else normal, firm if clipped else None
 
 
 def _mean_limits(values: Array, added: float, tail: float, most: float | None) -> tuple[float, float, float | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,15 +21,22 @@ LOCAL = ("score", "discretisation")
 """Errors of the teacher's step, which the model passes on."""
 
 
+def tail_of(request: Request, alpha: float) -> float:
+    """What is shared out among what is printed: the direct rung of every evaluation, and one of each other rung."""
+    return alpha / (len(request.times) + 1 + 4)
+
+
 class Ladder:
     """The rungs, with the probability of an error shared out among all means."""
 
     def __init__(
-        self, request: Request, setup: Setup, paths: Sampled, alpha: float, most: float | None, refuted: set[str]
-    ) -> None:
+        self, request: Request, setup: Setup, paths: Sampled, alpha: float, most: float | None, refuted: set[str],
+        outer: Sequence[float],
+    ) -> None:  # fmt: skip
+        """``outer``: where paths do not show the law, for each evaluation an upper bound of W2 that rests on none; else empty."""
+        self.outer = outer
         self.request, self.setup, self.paths, self.most = request, setup, paths, most
-        # shared out among what is printed: the direct rung of every evaluation, and one of each other rung
-        self.tail = alpha / (len(request.times) + 1 + 4)
+        self.tail = tail_of(request, alpha)
         self.rounding = TINY * setup.law.sd2
         self.ode_error = 2 * float(roots(paths.apart)) if len(paths.apart) else 0.0
         low = request.sigmas[0]
@@ -77,7 +85,8 @@ class Ladder:
             low = min(low, x.upper)
             low_firm = min(low_firm, math.inf if x.guaranteed is None else x.guaranteed)
             trusted = math.isfinite(low_firm)
-            rungs[name] = Rung(x.estimate, low_firm if trusted else low, GUARANTEED if trusted else ASYMPTOTIC, low)
+            normal = self._normal(low, 1)
+            rungs[name] = Rung(x.estimate, low_firm if trusted else normal, GUARANTEED if trusted else ASYMPTOTIC, normal)
         rungs = {name: rungs[name] for name in found}
         above = rungs["stepwise"]
         normal = max(local.upper, above.asymptotic)
@@ -143,8 +152,13 @@ class Ladder:
             "m2": self._moment,
         }
 
-    def direct_of(self, values: Array) -> Rung:
+    def _normal(self, upper: float, evaluation: int) -> float:
+        """An asymptotic end: that of the paths, if they show the law."""
+        return max(upper, self.outer[evaluation - 1]) if self.outer else upper
+
+    def direct_of(self, values: Array, evaluation: int) -> Rung:
         """The direct rung of a further evaluation."""
         x = added([self._root(values, self.most), exact(self.ode_error)])
         firm = x.guaranteed is not None
-        return Rung(x.estimate, x.upper if x.guaranteed is None else x.guaranteed, GUARANTEED if firm else ASYMPTOTIC, x.upper)
+        normal = self._normal(x.upper, evaluation)
+        return Rung(x.estimate, normal if x.guaranteed is None else x.guaranteed, GUARANTEED if firm else ASYMPTOTIC, normal)

@@ -69,6 +69,7 @@ class Sampled:
     Attributes:
         direct: norm(f(sigma_N z) - a)^2, shape (n,).
         x0: norm(x_0')^2, which the initialisation moves, (n,).
+        spread: norm(x_0' - E x_0)^2, (n,).
         terms: by name; of consistency, score and discretisation the sum over the steps, (n,).
         steps: by name, of every step, (N, n).
         local_score, local_discretisation: of the teacher's step itself, (N, n).
@@ -89,6 +90,7 @@ class Sampled:
 
     direct: Array
     x0: Array
+    spread: Array
     terms: dict[str, Array]
     steps: dict[str, Array]
     local_score: Array
@@ -180,6 +182,7 @@ def _joined(blocks: Sequence[Sampled]) -> Sampled:
     return Sampled(
         rows(lambda x: x.direct),
         rows(lambda x: x.x0),
+        rows(lambda x: x.spread),
         {name: rows(lambda x, name=name: x.terms[name]) for name in TERMS},  # type: ignore[misc]
         {name: rows(lambda x, name=name: x.steps[name]) for name in SUMMED},  # type: ignore[misc]
         rows(lambda x: x.local_score),
@@ -265,6 +268,7 @@ def _block(setup: Setup, block: int, size: int, tell: Tell) -> Sampled:
     return Sampled(
         squares(whole),
         squares(x0),
+        squares(x0 - law.mean),
         {name: squares(x) for name, x in vectors.items()},
         steps,
         local["score"],
