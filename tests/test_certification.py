@@ -590,6 +590,21 @@ def test_nothing_is_found_where_nothing_is_wrong() -> None:
     assert small(times=(1.0,)).findings == ()
 
 
+def test_copies_of_one_point_have_no_spread() -> None:
+    assert DataLaw(np.full((37, 3), 0.1)).sd2 == 0
+
+
+@pytest.mark.parametrize("steps", [5, 10])
+def test_no_step_of_a_right_student_stands_out(steps: int) -> None:
+    """The exact map of a Gaussian law beside points drawn from it and clipped: an error with a peak, but no fault."""
+    spread = np.array([0.8, 0.3])
+    points = np.clip(np.random.default_rng(0).standard_normal((400, 2)) * spread, -1, 1)
+    model = lambda x, s: x * np.sqrt((spread**2 + 0.02**2) / (spread**2 + s**2))  # noqa: E731
+    for teacher in (None, lambda x, s: x * spread**2 / (spread**2 + s**2)):
+        found = small(model=model, teacher=teacher, data=points, sigmas=cmbound.Grid.edm(0.02, 20, steps), n=200, **FEW)
+        assert not any("stands out" in x for x in found.findings)
+
+
 # an exact student and an exact teacher of N(0, I) in the plane, on a coarse grid
 PLANE = cmbound.Gaussian([0.0, 0.0], 1.0)
 COARSE = (0.05, 0.2, 0.6, 1.5, 4.0, 10.0)
@@ -671,7 +686,14 @@ def test_a_consistency_error_at_one_noise_level_is_located(k: int) -> None:
     found = small(model=at_level(k, exact_map(LINE), 1.0), teacher=None)
     by_size = sorted(found.levels, key=lambda x: -x.consistency)[:2]
     assert {x.sigma_from for x in by_size} | {x.sigma_to for x in by_size} == set(SIGMAS[k - 1 : k + 2])
-    assert any(x.startswith("consistency") and f"{SIGMAS[k]:.4g}" in x for x in found.findings)
+    (told,) = [x for x in found.findings if x.startswith("consistency") and f"{SIGMAS[k]:.4g}" in x]
+    norm = f"norm C {rounded(by_size[0].consistency, 3, 'nearest')}"
+    assert told.endswith(f"({norm})")
+    assert f"consistency, {norm}, from" in largest(found)
+    page = found.report().render("text")
+    assert "% of attributed" in page
+    assert re.search(r"^ +discretisation +- +-$", page, re.MULTILINE)
+    assert found.report().render("csv").splitlines()[1].split(",")[3:5] == ["", ""]
 
 
 @pytest.mark.parametrize("k", [2, 4])
@@ -906,6 +928,8 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "no callable": ({"model": 3}, "model is 3; a callable"),
     "no file": ({"model": "nothing.py:f"}, "nothing.py: no such file"),
     "no name": ({"model": "nothing"}, "FILE.py:NAME or FILE.onnx is needed"),
+    "class": ({"model": dict}, "model: dict is a class; an instance of it"),
+    "arguments": ({"model": lambda x: x}, r"it is called as f\(x, sigma\)"),
     "no onnx": ({"model": "nothing.onnx"}, "nothing.onnx: no such file"),
     "data": ({"data": "points.txt"}, "points.txt: no such file"),
     "data shape": ({"data": np.zeros((0, 2))}, "data is empty"),
@@ -1157,7 +1181,9 @@ def test_a_model_of_data_in_other_units_is_given_no_clock() -> None:
         law = law_of(data)
         setup = Setup(Model(unit, law.d, "model"), None, law, SIGMAS, SOLVERS["euler"], 0, 1e-5)
         (told,) = misread(setup, sampled(setup, 40))
-        assert re.match(r"the model fits no known way to ask and to read it: its answers lie in \[.*, the data lie in \[", told)
+        assert re.match(r"the model fits no known way to ask and to read it: its answers at ", told)
+        said = f"the data lie in [{data.min():.3g}, {data.max():.3g}], with mean {data.mean():.3g}"
+        assert told.endswith(said)
 
 
 HIDDEN: dict[str, tuple[Callable[[Array, float], tuple[Array, float]], float]] = {

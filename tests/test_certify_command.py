@@ -159,6 +159,8 @@ def test_a_replay_reads_every_word_and_survives_a_damaged_report(folder: Path) -
     again = replayed({**data, "versions": {**data["versions"], "numpy": "0.1"}})
     assert (again.status, "warning: the report was made with numpy 0.1" in again.out) == (0, True)
     request = data["request"]
+    elsewhere = replayed({**data, "request": {**request, "model": "elsewhere/model.py:student"}})
+    assert (elsewhere.status, "relative to the folder it was made in" in elsewhere.err.replace("\n", " ")) == (2, True)
     damaged: dict[str, dict[str, Any]] = {
         "it has no levels": {k: v for k, v in data.items() if k != "levels"},
         "request.n is no integer": {**data, "request": {**request, "n": "abc"}},
@@ -226,7 +228,8 @@ def test_a_refuted_claim_ends_with_status_1_and_its_pair_is_saved(folder: Path) 
     report = folder / "refuted.html"
     told = call(*options(folder, "--L-f", "1.5"), "-o", str(report))
     assert (told.status, told.out) == (1, "")
-    assert re.search(rf"^cmbound: refuted: L_f = 1.5 at noise level .*; saved in {report}\n\Z", told.err, re.MULTILINE)
+    assert re.search(rf"^cmbound: refuted: L_f = 1.5 at noise level .*; saved in {report}$", told.err, re.MULTILINE)
+    assert told.err.endswith("cmbound: --counterexample FILE.npz saves the points at which a claim does not hold\n")
     assert "L_f &lt;= 1.5, claimed by the user" in report.read_text()
     with np.load(saved) as pair:
         namespace: dict[str, Any] = {}
@@ -244,6 +247,7 @@ def test_a_refuted_claim_ends_with_status_1_and_its_pair_is_saved(folder: Path) 
         (("certify", "model.py:f"), "certify needs --data FILE"),
         (("certify", "m.py:f", "--data", "x.npy", "--sigma-min", "1"), "give either --sigmas NUMBERS, or all of"),
         (("certify", "m.py:f", "--data", "x.npy", "--sigmas", "1,2"), "x.npy: no such file"),
+        (("certify", "mooons"), "did you mean 'moons'?"),
         (("certify", "m.py:f", "--data", "x.npy", "--sigmas", "1,x"), "sigmas is 'x', which is not a number"),
         (("certify", "m.py:f", "--data", "x.npy", "--sigmas", "1,2", "-n", "1.5"), "n is '1.5'; an integer is needed"),
         (("certify", "m.py:f", "--replay", "x.json"), "leave MODEL out"),

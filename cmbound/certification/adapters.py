@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import os
 import re
@@ -63,7 +64,23 @@ def loaded(
         call = _torch(call)
     if not callable(call):
         raise InputError(f"{what} is {shown(given)}; a callable f(x, sigma), FILE.py:NAME or FILE.onnx is needed")
+    _checked_signature(call, what)
     return call if shape is None else _shaped(call, shape)
+
+
+def _checked_signature(call: Call, what: str) -> None:
+    """Refuse what cannot be called as f(x, sigma): a class, or a function of other arguments."""
+    name = getattr(call, "__name__", type(call).__name__)
+    if isinstance(call, type):
+        raise InputError(f"{what}: {name} is a class; an instance of it that can be called, or a function f(x, sigma), is needed")
+    try:
+        signature = inspect.signature(call)
+    except (TypeError, ValueError):  # what is not written in Python may tell none
+        return
+    try:
+        signature.bind(None, None)
+    except TypeError:
+        raise InputError(f"{what}: {name}{signature} is given; it is called as f(x, sigma)") from None
 
 
 def _from_file(name: str, what: str) -> Any:

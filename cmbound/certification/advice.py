@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from cmbound.certification.bounds import paired
-from cmbound.certification.certificate import Advice, Judged, Level
+from cmbound.certification.certificate import Advice, Judged, Level, norm_of, own_error
 from cmbound.certification.request import Request
 from cmbound.certification.teachers import ORDER
 from cmbound.certification.telescope import Sampled, Setup
+from cmbound.worlds.base import Array
 
 MOST_OF_IT = 0.8
 """Share of the discretisation error that the noise levels named for a finer grid make up."""
@@ -19,9 +20,11 @@ BOUNDARY = 0.05
 """A boundary term above this share of the early stopping is worth a word."""
 LATE = 0.5
 """An early stopping above this share of the best constant's error leaves little to be learnt."""
-STANDS_OUT = 5.0
-"""A step whose error is so many times the median of those around it that share no noise level with it stands out."""
-AROUND = 4  # steps on either side: the error of a trained model changes by a factor over more of them
+STANDS_OUT = 3.0
+"""A step whose error is so many times that of every other one, and of what their trend leads to, stands out."""
+CHANCE = 3.0  # standard errors of its mean square that a step must stand out by
+MATTERS = 0.1
+"""Of the direct rung: what is smaller, no work on the model would show."""
 SEEN = 0.01
 """Over the scale of the data: smaller errors of a step are not worth a word, and rounding is far below."""
 NOISING = 1e-6
@@ -130,7 +133,8 @@ def found_wrong(
             )
         elif sign == 0 and apart == 0:
             notes.append(f"{which} is not told apart from the one before: neither by W2 nor by the direct rung, path by path")
-    return (*found, *located(levels, SEEN * law.sd2)), tuple(notes)
+    least = max(SEEN * law.sd2, MATTERS * math.sqrt(float(paths.direct.mean())))
+    return (*found, *located(levels, paths, least)), tuple(notes)
 
 
 def _wrong_ends(request: Request, setup: Setup, terms: Mapping[str, float]) -> list[str]:
@@ -158,44 +162,51 @@ def _apart(before: Judged, after: Judged, population: bool) -> int:
     return -1 if after.upper(population) < before.distance.lower else 0
 
 
-def located(levels: Sequence[Level], least: float) -> list[str]:
-    """Steps and noise levels at which an error is made that is not made around them, largest noise level first.
+def located(levels: Sequence[Level], paths: Sampled, least: float) -> list[str]:
+    """Steps and noise levels at which an error is made that is not made elsewhere.
 
     Each term is measured by what is its own fault: the student's by the smaller one of norm(C_n), which holds the teacher's
     error too, and norm(C_n + S_n + G_n), which a student that follows its teacher has too; the teacher's by the error of its
-    denoiser and by its local error, which know nothing of the student.
+    denoiser and by its local error, which know nothing of the student, and by what the model makes of them.
     """
-    student = [min(x.consistency, x.change) for x in levels]
-    teacher = [x.eps_sc * x.sigma_from**2 for x in levels]
-    found, j, out = [], 0, _outstanding(student, least)
-    while j < len(levels):
-        level = levels[j]
-        if out[j] and j + 1 < len(levels) and out[j + 1]:
-            size = max(student[j : j + 2])
-            found.append(f"consistency: noise level {level.sigma_to:.4g} stands out, in both steps that meet there ({size:.3g})")
-            j += 1
-        elif out[j]:
-            found.append(_step("consistency", level, student[j]))
-        j += 1
+    count = len(levels)
+    consistency, change = _Sizes(paths.steps["consistency"]), _Sizes(paths.changes)
+    both = np.minimum(consistency.low, change.low)
+    singles = [(j, j + 1) for j in range(count)]
+    found = []
     # a fault of the student at one noise level is in both steps that meet there; one of the teacher is in one step
-    for name, sizes in (("score", teacher), ("discretisation", [x.local_discretisation for x in levels])):
-        shown = [getattr(x, "score" if name == "score" else "local_discretisation") for x in levels]
-        found += [
-            _step(name, x, s) for x, s, is_out in zip(levels, shown, _outstanding(sizes, least, False), strict=True) if is_out
-        ]
+    for a, b in [*((j, j + 2) for j in range(count - 1)), *singles]:
+        if any(both[a:b].min() > max(least, STANDS_OUT * x.elsewhere(a, b, least)) for x in (consistency, change)):
+            worst = max(levels[a:b], key=lambda x: own_error("consistency", x))
+            meeting = f"noise level {levels[a].sigma_to:.4g} stands out, in both steps that meet there"
+            which = meeting if b - a > 1 else f"{_step(worst)} stands out"
+            found.append(f"consistency: {which} ({norm_of('consistency', worst)})")
+            break
+    for name, squared in (("score", paths.score_error), ("discretisation", paths.local_discretisation)):
+        sizes = _Sizes(squared)
+        mapped = _Sizes(paths.steps[name])
+        for a, b in singles:
+            out = [x.low[a] > STANDS_OUT * x.elsewhere(a, b, least) for x in (sizes, mapped)]
+            if all(out) and mapped.low[a] > least:
+                found.append(f"{name}: {_step(levels[a])} stands out ({norm_of(name, levels[a])})")
     return found
 
 
-def _step(name: str, level: Level, size: float) -> str:
-    return f"{name}: the step from noise level {level.sigma_from:.4g} to {level.sigma_to:.4g} stands out ({size:.3g})"
+def _step(level: Level) -> str:
+    return f"the step from noise level {level.sigma_from:.4g} to {level.sigma_to:.4g}"
 
 
-def _outstanding(sizes: Sequence[float], least: float, apart: bool = True) -> list[bool]:
-    """Which steps have an error far above that of the steps around them (``apart``: of those that share no noise level)."""
-    gap = 1 if apart else 0
-    mean = sum(sizes) / len(sizes)
-    out = []
-    for j, size in enumerate(sizes):
-        around = [*sizes[max(0, j - AROUND) : max(0, j - gap)], *sizes[j + 1 + gap : j + 1 + AROUND]]
-        out.append(bool(around) and size > STANDS_OUT * float(np.median(around)) and size > max(mean, least))
-    return out
+class _Sizes:
+    """Root mean squares of an error in every step, largest noise level first, and what they are at least beyond chance."""
+
+    def __init__(self, squared: Array) -> None:
+        mean, error = squared.mean(axis=1)[::-1], squared.std(axis=1)[::-1] / math.sqrt(squared.shape[1])
+        self.size, self.low = np.sqrt(mean), np.sqrt(np.maximum(0, mean - CHANCE * error))
+
+    def elsewhere(self, a: int, b: int, least: float) -> float:
+        """The largest of all steps but a, ..., b - 1, or what the trend of those beside them leads to."""
+        others = np.maximum(np.delete(self.size, slice(a, b)), least / STANDS_OUT)
+        if not len(others):
+            return math.inf
+        before, after = others[:a], others[a:][::-1]
+        return max(float(others.max()), *(float(x[-1] ** 2 / x[-2]) for x in (before, after) if len(x) > 1), 0.0)

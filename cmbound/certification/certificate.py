@@ -301,8 +301,18 @@ def rests_on_claim(x: Certificate) -> bool:
 def terms_table(x: Certificate) -> Table:
     """The six terms of the telescope."""
     total = sum(x.terms.values())
-    rows = [(Cell(words(k)), _near(v), _near(100 * v / total if total else 0.0, 3)) for k, v in x.terms.items()]
-    return Table(("term", "root mean square", "share (%)"), tuple(rows), "lrr")
+    rows = [
+        (Cell(words(k)), *(_absent(x, k) or (_near(v), _near(100 * v / total if total else 0.0, 3)))) for k, v in x.terms.items()
+    ]
+    return Table(("term", "root mean square", "% of attributed"), tuple(rows), "lrr")
+
+
+_OF_TEACHER = ("score", "discretisation", "local_score", "local_discretisation", "eps_sc")
+
+
+def _absent(x: Certificate, name: str) -> tuple[Cell, ...]:
+    """Two cells for what there is not without a teacher, none for what there is."""
+    return () if x.request.teacher or name not in _OF_TEACHER else (Cell("-"), Cell("-"))
 
 
 LEVEL_COLUMNS = (
@@ -311,19 +321,19 @@ LEVEL_COLUMNS = (
 )  # fmt: skip
 _HEADS = (
     "from", "to", "norm C", "norm S", "norm G", "C+S+G", "local score", "local discr.", "eps_sc", "eps_cm", "quotient",
-    "share (%)",
+    "% of stepwise",
 )  # fmt: skip
+_COLUMNS = FrozenDict(zip(LEVEL_COLUMNS, _HEADS, strict=True))
 
 
 def levels_table(x: Certificate, exact: bool = True) -> Table:
     """One row for each step; with all digits for CSV."""
+    there = [not _absent(x, name) for name in LEVEL_COLUMNS]
     rows = []
     for level in x.levels:
         values = [getattr(level, name) for name in LEVEL_COLUMNS]
-        if exact:
-            rows.append(tuple(number(repr(float(v))) for v in values))
-        else:
-            rows.append(tuple(_near(v, 3) for v in (*values[:-1], 100 * values[-1])))
+        cells = [number(repr(float(v))) for v in values] if exact else [_near(v, 3) for v in (*values[:-1], 100 * values[-1])]
+        rows.append(tuple(cell if is_there else Cell("" if exact else "-") for cell, is_there in zip(cells, there, strict=True)))
     header = LEVEL_COLUMNS if exact else _HEADS
     heads = tuple(latex(r"\varepsilon_{" + h[4:] + "}", h) if h.startswith("eps") else _stacked(h) for h in header)
     return Table(header, tuple(rows), "r" * len(header), heads=heads, size="scriptsize", tight=True)
@@ -373,10 +383,16 @@ def summary(x: Certificate) -> tuple[str, ...]:
     )
 
 
-def _own(name: str, level: Level) -> float:
+def own_error(name: str, level: Level) -> float:
     """The error of a step; of the student's only what is not its teacher's, and not made up for by it."""
     size = float(getattr(level, name))
     return min(size, level.change) if name == "consistency" else size
+
+
+def norm_of(name: str, level: Level) -> str:
+    """The error of a step with the name of its column; of the student beside what the step changes, if that is not the same."""
+    names = ("consistency", "change") if name == "consistency" and level.change != level.consistency else (name,)
+    return ", ".join(f"{_COLUMNS[x]} {rounded(getattr(level, x), 3, 'nearest')}" for x in names)
 
 
 def largest(x: Certificate) -> str:
@@ -388,9 +404,9 @@ def largest(x: Certificate) -> str:
         "early_stopping": f"at the lowest noise level {low:.4g}",
     }
     end = max(ends, key=lambda name: x.terms[name])
-    name, level = max(((n, v) for v in x.levels for n in SUMMED), key=lambda pair: _own(*pair))
-    size = _own(name, level)
-    step = f"{name}, {rounded(size, 3, 'nearest')}, from noise level {level.sigma_from:.4g} to {level.sigma_to:.4g}"
+    name, level = max(((n, v) for v in x.levels for n in SUMMED), key=lambda pair: own_error(*pair))
+    size = own_error(name, level)
+    step = f"{name}, {norm_of(name, level)}, from noise level {level.sigma_from:.4g} to {level.sigma_to:.4g}"
     if size >= x.terms[end]:
         return f"largest error of a step: {step}"
     found = f"largest error: {words(end)}, {rounded(x.terms[end], 3, 'nearest')}, {ends[end]}"

@@ -103,7 +103,8 @@ class DataLaw(Law):
         for cut in self._pieces(len(data)):
             self.points[cut] = data[order[cut]]
         self.equal = bool((self.weights == self.weights[0]).all())
-        self.mean = self.weights @ self.points
+        # the mean of copies of a point is that point, without rounding
+        self.mean = self.weights @ self.points if (self.points != self.points[0]).any() else self.points[0].copy()
         # all is measured from the mean: what the points have in common is never squared
         spread = from_centre(self.points, self.mean)
         self._table[:, -1] = -spread / 2

@@ -12,12 +12,13 @@ from contextlib import suppress
 
 import numpy as np
 
-from cmbound.certification.laws import squares
+from cmbound.certification.laws import DataLaw, Law, squares
 from cmbound.certification.models import ASKINGS, OUTPUTS, Denoiser, Model, read
 from cmbound.certification.telescope import PROBE, Sampled, Setup, stream
 from cmbound.errors import CmboundError, InputError
 from cmbound.frozen import FrozenDict
 from cmbound.names import CLOCKS
+from cmbound.numbers import counted
 from cmbound.worlds.base import Array
 
 Reading = Callable[[Array, Array, float, float], Array]
@@ -123,7 +124,7 @@ def misread(setup: Setup, paths: Sampled) -> list[str]:
         clock, near, errors = _elsewise(model, probed, own, law.sd2, MISREAD, float(setup.sigmas[0]))
     if near is None or _size(errors[near]) > FITS * law.sd2:
         lost = _size(own) > LOST * law.sd2
-        return [f"the model fits no known way to ask and to read it: {_scales(model, probed)}"] if lost else []
+        return [f"the model fits no known way to ask and to read it: {_scales(model, law, probed)}"] if lost else []
     read_as = "" if near == "denoiser" else f", its answers read as {near},"
     advice = _how_to_ask("model", model.clock, clock, "denoiser", near)
     return [f"{told}; asked {WAYS[clock]}{read_as} it is off by {_size(errors[near]):.3g}: {advice}"]
@@ -167,11 +168,16 @@ def _errors(model: Model, probed: list[Probed], outputs: tuple[str, ...] = (*OUT
     return {name: np.array(values) for name, values in off.items()}
 
 
-def _scales(model: Model, probed: list[Probed]) -> str:
+def _scales(model: Model, law: Law, probed: list[Probed]) -> str:
     """How large answers and right answers are, by coordinate: data in other units are seen by it."""
-    answers, right = (np.concatenate(x) for x in ([model(x, s) for x, s, _ in probed], [end for *_, end in probed]))
-    said = [f"lie in [{x.min():.3g}, {x.max():.3g}], with mean {x.mean():.3g}" for x in (answers, right)]
-    return f"its answers {said[0]}, the data {said[1]}"
+    answers, right = np.concatenate([model(x, s) for x, s, _ in probed]), np.concatenate([end for *_, end in probed])
+    other = ("data", law.points, law.mean.mean()) if isinstance(law, DataLaw) else ("right ones", right, right.mean())
+    which = f"answers at {counted(len(right), 'noised point')}"
+    said = [
+        f"{name} lie in [{x.min():.3g}, {x.max():.3g}], with mean {mean:.3g}"
+        for name, x, mean in ((which, answers, answers.mean()), other)
+    ]
+    return f"its {said[0]}, the {said[1]}"
 
 
 def _other_output(teacher: Denoiser, probed: list[Probed], errors: Mapping[str, Array], sd2: float) -> str | None:

@@ -104,12 +104,23 @@ def _misfit_object(x: Mapping[str, Any], rule: Mapping[str, Any], place: str) ->
 
 
 def beside(given: Any, path: str) -> Any:
-    """A file that is not found from where the command runs, but beside the report: there."""
+    """A file that is not found from where the command runs, but beside the report: there.
+
+    Raises:
+        InputError: a relative path that is found in neither place.
+    """
     if not isinstance(given, str) or not given:
         return given
     there = os.path.join(os.path.dirname(path), given)
     file, found = (re.sub(r"(\.py|\.onnx):.*$", r"\1", x) for x in (given, there))
-    return there if not os.path.exists(file) and os.path.exists(found) else given
+    if os.path.exists(file) or os.path.exists(found):
+        return given if os.path.exists(file) else there
+    if re.search(r"\.(py|onnx|npy|npz|csv)$", file, re.IGNORECASE) and not os.path.isabs(file):
+        raise InputError(
+            f"{path}: {file}: no such file here, nor beside the report; its paths are relative to the folder it was made in: "
+            "run there"
+        )
+    return given
 
 
 def call_of(data: Any, path: str) -> dict[str, Any]:

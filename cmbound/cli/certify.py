@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,7 +15,7 @@ from cmbound.cli.laws import parse_list
 from cmbound.cli.options import Command, choice, output_option, source
 from cmbound.cli.progress import progress_bar
 from cmbound.cli.streams import apart
-from cmbound.errors import InputError
+from cmbound.errors import InputError, UnknownNameError
 from cmbound.files import json_of
 from cmbound.frozen import FrozenDict
 from cmbound.numbers import counted
@@ -200,6 +201,8 @@ def certify_command(
         return
     if model is None:
         raise InputError("certify needs a MODEL: FILE.py:NAME, FILE.onnx, or a shipped example (moons, digits)")
+    if re.fullmatch(r"[\w-]+", model) and model not in EXAMPLES:
+        raise UnknownNameError("example", model, EXAMPLES, " (a model of your own is FILE.py:NAME or FILE.onnx)")
     call = example_arguments(model, given) if model in EXAMPLES else arguments(model, given)
     from cmbound.certification.certificate import refuted
 
@@ -216,6 +219,8 @@ def certify_command(
         if output != "-":  # else it stands there
             for x in certificate.refuted:
                 click.echo(f"cmbound: refuted: {refuted(x)}; saved in {counterexample or output}", err=True)
+        if counterexample is None:
+            click.echo("cmbound: --counterexample FILE.npz saves the points at which a claim does not hold", err=True)
         raise SystemExit(1)
 
 
