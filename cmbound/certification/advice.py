@@ -209,4 +209,4 @@ class _Sizes:
         if not len(others):
             return math.inf
         before, after = others[:a], others[a:][::-1]
-        return max(float(others.max()), *(float(x[-1] ** 2 / x[-2]) for x in (before, after) if len(x) > 1), 0.0)
+        return max(float(others.max()), *(float(x[-1] ** 2 / x[-2]) for x in (before, after) if len(x) > 1 and x[-2] > 0), 0.0)
