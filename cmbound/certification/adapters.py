@@ -332,10 +332,10 @@ def _shaped(call: Call, shape: tuple[int, ...]) -> Call:
     return flat
 
 
-def loaded_renoise(given: Any) -> Callable[[Any, Any, Any], Any]:
-    """A callable renoise(y, tau, z), given as such or as ``FILE.py:NAME``."""
-    call = _from_file(given, "renoise") if isinstance(given, str) else given
+def loaded_function(given: Any, what: str, form: str) -> Callable[..., Any]:
+    """A callable of another form than a model's, such as renoise(y, tau, z), given as such or as ``FILE.py:NAME``."""
+    call = _from_file(given, what) if isinstance(given, str) else given
     if not callable(call):
-        raise InputError(f"renoise is {shown(given)}; a callable renoise(y, tau, z) or FILE.py:NAME is needed")
-    found: Callable[[Any, Any, Any], Any] = call
+        raise InputError(f"{what} is {shown(given)}; a callable {form} or FILE.py:NAME is needed")
+    found: Callable[..., Any] = call
     return found

@@ -187,7 +187,7 @@ def certify(
         if teacher is not None:
             teaching = Model(asked(teacher, "teacher"), law.d, "teacher", **common)
             known = Denoiser(teaching, request.teacher_output)
-        noising = None if renoise is None else adapters.loaded_renoise(renoise)
+        noising = None if renoise is None else adapters.loaded_function(renoise, "renoise", "renoise(y, tau, z)")
         setup = Setup(
             student, known, law, np.array(request.sigmas), step, request.seed, request.tolerance, request.times, noising
         )

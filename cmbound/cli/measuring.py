@@ -66,7 +66,7 @@ def with_data(given: dict[str, Any], measuring: dict[str, Any], takes: Takes, fl
         if measured:
             raise InputError(f"--profile {names.MEASURED} needs {flag} FILE")
         return ""
-    from cmbound.certification.adapters import loaded, runs_code
+    from cmbound.certification.adapters import loaded_function, runs_code
     from cmbound.certification.measured import data_constants, measured_profile
     from cmbound.cli.certify import whole
 
@@ -77,7 +77,7 @@ def with_data(given: dict[str, Any], measuring: dict[str, Any], takes: Takes, fl
         solver = options.get("solver")
         if runs_code(solver):
             with apart():
-                solver = Apart(loaded(solver, "solver"))
+                solver = Apart(loaded_function(solver, "solver", "step(denoise, x, high, low)"))
         given["profile"] = measured_profile(
             path,
             solver=solver,
