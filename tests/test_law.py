@@ -102,7 +102,7 @@ def test_constants_of_some_law(given: dict[str, Any]) -> None:
 
 
 def test_no_relation_is_left_out_where_none_is_looked_for() -> None:
-    for _, names, *_ in law._relations(dict.fromkeys(law.NAMES, np.float64(1)), np.float64(1), ve=False):
+    for _, names, *_ in law._relations(np, dict.fromkeys(law.NAMES, np.float64(1)), np.float64(1), ve=False):
         assert law._COMPARED & set(names)
 
 

@@ -29,7 +29,9 @@ In the variance-exploding clock L_s is e^(-2t) times that of the OU clock.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from fractions import Fraction
 from typing import Any
 
@@ -71,103 +73,114 @@ def check(values: Mapping[str, Any], weights: Sequence[Any] = (), *, ve: bool = 
     if _COMPARED.isdisjoint(values):
         return
     given = {name: values[name] for name in NAMES if name in values}
-    floats = {name: np.asarray(_float(x), dtype=np.float64) for name, x in given.items()}
-    with np.errstate(all="ignore"):
-        for text, names, low, high, slack in _relations(floats, _concentration(floats, weights), ve):
-            bad = np.asarray(low > high * (1 + slack))
-            if bad.any():
+    arrays = any(hasattr(x, "ndim") for x in given.values())
+    ops = np if arrays else _Single
+    floats = {name: np.asarray(x, dtype=np.float64) if hasattr(x, "ndim") else float(x) for name, x in given.items()}
+    with np.errstate(all="ignore") if arrays else nullcontext():
+        for text, names, low, high, slack in _relations(ops, floats, _concentration(ops, floats, weights), ve):
+            bad = low > high * (1 + slack)
+            if ops.any(bad):
                 raise DomainError(f"no data law has these constants: {text}{_got(given, names, bad, own, offset)}")
 
 
-def _float(x: Any) -> Any:
-    return x if isinstance(x, np.ndarray) else float(x)
+class _Single:
+    """What the relations need of NumPy, for single numbers: loading NumPy takes as long as the rest of most evaluations."""
+
+    inf = math.inf
+    sqrt, hypot, exp, expm1, maximum, any, all = math.sqrt, math.hypot, math.exp, math.expm1, max, bool, bool
+
+    @staticmethod
+    def where(condition: bool, x: float, y: float) -> float:
+        return x if condition else y
 
 
-def _concentration(x: Mapping[str, Any], weights: Sequence[Any]) -> Any:
+def _concentration(ops: Any, x: Mapping[str, Any], weights: Sequence[Any]) -> Any:
     """The w above, from the largest weight."""
     if weights:
-        p = float(max(Fraction(y) for y in weights) / sum(Fraction(y) for y in weights))
+        p: Any = float(max(Fraction(y) for y in weights) / sum(Fraction(y) for y in weights))
     elif "n_atoms" in x:
         p = 1 / x["n_atoms"]
     else:
-        return np.float64(1.0)
-    return np.where(np.asarray(p) <= 0.5, 1.0, 4 * p * (1 - p))
+        return 1.0
+    return ops.where(p <= 0.5, 1.0, 4 * p * (1 - p))
 
 
-def _relations(x: Mapping[str, Any], w: Any, ve: bool) -> Iterator[Relation]:
-    tau, t_star = x.get("tau", np.float64(0)), x.get("t_star", np.float64(0))
-    noise = np.sqrt(x["d"]) * tau if "d" in x else np.where(tau > 0, np.inf, 0.0)
+def _relations(ops: Any, x: Mapping[str, Any], w: Any, ve: bool) -> Iterator[Relation]:
+    """Products in the place of squares: a power of a single number that is too large raises an error, a product is inf."""
+    tau, t_star = x.get("tau", 0.0), x.get("t_star", 0.0)
+    noise = ops.sqrt(x["d"]) * tau if "d" in x else ops.where(tau > 0, ops.inf, 0.0)
     if {"sd2", "m2"} <= x.keys():
         yield "sd2 must be at most m2", ("sd2", "m2"), x["sd2"], x["m2"], ROUNDING
     if {"sd2", "d"} <= x.keys():
         yield "sd2 must be at least tau d^(1/2)", ("sd2", "tau", "d"), noise, x["sd2"], ROUNDING
     if "sd2" in x and ("R" in x or "n_atoms" in x):
-        spread = np.where(w > 0, np.sqrt(w) * x.get("R", np.inf), 0.0)
-        plain = not np.any(tau > 0) and not np.any((w > 0) & (w < 1))
+        spread = ops.where(w > 0, ops.sqrt(w) * x.get("R", ops.inf), 0.0)
+        plain = not ops.any(tau > 0) and not ops.any((w > 0) & (w < 1))
         yield (
-            _spread_text(x, w),
+            _spread_text(ops, x, w),
             ("sd2", "R", "tau", "n_atoms"),
             x["sd2"],
-            np.hypot(spread, noise),
+            ops.hypot(spread, noise),
             ROUNDING if plain else PRINTED,
         )
     if {"sd2", "diameter"} <= x.keys():
         text = "sd2 must be at most (diameter^2/2 + d tau^2)^(1/2)"
-        yield text, ("sd2", "diameter", "tau", "d"), x["sd2"], np.hypot(x["diameter"] / np.sqrt(2), noise), PRINTED
+        yield text, ("sd2", "diameter", "tau", "d"), x["sd2"], ops.hypot(x["diameter"] / math.sqrt(2), noise), PRINTED
     if "d_eff" in x:
-        yield from _dimensions(x, tau)
+        yield from _dimensions(ops, x, tau)
     if "n_atoms" in x:
         for name, fewest in (("L_s", 1), ("L_os", 2)):
             if name in x:
                 text = f"the score of {'finitely many' if fewest == 1 else 'several'} points has no {name} from t_star = 0 on"
                 rough = (x["n_atoms"] >= fewest) & (tau == 0) & (t_star == 0)
-                yield text, (name, "n_atoms", "tau", "t_star"), np.where(rough, np.inf, 0.0), x[name], 0.0
+                yield text, (name, "n_atoms", "tau", "t_star"), ops.where(rough, ops.inf, 0.0), x[name], 0.0
     if "L_s" in x:
-        yield from _lipschitz(x, tau, t_star, ve)
+        yield from _lipschitz(ops, x, tau, t_star, ve)
 
 
-def _spread_text(x: Mapping[str, Any], w: Any) -> str:
-    if not np.any(w > 0):
+def _spread_text(ops: Any, x: Mapping[str, Any], w: Any) -> str:
+    if not ops.any(w > 0):
         return "one point has no spread, sd2 must be 0" + (" or tau d^(1/2)" if "tau" in x else "")
-    bound = "R" if np.all(w == 1) else "(4 p (1 - p))^(1/2) R, p the largest weight"
-    return f"sd2 must be at most {bound}" + (", or (R^2 + d tau^2)^(1/2) where tau > 0" if np.any(x.get("tau", 0) > 0) else "")
+    bound = "R" if ops.all(w == 1) else "(4 p (1 - p))^(1/2) R, p the largest weight"
+    return f"sd2 must be at most {bound}" + (", or (R^2 + d tau^2)^(1/2) where tau > 0" if ops.any(x.get("tau", 0) > 0) else "")
 
 
-def _dimensions(x: Mapping[str, Any], tau: Any) -> Iterator[Relation]:
+def _dimensions(ops: Any, x: Mapping[str, Any], tau: Any) -> Iterator[Relation]:
     if "d" in x:
         yield "d_eff must be at most d", ("d_eff", "d"), x["d_eff"], x["d"], 0.0
-        full = np.where(tau > 0, x["d"], 0.0)
+        full = ops.where(tau > 0, x["d"], 0.0)
         yield "data with a Gaussian part (tau > 0) have d_eff = d", ("d_eff", "d", "tau"), full, x["d_eff"], 0.0
     if "n_atoms" in x:
-        most = np.where(tau > 0, np.inf, np.maximum(x["n_atoms"] - 1, 1))
+        most = ops.where(tau > 0, ops.inf, ops.maximum(x["n_atoms"] - 1, 1))
         yield "d_eff must be at most n_atoms - 1 (and 1 for one point)", ("d_eff", "n_atoms"), x["d_eff"], most, 0.0
 
 
-def _lipschitz(x: Mapping[str, Any], tau: Any, t_star: Any, ve: bool) -> Iterator[Relation]:
-    decay, noise = np.exp(-2 * t_star), -np.expm1(-2 * t_star)
+def _lipschitz(ops: Any, x: Mapping[str, Any], tau: Any, t_star: Any, ve: bool) -> Iterator[Relation]:
+    decay, noise = ops.exp(-2 * t_star), -ops.expm1(-2 * t_star)
     L = x["L_s"] / decay if ve else x["L_s"]
     if {"sd2", "d"} <= x.keys():
         text = "a score that is L_s-Lipschitz from t_star on needs c^2 sd2^2 + s^2 d >= d/L_s there"
-        yield text, ("L_s", "sd2", "d", "t_star"), 1.0, L * (decay * x["sd2"] ** 2 / x["d"] + noise), ROUNDING
-    flat = x["d_eff"] < x["d"] if {"d_eff", "d"} <= x.keys() else np.False_
-    if "R" in x or "n_atoms" in x or np.any(flat):
+        yield text, ("L_s", "sd2", "d", "t_star"), 1.0, L * (decay * x["sd2"] * x["sd2"] / x["d"] + noise), ROUNDING
+    flat = x["d_eff"] < x["d"] if {"d_eff", "d"} <= x.keys() else False
+    if "R" in x or "n_atoms" in x or ops.any(flat):
         bounded = "R" in x or "n_atoms" in x
-        least = np.where(flat, noise, tau**2 * decay + noise)
+        least = ops.where(flat, noise, tau * tau * decay + noise)
         where = "a ball" if bounded else "a subspace"
         text = f"for data in {where} L_s must be at least 1/(tau^2 c^2 + s^2) at t_star"
         names = ("L_s", *(("R", "n_atoms") if bounded else ("d_eff", "d")), "tau", "t_star")
-        yield text, names, np.where((bounded | flat) & (least > 0), 1.0, 0.0), L * least, ROUNDING
+        yield text, names, ops.where((bounded | flat) & (least > 0), 1.0, 0.0), L * least, ROUNDING
 
 
 def _got(given: Mapping[str, Any], names: Sequence[str], bad: Any, own: Any, offset: int) -> str:
     """The constants that contradict each other, at the first place where they do."""
-    place = int(np.argmax(bad.ravel()))
     shown = {name: given[name] for name in names if name in given}
-    single = {
-        name: float(np.broadcast_to(x, bad.shape).ravel()[place]) if isinstance(x, np.ndarray | float) else rational_near(x)
-        for name, x in shown.items()
-    }
-    pairs = zip(single, apart(*single.values()), strict=True)
+    where = ""
+    if getattr(bad, "ndim", 0):
+        place = int(np.argmax(bad.ravel()))
+        shown = {name: float(np.broadcast_to(x, bad.shape).ravel()[place]) if hasattr(x, "ndim") else x for name, x in shown.items()}
+        where = f" at index {place + offset}"
+    shown = {name: x if isinstance(x, float) else rational_near(x) for name, x in shown.items()}
+    pairs = zip(shown, apart(*shown.values()), strict=True)
     known = {*own, "t_star"} | ({"n_atoms"} if "weights" in own else set())
     texts = ", ".join(f"{name} = {text}{'' if name in known else ' (from the preset)'}" for name, text in pairs)
-    return f"; got {texts}" + (f" at index {place + offset}" if bad.ndim else "")
+    return f"; got {texts}{where}"

@@ -14,15 +14,14 @@ from typing import Any, NamedTuple
 import sympy
 
 from cmbound.arithmetic import certified
-from cmbound.arithmetic.backend import Balls
 from cmbound.arithmetic.exact import Value, as_expr
 from cmbound.errors import DomainError, InputError, UndecidedError
 from cmbound.evaluation.free import best
 from cmbound.evaluation.records import CheckedAssumption, Enclosed, Evaluation, Step, Stretch, Terms, TermValue
 from cmbound.evaluation.setting import Setting, resolve
-from cmbound.evaluation.steps import FloatSteps
+from cmbound.evaluation.steps import BALLS, FloatSteps
 from cmbound.evaluation.stretches import check_stretches
-from cmbound.evaluation.sums import FLOATS, Sums
+from cmbound.evaluation.sums import FLOATS, Sums, scalars
 from cmbound.evaluation.terms import Paths, evaluation_times, prepared, term_rows
 from cmbound.evaluation.unused import unused
 from cmbound.frozen import FrozenDict, later
@@ -111,7 +110,7 @@ def evaluate_setting(setting: Setting, tier: str = "certified", digits: Any = No
     work = _steps_summed(setting, paths)
     while bits <= MAX_BITS and work * bits * (1 + bits // 4096) <= MAX_WORK:
         with certified.precision(bits), certified.integrals_to(wanted):
-            rows = term_rows(setting, Sums(setting, Balls(), paths), paths)
+            rows = term_rows(setting, Sums(setting, BALLS, paths), paths)
             if all(_accurate(row, digits) for row in rows):
                 return _record(sums, paths, tier, rows, max(digits + 2, 17), bits)
         if (lost := _not_finite(rows)) and setting.theorem.known == "own" and bits > PATIENT_BITS:
@@ -305,7 +304,7 @@ def _record(sums: Sums, paths: Paths, tier: str, rows: list[dict[str, Any]], dig
         parameters=FrozenDict(setting.given),  # as text, before what was given can be changed
         derived=later(lambda: _derived(setting, digits, bits)),
         assumptions=later(lambda: _assumptions(setting, paths)),
-        trivial=_trivial(sums),
+        trivial=later(lambda: _trivial(setting)),
         steps=later(lambda: _steps(setting, found)) if theorem.uses_schedule else None,
         unused=later(lambda: unused(setting, paths.values())),
         sampled=None if sampled is None else sampled.described(),
@@ -386,6 +385,9 @@ def yardstick(theorem: Theorem, target: str, clock: str, centred: bool = False) 
     return sympy.sqrt((1 if clock == "ve" else c(delta) ** 2) * size**2 + noise**2 * d)
 
 
-def _trivial(sums: Sums) -> float | None:
-    found = yardstick(sums.setting.theorem, sums.setting.target, sums.setting.clock.name, "sd2" in sums.setting.values)
-    return None if found is None else float(FLOATS.value(found, sums.fixed))
+def _trivial(setting: Setting) -> float | None:
+    found = yardstick(setting.theorem, setting.target, setting.clock.name, "sd2" in setting.values)
+    if found is None:
+        return None
+    with certified.precision(128):
+        return float(BALLS.value(found, scalars(setting, BALLS)).mid())

@@ -15,8 +15,8 @@ from typing import Any, ClassVar
 
 import sympy
 from mpmath.libmp import prec_to_dps
-from sympy import Function, Integer, Max, Min, Pow, Rational, S, atan, exp, log, sqrt
-from sympy.codegen.cfunctions import expm1, log1p
+from sympy import Function, Integer, Max, Min, Pow, Rational, S, atan, exp, sqrt
+from sympy.codegen import cfunctions
 from sympy.core.function import ArgumentIndexError
 
 
@@ -57,6 +57,21 @@ def largest(*args: Any) -> Any:
 def smallest(*args: Any) -> Any:
     """Min of expressions none of which is known to be the smallest."""
     return Min(*args, evaluate=all(x.is_number for x in args))
+
+
+def log(x: Any) -> Any:
+    """log of an expression as it is: SymPy would ask for a long time, in vain, whether it is zero."""
+    return sympy.log(x, evaluate=x.is_number)
+
+
+def log1p(x: Any) -> Any:
+    """log(1 + x), as it is."""
+    return cfunctions.log1p(x, evaluate=x.is_number)
+
+
+def expm1(x: Any) -> Any:
+    """exp(x) - 1, as it is."""
+    return cfunctions.expm1(x, evaluate=x.is_number)
 
 
 @lru_cache(maxsize=1024)

@@ -103,7 +103,11 @@ ATOMS = Assumption("atoms", "the data are the law of $n_atoms$ points (with the 
 
 # --- the factors of one step, for the weights lam, lam^2 and lam^3 (theory 3.12, 3.14) --------------------------------
 
-_X = log_lam(a, b)
+
+@lru_cache(maxsize=None)
+def _x() -> Any:
+    """x = log(lam_b/lam_a), the logarithm of the ratio r of a step."""
+    return log_lam(a, b)
 
 
 def _predictor() -> Any:
@@ -118,15 +122,15 @@ def _two(corrector: Any, predictor: Any) -> Any:
 
 EULER: Mapping[int, Any] = Deferred(
     {
-        1: lambda: rho_squared(_X) * lam_rise(a, b),
-        2: lambda: chi_squared(_X),
+        1: lambda: rho_squared(_x()) * lam_rise(a, b),
+        2: lambda: chi_squared(_x()),
         3: lambda: one_minus_ratio(a, b) ** 3 / (3 * lam(a)),
     }
 )
 HEUN: Mapping[int, Any] = Deferred(
     {
-        1: lambda: _two(rho_h_squared(_X), rho_squared(_X)) * lam_rise(a, b),
-        2: lambda: _two(chi_h_squared(_X), chi_squared(_X)),
+        1: lambda: _two(rho_h_squared(_x()), rho_squared(_x())) * lam_rise(a, b),
+        2: lambda: _two(chi_h_squared(_x()), chi_squared(_x())),
         3: lambda: _two(heun_cube(one_minus_ratio(a, b), lam(a) / lam(b)), one_minus_ratio(a, b) ** 3 / 3) / lam(a),
     }
 )
@@ -147,7 +151,7 @@ def _in_lam(teacher: str, power: int, factor: Any, free: Free | None = None) -> 
 
 def _second_order(curvature: Any, predictor: Any) -> Rule:
     """A second-order rule of Heun's method, from root energies of Psi and of A with the weight lam^2 (theory 3.14)."""
-    return Rule(roots=(Root(trapezoid_energy(_X), curvature), Root(_predictor() ** 2 * chi_squared(_X), predictor)))
+    return Rule(roots=(Root(trapezoid_energy(_x()), curvature), Root(_predictor() ** 2 * chi_squared(_x()), predictor)))
 
 
 # --- (a), (f): any law ----------------------------------------------------------------------------------------------
@@ -401,7 +405,7 @@ SMOOTHED_INTEGRATED = Profile(
                 lambda: (
                     Rule(
                         steps=sqrt(d) * smoothed_gap(tau, a, b),
-                        roots=(Root((s(b) / sqrt(v(tau, b))) ** 6 * chi_squared(_X), _shared(tau)),),
+                        roots=(Root((s(b) / sqrt(v(tau, b))) ** 6 * chi_squared(_x()), _shared(tau)),),
                     ),
                 ),
             ),
