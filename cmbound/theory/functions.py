@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 import sympy
 from mpmath.libmp import prec_to_dps
-from sympy import Function, Integer, Max, Min, Pow, Rational, S, atan, exp, sqrt
+from sympy import Function, Integer, Max, Min, Pow, Rational, S, atan, exp, sympify
 from sympy.codegen import cfunctions
 from sympy.core.function import ArgumentIndexError
 
@@ -59,8 +59,14 @@ def smallest(*args: Any) -> Any:
     return Min(*args, evaluate=all(x.is_number for x in args))
 
 
+def sqrt(x: Any) -> Any:
+    """The square root; of a sum as it is: SymPy would ask for a long time, in vain, whether a summand is infinite."""
+    x = sympify(x)
+    return Pow(x, S.Half, evaluate=not x.is_Add or x.is_number)
+
+
 def log(x: Any) -> Any:
-    """log of an expression as it is: SymPy would ask for a long time, in vain, whether it is zero."""
+    """log of an expression as it is: SymPy would ask whether it is zero."""
     return sympy.log(x, evaluate=x.is_number)
 
 

@@ -10,7 +10,7 @@ from fractions import Fraction
 from functools import lru_cache, partial
 from typing import Any
 
-from sympy import Integer, Min, Rational, S, log, sqrt
+from sympy import Integer, Min, Rational, S
 
 from cmbound.errors import InputError, UnknownNameError
 from cmbound.frozen import Deferred, FrozenDict
@@ -42,6 +42,7 @@ from cmbound.theory.functions import (
     lam_rise,
     largest,
     largest_eigenvalue,
+    log,
     log_lam,
     log_s,
     mmse,
@@ -57,6 +58,7 @@ from cmbound.theory.functions import (
     smallest,
     smoothed_drop,
     smoothed_gap,
+    sqrt,
     spectral,
     trapezoid_energy,
     v,

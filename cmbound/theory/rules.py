@@ -16,7 +16,7 @@ from functools import cached_property
 from types import FunctionType
 from typing import Any
 
-from sympy import Add, Integral, S, sqrt
+from sympy import Add, Integral, S
 
 from cmbound import names
 from cmbound.checks import checked_distinct, checked_name, checked_text, checked_tuple
@@ -24,7 +24,7 @@ from cmbound.errors import InputError
 from cmbound.frozen import Deferred, Record
 from cmbound.theory.computable import require_computable
 from cmbound.theory.expressions import checked_expression
-from cmbound.theory.functions import elementary, g, plain
+from cmbound.theory.functions import elementary, g, plain, sqrt
 from cmbound.theory.integrals import cuts, extract, in_branches
 from cmbound.theory.notation import PUBLIC, TABLE, L_f, a, b, h, t
 from cmbound.theory.records import Assumption
