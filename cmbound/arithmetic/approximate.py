@@ -13,6 +13,7 @@ from typing import Any
 
 import flint
 import sympy
+from flint import fmpq
 
 from cmbound.arithmetic import certified
 from cmbound.arithmetic.codegen import Dialect, function as generate
@@ -81,7 +82,8 @@ def rho_squared(x: Any) -> Array:
 
 
 def _bernoulli(n: int) -> Fraction:
-    return Fraction(*sympy.bernoulli(n).as_numer_denom())
+    number = fmpq.bernoulli(n)
+    return Fraction(int(number.p), int(number.q))
 
 
 _CHI = _taylor(lambda n: Fraction((2 ** (n + 2) - 2) * (-1) ** n, factorial(n + 3)), 20)

@@ -21,6 +21,7 @@ from cmbound.evaluation.nodes import FLOATS as FLOATS, node_index
 from cmbound.evaluation.setting import Setting
 from cmbound.evaluation.steps import Asked, BallSteps, FloatSteps, Request
 from cmbound.theory.formulas import convert
+from cmbound.theory.functions import smallest
 from cmbound.theory.notation import (
     TABLE,
     L_f,
@@ -42,7 +43,7 @@ from cmbound.theory.notation import (
 from cmbound.theory.rules import Rule
 from cmbound.theory.variants import ConsistencySum, ScoreSum
 
-_NEXT_NODE = sympy.Min(a + h, b)
+_NEXT_NODE = smallest(a + h, b)
 """Where a step that begins at ``a`` ends at the latest, on a grid that ends at ``b``."""
 
 

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 import sympy
 from mpmath.libmp import prec_to_dps
-from sympy import Function, Integer, Max, Min, Pow, Rational, S, atan, exp, sympify
+from sympy import Function, Integer, Max, Min, Pow, Rational, S, atan, sympify
 from sympy.codegen import cfunctions
 from sympy.core.function import ArgumentIndexError
 
@@ -63,6 +63,12 @@ def sqrt(x: Any) -> Any:
     """The square root; of a sum as it is: SymPy would ask for a long time, in vain, whether a summand is infinite."""
     x = sympify(x)
     return Pow(x, S.Half, evaluate=not x.is_Add or x.is_number)
+
+
+def exp(x: Any) -> Any:
+    """The exponential; of an extremum as it is: SymPy would look for logarithms in it."""
+    x = sympify(x)
+    return sympy.exp(x, evaluate=x.is_number or not x.has(Min, Max))
 
 
 def log(x: Any) -> Any:
