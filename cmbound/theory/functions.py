@@ -59,10 +59,15 @@ def smallest(*args: Any) -> Any:
     return Min(*args, evaluate=all(x.is_number for x in args))
 
 
-def sqrt(x: Any) -> Any:
-    """The square root; of a sum as it is: SymPy would ask for a long time, in vain, whether a summand is infinite."""
+def power(x: Any, exponent: Any) -> Any:
+    """A power; of a sum as it is: SymPy would ask for a long time, in vain, whether a summand is infinite."""
     x = sympify(x)
-    return Pow(x, S.Half, evaluate=not x.is_Add or x.is_number)
+    return Pow(x, exponent, evaluate=not x.is_Add or x.is_number)
+
+
+def sqrt(x: Any) -> Any:
+    """The square root."""
+    return power(x, S.Half)
 
 
 def exp(x: Any) -> Any:
@@ -301,7 +306,7 @@ def artanh_s(a: Any, b: Any) -> Any:
 def arctan_lam(a: Any, b: Any) -> Any:
     """arctan(lam_b) - arctan(lam_a)."""
     sine = c(a) ** 2 * -expm1(-2 * (b - a)) / (s(b) * c(a) + c(b) * s(a))
-    return rearranged(atan(lam(b)) - atan(lam(a)), sympy.atan2(sine, c(a) * c(b) + s(a) * s(b)))
+    return rearranged(atan(lam(b)) - atan(lam(a)), sympy.atan2(sine, c(a) * c(b) + s(a) * s(b), evaluate=False))
 
 
 # --- one teacher step ----------------------------------------------------------------------------------------------
@@ -428,7 +433,7 @@ def kap(L: Any) -> Any:
     r"""The constant of the lipschitz profile (theory 3.2 c)."""
     w, th = w0(L), 3 * L / (8 * L + 5)
     low, high = sqrt(1 - th), sqrt(1 + th)
-    return 2 * (1 + w) ** Rational(3, 2) / ((1 - th) * high * (low + high))
+    return 2 * power(1 + w, Rational(3, 2)) / ((1 - th) * high * (low + high))
 
 
 class clipped_log(Named):
