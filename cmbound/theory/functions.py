@@ -66,8 +66,18 @@ def power(x: Any, exponent: Any) -> Any:
 
 
 def sqrt(x: Any) -> Any:
-    """The square root."""
+    """The square root; of a product that of its positive symbols and numbers apart, as SymPy has it after many questions."""
+    x = sympify(x)
+    if x.is_Mul and not x.is_number:
+        apart = [y for y in x.args if _is_simple(y) and y.is_positive]
+        if apart:
+            rest = sympy.Mul(*(y for y in x.args if y not in apart))
+            return sympy.Mul(*(Pow(y, S.Half) for y in apart), power(rest, S.Half))
     return power(x, S.Half)
+
+
+def _is_simple(x: Any) -> bool:
+    return bool(x.is_Atom or (x.is_Pow and x.base.is_Atom and x.exp.is_Atom))
 
 
 def exp(x: Any) -> Any:
@@ -321,7 +331,7 @@ def g(h: Any) -> Any:
 @named(r"\kappa", kernel=True)
 def kappa_h(h: Any) -> Any:
     r"""((e^{2h} - 4e^h + 3 + 2h)/(2h))^{1/2}, about h/3^{1/2} (theory 3.11)."""
-    return sqrt((exp(2 * h) - 4 * exp(h) + 3 + 2 * h) / (2 * h))
+    return sqrt(exp(2 * h) - 4 * exp(h) + 3 + 2 * h) / sqrt(2 * h)
 
 
 @named(r"\rho^2", kernel=True)
@@ -404,7 +414,7 @@ def I3(a: Any, b: Any) -> Any:
 @named("U", subscript=True)
 def U(d: Any) -> Any:
     r"""U_d of the universal profile (theory 3.2 a)."""
-    return 2 / (3 * sqrt(3)) * sqrt(d * (d + 2) * (d + 4)) + (24 * d**3 * (d + 2) * (d + 4) ** 2) ** Rational(1, 6)
+    return 2 / (3 * sqrt(3)) * sqrt(d) * sqrt(d + 2) * sqrt(d + 4) + (24 * d**3 * (d + 2) * (d + 4) ** 2) ** Rational(1, 6)
 
 
 @named("K", subscript=True)
