@@ -177,7 +177,9 @@ def _got(given: Mapping[str, Any], names: Sequence[str], bad: Any, own: Any, off
     where = ""
     if getattr(bad, "ndim", 0):
         place = int(np.argmax(bad.ravel()))
-        shown = {name: float(np.broadcast_to(x, bad.shape).ravel()[place]) if hasattr(x, "ndim") else x for name, x in shown.items()}
+        shown = {
+            name: float(np.broadcast_to(x, bad.shape).ravel()[place]) if hasattr(x, "ndim") else x for name, x in shown.items()
+        }
         where = f" at index {place + offset}"
     shown = {name: x if isinstance(x, float) else rational_near(x) for name, x in shown.items()}
     pairs = zip(shown, apart(*shown.values()), strict=True)

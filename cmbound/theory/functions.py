@@ -60,9 +60,9 @@ def smallest(*args: Any) -> Any:
 
 
 def power(x: Any, exponent: Any) -> Any:
-    """A power; of a sum as it is: SymPy would ask for a long time, in vain, whether a summand is infinite."""
+    """A power as it is: SymPy would ask for a long time, in vain, whether a summand is infinite or a factor positive."""
     x = sympify(x)
-    return Pow(x, exponent, evaluate=not x.is_Add or x.is_number)
+    return Pow(x, exponent, evaluate=x.is_number)
 
 
 def sqrt(x: Any) -> Any:
@@ -72,8 +72,8 @@ def sqrt(x: Any) -> Any:
         apart = [y for y in x.args if _is_simple(y) and y.is_positive]
         if apart:
             rest = sympy.Mul(*(y for y in x.args if y not in apart))
-            return sympy.Mul(*(Pow(y, S.Half) for y in apart), power(rest, S.Half))
-    return power(x, S.Half)
+            return sympy.Mul(*(Pow(y, S.Half) for y in apart), sqrt(rest))
+    return power(x, S.Half) if x.is_Add else Pow(x, S.Half)
 
 
 def _is_simple(x: Any) -> bool:

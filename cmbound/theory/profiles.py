@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from fractions import Fraction
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from typing import Any
 
 from sympy import Integer, Min, Rational, S
@@ -50,6 +50,7 @@ from cmbound.theory.functions import (
     one_minus_ratio,
     one_sided_energy,
     one_sided_excess,
+    power,
     rearranged,
     relative_energy,
     rho_h_squared,
@@ -58,8 +59,8 @@ from cmbound.theory.functions import (
     smallest,
     smoothed_drop,
     smoothed_gap,
-    sqrt,
     spectral,
+    sqrt,
     trapezoid_energy,
     v,
     w0,
@@ -106,7 +107,7 @@ ATOMS = Assumption("atoms", "the data are the law of $n_atoms$ points (with the 
 # --- the factors of one step, for the weights lam, lam^2 and lam^3 (theory 3.12, 3.14) --------------------------------
 
 
-@lru_cache(maxsize=None)
+@cache
 def _x() -> Any:
     """x = log(lam_b/lam_a), the logarithm of the ratio r of a step."""
     return log_lam(a, b)
@@ -269,7 +270,7 @@ def _any_grid() -> Rule:
     """The corollary of (c1) to (c3) for any grid, one number in the largest step."""
     L = largest(L_s, Integer(2))  # an L_s-Lipschitz score is 2-Lipschitz where L_s < 2
     growth = (1 + log(L)) / 2 * (Rational(185, 100) + log(L) / 2)
-    return Rule(whole=kappa_h(h) * (sqrt(L * d * growth) + m2 * sqrt((L + 1) * (1 + log(L))) / 2))
+    return Rule(whole=kappa_h(h) * (sqrt(L) * sqrt(d) * power(growth, HALF) + m2 * sqrt(L + 1) * sqrt(1 + log(L)) / 2))
 
 
 def _exponential(relative: Any) -> Rule:
