@@ -24,6 +24,7 @@ class Rearranged(Function):
     """``Rearranged(plain, stable)``: two equal expressions, the first to read, the second for float64."""
 
     nargs = 2
+    is_finite, is_imaginary = True, False
 
     @property
     def free_symbols(self) -> set[Any]:
@@ -110,6 +111,7 @@ def unfolded(call: Named) -> Any:
 class Named(Function):
     """A function with a name in the theory. ``sympy.expand_func`` replaces it by its definition."""
 
+    is_finite, is_imaginary = True, False
     latex_name: ClassVar[str]
     subscript: ClassVar[bool] = False
     """Write the argument as a subscript: c_T instead of c(T)."""
@@ -203,7 +205,7 @@ def c(t: Any) -> Any:
 @named("s", subscript=True)
 def s(t: Any) -> Any:
     r"""s_t = (1 - e^{-2t})^{1/2}, the standard deviation of the noise in x_t."""
-    return rearranged(sqrt(1 - exp(-2 * t)), sqrt(-expm1(-2 * t)))
+    return rearranged(sqrt(1 - exp(-2 * t)), power(-expm1(-2 * t), S.Half))
 
 
 @named(r"\lambda", subscript=True)
