@@ -66,7 +66,8 @@ class Floats(Backend):
 
     def each(self, expr: Any, columns: dict[Any, Any], scalars: dict[Any, Any]) -> Any:
         size = len(next(iter(columns.values())))
-        return np.broadcast_to(self.value(expr, {**scalars, **columns}), (size,))
+        found = self.value(expr, {**scalars, **columns})
+        return found if np.shape(found) == (size,) else np.broadcast_to(found, (size,))
 
     def total(self, column: Any) -> Any:
         return float(np.sum(column))

@@ -128,6 +128,10 @@ class _Writer:
 
     def _power(self, expr: Any) -> str:
         base, exponent = expr.base, expr.exp
+        if isinstance(base, Named) and type(base).__name__ not in self.dialect.kernels and exponent.is_Integer:
+            definition = unfolded(base)
+            if definition.is_Mul or definition.is_Pow:  # whose roots need not be taken
+                return self.source(definition**exponent)
         if not exponent.is_Rational:
             return f"power({self.source(base)}, {self.source(exponent)})"
         if exponent < 0:

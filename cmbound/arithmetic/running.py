@@ -171,6 +171,7 @@ def summed(
     if size not in names:
         loop.names[size] = f"v{len(names)}"
         loop.add(loop.names[size], f"{names[places[1]]} - {names[places[0]]}")
+        loop.names[places[1] - places[0]] = loop.names[size]
     *values, factor = loop.values([*(x for _, x in parts), weight])
     loop.add("x999999", f"{factor}*{factor}")
     factors = {SUM: "", WEIGHTED: f"{factor}*", SQUARED: "x999999*"}

@@ -51,9 +51,9 @@ _SAFE = 1e-200, 1e300
 def norm(x: Array, axis: int | tuple[int, ...] | None = None) -> Any:
     """Euclidean (Frobenius) norm over the axes, over all of them for None; inf where it is beyond float64."""
     with np.errstate(over="ignore", under="ignore"):
-        plain = np.sum(np.square(x), axis=axis)
-    safe = plain.dtype == np.float64 and _SAFE[0] <= np.min(plain, initial=1.0) and np.max(plain, initial=1.0) <= _SAFE[1]
-    if safe:  # a power of two would change no bit
+        plain = np.add.reduce(np.square(x), axis=axis)
+    low, high = (plain, plain) if plain.ndim == 0 else (plain.min(initial=1.0), plain.max(initial=1.0))
+    if plain.dtype == np.float64 and _SAFE[0] <= low and high <= _SAFE[1]:  # a power of two would change no bit
         return np.sqrt(plain)
     _, e = np.frexp(np.abs(x).max(axis=axis, keepdims=True, initial=0.0))
     sums = np.sum(np.square(np.ldexp(x, -e)), axis=axis)

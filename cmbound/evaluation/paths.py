@@ -240,7 +240,7 @@ class _Shortest:
         self.first, self.which, self.best, self.origin = np.stack(first), which, np.zeros((len(smallest), size)), [0] * size
         for k in range(1, size):
             through = self.best[:, :k] + smallest[:, :k, k]
-            self.best[:, k], self.origin[k] = through.min(axis=1), int(np.argmin(through[0]))
+            self.best[:, k], self.origin[k] = through.min(axis=1), int(through[0].argmin())
 
     def choice(self, k: int) -> Choice:
         """The best path up to candidate ``k``, or one rule where that is as good up to rounding."""

@@ -1,4 +1,6 @@
-"""Speed, each figure beside a yardstick measured in the same run: ``python -m tests.benchmarks``.
+"""Speed, each figure beside a yardstick measured in the same run: ``python -m tests.benchmarks [ROOM ...]``.
+
+The rooms are the modules beside this one: certified, commands, arrays, sampling, verification, certification.
 
 1. Vectorised ``explicit-one-step`` (universal profile) on 10^6 points, against the same formula written by hand in numpy.
 2. Certified evaluations: per second, against the same formula in mpmath at the same number of digits; on long grids, against a
@@ -95,6 +97,7 @@ if __name__ == "__main__":
     from tests.benchmarks import arrays, certification, certified, commands, sampling, verification
 
     rooms = (certified, commands, arrays, sampling, verification, certification)
-    for benchmark in (vectorised, *(x for room in rooms for x in room.BENCHMARKS)):
+    wanted = [x for x in rooms if x.__name__.rpartition(".")[2] in (sys.argv[1:] or x.__name__)]
+    for benchmark in ([] if sys.argv[1:] else [vectorised]) + [x for room in wanted for x in room.BENCHMARKS]:
         sys.stdout.write(benchmark() + "\n")
         sys.stdout.flush()
