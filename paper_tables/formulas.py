@@ -15,7 +15,7 @@ from cmbound.reports.cells import escape_latex
 from cmbound.reports.words import prose
 from cmbound.theory import functions
 from cmbound.theory.formulas import latex, rule_parts, statement_parts
-from cmbound.theory.functions import Named, plain
+from cmbound.theory.named import Named, plain
 from cmbound.theory.notation import PARAMETERS, TABLE
 from cmbound.theory.profiles import PROFILES
 

@@ -21,7 +21,7 @@ from cmbound.catalogue.bibtex import entries
 from cmbound.evaluation.paths import combinable
 from cmbound.evaluation.statement import Statement
 from cmbound.theory.formulas import computable_terms, latex
-from cmbound.theory.functions import Rearranged, elementary
+from cmbound.theory.named import Rearranged, elementary
 from cmbound.theory.notation import PARAMETERS, TABLE, entropy, nu
 from cmbound.theory.profiles import PROFILES
 from tests.settings import EI, EXTREMES, draw, ei_options, for_profile, for_theorem, one_law, repaired

@@ -15,7 +15,8 @@ from cmbound.evaluation.shown import statement_data
 from cmbound.evaluation.statement import Statement
 from cmbound.papers import tables
 from cmbound.theory.formulas import latex
-from cmbound.theory.functions import J, Named, plain, v
+from cmbound.theory.functions import J, v
+from cmbound.theory.named import Named, plain
 from cmbound.theory.notation import PARAMETERS, SIGNS, T, delta, t
 from cmbound.theory.profiles import PROFILES
 from cmbound.theory.variants import PLACEHOLDERS, TEACHERS

@@ -19,8 +19,9 @@ import cmbound
 from cmbound.arithmetic import certified
 from cmbound.errors import CmboundError, InputError, UnknownNameError
 from cmbound.evaluation.expressions import by_name
-from cmbound.theory import functions
-from cmbound.theory.functions import Named, beta, c, g, geometric_sum
+from cmbound.theory import functions, named
+from cmbound.theory.functions import beta, c, g, geometric_sum
+from cmbound.theory.named import Named
 from cmbound.theory.notation import TABLE, L_f, T, d, delta, eps_cm, eps_sc, h, k, m2, t, t_hat, t_prev
 from cmbound.theory.profiles import PROFILES
 from cmbound.theory.rules import Profile
@@ -53,7 +54,7 @@ def _ball(expr: Any, values: dict[Any, Fraction]) -> Any:
     expr = expr.replace(sympy.Heaviside, lambda x, *rest: sympy.Integer(_ball(x, values) > 0))
     symbols = tuple(sorted(expr.free_symbols, key=str))
     with certified.precision(400):
-        return certified.compile((functions.plain(expr),), symbols)(*(certified.number(values[x]) for x in symbols))[0]
+        return certified.compile((named.plain(expr),), symbols)(*(certified.number(values[x]) for x in symbols))[0]
 
 
 def _value(theorem: Any, point: dict[str, Any]) -> Any:
@@ -154,7 +155,7 @@ def test_every_named_function_has_its_derivative(kind: type[Named]) -> None:
         values = dict(zip(symbols, at, strict=True))
         for inner, outer in ((x, sympy.S.One), (x**2 + 1, 2 * at[i])):
             call = kind(*(inner if y == x else y for y in symbols))
-            low, high = (functions.elementary(call).subs({**values, x: at[i] + s}).doit().evalf(50) for s in (-step, step))
+            low, high = (named.elementary(call).subs({**values, x: at[i] + s}).doit().evalf(50) for s in (-step, step))
             slope = sympy.diff(call, x).subs(values).doit().evalf(25)
             assert abs(slope - (high - low) / (2 * step)) < 1e-14 * (1 + abs(slope)), (x, outer)
 
@@ -385,6 +386,6 @@ def test_profiles_of_a_user_have_derivatives() -> None:
 
 
 def test_code_of_a_rearranged_form_keeps_its_brackets() -> None:
-    expr = 3 * functions.Rearranged(L_f - d, L_f - d) ** 2
+    expr = 3 * named.Rearranged(L_f - d, L_f - d) ** 2
     for module in ("numpy", "math", "mpmath"):
         assert float(sympy.lambdify([L_f, d], expr, module)(5.0, 3.0)) == 12.0

@@ -16,10 +16,10 @@ from sympy.codegen.cfunctions import expm1
 
 import cmbound
 from cmbound.arithmetic import approximate, certified
-from cmbound.theory import functions
+from cmbound.theory import functions, named
 from cmbound.theory.formulas import outer_terms
-from cmbound.theory.functions import Named, Rearranged, elementary, plain
 from cmbound.theory.grids import FORMULAS
+from cmbound.theory.named import Named, Rearranged, elementary, plain
 from cmbound.theory.notation import TABLE
 from cmbound.theory.profiles import PROFILES
 from cmbound.theory.variants import CLOCKS, STARTS, TEACHERS
@@ -99,7 +99,7 @@ def test_both_forms_are_equal(node: Any) -> None:
 
 def test_unequal_forms_would_be_noticed() -> None:
     x = TABLE["t"].symbol
-    wrong = functions.rearranged(1 - functions.s(x), functions.c(x) ** 2 / (1 - functions.s(x)))
+    wrong = named.rearranged(1 - functions.s(x), functions.c(x) ** 2 / (1 - functions.s(x)))
     with mpmath.workdps(80):
         values = {x: sympy.Rational(5, 2)}
         assert abs(_function(elementary(wrong))(values) - _function(_second(wrong))(values)) > 1e-3
@@ -133,7 +133,7 @@ def test_kernels_keep_all_digits(name: str) -> None:
 
 def cube_of_a_step(x: Any) -> Any:
     """The energy of one step with the weight of lam^3, as :func:`functions.heun_cube` has it in float64."""
-    return functions.heun_cube(functions.rearranged(1 - sympy.exp(-x), -expm1(-x)), sympy.exp(-x))
+    return functions.heun_cube(named.rearranged(1 - sympy.exp(-x), -expm1(-x)), sympy.exp(-x))
 
 
 KERNELS: dict[Any, Any] = {

@@ -21,7 +21,7 @@ from cmbound.arithmetic import approximate, certified, decreasing
 from cmbound.arithmetic.backend import Balls, Floats
 from cmbound.errors import InputError
 from cmbound.theory import integrals
-from cmbound.theory.functions import elementary
+from cmbound.theory.named import elementary
 from cmbound.theory.notation import TABLE, t
 from cmbound.theory.profiles import PROFILES
 from cmbound.theory.rules import Profile, Rule

@@ -16,7 +16,8 @@ import cmbound
 from cmbound.catalogue.corollaries import COROLLARIES
 from cmbound.comparison.complexity import complexities_report
 from cmbound.errors import CmboundError, DomainError, InputError
-from cmbound.theory.functions import U, elementary, plain
+from cmbound.theory.functions import U
+from cmbound.theory.named import elementary, plain
 from cmbound.theory.notation import C, L_s, L_v, N, T, d, delta, eps, eps_ci, h, hbar, k, kappa, m2, sigma_high, sigma_low, t_hat
 from cmbound.theory.records import Term, Theorem
 from cmbound.theory.variants import LastTime, ScheduleSum

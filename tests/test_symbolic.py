@@ -10,7 +10,8 @@ from sympy import Max, Rational, exp, log, sqrt
 
 import cmbound
 from cmbound.theory.formulas import _powers_joined
-from cmbound.theory.functions import elementary, geometric_sum, plain
+from cmbound.theory.functions import geometric_sum
+from cmbound.theory.named import elementary, plain
 from cmbound.theory.notation import C, L_f, L_s, R, T, W_prev, d, delta, eps, eps_cm, eps_sc, h, k, m2
 from cmbound.theory.variants import Placeholder
 

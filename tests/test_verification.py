@@ -27,7 +27,8 @@ from cmbound.errors import CmboundError, DomainError, InputError, UnknownNameErr
 from cmbound.evaluation.nodes import nodes as engine_nodes
 from cmbound.evaluation.point import evaluate_setting, float_terms
 from cmbound.evaluation.setting import Setting, resolve
-from cmbound.theory.functions import c, elementary, g, s
+from cmbound.theory.functions import c, g, s
+from cmbound.theory.named import elementary
 from cmbound.theory.notation import L_f, d, eps_sc, h, m2, t
 from cmbound.theory.records import Term, Theorem
 from cmbound.verification import campaign, falsify as search, gaussian, mixture

@@ -12,18 +12,8 @@ from sympy import Function, Max
 
 from cmbound.arithmetic import certified
 from cmbound.errors import UndecidedError
-from cmbound.theory.functions import (
-    Named,
-    Rearranged,
-    chi_h_squared,
-    chi_squared,
-    g,
-    geometric_sum,
-    kappa_h,
-    rho_h_squared,
-    rho_squared,
-    unfolded as definition,
-)
+from cmbound.theory.functions import chi_h_squared, chi_squared, g, geometric_sum, kappa_h, rho_h_squared, rho_squared
+from cmbound.theory.named import Named, Rearranged, unfolded as definition
 
 TIMES = ("t_star", "delta", "t_hat", "t", "T")  # times in rising order
 KERNELS = (

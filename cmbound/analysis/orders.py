@@ -21,7 +21,8 @@ from cmbound.evaluation.paths import combinable
 from cmbound.evaluation.statement import theorem as find
 from cmbound.frozen import FrozenDict
 from cmbound.theory.formulas import ALIASES, closed_terms, convert, one_profile, require_formula
-from cmbound.theory.functions import geometric_sum, plain
+from cmbound.theory.functions import geometric_sum
+from cmbound.theory.named import plain
 from cmbound.theory.notation import TABLE, L_f, a, b, delta, entropy, n_atoms, nu, own
 from cmbound.theory.profiles import specialised
 from cmbound.theory.records import Theorem

@@ -15,7 +15,7 @@ from cmbound.reports.cells import Cell, math, mixed, number
 from cmbound.reports.report import Body, Report, Result
 from cmbound.reports.table import Table
 from cmbound.reports.words import formula, joined, prose, symbol, words
-from cmbound.theory.functions import plain
+from cmbound.theory.named import plain
 from cmbound.theory.notation import TABLE
 from cmbound.theory.records import Theorem
 

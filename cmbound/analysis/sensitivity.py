@@ -24,7 +24,8 @@ from cmbound.evaluation.statement import theorem as find
 from cmbound.evaluation.terms import prepared
 from cmbound.numbers import exact
 from cmbound.theory.formulas import convert
-from cmbound.theory.functions import Q, geometric_sum, plain
+from cmbound.theory.functions import Q, geometric_sum
+from cmbound.theory.named import plain
 from cmbound.theory.notation import TABLE, L_f, a, b, delta, h, t_star, tau
 from cmbound.theory.records import Theorem
 from cmbound.theory.variants import LocalErrorSum

@@ -22,7 +22,8 @@ from sympy import Add, Integer, Max, Min, Mul, S, atan, exp, log, pi
 from cmbound.analysis import expressions
 from cmbound.analysis.expressions import KERNELS, MoreTerms, OrderUndecidedError, Sample, from_two, geo, unfolded
 from cmbound.analysis.monomials import ONE, Monomial, Series, falling
-from cmbound.theory.functions import Named, Rearranged, geometric_sum, kappa_h, unfolded as definition
+from cmbound.theory.functions import geometric_sum, kappa_h
+from cmbound.theory.named import Named, Rearranged, unfolded as definition
 
 ATTEMPTS = (2, 4, 8, 16)  # numbers of terms kept, one attempt after the other
 

@@ -20,8 +20,8 @@ from cmbound.arithmetic.codegen import Dialect, function as generate
 from cmbound.errors import DomainError, UndecidedError
 from cmbound.frozen import FrozenDict
 from cmbound.later import Array, NDArray, np
-from cmbound.theory.functions import Named
 from cmbound.theory.integrals import extract
+from cmbound.theory.named import Named
 
 
 def _series(coefficients: Sequence[float], x: Array) -> Array:

@@ -14,7 +14,7 @@ import sympy
 
 from cmbound.frozen import Record
 from cmbound.theory.computable import FLOAT64_ONLY, FUNCTIONS, relation, rewritten
-from cmbound.theory.functions import Named, Rearranged, unfolded
+from cmbound.theory.named import Named, Rearranged, unfolded
 from cmbound.threads import alone
 
 

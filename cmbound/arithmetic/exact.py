@@ -11,8 +11,9 @@ import sympy
 
 from cmbound.arithmetic import approximate, certified
 from cmbound.errors import UndecidedError
-from cmbound.theory.functions import lam, plain
+from cmbound.theory.functions import lam
 from cmbound.theory.grids import time_of
+from cmbound.theory.named import plain
 from cmbound.theory.notation import TABLE
 from cmbound.threads import alone
 

@@ -13,7 +13,8 @@ from sympy import Integer, Max, Rational, S, exp, log, sqrt
 
 from cmbound.catalogue.lyu2023 import SETTLE, STEPS, M
 from cmbound.frozen import FrozenDict
-from cmbound.theory.functions import c, lam, one_minus_s, plain, rho_squared
+from cmbound.theory.functions import c, lam, one_minus_s, rho_squared
+from cmbound.theory.named import plain
 from cmbound.theory.profiles import ATOMS_PROFILE
 from cmbound.theory.records import Corollary
 

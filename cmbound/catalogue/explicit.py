@@ -13,7 +13,8 @@ from collections.abc import Callable
 from sympy import Integer, Max, Rational, exp, pi, sqrt
 
 from cmbound.frozen import FrozenDict
-from cmbound.theory.functions import c, c_drop, corrector_information, em1, geometric_sum, rearranged, steering, tv_drift, v
+from cmbound.theory.functions import c, c_drop, corrector_information, em1, geometric_sum, steering, tv_drift, v
+from cmbound.theory.named import rearranged
 from cmbound.theory.records import Assumption, Pair, Reference, Term, Theorem
 from cmbound.theory.variants import ConsistencySum, EarlyStoppingGap, LipschitzAt, LocalErrorSum, ScoreSum, StartGap
 

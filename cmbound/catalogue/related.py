@@ -11,7 +11,8 @@ from collections.abc import Callable
 from sympy import Integer, Max, Rational, exp, log, sqrt
 from sympy.codegen.cfunctions import log1p
 
-from cmbound.theory.functions import c, em1, g, geometric_sum, lam, rearranged, s
+from cmbound.theory.functions import c, em1, g, geometric_sum, lam, s
+from cmbound.theory.named import rearranged
 from cmbound.theory.records import Assumption, Reference, Term, Theorem
 from cmbound.theory.variants import LastTime, ScheduleSum, StartGap
 

@@ -22,8 +22,8 @@ from cmbound.arithmetic.exact import Value, as_expr, difference, sign
 from cmbound.errors import DomainError, UndecidedError
 from cmbound.later import np
 from cmbound.theory.formulas import convert
-from cmbound.theory.functions import plain
 from cmbound.theory.integrals import cuts
+from cmbound.theory.named import plain
 from cmbound.theory.notation import TABLE, L_s, a, b, delta, t
 from cmbound.theory.records import Assumption, Theorem
 from cmbound.theory.rules import Entry, Profile

@@ -28,7 +28,8 @@ from cmbound.frozen import FrozenDict, later
 from cmbound.later import np
 from cmbound.numbers import exact
 from cmbound.theory.formulas import ALIASES
-from cmbound.theory.functions import c, lam, plain, s
+from cmbound.theory.functions import c, lam, s
+from cmbound.theory.named import plain
 from cmbound.theory.notation import d, delta, h, m2, sd2, t
 from cmbound.theory.records import Theorem
 from cmbound.theory.rules import Rule

@@ -20,7 +20,7 @@ from cmbound.arithmetic import approximate
 from cmbound.arithmetic.backend import ordered_symbols
 from cmbound.frozen import Record
 from cmbound.later import np
-from cmbound.theory.functions import Named, Rearranged
+from cmbound.theory.named import Named, Rearranged
 from cmbound.theory.notation import TABLE, a, b, y
 from cmbound.threads import alone
 

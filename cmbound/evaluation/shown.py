@@ -25,7 +25,8 @@ from cmbound.theory.formulas import (
     rule_parts,
     statement_parts,
 )
-from cmbound.theory.functions import Named, plain, v
+from cmbound.theory.functions import v
+from cmbound.theory.named import Named, plain
 from cmbound.theory.notation import SIGNS
 from cmbound.theory.profiles import PROFILES
 from cmbound.theory.records import Term, Theorem

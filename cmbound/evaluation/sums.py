@@ -21,7 +21,7 @@ from cmbound.evaluation.nodes import FLOATS as FLOATS, node_index
 from cmbound.evaluation.setting import Setting
 from cmbound.evaluation.steps import Asked, BallSteps, FloatSteps, Request
 from cmbound.theory.formulas import convert
-from cmbound.theory.functions import smallest
+from cmbound.theory.named import smallest
 from cmbound.theory.notation import (
     TABLE,
     L_f,

@@ -10,7 +10,7 @@ import sympy
 
 from cmbound.reports.cells import Cell, dollars, math, mixed
 from cmbound.theory.compact import compact
-from cmbound.theory.functions import plain
+from cmbound.theory.named import plain
 from cmbound.theory.notation import PUBLIC, TABLE, typeset
 from cmbound.theory.prose import Prose
 

@@ -10,7 +10,7 @@ from sympy import Dummy, Mul, Pow, Rational, S
 from sympy.printing.latex import LatexPrinter
 
 from cmbound.theory.formulas import without_width
-from cmbound.theory.functions import Named, plain
+from cmbound.theory.named import Named, plain
 from cmbound.theory.notation import latex_names
 
 _HALF = Rational(1, 2)

@@ -9,7 +9,7 @@ from sympy.codegen.cfunctions import expm1, log1p
 from sympy.core.relational import Relational
 
 from cmbound.errors import InputError
-from cmbound.theory.functions import Named, Rearranged
+from cmbound.theory.named import Named, Rearranged
 
 FUNCTIONS: tuple[Any, ...] = (
     *(sympy.exp, sympy.log, sympy.atan, sympy.sin, sympy.cos, sympy.sinh, sympy.cosh, sympy.tanh),

@@ -13,7 +13,8 @@ from sympy.printing.latex import LatexPrinter
 from cmbound.errors import InputError, UnknownNameError
 from cmbound.frozen import FrozenDict
 from cmbound.names import CHOICES
-from cmbound.theory.functions import plain, v
+from cmbound.theory.functions import v
+from cmbound.theory.named import plain
 from cmbound.theory.notation import (
     PUBLIC,
     TABLE,

@@ -21,7 +21,8 @@ from cmbound.errors import DomainError, InputError
 from cmbound.frozen import Deferred, FrozenDict, Record
 from cmbound.names import GRIDS
 from cmbound.numbers import exact
-from cmbound.theory.functions import lam, rearranged
+from cmbound.theory.functions import lam
+from cmbound.theory.named import rearranged
 from cmbound.theory.notation import N, T, delta, rho
 
 MAX_STEPS = 10**6

@@ -24,8 +24,9 @@ from cmbound.errors import InputError
 from cmbound.frozen import Deferred, Record
 from cmbound.theory.computable import require_computable
 from cmbound.theory.expressions import checked_expression
-from cmbound.theory.functions import elementary, g, plain, sqrt
+from cmbound.theory.functions import g
 from cmbound.theory.integrals import cuts, extract, in_branches
+from cmbound.theory.named import elementary, plain, sqrt
 from cmbound.theory.notation import PUBLIC, TABLE, L_f, a, b, h, t
 from cmbound.theory.records import Assumption
 from cmbound.theory.variants import EI, TEACHERS

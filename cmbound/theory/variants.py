@@ -16,7 +16,8 @@ from cmbound.checks import checked_name
 from cmbound.errors import InputError
 from cmbound.frozen import Deferred, FrozenDict
 from cmbound.names import TARGETS as TARGETS, TIERS as TIERS
-from cmbound.theory.functions import c, em1, exp, lam, lam_rise, one_minus_c, one_minus_s, rearranged, s, sqrt
+from cmbound.theory.functions import c, em1, lam, lam_rise, one_minus_c, one_minus_s, s
+from cmbound.theory.named import exp, rearranged, sqrt
 from cmbound.theory.notation import (
     L_f,
     L_os,

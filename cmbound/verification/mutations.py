@@ -16,7 +16,7 @@ import sympy
 from sympy import Integer, Rational, sqrt
 
 from cmbound.frozen import FrozenDict
-from cmbound.theory import functions
+from cmbound.theory import functions, named
 from cmbound.theory.notation import PUBLIC, L_f, d, h
 from cmbound.theory.variants import Placeholder, ScheduleSum, visible_symbols
 
@@ -53,7 +53,7 @@ class Change:
 
 def weakened(expr: Any) -> list[Change]:
     """All weakened copies of a non-negative expression, each different from it and from the others."""
-    expr = expr.args[0] if isinstance(expr, functions.Rearranged) else expr
+    expr = expr.args[0] if isinstance(expr, named.Rearranged) else expr
     changes = [Change("dropped", Integer(0)), Change("halved", expr / 2), *_inside(expr)]
     changes.append(Change("e^h - 1 replaced by h", expr.xreplace({functions.em1(h): h})))
     if L_f in visible_symbols(expr):
@@ -74,7 +74,7 @@ def _inside(expr: Any) -> Iterator[Change]:
         yield from (Change(f"in {expr}: {x.text}", x.expression) for x in _at(type(expr).definition(*expr.args)))
         return
     closed = isinstance(expr, Placeholder) and not isinstance(expr, ScheduleSum)
-    if isinstance(expr, functions.Rearranged | functions.Named) or closed or is_whole(expr) or not expr.args:
+    if isinstance(expr, named.Rearranged | named.Named) or closed or is_whole(expr) or not expr.args:
         return
     if expr.is_Pow and expr.base.is_Symbol:
         return
@@ -93,15 +93,15 @@ def _at(expr: Any) -> Iterator[Change]:
     if isinstance(expr, sympy.Max):
         for arg in expr.args:
             rest = (x for x in expr.args if x is not arg)
-            yield Change(f"branch {functions.plain(arg)} of the maximum dropped", expr.func(*rest))
+            yield Change(f"branch {named.plain(arg)} of the maximum dropped", expr.func(*rest))
     elif expr.is_Add and not is_whole(expr):
         for arg in expr.args:
-            yield Change(f"{functions.plain(arg)} dropped", expr - arg)
-            yield Change(f"{functions.plain(arg)} halved", expr - arg / 2)
+            yield Change(f"{named.plain(arg)} dropped", expr - arg)
+            yield Change(f"{named.plain(arg)} halved", expr - arg / 2)
     elif type(expr) in KERNELS:
         name, kernel = KERNELS[type(expr)]
         yield Change(f"{expr} replaced by {name}", kernel(expr.args[0]))
-    elif expr.is_Mul or expr.is_Pow or expr.is_Symbol or isinstance(expr, functions.Named):
+    elif expr.is_Mul or expr.is_Pow or expr.is_Symbol or isinstance(expr, named.Named):
         yield from _exponents(expr)
 
 

@@ -20,7 +20,7 @@ from cmbound.frozen import Record
 from cmbound.names import LINEAR_TEACHERS
 from cmbound.theory import variants
 from cmbound.theory.formulas import CONSISTENCY_STEP, put
-from cmbound.theory.functions import plain
+from cmbound.theory.named import plain
 from cmbound.theory.notation import L_f, T, W_prev, t_hat
 from cmbound.theory.profiles import PROFILES, specialisation
 from cmbound.theory.records import Term, Theorem

@@ -19,7 +19,8 @@ from cmbound.reports.cells import Cell, math, mixed
 from cmbound.reports.table import Table
 from cmbound.reports.words import formula, joined, prose, words
 from cmbound.theory.formulas import closed_terms, put
-from cmbound.theory.functions import Named, corrector_information, geometric_sum, plain, steering, tv_drift
+from cmbound.theory.functions import corrector_information, geometric_sum, steering, tv_drift
+from cmbound.theory.named import Named, plain
 from cmbound.theory.notation import TABLE, C, W_prev
 from cmbound.theory.prose import Prose
 from cmbound.theory.records import Pair, Term, Theorem

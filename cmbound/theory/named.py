@@ -1,0 +1,191 @@
+"""Functions with a name in the theory, formulas with a form of their own for float64, and expressions built as they stand.
+
+A :class:`Named` function has a ``definition``: an expression in elementary functions and in other named functions.
+Where evaluating a definition in floating point would cancel (1 - s_T at large T, differences of nearby powers),
+:func:`rearranged` keeps the formula as it is read together with an equal form that does not cancel: everything that is
+printed, differentiated or certified uses the first, only the float64 tier uses the second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, ClassVar
+
+import sympy
+from mpmath.libmp import prec_to_dps
+from sympy import Function, Max, Min, Pow, S, sympify
+from sympy.codegen import cfunctions
+
+
+class Rearranged(Function):
+    """``Rearranged(plain, stable)``: two equal expressions, the first to read, the second for float64."""
+
+    nargs = 2
+    is_finite, is_imaginary = True, False
+
+    @property
+    def free_symbols(self) -> set[Any]:
+        return set(self.args[0].free_symbols)
+
+    def _eval_derivative(self, symbol: Any) -> Any:
+        return self.args[0].diff(symbol)
+
+    def _eval_evalf(self, prec: int) -> Any:
+        return self.args[0]._eval_evalf(prec)
+
+    def _numpycode(self, printer: Any) -> str:
+        return f"({printer._print(self.args[1])})"
+
+    def _mpmathcode(self, printer: Any) -> str:
+        return f"({printer._print(self.args[0])})"
+
+    _pythoncode = _numpycode
+
+
+def rearranged(plain: Any, stable: Any) -> Any:
+    """The formula ``plain`` that float64 evaluates as ``stable``."""
+    return Rearranged(plain, stable)
+
+
+def largest(*args: Any) -> Any:
+    """Max of expressions none of which is known to be the largest: SymPy would look for one for a long time, in vain."""
+    return Max(*args, evaluate=all(x.is_number for x in args))
+
+
+def smallest(*args: Any) -> Any:
+    """Min of expressions none of which is known to be the smallest."""
+    return Min(*args, evaluate=all(x.is_number for x in args))
+
+
+def power(x: Any, exponent: Any) -> Any:
+    """A power as it is: SymPy would ask for a long time, in vain, whether a summand is infinite or a factor positive."""
+    x = sympify(x)
+    return Pow(x, exponent, evaluate=x.is_number)
+
+
+def sqrt(x: Any) -> Any:
+    """The square root; of a product that of its positive symbols and numbers apart, as SymPy has it after many questions."""
+    x = sympify(x)
+    if x.is_Mul and not x.is_number:
+        apart = [y for y in x.args if _is_simple(y) and y.is_positive]
+        if apart:
+            rest = sympy.Mul(*(y for y in x.args if y not in apart))
+            return sympy.Mul(*(Pow(y, S.Half) for y in apart), sqrt(rest))
+    return power(x, S.Half) if x.is_Add else Pow(x, S.Half)
+
+
+def _is_simple(x: Any) -> bool:
+    return bool(x.is_Atom or (x.is_Pow and x.base.is_Atom and x.exp.is_Atom))
+
+
+def exp(x: Any) -> Any:
+    """The exponential; of an extremum as it is: SymPy would look for logarithms in it."""
+    x = sympify(x)
+    return sympy.exp(x, evaluate=x.is_number or not x.has(Min, Max))
+
+
+def log(x: Any) -> Any:
+    """log of an expression as it is: SymPy would ask whether it is zero."""
+    return sympy.log(x, evaluate=x.is_number)
+
+
+def log1p(x: Any) -> Any:
+    """log(1 + x), as it is."""
+    return cfunctions.log1p(x, evaluate=x.is_number)
+
+
+def expm1(x: Any) -> Any:
+    """exp(x) - 1, as it is."""
+    return cfunctions.expm1(x, evaluate=x.is_number)
+
+
+@lru_cache(maxsize=1024)
+def unfolded(call: Named) -> Any:
+    """The definition of a named function at its arguments."""
+    return type(call).definition(*call.args)
+
+
+class Named(Function):
+    """A function with a name in the theory. ``sympy.expand_func`` replaces it by its definition."""
+
+    is_finite, is_imaginary = True, False
+    latex_name: ClassVar[str]
+    subscript: ClassVar[bool] = False
+    """Write the argument as a subscript: c_T instead of c(T)."""
+    kernel: ClassVar[bool] = False
+    """Evaluated by a numpy function of the same name instead of its definition."""
+    primitive: ClassVar[bool] = False
+    """Has no definition in elementary functions: every arithmetic computes it by a function of its own."""
+
+    @classmethod
+    def definition(cls, *args: Any) -> Any:
+        raise TypeError(f"{cls.__name__} has no definition")
+
+    def _eval_expand_func(self, **hints: Any) -> Any:
+        return elementary(self)
+
+    def _eval_evalf(self, prec: int) -> Any:
+        # SymPy would look for a function of this name in mpmath, whose beta is another one
+        exact = self.xreplace({x: sympy.Rational(x) for x in self.atoms(sympy.Float)})
+        return elementary(exact).evalf(prec_to_dps(prec))
+
+    def _mpmathcode(self, printer: Any) -> str:
+        return f"({printer._print(elementary(self))})"
+
+    def fdiff(self, argindex: int = 1) -> Any:
+        args = list(self.args)
+        x = sympy.Dummy("x", real=True)
+        args[argindex - 1] = x
+        return plain(type(self).definition(*args)).diff(x).subs(x, self.args[argindex - 1])
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        args = [printer._print(x) for x in self.args]
+        power = "" if exp is None else f"^{{{exp}}}"
+        if self.subscript:
+            return f"{self.latex_name}_{{{', '.join(args)}}}{power}"
+        return rf"{self.latex_name}{power}\left({', '.join(args)}\right)"
+
+
+def named(latex_name: str, *, subscript: bool = False, kernel: bool = False) -> Callable[[Callable[..., Any]], Any]:
+    """Make a definition the :class:`Named` function of its name: ``c(t)`` stays ``c(t)`` until somebody unfolds it."""
+
+    def made(definition: Callable[..., Any]) -> Any:
+        content = {
+            "__doc__": definition.__doc__,
+            "__module__": definition.__module__,
+            "latex_name": latex_name,
+            "subscript": subscript,
+            "kernel": kernel,
+            "definition": staticmethod(definition),
+        }
+        kind: Any = type(Named)
+        return kind(definition.__name__, (Named,), content)
+
+    return made
+
+
+def _replace(expr: Any, rule: Any) -> Any:
+    """Rebuild ``expr`` bottom up, giving each node to ``rule``."""
+    if not expr.args:
+        return expr
+    args = [_replace(x, rule) for x in expr.args]
+    if any(new is not old for new, old in zip(args, expr.args, strict=True)):
+        expr = expr.func(*args)
+    return rule(expr)
+
+
+def plain(expr: Any) -> Any:
+    """The expression as it is read: every :class:`Rearranged` gives way to its first form."""
+    return _replace(expr, lambda e: e.args[0] if isinstance(e, Rearranged) else e)
+
+
+def elementary(expr: Any) -> Any:
+    """``expr`` in elementary functions, as defined."""
+
+    def rule(e: Any) -> Any:
+        if isinstance(e, Rearranged):
+            return e.args[0]
+        return elementary(unfolded(e)) if isinstance(e, Named) and not e.primitive else e
+
+    return _replace(expr, rule)
