@@ -1,16 +1,20 @@
-"""One BLAS thread for each test process (pytest-xdist already uses every core); what a test adds is gone after it.
+"""One BLAS thread for each test process (pytest-xdist already uses every core), and room for what SymPy remembers.
+
+What a test adds is gone after it.
 
 Workers take tests that stand side by side, which share what is computed once for a file, and the rest from each other.
 """
 
+import gc
 import os
 from collections.abc import Iterator
 
 import pytest
 
-from tests.helpers import forget
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy and SymPy are imported
+os.environ.setdefault("SYMPY_CACHE_SIZE", "20000")
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+from tests.helpers import forget
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -18,6 +22,11 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     """``-n auto`` is ``-n auto --dist worksteal``."""
     if getattr(config.option, "numprocesses", None) and config.option.dist == "no":
         config.option.dist = "worksteal"
+
+
+def pytest_collection_finish() -> None:
+    """What is there for all tests is no garbage: nobody need look for it."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

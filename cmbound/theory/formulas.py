@@ -185,6 +185,7 @@ def _at_fixed_time(expr: Any) -> Any:
     return expr.replace(lambda e: isinstance(e, ScheduleSum | LastTime), lambda e: e.at_fixed_time())
 
 
+@lru_cache(maxsize=1024)
 @alone
 def on_a_grid(expr: Any, teacher: Teacher, p: Profile | None, clock: Clock | None = None) -> Any:
     """Put sums over the steps of a grid t_0 < ... < t_N in the place of every place-holder (to read, not to compute).
@@ -331,8 +332,15 @@ class _Latex(LatexPrinter):
 @alone
 def latex(expr: Any) -> str:
     """LaTeX of an expression in the notation of the table of symbols."""
+    signs = {x: latex_names()[x] for x in expr.free_symbols if x in latex_names()}
+    return _latex(expr, tuple(signs.items()))
+
+
+@lru_cache(maxsize=4096)
+def _latex(expr: Any, signs: tuple[tuple[Any, str], ...]) -> str:
+    """The same with these signs: a symbol of a user's own may be told to be written otherwise later."""
     shown, names = without_width(_powers_joined(plain(expr)))
-    return str(_Latex({"symbol_names": {**latex_names(), **names}}).doprint(shown))
+    return str(_Latex({"symbol_names": {**dict(signs), **names}}).doprint(shown))
 
 
 def _powers_joined(expr: Any) -> Any:

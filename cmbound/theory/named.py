@@ -134,10 +134,7 @@ class Named(Function):
         return f"({printer._print(elementary(self))})"
 
     def fdiff(self, argindex: int = 1) -> Any:
-        args = list(self.args)
-        x = sympy.Dummy("x", real=True)
-        args[argindex - 1] = x
-        return plain(type(self).definition(*args)).diff(x).subs(x, self.args[argindex - 1])
+        return _slope(self, argindex)
 
     def _latex(self, printer: Any, exp: str | None = None) -> str:
         args = [printer._print(x) for x in self.args]
@@ -145,6 +142,15 @@ class Named(Function):
         if self.subscript:
             return f"{self.latex_name}_{{{', '.join(args)}}}{power}"
         return rf"{self.latex_name}{power}\left({', '.join(args)}\right)"
+
+
+@lru_cache(maxsize=2048)
+def _slope(call: Named, argindex: int) -> Any:
+    """The derivative of a call by one of its arguments; a bound has the same calls in many places."""
+    args = list(call.args)
+    x = sympy.Dummy("x", real=True)
+    args[argindex - 1] = x
+    return plain(type(call).definition(*args)).diff(x).subs(x, call.args[argindex - 1])
 
 
 def named(latex_name: str, *, subscript: bool = False, kernel: bool = False) -> Callable[[Callable[..., Any]], Any]:

@@ -68,9 +68,12 @@ class Runner(Record):
         """One teacher step from t_{n+1} to t_n; ``slope`` is carried along by the derivative (one dimension)."""
         low, high = float(self.nodes[n]), float(self.nodes[n + 1])
         keep, push = (float(x) for x in teacher_step(self.teacher, low, high))
-        if slope is not None:
-            slope = slope * (keep + push * self.world.hessian_product(x, np.ones_like(x), high)[..., 0])
-        return keep * x + push * (self.world.score(x, high) + self.offset), slope
+        if slope is None:
+            score = self.world.score(x, high)
+        else:
+            score, along = self.world._score_and_product(x, np.ones_like(x), high)
+            slope = slope * (keep + push * along[..., 0])
+        return keep * x + push * (score + self.offset), slope
 
     @property
     def shifts(self) -> Array:

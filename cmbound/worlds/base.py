@@ -349,18 +349,20 @@ class World(ABC):
         return array
 
     def _blocks(
-        self, compute: Compute, x: npt.ArrayLike, at: dict[str, Array], v: npt.ArrayLike | None = None, *, scalar: bool = False
-    ) -> Array:
-        """``compute(x, *at, v)`` block by block over points, for everything broadcast together."""
-        vectors = [self._points("x", x)] + ([] if v is None else [self._points("v", v)])
+        self, compute: Compute, x: npt.ArrayLike, at: dict[str, Array], v: npt.ArrayLike | None = None, *,
+        scalar: bool = False, vectors: int = 1,
+    ) -> Array:  # fmt: skip
+        """``compute(x, *at, v)`` block by block over points, for everything broadcast together: numbers, or so many vectors."""
+        given = [self._points("x", x)] + ([] if v is None else [self._points("v", v)])
         single = getattr(x, "dtype", None) == np.float32
-        shapes = {name: array.shape for name, array in at.items()} | {"x": vectors[0].shape[:-1]}
-        batch = broadcast(**shapes, **({} if v is None else {"v": vectors[-1].shape[:-1]}))
-        rows = [np.broadcast_to(y, (*batch, self.d)).reshape(-1, self.d) for y in vectors]
+        shapes = {name: array.shape for name, array in at.items()} | {"x": given[0].shape[:-1]}
+        batch = broadcast(**shapes, **({} if v is None else {"v": given[-1].shape[:-1]}))
+        rows = [np.broadcast_to(y, (*batch, self.d)).reshape(-1, self.d) for y in given]
         moments = [t if t.ndim == 0 else np.broadcast_to(t, batch).reshape(-1) for t in at.values()]
-        out = np.empty(len(rows[0]) if scalar else rows[0].shape)
+        width = self.d * vectors
+        out = np.empty(len(rows[0]) if scalar else (len(rows[0]), width))
         step = max(1, self._rows)
         for i in range(0, len(out), step):
             cut = slice(i, i + step)
             out[cut] = compute(rows[0][cut], *(t if t.ndim == 0 else t[cut] for t in moments), *(y[cut] for y in rows[1:]))
-        return out.reshape(batch if scalar else (*batch, self.d)).astype(np.float32 if single else np.float64, copy=False)
+        return out.reshape(batch if scalar else (*batch, width)).astype(np.float32 if single else np.float64, copy=False)

@@ -135,6 +135,16 @@ class Shared:
         w = precision * self._in(v)
         return self._out(c * c * precision * self._covariance_with(r, w @ self.m.T) - w)
 
+    @_near
+    def score_and_product(self, x: Array, t: Array, v: Array) -> Array:
+        """The score and H v in one row (n, 2 d): what both need is computed once."""
+        c, precision, y = self._setup(x, t)
+        r, _ = _normalised(self._logits(c, precision, y))
+        score = precision * (c * (r @ self.m) - y)
+        w = precision * self._in(v)
+        product = c * c * precision * self._covariance_with(r, w @ self.m.T) - w
+        return np.concatenate([self._out(score), self._out(product)], axis=1)
+
     def _covariance_with(self, r: Array, g: Array) -> Array:
         """Cov_r(m_k, g_k) for numbers g (n, K), which are overwritten; shape (n, d)."""
         g -= np.einsum("nk,nk->n", r, g)[:, None]
@@ -214,12 +224,18 @@ class Individual:
         return np.asarray(r @ self.means + self._average(r, self._out(c * self.values * precision * y)))
 
     def hessian_product(self, x: Array, t: Array, v: Array) -> Array:
+        return self.score_and_product(x, t, v)[:, x.shape[1] :]
+
+    def score_and_product(self, x: Array, t: Array, v: Array) -> Array:
+        """The score and H v in one row (n, 2 d): what both need is computed once."""
         _, precision, y = self._setup(x, t)
         r, _, _ = self._posterior(precision, y)
         scores = self._out(-precision * y)
-        apart = scores - self._average(r, scores)[:, None]
+        score = self._average(r, scores)
+        apart = scores - score[:, None]
         products = np.einsum("nkd,nd->nk", apart, v)
-        return self._average(r * products, apart) - self._average(r, self._out(precision * self._in(v)))
+        product = self._average(r * products, apart) - self._average(r, self._out(precision * self._in(v)))
+        return np.concatenate([score, product], axis=1)
 
     def acceleration(self, x: Array, t: Array) -> Array:
         _, precision, y = self._setup(x, t)

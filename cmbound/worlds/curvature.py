@@ -23,6 +23,7 @@ TOLERANCE = 1e-4
 _BUDGET = 3_000_000  # boxes times points: some seconds
 _AT_ONCE = 256  # boxes in one array operation
 _FARTHEST = 1e11  # largest b (m_K - m_1)^2 of :func:`on_the_line`: its rounding error in a logit stays below the tolerance
+_TIMES = 2000  # times in one array operation, over the cube of the number of components
 MOST_SCANNED = 32
 """Most components with covariances of their own for which :func:`scanned` searches."""
 
@@ -166,66 +167,78 @@ def scanned(means: Array, weights: Array, variances: Array, t_star: float, T: fl
     floor = max(_precision(float(variances.max()), t) for t in (t_star, T))
     scale = 1 / narrowest
 
-    def top(t: float) -> float:
-        return _top(signal(t) * means, signal(2 * t) * variances + noise(t) ** 2, np.log(weights))
+    def top(t: Array) -> Array:
+        parts = np.array_split(t[:, None], math.ceil(len(t) * len(means) ** 3 / _TIMES))
+        laws = ((signal(x) * means, signal(2 * x) * variances + noise(x) ** 2) for x in parts)
+        return np.concatenate([_top(*x, np.log(weights)) for x in laws])
 
     grid = t_star + scale * np.expm1(np.linspace(0, math.log1p((T - t_star) / scale), 161))
     grid[-1] = T
-    values = np.array([top(float(t)) for t in grid])
+    values = top(grid)
     best = float(values.max())
     for i in np.argsort(values)[-3:]:
         best = max(best, _zoomed(top, float(grid[max(i - 1, 0)]), float(grid[min(i + 1, len(grid) - 1)])))
     return max(floor, best * (1 + TOLERANCE))
 
 
-def _zoomed(function: Callable[[float], float], low: float, high: float) -> float:
+def _zoomed(function: Callable[[Array], Array], low: float, high: float) -> float:
     """The largest value of a function on [low, high], by five rounds of a grid of nine."""
     best = -math.inf
     for _ in range(5):
         points = np.linspace(low, high, 9)
-        values = [function(float(x)) for x in points]
+        values = function(points)
         i = int(np.argmax(values))
-        best = max(best, values[i])
-        low, high = points[max(i - 1, 0)], points[min(i + 1, 8)]
+        best = max(best, float(values[i]))
+        low, high = float(points[max(i - 1, 0)]), float(points[min(i + 1, 8)])
     return best
 
 
-def _top(means: Array, variances: Array, log_weights: Array) -> float:
-    """The largest size of the second derivative of the log-density of the components at one time."""
+def _top(means: Array, variances: Array, log_weights: Array) -> Array:
+    """The largest size of the second derivative of the log-density of the components (times, K), at each of the times."""
     constants = log_weights - np.log(variances) / 2
+    # components come first: what is summed over them is added row by row
+    columns = [np.ascontiguousarray(x.T)[:, :, None] for x in (means, variances, constants)]
 
     def second(x: Array) -> Array:
-        scores = -(x[..., None] - means) / variances
-        logits = constants - scores**2 * variances / 2
-        r = np.exp(logits - logits.max(axis=-1, keepdims=True))
-        r /= r.sum(axis=-1, keepdims=True)
-        average = np.sum(r * scores, axis=-1, keepdims=True)
-        return np.asarray(np.abs(np.sum(r * ((scores - average) ** 2 - 1 / variances), axis=-1)))
+        """At numbers (times, n)."""
+        m, v, constant = columns
+        scores = (m - x) / v
+        r = constant - scores**2 * v / 2
+        r -= r.max(axis=0)
+        np.exp(r, out=r)
+        r /= r.sum(axis=0)
+        scores -= np.sum(r * scores, axis=0)
+        return np.asarray(np.abs(np.sum(r * (scores**2 - 1 / v), axis=0)))
 
-    around = (means[:, None] + np.sqrt(variances)[:, None] * np.linspace(-12, 12, 193)).ravel()
-    i, j = np.triu_indices(len(means), 1)
+    widest = np.sqrt(variances.max(axis=1, keepdims=True))
+    around = (means[..., None] + np.sqrt(variances)[..., None] * np.linspace(-12, 12, 193)).reshape(len(means), -1)
+    i, j = np.triu_indices(means.shape[1], 1)
     # Crossings solve p x^2 - 2 q x - r = 0, x from the mean of the first.
-    away = means[j] - means[i]
-    p, q = 1 / variances[i] - 1 / variances[j], -away / variances[j]
-    r = 2 * (constants[i] - constants[j]) + away**2 / variances[j]
+    away = means[:, j] - means[:, i]
+    p, q = 1 / variances[:, i] - 1 / variances[:, j], -away / variances[:, j]
+    r = 2 * (constants[:, i] - constants[:, j]) + away**2 / variances[:, j]
     root = np.sqrt(np.maximum(q * q + p * r, 0)) * np.where(q < 0, -1, 1)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        crossings = np.tile(means[i], 2) + np.concatenate([(q + root) / p, -r / (q + root)])
+        crossings = np.tile(means[:, i], 2) + np.concatenate([(q + root) / p, -r / (q + root)], axis=1)
     a, b = np.tile(i, 2), np.tile(j, 2)
-    usable = np.isfinite(crossings) & (np.abs(crossings) < 1e6 * (np.abs(means).max() + math.sqrt(variances.max())))
-    crossings, a, b = crossings[usable], a[usable], b[usable]
-    steep = np.abs((crossings - means[a]) / variances[a] - (crossings - means[b]) / variances[b])
-    width = np.minimum(1 / np.maximum(steep, 1e-300), 12 * math.sqrt(variances.max()))
-    x = np.sort(np.concatenate([around, (crossings[:, None] + width[:, None] * np.linspace(-12, 12, 97)).ravel()]))
-    values = second(x)
-    best = float(values.max())
-    n = np.argsort(values)[-5:]
-    low, high = x[np.maximum(n - 1, 0)], x[np.minimum(n + 1, len(x) - 1)]
-    rows = np.arange(len(n))
+    usable = np.isfinite(crossings) & (np.abs(crossings) < 1e6 * (np.abs(means).max(axis=1, keepdims=True) + widest))
+    crossings = np.where(usable, crossings, 0.0)
+    steep = np.abs((crossings - means[:, a]) / variances[:, a] - (crossings - means[:, b]) / variances[:, b])
+    width = np.where(usable, np.minimum(1 / np.maximum(steep, 1e-300), 12 * widest), np.inf)
+    with np.errstate(invalid="ignore"):
+        beside = crossings[..., None] + width[..., None] * np.linspace(-12, 12, 97)
+    beside[~usable] = np.inf
+    x = np.sort(np.concatenate([around, beside.reshape(len(means), -1)], axis=1), axis=1)
+    kept = np.isfinite(x)  # the first ones of each row
+    values = np.where(kept, second(np.where(kept, x, 0.0)), -np.inf)
+    best = np.asarray(values.max(axis=1))
+    n = np.argsort(values, axis=1)[:, -5:]
+    low = np.take_along_axis(x, np.maximum(n - 1, 0), axis=1)
+    high = np.take_along_axis(x, np.minimum(n + 1, kept.sum(axis=1, keepdims=True) - 1), axis=1)
     for _ in range(4):
-        points = np.linspace(low, high, 17, axis=1)
-        found = second(points)
-        k = found.argmax(axis=1)
-        best = max(best, float(found.max()))
-        low, high = points[rows, np.maximum(k - 1, 0)], points[rows, np.minimum(k + 1, 16)]
+        points = np.linspace(low, high, 17, axis=-1)
+        found = second(points.reshape(len(x), -1)).reshape(points.shape)
+        k = found.argmax(axis=-1)[..., None]
+        best = np.maximum(best, found.max(axis=(1, 2)))
+        low, high = (np.take_along_axis(points, y, axis=-1)[..., 0] for y in (np.maximum(k - 1, 0), np.minimum(k + 1, 16)))
     return best

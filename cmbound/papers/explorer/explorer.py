@@ -81,9 +81,9 @@ def explore(id: str | Theorem, *, define: Sequence[str] = (), **params: Any) -> 
     """
     statement = find(id)
     require_formula(statement)
-    functions = Functions()
+    begin, functions = starts(statement, params), Functions()  # first, since what is asked for may be refused
     told = model(statement, functions) | {
-        "starts": starts(statement, params),
+        "starts": begin,
         "own": statement.known == "own",
         "define": [checked_text("a file that defines statements", x) for x in define],
     }
