@@ -248,7 +248,7 @@ CASES = (
     _coupling("uniform on [-1, 1]", 200, 1.0),
     _two("w2_samples", "N(0, I) and N(e_1, I), d = 2", 20, weight=30),
     _two("w2_samples", "N(0, I) and N(e_1, I), d = 2", 200, weight=60),
-    *(_two(name, law, n, weight=6) for name in TWO for law in SKEWED for n in (20, 100)),
+    *(_two(name, law, n, weight=10) for name in TWO for law in SKEWED for n in (20, 100)),
     _two("w2_samples", "uniform on a square, twice", 20, weight=30),
     _two("w2_samples", "uniform on a square and on its half", 100, weight=30),
     _two("w2_samples", "a mode of 1% at distance 1, and none", 100, weight=30, claimed=False),

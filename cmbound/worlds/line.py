@@ -52,8 +52,9 @@ class Line(Record):
         z = self.standard(x)
         upper = np.arange(z.shape[1]) >= j[:, None]
         w = np.where(upper, z, -z)
-        mass = self.log_weights + log_ndtr(w)
-        hazard = _log_hazard(w) - np.log(self.deviations)
+        below = log_ndtr(w)
+        mass = self.log_weights + below
+        hazard = _log_hazard(w, below) - np.log(self.deviations)
         sums, rates = [], []
         for kept in (upper, ~upper):
             part = np.where(kept, mass, -np.inf)
@@ -66,11 +67,12 @@ class Line(Record):
         return sums[0], sums[1], rates[0], rates[1]
 
 
-def _log_hazard(z: Array) -> Array:
-    """log of phi(z)/Phi(z), accurate where both underflow."""
-    low = -np.log(erfcx(np.maximum(-z, 0) / np.sqrt(2)) * np.sqrt(np.pi / 2))
-    high = np.maximum(z, 0)
-    return np.asarray(np.where(z < 0, low, -(high**2 + _LOG_2PI) / 2 - log_ndtr(high)))
+def _log_hazard(z: Array, below: Array) -> Array:
+    """log of phi(z)/Phi(z), accurate where both underflow; ``below`` is log Phi(z)."""
+    found = -(z**2 + _LOG_2PI) / 2 - below
+    tail = z < 0
+    found[tail] = -np.log(erfcx(-z[tail] / np.sqrt(2)) * np.sqrt(np.pi / 2))
+    return found
 
 
 @dataclass(frozen=True, eq=False)
