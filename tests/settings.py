@@ -108,6 +108,8 @@ def one_law(given: dict[str, Any]) -> dict[str, Any]:
     points = p.get("n_atoms", 2)
     if "d_eff" in p:
         p["d_eff"] = d if tau > 0 else min(p["d_eff"], max(points - 1, 1))
+        if "L_s" in p and p["d_eff"] < d and str(p.get("t_star", 0)) in ("0", "0.0"):  # nor has a subspace
+            del p["d_eff"]
     start = float(p["delta"]) if p.get("t_star") == "delta" else float(p.get("t_star", 0))
     decay, noise = math.exp(-2 * start), -math.expm1(-2 * start)
     if "L_s" in p and tau**2 * decay + noise > 0 and {"R", "n_atoms", "d_eff"} & p.keys():
@@ -121,6 +123,12 @@ def one_law(given: dict[str, Any]) -> dict[str, Any]:
         p = {name: x for name, x in p.items() if x is not None}
         if "R" in p and points > 1:
             p["R"] = max(p["R"], 1.0001 * least)
+    if "diameter" in p:
+        k = min(d, p.get("d_eff", d), points - 1 if "n_atoms" in p else d)
+        spread = math.sqrt(max(p.get("sd2", 0) ** 2 - d * tau**2, 0))
+        p["diameter"] = 0 if points == 1 else max(p["diameter"], 1.0001 * spread * math.sqrt(2 * (k + 1) / k))
+        if "R" in p:
+            p["R"] = max(p["R"], p["diameter"] / 2)
     return p
 
 

@@ -158,7 +158,11 @@ def lawful(params: Params, teacher: str, profile: str) -> Params:
     if "sd2" in p and "R" in p and p.get("n_atoms") != 1:
         p["R"] = max(p["R"], 1.0001 * p["sd2"])
     if "diameter" in p:
-        p["diameter"] = 1.6 * p["R"]  # above 2^(1/2) R, so that it contradicts no sd2 <= R
+        p["diameter"] = 1.6 * p["R"]
+        if "sd2" in p:  # a law in two points at that distance is the widest of all, whatever the dimension
+            p["R"], p["diameter"] = 1.3 * p["R"], 2.001 * p["R"]
+        if p.get("n_atoms") == 1:
+            p["diameter"] = 0
     return p
 
 

@@ -12,7 +12,7 @@ import mpmath
 import numpy as np
 import pytest
 import sympy
-from hypothesis import given, settings, strategies as st
+from hypothesis import assume, given, settings, strategies as st
 from matplotlib.mathtext import MathTextParser
 
 import cmbound
@@ -301,6 +301,7 @@ def test_tiers_agree_over_the_domains(seed: int, which: int, profile: str) -> No
         params |= extra if profile == "auto" else for_profile(profile, "exponential-integrator", values)
         params["profile"] = profile
     params = one_law(params)
+    assume(profile != "atoms" or not theorem.uses_profile or "n_atoms" in params)  # points have no L_s from time 0 on
     certified, approximate = theorem.evaluate(**params), theorem.approximate(**params)
     assert float(approximate.total) == pytest.approx(certified.value, rel=1e-12)
     for name, term in certified.terms.items():

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import pickle
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -122,15 +122,46 @@ def test_lambdify_agrees_with_approximate(id: str, profile: str | None) -> None:
     exact = {TABLE[name].symbol: x for name, x in point.items() if isinstance(x, Fraction)}
     values = {x.name: float(y) for x, y in (exact | _of_weights(exact)).items()} | {"t_star": 0.0}
     symbols = visible_symbols(sympy.Add(*(x.expression for x in theorem.formula(**options))))
-    given = {x.name: values.get(x.name, 0.0) for x in symbols}
+    names = {"n_atoms" if x.name == "entropy" else x.name for x in symbols}
+    given = {name: values.get(name, 0.0) for name in names}
     found = theorem.lambdify(*given, **options)
     arrays = {name: np.array([x]) for name, x in values.items() if name not in ("t_star", "nu", "entropy")}
     expected = theorem.approximate(**arrays, **options).total[0]
-    if not _is_shown(profile):
-        assert expected <= found(*given.values()) * (1 + 1e-12)
-        expected = float(_ball(sympy.Add(*(x.expression for x in theorem.formula(**options))), _exact(given)).mid())
     assert found(*given.values()) == pytest.approx(expected, rel=1e-12)
     assert found(**{name: np.array([x, x]) for name, x in given.items()}) == pytest.approx([expected] * 2, rel=1e-12)
+
+
+INSTEAD: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("second-moment", {"sd2": 1}),
+    ("bounded-integrated", {"R": 2, "sd2": 1}),
+    ("bounded-integrated", {"R": 2, "diameter": 3}),
+    ("bounded-integrated", {"R": 2, "d_eff": 2}),
+    ("smoothed-integrated", {"R": 2, "tau": "1/2", "sd2": 2}),
+    ("atoms", {"R": 2, "n_atoms": 9, "diameter": 3}),
+    ("atoms", {"R": 2, "n_atoms": 2, "sd2": 2}),
+)
+
+
+@pytest.mark.parametrize(("profile", "given"), INSTEAD, ids=str)
+def test_what_is_given_instead_enters_as_in_an_evaluation(profile: str, given: dict[str, Any]) -> None:
+    point = {"L_f": 2, "eps_sc": 0, "eps_cm": 0, "d": 3, "m2": 3, "T": 4, "delta": "1/50", "h": "1/10", "profile": profile}
+    value = ONE_STEP.approximate(**point, **given).total
+    assert float(ONE_STEP.substitute(**point, **given).evalf(30)) == pytest.approx(value, rel=1e-12)
+    name, number = given.popitem()
+    assert ONE_STEP.lambdify(name, **point, **given)(number) == pytest.approx(value, rel=1e-12)
+    if TABLE[name].symbol not in ONE_STEP.substitute(profile=profile).free_symbols:
+        assert TABLE[name].symbol in ONE_STEP.diff(name, profile=profile).free_symbols
+
+
+def test_lists_and_what_the_entropy_stands_for_are_no_silent_zero() -> None:
+    atoms = ONE_STEP.substitute(profile="atoms")
+    mistakes: tuple[Callable[[str], Any], ...] = (atoms.diff, partial(sympy.diff, atoms), lambda name: atoms.subs({name: 5}))
+    for mistake in mistakes:
+        with pytest.raises(InputError, match="entropy stands for n_atoms"):
+            mistake("n_atoms")
+    for verb in (ONE_STEP.substitute, ONE_STEP.lambdify):
+        with pytest.raises(InputError, match="cov_eigs: a list"):
+            verb(profile="second-moment", cov_eigs=[1, 2])
 
 
 def _named() -> list[type[Named]]:

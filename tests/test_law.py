@@ -47,7 +47,14 @@ CONTRADICTIONS: tuple[dict[str, Any], ...] = (
     {"n_atoms": 9, "L_s": 50, "t_star": "delta"},
     {"d_eff": 2, "L_s": 50, "t_star": "delta"},
     {"n_atoms": 3, "weights": "1,1"},
-    {"sd2": 1, "diameter": "1.414"},
+    {"sd2": 1, "diameter": "1.58"},  # Jung in 4 dimensions: (2/5)^(1/2) 1.58 = 0.9993
+    {"sd2": 1, "diameter": "1.99", "d_eff": 1},
+    {"sd2": 1, "diameter": "1.99", "n_atoms": 2},
+    {"sd2": 1, "diameter": "1.73", "n_atoms": 3, "R": 1},
+    {"sd2": 1, "diameter": "2.42", "weights": "8,1,1"},  # (1 - 0.66)/2 = 0.17 = 1/2.4254^2
+    {"R": 1, "diameter": "2.001"},
+    {"diameter": 1, "n_atoms": 1},
+    {"d_eff": 3, "L_s": 100},
     {"sd2": "1e-9", "diameter": 0},
     {"sd2": 2, "tau": "0.5", "diameter": 2},
     {"n_atoms": 1, "L_s": 100},  # -1/s^2 is the eigenvalue of one point
@@ -69,7 +76,10 @@ LAWFUL: tuple[dict[str, Any], ...] = (
     {"sd2": 1, "L_s": 4},
     {"R": 0, "tau": "0.5", "L_s": 4},
     {"R": 1, "L_s": 51, "t_star": "delta"},
-    {"sd2": 1, "diameter": "1.41422"},
+    {"sd2": 1, "diameter": "1.5812"},
+    {"sd2": 1, "diameter": 2, "d_eff": 1},
+    {"sd2": 1, "diameter": "2.43", "weights": "8,1,1"},
+    {"diameter": 0, "n_atoms": 1, "R": 1},
     {"sd2": 1, "R": 1, "diameter": 2},
     {"sd2": 1, "tau": "0.5", "diameter": 0},
     {"L_os": 0},
@@ -102,7 +112,7 @@ def test_constants_of_some_law(given: dict[str, Any]) -> None:
 
 
 def test_no_relation_is_left_out_where_none_is_looked_for() -> None:
-    for _, names, *_ in law._relations(np, dict.fromkeys(law.NAMES, np.float64(1)), np.float64(1), ve=False):
+    for _, names, *_ in law._relations(np, dict.fromkeys(law.NAMES, np.float64(1)), (), ve=False):
         assert law._COMPARED & set(names)
 
 
@@ -182,10 +192,14 @@ EIGENVALUES: tuple[tuple[dict[str, Any], type[CmboundError], str], ...] = (
     ({"cov_eigs": [1, 1, -1, 1]}, DomainError, "cov_eigs"),
     ({"cov_eigs": [1, 1, 1, 1], "sd2": "1.99"}, DomainError, "cov_eigs add up to 4, more than sd2"),
     ({"cov_eigs": [4, 4, 4, 4]}, DomainError, "sd2 must be at most m2"),
-    ({"cov_eigs": [1, 1, 1, 1], "R": "1.99"}, DomainError, "sd2 must be at most R"),
-    ({"cov_eigs": [1, 1, 1, 1], "diameter": "2.8"}, DomainError, r"sd2 must be at most \(diameter"),
+    ({"cov_eigs": [1, 1, 1, 1], "R": "1.99"}, DomainError, r"sd2 must be at most R; got sd2 = 2, R"),
+    ({"cov_eigs": [1, 1, 1, 1], "diameter": "2.8"}, DomainError, r"sd2 must be at most \(j diameter"),
     ({"cov_eigs": ["0.2", "0.2", "0.2", "0.2"], "tau": "0.5", "R": 1}, DomainError, "sd2 must be at least tau"),
     ({"cov_eigs": ["0.1", "0.1", "0.1", "0.1"], "L_s": 9}, DomainError, "L_s"),
+    ({"cov_eigs": ["0.1", 2, 2, 2], "L_s": 9}, DomainError, r">= 1/L_s at t_star; got L_s = 9, t_star = 0, and 0.1 among"),
+    ({"cov_eigs": ["0.2", 1, 1, 1], "tau": "0.5", "R": 9}, DomainError, r"at least tau\^2; got tau = 0.5, and 0.2 among"),
+    ({"cov_eigs": ["0.3", 0, 0, 0], "diameter": 1}, DomainError, r"at most diameter\^2/4"),
+    ({"cov_eigs": [1, 1, 1, 0], "n_atoms": 3}, DomainError, "3 eigenvalues of cov_eigs are positive, more than n_atoms - 1 = 2"),
 )
 
 

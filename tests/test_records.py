@@ -455,6 +455,11 @@ def test_a_name_given_twice_is_refused_and_not_swallowed() -> None:
     """Two terms of one name: one of them was dropped, and half the sum was called a guarantee."""
     with pytest.raises(InputError, match=r"terms of statement 'mine' must have different names, got 'one' twice"):
         replace(PLAIN, sources=(Term("one", L_f), Term("one", d)))
+    with pytest.raises(InputError, match="got 'one two' twice"):  # both are printed like that
+        cmbound.Statement.define("mine", {"one_two": "m2", "one two ": "2*m2"})
+    for status, sure in (("proved", True), ("unconfirmed", False)):
+        known = cmbound.theorem(replace(PLAIN, status=status)).evaluate(L_f=2, d=2, delta=1)
+        assert known.is_guarantee is sure
     twice = (Assumption("A1", "something"), Assumption("A1", "something else"))
     with pytest.raises(InputError, match="'A1' twice"):
         replace(PLAIN, statement_assumptions=twice)

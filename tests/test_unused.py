@@ -52,6 +52,10 @@ CASES: tuple[tuple[str, dict[str, Any], set[str]], ...] = (
     ("explicit-one-step", {**DDIM, "R": 2, "diameter": 3, "profile": "bounded"}, {"diameter"}),
     ("explicit-one-step", {**DDIM, "R": 2, "diameter": 3, "profile": "bounded-integrated"}, set()),
     ("explicit-one-step", {**DDIM, "diameter": 3, "profile": "bounded-integrated"}, set()),
+    ("explicit-one-step", {**DDIM, "R": 2, "diameter": 4, "sd2": 1, "profile": "bounded-integrated"}, set()),  # equal
+    ("explicit-one-step", {**DDIM, "R": 2, "diameter": "3.9", "sd2": 1, "profile": "bounded-integrated"}, {"R"}),
+    ("explicit-one-step", {**DDIM, "R": "1.9", "diameter": "3.8001", "sd2": 1, "profile": "bounded-integrated"}, {"diameter"}),
+    ("explicit-map-error", {**STEP, "R": 2, "profile": "bounded-integrated"}, {"m2"}),
     ("explicit-one-step", {**STEP, "cov_eigs": EIGS, "profile": "universal"}, {"cov_eigs"}),
     ("explicit-one-step", {**STEP, "cov_eigs": EIGS, "profile": "second-moment"}, set()),
     ("explicit-one-step", {**STEP, "cov_eigs": EIGS, "L_os": 1, "profile": "one-sided"}, set()),
@@ -129,6 +133,13 @@ def _shadowed(name: str, base: dict[str, Any]) -> bool:
     """Whether another constant may be the smaller side of a minimum both enter: the value then depends on one of them."""
     sizes = {"R", "diameter", "sd2", "m2", "n_atoms", "d_eff", "d"}
     return name in sizes and len(sizes & base.keys()) > 1
+
+
+def test_why() -> None:
+    found = ONE_STEP.evaluate(**DDIM, R=2, diameter="3.9", sd2=1, L_s=9, profile="bounded-integrated")
+    assert dict(found.unused) == {"R": "diameter bounds the same better", "L_s": "the profile asked for does not take it"}
+    asked = ONE_STEP.evaluate(**STEP, sd2=1, n_atoms=3, profile="second-moment")
+    assert dict(asked.unused) == {"n_atoms": "the profile asked for does not take it"}
 
 
 def test_a_preset_is_not_blamed() -> None:

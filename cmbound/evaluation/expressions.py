@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache, partial
 from typing import Any
 
@@ -13,7 +13,8 @@ from cmbound.arithmetic import approximate
 from cmbound.checks import checked_distinct
 from cmbound.errors import InputError, UnknownNameError
 from cmbound.evaluation import arrays
-from cmbound.evaluation.given import exact_scalars
+from cmbound.evaluation.given import exact_lists, exact_scalars
+from cmbound.evaluation.paths import combinable
 from cmbound.later import np
 from cmbound.names import CHOICES
 from cmbound.theory.formulas import (
@@ -22,16 +23,19 @@ from cmbound.theory.formulas import (
     accepts,
     closed_terms,
     computable_terms,
+    one_profile,
     require_formula,
     unknown_parameter,
 )
-from cmbound.theory.notation import TABLE
+from cmbound.theory.notation import TABLE, entropy, nu
 from cmbound.theory.records import Term, Theorem
-from cmbound.theory.rules import Profile
 from cmbound.theory.variants import Placeholder
 from cmbound.threads import alone
 
 OPTIONS = tuple(x for x in CHOICES if x != "grid")
+_INSTEAD = frozenset({"sd2", "R", "d_eff", "diameter", "n_atoms"})
+"""Parameters that a profile takes in the place of others, where they are given."""
+_EI = "exponential-integrator"
 _ANY = {"d": 1, "h": "1e-9"}  # what an evaluation needs even where the bound of a user's profile does not contain it
 _WANTED_PROFILE = "give one profile by name, as in profile='universal'"
 
@@ -134,7 +138,12 @@ def _found(expr: Any, given: Any) -> Any:
         return given
     if isinstance(given, str) and given not in TABLE and sympy.Symbol(given) in expr.free_symbols:
         return sympy.Symbol(given)
-    return symbol_of(plain(given))
+    symbol = symbol_of(plain(given))
+    if isinstance(symbol, sympy.Symbol) and symbol.name in ("n_atoms", "weights") and expr.free_symbols & {nu, entropy}:
+        raise InputError(
+            f"the entropy stands for {symbol.name} in this bound: name n_atoms in theorem.diff, substitute or lambdify"
+        )
+    return symbol
 
 
 def _value(given: Any) -> Any:
@@ -218,9 +227,18 @@ def terms_by_name(theorem: Theorem, options: Mapping[str, Any]) -> tuple[Term, .
 
 
 @alone
-def bound(theorem: Theorem, options: Mapping[str, Any]) -> Any:
-    """The sum of the terms (options as for :meth:`cmbound.evaluation.statement.Statement.formula`)."""
-    return by_name(Add(*(x.expression for x in closed_terms(theorem, **options))))
+def bound(theorem: Theorem, options: Mapping[str, Any], given: Iterable[Any] = ()) -> Any:
+    """The sum of the terms (options as for :meth:`cmbound.evaluation.statement.Statement.formula`), in what is ``given``."""
+    return by_name(Add(*(x.expression for x in closed_terms(theorem, **options, instead=_instead(given)))))
+
+
+def _instead(given: Iterable[Any]) -> frozenset[str]:
+    return _INSTEAD & {x if isinstance(x, str) else getattr(x, "name", "") for x in given}
+
+
+def _refuse_lists(numbers: Mapping[str, Any]) -> None:
+    for name in exact_lists(numbers):
+        raise InputError(f"{name}: a list has no place in a closed form; evaluate and approximate take it")
 
 
 @alone
@@ -232,7 +250,8 @@ def substituted_by_name(theorem: Theorem, params: Mapping[str, Any]) -> Any:
     for name in numbers:
         if name in ALL_OPTIONS:
             raise InputError(f"substitute takes no {name}")
-    expr = plain(bound(theorem, options))
+    _refuse_lists(numbers)
+    expr = plain(bound(theorem, options, numbers))
     return by_name(expr.subs(numbers_in(theorem, numbers), simultaneous=True))
 
 
@@ -254,29 +273,32 @@ def derivative(theorem: Theorem, names: tuple[Any, ...], options: Mapping[str, A
     """See :meth:`cmbound.evaluation.statement.Statement.diff`."""
     if not names:
         raise InputError("name the parameter to differentiate by")
-    expr = bound(theorem, options)
+    expr = bound(theorem, options, names)
     return expr.diff(*(_named(theorem, x, expr) for x in names))
 
 
 @alone
 def function(theorem: Theorem, names: tuple[Any, ...], params: Mapping[str, Any]) -> Callable[..., Any]:
     """See :meth:`cmbound.evaluation.statement.Statement.lambdify`."""
-    expr = _closed(theorem, *(params.get(name) for name in OPTIONS))
-    expr = expr.subs(numbers_in(theorem, {x: y for x, y in params.items() if x not in OPTIONS}), simultaneous=True)
+    numbers = {x: y for x, y in params.items() if x not in OPTIONS}
+    _refuse_lists(numbers)
+    expr = _closed(theorem, {name: params.get(name) for name in OPTIONS}, _instead((*names, *numbers)))
+    expr = expr.subs(numbers_in(theorem, numbers), simultaneous=True)
     present = [x for x in TABLE if TABLE[x].symbol in expr.free_symbols]
     chosen = [_named(theorem, x, expr).name for x in names] if names else present
     checked_distinct("the arguments of lambdify", chosen)
     missing = [f"{x} ({TABLE[x].meaning})" for x in present if x not in chosen]
     if missing:
         raise InputError(f"the bound of {theorem.id} needs {', '.join(missing)} too: a number, or its name among the arguments")
-    own = isinstance(profile := params.get("profile"), Profile) and profile.own
+    which = one_profile(params.get("profile"))
+    searched = which is not None and (which.own or combinable(((which, which.rules[_EI]),)))
     compiled = approximate.compile((expr,), tuple(TABLE[x].symbol for x in chosen))
 
     def bound_at(*args: Any, **named: Any) -> Any:
         given = dict(zip(chosen, args, strict=False)) | named
         if len(args) + len(named) != len(chosen) or set(given) != set(chosen):
             raise InputError(f"the bound of {theorem.id} is a function of {', '.join(chosen)}, each given once")
-        if own:  # what it must satisfy depends on the numbers
+        if searched:  # the best stretches depend on the numbers, and so does what a user's profile must satisfy
             absent = {x: y for x, y in _ANY.items() if x not in {*params, *given} and accepts(theorem, x)}
             values = {**absent, **params, **{x: _number_or_array(y) for x, y in given.items()}}
             return arrays.approximate(theorem, values).total
@@ -290,12 +312,13 @@ def _number_or_array(x: Any) -> Any:
     return x if np.ndim(x) == 0 else np.asarray(x)
 
 
-def _closed(theorem: Theorem, profile: Any, teacher: Any, to: Any, start: Any, clock: Any) -> Any:
+def _closed(theorem: Theorem, options: Mapping[str, Any], instead: frozenset[str]) -> Any:
     """The sum of the terms with the forms float64 needs still inside."""
+    profile, teacher, to, start, clock = (options[x] for x in ("profile", "teacher", "to", "start", "clock"))
     if profile == "auto":
         raise InputError(f"auto has no closed form: {_WANTED_PROFILE}")
     require_formula(theorem)
-    terms = computable_terms(theorem, profile, teacher or "exponential-integrator", to, start, clock)
+    terms = computable_terms(theorem, profile, teacher or _EI, to, start, clock, instead)
     expr = Add(*(x.expression for x in terms))
     if expr.has(sympy.Sum):
         raise InputError(f"teacher {teacher!r} has no closed form in h: use approximate")

@@ -150,7 +150,7 @@ class Evaluation(Result, Record):
     @property
     def is_guarantee(self) -> bool:
         """Whether ``upper`` bounds the metric: certified, explicit (or exact), proved here, in its source or by its author."""
-        known = self.theorem.known in CONFIRMED
+        known = self.theorem.confirmed and self.theorem.known in CONFIRMED
         return self.theorem.kind != "order" and known and self.tier == "certified"
 
     @property

@@ -172,7 +172,9 @@ def _resolved(theorem: Theorem, params: Mapping[str, Any], left_out: Collection[
     _defaults(theorem, values, lists, numbers.get("t_star", "0"))
     _check_missing(theorem, {*values, *lists, *left_out}, values, wanted is not None, teacher)
     _take_eigenvalues(values, lists)
-    law.check(values, lists.get("weights", ()), ve=clock.name == "ve", own=own)
+    law.check(values, lists.get("weights", ()), ve=clock.name == "ve", own={*own, "sd2"} if "cov_eigs" in lists else own)
+    if "cov_eigs" in lists:
+        law.check_spectrum(lists["cov_eigs"], values, ve=clock.name == "ve")
     if values.get("k", Fraction(1)) > MAX_EVALUATIONS:
         raise DomainError(f"k must be at most {MAX_EVALUATIONS}, got {values['k']}")
     grid = _build_grid(theorem, wanted, values, teacher)
@@ -358,12 +360,6 @@ def _take_eigenvalues(values: Values, lists: Lists) -> None:
     if len(lists["cov_eigs"]) not in counts.values():
         wanted = " or ".join(f"{name} = {x}" for name, x in counts.items())
         raise InputError(f"cov_eigs has {counted(len(lists['cov_eigs']), 'value')}, but {wanted} are needed (zeros included)")
-    least = law.NEGLIGIBLE * max(lists["cov_eigs"])
-    spread = sum(x > least for x in lists["cov_eigs"])
-    if spread > values.get("d_eff", spread):
-        raise DomainError(
-            f"no data law has these constants: {spread} eigenvalues of cov_eigs are positive, more than d_eff = {values['d_eff']}"
-        )
     trace = sum(lists["cov_eigs"], Fraction(0))
     if "sd2" in values and trace > values["sd2"] ** 2 * (1 + Fraction(law.PRINTED)):
         texts = float(trace), float(values["sd2"] ** 2)

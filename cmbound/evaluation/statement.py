@@ -75,7 +75,8 @@ class Statement(Result, Theorem):
         Args:
             options: ``profile`` (a name or a :class:`~cmbound.theory.rules.Profile`; without one the sum of local
                 teacher errors stays a function E_h), ``teacher``, ``to``, ``start``, ``clock`` as in
-                :meth:`evaluate`.
+                :meth:`evaluate`. Of a profile it is the first rule on the whole range: an evaluation, which takes the best
+                path of stretches, is never larger.
 
         Raises:
             InputError: an option that does not exist or does not fit the statement.
@@ -117,7 +118,8 @@ class Statement(Result, Theorem):
         Args:
             names: parameters, as text or symbols, one after the other (``diff("L_f", "d")`` is a second derivative).
             options: as for :meth:`formula`. Without a profile the derivative of the sum of the local teacher errors stays
-                unevaluated; with a profile of two rules the time of the change is held fixed.
+                unevaluated; with one it is that of :meth:`formula`. What is named is taken as given: ``sd2`` then stands for m2
+                where the profile allows it, and so on.
 
         Returns:
             A SymPy expression in :attr:`symbols`.
@@ -141,7 +143,8 @@ class Statement(Result, Theorem):
 
         Returns:
             A function of numbers or arrays that broadcast, by position or by name; it does not check their domains (with a
-            profile given by a user it is :meth:`approximate`, which does, and raises what that raises).
+            profile whose best stretches are looked for, or one given by a user, it is :meth:`approximate`, which does, and
+            raises what that raises).
 
         Raises:
             UnknownNameError: no such parameter.
@@ -177,13 +180,14 @@ class Statement(Result, Theorem):
         """The expression with exact numbers put in and everything else left symbolic.
 
         Args:
-            params: numbers (read as in :meth:`evaluate`) and the options of :meth:`formula`.
+            params: numbers (read as in :meth:`evaluate`) and the options of :meth:`formula`, of whose profile it is the first
+                rule on the whole range. Numbers enter as in an evaluation: ``sd2`` in the place of m2, and so on.
 
         Returns:
             A SymPy expression.
 
         Raises:
-            CmboundError: as for :meth:`evaluate`, except that nothing is missing.
+            CmboundError: as for :meth:`evaluate`, except that nothing is missing. InputError: a list.
         """
         return substituted_by_name(self, params)
 

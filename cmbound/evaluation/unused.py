@@ -1,16 +1,20 @@
 """Which of the parameters and options that were given enter nothing: who gives a number should know that it changes nothing.
 
 A name is used if the terms that were evaluated, the rules of the profiles on the path, the grid, or an assumption that was
-checked depend on it. That the constants of a law are compared with each other (:mod:`cmbound.evaluation.law`) is no use.
+checked depend on it. Of constants that bound the same (the radius and half the diameter) those above the smallest are not. That
+the constants of a law are compared with each other (:mod:`cmbound.evaluation.law`) is no use.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Mapping, Set
 from functools import lru_cache
 from typing import Any
 
+import sympy
+
 from cmbound.arithmetic.backend import ordered_symbols
+from cmbound.arithmetic.exact import rational_near
 from cmbound.evaluation.setting import Setting
 from cmbound.evaluation.sums import Piece
 from cmbound.names import CHOICES
@@ -25,6 +29,8 @@ from cmbound.theory.variants import EI, ConsistencySum, LipschitzAt, LocalErrorS
 
 _INSTEAD = {"sd2": "centred", "diameter": "halved"}
 """What may stand for a parameter, and the profiles in which it may."""
+_SAME = ("R", "diameter", "sd2", "m2")
+"""Constants that bound the same."""
 _SUMS = (ConsistencySum, ScoreSum, LocalErrorSum)
 
 
@@ -42,12 +48,15 @@ def unused(setting: Setting, paths: Iterable[Iterable[Piece]] | None = None) -> 
         if paths is None
         else {piece.rule for path in paths for piece in path}
     )
-    used = _used(setting, rules)
+    better: dict[str, str] = {}
+    used = _used(setting, {x for rule in rules for x in (_of_rule(rule) if paths is None else _depends(rule, setting, better))})
     used |= {alias for alias, name in ALIASES.items() if name in used}
-    return tuple((name, _reason(setting, name)) for name in (*TABLE, *CHOICES) if name in setting.own and name not in used)
+    return tuple(
+        (name, _reason(setting, name, better)) for name in (*TABLE, *CHOICES) if name in setting.own and name not in used
+    )
 
 
-def _used(setting: Setting, rules: Iterable[Rule]) -> set[str]:
+def _used(setting: Setting, by_rules: Set[str]) -> set[str]:
     theorem, grid = setting.theorem, setting.grid
     terms = theorem.sources
     single = theorem.recursion and setting.values.get("k") == 1
@@ -57,7 +66,7 @@ def _used(setting: Setting, rules: Iterable[Rule]) -> set[str]:
         terms = (*terms, *theorem.recursion)
     names, sums = _of_terms(outer_terms(theorem, setting.target, setting.start, setting.clock, terms))
     parts = {LipschitzAt: L_f, LocalErrorSum: L_f, ConsistencySum: setting.consistency, ScoreSum: setting.teacher.weighted_score}
-    found = set(names) | {x for rule in rules for x in _of_rule(rule)}
+    found = set(names) | by_rules
     found |= {x.name for kind in sums for x in ordered_symbols(parts[kind])}
     if sums & set(_SUMS):
         found.add("delta")
@@ -90,13 +99,46 @@ def _of_terms(terms: tuple[Term, ...]) -> tuple[frozenset[str], frozenset[Any]]:
 
 @lru_cache(maxsize=512)
 def _of_rule(rule: Rule) -> frozenset[str]:
-    symbols = {x for expr in rule.expressions for x in expr.free_symbols}
+    return _names({x for expr in rule.expressions for x in expr.free_symbols})
+
+
+def _names(symbols: Set[Any]) -> frozenset[str]:
     return frozenset({x.name for x in symbols} | ({"n_atoms", "weights"} if symbols & {nu, entropy} else set()))
 
 
-def _reason(setting: Setting, name: str) -> str:
+def _depends(rule: Rule, setting: Setting, better: dict[str, str]) -> set[str]:
+    """What a rule depends on at these numbers; adds to ``better`` what is not the smallest of constants that bound the same."""
+    outside, minima = _minima(rule)
+    found = set(outside)
+    for sides in minima:
+        names = {x.name for side in sides for x in side.free_symbols}
+        if not names <= setting.values.keys():
+            found |= names
+            continue
+        numbers = {TABLE[x].symbol: float(rational_near(setting.values[x])) for x in names}
+        sizes = {side: float(side.subs(numbers)) for side in sides}
+        least = min(sizes.values())
+        smallest = {x.name for side in sides if sizes[side] <= least * (1 + 1e-12) for x in side.free_symbols}
+        found |= smallest
+        better.update(dict.fromkeys(names - smallest, next(x for x in _SAME if x in smallest)))
+    return found
+
+
+@lru_cache(maxsize=512)
+def _minima(rule: Rule) -> tuple[frozenset[str], tuple[tuple[Any, ...], ...]]:
+    """What a rule depends on outside the minima of constants of the data, and the sides of these minima."""
+    constants = {TABLE[name].symbol for name in (*_SAME, "d", "tau")}
+    minima = {x for e in rule.expressions for x in e.atoms(sympy.Min) if x.free_symbols <= constants}
+    hidden = {x: sympy.Dummy() for x in minima}
+    symbols = {x for e in rule.expressions for x in e.xreplace(hidden).free_symbols} - set(hidden.values())
+    return _names(symbols), tuple(x.args for x in minima)
+
+
+def _reason(setting: Setting, name: str, better: Mapping[str, str]) -> str:
     """Why a name enters nothing."""
     theorem, teacher = setting.theorem, setting.teacher.name
+    if name in better:
+        return f"{better[name]} bounds the same better"
     if name in CHOICES:
         return "stated in one clock only" if name == "clock" else f"no {name} enters the statement"
     name = ALIASES.get(name, name)
@@ -124,6 +166,8 @@ def _reason(setting: Setting, name: str) -> str:
         return f"{word} {', '.join(candidates)}, which could use it, not better here"
     given = frozenset(setting.values) | frozenset(setting.lists)
     tau_positive = setting.values.get("tau", 0) > 0
+    if setting.profile_name != "auto":
+        return "the profile asked for does not take it"
     reasons = [x for p in with_teacher if (x := unavailable(p, teacher, given, tau_positive)) is not None]
     return reasons[0] if reasons else "the profile asked for does not take it"
 

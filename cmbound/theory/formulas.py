@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
 import sympy
-from sympy import IndexedBase, Sum
+from sympy import IndexedBase, Sum, log
 from sympy.printing.latex import LatexPrinter
 
 from cmbound.errors import InputError, UnknownNameError
@@ -26,11 +26,14 @@ from cmbound.theory.notation import (
     a,
     b,
     delta,
+    entropy,
     eps_cm,
     eps_sc,
     eps_sc_a,
     h,
     latex_names,
+    n_atoms,
+    nu,
 )
 from cmbound.theory.profiles import profile, specialised
 from cmbound.theory.records import Term, Theorem
@@ -156,18 +159,20 @@ def _rules(p: Profile, teacher: Teacher) -> tuple[Rule, ...]:
     return p.rules[teacher.name]
 
 
-def _closed_local(p: Profile, teacher: Teacher, end: Any) -> Any:
+def _closed_local(p: Profile, teacher: Teacher, end: Any, instead: frozenset[str]) -> Any:
     """L_f times the first bound of the profile on [delta, end] as one stretch (an evaluation may find a better path).
 
-    What the profile needs stands in for what it implies: the radius bounds the spread of data in a ball.
+    What the profile needs stands in for what it implies: the radius bounds the spread of data in a ball. So does what is given
+    ``instead``; n_atoms points have equal weights.
     """
     _rules(p, teacher)
-    first = specialised(p, teacher.name, p.parameters(teacher.name))[0]
-    return L_f * first.bound.subs({a: delta, b: end}, simultaneous=True)
+    first = specialised(p, teacher.name, p.parameters(teacher.name) | instead)[0]
+    equal = {nu: n_atoms, entropy: log(n_atoms)} if "n_atoms" in instead else {}
+    return L_f * first.bound.subs({a: delta, b: end, **equal}, simultaneous=True)
 
 
 @alone
-def resolve_closed(expr: Any, teacher: Teacher, p: Profile | None, clock: Clock) -> Any:
+def resolve_closed(expr: Any, teacher: Teacher, p: Profile | None, clock: Clock, instead: frozenset[str] = frozenset()) -> Any:
     """Put the closed form in the largest step h in the place of the place-holders; without a profile local errors stay."""
 
     def whole(step: Any) -> Callable[[Any], Any]:
@@ -176,7 +181,7 @@ def resolve_closed(expr: Any, teacher: Teacher, p: Profile | None, clock: Clock)
     for kind, step in ((LipschitzAt, L_f), (ConsistencySum, CONSISTENCY_STEP), (ScoreSum, teacher.weighted_score)):
         expr = put(expr, kind, whole(step))
     if p is not None:
-        expr = put(expr, LocalErrorSum, lambda x: convert(_closed_local(p, teacher, x), clock, x, x))
+        expr = put(expr, LocalErrorSum, lambda x: convert(_closed_local(p, teacher, x, instead), clock, x, x))
     return _at_fixed_time(expr)
 
 
@@ -218,17 +223,30 @@ def closed_terms(
     to: str | None = None,
     start: str | None = None,
     clock: str | None = None,
+    *,
+    instead: Collection[str] = (),
 ) -> tuple[Term, ...]:
-    """See :meth:`cmbound.evaluation.statement.Statement.formula`."""
-    return tuple(Term(x.name, plain(x.expression)) for x in computable_terms(theorem, profile, teacher, to, start, clock))
+    """See :meth:`cmbound.evaluation.statement.Statement.formula`; ``instead``: see :func:`computable_terms`."""
+    found = computable_terms(theorem, profile, teacher, to, start, clock, frozenset(instead))
+    return tuple(Term(x.name, plain(x.expression)) for x in found)
 
 
 @lru_cache(maxsize=512)
 @alone
 def computable_terms(
-    theorem: Theorem, profile: str | Profile | None, teacher: str, to: str | None, start: str | None, clock: str | None
+    theorem: Theorem,
+    profile: str | Profile | None,
+    teacher: str,
+    to: str | None,
+    start: str | None,
+    clock: str | None,
+    instead: frozenset[str] = frozenset(),
 ) -> tuple[Term, ...]:
-    """As :func:`closed_terms`, with the forms float64 needs still inside."""
+    """As :func:`closed_terms`, with the forms float64 needs still inside.
+
+    ``instead`` names parameters that the profile does not need and that are given: they stand in for what they bound better
+    (:func:`cmbound.theory.profiles.specialisation`), as in an evaluation.
+    """
     target, begin, chosen = checked_options(theorem, to, start, clock)
     if profile not in (None, "auto") or teacher != "exponential-integrator":
         require_profile(theorem, "profile or teacher")
@@ -237,7 +255,7 @@ def computable_terms(
     terms = outer_terms(theorem, target, begin, chosen, theorem.sources)
     if who.needs_grid and theorem.uses_profile:
         return tuple(Term(x.name, on_a_grid(x.expression, who, which, chosen)) for x in terms)
-    return tuple(Term(x.name, resolve_closed(x.expression, who, which, chosen)) for x in terms)
+    return tuple(Term(x.name, resolve_closed(x.expression, who, which, chosen, instead)) for x in terms)
 
 
 def one_profile(given: str | Profile | None) -> Profile | None:

@@ -207,7 +207,7 @@ class Theorem(Record):
     def _check_terms(self, here: str) -> None:
         for what, terms in (("terms", self.sources), ("terms of the recursion", self.recursion)):
             checked_tuple(f"the {what} of {here}", terms, Term)
-            checked_distinct(f"the {what} of {here}", (x.name for x in terms))
+            checked_distinct(f"the {what} of {here}", (" ".join(x.name.replace("_", " ").split()) for x in terms))  # as printed
             for term in terms:
                 if term.name in RESERVED or term.name in PUBLIC:
                     raise InputError(f"a term of {here} is called {term.name!r}, which is the name of a parameter or of a column")

@@ -174,8 +174,21 @@ function checkLaw(v, clock) {
     if (v.sd2 > Math.hypot(spread, noise) * (exact ? above : printed))
       wrong(w > 0 ? most : point, ["sd2", "R", "tau", "n_atoms"]);
   }
-  if (has("sd2", "diameter") && v.sd2 > Math.hypot(v.diameter / sqrt(2), noise) * printed)
-    wrong("sd2 must be at most (diameter^2/2 + d tau^2)^(1/2)", ["sd2", "diameter", "tau", "d"]);
+  if (has("diameter", "R") && v.diameter > 2 * v.R * printed) wrong("diameter must be at most 2 R", ["diameter", "R"]);
+  if (has("diameter", "n_atoms") && v.n_atoms < 2 && v.diameter > 0)
+    wrong("one point has no two points, diameter must be 0", ["diameter", "n_atoms"]);
+  if (has("sd2", "diameter")) {
+    const k = minimum(minimum(v.d ?? Infinity, v.d_eff ?? Infinity), (v.n_atoms ?? Infinity) - 1);
+    if (v.sd2 > Math.hypot(sqrt(0.5 - 0.5 / (k + 1)) * v.diameter, noise) * printed)
+      wrong("sd2 must be at most (j diameter^2 + d tau^2)^(1/2), j = k/(2 (k + 1)) in k dimensions", [
+        "sd2",
+        "diameter",
+        "tau",
+        "d",
+        "d_eff",
+        "n_atoms",
+      ]);
+  }
   if (has("d_eff", "d")) {
     if (v.d_eff > v.d) wrong("d_eff must be at most d", ["d_eff", "d"]);
     if (tau > 0 && v.d > v.d_eff) wrong("data with a Gaussian part (tau > 0) have d_eff = d", ["d_eff", "d", "tau"]);
@@ -203,7 +216,7 @@ function checkLaw(v, clock) {
   const flat = has("d_eff", "d") && v.d_eff < v.d,
     bounded = has("R") || has("n_atoms");
   const least = flat ? rest : tau ** 2 * decay + rest;
-  if ((bounded || flat) && least > 0 && 1 > L * least * above)
+  if (((bounded && least > 0) || flat) && 1 > L * least * above)
     wrong(`for data in ${bounded ? "a ball" : "a subspace"} L_s must be at least 1/(tau^2 c^2 + s^2) at t_star`, [
       "L_s",
       "R",
