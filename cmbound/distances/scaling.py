@@ -7,6 +7,7 @@ translation up to the rounding of the data.
 from __future__ import annotations
 
 import math
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,16 @@ def together(a: Scaled, b: Scaled) -> float:
     return unscaled(math.hypot(*(math.ldexp(x, own - e) for x, own in (a, b))), e)
 
 
+_FEW, _LONG = 7, 200  # columns that NumPy adds up in their order too; numbers from which on that is slow
+
+
+def across(operation: np.ufunc, table: Array) -> Array:
+    """``operation.reduce(table, axis=-1)``: few columns one after the other, which takes NumPy a fraction of the time."""
+    if table.size < _LONG or not 1 < table.shape[-1] <= _FEW:
+        return np.asarray(operation.reduce(table, axis=-1))
+    return np.asarray(reduce(operation, table.T if table.ndim == 2 else np.moveaxis(table, -1, 0)))
+
+
 _SAFE = 1e-200, 1e300
 """Sums of squares none of which underflowed or overflowed, but for what does not count beside the others."""
 
@@ -51,7 +62,8 @@ _SAFE = 1e-200, 1e300
 def norm(x: Array, axis: int | tuple[int, ...] | None = None) -> Any:
     """Euclidean (Frobenius) norm over the axes, over all of them for None; inf where it is beyond float64."""
     with np.errstate(over="ignore", under="ignore"):
-        plain = np.add.reduce(np.square(x), axis=axis)
+        squares = np.square(x)
+        plain = across(np.add, squares) if axis in (-1, squares.ndim - 1) else np.add.reduce(squares, axis=axis)
     low, high = (plain, plain) if plain.ndim == 0 else (plain.min(initial=1.0), plain.max(initial=1.0))
     if plain.dtype == np.float64 and _SAFE[0] <= low and high <= _SAFE[1]:  # a power of two would change no bit
         return np.sqrt(plain)

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cmbound.distances.scaling import across
 from cmbound.worlds.base import Array, Compute
 from cmbound.worlds.process import noise, signal
 
@@ -30,9 +31,9 @@ _LOST = 1e-11  # rounding error of logits about the common centre from which on 
 
 def _normalised(logits: Array) -> tuple[Array, Array]:
     """exp(row - its largest entry) divided by its sum, and that sum (n, 1). Overwrites."""
-    logits -= logits.max(axis=1, keepdims=True)
+    logits -= across(np.maximum, logits)[:, None]
     np.exp(logits, out=logits)
-    total = logits.sum(axis=1, keepdims=True)
+    total = across(np.add, logits)[:, None]
     logits /= total
     return logits, total
 
@@ -112,7 +113,7 @@ class Shared:
         _, total = _normalised(logits)
         nearest = y - c * self.m[best]
         repeated = y.shape[1] // precision.shape[1]
-        exponent = np.sum(nearest * precision * nearest, axis=1) - repeated * np.sum(np.log(precision), axis=1)
+        exponent = across(np.add, nearest * precision * nearest) - repeated * across(np.add, np.log(precision))
         return np.asarray(self.log_weights[best] + np.log(total[:, 0]) - (exponent + y.shape[1] * _LOG_2PI) / 2)
 
     @_near
@@ -200,8 +201,8 @@ class Individual:
 
     def _posterior(self, precision: Array, y: Array) -> tuple[Array, Array, Array]:
         """Weights (n, K); the largest logit and the sum of exp(logit - largest), shapes (n,)."""
-        logits = self.log_weights + (np.sum(np.log(precision), axis=2) - np.sum(y * precision * y, axis=2)) / 2
-        top = logits.max(axis=1)
+        logits = self.log_weights + (across(np.add, np.log(precision)) - across(np.add, y * precision * y)) / 2
+        top = across(np.maximum, logits)
         r, total = _normalised(logits)
         return r, top, total[:, 0]
 

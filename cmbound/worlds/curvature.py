@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from cmbound.distances.scaling import across
 from cmbound.worlds.base import SMALLEST, Array
 from cmbound.worlds.process import noise, signal
 
@@ -127,15 +128,15 @@ def _bounds(boxes: Array, m: Array, log_weights: Array, k: float) -> tuple[float
     b = b_high
     q = y * m - m * m / 2
     logits = log_weights + b * q
-    logits -= logits.max(axis=1, keepdims=True)
+    logits -= across(np.maximum, logits)[:, None]
     r = np.exp(logits)
-    total = r.sum(axis=1, keepdims=True)
+    total = across(np.add, r)[:, None]
     r /= total
     average = (r @ m)[:, None]
     away = np.abs(m - average)
-    variance = np.sum(r * away**2, axis=1)
+    variance = across(np.add, r * away**2)
     by_y = b * w * away
-    by_b = (b - b_low) * np.abs(q - np.sum(r * q, axis=1, keepdims=True))
+    by_b = (b - b_low) * np.abs(q - across(np.add, r * q)[:, None])
     logits -= np.log(total)
     # Var <= sum r_j e^{move_j} (m_j - average)^2 / sum r_j e^{-move_j}, and Var <= range^2/4.
     terms = logits + by_y + by_b + 2 * np.log(np.maximum(away, 1e-300))

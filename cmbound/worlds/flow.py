@@ -12,6 +12,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.integrate import DOP853
 
+from cmbound.distances.scaling import across
 from cmbound.errors import DomainError
 from cmbound.worlds.base import Array
 from cmbound.worlds.process import noise_level, time_of
@@ -96,7 +97,7 @@ def _advance(
     new = u + h[:, None] * (DOP853.B @ rows[:-1]).reshape(u.shape)
     stages[-1] = _slope(score, new, ell + h)
     allowed = ATOL * (scale + np.exp(ell))[:, None] + RTOL * np.maximum(np.abs(u), np.abs(new))
-    fifth = np.sum(np.square((DOP853.E5 @ rows).reshape(u.shape) / allowed), axis=1)
-    third = np.sum(np.square((DOP853.E3 @ rows).reshape(u.shape) / allowed), axis=1)
+    fifth = across(np.add, np.square((DOP853.E5 @ rows).reshape(u.shape) / allowed))
+    third = across(np.add, np.square((DOP853.E3 @ rows).reshape(u.shape) / allowed))
     total = fifth + 0.01 * third
     return new, stages[-1], np.abs(h) * fifth / np.sqrt(np.where(total > 0, total, 1.0) * u.shape[1])

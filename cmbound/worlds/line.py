@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import erfcx, log_ndtr, ndtr, ndtri_exp
 
+from cmbound.distances.scaling import across
 from cmbound.frozen import Record
 from cmbound.worlds.base import Array
 
@@ -58,10 +59,10 @@ class Line(Record):
         sums, rates = [], []
         for kept in (upper, ~upper):
             part = np.where(kept, mass, -np.inf)
-            top = part.max(axis=1)
+            top = across(np.maximum, part)
             base = np.where(np.isfinite(top), top, 0.0)
             share = np.exp(part - base[:, None])
-            total = share.sum(axis=1)
+            total = across(np.add, share)
             sums.append(base + _log(total))
             rates.append(_log_sum(_log(share / np.where(total > 0, total, 1.0)[:, None]) + hazard))
         return sums[0], sums[1], rates[0], rates[1]
@@ -86,9 +87,9 @@ class Level(Record):
 
 def _log_sum(x: Array) -> Array:
     """Logarithm of the sum of exp along the last axis; -inf for an empty sum."""
-    top = x.max(axis=-1)
+    top = across(np.maximum, x)
     base = np.where(np.isfinite(top), top, 0.0)
-    total = np.exp(x - base[:, None]).sum(axis=-1)
+    total = across(np.add, np.exp(x - base[:, None]))
     return np.asarray(base + _log(total))
 
 
