@@ -74,11 +74,11 @@ def brute_underdamped(params: dict[str, Any]) -> Any:
     x = {name: float(y) for name, y in params.items() if name != "profile"}
     time = np.array([x["tau_c"]]) if "tau_c" in x else x["eta"] * np.geomspace(1, 1e15, 3001)
     friction = np.array([x["gamma"]]) if "gamma" in x else np.geomspace(1e-12, 1e15, 3001)
-    a, b = np.meshgrid(time, friction)
+    a, b = time, friction[:, None]
     pull = np.sqrt(12) * a**-1.5 + b * np.sqrt(6 / 5) / np.sqrt(a) + x["L_phi"] * np.sqrt(13 * a / 35 + x["eta"])
     eps, slope = x["eps_sc"], x["L_s"]
     spread = eps**2 + eps * slope * np.sqrt(x["d"]) * x["eta"] + slope**2 * x["d"] * x["eta"] ** 2 / 3
-    total = w2(params) * pull / np.sqrt(4 * np.pi * b) + np.sqrt(a / (8 * b) * spread)
+    total = w2(params) * pull / np.sqrt(4 * np.pi * b) + np.sqrt(a / 8 * spread) / np.sqrt(b)
     return float(np.min(total)) + drift(x, x["delta"])
 
 

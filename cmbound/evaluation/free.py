@@ -13,7 +13,7 @@ from cmbound.catalogue.presets import preset
 from cmbound.errors import DomainError
 from cmbound.evaluation.setting import resolve
 from cmbound.evaluation.sums import FLOATS
-from cmbound.evaluation.terms import prepared, term_rows
+from cmbound.evaluation.terms import last_row, prepared
 from cmbound.later import np
 from cmbound.theory.notation import TABLE
 from cmbound.theory.records import Theorem
@@ -43,19 +43,18 @@ def best(theorem: Theorem, params: Mapping[str, Any]) -> dict[str, str]:
     setting, sums, paths = prepared(resolve(theorem, params, left_out=names))
     for name in ("lipschitz", "consistency", "score", "local"):
         setattr(sums, name, cache(getattr(sums, name)))
-    fixed = dict(sums.fixed)
+    fixed, terms = dict(sums.fixed), last_row(setting, sums, paths)
     moved = {x.name for x in (*theorem.sources, *(theorem.recursion or ())) if x.expression.free_symbols & set(symbols)}
     predicates = [x.predicate for x in theorem.statement_assumptions if x.predicate is not None]
-    limits = [x for x in predicates if x.free_symbols & set(symbols) and x.free_symbols <= {*fixed, *symbols}]
+    limits = [x.gts - x.lts for x in predicates if x.free_symbols & set(symbols) and x.free_symbols <= {*fixed, *symbols}]
 
     def value(logs: Any) -> Any:
         """The terms that depend on the free parameters, at arrays of decimal logarithms; infinite where an assumption fails."""
-        with np.errstate(over="ignore", under="ignore"):
-            sums.fixed = {**fixed, **{x: np.power(10.0, y) for x, y in zip(symbols, logs, strict=True)}}
         with np.errstate(all="ignore"):
-            total = sum(y for x, y in term_rows(setting, sums, paths)[-1].items() if x in moved)
+            values = {**fixed, **{x: np.power(10.0, y) for x, y in zip(symbols, logs, strict=True)}}
+            total = sum(y for x, y in terms(values).items() if x in moved)
             for limit in limits:
-                total = np.where(FLOATS.value(limit.gts - limit.lts, sums.fixed) >= 0, total, np.inf)
+                total = np.where(FLOATS.value(limit, values) >= 0, total, np.inf)
         return np.where(np.isnan(total), np.inf, total)
 
     return _allowed(theorem, params, names, smallest(value, len(names)))

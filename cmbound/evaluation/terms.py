@@ -90,6 +90,25 @@ def term_rows(setting: Setting, sums: Sums, paths: Paths) -> list[dict[str, Any]
     return rows
 
 
+def last_row(setting: Setting, sums: Sums, paths: Paths) -> Callable[[Mapping[Any, Any]], dict[str, Any]]:
+    """The terms after the last evaluation as a function of the parameters by symbol, those that no sum over the grid depends on.
+
+    For one evaluation the sums are computed here, once.
+    """
+    theorem = setting.theorem
+    if theorem.recursion or theorem.uses_schedule:
+
+        def rows(values: Mapping[Any, Any]) -> dict[str, Any]:
+            sums.fixed = dict(values)
+            return term_rows(setting, sums, paths)[-1]
+
+        return rows
+    terms = _outer(setting, theorem.sources)
+    found, symbols, function = compiled(sums.backend, terms)
+    names, held = [x.name for x in terms], _held(found, sums, paths, setting.values)
+    return lambda values: dict(zip(names, function(*held, *(values[x] for x in symbols)), strict=True))
+
+
 def contraction(setting: Setting, sums: Sums, end: Value) -> Any:
     """Multistep: the factor by which one more evaluation, at a time, multiplies every term."""
     return term_row(recursion_parts(setting.theorem)[:1], sums, {}, *_at_t_hat(setting, sums, end))["slope"]
@@ -142,13 +161,18 @@ def term_row(
         times: exact numbers by name, the times the place-holders end at among them.
     """
     found, symbols, function = compiled(sums.backend, tuple(terms))
+    computed = function(*_held(found, sums, paths, times), *(values[x] for x in symbols))
+    return dict(zip((x.name for x in terms), computed, strict=True))
+
+
+def _held(found: Sequence[Any], sums: Any, paths: Paths, times: Mapping[str, Value]) -> list[Any]:
+    """The values of place-holders."""
     kinds = {LipschitzAt: sums.lipschitz, ConsistencySum: sums.consistency, ScoreSum: sums.score}
-    holders = []
+    held = []
     for holder in found:
         end = times[holder.args[0].name]
-        holders.append(kinds[type(holder)](end) if type(holder) in kinds else sums.local(paths[end], end))
-    computed = function(*holders, *(values[x] for x in symbols))
-    return dict(zip((x.name for x in terms), computed, strict=True))
+        held.append(kinds[type(holder)](end) if type(holder) in kinds else sums.local(paths[end], end))
+    return held
 
 
 def compiled(backend: Backend, terms: tuple[Term, ...]) -> _Compiled:
