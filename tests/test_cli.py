@@ -298,6 +298,13 @@ def test_one_profile(name: str) -> None:
         assert re.sub(r"\s+", " ", text) in page
     for teacher in profile.rules:
         assert set(data["teachers"][teacher]["parameters"]) == profile.parameters(teacher)
+    copied = fine("profiles", name, "--format", "latex")
+    table, _, said = copied.partition(r"\end{tabular}")
+    for row in (*data["where"], *data["signs"]):
+        assert row["latex"] in said
+    signs = {"a", "b", *(x["name"] for x in data["signs"])}
+    assert ("sum_j" in signs) == (r"\sum_j" in table)
+    assert ({"nu", "entropy", "y"} <= signs) == (name == "atoms")
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -27,7 +27,7 @@ from cmbound.theory.formulas import (
 )
 from cmbound.theory.functions import v
 from cmbound.theory.named import Named, plain
-from cmbound.theory.notation import SIGNS
+from cmbound.theory.notation import SIGNS, TABLE
 from cmbound.theory.profiles import PROFILES
 from cmbound.theory.records import Term, Theorem
 from cmbound.theory.rules import Profile
@@ -274,6 +274,7 @@ def explained_latex(left: str, terms: Sequence[Term]) -> list[str]:
 def profile_data(profile: Profile) -> dict[str, Any]:
     """A regularity profile: what it assumes, what it needs, and its bound for each teacher."""
     parts = {teacher: [rule_parts(rule, teacher) for rule in rules] for teacher, rules in profile.rules.items()}
+    expressions = [plain(x) for rules in profile.rules.values() for rule in rules for x in rule.expressions]
     return {
         "name": profile.name,
         "title": profile.title,
@@ -288,9 +289,26 @@ def profile_data(profile: Profile) -> dict[str, Any]:
             }
             for teacher, rules in parts.items()
         },
-        "where": _where([plain(x) for rules in profile.rules.values() for rule in rules for x in rule.expressions]),
+        "where": _where(expressions),
+        "signs": [*_summed([x for rules in parts.values() for rule in rules for _, x in rule]), *_internal(expressions)],
         "acceleration": None if profile.acceleration is None else str(plain(profile.acceleration)),
     }
+
+
+def _internal(expressions: list[Any]) -> list[dict[str, str]]:
+    """The symbols of the expressions that are no parameters."""
+    names = {x.name for e in expressions for x in e.free_symbols}
+    rows = [TABLE[name] for name in TABLE if name in names and TABLE[name].internal]
+    return [{"name": x.name, "latex": x.latex, "meaning": x.meaning} for x in rows]
+
+
+def _summed(shown: list[str]) -> list[dict[str, str]]:
+    """What a sum over the steps is written in, where there is one."""
+    signs = (
+        (r"\sum_j", "sum_j", "the sum over the steps j of the stretch; inside it a and b are the ends of the step"),
+        ("W_j", "W_j", "L_f at the lower end of the step, for the ddim and heun teachers times c there"),
+    )
+    return [{"name": name, "latex": sign, "meaning": x} for sign, name, x in signs if any(sign in line for line in shown)]
 
 
 def profile_report(profile: Profile) -> Report:
@@ -301,6 +319,8 @@ def profile_report(profile: Profile) -> Report:
     shown = tuple((Cell(t), math(x)) for t, row in data["teachers"].items() for x in row["latex"])
     document = Body()
     document.table(Table(names, shown, "ll"))
+    for line in _explained(data["where"], data["signs"]):
+        document.line(line)
     return Report(
         f"profile {profile.name}: {profile.title}", _profile_page(data), lambda: data, Table(names, rows, "ll"), document
     )
@@ -312,7 +332,7 @@ def _profile_page(data: dict[str, Any]) -> Body:
     page.line(f"{data['name']}: {data['title']}")
     page.line(f"source: cmbound, {data['reference']}")
     page.line()
-    page.line("bounds the sum of the local teacher errors over a stretch [a, b] of a grid (q^2: weighted sum of step energies)")
+    page.line("bounds the sum of the local teacher errors over a stretch [a, b] of a grid")
     for teacher, row in data["teachers"].items():
         several = len(row["bounds"]) > 1
         choice = ", the best of these on each stretch" if several else ""
@@ -321,6 +341,8 @@ def _profile_page(data: dict[str, Any]) -> Body:
             number = f"{i}: " if several else ""
             page.line(mixed(number, math(shown, bound)), 4, _signed(number, shown))
     _say_where(page, data)
+    for x in data["signs"]:
+        page.line(mixed(math(x["latex"], x["name"]), f": {x['meaning']}"), 2, _signed("", x["latex"], f": {x['meaning']}"))
     if data["acceleration"]:
         page.line()
         page.line(f"from the bound on the score acceleration A(t) = {data['acceleration']}")
