@@ -9,10 +9,12 @@ import re
 import shlex
 import shutil
 import subprocess
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import jsonschema
+import mpmath
 import numpy as np
 import pytest
 
@@ -401,6 +403,26 @@ def test_conversions_are_those_of_the_definitions() -> None:
     assert cmbound.convert(rmse=rmse, d=3, sigma=sigma).value > expected
     over = cmbound.convert(rmse=math.sqrt(off**2 + mmse / 3), d=3, sigma=sigma, mmse=mmse, clock="ou")
     assert over.value == pytest.approx(expected * math.sqrt(1 + sigma**2))
+
+
+def test_conversions_are_rounded_up() -> None:
+    """Half of them were a rounding error below, and more where noise levels are close."""
+    rng = np.random.default_rng(0)
+    with mpmath.workdps(50):
+        for i in range(100):
+            x, sigma = Fraction(int(rng.integers(1, 9999)), 10**6), Fraction(int(rng.integers(1, 9999)), 100)
+            root = cmbound.convert(rmse=x, d=3 + i, sigma=sigma).value
+            wanted = Fraction(3 + i) * x**2 / sigma**4
+            assert wanted <= Fraction(root) ** 2 <= wanted * (1 + Fraction(1, 10**15))
+            low = sigma * (1 - Fraction(1, 10 ** int(rng.integers(1, 9))))
+            step = mpmath.log(_one_plus_square(sigma) / _one_plus_square(low)) / 2
+            rate = cmbound.convert(loss=x, d=3, sigma=sigma, sigma_to=low).value
+            wanted = mpmath.sqrt(3 * mpmath.mpf(x.numerator) / x.denominator) / step
+            assert wanted * (1 - mpmath.mpf(10) ** -30) <= rate <= wanted * (1 + 1e-15)
+
+
+def _one_plus_square(x: Fraction) -> Any:
+    return 1 + (mpmath.mpf(x.numerator) / x.denominator) ** 2
 
 
 def test_a_loss_is_the_consistency_error_of_a_certificate() -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
+from cmbound.arithmetic import certified
 from cmbound.checks import checked_count, checked_finite, checked_name
 from cmbound.errors import DomainError, InputError
 from cmbound.frozen import Record
 from cmbound.names import CLOCKS
-from cmbound.numbers import rounded
+from cmbound.numbers import exact, rounded
 from cmbound.reports.cells import Cell, math as latex, number
 from cmbound.reports.report import Body, Report, Result
 from cmbound.reports.table import Table
@@ -26,7 +28,7 @@ class Conversion(Result, Record):
 
     Attributes:
         name: ``eps_sc`` or ``eps_cm``.
-        value: in the units of ``clock``.
+        value: in the units of ``clock``, rounded up.
         clock: ``ve`` (what ``--clock ve`` takes) or ``ou``.
         formula: how it was computed.
         notes: what it is worth.
@@ -96,7 +98,7 @@ def convert(
         DomainError: a number outside its domain.
 
     >>> import cmbound
-    >>> cmbound.convert(rmse=0.01, d=64, sigma=2).value
+    >>> cmbound.convert(rmse="0.01", d=64, sigma=2).value
     0.02
     >>> round(cmbound.convert(loss=1e-4, d=64, sigma=2, sigma_to=1).value, 6)
     0.174617
@@ -108,14 +110,14 @@ def convert(
     size, high = checked_count("d", d), _positive("sigma", sigma)
     _needless(rmse is not None, clock, sigma_to, sigma_min, weight, reduction, mmse)
     if rmse is not None:
-        return _from_rmse(_least("rmse", rmse), size, high, _least("mmse", mmse), clock)
+        return _from_rmse(_number("rmse", rmse, least=0), size, high, _number("mmse", mmse, least=0), clock)
     if sigma_to is None:
         raise InputError("a loss needs sigma_to, the lower noise level of its step")
     low = _positive("sigma_to", sigma_to)
     if low >= high:
         raise DomainError(f"sigma_to is {sigma_to}; it must be below sigma = {sigma}")
     count = size if reduction == "mean" else 1
-    return _from_loss(_least("loss", loss), count, high, low, _positive("weight", weight), sigma_min, clock)
+    return _from_loss(_number("loss", loss, least=0), count, high, low, _positive("weight", weight), sigma_min, clock)
 
 
 def _needless(of_rmse: bool, clock: str, sigma_to: Any, sigma_min: Any, weight: Any, reduction: str, mmse: Any) -> None:
@@ -135,29 +137,31 @@ def _needless(of_rmse: bool, clock: str, sigma_to: Any, sigma_min: Any, weight: 
         raise InputError("sigma_min is given, but only the clock ou depends on it")
 
 
-def _from_rmse(error: float, d: int, sigma: float, mmse: float, clock: str) -> Conversion:
+def _from_rmse(error: Fraction, d: int, sigma: Fraction, mmse: Fraction, clock: str) -> Conversion:
     square = d * error**2 - mmse
     if square < 0:
+        most = float(d * error**2)
         raise DomainError(
-            f"mmse is {mmse:g}, more than the squared error d rmse^2 = {d * error**2:g}: no denoiser is better than it"
+            f"mmse is {float(mmse):g}, more than the squared error d rmse^2 = {most:g}: no denoiser is better than it"
         )
-    value = math.sqrt(square) / sigma**2 * (math.hypot(1, sigma) if clock == "ou" else 1.0)
+    value = _up(square * (1 + sigma**2 if clock == "ou" else 1) / sigma**4)
     unit = " (1 + sigma^2)^{1/2}" if clock == "ou" else ""
     notes = ["an upper bound: the error against the data holds what nobody can predict"] if mmse == 0 else []
     return Conversion("eps_sc", value, clock, f"eps_sc = (d rmse^2 - mmse)^{{1/2}}/sigma^2{unit}", tuple(notes))
 
 
-def _from_loss(loss: float, count: int, high: float, low: float, weight: float, sigma_min: Any, clock: str) -> Conversion:
-    step = (math.log1p(high**2) - math.log1p(low**2)) / 2
-    factor = 1.0
+def _from_loss(
+    loss: Fraction, count: int, high: Fraction, low: Fraction, weight: Fraction, sigma_min: Any, clock: str
+) -> Conversion:
+    square, growth = loss * count / weight, (high**2 - low**2) / (1 + low**2)
     if clock == "ou":
         if sigma_min is None:
             raise InputError("eps_cm in the clock ou needs sigma_min, the lowest noise level")
         least = _positive("sigma_min", sigma_min)
         if least > low:
-            raise DomainError(f"sigma_min is {sigma_min}; the lowest noise level of all is at most sigma_to = {low:g}")
-        factor = 1 / math.hypot(1, least)
-    value = math.sqrt(loss * count / weight) / step * factor
+            raise DomainError(f"sigma_min is {sigma_min}; the lowest noise level of all is at most sigma_to = {float(low):g}")
+        square /= 1 + least**2
+    value, step = _up(square, growth), math.log1p(growth) / 2
     unit = " (1 + sigma_min^2)^{-1/2}" if clock == "ou" else ""
     notes = (
         f"the step has the length {step:.6g} in t",
@@ -167,15 +171,25 @@ def _from_loss(loss: float, count: int, high: float, low: float, weight: float, 
     return Conversion("eps_cm", value, clock, f"eps_cm = (loss {'d ' if count > 1 else ''}/ weight)^{{1/2}}/h{unit}", notes)
 
 
-def _positive(name: str, given: Any) -> float:
-    number = checked_finite(name, given)
+def _up(square: Fraction, growth: Fraction | None = None) -> float:
+    """The root of ``square``, over log(1 + growth)/2 where it is given, as a float that is not below it."""
+    with certified.precision(200):
+        value = certified.root(certified.number(square))
+        if growth is not None:
+            value = 2 * value / certified.number(growth).log1p()
+        return certified.float_up(certified.decimal(value, 25, up=True))
+
+
+def _positive(name: str, given: Any) -> Fraction:
+    number = _number(name, given)
     if number <= 0:
         raise DomainError(f"{name} is {given}; it must be > 0")
     return number
 
 
-def _least(name: str, given: Any) -> float:
-    number = checked_finite(name, given)
-    if number < 0:
-        raise DomainError(f"{name} is {given}; it must be >= 0")
+def _number(name: str, given: Any, least: float = -math.inf) -> Fraction:
+    checked_finite(name, given)
+    number = exact(name, given)
+    if number < least:
+        raise DomainError(f"{name} is {given}; it must be >= {least}")
     return number
