@@ -312,7 +312,9 @@ class World(ABC):
         """A Lipschitz constant of the exact consistency function f(., t) with end delta <= t; inf if none is known."""
 
     def constants(self, delta: float, T: float, t_star: float = 0.0, *, scores: bool = True) -> dict[str, Any]:
-        """The constants of this law by cmbound parameter name; each is valid for it.
+        """The constants of this law by cmbound parameter name; each is valid for it, up to the rounding of float64.
+
+        ``--data FILE`` rounds upper bounds up, at eight digits.
 
         Args:
             delta: early-stopping time, >= 0.
