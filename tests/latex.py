@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 
 PACKAGES = ("booktabs", "array", "siunitx", "amsmath", "amssymb")
 """What the package says its LaTeX may need."""
 
 
+@cache
 def missing_tex() -> str:
     """Why LaTeX cannot be run here (empty: it can)."""
     if shutil.which("pdflatex") is None or shutil.which("kpsewhich") is None:

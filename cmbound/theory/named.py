@@ -144,11 +144,15 @@ class Named(Function):
         return rf"{self.latex_name}{power}\left({', '.join(args)}\right)"
 
 
+_ARGUMENTS = tuple(sympy.Dummy("x", real=True) for _ in range(20))
+"""What stands for the argument by which a derivative is taken; a definition has calls inside, a few deep."""
+
+
 @lru_cache(maxsize=2048)
 def _slope(call: Named, argindex: int) -> Any:
     """The derivative of a call by one of its arguments; a bound has the same calls in many places."""
     args = list(call.args)
-    x = sympy.Dummy("x", real=True)
+    x = next(x for x in _ARGUMENTS if x not in call.free_symbols)  # the same ones, so that calls inside are met again
     args[argindex - 1] = x
     return plain(type(call).definition(*args)).diff(x).subs(x, call.args[argindex - 1])
 
