@@ -102,9 +102,14 @@ def _rules_claim_more(strong: Plant, other: Plant) -> bool:
     pair = (profile, strong.demands["profile"])
     if teacher != strong.demands["teacher"] or (profile != pair[1] and pair not in _EMBEDDED):
         return False
-    known = partial(_put, _EMBEDDED.get(pair, {}))
-    mine = [x.specialise(known) for x in _weakened(strong)]
+    mine = _embedded(strong, pair)
     return all(any(_rule_never_below(x, y) for y in mine) for x in _weakened(other))
+
+
+@lru_cache(maxsize=512)
+def _embedded(plant: Plant, pair: tuple[str, str]) -> tuple[Rule, ...]:
+    """The rules of a copy's profile, which is the second of a pair, for a law of the first."""
+    return tuple(x.specialise(partial(_put, _EMBEDDED.get(pair, {}))) for x in _weakened(plant))
 
 
 def _put(values: Mapping[Any, Any], expr: Any) -> Any:
