@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise
 from typing import Any
 from unittest.mock import patch
@@ -773,14 +773,20 @@ def _rules(p: Params, teacher: str) -> list[tuple[str, int]]:
 
 @contextmanager
 def remembered() -> Iterator[None]:
-    """Functions of one number, which all stretches of a grid ask for anew, are computed once, at one precision."""
+    """Functions of one number or step, which all stretches of a grid ask for anew, are computed once, at one precision."""
     with ExitStack() as stack:
-        for name in ("c", "s", "lam", "rho", "chi", "cube", "rho_heun", "chi_heun", "cube_heun"):
+        for name in ("c", "s", "lam", "g", "kh", "rho", "chi", "cube", "rho_heun", "chi_heun", "cube_heun"):
             homes = [module for module in (oracle, sharp) if hasattr(module, name)]
             once = cache(getattr(homes[0], name))
             for module in homes:
                 stack.enter_context(patch.object(module, name, once))
+        stack.enter_context(patch.dict(EI_RULES, {x: cache(partial(_each_step_once, rule)) for x, rule in EI_RULES.items()}))
         yield
+
+
+def _each_step_once(rule: Callable[[Known], sharp.EiRule], law: Known) -> sharp.EiRule:
+    found = rule(law)
+    return replace(found, inverse=cache(found.inverse), area=cache(found.area))
 
 
 @remembered()
