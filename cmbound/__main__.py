@@ -26,6 +26,8 @@ def run() -> NoReturn:
         os.environ.setdefault(name, "1")
     gc.set_threshold(_OBJECTS, 20, 20)
     try:
+        import cmbound.errors  # noqa: F401
+
         for name in ("SIGTERM", "SIGHUP"):
             if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) == signal.SIG_DFL:  # nohup ignores SIGHUP
                 signal.signal(getattr(signal, name), _leave)
@@ -41,7 +43,9 @@ def run() -> NoReturn:
 
 
 def _leave(number: int, frame: Any) -> NoReturn:
-    raise SystemExit(128 + number)
+    from cmbound.errors import EndedError  # loaded before this can be called
+
+    raise EndedError(128 + number)
 
 
 if __name__ == "__main__":

@@ -35,6 +35,10 @@ class CmboundError(Exception):
         return " ".join(line.strip() for line in super().__str__().splitlines())
 
 
+class EndedError(SystemExit):
+    """The program was told to end (SIGTERM, SIGHUP): code of the user's that is running has not failed."""
+
+
 def _rebuilt(kind: type[CmboundError], args: tuple[Any, ...]) -> CmboundError:
     return kind.__new__(kind, *args)
 

@@ -8,7 +8,9 @@ import math
 import re
 import shlex
 import shutil
+import signal
 import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -19,11 +21,15 @@ import numpy as np
 import pytest
 
 import cmbound
+from cmbound.__main__ import _leave
 from cmbound.certification import certificate
 from cmbound.certification.laws import law_of
 from cmbound.certification.nodes import local_errors
 from cmbound.certification.replay import misfit
 from cmbound.certification.teachers import SOLVERS
+from cmbound.certification.user import asked
+from cmbound.errors import EndedError, InputError
+from cmbound.evaluation.defining import from_file
 from cmbound.numbers import rounded
 from cmbound.papers.certificates import command, page
 from tests.helpers import call, fails, fine, process, strict
@@ -541,6 +547,17 @@ def test_a_model_cannot_end_the_program(folder: Path) -> None:
     outcome = call(*plain(folder, "ends"))
     assert (outcome.status, outcome.out) == (2, "")
     assert "the model at noise level 0.1, rows 0 to 15, tried to end the program (SystemExit: 0)" in outcome.err
+
+
+def test_a_signal_to_end_is_no_mistake_of_the_model(tmp_path: Path) -> None:
+    """SIGTERM while the user's code runs: exit status 143, not 2 and "the model failed"."""
+    (tmp_path / "own.py").write_text("from cmbound.errors import EndedError\nraise EndedError(143)", encoding="utf-8")
+    with pytest.raises(InputError, match="tried to end the program"):
+        asked("the model", sys.exit, 1)
+    with pytest.raises(EndedError):
+        asked("the model", _leave, signal.SIGTERM, None)
+    with pytest.raises(EndedError):
+        from_file(str(tmp_path / "own.py"))
 
 
 @pytest.mark.parametrize(

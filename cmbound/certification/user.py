@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cmbound.errors import CmboundError, InputError
+from cmbound.errors import CmboundError, EndedError, InputError
 from cmbound.numbers import counted
 from cmbound.worlds.base import Array
 
@@ -18,8 +18,8 @@ def asked(where: str, call: Callable[..., Any], *given: Any) -> Any:
     """What ``call`` returns for what it is given.
 
     Raises:
-        InputError: ``call`` ended with an exception, ran out of memory, or tried to end the program. An interruption and the
-            errors of this package pass.
+        InputError: ``call`` ended with an exception, ran out of memory, or tried to end the program. An interruption, a signal
+            to end and the errors of this package pass.
 
     >>> asked("the model", lambda x: 1 / x, 0)
     Traceback (most recent call last):
@@ -28,7 +28,7 @@ def asked(where: str, call: Callable[..., Any], *given: Any) -> Any:
     """
     try:
         return call(*given)
-    except (CmboundError, KeyboardInterrupt):
+    except (CmboundError, KeyboardInterrupt, EndedError):
         raise
     except BaseException as error:
         raise InputError(f"{where} {_told(error)}") from None

@@ -11,7 +11,7 @@ from typing import Any
 import sympy
 
 from cmbound.checks import checked_text, shown
-from cmbound.errors import CmboundError, InputError, UnknownNameError
+from cmbound.errors import CmboundError, EndedError, InputError, UnknownNameError
 from cmbound.files import read_text
 from cmbound.theory.computable import require_computable
 from cmbound.theory.notation import PUBLIC, TABLE, WORDS, own, symbol
@@ -195,7 +195,7 @@ def _from_python(path: str) -> list[Theorem]:
     read_text(path)  # a file that cannot be read is refused in one line
     try:
         names = runpy.run_path(path)
-    except (CmboundError, KeyboardInterrupt):
+    except (CmboundError, KeyboardInterrupt, EndedError):
         raise
     except BaseException as error:  # whatever a user's script does
         raise InputError(f"{path} fails: {type(error).__name__}: {' '.join(str(error).split())}") from None
