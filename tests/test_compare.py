@@ -253,6 +253,7 @@ def test_tiers() -> None:
         ({"d": 1, "assume": ["A5-exact"]}, UnknownNameError, "A4-exact"),
         ({"d": 1, "clock": "vee"}, UnknownNameError, "clock"),
         ({"d": 1, "tier": "exact"}, UnknownNameError, "tier"),
+        ({"d": 1, "digits": 3000}, DomainError, "digits must be an integer from 1 to 1000"),
         ({"W_prev": 1, "rho": 0}, DomainError, "rho"),
     ],
     ids=str,

@@ -19,7 +19,7 @@ from cmbound.comparison.records import NOT_APPLICABLE, ORDER, RANKED, UNCONFIRME
 from cmbound.errors import CmboundError
 from cmbound.evaluation.advice import doubtful, what_helps
 from cmbound.evaluation.notes import pitfalls, sampled_note
-from cmbound.evaluation.point import evaluate
+from cmbound.evaluation.point import checked_digits, evaluate
 from cmbound.numbers import rounded, text_of
 from cmbound.theory.formulas import accepts
 from cmbound.theory.records import Theorem
@@ -55,6 +55,8 @@ def compared(
     chosen = selected(statements, metric)
     checked_readings(assume, chosen)
     numbers, options, values = checked(params, chosen)
+    if tier == "certified":
+        checked_digits(options.get("digits"), tier)
     at = source(numbers, options, values)
     known = {x: Fraction(y) for x, y in at.law.items() if x in ("R", "tau", "m2")} | values
     rows = _ranked(tuple(_row(x, at, "C" in numbers, (*assume, *at.readings), tier, known) for x in chosen))

@@ -97,7 +97,7 @@ def _in_float64(setting: Setting) -> tuple[Sums, Paths, list[dict[str, Any]]]:
 @alone
 def evaluate_setting(setting: Setting, tier: str = "certified", digits: Any = None) -> Evaluation:
     """The value of a resolved setting (whose records a caller may have replaced, as planted mistakes do)."""
-    digits = _digits(digits, tier)
+    digits = checked_digits(digits, tier)
     if tier == "approximate":
         sums, paths, rows = _in_float64(setting)
         if rows:
@@ -157,7 +157,12 @@ def _has_integral(rule: Rule) -> bool:
     return any(x.has(sympy.Integral) for x in rule.expressions)
 
 
-def _digits(given: Any, tier: str) -> int:
+def checked_digits(given: Any, tier: str) -> int:
+    """The relative accuracy that is asked for, in digits.
+
+    Raises:
+        InputError, DomainError: no number, one outside its domain, or any in the approximate tier.
+    """
     if given is None:
         return DEFAULT_DIGITS
     if tier == "approximate":
