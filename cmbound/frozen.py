@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import fields
+from dataclasses import FrozenInstanceError, fields
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
@@ -184,6 +184,12 @@ class Record:
                 held.setdefault("_later", {})[name] = held.pop(name).make
             elif given is not None:
                 held[name] = frozen(given)
+
+    def __setattr__(self, name: str, value: object) -> None:  # of a subclass that adds no field
+        raise FrozenInstanceError(f"cannot assign to {name!r}")
+
+    def __delattr__(self, name: str) -> None:
+        raise FrozenInstanceError(f"cannot delete {name!r}")
 
     if not TYPE_CHECKING:  # to which every name would be one of the record's
 

@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
+from functools import cached_property
 from types import SimpleNamespace
 from typing import Any
 
@@ -35,6 +36,7 @@ from cmbound.catalogue.presets import Origin, Preset, names
 from cmbound.certification import bounds
 from cmbound.certification.distance import Effort
 from cmbound.certification.examples import ORIGINS
+from cmbound.certification.laws import DataLaw
 from cmbound.certification.measured import DataConstants
 from cmbound.certification.teachers import UserStep
 from cmbound.certification.telescope import Pair
@@ -81,6 +83,7 @@ from cmbound.verification.mutations import weakened
 from cmbound.verification.planted import Verdict, explicit_ids
 from cmbound.verification.plants import RulePut, components, plants
 from cmbound.verification.related import StraightFlow, Student
+from cmbound.worlds.base import World
 from cmbound.worlds.line import Level, Line
 
 POINT: dict[str, Any] = {"eps_sc": "0.01", "eps_cm": "0.02", "L_f": 2, "d": 3, "m2": "3/2", "T": 5, "delta": "1e-3", "h": "1e-3"}
@@ -368,6 +371,30 @@ def test_nothing_in_a_record_can_be_changed(everything: list[Any]) -> None:
             reached(pickle.loads(pickle.dumps(x)), found)
             for inner in found[:20]:
                 _assert_closed(inner)
+
+
+def test_what_a_record_and_a_law_compute_once_cannot_be_changed_either(everything: list[Any]) -> None:
+    mixture, atoms, data = (
+        cmbound.Mixture([[0.0, 1.0], [2.0, 1.0]], covariance=0.1),
+        cmbound.Atoms([[0], [1]]),
+        DataLaw([[0], [1]]),
+    )
+    run = cmbound.simulate(WORLD, n=20).run
+    arrays = 0
+    for x in [*_few_of_each(everything), WORLD, mixture, atoms]:
+        if isinstance(x, Record | World | Terms):
+            for name in ("new", next(iter(vars(x)))):
+                with pytest.raises(dataclasses.FrozenInstanceError):
+                    setattr(x, name, 1)
+    for x in (WORLD, mixture, atoms, run, run.pipeline):
+        for name in [name for name in dir(type(x)) if not name.startswith("_")]:
+            if isinstance(inspect.getattr_static(type(x), name), property | cached_property) and name != "runner":
+                value = getattr(x, name)
+                if isinstance(value, np.ndarray) and value is getattr(x, name):
+                    arrays += 1
+                    assert not value.flags.writeable, f"{type(x).__name__}.{name}"
+    assert arrays > 5
+    assert not any(x.flags.writeable for x in (data.points, data.weights, data.mean))
 
 
 def test_no_constant_of_a_module_can_be_changed() -> None:

@@ -113,6 +113,8 @@ class DataLaw(Law):
         self._reach = math.sqrt(float(spread.max()))
         self._log_weights = np.log(self.weights)
         self._radius = math.sqrt(float(squares(self.points).max()))
+        for x in (self.points, self.weights, self.mean, self._table):
+            x.setflags(write=False)
 
     def _masses(self, x: Array, sigma: Array | float) -> Array:
         """Posterior weights (n, number of points), up to a factor for each row."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import FrozenInstanceError, asdict, dataclass, replace
 from decimal import Decimal
 from importlib import resources
 from typing import Any
@@ -40,9 +40,14 @@ class TermValue:
 class Terms(Mapping[str, TermValue]):
     """The terms of an evaluation by name, in the order of the statement."""
 
+    _values: Mapping[str, TermValue]
+
     def __init__(self, values: tuple[TermValue, ...]) -> None:
         checked_distinct("the terms of an evaluation", (x.name for x in values))
-        self._values = FrozenDict({x.name: x for x in values})
+        super().__setattr__("_values", FrozenDict({x.name: x for x in values}))
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise FrozenInstanceError(f"cannot assign to {name!r}")
 
     def __hash__(self) -> int:
         return hash(self._values)

@@ -159,7 +159,7 @@ class Pipeline(Record):
     @cached_property
     def score_error(self) -> Array:
         """L2 score error at t_0, ..., t_N."""
-        return self.error.rms(*self._laws)
+        return read_only(self.error.rms(*self._laws))  # type: ignore[no-any-return]
 
     @cached_property
     def consistency_error(self) -> Array:
@@ -173,12 +173,12 @@ class Pipeline(Record):
 
     def _consistency(self, maps: Affine, steps: Affine) -> Array:
         mean, factor = self._laws
-        return (maps[1:] - maps[:-1] @ steps).rms(mean[1:], factor[1:]) / np.diff(self.nodes)
+        return read_only((maps[1:] - maps[:-1] @ steps).rms(mean[1:], factor[1:]) / np.diff(self.nodes))  # type: ignore[no-any-return]
 
     @cached_property
     def lipschitz(self) -> Array:
         """Lipschitz constants of f_theta(., t_n), n = 1..N, shape (N,)."""
-        return self.student[1:].lipschitz()
+        return read_only(self.student[1:].lipschitz())  # type: ignore[no-any-return]
 
     def map_error(self, index: int) -> float:
         """L2 distance of f_theta(., t_n) to the exact consistency function under p_{t_n}."""

@@ -150,7 +150,7 @@ class Run(Record):
     def _along(self, name: str) -> Array:
         """An error of this size along (1, ..., 1), shape (d,)."""
         along = np.ones(self.world.d) / np.sqrt(self.world.d)
-        return np.asarray(float(number_in(name, getattr(self, name), _ERROR)) * along)
+        return read_only(float(number_in(name, getattr(self, name), _ERROR)) * along)  # type: ignore[no-any-return]
 
     @cached_property
     def push(self) -> Array:

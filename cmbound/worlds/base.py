@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import FrozenInstanceError
 from typing import Any
 
 import numpy as np
@@ -151,10 +152,19 @@ class World(ABC):
         self._close()
 
     def _close(self) -> None:
-        """Make the arrays read-only."""
+        """From now on nothing can be changed: no array, and no attribute."""
         for x in vars(self).values():
             if isinstance(x, np.ndarray):
                 x.setflags(write=False)
+        vars(self)["_closed"] = True
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if "_closed" in vars(self):
+            raise FrozenInstanceError(f"a law cannot be changed; make another {type(self).__name__}")
+        super().__setattr__(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        raise FrozenInstanceError(f"a law cannot be changed; make another {type(self).__name__}")
 
     # --- the law ---
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from cmbound.distances.scaling import exponent, norm, scaled, shift
 from cmbound.errors import DomainError, InputError
+from cmbound.frozen import read_only
 from cmbound.worlds import curvature, flow, line
 from cmbound.worlds.base import BLOCK, Array, World, broadcast, interval, numbers, real, scalar_time, times
 from cmbound.worlds.components import Individual, Shared
@@ -104,7 +105,7 @@ class Mixture(World):
             inner = inner * np.eye(self.d)
         elif inner.ndim == 3:
             inner = np.einsum("k,kij->ij", self.weights, inner)
-        return np.asarray((y.T * self.weights) @ y + inner)
+        return read_only(np.asarray((y.T * self.weights) @ y + inner))  # type: ignore[no-any-return]
 
     @cached_property
     def sd2(self) -> float:
