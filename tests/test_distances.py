@@ -200,6 +200,10 @@ def test_w2_of_repeated_points_and_zero_weights() -> None:
     assert w2_samples_1d([0.0, 1.0], [0.0, 1.0], [0.25, 0.75], None) == pytest.approx(0.5, rel=1e-15)
     assert w2_samples_1d([0.0, 1.0], [0.0, 1.0], None, [0.25, 0.75]) == pytest.approx(0.5, rel=1e-15)
     assert w2_samples_1d([0.0, 1.0], [0.0, 1.0], [0.25, 0.75], [0.5, 0.5]) == pytest.approx(0.5, rel=1e-15)
+    for far, small in ((1e10, 1e-18), (1e155, 1e-300), (1e300, 1e-16)):  # no mass is lost beside a larger one
+        for u in ([1, small], [small, 1]):
+            found = w2_samples_1d([0.0, far], [0.0, far], u, [float(x == 1) for x in u])
+            assert found == pytest.approx(far * math.sqrt(small), rel=1e-12)
 
 
 # Samples --------------------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import accumulate
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,13 +14,16 @@ from cmbound.distances.scaling import differences, norm, unscaled
 from cmbound.errors import DomainError, InputError
 from cmbound.numbers import counted
 
+Index = npt.NDArray[np.intp]
+
 
 def w2_samples_1d(
     x: npt.ArrayLike, y: npt.ArrayLike, weights_x: npt.ArrayLike | None = None, weights_y: npt.ArrayLike | None = None
 ) -> float:
     """W2 between two weighted point sets on the line: the integral of |F^-1 - G^-1|^2 over (0, 1), exact up to rounding.
 
-    It is the distance of the two sets; as an estimate of the distance of the laws they were drawn from it is biased upwards.
+    No weight is too small beside the others. As an estimate of the distance of the laws the sets were drawn from it is biased
+    upwards.
 
     Args:
         x, y: points, shapes (n,) and (m,).
@@ -32,18 +36,20 @@ def w2_samples_1d(
     (a, u), (b, v) = _steps("x", x, weights_x), _steps("y", y, weights_y)
     if np.array_equal(u, v):
         difference, e = differences(a, b)
-        return unscaled(float(norm(difference * np.sqrt(np.diff(u, prepend=0.0)))), e)
-    ends = np.sort(np.concatenate((u, v)))
-    mass = np.diff(ends, prepend=0.0)
-    middle = ends - mass / 2
-    difference, e = differences(_at(a, u, middle), _at(b, v, middle))
+        return unscaled(float(norm(difference * np.sqrt(_masses(u)))), e)
+    mass, i, j = _together(u, v)
+    difference, e = differences(a[i], b[j])
     return unscaled(math.sqrt(float(np.dot(mass, difference * difference))), e)
 
 
-def _steps(name: str, points: npt.ArrayLike, weights: npt.ArrayLike | None) -> tuple[Array, Array]:
-    """Sorted points and the values of their distribution function there; the last is 1."""
+def _steps(name: str, points: npt.ArrayLike, weights: npt.ArrayLike | None) -> tuple[Array, Any]:
+    """Sorted points, and there whole numbers proportional to the distribution function: without rounding.
+
+    Of floats, a difference of 1e-16 would be a mass, and costs as much as all else if it is moved far; a smaller mass would be
+    none.
+    """
     x = finite_array(name, points, 1)
-    equal = np.arange(1, len(x) + 1) / len(x)
+    equal = np.arange(1, len(x) + 1)
     if weights is None:
         return np.sort(x), equal
     w = finite_array(f"weights of {name}", weights, 1)
@@ -52,20 +58,21 @@ def _steps(name: str, points: npt.ArrayLike, weights: npt.ArrayLike | None) -> t
     if w.min() < 0 or w.max() <= 0:
         raise DomainError(f"the weights of {name} must be >= 0 with a positive sum; the smallest is {w.min():g}")
     order = np.argsort(x, kind="stable")
-    return x[order], equal if w.min() == w.max() else _shares(w[order])
-
-
-def _shares(weights: Array) -> Array:
-    """Cumulative sums over the total, rounded once: two sets of the same weights agree wherever their sums do.
-
-    A difference of 1e-16 would be a mass, and costs as much as all else if it is moved far.
-    """
-    exact = [w.as_integer_ratio() for w in weights.tolist()]
+    if w.min() == w.max():
+        return x[order], equal
+    exact = [value.as_integer_ratio() for value in w[order].tolist()]
     common = max(q for _, q in exact)  # powers of two
-    sums = list(accumulate(p * (common // q) for p, q in exact))
-    return np.array([total / sums[-1] for total in sums])
+    return x[order], np.array(list(accumulate(p * (common // q) for p, q in exact)), dtype=object)
 
 
-def _at(x: Array, u: Array, level: Array) -> Array:
-    """The quantiles at ``level`` of the law with distribution function values u at the sorted points x."""
-    return x[np.minimum(np.searchsorted(u, level), len(x) - 1)]
+def _masses(u: Any) -> Array:
+    """The mass of each step."""
+    return np.asarray(np.diff(u, prepend=0) / u[-1], dtype=np.float64)
+
+
+def _together(u: Any, v: Any) -> tuple[Array, Index, Index]:
+    """The pieces on which both quantile functions are constant: their masses, and which points of each law they are at."""
+    wide = u.dtype == object or v.dtype == object or len(u) * len(v) >= 2**53
+    p, q = ((x.astype(object) if wide else x) * y[-1] for x, y in ((u, v), (v, u)))
+    ends = np.unique(np.concatenate((p, q)))
+    return _masses(ends), np.searchsorted(p, ends), np.searchsorted(q, ends)
