@@ -37,13 +37,24 @@ SAID = {
     "schedule": ((*G, "--steps", "1"), "scheduling 1 evaluation"),
     "solve": ((ID, *G, "--target", "20", "--for", "eps_sc"), "solving explicit-one-step"),
     "compare": ((*G, "--statement", ID), "comparing statements"),
+    "certify": (
+        ("moons", "-n", "20", "--batches", "3", "--distance-batch", "20"),
+        "certifying moons: 18 steps, 20 paths, 3 batches",
+    ),
 }
 """A command and the beginning of its line, where everything counts as long."""
 
 
 @pytest.fixture
 def everything_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("progress.CHECKED", "progress.LONG_STEPS", "sweep.LONG_POINTS", "simulate.LONG", "check.LONG_INSTANCES"):
+    for name in (
+        "progress.CHECKED",
+        "progress.LONG_STEPS",
+        "sweep.LONG_POINTS",
+        "simulate.LONG",
+        "certify.LONG",
+        "check.LONG_INSTANCES",
+    ):
         monkeypatch.setattr(f"cmbound.cli.{name}", 0)
     monkeypatch.setattr("cmbound.cli.plot.LONG_INSTANCES", 0)
     monkeypatch.setattr("cmbound.cli.table._size", lambda name, given: ("budgets of 1 preset for 2 targets", True))

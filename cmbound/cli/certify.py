@@ -237,7 +237,9 @@ def certified(call: dict[str, Any]) -> Certificate:
     from cmbound.certification.certify import certify
 
     done, size = 0.0, (call["n"] or 0) * len(call["sigmas"])
-    title = f"certifying {call['model']}"
+    named = (("n", "path"), ("batches", "batch"))
+    sizes = [counted(len(call["sigmas"]) - 1, "step"), *(counted(call[x], noun) for x, noun in named if call.get(x))]
+    title = f"certifying {call['model']}: {', '.join(sizes)}"
     with progress_bar(title, 200, long=size > LONG) as advance:
 
         def progress(what: str, count: int, total: int) -> None:

@@ -22,6 +22,9 @@ from cmbound.numbers import counted
 if TYPE_CHECKING:
     from cmbound.comparison.records import Comparison
 
+LONG_DATA = 2000
+"""Numbers in a data set from which on a run on its law takes longer."""
+
 
 def parse_sweep(texts: tuple[str, ...]) -> list[dict[str, str]]:
     """One or two ``NAME=LOW:HIGH:log|linear:COUNT``."""
@@ -107,17 +110,19 @@ def compare_command(
             raise InputError("--sweep is float64 at given parameters: it takes no --world, --metric, --tier and --digits")
         _phase(parse_sweep(sweep), statements, assume, given, plot, form, output)
         return
-    what = "comparing statements"
+    what, size = "comparing statements", 1.0
     asked: dict[str, Any] = {"statements": statements or None, "metric": metric, "assume": assume, "tier": tier}
     if lawful:
         from cmbound.verification.measured import compare as measured
 
         world = build_world(**law)
         compare: Callable[..., Comparison] = partial(measured, world=world)
-        what = f"{what} on a law in {counted(world.d, 'dimension')}"
+        atoms = counted(len(world.means), "data point") if law["data"] is not None else ""
+        what = f"{what} on a law in {counted(world.d, 'dimension')}{', ' * bool(atoms)}{atoms}"
+        size = max(1.0, len(world.means) * world.d / LONG_DATA) if atoms else 1.0
     else:  # nothing is measured: no world, no sampler and no distance has to be loaded
         from cmbound.comparison.compare import compare
-    with at_work(what, given, times=10 * effort(given)):
+    with at_work(what, given, times=10 * effort(given) * size):
         result = compare(**asked, **given)
     if described:
         filled = tuple(x for x in result.parameters if x in set(given) - own)

@@ -41,7 +41,7 @@ def grid_command(
 
     size = size_of(n) * size_of(steps)
     most = MOST_ROUNDS + len(KINDS) - 1  # grids that are measured; often fewer
-    with progress_bar("measuring local errors", most, long=size > LONG) as advance:
+    with progress_bar(f"measuring local errors of grids of {steps} steps on {n} trajectories", most, long=size > LONG) as advance:
         found = measured_grid(
             data,
             sigma_min=sigma_min,
