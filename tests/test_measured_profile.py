@@ -291,6 +291,25 @@ def test_what_is_not_bounded_is_not_guaranteed(data: Any) -> None:
         ONE.evaluate(**{**POINT, "m2": 1}, **GRID, profile=mine)
 
 
+def test_no_asymptotic_end_rests_on_draws_that_miss_a_point_far_away() -> None:
+    """At 1 of 400 points, which 100 draws miss more often than not, is nearly all of the error."""
+    data = np.append(np.linspace(-1, 1, 399), 30.0)[:, None]
+    truth = max(x.estimate for x in errors(cmbound.measured_profile(data, solver="euler", draws=4000)).found("ddim", (1.0, 5.0)))
+    refused = 0
+    for seed in range(12):
+        mine = errors(cmbound.measured_profile(data, solver="euler", draws=100, seed=seed))
+        told = ""
+        try:
+            assert mine.found("ddim", (1.0, 5.0))[0].upper > truth / 2
+        except cmbound.DomainError as error:
+            told = str(error)
+        refused += "a few points far away" in told
+        assert not told or "a few points far away" in told
+    assert 6 < refused < 12
+    firm = errors(cmbound.measured_profile(data, draws=100, trust="guaranteed"))
+    assert firm.found("ddim", (1.0, 5.0))[0].upper > truth
+
+
 # --- the command line -----------------------------------------------------------------------------------------------------
 
 

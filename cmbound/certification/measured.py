@@ -17,13 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from cmbound.certification.bounds import Root, root
+from cmbound.certification.bounds import Root, root, unseen
 from cmbound.certification.flow import TOLERANCE, Paths
 from cmbound.certification.given import fingerprint, read_law
-from cmbound.certification.laws import DataLaw, Law, law_of, squares
+from cmbound.certification.laws import DataLaw, Law, from_centre, law_of, squares
 from cmbound.certification.request import LEAST_PATHS, MOST_PATHS
 from cmbound.certification.teachers import CATALOGUED, SOLVERS, Step, solver as solver_of
-from cmbound.certification.telescope import CHECKED_PATHS, PATHS, spans, stream
+from cmbound.certification.telescope import CHECKED_PATHS, PATHS, roots, spans, stream
 from cmbound.certification.user import points_of
 from cmbound.checks import checked_callable, checked_count, checked_finite, checked_name
 from cmbound.distances.samples import ASYMPTOTIC, GUARANTEED
@@ -122,7 +122,8 @@ class LocalErrors(Record, Measured):
         """Estimate and upper end of the local error of every step, from the lowest on, in units of the noise level.
 
         Raises:
-            DomainError: a noise level at which the flow cannot be followed.
+            DomainError: a noise level at which the flow cannot be followed, or draws that do not show the variance of the data
+                where asymptotic ends would rest on them.
         """
         name, step = (self.solver, self.step) if self.step is not None else (SOLVER_OF[teacher], SOLVERS[SOLVER_OF[teacher]])
         known: dict[Any, tuple[Root, ...]] = self.__dict__["_known"]
@@ -134,6 +135,8 @@ class LocalErrors(Record, Measured):
         count = len(levels) - 1
         share = 6 / (math.pi * count) ** 2 if self.every else 1.0  # these add up to 1 over all numbers of steps
         tail = share * (1 - self.confidence) / count  # each upper end may be missed: union bound
+        if self.trust == ASYMPTOTIC:
+            self._check_draws()
         found = []
         for low, high in pairwise(levels):
             values, off = self._squares(step, high, low)
@@ -147,6 +150,16 @@ class LocalErrors(Record, Measured):
             if self.told is not None:
                 self.told(1)
         return tuple(found)
+
+    def _check_draws(self) -> None:
+        """Raise DomainError where the draws, which are the same for every step, do not show the variance of the law."""
+        drawn = (self.law.draw(size, stream(self.seed, PATHS, i)) for i, size in enumerate(spans(self.draws, self.law.d)))
+        spread = np.concatenate([from_centre(x, self.law.mean) for x in drawn])
+        if unseen(spread, self.law.sd2):
+            raise DomainError(
+                f"the {counted(self.draws, 'draw')} show sd2 = {float(roots(spread)):.4g} of {self.law.sd2:.4g}: a few points "
+                f"far away carry the rest and were hardly drawn; more draws, trust {GUARANTEED}, or data without them are needed"
+            )
 
     def _squares(self, step: Step, high: float, low: float) -> tuple[Array, float]:
         """Squared local errors (n,) of the step, and what the flow is off by, a root mean square."""
@@ -192,7 +205,8 @@ def measured_profile(
     The discretisation is the sum of L_f(sigma_n) times the upper end of an interval for ell_n = norm(Psi_n x_{n+1} - x_n)_2, the
     local error of the step from sigma_{n+1} along exact trajectories. A result is ``asymptotic`` or ``guaranteed`` at a
     confidence, for one grid, and never certified; it holds for the law of the data set itself. The error of the exact flow over a
-    step is estimated with half the tolerance and added. Each grid is measured once.
+    step is estimated with half the tolerance and added. Each grid is measured once. Asymptotic ends know nothing of what is rare
+    and has not been drawn, such as a point between two others where the denoiser turns; guaranteed ones do.
 
     Args:
         data: points (n, d), a .npy, .npz or .csv file, a :class:`Gaussian` or a :class:`Mixture`.

@@ -78,10 +78,11 @@ def notes(evaluation: Any) -> list[str]:
 def sampled_note(sampled: Mapping[str, Any]) -> str:
     """What a number is worth that rests on samples."""
     jointly = "jointly" if sampled["grids"] == "one" else f"jointly for {sampled['grids']}"
+    rare = "; what is rare and has not been drawn is not in it" if sampled["trust"] == "asymptotic" else ""
     return (
         f"{sampled['trust']}, not certified: it rests on local errors measured on samples ({sampled['data']}; "
         f"{sampled['solver']}, {counted(sampled['draws'], 'draw')} each, seed {sampled['seed']}), whose upper ends hold "
-        f"{jointly} at confidence {sampled['confidence']}"
+        f"{jointly} at confidence {sampled['confidence']}{rare}"
     )
 
 
