@@ -178,7 +178,9 @@ def relaxed(name: str, text: str) -> Any:
 def check_maximal(budget: Budget) -> None:
     """No solved parameter can be relaxed by 0.1% without its term, or one of those it moves, leaving its share."""
     target = float(budget.target)
-    for name in (x for x in budget.solved if x in TERM_OF):
+    solved = [x for x in budget.solved if x in TERM_OF]
+    assert solved
+    for name in solved:
         try:
             found = again(budget, **{name: relaxed(name, budget.budget[name])}).terms
         except DomainError:  # it lay at its cap

@@ -1019,15 +1019,17 @@ def test_whatever_a_parameter_is_given_the_error_names_it(name: str, monkeypatch
         given |= {"data": POINTS, "model": lambda x, s: x, "teacher": lambda x, s: x}
     if name == "renoise":
         given |= {"times": [1.0]}
+    refused = 0
     for wrong in WRONG:
         try:
             small(**given, **{name: wrong})
         except _Began:
             continue
         except cmbound.CmboundError as error:
-            told = str(error)
+            told, refused = str(error), refused + 1
             assert name in told or (name in ("data", "held_out") and told == "a: no such file"), (wrong, told)
             assert "\n" not in told, wrong
+    assert refused >= 5
 
 
 @pytest.mark.filterwarnings("ignore:Warning. converting a masked element")
@@ -1042,12 +1044,14 @@ def test_whatever_a_parameter_is_given_the_error_names_it(name: str, monkeypatch
 )
 def test_the_same_of_the_functions_beside_it(function: Callable[..., Any], given: dict[str, Any]) -> None:
     for name in inspect.signature(function).parameters:
+        refused = 0
         for wrong in WRONG:
             try:
                 function(**{**given, name: wrong})
             except cmbound.CmboundError as error:
-                told = str(error)
+                told, refused = str(error), refused + 1
                 assert name in told or (name, told[:10]) in {("data", "a: no such"), ("sigma_max", "sigmas mus")}
+        assert refused >= 5, name
 
 
 def test_masked_arrays_are_refused_wherever_arrays_are_read() -> None:
