@@ -10,7 +10,7 @@ import sympy
 from sympy import Add, Max, Min, Pow, prod
 
 from cmbound.analysis.expressions import ball
-from cmbound.analysis.orders import analysed_terms, order, own_symbols, positive, put_in, sample
+from cmbound.analysis.orders import analysed_terms, order, own_symbols, positive, sample
 from cmbound.analysis.records import Order
 from cmbound.catalogue import corollaries as catalogued
 from cmbound.errors import CmboundError, InputError, UnknownNameError
@@ -20,6 +20,7 @@ from cmbound.reports.cells import Cell, mixed
 from cmbound.reports.report import Body, Report, Result
 from cmbound.reports.table import Table
 from cmbound.reports.words import formula, joined, prose, symbol
+from cmbound.theory.formulas import put_in
 from cmbound.theory.named import plain
 from cmbound.theory.notation import TABLE
 from cmbound.theory.records import Corollary

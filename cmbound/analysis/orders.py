@@ -20,7 +20,7 @@ from cmbound.evaluation.given import exact_scalars
 from cmbound.evaluation.paths import combinable
 from cmbound.evaluation.statement import theorem as find
 from cmbound.frozen import FrozenDict
-from cmbound.theory.formulas import ALIASES, closed_terms, convert, one_profile, require_formula
+from cmbound.theory.formulas import ALIASES, closed_terms, convert, one_profile, put_in, require_formula
 from cmbound.theory.functions import geometric_sum
 from cmbound.theory.named import plain
 from cmbound.theory.notation import TABLE, L_f, a, b, delta, entropy, n_atoms, nu, own
@@ -207,7 +207,7 @@ def _with_bound(expr: Any, bound: Any, clock: Clock) -> Any:
     """``expr`` with the bound of a rule on the whole range in the place of the sums of the local errors."""
     for holder in expr.atoms(LocalErrorSum):
         end = holder.args[0]
-        closed = convert(L_f * bound.subs({a: delta, b: end}, simultaneous=True), clock, end, end)
+        closed = convert(L_f * put_in(bound, {a: delta, b: end}), clock, end, end)
         expr = expr.xreplace({holder: holder.filled(plain(closed))})
     return expr
 
@@ -215,11 +215,6 @@ def _with_bound(expr: Any, bound: Any, clock: Clock) -> Any:
 def with_equal_weights(expr: Any) -> Any:
     """``expr`` in the number of points alone."""
     return put_in(expr, _EQUAL_WEIGHTS)
-
-
-def put_in(expr: Any, values: Mapping[Any, Any]) -> Any:
-    """``expr`` with values in the place of symbols, but for the variable of an integral (``subs`` takes many times as long)."""
-    return expr.subs(values, simultaneous=True) if expr.has(Integral) else expr.xreplace(dict(values))
 
 
 def _star(values: Mapping[str, Any]) -> Any:

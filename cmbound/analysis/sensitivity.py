@@ -23,7 +23,7 @@ from cmbound.evaluation.setting import Setting, resolve
 from cmbound.evaluation.statement import theorem as find
 from cmbound.evaluation.terms import prepared
 from cmbound.numbers import exact
-from cmbound.theory.formulas import convert
+from cmbound.theory.formulas import convert, put_in
 from cmbound.theory.functions import Q, geometric_sum
 from cmbound.theory.named import plain
 from cmbound.theory.notation import TABLE, L_f, a, b, delta, h, t_star, tau
@@ -139,7 +139,7 @@ def _on_path(setting: Setting, bound: Any) -> Any:
         pieces = paths[time] if time in paths else choose_pieces(setting, sums, time)
         last = [end if x is pieces[-1] else sympy.Min(as_expr(x.end) + h, end) for x in pieces]
         first = [delta if x is pieces[0] else as_expr(x.start) for x in pieces]
-        total = Add(*(x.rule.bound.subs({a: y, b: z}, simultaneous=True) for x, y, z in zip(pieces, first, last, strict=True)))
+        total = Add(*(put_in(x.rule.bound, {a: y, b: z}) for x, y, z in zip(pieces, first, last, strict=True)))
         closed = convert(L_f * total, setting.clock, end, end)
         bound = bound.xreplace({x: x.filled(closed) for x in bound.atoms(LocalErrorSum) if x.args[0] == end})
     return bound
