@@ -11,11 +11,13 @@ import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
+from cmbound import Gaussian, certify, measured_profile
 from cmbound.distances import Estimate, coupling_w2, gaussian_w2, sliced_w2, w2_samples
 from cmbound.sampling import Moments
 from cmbound.verification.carried import _distance
@@ -232,6 +234,41 @@ def _moments(kind: str, law: str, n: int) -> Case:
     return Case(f"moments ({kind})", law, n, "asymptotic", 0.95, side)
 
 
+# --- a model at hand, and the local errors of a teacher ------------------------------------------------------------------
+
+
+def _certified(law: str, bounded: bool) -> Case:
+    """Both ends of the distance and the direct rung, jointly: a model that only knows the sign, or no more than the mean."""
+    factor, truth = {"a model 10% too wide": (1.1, 0.1), "a model that answers the mean": (0.0, 1.0)}[law]
+
+    def side(rng: np.random.Generator) -> int:
+        found = certify(
+            lambda x, sigma: factor * np.sign(x), data=[[-1.0], [1.0]], sigmas=[0.1, 1.0, 10.0], n=100, batches=3, confidence=0.9,
+            distance_batch=25, clip=(-2, 2) if bounded else None, seed=int(rng.integers(2**31)),
+        )  # fmt: skip
+        near = 1e-6 * truth  # the exact trajectories are off by less
+        return _side(found.distance.lower - near, truth, min(found.distance.upper, found.rungs["direct"].upper) + near)
+
+    return Case("certify", f"two points, {law}", 100, "guaranteed" if bounded else "asymptotic", 0.9, side, 300)
+
+
+def _local_errors(n: int) -> Case:
+    """The upper ends of ``measured_profile``, jointly: Euler steps on N(0, 1/4), in closed form linear."""
+    levels = (0.1, 0.5, 2.0, 5.0)
+    truths = []
+    for low, high in pairwise(levels):
+        euler = 1 - (1 - low / high) * high**2 / (0.25 + high**2)
+        truths.append(abs(euler - math.sqrt((0.25 + low**2) / (0.25 + high**2))) * math.sqrt(0.25 + high**2))
+
+    def side(rng: np.random.Generator) -> int:
+        law, seed = Gaussian([0.0], 0.25), int(rng.integers(2**31))
+        profile = measured_profile(law, solver="euler", draws=n, seed=seed, confidence=0.9)
+        assert profile.measured is not None
+        return int(any(x < y for x, y in zip(profile.measured.errors("ddim", levels), truths, strict=True)))
+
+    return Case("measured_profile", "N(0, 1/4)", n, "asymptotic", 0.9, side, 20)
+
+
 CASES = (
     *(_coupling(law, 20) for law in PAIRS if "prob" not in law and law not in ("Laplace", "exponential")),
     _coupling("normal differences, d = 1", 200),
@@ -274,6 +311,9 @@ CASES = (
     _moments("variance", "normal", 20),
     _moments("covariance", "normal", 5),
     _moments("covariance", "normal", 20),
+    *(_certified(f"a model {x}", bounded) for x in ("10% too wide", "that answers the mean") for bounded in (False, True)),
+    _local_errors(20),
+    _local_errors(100),
 )
 
 
