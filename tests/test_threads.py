@@ -201,11 +201,13 @@ def test_decimal_settings_of_the_user_change_nothing() -> None:
     """Neither the precision nor a trap on floats."""
     given = {"eps_sc": "1e-3", "eps_cm": "1e-3", "L_f": 1, "d": 2, "m2": "1.2", "T": 5, "delta": "1e-4", "h": "1e-3", "L_s": 2}
     statement = cmbound.theorem("explicit-tv-smoothing")
-    expected = statement.evaluate(**given)
+    expected, schedule = statement.evaluate(**given), cmbound.schedule(steps=2, preset="gaussian-2d")
+    shown = schedule.text()
     with decimal.localcontext() as context:
         context.prec = 1
         context.traps[decimal.FloatOperation] = True
         found = statement.evaluate(**given)
         assert found.value == expected.value
         assert cmbound.solve("explicit-one-step", target=1, preset="gaussian-2d").achieved.upper <= 1
+        assert schedule.text() == shown
     assert found == expected

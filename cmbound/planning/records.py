@@ -320,11 +320,16 @@ def _worth(schedule: Schedule) -> Cell:
     count, gain = schedule.steps_worth_taking, number(rounded(schedule.gain, 4, "nearest"))
     if count == LONGEST:
         return mixed(Cell(f"steps worth taking: {count} or more (each of so many gains at least "), gain, Cell(")"))
-    if count == 1 and schedule.bounds[0] <= schedule.limit:
+    if count == 1 and _rises(schedule):
         return Cell("steps worth taking: 1 (more only raise the bound)")
     less = (Cell("nothing"),) if schedule.gain == 0 else (Cell("less than "), gain)
     shown = "" if count <= len(schedule.bounds) else f"; {len(schedule.bounds)} of them asked for and shown"
     return mixed(Cell(f"steps worth taking: {count} (one more gains "), *less, Cell(f"){shown}"))
+
+
+def _rises(schedule: Schedule) -> bool:
+    """Whether the bound tends to no less than it is after the first evaluation."""
+    return Fraction(schedule.bounds[0]) <= schedule.limit
 
 
 def _limit(schedule: Schedule) -> Cell:
@@ -333,7 +338,7 @@ def _limit(schedule: Schedule) -> Cell:
         contracts = math(r"L_f e^{-(t - \delta)} \geq 1", "L_f e^-(t - delta) >= 1")
         return mixed(Cell("limit: infinite, no time contracts ("), contracts, Cell(" everywhere)"))
     at, limit = _time(schedule.limit_time, schedule.optimal.clock), number(rounded(schedule.limit))
-    rises = schedule.bounds[0] <= schedule.limit
+    rises = _rises(schedule)
     start = "with more and more evaluations the bound rises to" if rises else "no number of evaluations brings the bound below"
     end = "; the first bound is the best" if rises else ""
     return mixed(Cell(f"limit: {start} "), limit, Cell(" (float64), at "), at, Cell(end))
