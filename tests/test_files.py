@@ -5,6 +5,7 @@ The commands and their options are read from the program: a new one without an e
 
 from __future__ import annotations
 
+import html
 import io
 import json
 import os
@@ -364,6 +365,11 @@ def test_every_encoding(name: str, form: str, monkeypatch: pytest.MonkeyPatch) -
                 if name == "show":  # the inequality in plain signs
                     wanted, found = (x.partition("\n")[0] for x in (wanted, found))
                 wanted = _plain(wanted)
+            if form == "html":  # in ASCII, and the same page
+                wanted, found = html.unescape(wanted), html.unescape(found)
+            if form == "json":
+                assert found.isascii()
+                wanted, found = json.dumps(json.loads(wanted)), json.dumps(json.loads(found))
             assert _timeless(found) == _timeless(wanted)
         else:
             assert status == 2

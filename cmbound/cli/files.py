@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
+import json
 import os
+import re
 import sys
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
@@ -48,7 +51,7 @@ class OutputFile(click.ParamType[Output]):
 
 def emit(report: Report, form: str, output: str, *others: tuple[str | bytes, str]) -> None:
     """Write a report in a format, after other things (figures, arrays); HTML as a complete page."""
-    write_all(*others, (rendered(report, report.title, form), output))
+    write_all(*others, (fitting(rendered(report, report.title, form), form, output), output))
 
 
 def rendered(what: Any, title: str, form: str, **options: Any) -> str:
@@ -57,6 +60,16 @@ def rendered(what: Any, title: str, form: str, **options: Any) -> str:
 
     text: str = what.render(form, **options)
     return html_page(title, text) if form == "html" else text
+
+
+def fitting(text: str, form: str, output: str) -> str:
+    """The text; on a standard output that is not UTF-8, JSON and HTML in ASCII: they are UTF-8 by definition, and can say all."""
+    encoding = codecs.lookup(sys.stdout.encoding or "utf-8").name
+    if output != "-" or form not in ("json", "html") or encoding == "utf-8":
+        return text
+    if form == "html":
+        return text.encode("ascii", "xmlcharrefreplace").decode()
+    return re.sub(r"[^\x00-\x7f]", lambda x: json.dumps(x[0])[1:-1], text)
 
 
 def write(text: str, output: str) -> None:

@@ -8,7 +8,7 @@ import click
 
 from cmbound.catalogue import MAIN
 from cmbound.cli import options
-from cmbound.cli.files import emit, rendered, write
+from cmbound.cli.files import emit, fitting, rendered, write
 from cmbound.cli.measuring import told
 from cmbound.cli.progress import progress_bar
 from cmbound.errors import InputError
@@ -133,4 +133,4 @@ def table_command(
     with progress_bar(title, None, long=long) as advance:
         progress = {"progress": advance} if name in NAMES and "progress" in NAMES[name].options else {}
         found = table(name, caption=caption, label=label, digits=digits, **given, **progress)
-    write(rendered(found, found.caption or f"cmbound table {name}", form, siunitx=siunitx), output)
+    write(fitting(rendered(found, found.caption or f"cmbound table {name}", form, siunitx=siunitx), form, output), output)
