@@ -41,22 +41,6 @@ def root(values: Array, tail: float, most: float | None) -> Root:
     return Root(found.value, found.upper, None if most is None else _guaranteed(values, tail, most))
 
 
-RARE = 1e-5
-"""Probability of a wrong answer of :func:`unseen` where the normal approximation is right."""
-
-
-def unseen(values: Array, known: float) -> bool:
-    """Whether draws of Y >= 0 do not show (E Y)^{1/2}, which is known: the bound of :func:`root`, by the same draws, is below it.
-
-    Then a few values that are rare and large are missing among them, and no normal approximation by such draws is to be believed.
-
-    >>> import numpy as np
-    >>> unseen(np.array([0.9, 1.1] * 50), 1.0), unseen(np.array([0.9, 1.1] * 50), 2.0)
-    (False, True)
-    """
-    return root(values, RARE, None).upper < known * (1 - 1e-9)
-
-
 def _guaranteed(values: Array, tail: float, most: float) -> float:
     distances = np.sqrt(values)[:, None]
     return coupling_w2(distances, np.zeros_like(distances), level=1 - 2 * tail, diameter=most).upper

@@ -16,7 +16,6 @@ from cmbound import __version__
 from cmbound.certification import adapters
 from cmbound.certification.advice import advised, found_wrong
 from cmbound.certification.attack import attacked
-from cmbound.certification.bounds import unseen
 from cmbound.certification.certificate import UNSEEN, Baselines, Certificate, Judged, Level, Refutation, Rung
 from cmbound.certification.distance import BATCHES, Effort, Enclosure, batch_costs, checked_size, enclosure, transport, unmatched
 from cmbound.certification.examples import EXAMPLES, Example, example
@@ -43,6 +42,7 @@ from cmbound.certification.telescope import (
     stream,
 )
 from cmbound.checks import checked_callable, checked_count, checked_finite, shown
+from cmbound.distances import unseen
 from cmbound.errors import DomainError, InputError
 from cmbound.numbers import counted
 from cmbound.reports.words import words

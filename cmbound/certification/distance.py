@@ -13,9 +13,9 @@ import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 from scipy.special import stdtrit
 
-from cmbound.certification.bounds import root, unseen
+from cmbound.certification.bounds import root
 from cmbound.certification.laws import COPIED, DataLaw, Law, from_centre, squares
-from cmbound.distances import coupling_w2, w2_samples_1d
+from cmbound.distances import coupling_w2, unseen, w2_samples_1d
 from cmbound.distances.samples import ASYMPTOTIC, GUARANTEED
 from cmbound.errors import DomainError, InputError
 from cmbound.frozen import Record

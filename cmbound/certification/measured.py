@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from cmbound.certification.bounds import Root, root, unseen
+from cmbound.certification.bounds import Root, root
 from cmbound.certification.flow import TOLERANCE, Paths
 from cmbound.certification.given import fingerprint, read_law
 from cmbound.certification.laws import DataLaw, Law, from_centre, law_of, squares
@@ -26,6 +26,7 @@ from cmbound.certification.teachers import CATALOGUED, SOLVERS, Step, solver as 
 from cmbound.certification.telescope import CHECKED_PATHS, PATHS, roots, spans, stream
 from cmbound.certification.user import points_of
 from cmbound.checks import checked_callable, checked_count, checked_finite, checked_name
+from cmbound.distances import unseen
 from cmbound.distances.samples import ASYMPTOTIC, GUARANTEED
 from cmbound.errors import DomainError
 from cmbound.frozen import FrozenDict, Record

@@ -347,6 +347,22 @@ def coupling_w2(x: npt.ArrayLike, y: npt.ArrayLike, *, level: float = 0.95, diam
     return _estimate(math.sqrt(mean), width * math.sqrt(lower), width * math.sqrt(upper), level, len(a), e, width)
 
 
+RARE = 1e-5
+"""Probability of a wrong answer of :func:`unseen` where the normal approximation is right."""
+
+
+def unseen(squares: Array, known: float) -> bool:
+    """Whether draws (n,) of Y >= 0 do not show (E Y)^(1/2), which is known: its upper limit by the same draws is below it.
+
+    Then a few values that are rare and large are missing among them, and no normal approximation by such draws is to be believed.
+
+    >>> unseen(np.array([0.9, 1.1] * 50), 1.0), unseen(np.array([0.9, 1.1] * 50), 2.0)
+    (False, True)
+    """
+    distances = np.sqrt(squares)[:, None]
+    return coupling_w2(distances, np.zeros_like(distances), level=1 - 2 * RARE).upper < known * (1 - 1e-9)
+
+
 def _skewness(values: Array) -> float:
     """Skewness over n^(1/2), bias removed."""
     n, deviation = len(values), float(values.std(ddof=1))

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from cmbound.distances import MAX_TRANSPORT
-from cmbound.distances.scaling import Array
+from cmbound.distances import MAX_TRANSPORT, unseen
+from cmbound.distances.scaling import Array, norm
 from cmbound.errors import DomainError, InputError
 from cmbound.evaluation.records import Evaluation, terms_table
 from cmbound.evaluation.statement import Statement, about, theorem as find
@@ -30,6 +30,7 @@ from cmbound.verification.request import CHOICES as CHOICES, Run, in_clock, meas
 from cmbound.verification.settings import law_constants, parameters
 from cmbound.worlds.gaussian import Gaussian
 from cmbound.worlds.mixture import Mixture
+from cmbound.worlds.process import noise, signal
 
 Progress = Callable[[int], object]
 
@@ -113,9 +114,24 @@ class Simulation(Result, Record):
             along = f"along {self.run.trajectories} exact trajectories"
             found.append(f"bound at measured constants: {constants} {along}; rare jumps between points may be missed")
             found.append(METHODS[self.method])
+            found += self._unseen()
         if self.corrected is not None:
             found.append("no bound covers W2 after the corrector")
         return (*found, *self.evaluation.notes)
+
+    def _unseen(self) -> list[str]:
+        """Where the samples of the target do not show its variance, which is known."""
+        world, early = self.run.world, self.run.to == "p_delta"
+        c, s, scale = (float(signal(self.run.low)), float(noise(self.run.low)), self.run.scale) if early else (1.0, 0.0, 1.0)
+        sd2 = scale * float(np.hypot(c * world.sd2, s * np.sqrt(world.d)))
+        found = norm(self.truth - scale * c * world.mean, axis=1)
+        if not unseen(found**2, sd2):
+            return []
+        seen = float(norm(found) / np.sqrt(len(found)))
+        return [
+            f"the samples of the law have sd2 = {rounded(seen, 4, 'nearest')}, the law has {rounded(sd2, 4, 'nearest')}: a few "
+            "points far away carry the rest and were hardly drawn; measured W2 and its intervals do not show them"
+        ]
 
     def report(self) -> Report:
         """Measured W2 and the bound after every evaluation."""
