@@ -223,7 +223,7 @@ def _few_of_each(everything: list[Any]) -> list[Any]:
     kept = []
     for x in {id(x): x for x in everything}.values():
         seen[type(x)] = seen.get(type(x), 0) + 1
-        if seen[type(x)] <= 40:
+        if seen[type(x)] <= 15:
             kept.append(x)
     return kept
 

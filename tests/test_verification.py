@@ -274,8 +274,8 @@ def test_truths_say_how_they_are_known() -> None:
 
 
 def test_sampled_verdicts_are_counted_and_said() -> None:
-    report = check("explicit-map-error", instances=40, world="mixture")
-    assert 0 < report.sampled < 40
+    report = check("explicit-map-error", instances=16, world="mixture")
+    assert 0 < report.sampled < report.instances - report.skipped
     assert report.to_dict()["sampled"] == report.sampled
     said = f"{report.sampled} of the truths are sampled: those verdicts are at asymptotic 99.994% intervals"
     assert said in report.text(100)
