@@ -394,6 +394,15 @@ def test_norms_of_any_size(size: float) -> None:
     assert 0.5 <= math.ldexp(4 * size, -scaling.exponent(x, size / 2)) < 1
 
 
+def test_differences_as_small_and_as_large_as_float64_has_them() -> None:
+    """Nothing is lost below, and what overflows before it is averaged is no error, whichever side is the large one."""
+    zero = np.zeros((2, 1))
+    assert coupling_w2(zero, zero + 5e-324).value == coupling_w2(zero + 5e-324, zero).value == 5e-324
+    near, far = np.array([9e306, 9e306]), np.array([-1.79e308, 0.0])
+    for found in (w2_samples_1d(near, far), w2_samples_1d(far, near)):
+        assert found == pytest.approx(math.hypot(1.88, 0.09) / math.sqrt(2) * 1e308, rel=1e-15)
+
+
 def test_norms_of_nothing() -> None:
     assert scaling.norm(np.zeros(0)) == 0
     assert scaling.norm(np.zeros((0, 3)), axis=1).shape == (0,)

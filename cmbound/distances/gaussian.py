@@ -173,7 +173,7 @@ def gaussian_tv_1d(m1: float, s1: float, m2: float, s2: float) -> float:
     r = 1 + excess
     if excess == 0:
         return math.erf(m / math.sqrt(8))
-    if max(m, r) > 1e75 or m > 100 * r:  # almost all mass of one law lies where the other has almost none
+    if max(m, r) > 1e75:  # almost all mass of one law lies where the other has almost none
         return 1.0
     gap = 2 * math.log1p(excess)  # the densities cross where (r^2 - 1) x^2 + 2 m x - m^2 - r^2 gap = 0
     root = math.sqrt(m * m + excess * (1 + r) * gap)
