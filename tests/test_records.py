@@ -250,6 +250,11 @@ def test_records_pickle_copy_compare_and_hash(everything: list[Any]) -> None:
         assert len({x, x}) == 1
 
 
+def test_records_are_compared_as_records() -> None:
+    """A dataclass without eq=False has comparisons of its own, in which arrays and what is not a number go wrong."""
+    assert not [x for x in RECORDS if issubclass(x, Record) and x.__eq__ is not Record.__eq__]
+
+
 def test_records_that_differ_are_not_equal() -> None:
     assert replace(ONE_STEP, title="another") != ONE_STEP
     assert ONE_STEP.evaluate(**POINT) != ONE_STEP.evaluate(**{**POINT, "d": 4})

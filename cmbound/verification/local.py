@@ -122,7 +122,7 @@ KRONROD = np.concatenate([_HALF, _HALF[-2::-1] * [-1.0, 1.0, 1.0]]).T
 """Nodes on [-1, 1], the weights of Kronrod's rule, and those of Gauss's rule in every other node (QUADPACK, 7 and 15)."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Wave(Record):
     """What a learned noise prediction is off by: size sin(frequency x/(c^2 width^2 + s^2)^(1/2) + 1) in every coordinate."""
 
