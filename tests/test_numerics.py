@@ -17,7 +17,7 @@ import sympy
 from sympy import atan, exp, log, pi, sqrt, tanh
 
 import cmbound
-from cmbound.arithmetic import approximate, certified, decreasing
+from cmbound.arithmetic import approximate, certified, decreasing, exact
 from cmbound.arithmetic.backend import Balls, Floats
 from cmbound.errors import InputError
 from cmbound.theory import integrals
@@ -249,3 +249,12 @@ def test_every_combination_of_choices_is_tried() -> None:
         if not choices.next():
             break
     assert sorted(seen) == [(-1, 1), (-1, 2), (1, 1), (1, 2)]
+
+
+@pytest.mark.parametrize("text", ["1/3", "2/3", "-1/3", "-2/3", "0", "7", "5.833", "1e-320"])
+def test_the_largest_float_below(text: str) -> None:
+    """The text of the float, or the float itself, is at most the value; that of the next one is above it."""
+    value = Fraction(text)
+    for read in (lambda x: Fraction(repr(x)), Fraction):
+        found = exact.float_below(value, read)
+        assert read(found) <= value < read(math.nextafter(found, math.inf))

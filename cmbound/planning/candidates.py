@@ -30,7 +30,6 @@ COARSE = 64  # candidate times otherwise, before refinement around the best one
 _CLOSEST = 1e-6  # the first candidate lies beyond delta by this part of T - delta
 _FINE = 2e-3  # relative distance of neighbours that are not refined any more: the bound changes in second order
 _BETWEEN = 8  # nodes tried between two neighbours, in each round
-_ROOF = 1e-9  # a finite stand-in where the least is 0
 TIME_DIGITS = 6  # digits of a time that is printed and typed back
 
 
@@ -130,7 +129,7 @@ class Candidates:
             for j in inside[:: max(1, len(inside) // _BETWEEN)]:
                 self.at(float(self.nodes[j]))
         elif high - low > _FINE * high:
-            roof = 1e3 * least + _ROOF  # where nothing contracts the objective is infinite, which no search likes
+            roof = 1e3 * least  # where nothing contracts the objective is infinite, which no search likes
 
             def value(time: float) -> float:
                 return min(value_of(objective, self.at(self._short(time))), roof)
