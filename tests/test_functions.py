@@ -223,6 +223,12 @@ def test_decimals_are_directed(value: Fraction, digits: int) -> None:
     assert Fraction(high) - Fraction(low) <= abs(value) * Fraction(10) ** (1 - digits)
 
 
+@pytest.mark.parametrize(("sign", "low", "high"), [(1, "0", "1e-900000"), (-1, "-1e-900000", "0")])
+def test_decimals_of_what_is_too_small_to_be_shown(sign: int, low: str, high: str) -> None:
+    ball = sign * flint.arb(2) ** -4_000_000
+    assert [certified.decimal(ball, 6, up=x) for x in (False, True)] == [Decimal(low), Decimal(high)]
+
+
 def test_float_up_rounds_up() -> None:
     for text in ("0.1", "1e-320", "3", "1.7976931348623157e308", "0.30000000000000004"):
         up = certified.float_up(Decimal(text))
