@@ -132,6 +132,17 @@ def test_integrals_of_a_profile_of_ones_own(acceleration: Any) -> None:
     assert float(float_tier) == pytest.approx(float(exact), rel=1e-12)
 
 
+@pytest.mark.parametrize(("middle", "radius"), [(1.5, 0.125), (1.875, 0.25), (1.125, 0.25), (1.5, 0.75)])
+def test_integrals_whose_branch_changes_at_a_place_that_is_a_ball(middle: float, radius: float) -> None:
+    """int_1^2 max(t, a) dt for an a anywhere between the ends, or at one or both of them."""
+    a = TABLE["a"].symbol
+    larger = sympy.Piecewise((a, t < a), (t, True))
+    found = certified.compile((sympy.Integral(larger, (t, 1, 2)),), (a,))(flint.arb(middle, radius))[0]
+    for x in (middle - radius, middle, middle + radius):
+        cut = min(max(x, 1), 2)
+        assert found.contains(flint.arb(x * (cut - 1) + (4 - cut**2) / 2))
+
+
 @pytest.mark.parametrize("q", [1, 2, 3, 4, 6])
 def test_powers(q: int) -> None:
     """Small powers are written as products and roots; all of them are the power."""
