@@ -24,6 +24,7 @@ from cmbound.evaluation.statement import theorem
 from cmbound.names import TEACHERS
 from cmbound.papers.figures.multistep import multistep_figure, planned
 from cmbound.planning.budget import solve
+from cmbound.planning.candidates import Candidates
 from cmbound.planning.problem import TERM_OF, rounded, stepped
 from cmbound.planning.records import Budget
 from cmbound.planning.roots import Missed, fewest, largest, smallest
@@ -326,6 +327,11 @@ def test_impossible_targets_name_the_term(fix: dict[str, Any], text: str) -> Non
         solve("explicit-one-step", target="0.1", fix=fix, **FAST)
 
 
+def test_a_target_little_above_the_least_that_can_be_met() -> None:
+    """What T costs with eps_cm follows the room that is left almost one to one: it takes 27 trials (0.489 cannot be met)."""
+    check_budget(solve("explicit-one-step", target="0.4925", fix={"eps_cm": "0.1"}, **FAST), "0.4925")
+
+
 def test_a_grid_that_cannot_be_fine_enough() -> None:
     nodes = ["1e-3", "0.1", "1", "2"]
     with pytest.raises(DomainError, match=r"discretisation alone is \d+.*above"):
@@ -608,6 +614,15 @@ def test_continuous_times() -> None:
     assert list(found.fixed_times) == pytest.approx([log(4) + 1e-3] * 2, rel=1e-11)
     assert found.fixed_times[0] >= log(4) + 1e-3
     assert found.fixed.value >= found.best_fixed.value >= best.value * (1 - 1e-12)
+
+
+def test_the_best_time_is_the_same_in_other_units() -> None:
+    """Powers of two are exact: what is found does not depend on the size of the bound."""
+    units, times = (2.0**-40, 1.0, 2.0**40), set()
+    for unit in units:
+        best = Candidates(MULTISTEP, POINT).best(lambda contraction, error, unit=unit: unit * (contraction / 10 + error))
+        times.add(best.time)
+    assert len(times) == 1
 
 
 def test_further_steps_that_only_hurt() -> None:
