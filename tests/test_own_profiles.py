@@ -297,6 +297,10 @@ def test_stretch_functions_that_float64_blurs() -> None:
     assert abs(float(ONE_STEP.approximate(**tiny, profile=profile).terms["discretisation"])) < 1e-15
     wrong = Profile.from_stretch("mine", lambda a, b, h: 1 + h - exp(h) + Rational(1, 10**30))
     both_tiers(DomainError, "negative", wrong, h="1e-7")
+    profile, short = Profile.from_stretch("mine", lambda a, b, h: exp(b - a) - 1 - (b - a)), {**GRID, "T": "0.011", "N": 30}
+    together = ONE_STEP.approximate(**{**short, "L_f": np.array([1.0, 2.0])}, profile=profile).terms["discretisation"]
+    alone = [ONE_STEP.evaluate(**{**short, "L_f": x}, profile=profile).terms["discretisation"].value for x in (1, 2)]
+    assert together == pytest.approx(alone, rel=1e-14, abs=0)
 
 
 def test_what_a_rising_acceleration_can_do() -> None:

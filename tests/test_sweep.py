@@ -30,6 +30,7 @@ ID = "explicit-one-step"
 def test_axes() -> None:
     assert axis("h", "1e-4:1e-1:log:4") == pytest.approx([1e-4, 1e-3, 1e-2, 1e-1])
     assert axis("T", "1:3:linear:3") == pytest.approx([1, 2, 3])
+    assert axis("eps_cm", "0:2:linear:3") == pytest.approx([0, 1, 2])
     assert axis("d", "2,8,32") == pytest.approx([2, 8, 32])
     assert axis("d", "1:4:log:30") == pytest.approx([1, 2, 3, 4])
     assert axis("h", "0.1") is None
