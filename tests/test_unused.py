@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -188,3 +189,9 @@ def test_records() -> None:
     found = schedule(steps=2, **{**STEP, "d_eff": 2})
     assert [x for x, _ in found.optimal.unused] == ["d_eff"]
     assert Fraction(found.optimal.upper) > 0
+
+
+def test_sums_depend_on_where_they_begin() -> None:
+    """Also where no assumption that is checked names delta."""
+    bare = replace(cmbound.theorem("explicit-map-error"), statement_assumptions=())
+    assert {x for x, _ in bare.evaluate(**STEP, t=2, profile="universal").unused} == {"m2", "T"}
