@@ -287,6 +287,14 @@ def test_training_is_compared_at_its_own_consistency_error(gaussian: Comparison)
     assert float(row.evaluation.terms["consistency"].upper) > 1e-3 * 4  # type: ignore[union-attr]
 
 
+def test_all_statements_are_on_the_nodes_of_the_run(gaussian: Comparison) -> None:
+    """Those that take one constant for all steps too."""
+    grids = [x.evaluation.grid for x in gaussian.rows if x.evaluation is not None and x.theorem.uses_profile]
+    assert len(grids) > 4
+    assert all(x == grids[0] and x["kind"] == "times" for x in grids if x is not None)
+    assert None not in grids
+
+
 def test_a_data_set() -> None:
     found = compare(world=Atoms([[0.0], [1.0], [3.0]]), N=5, k=2)
     assert found["explicit-one-step"].status == RANKED

@@ -205,6 +205,8 @@ def test_a_plain_sampler_misses_the_rare_atom() -> None:
     assert sampled.sampled
     assert not line.sampled
     assert sampled.lower <= line.value <= sampled.upper
+    even = LocalErrors(Atoms([[-1.0, 0.0], [1.0, 0.0]]), nodes, "ddim").total(np.ones(1))
+    assert even.value / 2 < even.lower < even.value < even.upper < 2 * even.value
     x = far.sample(local.SAMPLES, 0.4, seed=0)
     gap = local.ddim(lambda y, t: -noise(t) * far.score(y, t), x, 0.05, 0.4) - far.flow(x, 0.4, 0.05)
     plain = np.sum(gap**2, axis=1)
