@@ -436,6 +436,7 @@ def test_the_guaranteed_lower_end_does_not_pay_for_a_wide_box() -> None:
     )
     assert found.distance.trust == "guaranteed"
     assert 0.5 < found.distance.lower <= found.distance.asymptotic[0] < 0.75  # 0.71 and what sampling adds
+    assert f"; asymptotic: {rounded(found.distance.asymptotic[0], 4, 'down')} to " in found.verdict
 
 
 # --- what must not matter ------------------------------------------------------------------------------------------------
@@ -725,8 +726,8 @@ def test_without_a_teacher_the_last_rung_is_that_of_training() -> None:
 
 
 def test_a_missing_boundary_condition_is_named() -> None:
-    found = small(model=at_level(0, exact_map(LINE), 0.5))
-    assert found.terms["boundary"] == pytest.approx(0.5)
+    found = small(model=at_level(0, exact_map(LINE), 0.02))
+    assert found.terms["boundary"] == pytest.approx(0.02)
     assert any(x.startswith("boundary") and f"{SIGMAS[0]:g}" in x for x in found.findings)
     assert "a_priori" not in found.rungs
     assert any("no a priori rung" in x for x in found.notes)
