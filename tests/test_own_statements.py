@@ -321,6 +321,12 @@ def test_a_statement_with_an_experiment_is_checked() -> None:
     assert cmbound.check(tight, instances=6, seed=1).violations > 0
 
 
+def test_one_text_is_one_name_and_not_its_letters() -> None:
+    made = cmbound.Statement.define("one", {"smoothing": "u + 1/u"}, rests_on="mine", free="u", assumptions="u < 3")
+    assert (made.rests_on, made.free, [x.text for x in made.assumptions]) == (("mine",), ("u",), ["u < 3"])
+    assert float(made.evaluate()) == pytest.approx(2)
+
+
 def test_an_option_given_twice_is_an_error() -> None:
     result = call("evaluate", "explicit-one-step", "--preset", "digits", "--preset", "gaussian-2d")
     assert (result.status, result.err) == (2, "cmbound: error: --preset is given twice\n")

@@ -68,16 +68,21 @@ def defined(
         reference=_reference(reference, id),
         provenance="defined by its author",
         sources=sources,
-        statement_assumptions=tuple(_assumption(x, i, here) for i, x in enumerate(assumptions, 1)),
+        statement_assumptions=tuple(_assumption(x, i, here) for i, x in enumerate(_several(assumptions), 1)),
         derivation=derivation or "by its author",
-        rests_on=tuple(rests_on),
-        free=tuple(free),
+        rests_on=_several(rests_on),
+        free=_several(free),
         known="own",
         complexity=None if complexity is None else expression(f"complexity of {here}", complexity),
         experiment=experiment,
         remark=remark,
         own_parameters=tuple(rows),
     )
+
+
+def _several(given: Iterable[Any]) -> tuple[Any, ...]:
+    """A text is one of them, not its letters."""
+    return (given,) if isinstance(given, str) else tuple(given)
 
 
 OPTIONS = tuple(defined.__kwdefaults__ or ())
