@@ -20,6 +20,7 @@ from scipy import stats
 
 import cmbound
 from cmbound.certification.adapters import _roles
+from cmbound.certification.advice import _stretch
 from cmbound.certification.attack import attacked
 from cmbound.certification.bounds import firm_sum, lower_root, paired, root, summed
 from cmbound.certification.certificate import RUNGS, UNSEEN, Certificate, effort, evaluations_table, largest, to_data
@@ -28,7 +29,7 @@ from cmbound.certification.distance import checked_size
 from cmbound.certification.flow import along
 from cmbound.certification.laws import DataLaw, Law, WorldLaw, law_of
 from cmbound.certification.models import Denoiser, Model
-from cmbound.certification.recognition import misread, unlike
+from cmbound.certification.recognition import MISREAD, _nearest, misread, unlike
 from cmbound.certification.request import Request
 from cmbound.certification.teachers import SOLVERS
 from cmbound.certification.telescope import Setup, roots, sampled
@@ -706,6 +707,22 @@ def test_a_score_error_at_one_noise_level_is_located(k: int) -> None:
     assert any(x.startswith("score: the step from noise level " + f"{SIGMAS[k]:.4g}") for x in found.findings)
 
 
+def test_the_stretch_with_most_of_the_discretisation_is_the_shortest() -> None:
+    """Three of the six steps, though the five from the first or the last on have as much."""
+    sizes, sigmas = (0.3, 1.0, 1.0, 4.0, 4.0, 0.1), (64.0, 32.0, 16.0, 8.0, 4.0, 2.0, 1.0)
+    levels: list[Any] = [
+        SimpleNamespace(discretisation=x, sigma_from=a, sigma_to=b) for x, (a, b) in zip(sizes, pairwise(sigmas), strict=True)
+    ]
+    assert _stretch(levels) == (16.0, 2.0)
+    assert _stretch(levels[::-1]) == (4.0, 8.0)
+
+
+def test_what_is_wrong_at_one_noise_level_is_no_other_reading() -> None:
+    one, all_of_them, near = np.array([2.0, 0.01, 0.01, 0.01]), np.full(4, 1.0), np.full(4, 0.01)
+    assert _nearest({"noise": near}, one, 1.0, MISREAD) is None
+    assert _nearest({"noise": near}, all_of_them, 1.0, MISREAD) == "noise"
+
+
 def test_clipping_is_no_missing_boundary_condition() -> None:
     """Paths end outside the box of the data; a model that is the identity there and is clipped still has no boundary error."""
     found = small(**INSTANCES["points on the line"])
@@ -1321,6 +1338,7 @@ def test_each_evaluation_has_one_upper_end() -> None:
     """The least of the distance's and the direct rung's, in the verdict, the table and the findings alike."""
     found = small(times=(3.0,), model=lambda x, s: exact_map(LINE)(x, s) + (0.8 if s < 9 else 0.0), teacher=None)
     first = found.evaluations[0]
+    assert [x.k for x in found.evaluations] == [1, 2]
     below = replace(first, direct=replace(first.direct, upper=0.5 * first.distance.upper))
     one = replace(found, evaluations=(below, *found.evaluations[1:]))
     assert one.upper == below.upper(False) == 0.5 * first.distance.upper

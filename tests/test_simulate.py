@@ -233,6 +233,15 @@ def test_default_times_fall_geometrically_in_noise_level() -> None:
     assert len(simulate(Gaussian([0.0], [1.0]), steps=2, delta=0.6, n=10).steps) == 2
 
 
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_constants_of_one_step_beyond_float64_are_refused(place: int, exact_run: Simulation) -> None:
+    constants = [np.ones(3) for _ in range(3)]
+    constants[place][1] = np.inf
+    found = carried.Measured((), "", np.zeros((1, 1)), np.zeros((1, 1)), (constants[0], constants[1], constants[2]))
+    with pytest.raises(DomainError, match="do not fit float64"):
+        module._parameters(cmbound.theorem("explicit-multistep"), exact_run.run, found, "auto")
+
+
 def test_measured_bound_says_so(data_run: Simulation, line_run: Simulation, exact_run: Simulation) -> None:
     assert any("measured constants" in x for x in data_run.notes)
     assert (data_run.method, line_run.method, exact_run.method) == ("transport", "samples", "exact")

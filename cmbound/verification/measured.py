@@ -157,8 +157,6 @@ class Measured(Given):
         if not lists and theorem.uses_profile:
             params["grid"] = [float(x) for x in run.nodes]
             params = {name: x for name, x in params.items() if name not in ("N", "delta", "T", "h")}
-        if theorem.kind == "order":
-            params.pop("C", None)
         assumed = {name: self.numbers[name] for name in self.asked if accepts(theorem, name)}
         params = {**self._more(theorem), **params, **assumed, **self.derived(theorem)}
         return params | {name: x for name, x in self.options.items() if name == "digits"}
