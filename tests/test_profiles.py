@@ -281,7 +281,7 @@ def test_dimension_of_a_subspace_and_variance_help(name: str, teacher: str) -> N
     base = {**for_theorem(ONE_STEP, values), **for_profile(name, teacher, values), "teacher": teacher, "profile": name}
     base.pop("h")
     base |= {"grid": "geometric", "N": 30}
-    base |= {"t_star": "delta", "L_s": 2 / -math.expm1(-2 * values["delta"])} if "L_s" in base else {}  # a subspace has no density
+    base |= {"t_star": "delta", "L_s": 2 / -math.expm1(-2 * values["delta"])} if "L_s" in base else {}  # has no density
     base.pop("sd2", None)
     profile = PROFILES[name]
     plain = ONE_STEP.evaluate(**base).terms["discretisation"].value
