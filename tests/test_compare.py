@@ -272,6 +272,8 @@ def test_constants_of_a_gaussian_law_are_measured(gaussian: Comparison) -> None:
     assert gaussian["explicit-multistep"].value == pytest.approx(run.steps[-1].bound, rel=1e-12)
     assert gaussian["explicit-one-step"].value == pytest.approx(run.steps[0].bound, rel=1e-12)
     assert {"L_f", "eps_cm", "eps_sc", "L_s", "L_phi", "KL"} <= set(gaussian.measured)
+    assert float(gaussian.parameters["KL"]) == pytest.approx((1 + 0.25 - 1 - np.log(0.25)) / 2, rel=1e-7)
+    assert float(gaussian.parameters["FI"]) == pytest.approx(1 + 0.25 - 2 + 1 / 0.25, rel=1e-7)
     assert not {"eta", "T", "delta"} & set(gaussian.measured)
     assert gaussian["explicit-tv-underdamped"].status == RANKED
     assert any("every constant is exact" in x for x in gaussian.notes)

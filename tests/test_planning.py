@@ -725,6 +725,12 @@ def test_the_last_node_is_the_horizon_exactly() -> None:
     assert found.upper == at_node.upper
 
 
+def test_long_schedules_in_latex_have_a_beginning_and_an_end() -> None:
+    text = schedule(steps=50, **POINT).latex()
+    assert [int(x) for x in re.findall(r"^\$(\d+)\$ +&", text, re.MULTILINE)] == [*range(1, 21), *range(31, 51)]
+    assert "(10 evaluations in between left out)" in text
+
+
 @pytest.mark.parametrize("name", ["song2023-cifar10", "song2023-imagenet64"])
 def test_schedules_of_presets(name: str) -> None:
     text = ""

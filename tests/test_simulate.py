@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from itertools import pairwise
 from math import exp, expm1, hypot, sqrt
@@ -187,6 +188,9 @@ def test_planted_errors_are_the_constants_of_the_bound(exact_run: Simulation, da
     np.testing.assert_allclose(exact_run.parameters["eps_cm"], 0.02, rtol=1e-7)
     np.testing.assert_allclose(data_run.parameters["eps_sc"], 0.02, rtol=1e-9)
     assert set(data_run.parameters["eps_cm"]) == {0.0}
+    said = " ".join(data_run.report().text().split())
+    assert "eps_cm = 0" in said  # at every step
+    assert re.search(r"L_f from [\d.]+ to [\d.]+", said)
 
 
 @pytest.mark.parametrize("student", ["distilled", "exact"])
