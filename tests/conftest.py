@@ -5,7 +5,6 @@ What a test adds is gone after it.
 Workers take tests that stand side by side, which share what is computed once for a file, and the rest from each other.
 """
 
-import gc
 import os
 from collections.abc import Iterator
 
@@ -22,11 +21,6 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     """``-n auto`` is ``-n auto --dist worksteal``."""
     if getattr(config.option, "numprocesses", None) and config.option.dist == "no":
         config.option.dist = "worksteal"
-
-
-def pytest_collection_finish() -> None:
-    """What is there for all tests is no garbage: nobody need look for it."""
-    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
