@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import json
+import re
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -18,6 +19,7 @@ import cmbound
 from cmbound.catalogue.presets import PROVENANCES, names
 from cmbound.evaluation.records import Evaluation, schema
 from cmbound.evaluation.sweeps import swept
+from cmbound.numbers import rounded
 from cmbound.papers import digits
 from tests.settings import EI, draw, for_profile, for_theorem
 
@@ -39,6 +41,18 @@ def test_reference_values(entry: dict[str, Any]) -> None:
         slack = exact / 10**27
         assert Fraction(found.lower) - slack <= exact <= Fraction(found.upper) + slack
         assert Fraction(found.upper) - Fraction(found.lower) <= exact / 10**24
+
+
+def test_documents_have_a_row_for_each_evaluation() -> None:
+    """And none where there is one evaluation; bounds with six digits, the ends of stretches with four."""
+    several = cmbound.theorem("explicit-multistep").evaluate(**POINT, k=3, t_hat="1.23456789")
+    rows = [[x.strip() for x in line.strip("|").split("|")] for line in several.report().markdown().splitlines() if "|" in line]
+    steps = several.steps or ()
+    assert rows[-3:] == [[str(x.k), t, rounded(x.upper, 6)] for x, t in zip(steps, ("5", "1.23457", "1.23457"), strict=True)]
+    assert rows[-5] == ["k", "time", "bound"]
+    assert "| time |" not in ONE_STEP.evaluate(**POINT).report().markdown()
+    stretches = ONE_STEP.evaluate(**{**POINT, "delta": "0.0123456"}).report().text()
+    assert re.search(r"universal-integrated +0\.01235 +\d\.\d{3}$", stretches, re.MULTILINE)
 
 
 def test_evaluation_record() -> None:
