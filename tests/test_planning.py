@@ -726,7 +726,9 @@ def test_the_last_node_is_the_horizon_exactly() -> None:
 
 
 def test_long_schedules_in_latex_have_a_beginning_and_an_end() -> None:
-    text = schedule(steps=50, **POINT).latex()
+    found = schedule(steps=50, **POINT)
+    page, text = found.report().text(), found.latex()
+    assert all(f"[{x.status}] {x.id}: " in page for x in found.optimal.assumptions)
     assert [int(x) for x in re.findall(r"^\$(\d+)\$ +&", text, re.MULTILINE)] == [*range(1, 21), *range(31, 51)]
     assert "(10 evaluations in between left out)" in text
 
