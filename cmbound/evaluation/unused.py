@@ -43,11 +43,8 @@ def unused(setting: Setting, paths: Iterable[Iterable[Piece]] | None = None) -> 
     """
     if not setting.own:
         return ()
-    rules = (
-        {rule for _, found in setting.profiles for rule in found}
-        if paths is None
-        else {piece.rule for path in paths for piece in path}
-    )
+    every = [rule for _, found in setting.profiles for rule in found]
+    rules = dict.fromkeys(every if paths is None else [piece.rule for path in paths for piece in path])  # each once, in order
     better: dict[str, str] = {}
     used = _used(setting, {x for rule in rules for x in (_of_rule(rule) if paths is None else _depends(rule, setting, better))})
     used |= {alias for alias, name in ALIASES.items() if name in used}
@@ -120,18 +117,19 @@ def _depends(rule: Rule, setting: Setting, better: dict[str, str]) -> set[str]:
         least = min(sizes.values())
         smallest = {x.name for side in sides if sizes[side] <= least * (1 + 1e-12) for x in side.free_symbols}
         found |= smallest
-        better.update(dict.fromkeys(names - smallest, next(x for x in _SAME if x in smallest)))
+        for name in names - smallest:
+            better.setdefault(name, next(x for x in _SAME if x in smallest))
     return found
 
 
 @lru_cache(maxsize=512)
 def _minima(rule: Rule) -> tuple[frozenset[str], tuple[tuple[Any, ...], ...]]:
-    """What a rule depends on outside the minima of constants of the data, and the sides of these minima."""
+    """What a rule depends on outside the minima of constants of the data, and their sides; minima of few constants first."""
     constants = {TABLE[name].symbol for name in (*_SAME, "d", "tau")}
     minima = {x for e in rule.expressions for x in e.atoms(sympy.Min) if x.free_symbols <= constants}
     hidden = {x: sympy.Dummy() for x in minima}
     symbols = {x for e in rule.expressions for x in e.xreplace(hidden).free_symbols} - set(hidden.values())
-    return _names(symbols), tuple(x.args for x in minima)
+    return _names(symbols), tuple(x.args for x in sorted(minima, key=lambda x: (len(x.free_symbols), str(x))))
 
 
 def _reason(setting: Setting, name: str, better: Mapping[str, str]) -> str:
