@@ -22,7 +22,7 @@ from cmbound.certification.teachers import SOLVERS, euler
 from cmbound.evaluation.records import schema
 from cmbound.evaluation.sweeps import chunks
 from cmbound.theory.rules import Profile
-from tests.helpers import call, fails, fine, said
+from tests.helpers import BASE, call, fails, fine, said
 
 Array = npt.NDArray[np.float64]
 VARIANCE = 0.25
@@ -179,6 +179,20 @@ def test_the_diameter_of_a_data_set() -> None:
     law = laws.DataLaw(points)
     assert apart <= law.diameter <= apart * (1 + 1e-9)  # rounded up by 1e-11
     assert laws.DataLaw(np.concatenate([points] * 20)).diameter >= apart  # too many pairs: by the radius
+    assert math.ldexp(laws.DataLaw(np.ldexp(points, -900)).diameter, 900) == law.diameter  # no square underflows
+
+
+def test_the_constants_of_many_points_are_those_of_a_law(tmp_path: Path) -> None:
+    """Too many pairs: the diameter is bounded, by no more than twice the radius."""
+    points = np.random.default_rng(0).standard_normal((5001, 2))
+    np.save(tmp_path / "many.npy", points)
+    data = fine(
+        "evaluate", "explicit-one-step", "--data", str(tmp_path / "many.npy"), "--format", "json",
+        *(x for name in ("eps_sc", "eps_cm", "L_f", "T", "delta", "h") for x in ("-p", f"{name}={BASE[name]}")),
+    )  # fmt: skip
+    found = json.loads(data)["parameters"]
+    assert math.dist(points[np.argmax(points[:, 0])], points[np.argmin(points[:, 0])]) <= float(found["diameter"])
+    assert float(found["diameter"]) <= 2 * float(found["R"]) * (1 + 1e-6)
 
 
 def test_a_grid_is_measured_once() -> None:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from scipy.special import logsumexp
 
 from cmbound.checks import shown
+from cmbound.distances.scaling import exponent, scaled, unscaled
 from cmbound.errors import DomainError, InputError
 from cmbound.numbers import counted
 from cmbound.worlds import Atoms, Gaussian, Mixture, World
@@ -175,11 +176,13 @@ class DataLaw(Law):
         if len(self.points) > MOST_PAIRED:
             return 2 * self._reach * (1 + ROUNDED)
         centred = self.points - self.mean
+        e = exponent(centred)
+        centred = scaled(centred, e)
         sizes, largest = squares(centred), 0.0
         for cut in self._pieces(len(centred)):
             products = centred[cut] @ centred.T
             largest = max(largest, float((sizes[cut, None] + sizes - 2 * products).max()))
-        return math.sqrt(max(largest, 0.0)) * (1 + ROUNDED)
+        return unscaled(math.sqrt(max(largest, 0.0)) * (1 + ROUNDED), e)
 
     def described(self) -> str:
         return f"{counted(len(self.weights), 'point')} in d = {self.d}"

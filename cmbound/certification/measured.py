@@ -285,7 +285,7 @@ def data_constants(data: str) -> DataConstants:
     law = law_of(read_law(data))
     found = law.constants(0.0, 0.0)  # of a data set they depend on no time
     if isinstance(law, DataLaw):
-        found = {**found, "diameter": law.diameter}
+        found = {**found, "diameter": min(law.diameter, 2 * found["R"])}  # that of many points is bounded from their mean
     texts = {name: _as_text(name, x) for name, x in found.items()}
     return DataConstants(found, texts, f"{data}: {law.described()}")
 

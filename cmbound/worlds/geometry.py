@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from cmbound.distances.scaling import norm
+from cmbound.distances.scaling import exponent, norm, scaled, unscaled
 from cmbound.worlds.base import Array, numbers
 
 _ROUNDING = 1e-12  # of distances, as a share
@@ -79,10 +79,12 @@ def _circumcentre(q: Array, active: list[int], w: Array) -> tuple[list[int], Arr
 def diameter(points: Array) -> float:
     """The largest distance of two points, shape (n, d), from the Gram matrix of at most ``_ROWS`` rows at a time."""
     centred = points - points.mean(axis=0)
+    e = exponent(centred)
+    centred = scaled(centred, e)
     squares = np.einsum("ij,ij->i", centred, centred)
     blocks = (slice(i, i + _ROWS) for i in range(0, len(points), _ROWS))
     largest = (np.max(squares[x, None] + squares - 2 * centred[x] @ centred.T) for x in blocks)
-    return float(np.sqrt(max(0.0, *largest, 0.0)))
+    return unscaled(float(np.sqrt(max(0.0, *largest, 0.0))), e)
 
 
 _ROWS = 1000  # with 50,000 points 400 megabytes
