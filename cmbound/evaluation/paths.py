@@ -314,8 +314,8 @@ def choose_pieces(setting: Setting, sums: Sums, end: Any) -> tuple[Piece, ...]:
     if setting.grid is not None:
         return _uniform_pieces(setting, values, end)
     choice, times = closed_choice(setting.profiles, values, np.array([[FLOATS.number(end)]]))
-    exact = [Fraction(float(x)) for x in times[0]]
-    exact[0], exact[-1] = setting.values["delta"], end
+    ends = {0: setting.values["delta"], times.shape[1] - 1: end}
+    exact = {i: ends.get(i, Fraction(float(times[0, i]))) for _, _, *used in choice.path for i in used}
     return tuple(Piece(name, rule, exact[i], exact[k]) for name, rule, i, k in choice.path)
 
 
