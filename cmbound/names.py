@@ -16,6 +16,12 @@ TARGETS = ("p_data", "p_delta")
 STARTS = ("standard", "matched")
 CLOCKS = ("ou", "ve")
 WORLDS = ("gaussian", "mixture", "atoms")
+EXPERIMENTS = (
+    "map_error", "one_step", "one_step_to_p_delta", "multistep", "one_more_step", "settled_multistep", "training",
+    "tv_early_stopping", "tv_smoothing", "tv_underdamped", "tv_smoothing_for_delta", "tv_short_corrector", "score_lipschitz",
+    "map_lipschitz", "step_size", "discrete_multistep", "edm_step", "flow_steps",
+)  # fmt: skip
+"""What can be simulated to check a statement (:mod:`cmbound.verification.experiments`)."""
 TIERS = ("certified", "approximate")
 FORMATS = ("text", "json", "latex", "markdown", "csv", "html")
 """What a report and a table can be printed as: each is a method or function of this name in :mod:`cmbound.reports`."""

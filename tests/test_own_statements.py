@@ -158,6 +158,8 @@ def test_terms_that_are_refused(term: Any, message: str) -> None:
         lambda: cmbound.Statement.define("x", {"a": 1}, assumptions=[3]),
         lambda: cmbound.Statement.define("x", {"a": 1}, free=["L_f"]),
         lambda: cmbound.Statement.define("x", {"a": 1}, titel="y"),
+        lambda: cmbound.Statement.define("x", {"a": 1}, experiment="one_stpe"),
+        lambda: cmbound.Statement.define("x", {"a": 1}, rests_on="explicit-one-stpe"),
         lambda: cmbound.Statement.define("x y", {"a": 1}),
         lambda: cmbound.Statement.define("explicit-one-step", {"a": 1}),
         lambda: cmbound.Statement.define("x", {"a": 1}, assumptions=["zzq <= 1"]),

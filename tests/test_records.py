@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
-from functools import cached_property
+from functools import cache, cached_property
 from types import SimpleNamespace
 from typing import Any
 
@@ -528,6 +528,13 @@ made: Any = SimpleNamespace(
     Assumption=Assumption,
 )
 """The constructors without their types, to be given what the types forbid."""
+
+
+@cache
+def _found() -> cmbound.Evaluation:
+    return cmbound.theorem("explicit-one-step").evaluate(preset="gaussian-2d")
+
+
 WRONG: list[tuple[Callable[[], Any], str]] = [
     (lambda: made.replace(PLAIN, kind="bogus"), "unknown kind of statement 'mine' 'bogus'; known: order, explicit, exact"),
     (lambda: made.replace(PLAIN, kind=None), "kind of statement 'mine' must be text"),
@@ -549,6 +556,23 @@ WRONG: list[tuple[Callable[[], Any], str]] = [
     (lambda: made.replace(PLAIN, free=("gama",)), "unknown free parameter of statement 'mine' 'gama'"),
     (lambda: made.replace(PLAIN, free=("gamma",)), "unknown free parameter of statement 'mine' 'gamma'"),
     (lambda: made.replace(PLAIN, aliases={"L_g": "L"}), "unknown parameter among the aliases"),
+    (lambda: made.replace(PLAIN, aliases=None), "aliases of statement 'mine' must be a Mapping"),
+    (lambda: made.replace(PLAIN, clock="x"), "unknown clock of statement 'mine' 'x'"),
+    (lambda: made.replace(PLAIN, rests_on=(1,)), "every one of what statement 'mine' rests on must be a str"),
+    (lambda: made.replace(PLAIN, free=None), "the free parameters of statement 'mine' must be a tuple of str"),
+    (lambda: made.replace(PLAIN, experiment="one_stpe"), "unknown experiment of statement 'mine' 'one_stpe'; did you mean"),
+    (lambda: made.replace(PLAIN, remark=None), "remark of statement 'mine' must be a str"),
+    (lambda: made.replace(PROFILES["universal"], own="x"), "own of profile 'universal' is 'x'; True or False"),
+    (lambda: made.replace(PROFILES["universal"], centred=None), "centred of profile 'universal' is None"),
+    (lambda: made.replace(PROFILES["universal"], measured=1), "measured of profile 'universal' must be a Measured"),
+    (lambda: made.replace(_found(), theorem=None), "theorem of an evaluation must be a Theorem, got None"),
+    (lambda: made.replace(_found(), upper="x"), "upper of an evaluation must be a Decimal, got 'x'"),
+    (lambda: made.replace(_found(), value=1), "value of an evaluation must be a float, got 1"),
+    (lambda: made.replace(_found(), terms={}), "terms of an evaluation must be a Terms, got {}"),
+    (lambda: made.replace(_found(), parameters=None), "parameters of an evaluation must be a Mapping, got None"),
+    (lambda: made.replace(_found(), trivial="x"), "trivial of an evaluation must be a float or None, got 'x'"),
+    (lambda: made.replace(_found(), lower=_found().upper * 9), "lower <= upper and value >= upper, got lower"),
+    (lambda: made.replace(_found(), value=0.0), "lower <= upper and value >= upper, got lower"),
     (lambda: made.replace(PLAIN, complexity="d"), "complexity of statement 'mine' must be a SymPy expression"),
     (lambda: made.replace(PLAIN, ve_factor=0.5), "must be a SymPy expression"),
     (lambda: made.replace(PLAIN, recursion=(Term("three", L_f),)), "unknown term in the recursion"),

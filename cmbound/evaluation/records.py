@@ -11,7 +11,8 @@ from typing import Any
 
 from cmbound import __version__
 from cmbound.arithmetic.exact import in_clock
-from cmbound.checks import checked_distinct
+from cmbound.checks import checked_distinct, shown
+from cmbound.errors import InputError
 from cmbound.evaluation.notes import notes
 from cmbound.frozen import FrozenDict, Record, thawed
 from cmbound.numbers import MOST_EXPONENT, counted, latex_number, plain_decimal, rounded, text_up
@@ -146,6 +147,18 @@ class Evaluation(Result, Record):
     sampled: Mapping[str, Any] | None = None
     advice: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        held = self.__dict__  # what is computed when it is asked for is not computed here
+        for name, kinds in _KINDS.items():
+            if not isinstance(held.get(name, _ABSENT), kinds):
+                raise InputError(f"{name} of an evaluation must be {_words(kinds)}, got {shown(held[name])}")
+        if not (self.lower <= self.upper and self.value >= float(self.upper)):
+            raise InputError(
+                "an evaluation must have lower <= upper and value >= upper, "
+                f"got lower {self.lower}, upper {self.upper}, value {self.value}"
+            )
+
     def __float__(self) -> float:
         return self.value
 
@@ -206,6 +219,34 @@ class Evaluation(Result, Record):
         """The value, its terms, the winners, and everything it assumed."""
         title = f"{self.theorem.id}, {self.tier}"
         return Report(title, _page(self), self.to_dict, _exact_terms(self), _document(self))
+
+
+class _Absent:
+    """Stands for a field that is computed when it is asked for."""
+
+
+_ABSENT = _Absent()
+_NONE = type(None)
+_KINDS: Mapping[str, tuple[type, ...]] = FrozenDict(
+    {
+        "theorem": (Theorem,),
+        "value": (float,),
+        "terms": (Terms, _Absent),
+        "trivial": (float, _NONE, _Absent),
+        "steps": (tuple, _NONE, _Absent),
+        **dict.fromkeys(("lower", "upper"), (Decimal,)),
+        **dict.fromkeys(("tier", "clock"), (str,)),
+        **dict.fromkeys(("profile", "teacher", "target", "start"), (str, _NONE)),
+        **dict.fromkeys(("stretches", "assumptions", "unused", "advice"), (tuple, _Absent)),
+        **dict.fromkeys(("parameters", "derived"), (Mapping, _Absent)),
+        **dict.fromkeys(("grid", "sampled"), (Mapping, _NONE)),
+    }
+)
+"""What the fields of an evaluation are."""
+
+
+def _words(kinds: tuple[type, ...]) -> str:
+    return " or ".join("None" if x is _NONE else f"a {x.__name__}" for x in kinds if x is not _Absent)
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,6 +23,13 @@ from cmbound.theory.formulas import latex_statement, optional_rows, required_row
 from cmbound.theory.records import Term, Theorem
 
 
+class _Symbols(FrozenDict[str, Any]):
+    """Symbols by name; a name that is not among them is an error that says which are."""
+
+    def __missing__(self, name: object) -> Any:
+        raise UnknownNameError("parameter", name, self)
+
+
 class Statement(Result, Theorem):
     """A :class:`~cmbound.theory.records.Theorem`, whose fields it has, that evaluates and prints itself."""
 
@@ -43,8 +50,8 @@ class Statement(Result, Theorem):
             options: ``title``, ``metric`` (default W2), ``kind`` (``explicit``, ``order`` with the constant C, ``exact``),
                 ``quantity`` and ``quantity_latex`` (the left-hand side), ``assumptions`` (prose, inequalities that each
                 evaluation checks, or :class:`~cmbound.Assumption`), ``reference`` (``"key, place"``), ``derivation``,
-                ``rests_on``, ``free`` (parameters an evaluation may choose), ``experiment`` (what
-                :func:`cmbound.check` simulates), ``remark``, ``complexity``.
+                ``rests_on`` (ids of the catalogue or of statements of yours, defined before), ``free`` (parameters an evaluation
+                may choose), ``experiment`` (what :func:`cmbound.check` simulates), ``remark``, ``complexity``.
 
         Raises:
             InputError: a term is no exact expression that can be computed. UnknownNameError: an unknown symbol.
@@ -60,6 +67,9 @@ class Statement(Result, Theorem):
         made = cls.of(defined(id, terms, **options))
         if id in ids():
             raise InputError(f"there is another statement {id!r}: take another id")
+        for name in made.rests_on:
+            checked_name(f"statement that {id!r} rests on", name, (*ids(), *_registered, *_defined))
+        _defined.add(id)
         return made
 
     def __repr__(self) -> str:
@@ -104,13 +114,13 @@ class Statement(Result, Theorem):
         """The SymPy symbols of the parameters, by name, which all of SymPy understands.
 
         They know their domains (L_f >= 1, d an integer) and are not equal to ``Symbol("L_f")``, for which see
-        :attr:`expression`.
+        :attr:`expression`. To ask for another name by ``symbols[name]`` raises UnknownNameError.
 
         >>> import cmbound
         >>> cmbound.theorem("explicit-one-step").symbols["L_f"]
         L_f
         """
-        return FrozenDict({x.name: x.symbol for x in (*self.parameters, *self.optional_parameters)})
+        return _Symbols({x.name: x.symbol for x in (*self.parameters, *self.optional_parameters)})
 
     def diff(self, *names: Any, **options: Any) -> Any:
         """A derivative of the bound, exact.
@@ -239,6 +249,8 @@ class Statement(Result, Theorem):
 
 _registered: dict[str, Statement] = {}
 """Those of a user, by id."""
+_defined: set[str] = set()
+"""Ids of those a user defined, registered or not: others may rest on them."""
 
 
 @cache

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from cmbound import names
 from cmbound.checks import checked_distinct, checked_kind, checked_name, checked_text, checked_tuple
 from cmbound.errors import InputError
 from cmbound.frozen import Record
@@ -23,6 +24,8 @@ STATUSES = ("stated", "implied", "proved", "unconfirmed")
 KNOWN = ("verbatim", "secondary", "derived", "abstract", "memory", "own")
 CONFIRMED = ("verbatim", "derived", "own")
 """Forms that are bounds where their statement is explicit: read in the source, proved here, or answered for by their author."""
+CLOCKS = (*names.CLOCKS, "heat", "unit interval", "discrete")
+"""The clocks of the sources; parameters of those that are not of OU or VE are their own."""
 RESERVED = frozenset({"total", "trivial", "dominating", "dominating_term"})
 """Names of columns beside those of the terms, which no term can have."""
 _IN_TERMS = (*PUBLIC, "t_prev")
@@ -132,7 +135,7 @@ class Theorem(Record):
         free: parameters of the algorithm, not of the model, that an evaluation chooses best where they are left out.
         known: how sure the form is: ``verbatim`` (read in the source itself), ``secondary`` (quoted by others), ``derived``
             (proved here), ``abstract`` (read in the abstract only), ``memory`` (not confirmed) or ``own`` (a user's).
-        clock: ``ou``, ``ve`` or another clock the source uses, in words.
+        clock: the clock of the source: ``ou``, ``ve``, ``heat``, ``unit interval`` or ``discrete``.
         aliases: the source's own symbols, by the name they have here.
         complexity: number of steps, or of iterations, for accuracy ``eps`` in the metric of ``complexity_metric``, up to a
             constant and logarithms (None: not known).
@@ -181,20 +184,32 @@ class Theorem(Record):
         checked_name(f"kind of {here}", self.kind, KINDS)
         checked_name(f"status of {here}", self.status, STATUSES)
         checked_name(f"known of {here}", self.known, KNOWN)
-        for name in ("title", "metric", "quantity", "quantity_latex", "clock"):
+        checked_name(f"clock of {here}", self.clock, CLOCKS)
+        for name in ("title", "metric", "quantity", "quantity_latex"):
             checked_text(f"{name} of {here}", getattr(self, name))
         checked_kind(f"the reference of {here}", self.reference, Reference)
         checked_tuple(f"the assumptions of {here}", self.statement_assumptions, Assumption)
         checked_distinct(f"the assumptions of {here}", (x.id for x in self.statement_assumptions))
         for name in ("title", "metric", "complexity_metric"):
             object.__setattr__(self, name, Prose(getattr(self, name)))
+        self._check_names(here)
         self._check_quantity(here)
         self._check_terms(here)
         for name in ("ve_factor", "complexity"):
             if getattr(self, name) is not None:
                 checked_expression(f"{name} of {here}", getattr(self, name), PUBLIC)
-        for name in self.aliases:
+
+    def _check_names(self, here: str) -> None:
+        for name in ("provenance", "derivation", "complexity_metric", "experiment", "remark"):
+            checked_kind(f"{name} of {here}", getattr(self, name), str)
+        if self.experiment:
+            checked_name(f"experiment of {here}", self.experiment, names.EXPERIMENTS)
+        checked_tuple(f"what {here} rests on", self.rests_on, str)
+        checked_tuple(f"the free parameters of {here}", self.free, str)
+        checked_kind(f"aliases of {here}", self.aliases, Mapping)
+        for name, alias in self.aliases.items():
             checked_name(f"parameter among the aliases of {here}", name, PUBLIC)
+            checked_text(f"the alias of {name} in {here}", alias)
 
     def _check_quantity(self, here: str) -> None:
         try:
@@ -215,9 +230,9 @@ class Theorem(Record):
                 for holder in term.expression.atoms(Placeholder):
                     if not holder.is_whole:
                         raise InputError(f"term {term.name!r} of {here} has numbers put into a place-holder: {holder}")
-        names = [x.name for x in self.sources]
+        stated = [x.name for x in self.sources]
         for term in self.recursion:
-            checked_name(f"term in the recursion of {here}", term.name, names)
+            checked_name(f"term in the recursion of {here}", term.name, stated)
         self._check_recursion(here)
         present = {x.name for term in self.sources for x in term.expression.free_symbols}
         for name in self.free:

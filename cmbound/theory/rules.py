@@ -19,7 +19,7 @@ from typing import Any
 from sympy import Add, Integral, S
 
 from cmbound import names
-from cmbound.checks import checked_distinct, checked_name, checked_text, checked_tuple
+from cmbound.checks import checked_distinct, checked_flag, checked_kind, checked_name, checked_text, checked_tuple
 from cmbound.errors import InputError
 from cmbound.frozen import Deferred, Record
 from cmbound.theory.computable import require_computable
@@ -263,6 +263,12 @@ class Profile(Record):
                     raise InputError(f"the rules of {here} for the {teacher} teacher must be one at least")
         checked_tuple(f"the assumptions of {here}", self.assumptions, Assumption)
         checked_distinct(f"the assumptions of {here}", (x.id for x in self.assumptions))
+        for name in ("derivation", "reference"):
+            checked_kind(f"{name} of {here}", getattr(self, name), str)
+        for name in ("centred", "subspace", "halved", "no_tau", "own"):
+            checked_flag(f"{name} of {here}", getattr(self, name))
+        if self.measured is not None:
+            checked_kind(f"measured of {here}", self.measured, Measured)
         if isinstance(self.acceleration, FunctionType):
             self.__dict__["_accelerate"] = self.__dict__.pop("acceleration")
         elif self.acceleration is not None:
