@@ -79,6 +79,8 @@ def checked_unmasked(name: str, given: Any) -> None:
 def checked_float(name: str, given: Any) -> float:
     """``given`` as a float, which may be infinite or NaN."""
     try:
+        if getattr(getattr(given, "dtype", None), "kind", "") == "c":
+            raise TypeError  # NumPy would drop the imaginary part
         return float(given)
     except (TypeError, ValueError):
         raise InputError(f"{name} is {given!r}; a number is needed") from None

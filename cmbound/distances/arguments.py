@@ -14,7 +14,10 @@ def finite_array(name: str, values: npt.ArrayLike, dimensions: int) -> Array:
     """An array of that many dimensions without NaN, infinities or a mask; raises InputError."""
     checked_unmasked(name, values)
     try:
-        x = np.asarray(values, dtype=np.float64)
+        given = np.asarray(values)
+        if np.iscomplexobj(given):
+            raise TypeError  # a conversion would drop the imaginary parts
+        x = given.astype(np.float64, copy=False)
     except (TypeError, ValueError):
         raise InputError(f"{name} is not an array of real numbers") from None
     if x.ndim != dimensions or x.size == 0:
