@@ -77,10 +77,10 @@ def as_text(name: str, value: Any) -> str | list[str]:
 # --- floats that were meant as text -------------------------------------------------------------------------------------
 
 
-def readings(params: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], str, str]]:
+def readings(params: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], str, float]]:
     """The parameters with floats read as the decimals they print as: one after the other, then all.
 
-    With each, a name that has such a float and its text.
+    With each, a name that has such a float, of Python or of NumPy, and the float.
     """
     found = [(name, *x) for name, value in params.items() for x in _as_typed(value)]
     for name, value, text in found:
@@ -89,18 +89,17 @@ def readings(params: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], str, s
         yield {**params, **{name: value for name, value, _ in found}}, found[0][0], found[0][2]
 
 
-def _as_typed(value: Any) -> list[tuple[Any, str]]:
-    """The value with floats whose shortest text is another number as that text, and such a text.
+def _as_typed(value: Any) -> list[tuple[Any, Any]]:
+    """The value with floats whose shortest text is another number as that text, and such a float.
 
     Of a list: with the last, with the first, and with all such floats replaced.
     """
-    if isinstance(value, float):
-        text = repr(float(value))
-        return [(text, text)] if isfinite(value) and Fraction(text) != Fraction(value) else []
+    if isinstance(value, float | np.floating):
+        return [(str(value), value)] if isfinite(value) and Fraction(str(value)) != Fraction(float(value)) else []
     if isinstance(value, str | Mapping) or not isinstance(value, Sequence | np.ndarray) or getattr(value, "ndim", 1) != 1:
         return []
-    texts = {i: text for i, x in enumerate(value) if isinstance(x, float) for _, text in _as_typed(x)}
+    texts = {i: text for i, x in enumerate(value) if isinstance(x, float | np.floating) for text, _ in _as_typed(x)}
     if not texts:
         return []
     choices = [{i: texts[i]} for i in (max(texts), min(texts))] + [texts]
-    return [([x.get(i, y) for i, y in enumerate(value)], next(iter(x.values()))) for x in choices]
+    return [([x.get(i, y) for i, y in enumerate(value)], value[next(iter(x))]) for x in choices]

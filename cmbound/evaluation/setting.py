@@ -143,11 +143,11 @@ def resolve(theorem: Theorem, params: Mapping[str, Any], left_out: Collection[st
 
 def _float_hint(theorem: Theorem, params: Mapping[str, Any], left_out: Collection[str]) -> str:
     """What to say where everything fits once floats are read as the decimals they print as; empty where it does not."""
-    for meant, name, text in readings(params):
+    for meant, name, value in readings(params):
         with suppress(CmboundError):
             _resolved(theorem, meant, left_out)
-            number = rounded(float(text), 20, "nearest")
-            side = "above" if Fraction(float(text)) > Fraction(text) else "below"
+            number, text = rounded(float(value), 20, "nearest"), str(value)
+            side = "above" if Fraction(float(value)) > Fraction(text) else "below"
             return f"{name} was given as a float, the binary number {number} {side} {text}: write it as text, {text!r}"
     return ""
 
