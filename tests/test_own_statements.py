@@ -157,6 +157,9 @@ def test_terms_that_are_refused(term: Any, message: str) -> None:
         lambda: cmbound.Statement.define("x", {"a": 1}, kind="sharp"),
         lambda: cmbound.Statement.define("x", {"a": 1}, assumptions=[3]),
         lambda: cmbound.Statement.define("x", {"a": 1}, free=["L_f"]),
+        lambda: cmbound.Statement.define("x", {"a": 1}, free=3),
+        lambda: cmbound.Statement.define("x", {"a": 1}, rests_on=3),
+        lambda: cmbound.Statement.define("x", {"a": 1}, assumptions=KAP),
         lambda: cmbound.Statement.define("x", {"a": 1}, titel="y"),
         lambda: cmbound.Statement.define("x", {"a": 1}, experiment="one_stpe"),
         lambda: cmbound.Statement.define("x", {"a": 1}, rests_on="explicit-one-stpe"),
@@ -164,7 +167,11 @@ def test_terms_that_are_refused(term: Any, message: str) -> None:
         lambda: cmbound.Statement.define("explicit-one-step", {"a": 1}),
         lambda: cmbound.Statement.define("x", {"a": 1}, assumptions=["zzq <= 1"]),
         lambda: cmbound.Statement.define("x", {"a": 1}, assumptions=["0 < kap < 1"]),
-        lambda: cmbound.Statement.define("x", {"a": 1}, assumptions=["kap == 1"]),
+        lambda: cmbound.Statement.define("x", {"a": 1}, assumptions=["zzq == 1"]),
+        *(
+            lambda text=text: cmbound.Statement.define("x", {"a": 1}, assumptions=text)
+            for text in ("kap = 1", "kap == 1", "kap ≤ 1", "kap/2 != 2*L_f", "0 <= kap ≤ 1", "kap = L_f = 1")
+        ),
         lambda: cmbound.symbol("pi", domain=">= 0"),
         lambda: cmbound.symbol("exp", domain=">= 0"),
         lambda: cmbound.symbol("self", domain=">= 0"),
@@ -203,8 +210,9 @@ def test_values_outside_a_domain() -> None:
 
 
 def test_an_inequality_in_words_is_checked() -> None:
-    found = cmbound.Statement.define("x", {"a": KAP}, assumptions=["kap <= 1", "the data are in a ball, kap <= 1 say"])
-    assert [x.status for x in found.evaluate(kap=1).assumptions] == ["checked", "assumed"]
+    prose = ["the data are in a ball, kap <= 1 say", "kap = 1 for all data", "eps_sc = o(1)", "q = p"]
+    found = cmbound.Statement.define("x", {"a": KAP}, assumptions=["kap <= 1", *prose])
+    assert [x.status for x in found.evaluate(kap=1).assumptions] == ["checked", *["assumed"] * 4]
     with pytest.raises(DomainError, match="own-1"):
         found.evaluate(kap=2)
 
@@ -259,6 +267,12 @@ def test_a_decimal_in_a_file_is_exact(tmp_path: Path) -> None:
         ("own.toml", "[[statement]]\nid = 'x'", "terms"),
         ("own.toml", "[[statement]]\nid = 'x'\ncolour = 'red'\n[statement.terms]\na = '1'", "colour"),
         ("own.toml", "[[statement]]\nid = 'x'\n[statement.terms]\na = 'L_q'", "L_q"),
+        ("own.toml", "statement = 3", "statement must be an array of tables, each headed [[statement]], got 3"),
+        ("own.toml", "[statement.mine]\nid = 'x'", "statement must be an array of tables, each headed [[statement]]"),
+        ("own.toml", "[symbol]\nname = 'x'", "symbol must be an array of tables, each headed [[symbol]]"),
+        ("own.toml", "symbol = ['x']", "symbol must be an array of tables, each headed [[symbol]]"),
+        ("own.toml", f"{TOML}{TOML[TOML.index('[[st') :].replace('0.1', '0.2')}", "'from-toml', twice in "),
+        ("own.py", f"{PYTHON}\nother = cmbound.Statement.define('from-python', {{'a': 1}})", "'from-python', twice in "),
         ("own.py", "1/0", "ZeroDivisionError"),
         ("own.py", "raise SystemExit(3)", "SystemExit"),
         ("own.py", "def f(:", "SyntaxError"),
@@ -272,6 +286,17 @@ def test_files_that_are_refused(tmp_path: Path, name: str, text: str, message: s
     assert result.status == 2, result.err
     assert message in result.err
     assert len(result.err.splitlines()) == 1
+
+
+def test_two_files_may_define_a_statement_if_it_is_the_same(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{i}.toml" for i in range(3)]
+    for path, text in zip(paths, (TOML, TOML, TOML.replace("0.1", "0.2")), strict=True):
+        path.write_text(text, encoding="utf-8")
+    first, same, other = map(str, paths)
+    fine("show", "from-toml", "--define", first, "--define", same)
+    result = call("show", "from-toml", "--define", first, "--define", other)
+    message = f"two different statements are called 'from-toml', in {first} and in {other}: give one of them another id"
+    assert (result.status, result.err) == (2, f"cmbound: error: {message}\n")
 
 
 def test_a_file_that_is_not_there() -> None:
@@ -327,6 +352,34 @@ def test_one_text_is_one_name_and_not_its_letters() -> None:
     made = cmbound.Statement.define("one", {"smoothing": "u + 1/u"}, rests_on="mine", free="u", assumptions="u < 3")
     assert (made.rests_on, made.free, [x.text for x in made.assumptions]) == (("mine",), ("u",), ["u < 3"])
     assert float(made.evaluate()) == pytest.approx(2)
+
+
+@pytest.mark.parametrize("term", ["1/u", "1/u^4", "u^(-1/10)", "1/log(1 + u)", "u", "1 + u", "u/(1 + u^2)"])
+def test_a_bound_without_a_minimum(term: str) -> None:
+    """Warnings are errors in these tests: nothing may overflow aloud."""
+    with pytest.raises(DomainError, match=r"one has no minimum in u: the bound falls for ever as u .*; give u"):
+        cmbound.Statement.define("one", {"a": term}, free="u").evaluate()
+
+
+@pytest.mark.parametrize(
+    ("term", "name", "best"),
+    [("u + 1e-250/u", "u", 1e-125), ("1 + kap", "kap", 0), ("1 + L_f", "L_f", 1), ("1 - u*exp(-u)/4", "u", 1)],
+)
+def test_a_minimum_is_found_wherever_it_is(term: str, name: str, best: float) -> None:
+    made = cmbound.Statement.define("one", {"a": term}, free=name)
+    assert float(made.evaluate().derived[name].upper) == pytest.approx(best, rel=1e-2)
+
+
+def test_where_all_values_are_best_one_is_taken() -> None:
+    made = cmbound.Statement.define("one", {"a": "eps_sc/u + eps_cm*u"}, free="u")
+    assert float(made.evaluate(eps_sc=0, eps_cm=0)) == 0
+    with pytest.raises(DomainError, match="no minimum in u: the bound falls for ever as u tends to 0"):
+        made.evaluate(eps_sc=0, eps_cm=1)
+
+
+def test_an_integer_cannot_be_free() -> None:
+    with pytest.raises(InputError, match="free parameter k of statement 'one' is an integer"):
+        cmbound.Statement.define("one", {"a": "k + 10/k"}, free="k")
 
 
 def test_an_option_given_twice_is_an_error() -> None:

@@ -134,12 +134,10 @@ DEFINED = "cmbound.define"
 
 def _define(ctx: click.Context, param: click.Parameter, paths: tuple[str, ...]) -> None:
     ctx.meta[DEFINED] = paths
-    for path in paths:
-        from cmbound.evaluation.defining import from_file
-        from cmbound.evaluation.statement import register
+    if paths:
+        from cmbound.evaluation.statement import register_files
 
-        for found in from_file(path):
-            register(found)
+        register_files(paths)
 
 
 define_option = click.option(

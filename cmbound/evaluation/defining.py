@@ -21,7 +21,8 @@ _WORD = re.compile(r"[A-Za-z_][A-Za-z_0-9]*")
 _PLAIN = re.compile(r"[\w\s.,+\-*/()]*")
 _NUMBER = re.compile(r"(?<![\w.])[0-9]+\.?[0-9]*[eE][+-]?[0-9]+|(?<![\w.])[0-9]+\.[0-9]*|(?<![\w.])\.[0-9]+")
 _ID = re.compile(r"[A-Za-z0-9][\w.+-]*")
-_ORDERED = re.compile(r"<=|>=|==|<|>")
+_SIGN = re.compile(r"<=|>=|==|!=|<>|=<|=>|[<>=≤≥≠]")
+_CHECKED = {"<=": sympy.Le, ">=": sympy.Ge, "<": sympy.Lt, ">": sympy.Gt}
 _MOST = 1000  # of an exponent: a power of numbers is computed while it is read
 _LATEX = {"W1": "W_1", "W2": "W_2"}
 
@@ -80,9 +81,9 @@ def defined(
     )
 
 
-def _several(given: Iterable[Any]) -> tuple[Any, ...]:
+def _several(given: Any) -> tuple[Any, ...]:
     """A text is one of them, not its letters."""
-    return (given,) if isinstance(given, str) else tuple(given)
+    return (given,) if isinstance(given, str) or not isinstance(given, Iterable) else tuple(given)
 
 
 OPTIONS = tuple(defined.__kwdefaults__ or ())
@@ -156,20 +157,31 @@ def _reference(given: str | Reference, title: str) -> Reference:
 def _assumption(given: Any, number: int, here: str) -> Assumption:
     if isinstance(given, Assumption):
         return given
-    if isinstance(given, str) and _ORDERED.search(given) and not re.search(r"[A-Za-z_]\w*\s+\w", given):
-        sides = _ORDERED.split(given)
-        if len(sides) != 2 or "==" in given:
-            raise InputError(f"an assumption of {here} must be one inequality (<, <=, >, >=) or prose, got {given!r}")
-        left, right = (expression(f"assumption {given!r} of {here}", x.strip()) for x in sides)
-        relation = {"<=": sympy.Le, ">=": sympy.Ge, "<": sympy.Lt, ">": sympy.Gt}[_ORDERED.findall(given)[0]](left, right)
-        return Assumption(f"own-{number}", given, relation)
     if isinstance(given, str):
-        return Assumption(f"own-{number}", given)
+        signs, sides = _SIGN.findall(given), [x.strip() for x in _SIGN.split(given)]
+        if not signs or re.search(r"[A-Za-z_]\w*\s+\w", given):
+            return Assumption(f"own-{number}", given)
+        if not re.search("[<>]|==", given) and not _are_known(sides):
+            return Assumption(f"own-{number}", given)
+        if len(signs) != 1 or signs[0] not in _CHECKED:
+            raise InputError(
+                f"an assumption of {here} must be one inequality with <, <=, > or >=, which is checked, or prose, got {given!r}"
+            )
+        left, right = (expression(f"assumption {given!r} of {here}", x) for x in sides)
+        return Assumption(f"own-{number}", given, _CHECKED[signs[0]](left, right))
     if isinstance(given, sympy.core.relational.Relational):
         return Assumption(
             f"own-{number}", str(given), given.func(*(expression(f"an assumption of {here}", x) for x in given.args))
         )
     raise InputError(f"an assumption of {here} must be text, an inequality or an Assumption, got {shown(given)}")
+
+
+def _are_known(texts: Iterable[str]) -> bool:
+    """Whether all are expressions in known symbols."""
+    try:
+        return all(expression("a side", x) is not None for x in texts)
+    except CmboundError:
+        return False
 
 
 # --- files ------------------------------------------------------------------------------------------------------------
@@ -204,7 +216,7 @@ def _from_python(path: str) -> list[Theorem]:
         raise
     except BaseException as error:  # whatever a user's script does
         raise InputError(f"{path} fails: {type(error).__name__}: {' '.join(str(error).split())}") from None
-    return list({x.id: x for x in names.values() if isinstance(x, Theorem)}.values())
+    return [x for x in names.values() if isinstance(x, Theorem)]
 
 
 def _from_toml(path: str) -> list[Theorem]:
@@ -212,9 +224,11 @@ def _from_toml(path: str) -> list[Theorem]:
         data = tomllib.loads(read_text(path), parse_float=str)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"cannot read {path} as TOML: {error}") from None
-    for name in data:
+    for name, rows in data.items():
         if name not in ("symbol", "statement"):
             raise UnknownNameError("table", name, ("symbol", "statement"), hint=f" in {path}")
+        if not isinstance(rows, list) or not all(isinstance(x, dict) for x in rows):
+            raise InputError(f"{path}: {name} must be an array of tables, each headed [[{name}]], got {shown(rows)}")
     try:
         for row in data.get("symbol", ()):
             symbol(**row)

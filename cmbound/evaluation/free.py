@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context
+from fractions import Fraction
 from functools import cache
 from itertools import product
 from typing import Any
@@ -24,6 +25,7 @@ CHEAPER = 5e-4
 """A value ten times smaller is preferred where it costs less than this part of the bound: some bounds only fall towards a limit
 (more friction, a longer corrector), and the best value would be at the end of the range."""
 _POINTS = 40_000  # of the grid that is searched, whatever the number of free parameters
+_SIZES = 300  # decimal logarithm of the largest number that can be given, and of 1 over the smallest
 _DIGITS = 6  # the bound is flat at its minimum
 
 
@@ -48,6 +50,8 @@ def best(theorem: Theorem, params: Mapping[str, Any]) -> dict[str, str]:
     predicates = [x.predicate for x in theorem.statement_assumptions if x.predicate is not None]
     limits = [x.gts - x.lts for x in predicates if x.free_symbols & set(symbols) and x.free_symbols <= {*fixed, *symbols}]
 
+    bounded = [x for x in names if TABLE[x].domain.low or TABLE[x].domain.high is not None]
+
     def value(logs: Any) -> Any:
         """The terms that depend on the free parameters, at arrays of decimal logarithms; infinite where an assumption fails."""
         with np.errstate(all="ignore"):
@@ -55,9 +59,28 @@ def best(theorem: Theorem, params: Mapping[str, Any]) -> dict[str, str]:
             total = sum(y for x, y in terms(values).items() if x in moved)
             for limit in limits:
                 total = np.where(FLOATS.value(limit, values) >= 0, total, np.inf)
+            for name in bounded:
+                inside = TABLE[name].domain.holds(np.maximum(values[TABLE[name].symbol], 10.0**-_SIZES))
+                total = np.where(inside, total, np.inf)
         return np.where(np.isnan(total), np.inf, total)
 
-    return _allowed(theorem, params, names, smallest(value, len(names)))
+    place = smallest(value, len(names))
+    _require_minimum(theorem, names, value, place)
+    return _allowed(theorem, params, names, place)
+
+
+def _require_minimum(theorem: Theorem, names: tuple[str, ...], value: Callable[[Any], Any], place: Any) -> None:
+    """Raise DomainError where the bound is no larger far beyond the place that was found; 0 is a place where it is allowed."""
+    found = _price(value, place)
+    if found == _price(value, np.zeros(len(names))) == 0:  # all places are the same
+        return
+    for i, name in enumerate(names):
+        for side, end, how in zip((-1, 1), RANGE, ("tends to 0", "grows"), strict=True):
+            far = np.array(place)
+            far[i] = side * max(side * (place[i] + side), side * end)
+            beyond = side * place[i] > _SIZES or _price(value, far) <= found
+            if beyond and (side > 0 or Fraction(0) not in TABLE[name].domain):
+                raise DomainError(f"{theorem.id} has no minimum in {name}: the bound falls for ever as {name} {how}; give {name}")
 
 
 def left_out(theorem: Theorem, params: Mapping[str, Any]) -> tuple[str, ...]:
@@ -78,10 +101,7 @@ def smallest(value: Callable[[Any], Any], count: int) -> Any:
     axis = np.linspace(*RANGE, max(3, int(_POINTS ** (1 / count))))
     where = np.stack([x.ravel() for x in np.meshgrid(*[axis] * count, indexing="ij")])
 
-    def price(place: Any) -> Any:
-        return value(place) * (1 + CHEAPER * sum(place))
-
-    values = np.broadcast_to(price(where), where.shape[1:])
+    values = np.broadcast_to(_price(value, where), where.shape[1:])
     i = int(np.argmin(values))
     if not np.isfinite(values[i]):
         raise DomainError("no value of the parameters left out satisfies the assumptions")
@@ -89,13 +109,18 @@ def smallest(value: Callable[[Any], Any], count: int) -> Any:
     for _ in range(4):
         simplex = np.array([place, *(place + size * step for step in np.eye(count))])
         with np.errstate(invalid="ignore"):
-            better, least = simplex_minimum(lambda x: float(price(x)), simplex, 1e-6, 1e-12 * abs(found), 300 * count)
+            better, least = simplex_minimum(lambda x: float(_price(value, x)), simplex, 1e-6, 1e-12 * abs(found), 300 * count)
         if not least < found:
             break
         gain, place, found, size = found - least, better, least, 0.1 * size
         if gain <= 1e-9 * found:
             break
     return place
+
+
+def _price(value: Callable[[Any], Any], place: Any) -> Any:
+    """A value with the preference for cheaper places."""
+    return value(place) * (1 + CHEAPER * sum(place))
 
 
 def _allowed(theorem: Theorem, params: Mapping[str, Any], names: tuple[str, ...], place: Any) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
 from functools import cache
 from typing import Any
@@ -12,7 +12,7 @@ from cmbound.checks import checked_name
 from cmbound.errors import InputError, UnknownNameError
 from cmbound.evaluation import above
 from cmbound.evaluation.arrays import approximate
-from cmbound.evaluation.defining import OPTIONS, defined
+from cmbound.evaluation.defining import OPTIONS, defined, from_file
 from cmbound.evaluation.expressions import bound, derivative, function, substituted_by_name, terms_by_name
 from cmbound.evaluation.point import evaluate
 from cmbound.evaluation.records import Approximation, Evaluation
@@ -285,6 +285,23 @@ def register(statement: Theorem) -> Statement:
         raise InputError(f"there is another statement {found.id!r}: take another id")
     _registered[found.id] = found
     return found
+
+
+def register_files(paths: Iterable[str]) -> None:
+    """Register what files define (:func:`cmbound.evaluation.defining.from_file`).
+
+    Raises:
+        InputError: a file cannot be read, or two different statements have one id.
+    """
+    found: dict[str, tuple[Statement, str]] = {}
+    for path in paths:
+        for x in map(Statement.of, from_file(path)):
+            other, where = found.setdefault(x.id, (x, path))
+            if x != other:
+                places = f"twice in {path}" if where == path else f"in {where} and in {path}"
+                raise InputError(f"two different statements are called {x.id!r}, {places}: give one of them another id")
+    for x, _ in found.values():
+        register(x)
 
 
 def theorem(id: str | Theorem) -> Statement:

@@ -188,6 +188,7 @@ class Theorem(Record):
         for name in ("title", "metric", "quantity", "quantity_latex"):
             checked_text(f"{name} of {here}", getattr(self, name))
         checked_kind(f"the reference of {here}", self.reference, Reference)
+        checked_tuple(f"the statements {here} rests on", self.rests_on, str)
         checked_tuple(f"the assumptions of {here}", self.statement_assumptions, Assumption)
         checked_distinct(f"the assumptions of {here}", (x.id for x in self.statement_assumptions))
         for name in ("title", "metric", "complexity_metric"):
@@ -237,6 +238,10 @@ class Theorem(Record):
         present = {x.name for term in self.sources for x in term.expression.free_symbols}
         for name in self.free:
             checked_name(f"free parameter of {here}", name, [x for x in PUBLIC if x in present])
+            if TABLE[name].domain.integer:
+                raise InputError(
+                    f"free parameter {name} of {here} is an integer: only numbers that vary continuously can be free"
+                )
 
     def _check_recursion(self, here: str) -> None:
         slopes = {x.expression.diff(TABLE["W_prev"].symbol) for x in self.recursion}
