@@ -292,6 +292,10 @@ def test_the_expression_is_the_sum_it_prints_as() -> None:
         sympy.limit(by_name(L_f + h), Symbol("h"), 0)
     assert by_name(L_f * sympy.exp(h)).series("h", 0, 2) == sympy.series(L_f * sympy.exp(h), h, 0, 2)
     assert ONE_STEP.diff("L_f", "L_f") == sympy.diff(plain, L_f, 2)
+    assert expr.diff(TABLE["N"].symbol) == expr.diff(TABLE["sigma_max"].symbol) == 0
+    assert expr.subs({"N": 3, "d": 2}) == expr.subs("d", 2)
+    assert ONE_STEP.symbols.get("Lf") is None
+    assert "Lf" not in ONE_STEP.symbols
 
 
 @cache
@@ -370,6 +374,12 @@ WRONG = [
     (lambda: ONE_STEP.diff("gamma"), "has no parameter 'gamma'"),
     (lambda: ONE_STEP.diff("L_s", profile="universal"), "L_s does not occur in this bound"),
     (lambda: ONE_STEP.diff(L_f + 1), "named by text or by its symbol"),
+    *((lambda x=x: ONE_STEP.expression.diff(x), f"^{x} does not occur in this bound; eps_sc, ") for x in ("N", "cov_eigs")),
+    *((lambda e=e: e.diff(Symbol("sigma_min")), "sigma_min does .*: name delta$") for e in (ONE_STEP, ONE_STEP.expression)),
+    (lambda: sympy.diff(ONE_STEP.expression, ("sigma_max", 2)), "sigma_max .*, in which T stands for the noise level: name T$"),
+    (lambda: ONE_STEP.expression.subs({"sigma_max": 3}), "^sigma_max does not occur"),
+    (lambda: ONE_STEP.expression.limit("sigma_max", sympy.oo), "name T$"),
+    (lambda: ONE_STEP.symbols["Lf"], "unknown parameter 'Lf'; did you mean 'L_f'"),
     (lambda: ONE_STEP.lambdify(), "depends on the profile"),
     (lambda: ONE_STEP.lambdify(profile="auto"), "auto has no closed form"),
     (lambda: ONE_STEP.lambdify(profile="universal", teacher="ddim"), "no closed form in h"),

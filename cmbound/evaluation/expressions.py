@@ -93,6 +93,17 @@ class ByName:
         """Its symbols; a plain symbol with the name of a parameter, sought in it, raises InputError."""
         return _Present(self.plain.free_symbols)
 
+    def diff(self, *symbols: Any, **kwargs: Any) -> Any:
+        """As that of SymPy; symbols may be named by text: ``diff("L_f")``.
+
+        What is named and does not occur raises InputError: it may enter by way of others. By its own symbol the derivative is 0.
+        """
+        found = [_found(self.plain, x) for x in symbols]
+        for given, x in zip(map(_first, symbols), map(_first, found), strict=True):
+            if isinstance(x, sympy.Symbol) and x != given and x not in self.plain.free_symbols:
+                raise _absent(x.name, self.plain)
+        return by_name(self.plain.diff(*found, **kwargs))
+
     def subs(self, *args: Any, **kwargs: Any) -> Any:
         """As :meth:`sympy.Basic.subs`; names in text that is put in are those of parameters too."""
         pairs = [args] if len(args) == 2 else args[0].items() if isinstance(args[0], Mapping) else args[0]
@@ -130,6 +141,19 @@ class ByName:
         return by_name, (self.plain,)
 
 
+def _first(given: Any) -> Any:
+    return given[0] if isinstance(given, tuple | list | sympy.Tuple) and given else given
+
+
+def _absent(name: str, expr: Any) -> InputError:
+    """The error for a parameter that is not among the symbols of a bound."""
+    present = {x.name for x in expr.free_symbols}
+    instead = ALIASES.get(name)
+    if instead in present:
+        return InputError(f"{name} does not occur in this bound, in which {instead} stands for the noise level: name {instead}")
+    return InputError(f"{name} does not occur in this bound; {', '.join(x for x in TABLE if x in present) or 'no parameters'} do")
+
+
 def _found(expr: Any, given: Any) -> Any:
     """What is meant by an argument in which a symbol may be named: ``"L_f"``, ``("L_f", 1, 2)``, or anything else as it is."""
     if isinstance(given, tuple | list | sympy.Tuple):
@@ -139,6 +163,8 @@ def _found(expr: Any, given: Any) -> Any:
     if isinstance(given, str) and given not in TABLE and sympy.Symbol(given) in expr.free_symbols:
         return sympy.Symbol(given)
     symbol = symbol_of(plain(given))
+    if symbol is not given and ALIASES.get(getattr(symbol, "name", "")) in {x.name for x in expr.free_symbols}:
+        raise _absent(symbol.name, expr)
     if isinstance(symbol, sympy.Symbol) and symbol.name in ("n_atoms", "weights") and expr.free_symbols & {nu, entropy}:
         raise InputError(
             f"the entropy stands for {symbol.name} in this bound: name n_atoms in theorem.diff, substitute or lambdify"
@@ -172,7 +198,7 @@ def _keeping(name: str) -> Any:
 
 
 _NAMING = (
-    *("diff", "integrate", "count", "find", "collect", "as_independent", "as_coefficient", "as_leading_term", "is_constant"),
+    *("integrate", "count", "find", "collect", "as_independent", "as_coefficient", "as_leading_term", "is_constant"),
     *("is_polynomial", "is_rational_function", "has_free"),
 )  # fmt: skip
 _NAMING_AT = ("limit", "series", "nseries", "aseries", "coeff", "replace", "leadterm", "apart")
@@ -263,8 +289,7 @@ def _named(theorem: Theorem, given: Any, expr: Any) -> Any:
     if symbol not in expr.free_symbols:
         if symbol.name in TABLE and not accepts(theorem, symbol.name) and not TABLE[symbol.name].internal:
             raise unknown_parameter(theorem, symbol.name)
-        present = {x.name for x in expr.free_symbols}
-        raise InputError(f"{symbol.name} does not occur in this bound; {', '.join(x for x in TABLE if x in present)} do")
+        raise _absent(symbol.name, expr)
     return symbol
 
 

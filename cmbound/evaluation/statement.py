@@ -103,7 +103,8 @@ class Statement(Result, Theorem):
         """The sum of :attr:`terms`, an exact SymPy expression; ``sympy.expand_func`` unfolds the named functions.
 
         Like :meth:`formula`, :meth:`substitute` and :meth:`diff` it finds parameters by name: ``sympy.diff(expression, "L_f")``,
-        ``expression.subs({"h": "1/1000"})``; so do the results of its own methods and operators. SymPy knows nothing of names:
+        ``expression.subs({"h": "1/1000"})``; so do the results of its own methods and operators. A derivative by the name of a
+        parameter that does not occur is an error, by its symbol it is 0. SymPy knows nothing of names:
         in what its functions make of it (``sympy.exp(expression)``, ``sympy.Add(...)``), in its ``args`` and in a lone symbol,
         ``"L_f"`` and ``Symbol("L_f")`` are other symbols, and a derivative by them is 0. There use :attr:`symbols`.
         """
