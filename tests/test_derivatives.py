@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import pickle
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from functools import cache, partial
 from typing import Any
@@ -18,7 +19,7 @@ from sympy.core.function import ArgumentIndexError
 import cmbound
 from cmbound.arithmetic import certified
 from cmbound.errors import CmboundError, InputError, UnknownNameError
-from cmbound.evaluation.expressions import by_name
+from cmbound.evaluation.expressions import ByName, by_name
 from cmbound.theory import functions, named
 from cmbound.theory.functions import beta, c, g, geometric_sum
 from cmbound.theory.named import Named
@@ -294,6 +295,12 @@ def test_the_expression_is_the_sum_it_prints_as() -> None:
     assert ONE_STEP.diff("L_f", "L_f") == sympy.diff(plain, L_f, 2)
     assert expr.diff(TABLE["N"].symbol) == expr.diff(TABLE["sigma_max"].symbol) == 0
     assert expr.subs({"N": 3, "d": 2}) == expr.subs("d", 2)
+    first, bare = ONE_STEP.sources[0].expression, ONE_STEP.bare_sources[0].expression
+    assert {sympy.diff(first, x) for x in ("L_f", Symbol("L_f"), L_f)} == {sympy.diff(bare, L_f)} != {0}
+    assert cmbound.theorem("explicit-multistep").recursion[0].expression.diff("L_f") != 0
+    again = replace(ONE_STEP, sources=ONE_STEP.sources)
+    assert again == pickle.loads(pickle.dumps(ONE_STEP)) == ONE_STEP
+    assert not any(isinstance(x.expression, ByName) for x in again.bare_sources)
     assert ONE_STEP.symbols.get("Lf") is None
     assert "Lf" not in ONE_STEP.symbols
 

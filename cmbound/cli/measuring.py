@@ -123,7 +123,7 @@ def takes(id: str | None, experiment: str = "") -> Takes:
     from cmbound.evaluation.statement import about, theorem
     from cmbound.theory.formulas import accepts, required
 
-    found = next(x for x in about(experiment) if x.recursion) if id is None else theorem(id)
+    found = next(x for x in about(experiment) if x.bare_recursion) if id is None else theorem(id)
     return lambda name, measured: name in required(found) if measured else accepts(found, name)
 
 

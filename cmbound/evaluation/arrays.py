@@ -232,7 +232,7 @@ def _gridded(setting: Setting, params: Mapping[str, Any], flat: Mapping[str, Any
     assert setting.grid is not None
     size, used = int(np.prod(shape)), set()
     fixed = _fixed(setting, flat) | ({} if not setting.listed else {x: FLOATS.number(setting.values[x]) for x in ("delta", "T")})
-    terms = outer_terms(setting.theorem, setting.target, setting.start, setting.clock, setting.theorem.sources)
+    terms = outer_terms(setting.theorem, setting.target, setting.start, setting.clock, setting.theorem.bare_sources)
     result = {x.name: np.empty(size) for x in terms}
     count = max(1, min(PATHS, STEPS // setting.grid.N))
     for start in range(0, size, count):

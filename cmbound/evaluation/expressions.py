@@ -249,7 +249,22 @@ def plain(expr: Any) -> Any:
 
 def terms_by_name(theorem: Theorem, options: Mapping[str, Any]) -> tuple[Term, ...]:
     """See :meth:`cmbound.evaluation.statement.Statement.formula`."""
-    return tuple(Term(x.name, by_name(x.expression)) for x in closed_terms(theorem, **options))
+    return named_terms(closed_terms(theorem, **options))
+
+
+@alone
+def named_terms(terms: Iterable[Term]) -> tuple[Term, ...]:
+    """The terms, in whose expressions parameters may be named by text."""
+    return tuple(Term(x.name, by_name(x.expression)) for x in terms)
+
+
+def bare_terms(terms: Any) -> Any:
+    """The terms in expressions of SymPy's own classes (what is no sequence of terms as it is)."""
+    if not isinstance(terms, list | tuple):
+        return terms
+    return tuple(
+        Term(x.name, plain(x.expression)) if isinstance(x, Term) and isinstance(x.expression, ByName) else x for x in terms
+    )
 
 
 @alone

@@ -46,7 +46,7 @@ def best(theorem: Theorem, params: Mapping[str, Any]) -> dict[str, str]:
     for name in ("lipschitz", "consistency", "score", "local"):
         setattr(sums, name, cache(getattr(sums, name)))
     fixed, terms = dict(sums.fixed), last_row(setting, sums, paths)
-    moved = {x.name for x in (*theorem.sources, *(theorem.recursion or ())) if x.expression.free_symbols & set(symbols)}
+    moved = {x.name for x in (*theorem.bare_sources, *(theorem.bare_recursion or ())) if x.expression.free_symbols & set(symbols)}
     predicates = [x.predicate for x in theorem.statement_assumptions if x.predicate is not None]
     limits = [x.gts - x.lts for x in predicates if x.free_symbols & set(symbols) and x.free_symbols <= {*fixed, *symbols}]
 

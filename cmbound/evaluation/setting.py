@@ -403,7 +403,7 @@ def _check_per_step(theorem: Theorem, lists: Lists, grid: Grid | None, teacher: 
     if lists.keys().isdisjoint(PER_STEP):
         return
     ends = TABLE["eps_sc_a"].symbol in teacher.score.free_symbols
-    if "eps_sc" in lists and any(TABLE["eps_sc"].symbol in visible_symbols(x.expression) for x in theorem.sources):
+    if "eps_sc" in lists and any(TABLE["eps_sc"].symbol in visible_symbols(x.expression) for x in theorem.bare_sources):
         raise InputError(f"{theorem.id} takes one eps_sc, which holds at delta too; got a list")
     for name in PER_STEP:
         if name in lists:

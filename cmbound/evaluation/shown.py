@@ -146,7 +146,7 @@ def _on_a_grid(theorem: Theorem) -> dict[str, Any]:
     """The terms as sums over the steps of a grid, for each teacher: data alone has them."""
     if not theorem.uses_profile:
         return {}
-    summed = [] if theorem.recursion else [x for x in theorem.sources if x.expression.has(Placeholder)]
+    summed = [] if theorem.bare_recursion else [x for x in theorem.bare_sources if x.expression.has(Placeholder)]
     found = {
         name: {x.name: latex(on_a_grid(x.expression, teacher, None)) for x in summed}
         for name, teacher in (TEACHERS.items() if summed else ())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cmbound.catalogue import ids, listed, record
 from cmbound.checks import checked_name
@@ -13,7 +13,15 @@ from cmbound.errors import InputError, UnknownNameError
 from cmbound.evaluation import above
 from cmbound.evaluation.arrays import approximate
 from cmbound.evaluation.defining import OPTIONS, defined, from_file
-from cmbound.evaluation.expressions import bound, derivative, function, substituted_by_name, terms_by_name
+from cmbound.evaluation.expressions import (
+    bare_terms,
+    bound,
+    derivative,
+    function,
+    named_terms,
+    substituted_by_name,
+    terms_by_name,
+)
 from cmbound.evaluation.point import evaluate
 from cmbound.evaluation.records import Approximation, Evaluation
 from cmbound.evaluation.shown import statement_report
@@ -30,8 +38,28 @@ class _Symbols(FrozenDict[str, Any]):
         raise UnknownNameError("parameter", name, self)
 
 
+class _ByName:
+    """A field of a statement with terms: handed out so that parameters are found by name, held (and computed with) without."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, statement: Statement | None, owner: type | None = None) -> Any:
+        if statement is None:
+            return self
+        held = statement.__dict__
+        return held.get(f"_{self.name}") or held.setdefault(f"_{self.name}", named_terms(held[self.name]))
+
+    def __set__(self, statement: Statement, terms: Any) -> None:
+        statement.__dict__[self.name] = bare_terms(terms)
+
+
 class Statement(Result, Theorem):
     """A :class:`~cmbound.theory.records.Theorem`, whose fields it has, that evaluates and prints itself."""
+
+    if not TYPE_CHECKING:
+        sources = _ByName()
+        recursion = _ByName()
 
     @classmethod
     def of(cls, theorem: Theorem) -> Statement:

@@ -110,7 +110,7 @@ class Sums:
     def _planned(self) -> Iterator[Asked]:
         """What the paths will ask for."""
         theorem = self.setting.theorem
-        terms = (*theorem.sources, *(theorem.recursion or ()))
+        terms = (*theorem.bare_sources, *(theorem.bare_recursion or ()))
         sums = {ConsistencySum: self.setting.consistency, ScoreSum: self.setting.teacher.weighted_score}
         used = [x for kind, x in sums.items() if any(term.expression.has(kind) for term in terms)]
         for end, pieces in self.paths.items():

@@ -73,13 +73,13 @@ def evaluation_times(setting: Setting) -> list[Value]:
 def term_rows(setting: Setting, sums: Sums, paths: Paths) -> list[dict[str, Any]]:
     """The terms by name after each evaluation (one row for every statement but multistep sampling)."""
     theorem, values = setting.theorem, dict(sums.fixed)
-    if theorem.uses_schedule and not theorem.recursion:
+    if theorem.uses_schedule and not theorem.bare_recursion:
         return _scheduled_rows(setting, sums)
-    first = theorem.sources
-    if theorem.recursion:
+    first = theorem.bare_sources
+    if theorem.bare_recursion:
         first = tuple(Term(x.name, x.expression.subs(TABLE["k"].symbol, 1)) for x in first)
     rows = [term_row(_outer(setting, first), sums, paths, values, setting.values)]
-    if not theorem.recursion:
+    if not theorem.bare_recursion:
         return rows
     known: dict[Value, tuple[Any, dict[str, Any]]] = {}
     for end in evaluation_times(setting):
@@ -96,14 +96,14 @@ def last_row(setting: Setting, sums: Sums, paths: Paths) -> Callable[[Mapping[An
     For one evaluation the sums are computed here, once.
     """
     theorem = setting.theorem
-    if theorem.recursion or theorem.uses_schedule:
+    if theorem.bare_recursion or theorem.uses_schedule:
 
         def rows(values: Mapping[Any, Any]) -> dict[str, Any]:
             sums.fixed = dict(values)
             return term_rows(setting, sums, paths)[-1]
 
         return rows
-    terms = _outer(setting, theorem.sources)
+    terms = _outer(setting, theorem.bare_sources)
     found, symbols, function = compiled(sums.backend, terms)
     names, held = [x.name for x in terms], _held(found, sums, paths, setting.values)
     return lambda values: dict(zip(names, function(*held, *(values[x] for x in symbols)), strict=True))
@@ -124,8 +124,8 @@ def increments(setting: Setting, sums: Sums, paths: Paths, end: Value) -> dict[s
 @lru_cache(maxsize=128)
 def recursion_parts(theorem: Theorem) -> tuple[Term, ...]:
     """The common slope of the recursion in W_prev, and its terms without that."""
-    slope = Term("slope", sympy.diff(theorem.recursion[0].expression, W_prev))
-    return slope, *(Term(x.name, x.expression.subs(W_prev, 0)) for x in theorem.recursion)
+    slope = Term("slope", sympy.diff(theorem.bare_recursion[0].expression, W_prev))
+    return slope, *(Term(x.name, x.expression.subs(W_prev, 0)) for x in theorem.bare_recursion)
 
 
 def _at_t_hat(setting: Setting, sums: Sums, end: Value) -> tuple[dict[Any, Any], dict[str, Value]]:
@@ -135,7 +135,7 @@ def _at_t_hat(setting: Setting, sums: Sums, end: Value) -> tuple[dict[Any, Any],
 
 def _scheduled_rows(setting: Setting, sums: Sums) -> list[dict[str, Any]]:
     """As :func:`term_rows`, for terms that are functions of sums over the evaluations."""
-    terms = _outer(setting, setting.theorem.sources)
+    terms = _outer(setting, setting.theorem.bare_sources)
     times = [setting.values["T"], *evaluation_times(setting)]
     found, symbols, function = compiled(sums.backend, terms)
     last = [sums.backend.number(x) for x in times]

@@ -55,12 +55,12 @@ def unused(setting: Setting, paths: Iterable[Iterable[Piece]] | None = None) -> 
 
 def _used(setting: Setting, by_rules: Set[str]) -> set[str]:
     theorem, grid = setting.theorem, setting.grid
-    terms = theorem.sources
-    single = theorem.recursion and setting.values.get("k") == 1
+    terms = theorem.bare_sources
+    single = theorem.bare_recursion and setting.values.get("k") == 1
     if single:
         terms = tuple(Term(x.name, x.expression.subs(TABLE["k"].symbol, 1)) for x in terms)
-    elif theorem.recursion:
-        terms = (*terms, *theorem.recursion)
+    elif theorem.bare_recursion:
+        terms = (*terms, *theorem.bare_recursion)
     names, sums = _of_terms(outer_terms(theorem, setting.target, setting.start, setting.clock, terms))
     parts = {LipschitzAt: L_f, LocalErrorSum: L_f, ConsistencySum: setting.consistency, ScoreSum: setting.teacher.weighted_score}
     found = set(names) | by_rules
@@ -147,7 +147,7 @@ def _reason(setting: Setting, name: str, better: Mapping[str, str]) -> str:
     if name in ("t_hat", "times") and setting.values.get("k") == 1:
         return "one evaluation has no later times"
     if not theorem.uses_profile:
-        stated = any(TABLE[name].symbol in visible_symbols(term.expression) for term in theorem.sources)
+        stated = any(TABLE[name].symbol in visible_symbols(term.expression) for term in theorem.bare_sources)
         return "it is left out by the options" if stated else "no term depends on it"
     if name in _INSTEAD and not any(getattr(p, _INSTEAD[name]) for p, _ in setting.profiles):
         return "no profile to choose from takes it"

@@ -76,7 +76,7 @@ def solve(
         return solve_single(problem)
     optimal = isinstance(split, str) and split == "optimal"
     way = _Way(read_split(None if optimal else split, problem), optimal)
-    if not statement.recursion or {"times", "sigmas"} & set(problem.given):
+    if not statement.bare_recursion or {"times", "sigmas"} & set(problem.given):
         return way.solved(problem)
     if is_given(problem.given, "k"):
         return way.at_best_time(problem, problem.given["k"])

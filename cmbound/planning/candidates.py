@@ -62,7 +62,7 @@ class Candidates:
         if own:
             raise InputError(f"the times and their number are chosen here: leave out {', '.join(own)}")
         self.setting = completed(theorem, {**params, "k": 1})
-        terms, moved = float_terms(self.setting), {x.name for x in theorem.recursion}
+        terms, moved = float_terms(self.setting), {x.name for x in theorem.bare_recursion}
         self.first = sum(x for name, x in terms.items() if name in moved)
         self.rest = sum(x for name, x in terms.items() if name not in moved)
         self.delta = FLOATS.number(self.setting.values["delta"])

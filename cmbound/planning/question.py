@@ -58,7 +58,7 @@ def read_problem(
         given.setdefault("grid", "geometric")
     grid = given.get("grid")
     step = ("h" if grid in (None, "two-stage") else "N") if isinstance(grid, str | None) else None
-    terms = tuple(x.name for x in theorem.sources if not (x.name == "early_stopping" and given.get("to") == "p_delta"))
+    terms = tuple(x.name for x in theorem.bare_sources if not (x.name == "early_stopping" and given.get("to") == "p_delta"))
     if not any(accepts(theorem, name) for term in terms for name in BUDGET.get(term, ())):
         known = ", ".join(x.replace("_", " ") for x in BUDGET)
         raise InputError(f"{theorem.id} has no budget: solve knows the parameters of {known} only, and it has no such term")
@@ -139,7 +139,7 @@ def _single(problem: Problem, name: str, own: Mapping[str, Any]) -> Problem:
     """The question with one unknown: everything else that is given counts as fixed."""
     theorem = problem.theorem
     moved = {"L_f", "k", *(x for term in problem.terms for x in BUDGET.get(term, ()))}
-    names = (*TERM_OF, "L_f", *(("k",) if theorem.recursion else ()))
+    names = (*TERM_OF, "L_f", *(("k",) if theorem.bare_recursion else ()))
     allowed = [x for x in names if accepts(theorem, x) and x in moved]
     if name not in allowed:
         raise InputError(f"unknown must be one of {', '.join(allowed)}; got {name!r}")

@@ -42,9 +42,9 @@ def schedule(id: str | Theorem | None = None, *, steps: Any = DEFAULT_STEPS, gai
     >>> len(found.times), found.bounds[-1] <= found.bounds[0]
     (2, True)
     """
-    several = (x for x in about("multistep") if x.recursion)
+    several = (x for x in about("multistep") if x.bare_recursion)
     statement = next(several) if id is None else theorem(id)
-    if not statement.recursion:
+    if not statement.bare_recursion:
         raise InputError(f"schedule needs a statement about one more evaluation; {statement.id} is about one sample")
     count = exact("steps", steps)
     if count.denominator != 1 or not 1 <= count <= MOST_STEPS:

@@ -199,7 +199,7 @@ def finish(problem: Problem, values: Values, allowed: Mapping[str, float]) -> Bu
 
 def _record(problem: Problem, values: Values, allowed: Mapping[str, float], achieved: Evaluation) -> Budget:
     full, target = problem.params(values), float(problem.target)
-    if problem.theorem.recursion:
+    if problem.theorem.bare_recursion:
         values = values | {x: str(full[x]) for x in ("k", "t_hat") if full.get(x) is not None and x not in problem.fixed}
     steps = _steps(problem, full, achieved)
     chosen = {x: text_of(achieved.parameters[x]) for x in problem.chosen}

@@ -257,7 +257,7 @@ def computable_terms(
         require_profile(theorem, "profile or teacher")
     who: Teacher = choose("teacher", teacher, TEACHERS)
     which = one_profile(profile)
-    terms = outer_terms(theorem, target, begin, chosen, theorem.sources)
+    terms = outer_terms(theorem, target, begin, chosen, theorem.bare_sources)
     if who.needs_grid and theorem.uses_profile:
         return tuple(Term(x.name, on_a_grid(x.expression, who, which, chosen)) for x in terms)
     return tuple(Term(x.name, resolve_closed(x.expression, who, which, chosen, instead)) for x in terms)
@@ -297,7 +297,7 @@ def required(theorem: Theorem) -> tuple[str, ...]:
     """Names of the parameters that must be given, in the order of the table."""
     ei, ou = TEACHERS["exponential-integrator"], CLOCKS["ou"]
     symbols: set[str] = set()
-    for term in outer_terms(theorem, "p_data", "standard", ou, theorem.sources):
+    for term in outer_terms(theorem, "p_data", "standard", ou, theorem.bare_sources):
         symbols |= {x.name for x in visible_symbols(resolve_closed(term.expression, ei, None, ou))}
     if theorem.uses_profile:
         symbols |= {"d", "h"}
@@ -310,7 +310,7 @@ def optional(theorem: Theorem) -> tuple[str, ...]:
     """Names of the parameters that may be given besides, in the order of the table."""
     needed = set(required(theorem))
     names: set[str] = {alias for alias, name in ALIASES.items() if name in needed}
-    if any(TABLE["tau"].symbol in visible_symbols(term.expression) for term in theorem.sources):
+    if any(TABLE["tau"].symbol in visible_symbols(term.expression) for term in theorem.bare_sources):
         names.add("tau")
     if theorem.uses_profile:
         names |= {*_PROFILE_PARAMETERS, "N", "rho", "delta", "T", "sigma_min", "sigma_max"}

@@ -221,7 +221,7 @@ class Theorem(Record):
             ) from None
 
     def _check_terms(self, here: str) -> None:
-        for what, terms in (("terms", self.sources), ("terms of the recursion", self.recursion)):
+        for what, terms in (("terms", self.bare_sources), ("terms of the recursion", self.bare_recursion)):
             checked_tuple(f"the {what} of {here}", terms, Term)
             checked_distinct(f"the {what} of {here}", (" ".join(x.name.replace("_", " ").split()) for x in terms))  # as printed
             for term in terms:
@@ -231,11 +231,11 @@ class Theorem(Record):
                 for holder in term.expression.atoms(Placeholder):
                     if not holder.is_whole:
                         raise InputError(f"term {term.name!r} of {here} has numbers put into a place-holder: {holder}")
-        stated = [x.name for x in self.sources]
-        for term in self.recursion:
+        stated = [x.name for x in self.bare_sources]
+        for term in self.bare_recursion:
             checked_name(f"term in the recursion of {here}", term.name, stated)
         self._check_recursion(here)
-        present = {x.name for term in self.sources for x in term.expression.free_symbols}
+        present = {x.name for term in self.bare_sources for x in term.expression.free_symbols}
         for name in self.free:
             checked_name(f"free parameter of {here}", name, [x for x in PUBLIC if x in present])
             if TABLE[name].domain.integer:
@@ -244,7 +244,7 @@ class Theorem(Record):
                 )
 
     def _check_recursion(self, here: str) -> None:
-        slopes = {x.expression.diff(TABLE["W_prev"].symbol) for x in self.recursion}
+        slopes = {x.expression.diff(TABLE["W_prev"].symbol) for x in self.bare_recursion}
         if len(slopes) > 1 or any(x.has(TABLE["W_prev"].symbol) for x in slopes):
             raise InputError(
                 f"every term in the recursion of {here} must be linear in W_prev, with the same factor; got {slopes}"
@@ -259,14 +259,24 @@ class Theorem(Record):
         return self.statement_assumptions
 
     @property
+    def bare_sources(self) -> tuple[Term, ...]:
+        """The :attr:`sources` in expressions of SymPy's own classes: what is computed with, where others may be handed out."""
+        return self.__dict__["sources"]  # type: ignore[no-any-return]
+
+    @property
+    def bare_recursion(self) -> tuple[Term, ...]:
+        """The :attr:`recursion`, likewise."""
+        return self.__dict__["recursion"]  # type: ignore[no-any-return]
+
+    @property
     def evaluable(self) -> bool:
         """Whether the formula is known in full (a statement without terms is listed with its complexity only)."""
-        return bool(self.sources)
+        return bool(self.bare_sources)
 
     @cached_property
     def local_ends(self) -> tuple[Any, ...]:
         """The symbols of the times up to which the local errors of the teacher are summed."""
-        return tuple(sorted({x.args[0] for term in self.sources for x in term.expression.atoms(LocalErrorSum)}, key=str))
+        return tuple(sorted({x.args[0] for term in self.bare_sources for x in term.expression.atoms(LocalErrorSum)}, key=str))
 
     @property
     def confirmed(self) -> bool:
@@ -281,17 +291,17 @@ class Theorem(Record):
     @cached_property
     def uses_schedule(self) -> bool:
         """Whether it is about several evaluations, whose times may be given one by one."""
-        return bool(self.recursion) or any(term.expression.has(ScheduleSum, LastTime) for term in self.sources)
+        return bool(self.bare_recursion) or any(term.expression.has(ScheduleSum, LastTime) for term in self.bare_sources)
 
     @cached_property
     def has_target(self) -> bool:
         """Whether the statement is about the distance to p_data, with the distance to p_delta inside it."""
-        return any(term.name == "early_stopping" for term in self.sources) and self.kind != "order"
+        return any(term.name == "early_stopping" for term in self.bare_sources) and self.kind != "order"
 
     @cached_property
     def uses_start(self) -> bool:
         """Whether the law sampling starts from enters."""
-        return any(term.expression.has(StartGap) for term in self.sources)
+        return any(term.expression.has(StartGap) for term in self.bare_sources)
 
 
 @dataclass(frozen=True, eq=False)

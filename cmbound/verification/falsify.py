@@ -192,7 +192,7 @@ def falsify(
     if not 0 < budget < float("inf"):
         raise DomainError(f"budget must be a number of seconds > 0, got {budget}")
     begin = time.perf_counter()
-    terms = [x.name for x in theorem.sources] if len(theorem.sources) > 1 else []
+    terms = [x.name for x in theorem.bare_sources] if len(theorem.bare_sources) > 1 else []
     pool: dict[str, list[Outcome]] = {x: [] for x in ("total", *terms)}
     violations: list[Outcome] = []
     count = 0

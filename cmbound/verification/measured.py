@@ -143,7 +143,8 @@ class Measured(Given):
 
     def __call__(self, theorem: Theorem) -> dict[str, Any]:
         run, found = self._run, self._simulation.parameters
-        lists = theorem.uses_profile and not any(TABLE["eps_sc"].symbol in visible_symbols(x.expression) for x in theorem.sources)
+        stated = (visible_symbols(x.expression) for x in theorem.bare_sources)
+        lists = theorem.uses_profile and not any(TABLE["eps_sc"].symbol in x for x in stated)
         choices = {"constants": "lists" if lists else "single", "profile": self.options.get("profile", "auto")}
         rate = found["eps_cm"]
         if self._pipeline is not None and any(x.id == EXACT_READING for x in theorem.statement_assumptions):
@@ -152,7 +153,7 @@ class Measured(Given):
         if theorem.uses_profile:  # as a simulation of the run has them: its bound and the one compared are the same
             law = {**law, **law_constants(theorem, run.world, run.nodes, {"t_star": "0", "profile": choices["profile"]})}
         params = run_parameters(theorem, run, law, found["L_f"], found["eps_sc"], rate, **choices)
-        if not run.indices and (theorem.recursion or "k" in required(theorem)):
+        if not run.indices and (theorem.bare_recursion or "k" in required(theorem)):
             params = {name: x for name, x in params.items() if name not in ("times", "t_hat")} | {"k": 1}
         if not lists and theorem.uses_profile:
             params["grid"] = [float(x) for x in run.nodes]

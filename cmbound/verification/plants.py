@@ -124,7 +124,7 @@ def _sources(theorem: Theorem, rule: Callable[[Any], Any]) -> Theorem:
     def changed(terms: Sequence[Term]) -> tuple[Term, ...]:
         return tuple(Term(x.name, rule(x.expression)) for x in terms)
 
-    return replace(theorem, sources=changed(theorem.sources), recursion=changed(theorem.recursion))
+    return replace(theorem, sources=changed(theorem.bare_sources), recursion=changed(theorem.bare_recursion))
 
 
 PRICE = "price of total variation"
@@ -136,13 +136,13 @@ WHOLE_SUM = sympy.Symbol("E_h", nonnegative=True)
 @lru_cache(maxsize=32)
 def components(theorem: Theorem) -> tuple[Component, ...]:
     """The parts of a statement, term by term."""
-    factors = [x for x in (TO_TV, CORRECTED) if any(term.expression.has(x) for term in theorem.sources)]
-    priced = {term.name for term in theorem.sources if term.expression.has(*factors)} if factors else set()
+    factors = [x for x in (TO_TV, CORRECTED) if any(term.expression.has(x) for term in theorem.bare_sources)]
+    priced = {term.name for term in theorem.bare_sources if term.expression.has(*factors)} if factors else set()
     return tuple(replace(x, priced=x.term in priced) for x in _components(theorem))
 
 
 def _components(theorem: Theorem) -> Iterator[Component]:
-    expressions = [x.expression for x in theorem.sources]
+    expressions = [x.expression for x in theorem.bare_sources]
     teachers = variants.TEACHERS if theorem.experiment == "map_error" else LINEAR_TEACHERS  # those an instance can run
 
     def has(kind: Any) -> bool:
@@ -168,14 +168,14 @@ def _components(theorem: Theorem) -> Iterator[Component]:
         for clock in variants.CLOCKS.values():
             name, demands = f"early stopping ({clock.name})", {"clock": clock.name, "to": "p_data"}
             yield Component(name, "early_stopping", clock.early_stopping, _put_early, demands)
-    if theorem.recursion:
-        slope = sympy.diff(theorem.recursion[0].expression, W_prev)
+    if theorem.bare_recursion:
+        slope = sympy.diff(theorem.bare_recursion[0].expression, W_prev)
         extra = (Change("L_f dropped", slope.xreplace({variants.LipschitzAt(t_hat): sympy.S.One})),)
         yield Component("contraction", "initialisation", slope, _put_contraction, {}, extra)
     for factor in (TO_TV, CORRECTED):
         if has(factor):
             yield Component(PRICE, "initialisation", factor, partial(_put_factor, factor), {})
-    for term in theorem.sources:
+    for term in theorem.bare_sources:
         if not term.expression.has(variants.LipschitzAt, variants.EarlyStoppingGap, *_SUMS):
             demands = {"to": "p_data"} if term.name == "early_stopping" else {}
             yield Component(term.name, term.name, plain(term.expression), partial(_put_term, term.name), demands)
@@ -212,7 +212,7 @@ def _put_gap(theorem: Theorem, expr: Any) -> Theorem:
 
 @_of_statement
 def _put_contraction(theorem: Theorem, expr: Any) -> Theorem:
-    terms = tuple(Term(x.name, expr * W_prev + x.expression.subs(W_prev, 0)) for x in theorem.recursion)
+    terms = tuple(Term(x.name, expr * W_prev + x.expression.subs(W_prev, 0)) for x in theorem.bare_recursion)
     return replace(theorem, recursion=terms)
 
 
@@ -223,7 +223,7 @@ def _put_factor(factor: Any, theorem: Theorem, expr: Any) -> Theorem:
 
 @_of_statement
 def _put_term(name: str, theorem: Theorem, expr: Any) -> Theorem:
-    terms = tuple(Term(x.name, expr if x.name == name else x.expression) for x in theorem.sources)
+    terms = tuple(Term(x.name, expr if x.name == name else x.expression) for x in theorem.bare_sources)
     return replace(theorem, sources=terms)
 
 

@@ -137,7 +137,7 @@ def parameters(
             params |= {"h": float(np.nextafter(step, 0)), "grid": "two-stage"}
         else:
             params |= {"N": size, "grid": choices["grid"]}
-    if theorem.recursion:
+    if theorem.bare_recursion:
         indices = [node_number(size, x) for x in choices["times"]]
         times = [float(x) for x in (noise_level(nodes) if levels else nodes)[indices]]
         if len(set(indices)) == 1:

@@ -190,7 +190,7 @@ def _bounding(statement: str | Theorem | None, run: Run) -> Statement:
     if statement is None:
         return next(x for x in about("multistep") if x.kind == "explicit")
     theorem = find(statement)
-    fits = theorem.experiment == "one_step" or (theorem.experiment == "multistep" and theorem.recursion)
+    fits = theorem.experiment == "one_step" or (theorem.experiment == "multistep" and theorem.bare_recursion)
     if theorem.kind != "explicit" or not fits:
         raise InputError(
             f"{theorem.id} cannot be set beside a simulation: that takes an explicit statement with the experiment "
@@ -207,7 +207,7 @@ def _parameters(theorem: Theorem, run: Run, found: Measured, profile: str) -> di
         raise DomainError("the constants of this run do not fit float64: use a smaller horizon or smaller errors")
     law = law_constants(theorem, run.world, run.nodes, {"t_star": "0", "profile": profile})
     params = run_parameters(theorem, run, law, *found.constants, constants="lists", profile=profile)
-    if theorem.recursion and not run.indices:
+    if theorem.bare_recursion and not run.indices:
         params = {name: x for name, x in params.items() if name not in ("times", "sigmas")} | {"k": 1}
     return params
 

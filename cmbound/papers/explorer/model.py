@@ -74,7 +74,7 @@ def model(theorem: Theorem, functions: Functions) -> dict[str, Any]:
         "remark": theorem.remark,
         "parameters": [*_parameters(theorem)],
         "choices": _choices(theorem),
-        "looks": term_numbers([x.name for x in theorem.sources]),
+        "looks": term_numbers([x.name for x in theorem.bare_sources]),
         "variants": _variants(theorem, functions),
         "formulas": _formulas(theorem),
         "signs": _signs(theorem),
@@ -83,7 +83,7 @@ def model(theorem: Theorem, functions: Functions) -> dict[str, Any]:
         "profiled": theorem.uses_profile,
         "timeOf": functions.add(time_of(TABLE["sigma"].symbol)),
     }
-    if any(x.expression.has(LipschitzAt, ConsistencySum, ScoreSum, LocalErrorSum) for x in theorem.sources):
+    if any(x.expression.has(LipschitzAt, ConsistencySum, ScoreSum, LocalErrorSum) for x in theorem.bare_sources):
         found |= _sums(functions)
     return found | (_profiles(functions) if theorem.uses_profile else {})
 
@@ -173,8 +173,8 @@ def _open(theorem: Theorem) -> Iterator[tuple[str, str, str]]:
 
 def _variants(theorem: Theorem, functions: Functions) -> dict[str, Any]:
     """The terms by target, start and clock."""
-    first = theorem.sources
-    if theorem.recursion:
+    first = theorem.bare_sources
+    if theorem.bare_recursion:
         first = tuple(Term(x.name, x.expression.subs(TABLE["k"].symbol, 1)) for x in first)
     found = {}
     for target, start, clock in _open(theorem):
@@ -184,7 +184,7 @@ def _variants(theorem: Theorem, functions: Functions) -> dict[str, Any]:
             "trivial": None if trivial is None else functions.add(trivial),
             "centred": None if trivial is None else functions.add(yardstick(theorem, target, clock, centred=True)),
         }
-        if theorem.recursion:
+        if theorem.bare_recursion:
             slope, *added = (_term(x, functions) for x in recursion_parts(theorem))
             scale = None if clock == "ou" else functions.add(theorem.ve_factor)
             entry["recursion"] = {"slope": slope, "added": added, "scale": scale}
@@ -217,7 +217,7 @@ def _formulas(theorem: Theorem) -> dict[str, Any]:
             asked = {"to": target, "start": start, "clock": clock}
             options = {name: x for name, x in asked.items() if name in chosen}
             clocked = CLOCKS[clock]
-            whole = outer_terms(theorem, target, start, clocked, theorem.sources)
+            whole = outer_terms(theorem, target, start, clocked, theorem.bare_sources)
             summed = tuple(Term(x.name, on_a_grid(x.expression, TEACHERS[teacher], None, clocked)) for x in whole)
             closed = closed_terms(theorem, teacher=teacher, **options)
             for with_grid, terms in (("false", closed), ("true", summed if theorem.uses_profile else closed)):

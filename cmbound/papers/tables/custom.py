@@ -109,7 +109,7 @@ def _column(data: Mapping[str, Any], where: str, digits: int) -> _Column:
     _check_keys(data, ("quantity", "header", "digits"), where)
     if "quantity" not in data:
         raise InputError(f"{where} has no quantity; allowed: {', '.join(QUANTITIES)}, a term, a parameter")
-    terms = dict.fromkeys(x.name for theorem in catalogue for x in theorem.sources)
+    terms = dict.fromkeys(x.name for theorem in catalogue for x in theorem.bare_sources)
     name = checked_name(f"quantity of {where}", data["quantity"], (*QUANTITIES, *terms, *PUBLIC))
     header = dollars(_get(data, "header", str, "", where)) if "header" in data else symbol(name)
     of_kind = partial(_parameter, name=name) if name in PUBLIC else partial(_term, name=name)

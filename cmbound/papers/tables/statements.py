@@ -37,7 +37,7 @@ def statements(digits: int, statements: Any = None, profile: str | None = None) 
     short = _abbreviations()
     for pair in pairs:
         order, ours = find(pair.order[-1]), find(pair.explicit)
-        recursion = any(x.expression.has(W_prev) for x in order.sources)
+        recursion = any(x.expression.has(W_prev) for x in order.bare_sources)
         left, right = _order_terms(order), _explicit_terms(ours, recursion, profile)
         heading = _heading(pair, order, ours, recursion)
         for name in sorted({**left, **right}, key=lambda x: x == "early_stopping"):  # their own order, early stopping last
@@ -64,7 +64,7 @@ def _order_terms(theorem: Theorem) -> dict[str, Any]:
 def _explicit_terms(theorem: Theorem, recursion: bool, profile: str | None) -> dict[str, Any]:
     """By name; of a recursion the distance before counts as initialisation."""
     if recursion:
-        terms = [x if x.name == "initialisation" else Term(x.name, x.expression.subs(W_prev, 0)) for x in theorem.recursion]
+        terms = [x if x.name == "initialisation" else Term(x.name, x.expression.subs(W_prev, 0)) for x in theorem.bare_recursion]
         theorem = replace(theorem, sources=tuple(terms))
     return {x.name: x.expression for x in closed_terms(theorem, profile=profile if theorem.uses_profile else None)}
 
