@@ -205,7 +205,6 @@ class Theorem(Record):
             checked_kind(f"{name} of {here}", getattr(self, name), str)
         if self.experiment:
             checked_name(f"experiment of {here}", self.experiment, names.EXPERIMENTS)
-        checked_tuple(f"what {here} rests on", self.rests_on, str)
         checked_tuple(f"the free parameters of {here}", self.free, str)
         checked_kind(f"aliases of {here}", self.aliases, Mapping)
         for name, alias in self.aliases.items():
