@@ -67,7 +67,7 @@ def test_tables(form: str) -> None:
 
 def _wrong() -> Any:
     theorem = cmbound.theorem("explicit-training")
-    terms = tuple(Term(x.name, x.expression / 3) for x in theorem.sources)
+    terms = tuple(Term(x.name, x.expression / 3) for x in theorem.bare_sources)
     return replace(theorem, sources=terms)
 
 

@@ -222,7 +222,7 @@ def test_no_bound_is_said_of_an_order_form() -> None:
 
 def test_a_term_looks_the_same_in_every_figure() -> None:
     for x in ids():
-        names = [term.name for term in theorem(x).sources]
+        names = [term.name for term in theorem(x).bare_sources]
         numbers = style.term_numbers(names)
         assert all(numbers[name] == style.TERMS.index(name) for name in names if name in style.TERMS)
         assert len({numbers[name] for name in names}) == min(len(names), len(style.TERMS))

@@ -36,7 +36,7 @@ def _rearranged_forms() -> list[Any]:
             for rule in rules:
                 exprs += [*rule.expressions, *([] if rule.free is None else [rule.free.slope])]
     for theorem in cmbound.catalogue:
-        exprs += [x.expression for x in outer_terms(theorem, "p_data", "standard", CLOCKS["ou"], theorem.sources)]
+        exprs += [x.expression for x in outer_terms(theorem, "p_data", "standard", CLOCKS["ou"], theorem.bare_sources)]
     found: set[Any] = set()
     queue, seen = exprs, set()
     while queue:

@@ -499,7 +499,9 @@ def test_a_local_error_off_by_one_percent_is_found(monkeypatch: pytest.MonkeyPat
     assert outcome.ratio is not None
     assert outcome.ratio > 0.995  # so that one percent shows
     theorem = cmbound.theorem(MAP_ERROR)
-    terms = tuple(Term(x.name, x.expression * (Rational(99, 100) if x.name == "discretisation" else 1)) for x in theorem.sources)
+    terms = tuple(
+        Term(x.name, x.expression * (Rational(99, 100) if x.name == "discretisation" else 1)) for x in theorem.bare_sources
+    )
     assert judge(made, replace(theorem, sources=terms)).status == "violation"
     rule = local._gaussian_integrator
     monkeypatch.setattr(local, "GAUSSIAN", {**local.GAUSSIAN, "exponential-integrator": lambda *x: 1.01 * rule(*x)})

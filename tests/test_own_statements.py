@@ -255,7 +255,7 @@ def test_a_decimal_in_a_file_is_exact(tmp_path: Path) -> None:
     path = tmp_path / "own.toml"
     path.write_text(TOML, encoding="utf-8")
     (found,) = from_file(str(path))
-    assert found.sources[1].expression == KAP**2 / 10
+    assert found.bare_sources[1].expression == KAP**2 / 10
 
 
 @pytest.mark.parametrize(
@@ -343,7 +343,7 @@ def test_without_an_experiment_nothing_can_be_checked(tmp_path: Path) -> None:
 
 def test_a_statement_with_an_experiment_is_checked() -> None:
     loose = replace(theorem("explicit-tv-early-stopping"), id="mine-too", known="own")
-    tight = replace(loose, sources=tuple(replace(x, expression=x.expression / 10**6) for x in loose.sources))
+    tight = replace(loose, sources=tuple(replace(x, expression=x.expression / 10**6) for x in loose.bare_sources))
     assert cmbound.check(loose, instances=6, seed=1).violations == 0
     assert cmbound.check(tight, instances=6, seed=1).violations > 0
 

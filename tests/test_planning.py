@@ -351,7 +351,7 @@ def test_lists_for_each_step() -> None:
 
 
 def test_split_by_position_and_by_name() -> None:
-    names = [x.name for x in theorem("explicit-one-step").sources]
+    names = [x.name for x in theorem("explicit-one-step").bare_sources]
     numbers = ["0.1", "0.3", "0.2", "0.15", "0.25"]
     one = solve("explicit-one-step", target="0.5", split=",".join(numbers), **FAST)
     two = solve("explicit-one-step", target="0.5", split=dict(zip(names, numbers, strict=True)), **FAST)
@@ -845,7 +845,7 @@ SYMBOLS = ONE_STEP.symbols
 
 def without(statement: Theorem, *names: str) -> Theorem:
     """The statement without some of its terms."""
-    sources, recursion = (tuple(x for x in y if x.name not in names) for y in (statement.sources, statement.recursion))
+    sources, recursion = (tuple(x for x in y if x.name not in names) for y in (statement.bare_sources, statement.bare_recursion))
     return replace(statement, id="less", sources=sources, recursion=recursion)
 
 
@@ -875,7 +875,7 @@ def test_a_schedule_of_a_statement_of_ones_own() -> None:
     assert schedule(without(mine, "early_stopping"), steps=3, **POINT).times == schedule(steps=3, to="p_delta", **POINT).times
     no_teacher = schedule(without(mine, "discretisation"), steps=2, **{x: y for x, y in POINT.items() if x != "profile"})
     assert float(no_teacher.bounds[1]) < float(usual.bounds[1])
-    slow = replace(mine, recursion=tuple(Term(x.name, x.expression.subs(W_prev, 3 * W_prev)) for x in MULTISTEP.recursion))
+    slow = replace(mine, recursion=tuple(Term(x.name, x.expression.subs(W_prev, 3 * W_prev)) for x in MULTISTEP.bare_recursion))
     found = schedule(slow, steps=2, **POINT)
     scan = [theorem(slow).evaluate(**POINT, times=[x]).value for x in np.linspace(0.5, 5, 46)]
     assert min(scan) * (1 - 1e-3) <= float(found.bounds[1]) <= min(scan) * (1 + 1e-6)

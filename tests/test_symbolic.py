@@ -69,15 +69,15 @@ MULTISTEP = cmbound.theorem("explicit-multistep")
 
 @pytest.mark.parametrize("count", [2, 3, 5, 9])
 def test_closed_form_solves_the_recursion(count: int) -> None:
-    sources = {x.name: x.expression for x in MULTISTEP.sources if x.name != "early_stopping"}
-    for rule in MULTISTEP.recursion:
+    sources = {x.name: x.expression for x in MULTISTEP.bare_sources if x.name != "early_stopping"}
+    for rule in MULTISTEP.bare_recursion:
         before, after = (_summed(sources[rule.name].subs(k, n)) for n in (count - 1, count))
         assert sympy.expand(after - rule.expression.subs(W_prev, before)) == 0
 
 
 def test_first_evaluation_is_one_step_sampling() -> None:
-    one_step = {x.name: x.expression for x in cmbound.theorem("explicit-one-step").sources}
-    for term in MULTISTEP.sources:
+    one_step = {x.name: x.expression for x in cmbound.theorem("explicit-one-step").bare_sources}
+    for term in MULTISTEP.bare_sources:
         assert _summed(term.expression.subs(k, 1)) == one_step[term.name]
 
 

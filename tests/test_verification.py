@@ -68,7 +68,7 @@ def recipe(id: str = "explicit-one-step", world: str = "gaussian", number: int =
 
 def halved(theorem: Theorem, name: str) -> Theorem:
     """The statement with one term halved."""
-    terms = tuple(Term(x.name, x.expression / 2 if x.name == name else x.expression) for x in theorem.sources)
+    terms = tuple(Term(x.name, x.expression / 2 if x.name == name else x.expression) for x in theorem.bare_sources)
     return replace(theorem, sources=terms)
 
 
@@ -617,7 +617,7 @@ def test_every_statement_has_planted_copies(id: str) -> None:
     copies = plants(id)
     names = [x.name for x in copies]
     assert len(set(names)) == len(names)
-    terms = {x.name for x in cmbound.theorem(id).sources}
+    terms = {x.name for x in cmbound.theorem(id).bare_sources}
     assert {x.term for x in copies} == terms
     assert {x.term for x in copies if x.change == "dropped"} == terms
     assert {x.term for x in copies if x.change == "halved"} == terms
