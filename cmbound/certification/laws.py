@@ -12,11 +12,11 @@ import numpy.typing as npt
 from scipy.special import logsumexp
 
 from cmbound.checks import shown
-from cmbound.distances.scaling import exponent, scaled, unscaled
 from cmbound.errors import DomainError, InputError
 from cmbound.numbers import counted
 from cmbound.worlds import Atoms, Gaussian, Mixture, World
 from cmbound.worlds.base import Array, converted, numbers
+from cmbound.worlds.geometry import diameter
 from cmbound.worlds.process import signal, time_of
 
 MOST_POINTS, MOST_DIMENSIONS = 50_000, 3_072  # what is tested: a data file of this size takes minutes and some gigabytes
@@ -175,14 +175,7 @@ class DataLaw(Law):
         """No two points are further apart: the largest distance of few points, else twice the largest from the mean."""
         if len(self.points) > MOST_PAIRED:
             return 2 * self._reach * (1 + ROUNDED)
-        centred = self.points - self.mean
-        e = exponent(centred)
-        centred = scaled(centred, e)
-        sizes, largest = squares(centred), 0.0
-        for cut in self._pieces(len(centred)):
-            products = centred[cut] @ centred.T
-            largest = max(largest, float((sizes[cut, None] + sizes - 2 * products).max()))
-        return unscaled(math.sqrt(max(largest, 0.0)) * (1 + ROUNDED), e)
+        return diameter(self.points) * (1 + ROUNDED)
 
     def described(self) -> str:
         return f"{counted(len(self.weights), 'point')} in d = {self.d}"

@@ -29,13 +29,12 @@ from cmbound.theory.formulas import (
 )
 from cmbound.theory.notation import TABLE, entropy, nu
 from cmbound.theory.records import Term, Theorem
-from cmbound.theory.variants import Placeholder
+from cmbound.theory.variants import EI, Placeholder
 from cmbound.threads import alone
 
 OPTIONS = tuple(x for x in CHOICES if x != "grid")
 _INSTEAD = frozenset({"sd2", "R", "d_eff", "diameter", "n_atoms"})
 """Parameters that a profile takes in the place of others, where they are given."""
-_EI = "exponential-integrator"
 _ANY = {"d": 1, "h": "1e-9"}  # what an evaluation needs even where the bound of a user's profile does not contain it
 _WANTED_PROFILE = "give one profile by name, as in profile='universal'"
 
@@ -331,7 +330,7 @@ def function(theorem: Theorem, names: tuple[Any, ...], params: Mapping[str, Any]
     if missing:
         raise InputError(f"the bound of {theorem.id} needs {', '.join(missing)} too: a number, or its name among the arguments")
     which = one_profile(params.get("profile"))
-    searched = which is not None and (which.own or combinable(((which, which.rules[_EI]),)))
+    searched = which is not None and (which.own or combinable(((which, which.rules[EI]),)))
     compiled = approximate.compile((expr,), tuple(TABLE[x].symbol for x in chosen))
 
     def bound_at(*args: Any, **named: Any) -> Any:
@@ -358,7 +357,7 @@ def _closed(theorem: Theorem, options: Mapping[str, Any], instead: frozenset[str
     if profile == "auto":
         raise InputError(f"auto has no closed form: {_WANTED_PROFILE}")
     require_formula(theorem)
-    terms = computable_terms(theorem, profile, teacher or _EI, to, start, clock, instead)
+    terms = computable_terms(theorem, profile, teacher or EI, to, start, clock, instead)
     expr = Add(*(x.expression for x in terms))
     if expr.has(sympy.Sum):
         raise InputError(f"teacher {teacher!r} has no closed form in h: use approximate")
