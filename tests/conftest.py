@@ -1,4 +1,4 @@
-"""One BLAS thread for each test process (pytest-xdist already uses every core), and room for what SymPy remembers.
+"""One BLAS thread for each test process (pytest-xdist already uses every core), and room for what SymPy and matplotlib remember.
 
 What a test adds is gone after it.
 
@@ -7,13 +7,18 @@ Workers take tests that stand side by side, which share what is computed once fo
 
 import os
 from collections.abc import Iterator
+from functools import lru_cache
 
 import pytest
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy and SymPy are imported
 os.environ.setdefault("SYMPY_CACHE_SIZE", "20000")
 
+from matplotlib.mathtext import MathTextParser
+
 from tests.helpers import forget
+
+MathTextParser._parse_cached = lru_cache(5000)(MathTextParser._parse_cached.__wrapped__)  # of 50: figures share their labels
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -56,6 +56,16 @@ def paper_style() -> Iterator[None]:
         yield
 
 
+def lay_out(figure: Figure) -> None:
+    """Find the places of all there is, and make the ticks that are left out until then."""
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.get_ticklabels(which="both")
+
+
 def in_paper_style(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
     """Decorator of a function that makes a figure: all of it, ticks included, is made in the style of the sheet."""
 
@@ -63,7 +73,7 @@ def in_paper_style(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Fig
     def styled(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Figure:
         with paper_style():
             figure = draw(*args, **kwargs)
-            figure.draw_without_rendering()
+            lay_out(figure)
         return figure
 
     return styled
