@@ -87,6 +87,44 @@ def test_tables_are_the_bounds(profile: str) -> None:
         np.testing.assert_allclose(columns[-1][1], np.broadcast_to(found, 2), rtol=1e-12)
 
 
+def grown(seed: int, count: int = 300) -> tuple[list[Tables], Any]:
+    """Tables of the rules whose growth is known, at random settings, and where neighbours are at the same time."""
+    rng = np.random.default_rng(seed)
+    rules = [x for profile in PROFILES.values() for x in profile.rules[settings.EI]]
+    costs = [x for x in map(separated, (x.bound for x in rules)) if not x.additive and x.growth is not None]
+    times = np.sort(10 ** rng.uniform(-4, 0.5, (20, count)), axis=0)
+    times[7] = times[8]
+    names = sorted({x for rule in rules for x in rule.bound.free_symbols - {a, b}}, key=str)
+    values = {x: 10 ** rng.uniform(-1, 2, count) for x in names}
+    values |= {x: np.zeros(count) for x in names if x.name == "t_star"} | {h: 10 ** rng.uniform(-5, -1, count)}
+    return closed_tables(costs, times, np.minimum(times + values[h], times[-1]), values), times[:-1] == times[1:]
+
+
+def test_costs_grow_as_much_as_is_said() -> None:
+    """Ten rules of the exponential integrator, integrated over a stretch, are known to grow."""
+    found, _ = grown(0)
+    assert len(found) == 10
+    for table in found:
+        gains = np.broadcast_to(table.gains(), (19, 300))
+        columns = [np.broadcast_to(table.column(k), (k, 300)) for k in range(1, 20)]
+        assert np.isfinite(gains[1:]).mean() > 0.9
+        for k in range(1, 19):
+            assert (columns[k][:k] >= (columns[k - 1] + np.nan_to_num(gains[k])) * (1 - 1e-12)).all()
+
+
+def test_no_better_way_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ways that are left out could not have been the best; with a growth that is too large some were."""
+
+    def both() -> list[Any]:
+        return [shortest(*grown(1), lazily=x)[0] for x in (False, True)]
+
+    whole, lazy = both()
+    np.testing.assert_allclose(lazy, whole, rtol=1e-14)
+    gains = Tables.gains
+    monkeypatch.setattr(Tables, "gains", lambda table: 3 * gains(table))
+    assert (both()[1] > whole * (1 + 1e-9)).any()
+
+
 @dataclass
 class Given(Tables):
     """Costs that are given, shape (K, K)."""

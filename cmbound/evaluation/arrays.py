@@ -43,7 +43,7 @@ from cmbound.theory.rules import Profile, Rule, refuse_measured
 from cmbound.threads import alone
 
 CHUNK = 1 << 14  # points at once: intermediate arrays stay in the cache
-PATHS = 512  # the same where paths are chosen: tables at all candidates
+PATHS = 1024  # the same where paths are chosen: tables at all candidates
 STEPS = 1 << 16  # of all grids that are summed at once
 SHORT = 256  # up to so many points a user's function is integrated point by point, exactly
 

@@ -23,6 +23,7 @@ from cmbound.theory.notation import a, b
 from cmbound.theory.rules import Rule
 
 Values = Mapping[Any, Any]
+MANY = 200  # settings from which on it is faster to leave ways out one by one than to compute all at once
 
 
 @dataclass
@@ -53,6 +54,7 @@ class Tables:
         self._sums = {x: np.array(y) for x, y in self.low.items()}
         self._tails = {x: y if y.any() else None for x, y in self.high.items()}
         self._largest = {x: np.zeros(y.shape) for x, y in self.peaks.items()}
+        self._reached: dict[int, int] = {}
 
     def column(self, k: int) -> Array:
         """The costs to node ``k`` from the nodes before it, shape (k, P), after those to node ``k`` - 1.
@@ -68,6 +70,29 @@ class Tables:
             given.append(sums[:k] if tail is None else sums[:k] + tail[k])
         return np.asarray(self._function(*given, *(x[:k] for x in self._largest.values()))[0])
 
+    def single(self, k: int, i: int) -> Array:
+        """The cost to node ``k`` from node ``i`` alone, shape (P,), after those from there to nodes before ``k``."""
+        since = self._reached.get(i, i)
+        self._reached[i] = k
+        given = [*self.fixed.values(), *(x[i] for x in self.begin.values()), *(x[k] for x in self.end.values())]
+        for x, sums in self._sums.items():
+            sums[i] += self.steps[x][since] if since == k - 1 else self.steps[x][since:k].sum(axis=0)
+            given.append(sums[i] + self.high[x][k])
+        return np.asarray(self._function(*given)[0])
+
+    def neighbours(self) -> Array:
+        """The costs between neighbours, shape (K - 1, P)."""
+        ends = [x[1:] for x in self.end.values()]
+        sums = [self.low[x][:-1] + y + self.high[x][1:] for x, y in self.steps.items()]
+        return np.asarray(self._function(*self.fixed.values(), *(x[:-1] for x in self.begin.values()), *ends, *sums)[0])
+
+    def gains(self) -> Array:
+        """How much more a stretch costs at least that goes on to the next node, shape (K - 1, P); not a number: not known."""
+        function = FLOATS.compile((self.cost.growth,), (*self.fixed, *self.steps))
+        found = function(*self.fixed.values(), *(y + np.diff(self.high[x], axis=0) for x, y in self.steps.items()))[0]
+        positive = all(np.all(x >= 0) for x in (*self.fixed.values(), *self.begin.values()))
+        return np.where((found >= 0) & positive, found, np.nan)
+
 
 def closed_tables(costs: Sequence[Separated], times: Array, ends: Array, values: Values) -> list[Tables]:
     """The tables of several rules on a grid of which only the largest step is known.
@@ -78,14 +103,16 @@ def closed_tables(costs: Sequence[Separated], times: Array, ends: Array, values:
         values: parameters by symbol, shape (P,) or scalars.
     """
     parts = [x for cost in costs for _, _, x in cost.sums.values()]
-    beyond = [x * (ends > times) for x in computed(parts, {**values, a: times, b: ends}, times.shape)]
+    later = ends > times
+    beyond = [x * later for x in computed(parts, {**values, a: times, b: ends}, times.shape)]
     return tables(costs, times, ends, values, between(parts, times, values), beyond)
 
 
 def between(parts: Sequence[Any], times: Array, values: Values) -> list[Array]:
     """The values of expressions between neighbouring nodes, 0 where they are at the same time."""
     found = computed(parts, {**values, a: times[:-1], b: times[1:]}, times[1:].shape)
-    return [np.where(times[:-1] == times[1:], 0.0, x) for x in found]
+    same = times[:-1] == times[1:]
+    return [np.where(same, 0.0, x) for x in found] if same.any() else found
 
 
 def tables(
@@ -158,17 +185,20 @@ class Pieces:
         return self.setting[mine], self.start[mine], self.end[mine]
 
 
-def shortest(tables: Sequence[Tables], same: NDArray[np.bool_]) -> tuple[Array, Pieces]:
+def shortest(tables: Sequence[Tables], same: NDArray[np.bool_], lazily: bool = False) -> tuple[Array, Pieces]:
     """The cheapest path from the first node to the last for each setting: its cost by the tables (infinite: none), its stretches.
 
     Args:
         tables: of the rules.
         same: shape (K - 1, P): whether a node is at the time of the one after it.
+        lazily: leave out ways that cannot be the best where costs are known to grow: faster for many settings that are alike.
     """
     size, count = same.shape[0] + 1, same.shape[1]
     search = _Search(size, count, len(tables) + 1)
     sums = [(r, x, np.full(count, np.inf), np.zeros(count, dtype=np.int16)) for r, x in enumerate(tables) if x.cost.additive]
     others = [(r, x) for r, x in enumerate(tables) if not x.cost.additive]
+    growing = {r: _Growing(search, r, x) for r, x in others if lazily and x.cost.growth is not None}
+    others = [(r, x) for r, x in others if r not in growing]
     with np.errstate(all="ignore"):
         for k in range(1, size):
             search.arrive(k, np.where(same[k - 1], search.best[k - 1], np.inf), search.code(k - 1, len(tables)))
@@ -182,7 +212,50 @@ def shortest(tables: Sequence[Tables], same: NDArray[np.bool_]) -> tuple[Array, 
                 least = np.fmin.reduce(total, axis=0)
                 first = np.maximum.reduce((total == least) * np.arange(k, dtype=np.int16)[:, None], axis=0)
                 search.arrive(k, least, search.code(first, r))
+            for r, ways in growing.items():
+                ways.extend(k)
+            for i, r in search.leaders(k - 1):
+                if r in growing:
+                    growing[r].compute(k, i)
+            for ways in growing.values():
+                ways.settle(k)
     return search.best[-1], search.walked()
+
+
+class _Growing:
+    """The ways to every node by a rule whose cost is known to grow: of these only the ones are computed that may be the best."""
+
+    def __init__(self, search: _Search, rule: int, table: Tables) -> None:
+        self.search, self.rule, self.table = search, rule, table
+        shape = len(search.best) - 1, search.best.shape[1]
+        with np.errstate(all="ignore"):
+            self.neighbours, gains = (np.broadcast_to(x, shape) for x in (table.neighbours(), table.gains()))
+        self.unknown = np.isnan(gains)
+        self.gains = np.where(self.unknown, 0.0, gains)
+        self.grown = np.zeros(shape[1])
+        self.low = np.empty(shape)  # of each way the cost when it was last computed, less what had grown by then
+
+    def extend(self, k: int) -> None:
+        """Go on to node ``k``, and come to it from the node before."""
+        self.grown += self.gains[k - 1]
+        if self.unknown[k - 1].any():
+            self.low[: k - 1, self.unknown[k - 1]] = -np.inf
+        self._arrive(k, k - 1, self.neighbours[k - 1])
+
+    def compute(self, k: int, i: int) -> None:
+        """Come to node ``k`` from node ``i``."""
+        self._arrive(k, i, self.table.single(k, i))
+
+    def settle(self, k: int) -> None:
+        """Come to node ``k`` from all nodes from where that may be cheaper than the best way so far."""
+        settled = (self.low[: k - 1] >= self.search.best[k] - self.grown).all(axis=1)
+        for i in np.flatnonzero(~settled).tolist():
+            self.compute(k, i)
+
+    def _arrive(self, k: int, i: int, cost: Array) -> None:
+        total = cost + self.search.best[i]
+        self.search.arrive(k, total, self.search.code(i, self.rule))
+        np.subtract(total, self.grown, out=self.low[i])
 
 
 class _Search:
@@ -202,6 +275,10 @@ class _Search:
         better = cost < self.best[k]
         np.copyto(self.best[k], cost, where=better)
         np.copyto(self.origin[k], code, where=better)
+
+    def leaders(self, k: int) -> list[tuple[int, int]]:
+        """The node and the rule from which some of the settings come to node ``k``."""
+        return [divmod(x, self.rules) for x in set(self.origin[k, :: 1 + len(self.origin[k]) // 8].tolist())] if k else []
 
     def walked(self) -> Pieces:
         """The stretches of the paths that exist, but for those without length."""
@@ -234,7 +311,8 @@ def closed_costs(rules: Sequence[Rule], times: Array, ends: Array, values: Value
     cuttable = [x for x in rules if x.cuttable]
     if not cuttable:
         return cost
-    found, pieces = shortest(closed_tables([separated(x.bound) for x in cuttable], times, ends, values), times[:-1] == times[1:])
+    costs = closed_tables([separated(x.bound) for x in cuttable], times, ends, values)
+    found, pieces = shortest(costs, times[:-1] == times[1:], lazily=count >= MANY)
     total = np.where(np.isfinite(found), 0.0, np.inf)
     for number, rule in enumerate(cuttable):
         which, start, end = pieces.of(number)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import sympy
@@ -49,6 +49,25 @@ class Separated(Record):
     def additive(self) -> bool:
         """Whether it is additive as a whole."""
         return self.expr in self.sums and self.sums[self.expr][:2] == (0, 0)
+
+    @cached_property
+    def growth(self) -> Any:
+        """A lower bound on how much it grows with its sums, in which these stand for what each grows by (None: not known).
+
+        A product of powers of sums that add up to one, such as the root of a product of two, is concave and homogeneous where
+        nothing is negative: f(x + y) >= f(x) + f(y). One with other positive powers, or with a factor that depends on ``a``,
+        grows by 0 at least.
+        """
+        terms = []
+        for term in Add.make_args(sympy.expand(self.expr)):
+            powers = [factor.as_base_exp() for factor in Mul.make_args(term)]
+            known = (*self.sums, *self.begin, *self.fixed)
+            of_sums = [power for base, power in powers if base in self.sums]
+            if not all(base in known or base.is_positive for base, _ in powers) or not all(x.is_positive for x in of_sums):
+                return None
+            if sum(of_sums) == 1 and not any(base in self.begin for base, _ in powers):
+                terms.append(term)
+        return Add(*terms)
 
 
 @lru_cache(maxsize=512)
