@@ -8,6 +8,7 @@ Workers take tests that stand side by side, which share what is computed once fo
 import os
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,8 @@ from matplotlib.mathtext import MathTextParser
 
 from tests.helpers import forget
 
-MathTextParser._parse_cached = lru_cache(5000)(MathTextParser._parse_cached.__wrapped__)  # of 50: figures share their labels
+parser: Any = MathTextParser  # the stubs do not know it
+parser._parse_cached = lru_cache(5000)(parser._parse_cached.__wrapped__)  # of 50: figures share their labels
 
 
 @pytest.hookimpl(tryfirst=True)

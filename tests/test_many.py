@@ -97,6 +97,7 @@ def grown(seed: int, count: int = 300) -> tuple[list[Tables], Any]:
     names = sorted({x for rule in rules for x in rule.bound.free_symbols - {a, b}}, key=str)
     values = {x: 10 ** rng.uniform(-1, 2, count) for x in names}
     values |= {x: np.zeros(count) for x in names if x.name == "t_star"} | {h: 10 ** rng.uniform(-5, -1, count)}
+    values |= {x: rng.uniform(0.1, 0.9, count) for x in names if x.name == "tau"}
     return closed_tables(costs, times, np.minimum(times + values[h], times[-1]), values), times[:-1] == times[1:]
 
 

@@ -23,6 +23,7 @@ from cmbound.theory.notation import a, b
 from cmbound.theory.rules import Rule
 
 Values = Mapping[Any, Any]
+_ROUNDING = 1e-12
 MANY = 200  # settings from which on it is faster to leave ways out one by one than to compute all at once
 
 
@@ -88,10 +89,13 @@ class Tables:
 
     def gains(self) -> Array:
         """How much more a stretch costs at least that goes on to the next node, shape (K - 1, P); not a number: not known."""
-        function = FLOATS.compile((self.cost.growth,), (*self.fixed, *self.steps))
-        found = function(*self.fixed.values(), *(y + np.diff(self.high[x], axis=0) for x, y in self.steps.items()))[0]
-        positive = all(np.all(x >= 0) for x in (*self.fixed.values(), *self.begin.values()))
-        return np.where((found >= 0) & positive, found, np.nan)
+        steps = list(self.steps.values())
+        grown = [y + np.diff(x, axis=0) for x, y in zip(self.high.values(), steps, strict=True)]
+        found = FLOATS.compile((self.cost.growth,), (*self.fixed, *self.steps))
+        gains = found(*self.fixed.values(), *(np.maximum(x, 0.0) for x in grown))[0]
+        known = all(np.all(x >= 0) for x in (*self.fixed.values(), *self.begin.values()))
+        rising = [x >= -_ROUNDING * np.abs(y) for x, y in zip(grown, steps, strict=True)]
+        return np.where(np.all(rising, axis=0) & known, gains, np.nan)
 
 
 def closed_tables(costs: Sequence[Separated], times: Array, ends: Array, values: Values) -> list[Tables]:
@@ -212,7 +216,7 @@ def shortest(tables: Sequence[Tables], same: NDArray[np.bool_], lazily: bool = F
                 least = np.fmin.reduce(total, axis=0)
                 first = np.maximum.reduce((total == least) * np.arange(k, dtype=np.int16)[:, None], axis=0)
                 search.arrive(k, least, search.code(first, r))
-            for r, ways in growing.items():
+            for ways in growing.values():
                 ways.extend(k)
             for i, r in search.leaders(k - 1):
                 if r in growing:
