@@ -23,7 +23,7 @@ from cmbound.theory.notation import a, b
 from cmbound.theory.rules import Rule
 
 Values = Mapping[Any, Any]
-_ROUNDING = 1e-12
+_ROUNDING = 1e-12  # of a step: sums that end at the same time differ by no more
 MANY = 200  # settings from which on it is faster to leave ways out one by one than to compute all at once
 
 
