@@ -15,7 +15,16 @@ from cmbound.theory.records import Theorem
 from cmbound.verification.affine import Affine, Law, Pipeline, constant, underdamped
 from cmbound.verification.bench import Bench, Experiment, Kernel, Params, Ranges
 from cmbound.verification.instances import Recipe, SkippedError, Truth
-from cmbound.verification.settings import OFF, amplitude, grid_nodes, law_constants, parameters, random_knobs, require_law
+from cmbound.verification.settings import (
+    OFF,
+    amplitude,
+    grid_nodes,
+    law_constants,
+    parameters,
+    picked,
+    random_knobs,
+    require_law,
+)
 from cmbound.worlds.gaussian import Gaussian
 from cmbound.worlds.process import noise, signal
 
@@ -44,24 +53,24 @@ _ROUND = 1e-12  # largest relative distance of a covariance from a multiple of t
 def draw(world: str, theorem: Theorem, experiment: Experiment, rng: np.random.Generator, choices: Mapping[str, Any]) -> Recipe:
     """A random recipe; ``choices`` are those already made for the statement."""
     explicit, total_variation = theorem.kind != "order", experiment.quantity == "TV"
-    shape = str(rng.choice(["full", "diagonal", "isotropic", "point"], p=[0.5, 0.2, 0.2, 0.1]))
+    shape = picked(rng, ["full", "diagonal", "isotropic", "point"], [0.5, 0.2, 0.2, 0.1])
     if experiment.quantity == "slope":
-        shape = str(rng.choice(["isotropic", "point"]))
-    size = 1 if choices.get("scalar") or rng.random() < 0.25 else int(rng.choice([2, 3, 5, 8, 16, 32]))
+        shape = picked(rng, ["isotropic", "point"])
+    size = 1 if choices.get("scalar") or rng.random() < 0.25 else picked(rng, [2, 3, 5, 8, 16, 32])
     if explicit and not choices.get("scalar") and rng.random() < 0.005:
-        size = int(rng.choice([64, 128, 256, 512]))
+        size = picked(rng, [64, 128, 256, 512])
     centred = total_variation and explicit and rng.random() < 0.25
     if centred:  # total variation is known in several dimensions too
-        size, shape = int(rng.choice([2, 3, 8, 32])), "isotropic"
+        size, shape = picked(rng, [2, 3, 8, 32]), "isotropic"
     made = {
         "d": size,
         "centred": centred,
         "shape": shape,
         "null": int(rng.integers(0, size)) if rng.random() < 0.15 else 0,
         "aligned": bool(rng.random() < 0.4),
-        "student": str(rng.choice(["composed", "exact", "random"], p=[0.6, 0.15, 0.25])),
-        "score_sign": int(rng.choice([-1, 1])),
-        "drift_sign": int(rng.choice([-1, 1])),
+        "student": picked(rng, ["composed", "exact", "random"], [0.6, 0.15, 0.25]),
+        "score_sign": picked(rng, [-1, 1]),
+        "drift_sign": picked(rng, [-1, 1]),
         **choices,
     }
     if size >= 64:

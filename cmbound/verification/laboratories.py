@@ -18,6 +18,7 @@ from cmbound.verification import gaussian, local_sums, mixture
 from cmbound.verification.bench import Bench, Experiment, Ranges
 from cmbound.verification.experiments import experiment_of
 from cmbound.verification.instances import Instance, Recipe, SkippedError
+from cmbound.verification.settings import picked
 
 PAPER_OPTIONS = FrozenDict(
     {
@@ -59,37 +60,37 @@ def draw_choices(theorem: Theorem, rng: np.random.Generator) -> dict[str, Any]:
     """Random choices that fit the statement: grid, teacher, profile, how constants are given, start, target, clock."""
     experiment = experiment_of(theorem)
     times = sorted(rng.uniform(0.02, 1.0, int(rng.integers(1, 5))), reverse=True)
-    count = int(rng.choice([1, 2, 3, 5, 8, 13, 21, 34], p=[0.25, 0.15, 0.15, 0.15, 0.1, 0.1, 0.06, 0.04]))
+    count = picked(rng, [1, 2, 3, 5, 8, 13, 21, 34], [0.25, 0.15, 0.15, 0.15, 0.1, 0.1, 0.06, 0.04])
     scalar = {"scalar": True} if experiment.quantity == "TV" else {}
     if theorem.kind == "order":
         return {**PAPER_OPTIONS, "N": count, "at": 1.0, "times": times, **scalar}
     local = {"measure": local_sums.MEASURE} if experiment.quantity == "map error" and rng.random() < _LOCAL else {}
-    teacher = str(rng.choice([x for x in TEACHERS if local or x in LINEAR_TEACHERS]))
-    constants = str(rng.choice(["lists", "single", "closed"], p=[0.6, 0.2, 0.2]))
+    teacher = picked(rng, [x for x in TEACHERS if local or x in LINEAR_TEACHERS])
+    constants = picked(rng, ["lists", "single", "closed"], [0.6, 0.2, 0.2])
     if constants == "closed" and teacher != EI:
         constants = "single"
     if experiment.exact_pairs or (experiment.after == "corrector" and constants == "lists"):
         constants = "single"  # without a teacher no lists are taken; one eps_sc holds at delta too
     kinds = ["uniform", "geometric", "edm", "two-stage"] + ["random"] * (constants != "single")
     available = [x.name for x in PROFILES.values() if teacher in x.rules]
-    profile = "auto" if rng.random() < 0.3 else str(rng.choice(available))
+    profile = "auto" if rng.random() < 0.3 else picked(rng, available)
     if not theorem.uses_profile:
         profile = available[0]  # enters nothing; the score's Lipschitz constant is then not computed
     if rng.random() < 0.3:
         times = [times[0]] * len(times)
     choices = {
         "N": count,
-        "grid": str(rng.choice(kinds)),
+        "grid": picked(rng, kinds),
         "teacher": teacher,
         "constants": constants,
         "profile": profile,
-        "start": str(rng.choice(["standard", "matched"])),
-        "to": str(rng.choice(["p_data", "p_delta"])),
-        "clock": "ou" if theorem.ve_factor is None else str(rng.choice(["ou", "ve"], p=[0.75, 0.25])),
-        "t_star": "0" if scalar else str(rng.choice(["0", "delta"])),
-        "at": float(rng.choice([1.0, rng.uniform(0.1, 1)])),
+        "start": picked(rng, ["standard", "matched"]),
+        "to": picked(rng, ["p_data", "p_delta"]),
+        "clock": "ou" if theorem.ve_factor is None else picked(rng, ["ou", "ve"], [0.75, 0.25]),
+        "t_star": "0" if scalar else picked(rng, ["0", "delta"]),
+        "at": picked(rng, [1.0, rng.uniform(0.1, 1)]),
         "times": times,
-        "corrector_steps": int(rng.choice([1, 3, 10, 30, 100])),
+        "corrector_steps": picked(rng, [1, 3, 10, 30, 100]),
         **scalar,
         **local,
     }
@@ -101,7 +102,7 @@ def draw_choices(theorem: Theorem, rng: np.random.Generator) -> dict[str, Any]:
 def random_world(theorem: Theorem, rng: np.random.Generator) -> str:
     """A world the experiment of the statement is carried out in."""
     shares = experiment_of(theorem).shares
-    return str(rng.choice(list(shares), p=list(shares.values())))
+    return picked(rng, list(shares), list(shares.values()))
 
 
 def drawn(theorem: Theorem, world: str, rng: np.random.Generator, choices: Mapping[str, Any]) -> Recipe:

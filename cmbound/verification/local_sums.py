@@ -24,7 +24,7 @@ from cmbound.verification.bench import Params, Ranges, node_number
 from cmbound.verification.instances import Instance, Recipe, Truth
 from cmbound.verification.local import LocalErrors, Wave
 from cmbound.verification.runner import law
-from cmbound.verification.settings import OFF, amplitude, grid_nodes, law_constants, parameters, random_knobs
+from cmbound.verification.settings import OFF, amplitude, grid_nodes, law_constants, parameters, picked, random_knobs
 from cmbound.worlds.atoms import Atoms
 from cmbound.worlds.base import World
 from cmbound.worlds.gaussian import Gaussian
@@ -64,11 +64,11 @@ _PLANE = 2  # dimensions of what is sampled: more have the same law along them
 def draw(world: str, theorem: Theorem, rng: np.random.Generator, choices: Mapping[str, Any]) -> Recipe:
     """A random recipe; ``choices`` are those already made for the statement."""
     shares = _SHAPES[world]
-    shape = str(rng.choice(list(shares), p=list(shares.values())))
+    shape = picked(rng, list(shares), list(shares.values()))
     made = {
         "shape": shape,
-        "d": int(rng.choice(_SIZES.get(shape, (1,)))),
-        "components": int(rng.choice([1, 2, 3, 5], p=[0.1, 0.5, 0.2, 0.2])),
+        "d": picked(rng, _SIZES.get(shape, (1,))),
+        "components": picked(rng, [1, 2, 3, 5], [0.1, 0.5, 0.2, 0.2]),
         "symmetric": bool(rng.random() < 0.3),
         "widths": "common",
         "more": bool(rng.random() < 0.5),  # the eigenvalues of the covariance and the diameter are given too

@@ -22,7 +22,7 @@ from cmbound.verification.bench import Bench, Experiment, Params, Ranges
 from cmbound.verification.instances import Recipe, SkippedError, Truth
 from cmbound.verification.line import LineBench
 from cmbound.verification.runner import RunnerBench, quotient
-from cmbound.verification.settings import OFF, random_knobs
+from cmbound.verification.settings import OFF, picked, random_knobs
 
 KNOBS: Ranges = FrozenDict(
     {
@@ -51,14 +51,14 @@ _SIGMAS, _ROUNDING = 4.0, 1e-13  # one wrong verdict in 30,000; relative roundin
 def draw(world: str, theorem: Theorem, experiment: Experiment, rng: np.random.Generator, choices: Mapping[str, Any]) -> Recipe:
     """A random recipe on a mixture (in one dimension its components may have different widths) or a finite data set."""
     if world == "mixture":
-        choices = {**choices, "widths": str(rng.choice(["common", "individual"], p=[0.8, 0.2]))}
+        choices = {**choices, "widths": picked(rng, ["common", "individual"], [0.8, 0.2])}
     line = rng.random() < 0.85 or experiment.on_the_line
     made = {
-        "d": 1 if line or choices.get("scalar") else int(rng.choice([2, 3, 8])),
-        "components": int(rng.choice([1, 2, 3, 5])),
+        "d": 1 if line or choices.get("scalar") else picked(rng, [2, 3, 8]),
+        "components": picked(rng, [1, 2, 3, 5]),
         "symmetric": bool(rng.random() < 0.5),
-        "score_sign": int(rng.choice([-1, 1])),
-        "drift_sign": int(rng.choice([-1, 1])),
+        "score_sign": picked(rng, [-1, 1]),
+        "drift_sign": picked(rng, [-1, 1]),
         **choices,
     }
     if made["d"] > 1:

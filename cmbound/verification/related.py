@@ -27,7 +27,7 @@ from cmbound.verification.bench import Bench, Experiment, Params, Ranges, node_n
 from cmbound.verification.instances import Recipe, SkippedError, Truth
 from cmbound.verification.line import quadrature
 from cmbound.verification.runner import law
-from cmbound.verification.settings import OFF, amplitude, random_knobs
+from cmbound.verification.settings import OFF, amplitude, picked, random_knobs
 from cmbound.worlds.atoms import Atoms
 from cmbound.worlds.mixture import Mixture
 from cmbound.worlds.process import noise, signal, time_of
@@ -59,12 +59,12 @@ _ROUNDING = 1e-14  # of a probability, which is what the squared distance of two
 def _drawn(needed: tuple[str, ...], world: str, theorem: Theorem, rng: np.random.Generator, choices: Mapping[str, Any]) -> Recipe:
     """A random recipe with the knobs that are needed; ``choices`` are those already made for the statement."""
     made = {
-        "d": int(rng.choice([1, 2, 3, 8, 32])) if world == "gaussian" else 1,
-        "components": int(rng.choice([1, 2, 3, 5], p=[0.15, 0.55, 0.15, 0.15])),
+        "d": picked(rng, [1, 2, 3, 8, 32]) if world == "gaussian" else 1,
+        "components": picked(rng, [1, 2, 3, 5], [0.15, 0.55, 0.15, 0.15]),
         "symmetric": bool(rng.random() < 0.15),
         "widths": "common",
-        "drift_sign": int(rng.choice([-1, 1])),
-        "shift_sign": int(rng.choice([-1, 1])),
+        "drift_sign": picked(rng, [-1, 1]),
+        "shift_sign": picked(rng, [-1, 1]),
         **choices,
     }
     knobs = random_knobs({name: KNOBS[name] for name in needed}, rng, 0.6)

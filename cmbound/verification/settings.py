@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from typing import Any
+from functools import lru_cache
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -24,6 +26,22 @@ OFF = -12.0
 """A decimal logarithm that stands for zero."""
 
 EDM_EXPONENT = 7.0  # Karras et al. 2022
+
+
+Option = TypeVar("Option")
+
+
+def picked(rng: np.random.Generator, options: Sequence[Option], shares: Sequence[float] | None = None) -> Option:
+    """The option that ``rng.choice(options, p=shares)`` draws; no array is made of the options."""
+    if shares is None:
+        return options[int(rng.integers(len(options)))]
+    return options[bisect_right(_running(tuple(shares)), rng.random())]
+
+
+@lru_cache(maxsize=64)
+def _running(shares: tuple[float, ...]) -> list[float]:
+    sums = np.cumsum(shares)
+    return list(map(float, sums / sums[-1]))
 
 
 def random_knobs(ranges: Ranges, rng: np.random.Generator, off: float) -> dict[str, float]:
