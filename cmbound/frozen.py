@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import FrozenInstanceError, fields
+from fractions import Fraction
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
@@ -24,7 +25,7 @@ class FrozenDict(dict[K, V]):
     """
 
     def __init__(self, items: Mapping[K, V] | Iterable[tuple[K, V]] = (), /) -> None:
-        super().__init__({key: frozen(x) for key, x in dict(items).items()})
+        super().__init__({key: x if type(x) in _PLAIN else frozen(x) for key, x in dict(items).items()})
 
     def _refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise TypeError("this mapping is read-only; change a copy: dict(x)")
@@ -90,6 +91,10 @@ class Deferred(Mapping[K, V]):
         return FrozenDict, (dict(self),)
 
 
+_PLAIN = frozenset({float, int, bool, str, type(None), Fraction})
+"""Types of which nothing can be changed: of a list of them nothing has to be looked into."""
+
+
 def frozen(value: Any) -> Any:
     """``value`` where nothing in it can be changed: of what can be, a copy that cannot."""
     freeze = _freezing(type(value))  # type: ignore[arg-type]
@@ -102,12 +107,17 @@ def _freezing(kind: type) -> Callable[[Any], Any] | None:
     if issubclass(kind, FrozenDict | Deferred):
         return None
     if kind in (list, tuple):
-        return lambda value: tuple([frozen(x) for x in value])
+        return _frozen_sequence
     if issubclass(kind, dict) or kind.__name__ == "mappingproxy":
         return FrozenDict
     if issubclass(kind, set):
         return frozenset
     return read_only if _is_array(kind) else None
+
+
+def _frozen_sequence(value: Iterable[Any]) -> tuple[Any, ...]:
+    kinds = set(map(type, value))
+    return tuple(value) if _PLAIN.issuperset(kinds) or not any(map(_freezing, kinds)) else tuple([frozen(x) for x in value])
 
 
 def thawed(value: Any) -> Any:
@@ -180,9 +190,10 @@ class Record:
         held = self.__dict__
         for name in self._names():
             given = held.get(name)
-            if type(given) is _Later:
+            kind = type(given)
+            if kind is _Later:
                 held.setdefault("_later", {})[name] = held.pop(name).make
-            elif given is not None:
+            elif kind not in _PLAIN:
                 held[name] = frozen(given)
 
     def __setattr__(self, name: str, value: object) -> None:  # of a subclass that adds no field

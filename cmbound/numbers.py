@@ -65,8 +65,8 @@ def exact(name: str, value: Any) -> Fraction:
     """
     if isinstance(value, str):
         return parse(name, value)
-    if type(value) is float and math.isfinite(value):  # most of what searches give: told without asking for abstract classes
-        return _sized(name, Fraction(value), value)
+    if type(value) is float and (1e-299 < abs(value) < 1e299 or value == 0):  # most of what searches give
+        return Fraction(value)
     if type(value) is int:
         return _sized(name, Fraction(value), "an integer")
     if isinstance(value, bool) or getattr(getattr(value, "dtype", None), "kind", "") == "b":

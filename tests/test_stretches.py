@@ -18,7 +18,7 @@ from sympy import Expr, Rational, exp
 import cmbound
 from cmbound import Profile
 from cmbound.evaluation.nodes import FLOATS, node
-from cmbound.evaluation.paths import GridEdges, choices, choose
+from cmbound.evaluation.paths import GridEdges, Shortest, choose
 from cmbound.evaluation.point import completed
 from cmbound.evaluation.sums import Sums
 from cmbound.theory.profiles import PROFILES
@@ -242,9 +242,9 @@ def test_one_search_finds_the_paths_to_all_nodes(teacher: str) -> None:
     given = {"preset": "digits", "grid": "edm", "N": 12, "teacher": teacher, **({"M": 1} if teacher == "heun" else {})}
     setting = completed(MAP_ERROR, given)
     assert setting.grid is not None
-    every = choices(GridEdges(Sums(setting, FLOATS), setting.values["T"], np.arange(13)), setting.profiles)
-    assert len(every) == 12
-    for k, found in enumerate(every, 1):
+    every = Shortest(GridEdges(Sums(setting, FLOATS), setting.values["T"], np.arange(13)), setting.profiles)
+    for k in range(1, 13):
+        found = every.choice(k)
         edges = GridEdges(Sums(setting, FLOATS), node(setting, k), np.arange(k + 1))
         alone = choose(edges, setting.profiles)
         assert found.path == alone.path

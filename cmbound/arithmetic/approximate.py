@@ -331,6 +331,9 @@ def _enclosed(integral: Any, names: tuple[Any, ...], row: tuple[float, ...], pre
     return ball
 
 
+_OF_PYTHON = (float, int, bool)
+
+
 @lru_cache(maxsize=512)
 def compile(exprs: tuple[Any, ...], symbols: tuple[Any, ...]) -> Callable[..., list[Any]]:
     """A numpy function of ``symbols`` (arrays that broadcast) returning the list of values of ``exprs``."""
@@ -339,7 +342,7 @@ def compile(exprs: tuple[Any, ...], symbols: tuple[Any, ...]) -> Callable[..., l
     parts = [_integral(sympy.Integral(i.body, (i.variable, i.low, i.high)), symbols) for i in integrals]
 
     def function(*given: Any) -> list[Any]:
-        values = [np.float64(x) if isinstance(x, int | float) else x for x in given]  # a Python float raises where it overflows
+        values = [np.float64(x) if type(x) in _OF_PYTHON else x for x in given]  # a Python float raises where it overflows
         with np.errstate(divide="ignore", over="ignore", invalid="ignore", under="ignore"):
             extra = [integral(*values) for integral in parts]
             return main(*values, *extra)

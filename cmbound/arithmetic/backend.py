@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any, Protocol
 
 from flint import arb
+from sympy import Tuple
 
 from cmbound.arithmetic import approximate, certified, running
 from cmbound.later import np
@@ -19,10 +20,14 @@ class Backend(Protocol):
     compile: Callable[..., Callable[..., list[Any]]]
     """Expressions and their symbols to a function."""
 
-    def value(self, expr: Any, scalars: dict[Any, Any]) -> Any:
+    def value(self, expr: Any, scalars: Mapping[Any, Any]) -> Any:
         """The value of ``expr``."""
-        symbols, function = _function(self.compile, expr)
-        return function(*[scalars[x] for x in symbols])[0]
+        return self.values((expr,), scalars)[0]
+
+    def values(self, exprs: tuple[Any, ...], scalars: Mapping[Any, Any]) -> list[Any]:
+        """The values of expressions: what they share is computed once."""
+        symbols, function = _function(self.compile, exprs)
+        return function(*[scalars[x] for x in symbols])
 
     def column(self, values: Sequence[Any]) -> Any:
         """Exact numbers as a column."""
@@ -37,7 +42,7 @@ class Backend(Protocol):
     def joined(self, numbers: Sequence[Any]) -> Any:
         """Numbers of this arithmetic as a column."""
 
-    def each(self, expr: Any, columns: dict[Any, Any], scalars: dict[Any, Any]) -> Any:
+    def each(self, expr: Any, columns: Mapping[Any, Any], scalars: Mapping[Any, Any]) -> Any:
         """The column of values of ``expr``, row by row."""
 
     def total(self, column: Any) -> Any:
@@ -56,7 +61,10 @@ class Floats(Backend):
     compile = staticmethod(approximate.compile)
 
     def number(self, value: Any) -> Any:
-        return float(value) if isinstance(value, Fraction) else _float_near(value)
+        if isinstance(value, Fraction):
+            above, below = value.as_integer_ratio()
+            return above / below
+        return _float_near(value)
 
     def counted(self, size: int) -> Any:
         return np.arange(size, dtype=np.float64)
@@ -64,7 +72,7 @@ class Floats(Backend):
     def joined(self, numbers: Sequence[Any]) -> Any:
         return np.array(numbers, dtype=np.float64)
 
-    def each(self, expr: Any, columns: dict[Any, Any], scalars: dict[Any, Any]) -> Any:
+    def each(self, expr: Any, columns: Mapping[Any, Any], scalars: Mapping[Any, Any]) -> Any:
         size = len(next(iter(columns.values())))
         found = self.value(expr, {**scalars, **columns})
         return found if np.shape(found) == (size,) else np.broadcast_to(found, (size,))
@@ -93,7 +101,7 @@ class Balls(Backend):
     def joined(self, numbers: Sequence[Any]) -> Any:
         return list(numbers)
 
-    def each(self, expr: Any, columns: dict[Any, Any], scalars: dict[Any, Any]) -> Any:
+    def each(self, expr: Any, columns: Mapping[Any, Any], scalars: Mapping[Any, Any]) -> Any:
         symbols = ordered_symbols(expr)
         varying = tuple(x for x in symbols if x in columns)
         if not varying:
@@ -115,10 +123,10 @@ class Balls(Backend):
 
 
 @lru_cache(maxsize=2048)
-def _function(compile: Callable[..., Any], expr: Any) -> tuple[tuple[Any, ...], Callable[..., list[Any]]]:
-    """The symbols of an expression, and a function of them."""
-    symbols = ordered_symbols(expr)
-    return symbols, compile((expr,), symbols)
+def _function(compile: Callable[..., Any], exprs: tuple[Any, ...]) -> tuple[tuple[Any, ...], Callable[..., list[Any]]]:
+    """The symbols of expressions, and a function of them."""
+    symbols = ordered_symbols(Tuple(*exprs))
+    return symbols, compile(exprs, symbols)
 
 
 @lru_cache(maxsize=4096)

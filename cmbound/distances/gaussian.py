@@ -7,7 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 import scipy.linalg
-from scipy.linalg.lapack import dpotrf, dsygst
+from scipy.linalg.lapack import dgesvd, dgesvd_lwork, dpotrf, dsygst
 from scipy.special import gammainc, ndtr
 
 from cmbound.checks import checked_count, checked_float
@@ -100,7 +100,10 @@ def _graded(A: Array, B: Array) -> float:
         A, B = (np.pad(X, ((0, 0), (0, max(0, more)))) for X, more in ((A, -width), (B, width)))
     # B^T A is graded in rows and columns, and QR iteration (gesvd) keeps its small singular vectors; divide and conquer does not:
     # it is off by 1e-8 when the covariances have condition number 1e16.
-    V, _, Wt = scipy.linalg.svd(B.T @ A, lapack_driver="gesvd")
+    M = B.T @ A
+    V, _, Wt, failed = dgesvd(M, lwork=int(dgesvd_lwork(*M.shape)[0]))
+    if failed:
+        raise np.linalg.LinAlgError("the singular value decomposition did not converge")
     return float(norm(A - B @ (V @ Wt)))
 
 

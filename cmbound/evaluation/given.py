@@ -20,10 +20,10 @@ _PER_STEP = Domain(low=0, low_open=True)
 
 def items(value: Any) -> list[Any] | None:
     """The entries of a list (as text ``1,2``); None for a single number."""
+    if isinstance(value, (int, float, Fraction)):
+        return None
     if isinstance(value, str):
         return value.split(",") if "," in value else None
-    if isinstance(value, int | float | Fraction):
-        return None
     return list(value) if isinstance(value, Sequence) or getattr(value, "ndim", 0) == 1 else None
 
 

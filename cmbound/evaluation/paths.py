@@ -5,12 +5,11 @@ Everything here is float64 and vectorised over P settings at once (P = 1 for one
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import reduce
 from typing import Any, Protocol
-
-from sympy import Tuple
 
 from cmbound.arithmetic.backend import ordered_symbols
 from cmbound.arithmetic.running import SQUARED, WEIGHTED
@@ -37,7 +36,7 @@ class Edges(Protocol):
     def whole(self, rules: Sequence[Rule]) -> Array:
         """The bounds of rules from the first candidate to the last, shape (R, P)."""
 
-    def costs(self, rules: Sequence[Rule]) -> Iterable[Array]:
+    def costs(self, rules: Sequence[Rule]) -> Sequence[Array] | Array:
         """The bound of each rule from candidate i to candidate j > i, shape (P, size, size); infinite where it is not valid."""
 
 
@@ -88,10 +87,7 @@ class ClosedEdges(Edges):
 def _bounds(rules: Sequence[Rule], values: Mapping[Any, Any], shape: tuple[int, ...]) -> list[Array]:
     """The bounds of several rules: for one setting what they share is computed once."""
     together = [tuple(x.weighted_bound for x in rules)] if shape[0] == 1 else [(x.weighted_bound,) for x in rules]  # in memory
-    found = []
-    for exprs in together:
-        symbols = ordered_symbols(Tuple(*exprs))
-        found += FLOATS.compile(exprs, symbols)(*(values[x] for x in symbols))
+    found = [x for exprs in together for x in FLOATS.values(exprs, values)]
     return [_finite(np.broadcast_to(x, shape)) for x in found]
 
 
@@ -102,19 +98,17 @@ class GridEdges(Edges):
         assert isinstance(sums.grid_steps, FloatSteps)
         self.sums, self.grid, self.values, self.candidates = sums, sums.grid_steps, sums.constants(end), candidates
         self.time, self.end, self.nodes = end, int(candidates[-1]), self.grid.nodes[candidates]
-        self._running: dict[tuple[str, Any], Array] = {}
 
     @property
     def size(self) -> int:
         return len(self.candidates)
 
-    def _sums(self, kind: str, expr: Any) -> Array:
-        """Entry (i, j): the sum of that kind of ``expr`` over the steps between two candidates."""
-        if (kind, expr) not in self._running:
-            steps = self.grid.each(kind, expr, self.values, self.sums.key(expr, self.time))[: self.end]
-            # each start has its own running sum: a difference of two would cancel
-            self._running[kind, expr] = _spread(_finite(np.add.reduceat(steps, self.candidates[:-1])), np.add, 0.0)
-        return self._running[kind, expr]
+    def _sums(self, parts: Sequence[tuple[str, Any]]) -> Mapping[tuple[str, Any], Array]:
+        """Entry (i, j): the sum of that kind of each expression over the steps between two candidates."""
+        columns = self.grid.each([(*x, self.sums.key(x[1], self.time)) for x in parts], self.values)
+        gaps = [np.add.reduceat(x[: self.end], self.candidates[:-1]) for x in columns]
+        # each start has its own running sum: a difference of two would cancel
+        return dict(zip(parts, _spread(_finite(np.stack(gaps)), np.add, 0.0), strict=True)) if gaps else {}
 
     def _largest(self, column: Array) -> Array:
         """Entry (i, j): the largest value at the steps between two candidates."""
@@ -123,30 +117,43 @@ class GridEdges(Edges):
     def whole(self, rules: Sequence[Rule]) -> Array:
         return np.stack([x[:, 0, -1] for x in self.costs(rules)])
 
-    def costs(self, rules: Sequence[Rule]) -> list[Array]:
-        return list(map(self._computed, rules))
-
-    def _computed(self, rule: Rule) -> Array:
-        values = {**self.values, a: self.nodes[:, None], b: self.nodes[None, :]}
-        values |= _free_between(self.sums, self.time, rule, self.candidates[:, None], self.candidates[None, :])
-        cost = np.zeros((self.size, self.size))
+    def costs(self, rules: Sequence[Rule]) -> Array:
+        groups = [[x for x in rules if x.free is None], *([x] for x in rules if x.free is not None)]
         with np.errstate(invalid="ignore"):  # where a stretch would end before it begins
+            sums = self._sums(list(dict.fromkeys(y for x in rules for y in _summed(x))))
+            found = {rule: cost for group in groups if group for rule, cost in self._computed(group, sums)}
+            return _finite(np.stack([found[x] for x in rules]))[:, None]
+
+    def _computed(self, rules: Sequence[Rule], sums: Mapping[tuple[str, Any], Array]) -> Iterator[tuple[Rule, Array]]:
+        """The cost of each rule, of several without a free parameter or of one."""
+        values = {**self.values, a: self.nodes[:, None], b: self.nodes[None, :]}
+        values |= _free_between(self.sums, self.time, rules[0], self.candidates[:, None], self.candidates[None, :])
+        factors = iter(FLOATS.values(tuple(root.factor for x in rules for root in x.roots), values))
+        for rule in rules:
+            cost = np.zeros((self.size, self.size))
             if rule.steps != 0:
-                cost = cost + self._sums(WEIGHTED, rule.steps)
+                cost += sums[WEIGHTED, rule.steps]
             for root in rule.roots:
-                cost = cost + np.sqrt(self._sums(SQUARED, root.energy)) * FLOATS.value(root.factor, values)
+                cost += np.sqrt(sums[SQUARED, root.energy]) * next(factors)
             if rule.whole != 0:
                 bound = FLOATS.value(rule.whole, {**values, h: self._largest(self.grid.rows[h])})
-                cost = cost + self._largest(self.grid.weight) * bound
-        return _finite(cost)[None]
+                cost += self._largest(self.grid.weight) * bound
+            yield rule, cost
+
+
+def _summed(rule: Rule) -> Iterator[tuple[str, Any]]:
+    """What a rule adds up over steps: the kind of sum, and the expression."""
+    if rule.steps != 0:
+        yield WEIGHTED, rule.steps
+    yield from ((SQUARED, x.energy) for x in rule.roots)
 
 
 def _spread(parts: Array, combine: Any, nothing: float) -> Array:
-    """Entry (i, j > i): what ``combine`` makes of parts i to j - 1."""
-    size = len(parts) + 1
-    result = np.full((size, size), nothing)
-    upper = np.where(np.tri(size - 1, k=-1, dtype=bool), nothing, parts)
-    result[:-1, 1:] = combine.accumulate(upper, axis=1)
+    """Entry (..., i, j > i): what ``combine`` makes of parts i to j - 1, shape (..., size - 1)."""
+    size = parts.shape[-1] + 1
+    result = np.full((*parts.shape[:-1], size, size), nothing)
+    upper = np.where(np.tri(size - 1, k=-1, dtype=bool), nothing, parts[..., None, :])
+    result[..., :-1, 1:] = combine.accumulate(upper, axis=-1)
     return result
 
 
@@ -204,16 +211,10 @@ def choose(edges: Edges, entries: Sequence[Entry]) -> Choice:
         entries: the profiles with their rules.
     """
     if edges.size > 2 and combinable(entries):
-        return _Shortest(edges, entries).choice(edges.size - 1)
+        return Shortest(edges, entries).choice(edges.size - 1)
     named = _named(entries)
     whole = edges.whole([rule for _, rule in named])
     return Choice(np.min(whole, axis=0), [(*named[int(np.argmin(whole[:, 0]))], 0, edges.size - 1)])
-
-
-def choices(edges: Edges, entries: Sequence[Entry]) -> list[Choice]:
-    """As :func:`choose`, up to every candidate but the first: one search finds the paths to all of them."""
-    shortest = _Shortest(edges, entries)
-    return [shortest.choice(k) for k in range(1, edges.size)]
 
 
 def _named(entries: Sequence[Entry]) -> list[tuple[str, Rule]]:
@@ -227,20 +228,22 @@ def combinable(entries: Sequence[Entry]) -> bool:
     return len(rules) > 1 or bool(rules[0].roots)
 
 
-class _Shortest:
-    """The cheapest ways to cut [first candidate, candidate k] into stretches: their costs ``best``, shape (P, size)."""
+class Shortest:
+    """The cheapest ways to cut [first candidate, candidate k] into stretches, for every k: one search finds them all.
+
+    Attributes:
+        best: their costs, shape (P, size).
+    """
 
     def __init__(self, edges: Edges, entries: Sequence[Entry]) -> None:
         self.named, size = _named(entries), edges.size
-        first, smallest, which = [], np.array(np.inf), np.zeros((size, size), dtype=int)
-        for number, cost in enumerate(edges.costs([rule for _, rule in self.named])):
-            which = np.where(cost[0] < smallest[0] if number else False, number, which)
-            smallest = np.minimum(smallest, cost)
-            first.append(np.array(cost[:, 0]))
-        self.first, self.which, self.best, self.origin = np.stack(first), which, np.zeros((len(smallest), size)), [0] * size
+        costs = edges.costs([rule for _, rule in self.named])
+        self.first, self.which = np.stack([x[:, 0] for x in costs]), np.stack([x[0] for x in costs]).argmin(axis=0)
+        smallest = reduce(np.minimum, costs)
+        self.best, self.origin = np.zeros((len(smallest), size)), [0] * size
         for k in range(1, size):
             through = self.best[:, :k] + smallest[:, :k, k]
-            self.best[:, k], self.origin[k] = through.min(axis=1), int(through[0].argmin())
+            self.best[:, k], self.origin[k] = np.minimum.reduce(through, axis=1), int(through[0].argmin())
 
     def choice(self, k: int) -> Choice:
         """The best path up to candidate ``k``, or one rule where that is as good up to rounding."""
@@ -362,8 +365,8 @@ def _grid_pieces(setting: Setting, sums: Sums, end: Any) -> tuple[Piece, ...]:
     if last < CANDIDATES and setting.clock.name == "ou":  # where nothing depends on the end, nothing is computed for each
         candidates = np.arange(min(len(grid.nodes), CANDIDATES))
         if "paths" not in sums.chosen:
-            sums.chosen["paths"] = choices(GridEdges(sums, setting.values["T"], candidates), setting.profiles)
-        choice = sums.chosen["paths"][last - 1]
+            sums.chosen["paths"] = Shortest(GridEdges(sums, setting.values["T"], candidates), setting.profiles)
+        choice = sums.chosen["paths"].choice(last)
     else:
         values, ts = sums.constants(end), grid.nodes[: last + 1]
         candidates = _candidate_nodes(setting, values, ts[0], ts[-1], lambda times: np.searchsorted(ts, times), last)

@@ -43,6 +43,12 @@ class Request(NamedTuple):
     key: tuple[Any, ...] = ()
 
 
+Part = tuple[str, Any, tuple[Any, ...]]
+"""The kind, the expression and the key of a request."""
+_TOGETHER = 1 << 12
+"""Steps up to which what several expressions share is kept until all of them are computed."""
+
+
 class Steps(Protocol):
     """The steps of a grid in one arithmetic, OU clock, from delta upwards."""
 
@@ -132,29 +138,34 @@ class FloatSteps:
         _increasing((bool((rows[h] > 0).all()),))
         given = {symbol: FLOATS.column(values) for symbol, _, values in _columns(self.setting)}
         scalars = {**self.fixed, **({eps_sc_a: self.fixed[eps_sc]} if eps_sc in self.fixed else {})}
-        for symbol in dict.fromkeys((*_PLACES, M, *given)):
-            if symbol in given or symbol in scalars:
-                values = {symbol: given.get(symbol, scalars.get(symbol))}
-                rows[symbol] = self._each(convert(symbol, clock, _PLACES.get(symbol, a), _PLACES.get(symbol, a)), values)
+        known = {x: (given if x in given else scalars)[x] for x in (*_PLACES, M, *given) if x in given or x in scalars}
+        converted = tuple(convert(x, clock, _PLACES.get(x, a), _PLACES.get(x, a)) for x in known)
+        if clock.name != "ou":
+            known = dict(zip(known, FLOATS.values(converted, {**scalars, **rows, **known}), strict=True))
+        rows |= known
         if clock.name == "ve" and "L_f" in self.setting.lists:
             rows[L_f] = FLOATS.joined([1.0, *rows[L_f][1:]])
-        self.weight = np.broadcast_to(rows[L_f] * self._each(teacher.weight, {}), rows[h].shape)
-        self._known: dict[Any, Any] = {}
+        self.weight = np.broadcast_to(rows[L_f] * FLOATS.value(teacher.weight, {**self.fixed, **rows}), rows[h].shape)
+        with np.errstate(over="ignore"):
+            self._squared = self.weight * self.weight
+        self._known: dict[Part, Any] = {}
 
-    def _each(self, expr: Any, values: Mapping[Any, Any]) -> Any:
-        return FLOATS.value(expr, {**self.fixed, **self.rows, **values})
-
-    def each(self, kind: str, expr: Any, values: Mapping[Any, Any], key: tuple[Any, ...]) -> Any:
-        """The values at all steps, in that kind of sum."""
-        if (kind, expr, key) not in self._known:
-            found = FLOATS.each(expr, self.rows, {**values})
+    def each(self, parts: Sequence[Part], values: Mapping[Any, Any]) -> list[Any]:
+        """The values of expressions at all steps, each in its kind of sum."""
+        missing = [x for x in dict.fromkeys(parts) if x not in self._known]
+        width = len(missing) if len(self.weight) <= _TOGETHER else 1
+        for i in range(0, len(missing), max(1, width)):
+            group = missing[i : i + width]
+            found = FLOATS.values(tuple(expr for _, expr, _ in group), {**values, **self.rows})
             with np.errstate(over="ignore", invalid="ignore"):
-                factor = {WEIGHTED: self.weight, SQUARED: self.weight * self.weight}.get(kind)
-                self._known[kind, expr, key] = found if factor is None else factor * found
-        return self._known[kind, expr, key]
+                for part, column in zip(group, found, strict=True):
+                    column = np.broadcast_to(column, self.weight.shape) if np.shape(column) != self.weight.shape else column
+                    factor = {WEIGHTED: self.weight, SQUARED: self._squared}.get(part[0])
+                    self._known[part] = column if factor is None else factor * column
+        return [self._known[x] for x in parts]
 
     def total(self, wanted: Request, values: Mapping[Any, Any]) -> Any:
-        column = self.each(wanted.kind, wanted.expr, values, wanted.key)[wanted.start : wanted.stop]
+        column = self.each([(wanted.kind, wanted.expr, wanted.key)], values)[0][wanted.start : wanted.stop]
         return FLOATS.largest(column) if wanted.kind == LARGEST else FLOATS.total(column)
 
 

@@ -41,11 +41,12 @@ def _at_nodes(setting: Setting, exact: bool) -> Setting:
     if setting.grid is None:
         return setting
 
-    floats = None if exact or setting.collapsed else nodes(setting, FLOATS)
-
     def exactly(time: Value) -> Value:
+        assert setting.grid is not None
         index = node_index(setting, time)
-        return node(setting, index) if floats is None or index == len(floats) - 1 else Fraction(float(floats[index]))
+        if exact or setting.collapsed or index == setting.grid.N:
+            return node(setting, index)
+        return Fraction(float(nodes(setting, FLOATS)[index]))
 
     times = {name: exactly(setting.values[name]) for name in ("t", "t_hat") if name in setting.values}
     lists = {name: tuple(map(exactly, setting.lists[name])) for name in ("times",) if name in setting.lists}

@@ -91,6 +91,9 @@ class Grid(Record):
         if self.kind != "uniform" and self.N > MAX_STEPS:
             raise DomainError(f"the grid has N = {self.N} steps; at most {MAX_STEPS} are allowed")
 
+    def __hash__(self) -> int:  # of the ends: a grid is a key of caches, and its nodes may be many
+        return hash((self.kind, self.N, self.values[:1], self.values[-1:]))
+
     @classmethod
     def from_times(cls, times: Sequence[Any]) -> Grid:
         """A grid from increasing times t_0 < ... < t_N (OU clock); t_0 is delta and t_N is T.

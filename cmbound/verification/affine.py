@@ -60,7 +60,7 @@ class Affine(Record):
         if not self.matrix.any():
             return np.asarray(norm(self.shift, -1))
         spread = self.matrix * factor[..., None, :] if factor.ndim == mean.ndim else self.matrix @ factor
-        return np.asarray(np.hypot(norm(self.apply(mean), -1), norm(spread, (-2, -1))))
+        return np.asarray(norm(np.concatenate([spread, self.apply(mean)[..., None]], axis=-1), (-2, -1)))
 
     def lipschitz(self) -> Array:
         """Largest singular value, shape (...)."""
@@ -81,6 +81,10 @@ class Law(Record):
 
     mean: Array
     factor: Array
+
+    def __post_init__(self) -> None:
+        for x in (self.mean, self.factor):  # made for this law: made read-only, not copied
+            x.setflags(write=False)
 
     def through(self, f: Affine) -> Law:
         """The law of the image under an affine map."""
@@ -103,7 +107,7 @@ class Law(Record):
     @property
     def size(self) -> float:
         """Root second moment, the scale of rounding errors."""
-        return float(np.hypot(norm(self.mean), norm(self.factor)))
+        return float(norm(np.concatenate([self.factor, self.mean[:, None]], axis=1)))
 
 
 def _triangle(wide: Array) -> Array:

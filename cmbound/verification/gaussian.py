@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -100,7 +101,7 @@ def _pipeline(recipe: Recipe, world: Gaussian, axes: Array | None, rng: np.rando
         slope = rng.standard_normal(slope.shape)
         slope = _turned(slope / np.linalg.norm(slope), axes)
     push = choices["score_sign"] * amplitude(knobs["log_score"]) * push
-    error = constant(np.tile(push, (len(nodes), 1)))
+    error = constant(np.repeat(push[None], len(nodes), axis=0))
     if linear := choices["score_sign"] * amplitude(knobs["log_linear"]):
         matrix = linear * slope / np.sqrt(world.variances(nodes))[:, None, :]
         error = Affine(matrix, push - signal(nodes)[:, None] * (matrix @ world.mean))
@@ -118,7 +119,8 @@ def _direction(size: int, aligned: bool, axes: Array | None, rng: np.random.Gene
     u = rng.standard_normal(size)
     if aligned:
         return np.asarray(np.eye(1, size)[0], dtype=np.float64)
-    return np.asarray(u / np.linalg.norm(u) if axes is None else (u / np.linalg.norm(u)) @ axes)
+    u /= sqrt(u @ u)
+    return u if axes is None else np.asarray(u @ axes)
 
 
 def _turned(matrices: Array, axes: Array | None) -> Array:

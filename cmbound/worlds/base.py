@@ -78,6 +78,8 @@ def times(name: str, t: npt.ArrayLike, positive: str = "") -> Array:
 
 def scalar_time(name: str, t: Any, positive: str = "") -> float:
     """One time, checked as :func:`times` does."""
+    if type(t) is float and (SMALLEST if positive else 0.0) <= t < np.inf:
+        return t
     array = times(name, t, positive)
     if array.ndim:
         raise InputError(f"{name} has shape {array.shape}; one number is needed")
