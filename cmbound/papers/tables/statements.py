@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from sympy import Dummy
@@ -14,6 +15,7 @@ from cmbound.catalogue.lyu2023 import M
 from cmbound.errors import InputError
 from cmbound.evaluation.shown import definitions
 from cmbound.evaluation.statement import Statement, theorem as find
+from cmbound.frozen import FrozenDict
 from cmbound.papers.words import CHECK, chosen
 from cmbound.reports.cells import Cell, math, mixed
 from cmbound.reports.table import Table
@@ -76,7 +78,8 @@ def _heading(pair: Pair, order: Statement, explicit: Statement, recursion: bool)
     return mixed(f"{pair.title}: ", quantity, f" ({places}; {explicit.id})")
 
 
-def _abbreviations() -> dict[Any, tuple[Any, str]]:
+@cache
+def _abbreviations() -> Mapping[Any, tuple[Any, str]]:
     """What would make the lines too long, with the sign that stands for it."""
     found = {
         M: "M",
@@ -89,7 +92,7 @@ def _abbreviations() -> dict[Any, tuple[Any, str]]:
     for call in dict.fromkeys(x for x in calls if isinstance(x, tv_drift | steering | corrector_information)):
         index = f"_{{{formula(call.args[-1]).text}}}" if isinstance(call, tv_drift) else ""
         found[call] = type(call).latex_name + index
-    return {plain(expr): (Dummy(f"short{i}", positive=True), text) for i, (expr, text) in enumerate(found.items())}
+    return FrozenDict({plain(x): (Dummy(f"short{i}", positive=True), text) for i, (x, text) in enumerate(found.items())})
 
 
 def _where(expressions: Sequence[Any], short: Mapping[Any, tuple[Any, str]]) -> tuple[Cell, ...]:
@@ -99,7 +102,8 @@ def _where(expressions: Sequence[Any], short: Mapping[Any, tuple[Any, str]]) -> 
         notes.append(prose("$E_h$: $L_f$ times the sum of the local errors of the teacher, bounded by a regularity profile. "))
     found = [x for x in definitions([plain(x) for x in expressions]) if not isinstance(x[0], geometric_sum)]
     if found:
-        used = [x for x in short if not isinstance(x, Named) and any(plain(y).subs(x, Dummy()) != plain(y) for y in expressions)]
+        shown = [plain(x) for x in expressions]
+        used = [x for x in short if not isinstance(x, Named) and any(y.subs(x, short[x][0]) != y for y in shown)]
         signs = [(math(short[x][1], short[x][1]), formula(x)) for x in used]
         calls = [(formula(call, short), formula(body, {x: y for x, y in short.items() if x != call})) for call, body in found]
         cells = [math(f"{x.text} = {y.text}", f"{x.string()} = {y.string()}") for x, y in (*signs, *calls) if x.text != y.text]
