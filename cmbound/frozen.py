@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import FrozenInstanceError, fields
-from fractions import Fraction
-from functools import lru_cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 from cmbound.threads import LOCK, alone
@@ -25,7 +24,7 @@ class FrozenDict(dict[K, V]):
     """
 
     def __init__(self, items: Mapping[K, V] | Iterable[tuple[K, V]] = (), /) -> None:
-        super().__init__({key: x if type(x) in _PLAIN else frozen(x) for key, x in dict(items).items()})
+        super().__init__({key: frozen(x) for key, x in dict(items).items()})
 
     def _refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise TypeError("this mapping is read-only; change a copy: dict(x)")
@@ -91,17 +90,19 @@ class Deferred(Mapping[K, V]):
         return FrozenDict, (dict(self),)
 
 
-_PLAIN = frozenset({float, int, bool, str, type(None), Fraction})
-"""Types of which nothing can be changed: of a list of them nothing has to be looked into."""
+_KNOWN: dict[type, Callable[[Any], Any] | None] = {}
+"""By type: what makes a copy that cannot be changed; None where nothing in it can be."""
 
 
 def frozen(value: Any) -> Any:
     """``value`` where nothing in it can be changed: of what can be, a copy that cannot."""
-    freeze = _freezing(type(value))  # type: ignore[arg-type]
+    kind = type(value)
+    if kind not in _KNOWN:
+        _KNOWN[kind] = _freezing(kind)
+    freeze = _KNOWN[kind]
     return value if freeze is None else freeze(value)
 
 
-@lru_cache(maxsize=1024)
 def _freezing(kind: type) -> Callable[[Any], Any] | None:
     """What makes a copy that cannot be changed of a value of this type; None where nothing in it can be."""
     if issubclass(kind, FrozenDict | Deferred):
@@ -116,8 +117,10 @@ def _freezing(kind: type) -> Callable[[Any], Any] | None:
 
 
 def _frozen_sequence(value: Iterable[Any]) -> tuple[Any, ...]:
-    kinds = set(map(type, value))
-    return tuple(value) if _PLAIN.issuperset(kinds) or not any(map(_freezing, kinds)) else tuple([frozen(x) for x in value])
+    for x in value:
+        if _KNOWN.get(type(x), frozen) is not None:
+            return tuple([frozen(x) for x in value])
+    return tuple(value)
 
 
 def thawed(value: Any) -> Any:
@@ -193,7 +196,7 @@ class Record:
             kind = type(given)
             if kind is _Later:
                 held.setdefault("_later", {})[name] = held.pop(name).make
-            elif kind not in _PLAIN:
+            elif _KNOWN.get(kind, frozen) is not None:
                 held[name] = frozen(given)
 
     def __setattr__(self, name: str, value: object) -> None:  # of a subclass that adds no field

@@ -59,8 +59,18 @@ def unfolded(expr: Any) -> Any:
 
 
 def rebuilt(expr: Any, args: Sequence[Any]) -> Any:
-    """``expr`` with other arguments; itself where they are the same (SymPy compares those of Max and Min for long)."""
-    return expr if all(x is y for x, y in zip(args, expr.args, strict=True)) else expr.func(*args)
+    """``expr`` with other arguments; itself where they are the same (SymPy compares those of Max and Min for long).
+
+    A power, a logarithm or an arc tangent of a sum or product stays one: SymPy asks for long what could be taken out of it.
+    """
+    if all(x is y for x, y in zip(args, expr.args, strict=True)):
+        return expr
+    inner = args[0]
+    if expr.is_Pow:
+        stays = inner.is_Add and args[1].is_Rational and args[1] not in (0, 1)
+    else:
+        stays = isinstance(expr, sympy.log | sympy.atan) and (inner.is_Add or inner.is_Mul or isinstance(inner, sympy.Pow))
+    return expr.func(*args, evaluate=False) if stays else expr.func(*args)
 
 
 @cache
@@ -121,6 +131,8 @@ class Sample(tuple[Point, ...]):
         return self._zeros[e]
 
     def _is_zero(self, e: Any) -> bool:
+        if isinstance(e, sympy.exp):
+            return False
         if e.is_Mul:
             return any(map(self.is_zero, e.args))
         if e.is_Pow and e.exp.is_Rational:

@@ -23,10 +23,10 @@ class Monomial:
         """The product with ``other**sign``."""
         growth = dict(self.growth)
         for key, value in other.growth:
-            growth[key] = sympy.expand(growth.get(key, S.Zero) + sign * value)
+            growth[key] = _expanded(growth.get(key, S.Zero) + sign * value)
         return Monomial(
-            sympy.expand(self.power + sign * other.power),
-            sympy.expand(self.logs + sign * other.logs),
+            _expanded(self.power + sign * other.power),
+            _expanded(self.logs + sign * other.logs),
             tuple(sorted(((x, y) for x, y in growth.items() if y != 0), key=str)),
         )
 
@@ -40,6 +40,10 @@ class Monomial:
     def expression(self, x: Any) -> Any:
         """The monomial in ``x``."""
         return x**self.power * log(x) ** self.logs * exp(self.rate(x))
+
+
+def _expanded(x: Any) -> Any:
+    return x if x.is_Number else sympy.expand(x)
 
 
 ONE = Monomial()

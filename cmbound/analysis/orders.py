@@ -19,7 +19,7 @@ from cmbound.errors import DomainError, InputError
 from cmbound.evaluation.given import exact_scalars
 from cmbound.evaluation.paths import combinable
 from cmbound.evaluation.statement import theorem as find
-from cmbound.frozen import FrozenDict
+from cmbound.frozen import FrozenDict, later
 from cmbound.theory.formulas import ALIASES, closed_terms, convert, one_profile, put_in, require_formula
 from cmbound.theory.functions import geometric_sum
 from cmbound.theory.named import plain
@@ -124,7 +124,7 @@ def order(expr: Any, parameter: str, given: Mapping[str, Fraction] | None = None
     if integrals:
         inner, points = inner.xreplace(integrals), Sample({**y, **{z.name: _ANY for z in integrals.values()}} for y in points)
     try:
-        found = leading(inner.xreplace({symbol: x if limit == "oo" else 1 / x}), x, points)
+        found = leading(inner if x is symbol else inner.xreplace({symbol: x if limit == "oo" else 1 / x}), x, points)
         if found is None:
             return Order(parameter, limit, "zero")
         m, value, direction, conditions = found
@@ -141,8 +141,8 @@ def order(expr: Any, parameter: str, given: Mapping[str, Fraction] | None = None
         logs=own_symbols(m.logs),
         rate=own_symbols(m.rate(back)),
         growing=direction > 0,
-        leading=own_symbols(term.xreplace({y: x for x, y in integrals.items()})),
-        conditions=tuple(map(own_symbols, conditions)),
+        leading=later(lambda: own_symbols(term.xreplace({y: x for x, y in integrals.items()}))),
+        conditions=later(lambda: tuple(map(own_symbols, conditions))),
     )
 
 

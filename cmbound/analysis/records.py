@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sympy import Expr, S, exp, log
@@ -28,8 +28,8 @@ _UPPER = (
 _ENDS = {"0": "0", "oo": r"\infty"}
 
 
-@dataclass(frozen=True)
-class Order:
+@dataclass(frozen=True, eq=False)
+class Order(Record):
     """The leading order of a quantity as one parameter goes to its limit, the others fixed.
 
     Attributes:
@@ -53,8 +53,8 @@ class Order:
     logs: Any = S.Zero
     rate: Any = S.Zero
     growing: bool = False
-    leading: Any = S.Zero
-    conditions: tuple[Any, ...] = ()
+    leading: Any = field(default_factory=lambda: S.Zero)
+    conditions: tuple[Any, ...] = field(default_factory=tuple)
     reason: str = ""
 
     @property

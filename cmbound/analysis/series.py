@@ -13,7 +13,7 @@ of the symbols or by balls at every point of a sample.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cmp_to_key, reduce
+from functools import cmp_to_key, lru_cache, reduce
 from typing import Any
 
 import sympy
@@ -44,6 +44,8 @@ class Calculus:
         """1 if m grows faster than n, -1 if slower, 0 if they are equal."""
         if m == n:
             return 0
+        if not (m.growth or n.growth):
+            return self.sign(m.power - n.power) or self.sign(m.logs - n.logs)
         ratio = m.times(n, S.NegativeOne)
         for _, value in falling(ratio.growth, lambda x, y: self.sign(x[0] - y[0]) or self.sign(x[1] - y[1])):
             if (found := self._rate_sign(value)) != 0:
@@ -130,9 +132,12 @@ class Calculus:
         m, value, small = self._split(x)
         if not exponent.is_Integer and self.sign(value) < 0:
             raise OrderUndecidedError(f"a root of a negative number: {value}")
-        binomials = [sympy.ff(exponent, j) / sympy.factorial(j) for j in range(self.kept + 1)]
-        root = (value**exponent).replace(sympy.Abs, lambda y: self.sign(y) * y)
-        return self.multiply(Series(((m.raised(exponent), root),)), self._power_series(small, binomials))
+        root = value**exponent
+        if root.has(sympy.Abs):
+            root = root.replace(sympy.Abs, lambda y: self.sign(y) * y)
+        return self.multiply(
+            Series(((m.raised(exponent), root),)), self._power_series(small, _binomials(exponent, self.kept + 1))
+        )
 
     def exp(self, x: Series) -> Series:
         """The exponential: growing terms stay inside, constants and small terms come out."""
@@ -174,9 +179,7 @@ class Calculus:
         if size > 0:
             end = self.constant(self.sign(value) * pi / 2)
             return self.add(end, self.multiply(self.constant(S.NegativeOne), self.atan(self.power(x, S.NegativeOne))))
-        z = sympy.Dummy("z", positive=True)
-        start = S.Zero if size < 0 else value
-        coefficients = [sympy.diff(atan(z), z, j).subs(z, start) / sympy.factorial(j) for j in range(self.kept + 1)]
+        coefficients = _atan_taylor(S.Zero if size < 0 else value, self.kept + 1)
         if size == 0:
             small = self.multiply(self.constant(value), small)
         return self._power_series(x if size < 0 else small, coefficients)
@@ -185,11 +188,10 @@ class Calculus:
 
     def expand(self, e: Any) -> Series:
         """The series of an expression."""
-        if not e.has(self.variable):
-            return self.constant(e)
-        if e not in self._known:
-            self._known[e] = self._expand(e)
-        return self._known[e]
+        found = self._known.get(e)
+        if found is None:
+            found = self._known[e] = self._expand(e) if e.has(self.variable) else self.constant(e)
+        return found
 
     def _expand(self, e: Any) -> Series:
         if e == self.variable:
@@ -242,13 +244,12 @@ class Calculus:
 
     def resolved(self, e: Any) -> Any:
         """``e`` in elementary functions (but for kernels of X), each Max and Min replaced by what is known to win for large X."""
-        if not (self.settle or e.has(self.variable)):
-            return unfolded(e)
         if not e.args:
             return e
-        if e not in self._resolved:
-            self._resolved[e] = self._resolve(e)
-        return self._resolved[e]
+        found = self._resolved.get(e)
+        if found is None:
+            found = self._resolved[e] = self._resolve(e) if self.settle or e.has(self.variable) else unfolded(e)
+        return found
 
     def _resolve(self, e: Any) -> Any:
         if isinstance(e, Named) and not isinstance(e, (geometric_sum, *KERNELS)):
@@ -303,6 +304,19 @@ class Calculus:
         if gap.rest is not None:
             raise MoreTerms("everything kept has cancelled")
         return True
+
+
+@lru_cache(maxsize=256)
+def _binomials(exponent: Any, count: int) -> tuple[Any, ...]:
+    """The first coefficients of (1 + z)^exponent at 0."""
+    return tuple(sympy.ff(exponent, j) / sympy.factorial(j) for j in range(count))
+
+
+@lru_cache(maxsize=256)
+def _atan_taylor(start: Any, count: int) -> tuple[Any, ...]:
+    """The first coefficients of atan at ``start``."""
+    z = sympy.Dummy("z", positive=True)
+    return tuple(sympy.diff(atan(z), z, j).subs(z, start) / sympy.factorial(j) for j in range(count))
 
 
 Leading = tuple[Monomial, Any, int, tuple[Any, ...]]

@@ -22,7 +22,7 @@ class Backend(Protocol):
 
     def value(self, expr: Any, scalars: Mapping[Any, Any]) -> Any:
         """The value of ``expr``."""
-        return self.values((expr,), scalars)[0]
+        return scalars[expr] if expr.is_Symbol else self.values((expr,), scalars)[0]
 
     def values(self, exprs: tuple[Any, ...], scalars: Mapping[Any, Any]) -> list[Any]:
         """The values of expressions: what they share is computed once."""

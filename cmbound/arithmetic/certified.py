@@ -6,8 +6,7 @@ Every result is an enclosure: the exact value for the exact inputs lies in [lowe
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import replace
 from decimal import Decimal
@@ -50,14 +49,19 @@ class precision:
 _wanted: ContextVar[int] = ContextVar("wanted", default=128)
 
 
-@contextmanager
-def integrals_to(bits: int) -> Iterator[None]:
+class integrals_to:
     """Integrals to a relative accuracy of about 2^-bits inside the block, however high the working precision."""
-    token = _wanted.set(bits)
-    try:
-        yield
-    finally:
-        _wanted.reset(token)
+
+    __slots__ = ("_bits", "_token")
+
+    def __init__(self, bits: int) -> None:
+        self._bits = bits
+
+    def __enter__(self) -> None:
+        self._token = _wanted.set(self._bits)
+
+    def __exit__(self, *error: object) -> None:
+        _wanted.reset(self._token)
 
 
 class Point(NamedTuple):
@@ -71,7 +75,7 @@ class Point(NamedTuple):
 def number(value: Any) -> Ball:
     """A ball around an exact number: int, Fraction, SymPy expression without symbols, :class:`Point`."""
     if isinstance(value, Fraction):
-        return arb(fmpq(value.numerator, value.denominator))
+        return arb(fmpq(*value.as_integer_ratio()))
     if isinstance(value, int):
         return arb(value)
     if isinstance(value, Point):
@@ -342,7 +346,8 @@ def compile(exprs: tuple[Any, ...], symbols: tuple[Any, ...]) -> Callable[..., l
     parts = [integral(i, symbols) for i in integrals]
 
     def function(*values: Ball) -> list[Ball]:
-        return [arb(x) for x in main(*values, *(part(*values) for part in parts))]
+        found = main(*values, *[part(*values) for part in parts]) if parts else main(*values)
+        return [x if type(x) is arb else arb(x) for x in found]
 
     return function
 

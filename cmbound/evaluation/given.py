@@ -66,6 +66,12 @@ def exact_lists(params: Mapping[str, Any]) -> dict[str, tuple[Fraction, ...]]:
     return result
 
 
+def kept(value: Any) -> Any:
+    """The value, of a list the entries it has now."""
+    entries = items(value)
+    return value if entries is None else tuple(entries)
+
+
 def as_text(name: str, value: Any) -> str | list[str]:
     """A parameter as it is reported."""
     if name == "t_star" and is_delta(value):

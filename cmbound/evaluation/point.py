@@ -307,7 +307,7 @@ def _record(sums: Sums, paths: Paths, tier: str, rows: list[dict[str, Any]], dig
         target=setting.target if theorem.has_target else None,
         start=setting.start if theorem.uses_start else None,
         clock=setting.clock.name if theorem.clock == "ou" else theorem.clock,
-        parameters=FrozenDict(setting.given),  # as text, before what was given can be changed
+        parameters=later(lambda: FrozenDict(setting.given)),  # as text
         derived=later(lambda: _derived(setting, digits, bits)),
         assumptions=later(lambda: _assumptions(setting, paths)),
         trivial=later(lambda: _trivial(setting)),

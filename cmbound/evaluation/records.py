@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import FrozenInstanceError, asdict, dataclass, replace
 from decimal import Decimal
+from functools import lru_cache
 from importlib import resources
 from typing import Any
 
@@ -151,7 +152,7 @@ class Evaluation(Result, Record):
         super().__post_init__()
         held = self.__dict__  # what is computed when it is asked for is not computed here
         for name, kinds in _KINDS.items():
-            if not isinstance(held.get(name, _ABSENT), kinds):
+            if not _is_one(type(held.get(name, _ABSENT)), kinds):  # type: ignore[arg-type]
                 raise InputError(f"{name} of an evaluation must be {_words(kinds)}, got {shown(held[name])}")
         if not (self.lower <= self.upper and self.value >= float(self.upper)):
             raise InputError(
@@ -243,6 +244,11 @@ _KINDS: Mapping[str, tuple[type, ...]] = FrozenDict(
     }
 )
 """What the fields of an evaluation are."""
+
+
+@lru_cache(maxsize=256)
+def _is_one(kind: type, kinds: tuple[type, ...]) -> bool:
+    return issubclass(kind, kinds)
 
 
 def _words(kinds: tuple[type, ...]) -> str:

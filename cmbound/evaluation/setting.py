@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from cmbound.arithmetic.exact import Value, difference, rational_near, root, sign, time_from_sigma
@@ -14,7 +14,7 @@ from cmbound.catalogue.presets import preset
 from cmbound.checks import checked_distinct
 from cmbound.errors import CmboundError, DomainError, InputError, MissingParameterError
 from cmbound.evaluation import assumptions, law
-from cmbound.evaluation.given import as_text, exact_lists, exact_scalars, is_delta, readings
+from cmbound.evaluation.given import as_text, exact_lists, exact_scalars, is_delta, kept, readings
 from cmbound.evaluation.own import Shape, shapes
 from cmbound.frozen import Deferred, Record
 from cmbound.numbers import apart, counted, exact, rounded
@@ -191,7 +191,7 @@ def _resolved(theorem: Theorem, params: Mapping[str, Any], left_out: Collection[
         theorem=theorem,
         values=values,
         lists=lists,
-        given=Deferred({name: partial(as_text, name, value) for name, value in numbers.items()}),
+        given=Deferred({name: partial(as_text, name, kept(value)) for name, value in numbers.items()}),
         teacher=teacher,
         clock=clock,
         target=target,
@@ -421,10 +421,15 @@ def _check_per_step(theorem: Theorem, lists: Lists, grid: Grid | None, teacher: 
 
 def _choose_profiles(asked: Any, teacher: Teacher, values: Values, lists: Lists) -> tuple[str, tuple[Entry, ...]]:
     """``auto`` or the name of the one profile, and the profiles to choose from."""
-    given, tau_positive = frozenset(values) | frozenset(lists), values.get("tau", 0) > 0
+    find = _known_profiles if isinstance(asked, str) else _profiles
+    return find(asked, teacher.name, frozenset((*values, *lists)), values.get("tau", 0) > 0)
+
+
+def _profiles(asked: Any, teacher: str, given: frozenset[str], tau_positive: bool) -> tuple[str, tuple[Entry, ...]]:
+    """The same with the names of the parameters given."""
 
     def obstacle(p: Profile) -> str | None:
-        return unavailable(p, teacher.name, given, tau_positive)
+        return unavailable(p, teacher, given, tau_positive)
 
     if not isinstance(asked, str | Profile | Sequence):
         raise InputError(f"profile must be a name, a Profile or a list of them, got {asked!r}")
@@ -433,7 +438,7 @@ def _choose_profiles(asked: Any, teacher: Teacher, values: Values, lists: Lists)
     if one and asked == "auto":
         wanted = [p for p in PROFILES.values() if obstacle(p) is None]
         if not wanted:
-            raise InputError(f"no profile is available for the {teacher.name} teacher with the given parameters")
+            raise InputError(f"no profile is available for the {teacher} teacher with the given parameters")
     else:
         if not one and "auto" in [x for x in names if isinstance(x, str)]:
             raise InputError("profile 'auto' stands for the best of all that apply; give it alone, not in a list")
@@ -446,7 +451,11 @@ def _choose_profiles(asked: Any, teacher: Teacher, values: Values, lists: Lists)
         if (reason := obstacle(p)) is not None:
             raise InputError(reason)
     name = wanted[0].name if one and asked != "auto" else "auto"
-    return name, tuple((p, specialised(p, teacher.name, given)) for p in wanted)
+    return name, tuple((p, specialised(p, teacher, given)) for p in wanted)
+
+
+_known_profiles = lru_cache(maxsize=512)(_profiles)
+"""The same by name: a search asks for the same thousands of times."""
 
 
 def _check_measured(profiles: Sequence[Entry], grid: Grid | None, values: Values) -> None:

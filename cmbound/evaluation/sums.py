@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -92,20 +93,23 @@ class Sums:
     setting: Setting
     backend: Backend
     paths: Mapping[Value, Sequence[Piece]] = field(default_factory=dict)
-    fixed: dict[Any, Any] = field(init=False)
     grid_steps: FloatSteps | BallSteps | None = field(init=False, default=None)
     chosen: dict[Any, Any] = field(init=False, default_factory=dict)
     """What the choice of profiles needs for every end and finds once."""
     _stretches: dict[Value, dict[Any, Any]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.fixed = scalars(self.setting, self.backend)
         if self.setting.collapsed:
             return
         if isinstance(self.backend, Floats):
             self.grid_steps = FloatSteps(self.setting, self.fixed)
         else:
             self.grid_steps = BallSteps(self.setting, self._planned)
+
+    @cached_property
+    def fixed(self) -> dict[Any, Any]:
+        """The parameters by symbol."""
+        return scalars(self.setting, self.backend)
 
     def _planned(self) -> Iterator[Asked]:
         """What the paths will ask for."""
@@ -128,9 +132,10 @@ class Sums:
 
     def at(self, end: Any) -> dict[Any, Any]:
         """The stretch [delta, end] as one, by symbol (closed form): constants taken at ``end`` where they grow."""
-        if end not in self._stretches:
-            self._stretches[end] = self._stretch(end)
-        return self._stretches[end]
+        found = self._stretches.get(end)
+        if found is None:
+            found = self._stretches[end] = self._stretch(end)
+        return found
 
     def _stretch(self, end: Any) -> dict[Any, Any]:
         backend, setting = self.backend, self.setting
