@@ -302,3 +302,13 @@ def test_every_verb_takes_the_heun_teacher() -> None:
     assert plan.optimal.teacher == "heun"
     sweep = swept(cmbound.sweep("explicit-one-step", **{**base, "M": "1,2,4"}, N=40))
     assert list(np.diff(sweep["total"]) > 0) == [True, True]
+
+
+def test_a_record_keeps_what_was_given_when_that_changes_later() -> None:
+    """The numbers of a record become text when they are asked for, long after a list or an array may have changed."""
+    steps, constants = np.array([1.0, 1.5]), [0.25, 0.5]
+    given = {**POINT, **dict.fromkeys(("h", "delta", "T")), "grid": ["0.001", 1, 5], "L_f": steps, "eps_sc": constants}
+    found = ONE_STEP.evaluate(**given)
+    steps[:], constants[0] = 7.0, 9.0
+    assert found.parameters["L_f"] == ("1", "3/2")
+    assert found.parameters["eps_sc"] == ("1/4", "1/2")
