@@ -21,6 +21,7 @@ from cmbound.names import CHOICES
 from cmbound.theory.formulas import ALIASES, choices, outer_terms
 from cmbound.theory.functions import information, mmse
 from cmbound.theory.grids import TAKES
+from cmbound.theory.named import exchanged
 from cmbound.theory.notation import TABLE, L_f, entropy, nu
 from cmbound.theory.profiles import PROFILES, unavailable
 from cmbound.theory.records import Term
@@ -128,7 +129,7 @@ def _minima(rule: Rule) -> tuple[frozenset[str], tuple[tuple[Any, ...], ...]]:
     constants = {TABLE[name].symbol for name in (*_SAME, "d", "tau")}
     minima = {x for e in rule.expressions for x in e.atoms(sympy.Min) if x.free_symbols <= constants}
     hidden = {x: sympy.Dummy() for x in minima}
-    symbols = {x for e in rule.expressions for x in e.xreplace(hidden).free_symbols} - set(hidden.values())
+    symbols = {x for e in rule.expressions for x in exchanged(e, hidden).free_symbols} - set(hidden.values())
     return _names(symbols), tuple(x.args for x in sorted(minima, key=lambda x: (len(x.free_symbols), str(x))))
 
 

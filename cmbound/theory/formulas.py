@@ -14,7 +14,7 @@ from cmbound.errors import InputError, UnknownNameError
 from cmbound.frozen import FrozenDict
 from cmbound.names import CHOICES
 from cmbound.theory.functions import v
-from cmbound.theory.named import plain
+from cmbound.theory.named import exchanged, plain
 from cmbound.theory.notation import (
     PUBLIC,
     TABLE,
@@ -105,12 +105,12 @@ def choices(theorem: Theorem) -> set[str]:
 
 def put_in(expr: Any, values: Mapping[Any, Any]) -> Any:
     """``expr`` with values in the place of symbols, but for the variable of an integral (``subs`` takes many times as long)."""
-    return expr.subs(values, simultaneous=True) if expr.has(sympy.Integral) else expr.xreplace(dict(values))
+    return expr.subs(values, simultaneous=True) if expr.has(sympy.Integral) else exchanged(expr, values)
 
 
 def put(expr: Any, kind: type[Placeholder], rule: Callable[[Any], Any]) -> Any:
     """``expr`` with ``rule(time)`` in the place of every place-holder of one kind."""
-    return expr.xreplace({x: x.filled(rule(x.args[0])) for x in expr.atoms(kind)})
+    return exchanged(expr, {x: x.filled(rule(x.args[0])) for x in expr.atoms(kind)})
 
 
 def require_formula(theorem: Theorem) -> None:
@@ -133,7 +133,7 @@ def outer_terms(theorem: Theorem, target: str, start: str, clock: Clock, terms: 
     for term in terms:
         if term.name == "early_stopping" and target == "p_delta" and theorem.has_target:
             continue
-        expr = put(term.expression, StartGap, lambda x: STARTS[start].xreplace({T: x}))
+        expr = put(term.expression, StartGap, lambda x: exchanged(STARTS[start], {T: x}))
         stopped = expr.has(EarlyStoppingGap)
         expr = put(expr, EarlyStoppingGap, lambda x: clock.early_stopping)
         if clock.name == "ve" and not stopped:

@@ -265,7 +265,7 @@ def kap(L: Any) -> Any:
     r"""The constant of the lipschitz profile (theory 3.2 c)."""
     w, th = w0(L), 3 * L / (8 * L + 5)
     low, high = sqrt(1 - th), sqrt(1 + th)
-    return 2 * power(1 + w, Rational(3, 2)) / ((1 - th) * high * (low + high))
+    return 2 * power(1 + w, Rational(3, 2)) * power(1 - th, -1) * power(1 + th, -S.Half) * power(low + high, -1)
 
 
 class clipped_log(Named):

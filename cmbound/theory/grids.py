@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import Any
 
 import sympy
-from sympy import Integer, log
+from sympy import Integer
 
 from cmbound.checks import checked_name, checked_whole
 from cmbound.errors import DomainError, InputError
@@ -22,7 +22,7 @@ from cmbound.frozen import Deferred, FrozenDict, Record
 from cmbound.names import GRIDS
 from cmbound.numbers import exact
 from cmbound.theory.functions import lam
-from cmbound.theory.named import rearranged
+from cmbound.theory.named import log, log1p, rearranged
 from cmbound.theory.notation import N, T, delta, rho
 
 MAX_STEPS = 10**6
@@ -33,7 +33,7 @@ j = sympy.Symbol("j", integer=True, nonnegative=True)
 
 def time_of(sigma: Any) -> Any:
     """t = (1/2) log(1 + sigma^2), the time at which the noise level is sigma."""
-    return rearranged(log(1 + sigma**2) / 2, sympy.codegen.cfunctions.log1p(sigma**2) / 2)
+    return rearranged(log(1 + sigma**2) / 2, log1p(sigma**2) / 2)
 
 
 def _edm(power: Any) -> Any:

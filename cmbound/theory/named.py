@@ -8,7 +8,7 @@ printed, differentiated or certified uses the first, only the float64 tier uses 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, ClassVar
 
@@ -16,6 +16,7 @@ import sympy
 from mpmath.libmp import prec_to_dps
 from sympy import Function, Max, Min, Pow, S, sympify
 from sympy.codegen import cfunctions
+from sympy.core.mul import _unevaluated_Mul
 
 
 class Rearranged(Function):
@@ -58,10 +59,42 @@ def smallest(*args: Any) -> Any:
     return Min(*args, evaluate=all(x.is_number for x in args))
 
 
+def _told(x: Any) -> Any:
+    """``x``, the base of a power, of which SymPy need not find out for a long time what it would about a sum or a product.
+
+    That is: no summand is infinite, no product imaginary, and the sign of a named function is not known. It would ask whenever
+    the power comes into a product.
+    """
+    if x.is_Add:
+        for y in x.args:
+            _tell(y, infinite=False)
+    elif x.is_Mul:
+        _tell(x, imaginary=False)
+        for y in x.args:
+            if _unsigned(y):
+                _tell(y, extended_real=None, extended_nonnegative=None)
+    return x
+
+
+def _unsigned(x: Any) -> bool:
+    """Whether ``x`` is a named function, a power of one, or a sum or a power of a sum with such a term."""
+    part = x.base if x.is_Pow else x
+    if part.is_Add:
+        return any(_unsigned(y) for term in part.args for y in sympy.Mul.make_args(term))
+    return isinstance(part, Named | Rearranged)
+
+
+def _tell(x: Any, **facts: bool | None) -> None:
+    if x._assumptions is x.default_assumptions:
+        x._assumptions = x.default_assumptions.copy()
+    for name, known in facts.items():
+        x._assumptions.setdefault(name, known)
+
+
 def power(x: Any, exponent: Any) -> Any:
-    """A power as it is: SymPy would ask for a long time, in vain, whether a summand is infinite or a factor positive."""
+    """A power as it is: SymPy would ask for a long time, in vain, whether a factor is positive."""
     x = sympify(x)
-    return Pow(x, exponent, evaluate=x.is_number)
+    return Pow(_told(x), exponent, evaluate=x.is_number)
 
 
 def sqrt(x: Any) -> Any:
@@ -71,8 +104,14 @@ def sqrt(x: Any) -> Any:
         apart = [y for y in x.args if _is_simple(y) and y.is_positive]
         if apart:
             rest = sympy.Mul(*(y for y in x.args if y not in apart))
-            return sympy.Mul(*(Pow(y, S.Half) for y in apart), sqrt(rest))
-    return power(x, S.Half) if x.is_Add else Pow(x, S.Half)
+            return product(sympy.Mul(*(Pow(y, S.Half) for y in apart)), sqrt(rest))
+    unknown = x.is_Add or (x.is_Pow and x.exp.is_Integer and isinstance(x.base, Named | Rearranged))  # its sign
+    return power(x, S.Half) if unknown else Pow(_told(x), S.Half)
+
+
+def product(*factors: Any) -> Any:
+    """The product of factors none of which are powers of the same, as it is: SymPy would take every power once more."""
+    return _unevaluated_Mul(*factors)
 
 
 def _is_simple(x: Any) -> bool:
@@ -80,9 +119,9 @@ def _is_simple(x: Any) -> bool:
 
 
 def exp(x: Any) -> Any:
-    """The exponential; of an extremum as it is: SymPy would look for logarithms in it."""
+    """The exponential; of what has no logarithm inside, or an extremum, as it is: SymPy would look for one."""
     x = sympify(x)
-    return sympy.exp(x, evaluate=x.is_number or not x.has(Min, Max))
+    return sympy.exp(x, evaluate=x.is_number or (x.has(sympy.log) and not x.has(Min, Max)))
 
 
 def log(x: Any) -> Any:
@@ -183,6 +222,18 @@ def _replace(expr: Any, rule: Any) -> Any:
     if any(new is not old for new, old in zip(args, expr.args, strict=True)):
         expr = expr.func(*args)
     return rule(expr)
+
+
+def exchanged(expr: Any, values: Mapping[Any, Any]) -> Any:
+    """What ``expr.xreplace(values)`` is, without what SymPy would ask on the way."""
+    if expr in values:
+        return values[expr]
+    args = [exchanged(x, values) for x in expr.args]
+    if all(new is old for new, old in zip(args, expr.args, strict=True)):
+        return expr
+    if expr.is_Pow:
+        _told(args[0])
+    return expr.func(*args)
 
 
 def plain(expr: Any) -> Any:

@@ -59,7 +59,7 @@ from cmbound.theory.functions import (
     v,
     w0,
 )
-from cmbound.theory.named import largest, log, power, rearranged, smallest, sqrt
+from cmbound.theory.named import exchanged, largest, log, power, product, rearranged, smallest, sqrt
 from cmbound.theory.notation import (
     L_os,
     L_s,
@@ -115,7 +115,7 @@ def _predictor() -> Any:
 
 def _two(corrector: Any, predictor: Any) -> Any:
     """The energy of a Heun step, from the roots of those of its two parts."""
-    return (sqrt(corrector) + _predictor() * sqrt(predictor)) ** 2
+    return power(sqrt(corrector) + product(_predictor(), sqrt(predictor)), Integer(2))
 
 
 EULER: Mapping[int, Any] = Deferred(
@@ -265,7 +265,7 @@ def _any_grid() -> Rule:
     """The corollary of (c1) to (c3) for any grid, one number in the largest step."""
     L = largest(L_s, Integer(2))  # an L_s-Lipschitz score is 2-Lipschitz where L_s < 2
     growth = (1 + log(L)) / 2 * (Rational(185, 100) + log(L) / 2)
-    return Rule(whole=kappa_h(h) * (sqrt(L) * sqrt(d) * power(growth, HALF) + m2 * sqrt(L + 1) * sqrt(1 + log(L)) / 2))
+    return Rule(whole=kappa_h(h) * (product(sqrt(L), sqrt(d), power(growth, HALF)) + m2 * sqrt(L + 1) * sqrt(1 + log(L)) / 2))
 
 
 def _exponential(relative: Any) -> Rule:
@@ -593,7 +593,7 @@ def specialisation(p: Profile, teacher: str, given: frozenset[str]) -> Callable[
         better = {e: Min(e.xreplace(inside), *_spectral_information(given, e)) for e in expr.atoms(information)}
         if "cov_eigs" in given:
             better |= {e: spectral(1, 1 / e.args[0], 0, cov_eigs) for e in expr.atoms(mmse)}
-        return expr.xreplace(better).xreplace(values)
+        return exchanged(exchanged(expr, better), values)
 
     return known
 
