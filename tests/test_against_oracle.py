@@ -416,7 +416,7 @@ def chosen(theorem: str, p: Params, end: str | Fraction) -> list[Part]:
     rules = {profile.name: found for profile, found in setting.profiles}
     return [
         Part(x.profile, rules[x.profile].index(x.rule), x.start, x.end, mp(x.free[0][1]) if x.free else None)
-        for x in choose_pieces(setting, sums, time)
+        for x in choose_pieces(setting, sums, [time])[time]
     ]
 
 

@@ -136,7 +136,7 @@ def _on_path(setting: Setting, bound: Any) -> Any:
     setting, sums, paths = prepared(setting)
     for end in {x.args[0] for x in bound.atoms(LocalErrorSum)}:
         time = setting.values.get(end.name, setting.values["T"])  # a later evaluation without a time counts nothing
-        pieces = paths[time] if time in paths else choose_pieces(setting, sums, time)
+        pieces = paths[time] if time in paths else choose_pieces(setting, sums, [time])[time]
         last = [end if x is pieces[-1] else sympy.Min(as_expr(x.end) + h, end) for x in pieces]
         first = [delta if x is pieces[0] else as_expr(x.start) for x in pieces]
         total = Add(*(put_in(x.rule.bound, {a: y, b: z}) for x, y, z in zip(pieces, first, last, strict=True)))

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import reduce
 from typing import Any, Protocol
 
 from cmbound.arithmetic.backend import ordered_symbols
@@ -22,6 +21,8 @@ from cmbound.theory.notation import a, b, delta, h
 from cmbound.theory.rules import Entry, Rule
 
 CANDIDATES = 64  # spaced evenly in log t; the shortest path costs their square
+_AT_ONCE = 16  # ends that paths are looked for at once
+_NEAR = 20_000  # stretches whose costs are computed at once: arrays that stay in the cache
 _BISECTIONS = 80  # to the last bit of a float64 number
 TIE = 1e-12  # rounding alone must not split a stretch
 
@@ -36,8 +37,11 @@ class Edges(Protocol):
     def whole(self, rules: Sequence[Rule]) -> Array:
         """The bounds of rules from the first candidate to the last, shape (R, P)."""
 
-    def costs(self, rules: Sequence[Rule]) -> Sequence[Array] | Array:
-        """The bound of each rule from candidate i to candidate j > i, shape (P, size, size); infinite where it is not valid."""
+    def costs(self, rules: Sequence[Rule]) -> Iterator[tuple[int, Array]]:
+        """The bound of each rule from candidate i to candidate j > i, some j after the other; infinite where it is not valid.
+
+        Each time the first j and an array of shape (R, P, size, number of j), or with all j - 1 in the place of size.
+        """
 
 
 def _finite(cost: Array) -> Array:
@@ -60,35 +64,39 @@ class ClosedEdges(Edges):
 
     def __post_init__(self) -> None:
         self.ends = self.times if self.at_nodes else np.minimum(self.times + self.values[h], self.times[:, -1:])
-        self._pairs = np.triu_indices(self.size, 1)
 
     @property
     def size(self) -> int:
         return int(self.times.shape[1])
 
     def whole(self, rules: Sequence[Rule]) -> Array:
-        values = {**self.values, a: self.times[:, :1], b: self.times[:, -1:]}
-        return np.stack(_bounds(rules, values, (len(self.times), 1)))[..., 0]
+        return _bounds(rules, {**self.values, a: self.times[:, :1], b: self.times[:, -1:]}, (len(self.times), 1))[..., 0]
 
-    def costs(self, rules: Sequence[Rule]) -> list[Array]:
-        shape = (len(self.times), self.size, self.size)
+    def costs(self, rules: Sequence[Rule]) -> Iterator[tuple[int, Array]]:
         values = {x: y[..., None] if np.ndim(y) == 2 else y for x, y in self.values.items()}
-        values |= {a: self.times[:, :, None], b: self.ends[:, None, :]}
-        cut = [x for x in rules if x.cuttable or self.at_nodes]
-        same = self.times[:, :, None] == self.times[:, None, :]
-        found = {x: np.where(same, 0.0, cost) for x, cost in zip(cut, _bounds(cut, values, shape), strict=True)}
-        for x in rules:
-            if x not in found:
-                found[x] = np.full(shape, np.inf)
-                found[x][:, 0, -1] = self.whole([x])[0]
-        return [found[x] for x in rules]
+        cut = [i for i, x in enumerate(rules) if x.cuttable or self.at_nodes]
+        width = max(1, _NEAR // self.times.size)
+        for start in range(0, self.size, width):
+            stop = min(start + width, self.size)
+            begin, end = self.times[:, :stop, None], self.times[:, None, start:stop]
+            shape = (len(self.times), stop, stop - start)
+            found = _bounds([rules[i] for i in cut], {**values, a: begin, b: self.ends[:, None, start:stop]}, shape)
+            found[:, begin == end] = 0.0
+            if len(cut) < len(rules):
+                found, some = np.full((len(rules), *shape), np.inf), found
+                found[cut] = some
+                for i in set(range(len(rules))) - set(cut) if stop == self.size else ():
+                    found[i, :, 0, -1] = self.whole([rules[i]])[0]
+            yield start, found
 
 
-def _bounds(rules: Sequence[Rule], values: Mapping[Any, Any], shape: tuple[int, ...]) -> list[Array]:
-    """The bounds of several rules: for one setting what they share is computed once."""
-    together = [tuple(x.weighted_bound for x in rules)] if shape[0] == 1 else [(x.weighted_bound,) for x in rules]  # in memory
-    found = [x for exprs in together for x in FLOATS.values(exprs, values)]
-    return [_finite(np.broadcast_to(x, shape)) for x in found]
+def _bounds(rules: Sequence[Rule], values: Mapping[Any, Any], shape: tuple[int, ...]) -> Array:
+    """The bounds of several rules, (R, *shape): what they share is computed once."""
+    found = np.empty((len(rules), *shape))
+    for row, x in zip(found, FLOATS.values(tuple(x.weighted_bound for x in rules), values), strict=True):
+        row[...] = x
+    found[~np.isfinite(found)] = np.inf
+    return found
 
 
 class GridEdges(Edges):
@@ -115,14 +123,16 @@ class GridEdges(Edges):
         return _spread(np.maximum.reduceat(column[: self.end], self.candidates[:-1]), np.maximum, -np.inf)
 
     def whole(self, rules: Sequence[Rule]) -> Array:
-        return np.stack([x[:, 0, -1] for x in self.costs(rules)])
+        ((_, found),) = self.costs(rules)
+        return np.asarray(found[:, :, 0, -1])
 
-    def costs(self, rules: Sequence[Rule]) -> Array:
+    def costs(self, rules: Sequence[Rule]) -> Iterator[tuple[int, Array]]:
         groups = [[x for x in rules if x.free is None], *([x] for x in rules if x.free is not None)]
         with np.errstate(invalid="ignore"):  # where a stretch would end before it begins
             sums = self._sums(list(dict.fromkeys(y for x in rules for y in _summed(x))))
             found = {rule: cost for group in groups if group for rule, cost in self._computed(group, sums)}
-            return _finite(np.stack([found[x] for x in rules]))[:, None]
+            costs = _finite(np.stack([found[x] for x in rules]))[:, None]
+        yield 0, costs
 
     def _computed(self, rules: Sequence[Rule], sums: Mapping[tuple[str, Any], Array]) -> Iterator[tuple[Rule, Array]]:
         """The cost of each rule, of several without a free parameter or of one."""
@@ -237,27 +247,40 @@ class Shortest:
 
     def __init__(self, edges: Edges, entries: Sequence[Entry]) -> None:
         self.named, size = _named(entries), edges.size
-        costs = edges.costs([rule for _, rule in self.named])
-        self.first, self.which = np.stack([x[:, 0] for x in costs]), np.stack([x[0] for x in costs]).argmin(axis=0)
-        smallest = reduce(np.minimum, costs)
-        self.best, self.origin = np.zeros((len(smallest), size)), [0] * size
-        for k in range(1, size):
-            through = self.best[:, :k] + smallest[:, :k, k]
-            self.best[:, k], self.origin[k] = np.minimum.reduce(through, axis=1), int(through[0].argmin())
+        for start, costs in edges.costs([rule for _, rule in self.named]):
+            rules, count, _, width = costs.shape
+            if start == 0:
+                self.best, self.first = np.zeros((count, size)), np.empty((rules, count, size))
+                self.which, self.origin = np.zeros((2, count, size), dtype=np.intp)
+                every = np.arange(count)
+            self.first[..., start : start + width] = costs[:, :, 0]
+            smallest = np.minimum.reduce(costs, axis=0)
+            for k in range(max(start, 1), start + width):
+                through = self.best[:, :k] + smallest[:, :k, k - start]
+                i = self.origin[:, k] = through.argmin(axis=1)
+                self.best[:, k] = through[every, i]
+            ends = np.arange(width)
+            origin = self.origin[:, start : start + width]
+            self.which[:, start : start + width] = costs[:, every[:, None], origin, ends].argmin(axis=0)
 
     def choice(self, k: int) -> Choice:
         """The best path up to candidate ``k``, or one rule where that is as good up to rounding."""
-        whole = self.first[:, :, k]
-        cost, single = np.min(whole, axis=0), [(*self.named[int(np.argmin(whole[:, 0]))], 0, k)]
-        better = self.best[:, k] < cost * (1 - TIE)
-        return Choice(np.where(better, self.best[:, k], cost), self.path(k) if better[0] else single)
+        cost, better = self._better(k)
+        return Choice(np.where(better, self.best[:, k], cost), self.path(k))
 
-    def path(self, k: int) -> list[tuple[str, Rule, int, int]]:
-        """The stretches up to candidate ``k`` for the first setting."""
+    def _better(self, k: int) -> tuple[Array, Any]:
+        """The costs of the best rule up to candidate ``k``, and whether paths cost less."""
+        cost = np.min(self.first[:, :, k], axis=0)
+        return cost, self.best[:, k] < cost * (1 - TIE)
+
+    def path(self, k: int, p: int = 0) -> list[tuple[str, Rule, int, int]]:
+        """The stretches of the choice up to candidate ``k`` for setting ``p``."""
+        if not self._better(k)[1][p]:
+            return [(*self.named[int(np.argmin(self.first[:, p, k]))], 0, k)]
         path: list[tuple[str, Rule, int, int]] = []
-        while k > 0 and np.isfinite(self.best[0, k]):
-            i = self.origin[k]
-            path.append((*self.named[self.which[i, k]], i, k))
+        while k > 0:
+            i = int(self.origin[p, k])
+            path.append((*self.named[self.which[p, k]], i, k))
             k = i
         return path[::-1]
 
@@ -281,11 +304,14 @@ def closed_choice(entries: Sequence[Entry], values: dict[Any, Any], end: Array) 
     Returns:
         The choice and the candidate times, shape (P, K).
     """
+    times = _closed_times(entries, values, end)
+    return choose(ClosedEdges(times, values, at_nodes=False), entries), times
+
+
+def _closed_times(entries: Sequence[Entry], values: dict[Any, Any], end: Array) -> Array:
     low = np.broadcast_to(values[delta], end.shape)
     times = candidate_times(entries, values, low, end) if combinable(entries) else np.concatenate([low, end], axis=1)
-    if len(times) == 1:
-        times = times[:, np.append(True, times[0, 1:] != times[0, :-1])]
-    return choose(ClosedEdges(times, values, at_nodes=False), entries), times
+    return times[:, np.append(True, times[0, 1:] != times[0, :-1])] if len(times) == 1 else times
 
 
 def candidate_times(entries: Sequence[Entry], values: dict[Any, Any], low: Array, end: Array) -> Array:
@@ -299,27 +325,49 @@ def candidate_times(entries: Sequence[Entry], values: dict[Any, Any], low: Array
     return times
 
 
-def choose_pieces(setting: Setting, sums: Sums, end: Any) -> tuple[Piece, ...]:
-    """The path for the map error at the time ``end`` of one setting.
+def choose_pieces(setting: Setting, sums: Sums, ends: Sequence[Any]) -> dict[Any, tuple[Piece, ...]]:
+    """The paths for the map errors at some times of one setting, by their ends.
 
     Args:
         setting: the setting.
         sums: the same setting in float64.
-        end: an exact time.
+        ends: exact times.
     """
     if sums.grid_steps is not None:
-        return _grid_pieces(setting, sums, end)
+        return {end: _grid_pieces(setting, sums, end) for end in ends}
     if not combinable(setting.profiles):
-        ((profile, (rule,)),) = setting.profiles
-        last = end if setting.grid is None else node(setting, node_index(setting, end))
-        return (Piece(profile.name, rule, setting.values["delta"], last),)
-    values = {x: np.asarray(y) for x, y in sums.at(end).items() if x not in (a, b)}
+        return {end: (_single_piece(setting, end),) for end in ends}
     if setting.grid is not None:
-        return _uniform_pieces(setting, values, end)
-    choice, times = closed_choice(setting.profiles, values, np.array([[FLOATS.number(end)]]))
-    ends = {0: setting.values["delta"], times.shape[1] - 1: end}
-    exact = {i: ends.get(i, Fraction(float(times[0, i]))) for _, _, *used in choice.path for i in used}
-    return tuple(Piece(name, rule, exact[i], exact[k]) for name, rule, i, k in choice.path)
+        return {end: _uniform_pieces(setting, _without_ends(sums.at(end)), end) for end in ends}
+    found: dict[Any, tuple[Piece, ...]] = {}
+    for i in range(0, len(ends), _AT_ONCE):
+        found |= _closed_pieces(setting, sums, ends[i : i + _AT_ONCE])
+    return found
+
+
+def _single_piece(setting: Setting, end: Any) -> Piece:
+    ((profile, (rule,)),) = setting.profiles
+    return Piece(profile.name, rule, setting.values["delta"], end if setting.grid is None else node(setting, node_index(setting, end)))
+
+
+def _without_ends(stretch: Mapping[Any, Any]) -> dict[Any, Any]:
+    return {x: np.asarray(y) for x, y in stretch.items() if x not in (a, b)}
+
+
+def _closed_pieces(setting: Setting, sums: Sums, ends: Sequence[Any]) -> dict[Any, tuple[Piece, ...]]:
+    """On a grid of which only the largest step is known, all ends at once."""
+    rows = [_without_ends(sums.at(end)) for end in ends]
+    values = {x: y if all(row[x] is y for row in rows) else np.stack([row[x] for row in rows])[:, None] for x, y in rows[0].items()}
+    last = np.array([[FLOATS.number(end)] for end in ends])
+    times = _closed_times(setting.profiles, values, last)
+    shortest = Shortest(ClosedEdges(times, values, at_nodes=False), setting.profiles)
+    found = {}
+    for p, end in enumerate(ends):
+        path = shortest.path(times.shape[1] - 1, p)
+        exact = {0: setting.values["delta"], times.shape[1] - 1: end}
+        exact = {i: exact.get(i, Fraction(float(times[p, i]))) for _, _, *used in path for i in used}
+        found[end] = tuple(Piece(name, rule, exact[i], exact[k]) for name, rule, i, k in path)
+    return found
 
 
 def _candidate_nodes(setting: Setting, values: dict[Any, Any], low: float, high: float, locate: Any, last: int) -> Index:

@@ -33,7 +33,7 @@ def prepared(setting: Setting, exact: bool = True) -> tuple[Setting, Sums, Paths
     """
     setting = _at_nodes(setting, exact)
     sums = Sums(setting, FLOATS)
-    return setting, sums, {end: choose_pieces(setting, sums, end) for end in _local_times(setting)}
+    return setting, sums, choose_pieces(setting, sums, _local_times(setting))
 
 
 def _at_nodes(setting: Setting, exact: bool) -> Setting:

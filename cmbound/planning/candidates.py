@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import log
@@ -72,8 +72,7 @@ class Candidates:
         self._sums = Sums(self.setting, FLOATS)
         self._known: dict[float, Candidate] = {}
         self._refines = only is None
-        for time in self._coarse() if only is None else [only]:
-            self.at(float(time))
+        self._add([float(x) for x in self._coarse()] if only is None else [only])
 
     @cached_property
     def nodes(self) -> Array | None:
@@ -98,12 +97,16 @@ class Candidates:
 
     def at(self, time: float) -> Candidate:
         """The candidate at a time (a node, if there is a grid)."""
-        if time not in self._known:
-            end = self._exact(time)
-            paths = {end: choose_pieces(self.setting, self._sums, end)} if self.setting.theorem.uses_profile else {}
+        self._add([time])
+        return self._known[time]
+
+    def _add(self, times: Sequence[float]) -> None:
+        """What an evaluation at each of these times does."""
+        ends = {time: self._exact(time) for time in times if time not in self._known}
+        paths = choose_pieces(self.setting, self._sums, list(ends.values())) if self.setting.theorem.uses_profile else {}
+        for time, end in ends.items():
             error = float(sum(increments(self.setting, self._sums, paths, end).values()))
             self._known[time] = Candidate(time, self._contraction(time), error)
-        return self._known[time]
 
     def _exact(self, time: float) -> Any:
         return self.setting.values["T"] if time == self.end else exact("t_hat", repr(time))
@@ -126,8 +129,7 @@ class Candidates:
         before = len(self._known)
         if self.nodes is not None:
             inside = np.flatnonzero((self.nodes > low) & (self.nodes < high))
-            for j in inside[:: max(1, len(inside) // _BETWEEN)]:
-                self.at(float(self.nodes[j]))
+            self._add([float(x) for x in self.nodes[inside[:: max(1, len(inside) // _BETWEEN)]]])
         elif high - low > _FINE * high:
             roof = 1e3 * least  # where nothing contracts the objective is infinite, which no search likes
 
