@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sympy import Integer, Max, Rational, exp, pi, sqrt
+from sympy import Integer, Max, Rational, exp, pi
 
 from cmbound.frozen import FrozenDict
 from cmbound.theory.functions import c, c_drop, corrector_information, em1, geometric_sum, steering, tv_drift, v
-from cmbound.theory.named import rearranged
+from cmbound.theory.named import rearranged, sqrt
 from cmbound.theory.records import Assumption, Pair, Reference, Term, Theorem
 from cmbound.theory.variants import ConsistencySum, EarlyStoppingGap, LipschitzAt, LocalErrorSum, ScoreSum, StartGap
 

@@ -22,6 +22,7 @@ from cmbound.theory.rules import Entry, Rule
 
 CANDIDATES = 64  # spaced evenly in log t; the shortest path costs their square
 _AT_ONCE = 16  # ends that paths are looked for at once
+_ALL_NODES = 512  # so many free parameters are found at once, wherever a stretch ends
 _NEAR = 20_000  # stretches whose costs are computed at once: arrays that stay in the cache
 _BISECTIONS = 80  # to the last bit of a float64 number
 TIE = 1e-12  # rounding alone must not split a stretch
@@ -198,6 +199,8 @@ def _free_between(sums: Sums, time: Any, rule: Rule, start: Any, stop: Any) -> l
     found, wanted = sums.chosen.setdefault(key, np.full(len(ts), np.nan)), np.unique(stop)
     missing = wanted[np.isnan(found[wanted])]
     if missing.size:
+        if len(ts) <= _ALL_NODES:  # other ends will ask for others
+            missing = np.arange(len(ts))
         ((_, found[missing]),) = best_free(rule, {**values, b: ts[missing]})
     return [(rule.free.symbol, found[stop])]
 
@@ -331,8 +334,10 @@ def choose_pieces(setting: Setting, sums: Sums, ends: Sequence[Any]) -> dict[Any
     Args:
         setting: the setting.
         sums: the same setting in float64.
-        ends: exact times.
+        ends: exact times (none, where no profile enters).
     """
+    if not ends:
+        return {}
     if sums.grid_steps is not None:
         return {end: _grid_pieces(setting, sums, end) for end in ends}
     if not combinable(setting.profiles):

@@ -20,11 +20,24 @@ def checked_expression(what: str, given: Any, allowed: Collection[str] | None = 
     """
     if not isinstance(given, Expr):
         raise InputError(f"{what} must be a SymPy expression, got {shown(given)}")
-    if given.atoms(Float):
+    if _inexact(given):
         raise InputError(f"{what} must be exact, got {given}: write Rational(1, 10), not 0.1")
     if allowed is not None:
         checked_symbols(what, given, allowed)
     return given
+
+
+def _inexact(expr: Any) -> bool:
+    """Whether there is a floating-point number in ``expr``; what occurs in many places is looked at once."""
+    seen, left = set(), [expr]
+    while left:
+        x = left.pop()
+        if x not in seen:
+            if isinstance(x, Float):
+                return True
+            seen.add(x)
+            left += x.args
+    return False
 
 
 def checked_symbols(what: str, given: Any, allowed: Collection[str]) -> None:

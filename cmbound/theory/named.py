@@ -225,15 +225,19 @@ def _replace(expr: Any, rule: Any) -> Any:
 
 
 def exchanged(expr: Any, values: Mapping[Any, Any]) -> Any:
-    """What ``expr.xreplace(values)`` is, without what SymPy would ask on the way."""
-    if expr in values:
-        return values[expr]
-    args = [exchanged(x, values) for x in expr.args]
-    if all(new is old for new, old in zip(args, expr.args, strict=True)):
-        return expr
-    if expr.is_Pow:
-        _told(args[0])
-    return expr.func(*args)
+    """What ``expr.xreplace(values)`` is, each part once and without what SymPy would ask on the way."""
+    known = dict(values)
+
+    def new(part: Any) -> Any:
+        if part not in known:
+            args = [new(x) for x in part.args]
+            changed = any(x is not y for x, y in zip(args, part.args, strict=True))
+            if changed and part.is_Pow:
+                _told(args[0])
+            known[part] = part.func(*args) if changed else part
+        return known[part]
+
+    return new(expr)
 
 
 def plain(expr: Any) -> Any:

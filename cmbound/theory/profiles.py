@@ -581,9 +581,9 @@ def specialisation(p: Profile, teacher: str, given: frozenset[str]) -> Callable[
         around = [sd2] if "sd2" in given else [m2] if "m2" in given else []
         radii = {"R": R, "diameter": diameter / sqrt(2)} if p.halved else {}
         noise = 0 if p.no_tau else d * tau**2
-        values[m2] = Min(*around, *(sqrt(x**2 + noise) for name, x in radii.items() if name in given))
+        values[m2] = smallest(*around, *(sqrt(x**2 + noise) for name, x in radii.items() if name in given))
     if p.halved and "diameter" in given:
-        values[R] = Min(R, diameter / 2) if "R" in given else diameter / 2
+        values[R] = smallest(R, diameter / 2) if "R" in given else diameter / 2
     inside = {d: d_eff} if "d_eff" in given else {}
     if p.subspace and teacher != EI:
         values.update(inside)
