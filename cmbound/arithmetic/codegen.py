@@ -18,7 +18,6 @@ from cmbound.theory.computable import FLOAT64_ONLY, FUNCTIONS, relation, rewritt
 from cmbound.theory.named import Named, Rearranged, unfolded
 from cmbound.threads import alone
 
-
 _VARIABLE = re.compile(r"\bx\d+\b")
 
 

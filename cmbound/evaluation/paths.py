@@ -352,7 +352,9 @@ def choose_pieces(setting: Setting, sums: Sums, ends: Sequence[Any]) -> dict[Any
 
 def _single_piece(setting: Setting, end: Any) -> Piece:
     ((profile, (rule,)),) = setting.profiles
-    return Piece(profile.name, rule, setting.values["delta"], end if setting.grid is None else node(setting, node_index(setting, end)))
+    return Piece(
+        profile.name, rule, setting.values["delta"], end if setting.grid is None else node(setting, node_index(setting, end))
+    )
 
 
 def _without_ends(stretch: Mapping[Any, Any]) -> dict[Any, Any]:
@@ -362,7 +364,9 @@ def _without_ends(stretch: Mapping[Any, Any]) -> dict[Any, Any]:
 def _closed_pieces(setting: Setting, sums: Sums, ends: Sequence[Any]) -> dict[Any, tuple[Piece, ...]]:
     """On a grid of which only the largest step is known, all ends at once."""
     rows = [_without_ends(sums.at(end)) for end in ends]
-    values = {x: y if all(row[x] is y for row in rows) else np.stack([row[x] for row in rows])[:, None] for x, y in rows[0].items()}
+    values = {
+        x: y if all(row[x] is y for row in rows) else np.stack([row[x] for row in rows])[:, None] for x, y in rows[0].items()
+    }
     last = np.array([[FLOATS.number(end)] for end in ends])
     times = _closed_times(setting.profiles, values, last)
     shortest = Shortest(ClosedEdges(times, values, at_nodes=False), setting.profiles)
