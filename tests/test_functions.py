@@ -15,7 +15,7 @@ import sympy
 from sympy.codegen.cfunctions import expm1
 
 import cmbound
-from cmbound.arithmetic import approximate, certified
+from cmbound.arithmetic import approximate, certified, codegen
 from cmbound.theory import functions, named
 from cmbound.theory.formulas import outer_terms
 from cmbound.theory.grids import FORMULAS
@@ -246,3 +246,37 @@ def test_balls_choose_no_branch() -> None:
     value = function(left, right)[0]
     assert value.contains(flint.arb(1.75))
     assert value.contains(flint.arb(1))
+
+
+def test_what_is_exchanged_is_what_sympy_would_exchange() -> None:
+    """Every rule, with other constants in the place of its own."""
+    values = {x.symbol: y for x, y in ((TABLE["m2"], TABLE["sd2"].symbol), (TABLE["R"], TABLE["diameter"].symbol / 2))}
+    rules = [rule for profile in PROFILES.values() for teacher in profile.rules for rule in profile.rules[teacher]]
+    exprs = [x for rule in rules for x in (*rule.expressions, *rule.breakpoints)]
+    assert [named.exchanged(x, values) for x in exprs] == [x.xreplace(values) for x in exprs]
+    assert any(x.has(*values) for x in exprs)
+
+
+def test_no_sign_is_looked_for_in_roots_of_sums_and_products(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SymPy answers by asking about all the parts, for a long time: about what a bound is made of it need not."""
+    t, x = TABLE["t"].symbol, functions.lam(TABLE["t"].symbol)
+    total = 3 * x**2 / (1 + t * x) + 5 / x
+    product = (7 + t * x) * (x + 1 / x)
+    asked: list[Any] = []
+    for kind, fact in ((sympy.Mul, "infinite"), (sympy.Mul, "imaginary")):
+        monkeypatch.setitem(kind._prop_handler, fact, asked.append)
+    for base in (total, product):
+        for expr in (t * named.sqrt(base), named.power(base, 3) / x, named.exchanged(x * named.sqrt(base), {t: 2 * t})):
+            assert expr.is_Mul
+    assert asked == []
+
+
+def test_generated_code_lets_go_of_what_it_does_not_need() -> None:
+    """Every variable but those that are returned is deleted once, after it was used for the last time."""
+    t, x = sympy.symbols("t x", positive=True)
+    function = codegen.function((sympy.exp(t) * (1 + sympy.sqrt(1 + t)), sympy.log(1 + t) + x), (t, x), approximate._dialect())
+    _, *lines, last = str(function.__doc__).splitlines()
+    made = [line.split(" = ")[0].strip() for line in lines if " = " in line]
+    gone = [name for line in lines if line.strip().startswith("del ") for name in line.strip()[4:].split(", ")]
+    assert sorted(gone) == sorted(x for x in made if x not in last)
+    assert function(np.array([1.0, 2.0]), 0.0)[1] == pytest.approx(np.log([2.0, 3.0]))

@@ -18,7 +18,7 @@ from sympy import Expr, Rational, exp
 import cmbound
 from cmbound import Profile
 from cmbound.evaluation.nodes import FLOATS, node
-from cmbound.evaluation.paths import GridEdges, Shortest, choose
+from cmbound.evaluation.paths import GridEdges, Shortest, choose, choose_pieces
 from cmbound.evaluation.point import completed
 from cmbound.evaluation.sums import Sums
 from cmbound.theory.profiles import PROFILES
@@ -249,3 +249,30 @@ def test_one_search_finds_the_paths_to_all_nodes(teacher: str) -> None:
         alone = choose(edges, setting.profiles)
         assert found.path == alone.path
         assert found.cost == pytest.approx(alone.cost, rel=1e-12)
+
+
+@pytest.mark.parametrize("choice", [{}, {"clock": "ve"}, {"L_s": 1}, {"n_atoms": 5, "R": 3, "L_s": None}])
+def test_paths_to_many_ends_are_those_to_each_alone(choice: dict[str, Any]) -> None:
+    """Some ends are so near that candidate times coincide."""
+    given = {
+        "eps_sc": 0.01,
+        "eps_cm": 0.01,
+        "L_f": 1,
+        "d": 2,
+        "m2": 1.5,
+        "L_s": 4,
+        "T": 6,
+        "delta": "1e-4",
+        "h": "1e-2",
+        **choice,
+    }
+    setting = completed(MAP_ERROR, {name: x for name, x in given.items() if x is not None})
+    ends = [
+        Fraction(x)
+        for x in ("1/9999", "1/1000", "1/7", "1/3", "3/2", *map(str, range(2, 6)), "6", *(f"{i}/31" for i in range(9, 22)))
+    ]
+    together = choose_pieces(setting, Sums(setting, FLOATS), ends)
+    assert list(together) == ends
+    assert len({x.rule for pieces in together.values() for x in pieces}) > 1
+    for end in ends:
+        assert together[end] == choose_pieces(setting, Sums(setting, FLOATS), [end])[end]
