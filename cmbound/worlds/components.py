@@ -26,32 +26,33 @@ from cmbound.worlds.process import noise, signal
 
 Index = npt.NDArray[np.integer[Any]]
 _LOG_2PI = math.log(2 * math.pi)
-_LOST = 1e-11  # rounding error of logits about the common centre from which on they are computed about the nearest component
+_LOST = 1e-11  # rounding error of logits about the common centre from which on they are computed about a near component
+_KEPT = 1e-13  # rounding error of logits about a component that is near enough
 
 
-def _normalised(logits: Array) -> tuple[Array, Array]:
-    """exp(row - its largest entry) divided by its sum, and that sum (n, 1). Overwrites."""
+def _relative(logits: Array) -> Array:
+    """exp(row - its largest entry). Overwrites."""
     logits -= across(np.maximum, logits)[:, None]
-    np.exp(logits, out=logits)
-    total = across(np.add, logits)[:, None]
-    logits /= total
-    return logits, total
+    return np.asarray(np.exp(logits, out=logits))
 
 
 def _near(compute: Compute) -> Compute:
     """The method, the components measured from where nothing is lost."""
 
     def computed(self: Shared, x: Array, t: Array, *more: Array) -> Array:
-        squared = np.square(signal(t))
-        steepest = np.max(squared / (squared * self.variances.min() + np.square(noise(t))), initial=0.0)
-        if steepest * (self.reach * np.finfo(np.float64).eps) <= _LOST:
+        first = float(t.min(initial=math.inf))
+        squared = math.exp(-2 * first)
+        rounding = squared / (squared * self.least - math.expm1(-2 * first)) * np.finfo(np.float64).eps  # at distance 1
+        if rounding * self.reach <= _LOST:
             return compute(self, x, t, *more)
-        nearest = self._logits(*self._setup(x, t)).argmax(axis=1)
+        places = self.means[self._logits(*self._setup(x, t)).argmax(axis=1)]
         out: Array | None = None
-        for k in np.unique(nearest):
-            rows = np.flatnonzero(nearest == k)
+        left = np.arange(len(x))
+        while len(left):
             about = copy.copy(self)
-            about._measure_from(self.means[k])
+            about._measure_from(places[left[0]])
+            near = rounding * np.sum(np.square(places[left] - about.centre), axis=1) <= _KEPT
+            rows, left = left[near], left[~near]
             part = compute(about, x[rows], t if t.ndim == 0 else t[rows], *(v[rows] for v in more))
             out = np.empty((len(x), *part.shape[1:])) if out is None else out
             out[rows] = part
@@ -66,7 +67,7 @@ class Shared:
 
     Logits are log pi_k + (c x.P m_k - c^2 m_k.P m_k/2) with x and m_k measured from the centre of the means: what all
     components have in common never enters, so that nothing is lost far out in the tails. Where components lie so far from the
-    centre that their neighbours could not be told apart, x and m_k are measured from the component nearest to x.
+    centre that their neighbours could not be told apart, x and m_k are measured from a component near x.
 
     Args:
         means, weights: shapes (K, d) and (K,), the weights positive with sum 1.
@@ -78,14 +79,16 @@ class Shared:
         self.means, self.variances, self.vectors = means, variances, vectors
         self.log_weights = np.log(weights)
         self.size = len(means)
+        self.least = float(variances.min())
         self._measure_from(means.mean(axis=0))
         self.reach = float(np.sum(self.m**2, axis=1).max())
 
     def _measure_from(self, centre: Array) -> None:
         self.centre = centre
         self.m = np.ascontiguousarray(self._in(self.means - centre))
-        squares = self.m**2 if len(self.variances) > 1 else (self.m**2).sum(axis=1, keepdims=True)
-        self.squares = np.ascontiguousarray(squares.T)
+        self.squares = self.m**2 if len(self.variances) > 1 else (self.m**2).sum(axis=1, keepdims=True)
+        self.rows = np.concatenate([self.m, -self.squares / 2, self.log_weights[:, None]], axis=1).T
+        self.ones = np.concatenate([self.m, np.ones((len(self.m), 1))], axis=1)
 
     def _in(self, x: Array) -> Array:
         return x if self.vectors is None else np.asarray(x @ self.vectors)
@@ -100,69 +103,75 @@ class Shared:
         return c, precision, self._in(x - c * self.centre)
 
     def _logits(self, c: Array, precision: Array, y: Array) -> Array:
-        logits = (c * precision * y) @ self.m.T
-        logits -= (c * c * precision / 2) @ self.squares
-        logits += self.log_weights
-        return np.asarray(logits)
+        """Shape (n, K): the terms of a logit are added up by one product, the table is written once."""
+        n, d = y.shape
+        factors = np.empty((n, len(self.rows)))
+        np.multiply(c * precision, y, out=factors[:, :d])
+        factors[:, d:-1], factors[:, -1] = c * c * precision, 1.0
+        return np.asarray(factors @ self.rows)
+
+    def _posterior(self, c: Array, precision: Array, y: Array) -> tuple[Array, Array, Array]:
+        """r_k up to a factor (n, K); their sum (n, 1); and the average of the m_k (n, d)."""
+        r = _relative(self._logits(c, precision, y))
+        sums = r @ self.ones
+        return r, sums[:, -1:], sums[:, :-1] / sums[:, -1:]
 
     @_near
     def log_density(self, x: Array, t: Array) -> Array:
         c, precision, y = self._setup(x, t)
         logits = self._logits(c, precision, y)
         best = logits.argmax(axis=1)
-        _, total = _normalised(logits)
+        total = across(np.add, _relative(logits))
         nearest = y - c * self.m[best]
         repeated = y.shape[1] // precision.shape[1]
         exponent = across(np.add, nearest * precision * nearest) - repeated * across(np.add, np.log(precision))
-        return np.asarray(self.log_weights[best] + np.log(total[:, 0]) - (exponent + y.shape[1] * _LOG_2PI) / 2)
+        return np.asarray(self.log_weights[best] + np.log(total) - (exponent + y.shape[1] * _LOG_2PI) / 2)
 
     @_near
     def score(self, x: Array, t: Array) -> Array:
         c, precision, y = self._setup(x, t)
-        r, _ = _normalised(self._logits(c, precision, y))
-        return self._out(precision * (c * (r @ self.m) - y))
+        _, _, average = self._posterior(c, precision, y)
+        return self._out(precision * (c * average - y))
 
     @_near
     def denoiser(self, x: Array, t: Array) -> Array:
         c, precision, y = self._setup(x, t)
-        r, _ = _normalised(self._logits(c, precision, y))
-        average = r @ self.m
+        _, _, average = self._posterior(c, precision, y)
         return np.asarray(self.centre) + self._out(average + c * self.variances * precision * (y - c * average))
 
     @_near
     def hessian_product(self, x: Array, t: Array, v: Array) -> Array:
         c, precision, y = self._setup(x, t)
-        r, _ = _normalised(self._logits(c, precision, y))
+        r, total, _ = self._posterior(c, precision, y)
         w = precision * self._in(v)
-        return self._out(c * c * precision * self._covariance_with(r, w @ self.m.T) - w)
+        return self._out(c * c * precision * self._covariance_with(r, total, w @ self.m.T) - w)
 
     @_near
     def score_and_product(self, x: Array, t: Array, v: Array) -> Array:
         """The score and H v in one row (n, 2 d): what both need is computed once."""
         c, precision, y = self._setup(x, t)
-        r, _ = _normalised(self._logits(c, precision, y))
-        score = precision * (c * (r @ self.m) - y)
+        r, total, average = self._posterior(c, precision, y)
+        score = precision * (c * average - y)
         w = precision * self._in(v)
-        product = c * c * precision * self._covariance_with(r, w @ self.m.T) - w
+        product = c * c * precision * self._covariance_with(r, total, w @ self.m.T) - w
         return np.concatenate([self._out(score), self._out(product)], axis=1)
 
-    def _covariance_with(self, r: Array, g: Array) -> Array:
+    def _covariance_with(self, r: Array, total: Array, g: Array) -> Array:
         """Cov_r(m_k, g_k) for numbers g (n, K), which are overwritten; shape (n, d)."""
-        g -= np.einsum("nk,nk->n", r, g)[:, None]
+        g -= np.einsum("nk,nk->n", r, g)[:, None] / total
         g *= r
-        return np.asarray(g @ self.m)
+        return np.asarray((g @ self.m) / total)
 
     @_near
     def acceleration(self, x: Array, t: Array) -> Array:
         """E[a norm(a)^2] + Cov(a) s + s - P s with a_k = s_k - s = c P (m_k - average)."""
         c, precision, y = self._setup(x, t)
-        r, _ = _normalised(self._logits(c, precision, y))
-        average = r @ self.m
+        r, total, average = self._posterior(c, precision, y)
         s = precision * (c * average - y)
         cp = c * precision
         g = (cp * s - 2 * cp * cp * average) @ self.m.T  # norm(a_k)^2 + a_k.s up to what all k have in common
-        g += (cp * cp) @ self.squares
-        return self._out(cp * self._covariance_with(r, g) + s - precision * s)
+        g += (cp * cp) @ self.squares.T
+        return self._out(cp * self._covariance_with(r, total, g) + s - precision * s)
 
     def draw(self, index: Index, c: float, s: float, z: Array) -> Array:
         """x_t for the components ``index`` (n,) and standard normal z (n, d)."""
@@ -203,8 +212,9 @@ class Individual:
         """Weights (n, K); the largest logit and the sum of exp(logit - largest), shapes (n,)."""
         logits = self.log_weights + (across(np.add, np.log(precision)) - across(np.add, y * precision * y)) / 2
         top = across(np.maximum, logits)
-        r, total = _normalised(logits)
-        return r, top, total[:, 0]
+        r = _relative(logits)
+        total = across(np.add, r)
+        return r / total[:, None], top, total
 
     def _average(self, r: Array, values: Array) -> Array:
         return np.asarray(np.einsum("nk,nkd->nd", r, values))
