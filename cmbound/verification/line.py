@@ -114,14 +114,18 @@ def _smoothed(x: Array, z: Array, centres: Array, deviation: float) -> Array:
     order = np.argsort(centres, kind="stable")
     mass, centres = np.exp(-(z**2) / 2), centres[order]
     masses = np.stack([mass, np.where(np.arange(len(z)) % 2 == 0, mass, 0.0)], axis=1)
-    found = []
-    for part in np.array_split(x, 64):  # what is nearer than 9 deviations: all else is below rounding
-        first, last = np.searchsorted(centres, [part[0] - 9 * deviation, part[-1] + 9 * deviation])
-        table = (part[:, None] - centres[first:last]) / deviation
-        table *= table
-        table /= -2
-        found.append(np.exp(table, out=table) @ masses[order[first:last]])
-    return np.asarray(np.concatenate(found).T / (masses.sum(axis=0)[:, None] * deviation * np.sqrt(2 * np.pi)))
+
+    def density(x: Array) -> Array:
+        found = []
+        for part in np.array_split(x, 64):  # what is nearer than 9 deviations: all else is below rounding
+            first, last = np.searchsorted(centres, [part[0] - 9 * deviation, part[-1] + 9 * deviation])
+            table = (part[:, None] - centres[first:last]) / deviation
+            table *= table
+            table /= -2
+            found.append(np.exp(table, out=table) @ masses[order[first:last]])
+        return np.concatenate(found)
+
+    return np.asarray(_by_panels(density, x, deviation).T / (masses.sum(axis=0)[:, None] * deviation * np.sqrt(2 * np.pi)))
 
 
 def _half_area(gap: Array, x: Array) -> float:
@@ -164,22 +168,27 @@ def _noised(values: Array, z: Array, gap: float) -> Array:
 
     ends = centres[0] - 9 * deviation, centres[-1] + 9 * deviation
     x = np.unique(np.concatenate([np.linspace(*ends, 2 * len(z)), centres]))
-    cdf = _by_panels(probability, x, deviation) if (ends[1] - ends[0]) * _TERMS < len(x) * deviation else probability(x)
+    cdf = _by_panels(probability, x, deviation)
     kept = np.concatenate([[True], np.diff(np.maximum.accumulate(cdf)) > 0])
     return np.asarray(PchipInterpolator(cdf[kept], x[kept], extrapolate=False)(np.clip(ndtr(z), cdf[kept][0], cdf[kept][-1])))
 
 
 def _by_panels(function: Callable[[Array], Array], x: Array, deviation: float) -> Array:
-    """At increasing x a function that was averaged over normal noise: Chebyshev series on panels as long as its deviation.
+    """``function(x)`` at increasing x, for a function that was averaged over normal noise of a standard deviation.
 
-    Their error is below rounding: the n-th derivative of Phi is of order (n!)^{1/2}.
+    Chebyshev series on panels as long as that, where these take fewer values of the function. Their error is below rounding: the
+    n-th derivative of Phi is of order (n!)^{1/2}.
     """
+    if (x[-1] - x[0]) * _TERMS >= len(x) * deviation:
+        return function(x)
     edges = np.linspace(x[0], x[-1], math.ceil((x[-1] - x[0]) / deviation) + 1)
     middle, half = (edges[1:] + edges[:-1]) / 2, (edges[1] - edges[0]) / 2
     at = np.cos(np.pi * (np.arange(_TERMS)[::-1] + 0.5) / _TERMS)
-    series = function((middle[:, None] + half * at).reshape(-1)).reshape(-1, _TERMS) @ np.linalg.inv(chebvander(at, _TERMS - 1)).T
+    values = function((middle[:, None] + half * at).reshape(-1))
+    series = np.linalg.inv(chebvander(at, _TERMS - 1)) @ values.reshape(len(middle), _TERMS, -1)
     panel = np.clip(np.searchsorted(edges, x, "right") - 1, 0, len(middle) - 1)
-    return np.asarray(np.einsum("nk,nk->n", chebvander((x - middle[panel]) / half, _TERMS - 1), series[panel]))
+    terms = chebvander((x - middle[panel]) / half, _TERMS - 1)
+    return np.asarray(np.einsum("nk,nkc->nc", terms, series[panel]).reshape(len(x), *values.shape[1:]))
 
 
 def _distance(values: Array, z: Array, target: Array) -> Truth:

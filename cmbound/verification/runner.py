@@ -71,7 +71,7 @@ class Runner(Record):
         if slope is None:
             score = self.world.score(x, high)
         else:
-            score, along = self.world._score_and_product(x, np.ones_like(x), high)
+            score, along = self.world._score_and_product(x, high, np.ones_like(x))
             slope = slope * (keep + push * along[..., 0])
         return keep * x + push * (score + self.offset), slope
 
@@ -129,17 +129,18 @@ class Runner(Record):
         """
         values, slopes = self.slopes(x)
         best = np.max(np.abs(slopes), axis=1)
+        intervals = np.stack([x[:, :-1], x[:, 1:], values[:, :-1], values[:, 1:]])
+        secants = _secants(intervals)
+        rows = np.arange(len(x))[:, None]
         for _ in range(_ROUNDS):
-            width = np.diff(x, axis=1)
-            secant = np.abs(np.diff(values, axis=1)) / np.maximum(width, 1e-300)
-            secant[width <= 1e-13 * (1 + np.abs(x[:, 1:]))] = 0.0
-            index = np.argpartition(-secant, _WATCHED, axis=1)[:, :_WATCHED]
-            middle = np.take_along_axis(x[:, 1:] + x[:, :-1], index, axis=1) / 2
+            index = np.argpartition(-secants, _WATCHED, axis=1)[:, :_WATCHED]
+            left = intervals[:, rows, index]
+            right, middle = left.copy(), (left[0] + left[1]) / 2
             at_middle, slopes = self.slopes(middle)
             best = np.maximum(best, np.max(np.abs(slopes), axis=1))
-            x, values = np.concatenate([x, middle], axis=1), np.concatenate([values, at_middle], axis=1)
-            order = np.argsort(x, axis=1)
-            x, values = np.take_along_axis(x, order, axis=1), np.take_along_axis(values, order, axis=1)
+            left[1], left[3] = right[0], right[2] = middle, at_middle
+            intervals[:, rows, index], secants[rows, index] = left, _secants(left)
+            intervals, secants = np.concatenate([intervals, right], axis=2), np.concatenate([secants, _secants(right)], axis=1)
         return np.asarray(best)
 
     def steepest(self, radius: float, tau: float) -> Array:
@@ -150,6 +151,13 @@ class Runner(Record):
         keep, push = teacher_step(self.teacher, low, high)
         with np.errstate(over="ignore"):
             return np.asarray(np.cumprod(np.maximum(np.abs(keep - push / v), np.abs(keep + push * top))))
+
+
+def _secants(intervals: Array) -> Array:
+    """Sizes of the slopes over intervals: their ends and the values there, shape (4, N, m); 0 for those too short to have one."""
+    low, high, at_low, at_high = intervals
+    width = high - low
+    return np.where(width > 1e-13 * (1 + np.abs(high)), np.abs(at_high - at_low) / np.maximum(width, 1e-300), 0.0)
 
 
 def runner(recipe: Recipe) -> Runner:

@@ -43,7 +43,7 @@ def real(name: str, value: npt.ArrayLike) -> Array:
     """``value`` as a float64 array of any shape, finite and at most 1e50 in size; raises InputError or DomainError."""
     array = converted(name, value)
     if array.size:
-        size = np.abs(array).max()
+        size = max(array.max(), -array.min())
         if not np.isfinite(size):
             raise InputError(f"{name} has an entry that is not finite")
         if size > LARGEST:
@@ -110,11 +110,19 @@ def generator(seed: Seed) -> np.random.Generator:
 
 def broadcast(**shapes: tuple[int, ...]) -> tuple[int, ...]:
     """The common shape; raises InputError if there is none."""
+    longest, *others = sorted(set(shapes.values()), key=len, reverse=True)
+    if not any(others):  # all the same, and numbers beside them
+        return longest
     try:
         return np.broadcast_shapes(*shapes.values())
     except ValueError:
         given = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
         raise InputError(f"the shapes of points and times do not broadcast: {given}") from None
+
+
+def spread(x: Array, shape: tuple[int, ...]) -> Array:
+    """``x`` broadcast to a shape, itself where it has it: NumPy takes its time."""
+    return x if x.shape == shape else np.broadcast_to(x, shape)
 
 
 class World(ABC):
@@ -364,19 +372,18 @@ class World(ABC):
 
     def _blocks(
         self, compute: Compute, x: npt.ArrayLike, at: dict[str, Array], v: npt.ArrayLike | None = None, *,
-        scalar: bool = False, vectors: int = 1,
+        scalar: bool = False,
     ) -> Array:  # fmt: skip
-        """``compute(x, *at, v)`` block by block over points, for everything broadcast together: numbers, or so many vectors."""
+        """``compute(x, *at, v)`` block by block over points, for everything broadcast together: vectors, or numbers."""
         given = [self._points("x", x)] + ([] if v is None else [self._points("v", v)])
         single = getattr(x, "dtype", None) == np.float32
         shapes = {name: array.shape for name, array in at.items()} | {"x": given[0].shape[:-1]}
         batch = broadcast(**shapes, **({} if v is None else {"v": given[-1].shape[:-1]}))
-        rows = [np.broadcast_to(y, (*batch, self.d)).reshape(-1, self.d) for y in given]
-        moments = [t if t.ndim == 0 else np.broadcast_to(t, batch).reshape(-1) for t in at.values()]
-        width = self.d * vectors
-        out = np.empty(len(rows[0]) if scalar else (len(rows[0]), width))
+        rows = [spread(y, (*batch, self.d)).reshape(-1, self.d) for y in given]
+        moments = [t if t.ndim == 0 else spread(t, batch).reshape(-1) for t in at.values()]
+        out = np.empty(len(rows[0]) if scalar else (len(rows[0]), self.d))
         step = max(1, self._rows)
         for i in range(0, len(out), step):
             cut = slice(i, i + step)
             out[cut] = compute(rows[0][cut], *(t if t.ndim == 0 else t[cut] for t in moments), *(y[cut] for y in rows[1:]))
-        return out.reshape(batch if scalar else (*batch, width)).astype(np.float32 if single else np.float64, copy=False)
+        return out.reshape(batch if scalar else (*batch, self.d)).astype(np.float32 if single else np.float64, copy=False)

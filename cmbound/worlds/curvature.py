@@ -13,7 +13,6 @@ from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
 from cmbound.distances.scaling import across
 from cmbound.worlds.base import SMALLEST, Array
@@ -141,7 +140,7 @@ def _bounds(boxes: Array, m: Array, log_weights: Array, k: float) -> tuple[float
     # Var <= sum r_j e^{move_j} (m_j - average)^2 / sum r_j e^{-move_j}, and Var <= range^2/4.
     terms = logits + by_y + by_b + 2 * np.log(np.maximum(away, 1e-300))
     widest = 2 * math.log((m[-1] - m[0]) / 2)
-    most = np.exp(np.minimum(special.logsumexp(terms, axis=1) - special.logsumexp(logits - by_y - by_b, axis=1), widest))
+    most = np.exp(np.minimum(_log_sum(terms) - _log_sum(logits - by_y - by_b), widest))
     heavy = terms.argmax(axis=1)[:, None]
     factor_low, factor_high, factor = (x[:, 0] * (1 + k * x[:, 0]) for x in (b_low, b_high, b))
     top = np.maximum(factor_low, factor_high)
@@ -152,6 +151,12 @@ def _bounds(boxes: Array, m: Array, log_weights: Array, k: float) -> tuple[float
     loose_y, loose_b = (np.take_along_axis(x, heavy, 1)[:, 0] for x in (by_y, by_b))
     value = factor * variance - (1 + k * b[:, 0])
     return float(value.max()), top * most - least, loose_y >= loose_b + np.log(b_high / b_low)[:, 0]
+
+
+def _log_sum(x: Array) -> Array:
+    """Logarithm of the sum of exp along rows of finite numbers."""
+    top = across(np.maximum, x)
+    return np.asarray(top + np.log(across(np.add, np.exp(x - top[:, None]))))
 
 
 def scanned(means: Array, weights: Array, variances: Array, t_star: float, T: float) -> float:

@@ -55,7 +55,7 @@ class Line(Record):
         w = np.where(upper, z, -z)
         below = log_ndtr(w)
         mass = self.log_weights + below
-        hazard = _log_hazard(w, below) - np.log(self.deviations)
+        hazard = np.exp(_log_hazard(w, below)) / self.deviations
         sums, rates = [], []
         for kept in (upper, ~upper):
             part = np.where(kept, mass, -np.inf)
@@ -64,7 +64,7 @@ class Line(Record):
             share = np.exp(part - base[:, None])
             total = across(np.add, share)
             sums.append(base + _log(total))
-            rates.append(_log_sum(_log(share / np.where(total > 0, total, 1.0)[:, None]) + hazard))
+            rates.append(_log(across(np.add, share * hazard) / np.where(total > 0, total, 1.0)))
         return sums[0], sums[1], rates[0], rates[1]
 
 

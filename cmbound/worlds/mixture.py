@@ -157,10 +157,11 @@ class Mixture(World):
     def _hessian_product(self, x: Array, t: Array, v: Array) -> Array:
         return self._components.hessian_product(x, t, v)
 
-    def _score_and_product(self, x: npt.ArrayLike, v: npt.ArrayLike, t: npt.ArrayLike) -> tuple[Array, Array]:
-        """``score(x, t)`` and ``hessian_product(x, v, t)``, which share most of their work."""
-        both = self._blocks(self._components.score_and_product, x, {"t": times("t", t, self._no_density)}, v, vectors=2)
-        return both[..., : self.d], both[..., self.d :]
+    def _score_and_product(self, x: Array, t: float, v: Array) -> tuple[Array, Array]:
+        """``score(x, t)`` and ``hessian_product(x, v, t)``, which share most of their work; x and v (..., d)."""
+        points, moment = self._points("x", x).reshape(-1, self.d), times("t", t, self._no_density)
+        both = self._components.score_and_product(points, moment, v.reshape(-1, self.d))
+        return both[:, : self.d].reshape(x.shape), both[:, self.d :].reshape(x.shape)
 
     def _score_acceleration(self, x: Array, t: Array) -> Array:
         return self._components.acceleration(x, t)
