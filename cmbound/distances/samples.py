@@ -14,6 +14,7 @@ from functools import partial
 
 import numpy as np
 import numpy.typing as npt
+from scipy.optimize import brentq
 from scipy.special import stdtrit
 
 from cmbound.checks import checked_count, checked_float
@@ -34,6 +35,7 @@ CUT = 0.01
 _DEEPEST = -1000  # scaling by 2^1000 leaves numbers of size 1 inside float64
 BOLDEST = 0.75
 """Most of its wealth a bet may lose."""
+_NOTHING = 2.0**-60
 GUARANTEED, ASYMPTOTIC = "guaranteed", "asymptotic"
 
 
@@ -118,6 +120,8 @@ def _by_row(rows: Index, costs: Array) -> Array:
 
 def _quantiles(n: int, m: int) -> Plan:
     """The optimal plan between n and m points on the line: ranks, ranks, and masses in units of 1/lcm(n, m)."""
+    if n == m:
+        return np.arange(n), np.arange(n), np.ones(n)
     units = math.lcm(n, m)
     ends = [np.arange(1, k + 1) * (units // k) for k in (n, m)]
     cuts = np.union1d(*ends)
@@ -194,7 +198,7 @@ def sliced_w2(
 
     def moved(a: Array, b: Array, directions: int) -> Moved:
         first, second, mass = _quantiles(len(a), len(b))
-        roots, costs = np.empty(directions), (np.zeros(len(a)), np.zeros(len(b)))
+        roots, costs, shares = np.empty(directions), (np.zeros(len(a)), np.zeros(len(b))), np.sqrt(mass / math.lcm(len(a), len(b)))
         block = max(1, AT_ONCE // len(mass))
         for start in range(0, directions, block):
             z = rng.standard_normal((min(block, directions - start), a.shape[1]))
@@ -202,7 +206,7 @@ def sliced_w2(
             u, v = z @ a.T, z @ b.T
             i, j = np.argsort(u, kind="stable")[:, first], np.argsort(v, kind="stable")[:, second]
             distances = np.take_along_axis(u, i, 1) - np.take_along_axis(v, j, 1)
-            roots[start : start + block] = norm(distances * np.sqrt(mass / math.lcm(len(a), len(b))), axis=1)
+            roots[start : start + block] = norm(distances * shares, axis=1)
             paid = (mass * np.square(distances)).ravel()  # 0 for what is below 1e-160 of the data
             for rows, total in zip((i, j), costs, strict=True):
                 total += _by_row(rows.ravel(), paid)
@@ -368,7 +372,8 @@ def _skewness(values: Array) -> float:
     n, deviation = len(values), float(values.std(ddof=1))
     if n < 3 or deviation == 0:
         return 0.0
-    third = float(np.mean(((values - values.mean()) / deviation) ** 3))
+    apart = (values - values.mean()) / deviation
+    third = float(np.mean(apart * apart * apart))
     return third * math.sqrt(n) ** 3 / ((n - 1) * (n - 2))
 
 
@@ -393,7 +398,7 @@ def _bets(shares: Array, tail: float) -> float:
     """A lower limit for the mean of independent numbers in [0, 1], above it with probability ``tail`` at most.
 
     Wealth prod(1 + bet_i (share_i - m)) is a nonnegative martingale if m is the mean and bet_i <= 1/m depends on earlier shares
-    alone, and exceeds 1/tail at any time with probability ``tail`` at most (Ville). It falls in m: bisection.
+    alone, and exceeds 1/tail at any time with probability ``tail`` at most (Ville). It falls in m.
     """
     y = shares[np.random.default_rng(0).permutation(len(shares))]  # rows may have been sorted
     count = np.arange(1, len(y) + 1)
@@ -401,12 +406,12 @@ def _bets(shares: Array, tail: float) -> float:
     variance = (0.25 + np.cumsum(np.square(y - mean))) / (count + 1)
     goal = -math.log(tail)
     bets = np.sqrt(2 * goal / (len(y) * np.concatenate(([0.25], variance[:-1]))))
-    low, high = 0.0, 1.0
-    for _ in range(60):
-        m = (low + high) / 2
-        wealth = np.cumsum(np.log1p(np.minimum(bets, BOLDEST / m) * (y - m)))
-        low, high = (m, high) if wealth.max() >= goal else (low, m)
-    return low
+
+    def above(m: float) -> float:
+        """Logarithm of the largest wealth, over its goal."""
+        return float(np.cumsum(np.log1p(np.minimum(bets, BOLDEST / m) * (y - m))).max()) - goal
+
+    return float(brentq(above, _NOTHING, 1.0, xtol=_NOTHING, rtol=1e-15)) if above(_NOTHING) >= 0 else 0.0
 
 
 def _pair(x: npt.ArrayLike, y: npt.ArrayLike) -> tuple[Array, Array]:
