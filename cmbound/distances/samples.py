@@ -35,7 +35,7 @@ CUT = 0.01
 _DEEPEST = -1000  # scaling by 2^1000 leaves numbers of size 1 inside float64
 BOLDEST = 0.75
 """Most of its wealth a bet may lose."""
-_NOTHING = 2.0**-60
+_NOTHING = 2.0**-60  # a mean below is 0
 GUARANTEED, ASYMPTOTIC = "guaranteed", "asymptotic"
 
 
@@ -198,7 +198,8 @@ def sliced_w2(
 
     def moved(a: Array, b: Array, directions: int) -> Moved:
         first, second, mass = _quantiles(len(a), len(b))
-        roots, costs, shares = np.empty(directions), (np.zeros(len(a)), np.zeros(len(b))), np.sqrt(mass / math.lcm(len(a), len(b)))
+        roots, costs = np.empty(directions), (np.zeros(len(a)), np.zeros(len(b)))
+        shares = np.sqrt(mass / math.lcm(len(a), len(b)))
         block = max(1, AT_ONCE // len(mass))
         for start in range(0, directions, block):
             z = rng.standard_normal((min(block, directions - start), a.shape[1]))
