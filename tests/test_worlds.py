@@ -174,10 +174,10 @@ def test_components_with_equal_covariances_agree_however_stored() -> None:
     shared = Shared(means, weights, values, vectors)
     individual = Individual(means, weights, np.tile(values, (4, 1)), np.tile(vectors, (4, 1, 1)))
     x, v = RNG.standard_normal((2, 25, 3))
-    t = np.asarray(0.2)
+    at = np.asarray(0.8), np.asarray(0.36)
     for method in ("log_density", "score", "denoiser", "acceleration"):
-        np.testing.assert_allclose(getattr(shared, method)(x, t), getattr(individual, method)(x, t), rtol=1e-10)
-    np.testing.assert_allclose(shared.hessian_product(x, t, v), individual.hessian_product(x, t, v), rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(getattr(shared, method)(x, *at), getattr(individual, method)(x, *at), rtol=1e-10)
+    np.testing.assert_allclose(shared.hessian_product(x, *at, v), individual.hessian_product(x, *at, v), rtol=1e-9, atol=1e-12)
     index = RNG.integers(4, size=25)
     np.testing.assert_allclose(shared.draw(index, 0.8, 0.6, v), individual.draw(index, 0.8, 0.6, v), rtol=1e-12)
 

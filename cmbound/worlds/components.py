@@ -8,7 +8,7 @@ With component scores s_k = -P_k (x - c m_k), P_k = (c^2 Sigma_k + s^2 I)^{-1}, 
         l_k = -s_k.s + norm(s_k)^2 - tr P_k + d,  lbar = sum r_k l_k.
 
 (The last: along dx/dt = -x - s one has d/dt s_k = s_k - 2 P_k s_k + P_k s and d/dt log r_k = l_k - lbar.) All methods take
-points x (n, d) and times t, one number (shape ()) or (n,).
+points x (n, d) of the law of c x_0 + s z, and c and s^2, numbers (shape ()) or (n,).
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ import numpy.typing as npt
 
 from cmbound.distances.scaling import across
 from cmbound.worlds.base import Array, Compute
-from cmbound.worlds.process import noise, signal
 
 Index = npt.NDArray[np.integer[Any]]
 _LOG_2PI = math.log(2 * math.pi)
@@ -39,13 +38,12 @@ def _relative(logits: Array) -> Array:
 def _near(compute: Compute) -> Compute:
     """The method, the components measured from where nothing is lost."""
 
-    def computed(self: Shared, x: Array, t: Array, *more: Array) -> Array:
-        first = float(t.min(initial=math.inf))
-        squared = math.exp(-2 * first)
-        rounding = squared / (squared * self.least - math.expm1(-2 * first)) * np.finfo(np.float64).eps  # at distance 1
+    def computed(self: Shared, x: Array, c: Array, v: Array, *more: Array) -> Array:
+        squared = float(c.max(initial=0.0)) ** 2
+        rounding = squared / (squared * self.least + float(v.min(initial=math.inf))) * np.finfo(np.float64).eps  # at distance 1
         if rounding * self.reach <= _LOST:
-            return compute(self, x, t, *more)
-        places = self.means[self._logits(*self._setup(x, t)).argmax(axis=1)]
+            return compute(self, x, c, v, *more)
+        places = self.means[self._logits(*self._setup(x, c, v)).argmax(axis=1)]
         out: Array | None = None
         left = np.arange(len(x))
         while len(left):
@@ -53,7 +51,7 @@ def _near(compute: Compute) -> Compute:
             about._measure_from(places[left[0]])
             near = rounding * np.sum(np.square(places[left] - about.centre), axis=1) <= _KEPT
             rows, left = left[near], left[~near]
-            part = compute(about, x[rows], t if t.ndim == 0 else t[rows], *(v[rows] for v in more))
+            part = compute(about, x[rows], *(a if a.ndim == 0 else a[rows] for a in (c, v, *more)))
             out = np.empty((len(x), *part.shape[1:])) if out is None else out
             out[rows] = part
         assert out is not None
@@ -96,10 +94,10 @@ class Shared:
     def _out(self, y: Array) -> Array:
         return y if self.vectors is None else np.asarray(y @ self.vectors.T)
 
-    def _setup(self, x: Array, t: Array) -> tuple[Array, Array, Array]:
+    def _setup(self, x: Array, c: Array, v: Array) -> tuple[Array, Array, Array]:
         """c (n or 1, 1), P (n or 1, 1 or d) and the offset y (n, d) from the noised centre."""
-        c = np.reshape(signal(t), (-1, 1))
-        precision = 1 / (c * c * self.variances + np.reshape(np.square(noise(t)), (-1, 1)))
+        c = np.reshape(c, (-1, 1))
+        precision = 1 / (c * c * self.variances + np.reshape(v, (-1, 1)))
         return c, precision, self._in(x - c * self.centre)
 
     def _logits(self, c: Array, precision: Array, y: Array) -> Array:
@@ -117,8 +115,8 @@ class Shared:
         return r, sums[:, -1:], sums[:, :-1] / sums[:, -1:]
 
     @_near
-    def log_density(self, x: Array, t: Array) -> Array:
-        c, precision, y = self._setup(x, t)
+    def log_density(self, x: Array, c: Array, v: Array) -> Array:
+        c, precision, y = self._setup(x, c, v)
         logits = self._logits(c, precision, y)
         best = logits.argmax(axis=1)
         total = across(np.add, _relative(logits))
@@ -128,31 +126,31 @@ class Shared:
         return np.asarray(self.log_weights[best] + np.log(total) - (exponent + y.shape[1] * _LOG_2PI) / 2)
 
     @_near
-    def score(self, x: Array, t: Array) -> Array:
-        c, precision, y = self._setup(x, t)
+    def score(self, x: Array, c: Array, v: Array) -> Array:
+        c, precision, y = self._setup(x, c, v)
         _, _, average = self._posterior(c, precision, y)
         return self._out(precision * (c * average - y))
 
     @_near
-    def denoiser(self, x: Array, t: Array) -> Array:
-        c, precision, y = self._setup(x, t)
+    def denoiser(self, x: Array, c: Array, v: Array) -> Array:
+        c, precision, y = self._setup(x, c, v)
         _, _, average = self._posterior(c, precision, y)
         return np.asarray(self.centre) + self._out(average + c * self.variances * precision * (y - c * average))
 
     @_near
-    def hessian_product(self, x: Array, t: Array, v: Array) -> Array:
-        c, precision, y = self._setup(x, t)
+    def hessian_product(self, x: Array, c: Array, v: Array, e: Array) -> Array:
+        c, precision, y = self._setup(x, c, v)
         r, total, _ = self._posterior(c, precision, y)
-        w = precision * self._in(v)
+        w = precision * self._in(e)
         return self._out(c * c * precision * self._covariance_with(r, total, w @ self.m.T) - w)
 
     @_near
-    def score_and_product(self, x: Array, t: Array, v: Array) -> Array:
-        """The score and H v in one row (n, 2 d): what both need is computed once."""
-        c, precision, y = self._setup(x, t)
+    def score_and_product(self, x: Array, c: Array, v: Array, e: Array) -> Array:
+        """The score and H e in one row (n, 2 d): what both need is computed once."""
+        c, precision, y = self._setup(x, c, v)
         r, total, average = self._posterior(c, precision, y)
         score = precision * (c * average - y)
-        w = precision * self._in(v)
+        w = precision * self._in(e)
         product = c * c * precision * self._covariance_with(r, total, w @ self.m.T) - w
         return np.concatenate([self._out(score), self._out(product)], axis=1)
 
@@ -163,9 +161,9 @@ class Shared:
         return np.asarray((g @ self.m) / total)
 
     @_near
-    def acceleration(self, x: Array, t: Array) -> Array:
+    def acceleration(self, x: Array, c: Array, v: Array) -> Array:
         """E[a norm(a)^2] + Cov(a) s + s - P s with a_k = s_k - s = c P (m_k - average)."""
-        c, precision, y = self._setup(x, t)
+        c, precision, y = self._setup(x, c, v)
         r, total, average = self._posterior(c, precision, y)
         s = precision * (c * average - y)
         cp = c * precision
@@ -201,10 +199,10 @@ class Individual:
         """Vectors (n, K, d) in the axes of their components, back to common axes."""
         return np.moveaxis(np.moveaxis(y, 1, 0) @ np.swapaxes(self.vectors, 1, 2), 0, 1)
 
-    def _setup(self, x: Array, t: Array) -> tuple[Array, Array, Array]:
+    def _setup(self, x: Array, c: Array, v: Array) -> tuple[Array, Array, Array]:
         """c (n or 1, 1, 1), P (n or 1, K, d) and the offsets y (n, K, d), both in the axes of the components."""
-        c = np.reshape(signal(t), (-1, 1, 1))
-        precision = 1 / (c * c * self.values + np.reshape(np.square(noise(t)), (-1, 1, 1)))
+        c = np.reshape(c, (-1, 1, 1))
+        precision = 1 / (c * c * self.values + np.reshape(v, (-1, 1, 1)))
         apart = np.moveaxis(x[:, None] - c * self.means, 1, 0)  # before turning, which rounds at the distance from the origin
         return c, precision, np.moveaxis(apart @ self.vectors, 0, 1)
 
@@ -219,37 +217,37 @@ class Individual:
     def _average(self, r: Array, values: Array) -> Array:
         return np.asarray(np.einsum("nk,nkd->nd", r, values))
 
-    def log_density(self, x: Array, t: Array) -> Array:
-        _, precision, y = self._setup(x, t)
+    def log_density(self, x: Array, c: Array, v: Array) -> Array:
+        _, precision, y = self._setup(x, c, v)
         _, top, total = self._posterior(precision, y)
         return np.asarray(top + np.log(total) - x.shape[1] * _LOG_2PI / 2)
 
-    def score(self, x: Array, t: Array) -> Array:
-        _, precision, y = self._setup(x, t)
+    def score(self, x: Array, c: Array, v: Array) -> Array:
+        _, precision, y = self._setup(x, c, v)
         r, _, _ = self._posterior(precision, y)
         return self._average(r, self._out(-precision * y))
 
-    def denoiser(self, x: Array, t: Array) -> Array:
-        c, precision, y = self._setup(x, t)
+    def denoiser(self, x: Array, c: Array, v: Array) -> Array:
+        c, precision, y = self._setup(x, c, v)
         r, _, _ = self._posterior(precision, y)
         return np.asarray(r @ self.means + self._average(r, self._out(c * self.values * precision * y)))
 
-    def hessian_product(self, x: Array, t: Array, v: Array) -> Array:
-        return self.score_and_product(x, t, v)[:, x.shape[1] :]
+    def hessian_product(self, x: Array, c: Array, v: Array, e: Array) -> Array:
+        return self.score_and_product(x, c, v, e)[:, x.shape[1] :]
 
-    def score_and_product(self, x: Array, t: Array, v: Array) -> Array:
-        """The score and H v in one row (n, 2 d): what both need is computed once."""
-        _, precision, y = self._setup(x, t)
+    def score_and_product(self, x: Array, c: Array, v: Array, e: Array) -> Array:
+        """The score and H e in one row (n, 2 d): what both need is computed once."""
+        _, precision, y = self._setup(x, c, v)
         r, _, _ = self._posterior(precision, y)
         scores = self._out(-precision * y)
         score = self._average(r, scores)
         apart = scores - score[:, None]
-        products = np.einsum("nkd,nd->nk", apart, v)
-        product = self._average(r * products, apart) - self._average(r, self._out(precision * self._in(v)))
+        products = np.einsum("nkd,nd->nk", apart, e)
+        product = self._average(r * products, apart) - self._average(r, self._out(precision * self._in(e)))
         return np.concatenate([score, product], axis=1)
 
-    def acceleration(self, x: Array, t: Array) -> Array:
-        _, precision, y = self._setup(x, t)
+    def acceleration(self, x: Array, c: Array, v: Array) -> Array:
+        _, precision, y = self._setup(x, c, v)
         r, _, _ = self._posterior(precision, y)
         inner = -precision * y
         scores = self._out(inner)

@@ -15,7 +15,7 @@ from scipy.integrate import DOP853
 from cmbound.distances.scaling import across
 from cmbound.errors import DomainError
 from cmbound.worlds.base import Array
-from cmbound.worlds.process import noise_level, time_of
+from cmbound.worlds.process import noise_level
 
 RTOL = 1e-10
 """Local error allowed in a step, relative to the size of a coordinate of u."""
@@ -30,6 +30,8 @@ _SAFETY, _SHRINK, _GROW = 0.9, 0.2, 10.0  # the usual controller of an order-8 m
 
 def integrate(score: Callable[[Array, Array], Array], x: Array, t_from: Array, t_to: Array, scale: float) -> Array:
     """The PF-ODE solution from points x (n, d) at the times t_from (n,), read at t_to (n,), all in (0, 350].
+
+    ``score`` is that of the law of x_0 + lam z at points u (n, d) for the variances lam^2 (n,).
 
     Every point has its own step sizes and error control, so that a result does not depend on the other points (beyond the
     rounding of a matrix product, which may depend on the shape). A step is accepted where its error estimate, relative to
@@ -78,10 +80,9 @@ def integrate(score: Callable[[Array, Array], Array], x: Array, t_from: Array, t
 
 
 def _slope(score: Callable[[Array, Array], Array], u: Array, ell: Array) -> Array:
-    """e^t s_t zhat = -(lam^2 c) score(c u), with lam the noise level and c = (1 + lam^2)^{-1/2}."""
-    level = np.exp(ell)
-    c = 1 / np.sqrt(1 + level * level)
-    return np.asarray(-(level * level * c)[:, None] * score(c[:, None] * u, time_of(level)))
+    """e^t s_t zhat = -lam^2 score(u), with lam the noise level and the score that of x_0 + lam z."""
+    variance = np.exp(2 * ell)
+    return np.asarray(-variance[:, None] * score(u, variance))
 
 
 def _advance(

@@ -149,31 +149,33 @@ class Mixture(World):
         return BLOCK // max(self.d, self._components.size if isinstance(self._components, Individual) else len(self.means))
 
     def _log_density(self, x: Array, t: Array) -> Array:
-        return self._components.log_density(x, t)
+        return self._components.log_density(x, *_scales(t))
 
     def _score(self, x: Array, t: Array) -> Array:
-        return self._components.score(x, t)
+        return self._components.score(x, *_scales(t))
 
     def _hessian_product(self, x: Array, t: Array, v: Array) -> Array:
-        return self._components.hessian_product(x, t, v)
+        return self._components.hessian_product(x, *_scales(t), v)
 
     def _score_and_product(self, x: Array, t: float, v: Array) -> tuple[Array, Array]:
         """``score(x, t)`` and ``hessian_product(x, v, t)``, which share most of their work; x and v (..., d)."""
         points, moment = self._points("x", x).reshape(-1, self.d), times("t", t, self._no_density)
-        both = self._components.score_and_product(points, moment, v.reshape(-1, self.d))
+        both = self._components.score_and_product(points, *_scales(moment), v.reshape(-1, self.d))
         return both[:, : self.d].reshape(x.shape), both[:, self.d :].reshape(x.shape)
 
     def _score_acceleration(self, x: Array, t: Array) -> Array:
-        return self._components.acceleration(x, t)
+        return self._components.acceleration(x, *_scales(t))
 
     def _denoiser(self, x: Array, t: Array) -> Array:
-        return self._components.denoiser(x, t)
+        return self._components.denoiser(x, *_scales(t))
 
     def _flow(self, x: Array, t_from: Array, t_to: Array) -> Array:
         start, end = (np.broadcast_to(t, len(x)) for t in (t_from, t_to))
         # about the mean, so that the steps are those of the same law at the origin
         before, after = (signal(t)[:, None] * self.mean for t in (start, end))
-        moved = flow.integrate(self._about(self._apart).score, x - before, start, end, self.sd2 / math.sqrt(self.d)) + after
+        score, one = self._about(self._apart).score, np.ones(())
+        scale = self.sd2 / math.sqrt(self.d)
+        moved = flow.integrate(lambda u, v: score(u, one, v), x - before, start, end, scale) + after
         return np.where((start == end)[:, None], x, moved)
 
     def flow(self, x: npt.ArrayLike, t_from: npt.ArrayLike, t_to: npt.ArrayLike) -> Array:
@@ -309,6 +311,11 @@ class Mixture(World):
         level, image = self._rearranged(flat, first, last)
         exponent = line.log_derivative(level, flat, self._line(first), image, self._line(last))
         return np.exp(exponent, where=exponent < 709, out=np.full_like(exponent, np.inf)).reshape(batch)
+
+
+def _scales(t: Array) -> tuple[Array, Array]:
+    """c and s^2."""
+    return signal(t), np.square(noise(t))
 
 
 def normalised_weights(weights: npt.ArrayLike | None, count: int) -> Array:
