@@ -63,7 +63,10 @@ class Affine(Record):
         return np.asarray(norm(np.concatenate([spread, self.apply(mean)[..., None]], axis=-1), (-2, -1)))
 
     def lipschitz(self) -> Array:
-        """Largest singular value, shape (...)."""
+        """Largest singular value, shape (...); of diagonal matrices the largest entry."""
+        diagonal = np.diagonal(self.matrix, axis1=-2, axis2=-1)
+        if np.count_nonzero(self.matrix) == np.count_nonzero(diagonal):
+            return np.asarray(np.abs(diagonal).max(axis=-1))
         return np.asarray(np.linalg.svd(self.matrix, compute_uv=False)[..., 0])
 
 
