@@ -78,13 +78,13 @@ class Floats(Backend):
         return found if np.shape(found) == (size,) else np.broadcast_to(found, (size,))
 
     def total(self, column: Any) -> Any:
-        return float(np.sum(column))
+        return float(np.add.reduce(column))
 
     def root(self, x: Any) -> Any:
         return float(np.sqrt(x))
 
     def largest(self, column: Any) -> Any:
-        return float(np.max(column))
+        return float(np.maximum.reduce(column))
 
 
 class Balls(Backend):

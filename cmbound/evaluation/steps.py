@@ -118,6 +118,7 @@ class FloatSteps:
     """Arrays.
 
     Attributes:
+        planned: what will be asked for: it is computed with what is asked for first.
         nodes: t_0, ..., t_N.
         rows: beginnings, ends, sizes, and the constants at the steps, by symbol (a number where it is the same at all).
         weight: what the local error of each step is multiplied with.
@@ -125,6 +126,7 @@ class FloatSteps:
 
     setting: Setting
     fixed: Mapping[Any, Any]
+    planned: tuple[Part, ...] = ()
     nodes: Any = field(init=False)
     rows: dict[Any, Any] = field(init=False)
     weight: Any = field(init=False)
@@ -153,6 +155,8 @@ class FloatSteps:
     def each(self, parts: Sequence[Part], values: Mapping[Any, Any]) -> list[Any]:
         """The values of expressions at all steps, each in its kind of sum."""
         missing = [x for x in dict.fromkeys(parts) if x not in self._known]
+        if missing:
+            missing += [x for x in self.planned if x not in self._known and x not in missing]
         width = len(missing) if len(self.weight) <= _TOGETHER else 1
         for i in range(0, len(missing), max(1, width)):
             group = missing[i : i + width]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -41,6 +41,7 @@ from cmbound.theory.notation import (
     t_hat,
     t_prev,
 )
+from cmbound.theory.records import Theorem
 from cmbound.theory.rules import Rule
 from cmbound.theory.variants import ConsistencySum, ScoreSum
 
@@ -80,6 +81,13 @@ def _weights(setting: Setting) -> dict[Any, Any]:
     return {nu: sympy.Add(*(sympy.sqrt(x) for x in shares)) ** 2, entropy: sympy.Add(*(x * sympy.log(1 / x) for x in shares))}
 
 
+@lru_cache(maxsize=128)
+def _sums_in(theorem: Theorem) -> tuple[Any, ...]:
+    """The kinds of place-holders of sums that do not depend on the path."""
+    terms = (*theorem.bare_sources, *(theorem.bare_recursion or ()))
+    return tuple(x for x in (ConsistencySum, ScoreSum) if any(term.expression.has(x) for term in terms))
+
+
 # --- sums -----------------------------------------------------------------------------------------------------------
 
 
@@ -102,7 +110,7 @@ class Sums:
         if self.setting.collapsed:
             return
         if isinstance(self.backend, Floats):
-            self.grid_steps = FloatSteps(self.setting, self.fixed)
+            self.grid_steps = FloatSteps(self.setting, self.fixed, tuple((SUM, x, ()) for x in self._whole))
         else:
             self.grid_steps = BallSteps(self.setting, self._planned)
 
@@ -111,14 +119,16 @@ class Sums:
         """The parameters by symbol."""
         return scalars(self.setting, self.backend)
 
+    @property
+    def _whole(self) -> list[Any]:
+        """What is added up over all steps up to a time, whatever the path."""
+        sums = {ConsistencySum: self.setting.consistency, ScoreSum: self.setting.teacher.weighted_score}
+        return [sums[kind] for kind in _sums_in(self.setting.theorem)]
+
     def _planned(self) -> Iterator[Asked]:
         """What the paths will ask for."""
-        theorem = self.setting.theorem
-        terms = (*theorem.bare_sources, *(theorem.bare_recursion or ()))
-        sums = {ConsistencySum: self.setting.consistency, ScoreSum: self.setting.teacher.weighted_score}
-        used = [x for kind, x in sums.items() if any(term.expression.has(kind) for term in terms)]
         for end, pieces in self.paths.items():
-            yield from ((Request(SUM, x, 0, node_index(self.setting, end)), self.fixed) for x in used)
+            yield from ((Request(SUM, x, 0, node_index(self.setting, end)), self.fixed) for x in self._whole)
             for piece in pieces:
                 yield from self._of_piece(piece, end).values()
 

@@ -268,7 +268,7 @@ def composed(steps: Affine) -> Affine:
     matrix[0], shift[0] = np.eye(size), 0.0
     for n in range(count):
         np.matmul(matrix[n], steps.matrix[n], out=matrix[n + 1])
-        shift[n + 1] = shift[n] + matrix[n] @ steps.shift[n]
+    np.cumsum((matrix[:-1] @ steps.shift[..., None])[..., 0], axis=0, out=shift[1:])
     return Affine(matrix, shift)
 
 

@@ -29,7 +29,7 @@ from cmbound.verification.laboratories import build, draw_choices, drawn, random
 ATTAINED = "attained: truth and bound agree to within the error of the truth"
 WIDE = "the error of the truth is too large to tell it from the bound"
 _AGREE = 1 + 1e-6  # rounding of the sum of a truth and a bound
-BATCH = 25  # instances of one task: about a second
+BATCH = 25  # instances of one task: a tenth of a second, or some seconds where nothing is in closed form
 MAX_INSTANCES = 10**7  # days of work
 
 

@@ -89,12 +89,12 @@ def draw(world: str, theorem: Theorem, experiment: Experiment, rng: np.random.Ge
 
 def pipeline(recipe: Recipe) -> Pipeline:
     """The world, grid, teacher and student of a recipe."""
-    return _pipeline(recipe, *_drawn(recipe))
+    return _pipeline(recipe, grid_nodes(recipe.choices, recipe.knobs), *_drawn(recipe))
 
 
-def _pipeline(recipe: Recipe, world: Gaussian, axes: Array | None, rng: np.random.Generator) -> Pipeline:
+def _pipeline(recipe: Recipe, nodes: Array, world: Gaussian, axes: Array | None, rng: np.random.Generator) -> Pipeline:
     choices, knobs = recipe.choices, recipe.knobs
-    nodes, aligned = grid_nodes(choices, knobs), bool(choices["aligned"])
+    aligned = bool(choices["aligned"])
     push, left, right, drift = (_direction(world.d, aligned, axes, rng) for _ in range(4))
     slope = np.outer(left, right)
     if not aligned:
@@ -136,7 +136,8 @@ def _drawn(recipe: Recipe) -> tuple[Gaussian, Array | None, np.random.Generator]
     choices, knobs, rng = recipe.choices, recipe.knobs, np.random.default_rng(recipe.seed)
     size, shape = int(choices["d"]), choices["shape"]
     axes = np.linalg.qr(rng.standard_normal((size, size)))[0] if shape == "full" and size > 1 else None
-    levels = np.concatenate([[0.0], np.sort(rng.uniform(0, 1, size - 1))]) if size > 1 else np.zeros(1)
+    levels = np.zeros(size)
+    levels[1:] = np.sort(rng.uniform(0, 1, size - 1))
     variances = 10.0 ** (knobs["log_variance"] - knobs["log_spread"] * levels * (shape in ("full", "diagonal")))
     variances[size - int(choices["null"]) :] = 0.0
     if shape == "point":
@@ -157,7 +158,7 @@ class GaussianBench(Bench):
     @cached_property
     def pipe(self) -> Pipeline:
         """World, grid, teacher and student."""
-        return _pipeline(self.recipe, *self._law)
+        return _pipeline(self.recipe, self.nodes, *self._law)
 
     @property
     def world(self) -> Gaussian:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from cmbound.distances.scaling import Array
-from cmbound.theory.formulas import accepts, required
+from cmbound.theory.formulas import accepted, accepts, required
 from cmbound.theory.profiles import profile, unavailable
 from cmbound.theory.records import Theorem
 from cmbound.verification.bench import Ranges, node_number
@@ -115,7 +115,7 @@ def require_law(theorem: Theorem, choices: Given, law: Given) -> None:
     if "L_s" in required(theorem) and ("L_s" not in law or law.get("t_star") == "delta"):
         raise SkippedError("the score of this law has no Lipschitz constant on [0, T] (Assumption 2)")
     if theorem.uses_profile and choices["profile"] != "auto":
-        given = frozenset(x for x in law if accepts(theorem, x))
+        given = accepted(theorem).intersection(law)
         reason = unavailable(profile(choices["profile"]), choices["teacher"], given, law.get("tau", 0) > 0)
         if reason is not None:
             raise SkippedError(reason)
@@ -169,8 +169,8 @@ def parameters(
             params["h"] = min(params["h"], float(np.nextafter(t - params["delta"], 0)))
     if theorem.kind == "order":
         params["C"] = 1
-    numbers = {"grid", "t_star"}
-    params = {name: x for name, x in params.items() if name in numbers or accepts(theorem, name)}
+    taken = accepted(theorem) | {"grid", "t_star"}
+    params = {name: x for name, x in params.items() if name in taken}
     if theorem.uses_profile:
         params |= {"profile": choices["profile"], "teacher": choices["teacher"]}
     else:
