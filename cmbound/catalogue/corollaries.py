@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from sympy import Integer, Max, Rational, S, exp, log, sqrt
+from sympy import Integer, Rational, S, exp, log, sqrt
 
 from cmbound.catalogue.lyu2023 import SETTLE, STEPS, M
 from cmbound.frozen import FrozenDict
 from cmbound.theory.functions import c, lam, one_minus_s, rho_squared
-from cmbound.theory.named import plain
+from cmbound.theory.named import largest, plain
 from cmbound.theory.profiles import ATOMS_PROFILE
 from cmbound.theory.records import Corollary
 
@@ -38,7 +38,7 @@ def _accuracy(target: Any) -> dict[Any, Any]:
     return {x: y.subs(eps, target) for x, y in {**RECIPE, T: HORIZON}.items() if x != delta}
 
 
-BOUNDED_LIPSCHITZ = FrozenDict({L_s: R**2 / delta**2, delta: eps**2 / Max(R**2, d)})
+BOUNDED_LIPSCHITZ = FrozenDict({L_s: R**2 / delta**2, delta: eps**2 / largest(R**2, d)})
 W2_FOR_SMOOTHING = eps**2 / (L_s * M)
 W2_FOR_CORRECTOR = eps / sqrt(L_s)
 
@@ -94,7 +94,7 @@ PAPER: tuple[Corollary, ...] = (
         statement="lyu2023-cor4",
         quantity=T / h,
         substitution={h: H_RECIPE, **BOUNDED_LIPSCHITZ},
-        claim=T**2 * L_f * R**3 * sqrt(d) * Max(R**6, d**3) / eps**7,
+        claim=T**2 * L_f * R**3 * sqrt(d) * largest(R**6, d**3) / eps**7,
         exact=True,
         reference="lyu2023, Corollary 8",
         text="bounded data in the paper: $N = T/h = T^2 L_f R^3 max(R^6, d^3) d^(1/2)/eps^7$ steps",

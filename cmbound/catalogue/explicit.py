@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sympy import Integer, Max, Rational, exp, pi
+from sympy import Integer, Rational, exp, pi
 
 from cmbound.frozen import FrozenDict
 from cmbound.theory.functions import c, c_drop, corrector_information, em1, geometric_sum, steering, tv_drift, v
-from cmbound.theory.named import rearranged, sqrt
+from cmbound.theory.named import largest, rearranged, sqrt
 from cmbound.theory.records import Assumption, Pair, Reference, Term, Theorem
 from cmbound.theory.variants import ConsistencySum, EarlyStoppingGap, LipschitzAt, LocalErrorSum, ScoreSum, StartGap
 
@@ -159,7 +159,7 @@ STATEMENTS: tuple[Callable[[], Theorem], ...] = (
         quantity_latex=r"L_s",
         reference=Reference(NOTE, "theory 3.3"),
         provenance=PROVED,
-        sources=(Term("score_lipschitz", Max(1 / v(tau, delta), c(delta) ** 2 * R**2 / v(tau, delta) ** 2 - 1 / v(tau, delta))),),
+        sources=(Term("score_lipschitz", largest(1 / v(tau, delta), c(delta) ** 2 * R**2 / v(tau, delta) ** 2 - 1 / v(tau, delta))),),
         statement_assumptions=(SUPPORT,),
         derivation="The eigenvalues of the Hessian of log p_t lie in [-1/v, c^2 R^2/v^2 - 1/v], and both ends shrink in t.",
         ve_factor=exp(-2 * delta),

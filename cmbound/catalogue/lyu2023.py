@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sympy import Max, Rational, exp, log, sqrt
+from sympy import Rational, exp
 
+from cmbound.theory.named import largest, log, sqrt
 from cmbound.theory.notation import C, L_f, L_s, R, T, W_prev, d, delta, eps, eps_cm, eps_sc, eta, h, k, m2, t, t_hat
 from cmbound.theory.records import Assumption, Reference, Term, Theorem
 
 PAPER = "lyu2023"
 THREE_HALVES = Rational(3, 2)
 
-M = Max(sqrt(d), m2)
+M = largest(sqrt(d), m2)
 CONSISTENCY, SCORE, DISCRETISATION = eps_cm, L_f * eps_sc, L_f * L_s**THREE_HALVES * sqrt(d) * h
 INITIALISATION = M * L_f * exp(-T)
 HALVING = 2 ** (-k)
@@ -166,7 +167,7 @@ STATEMENTS: tuple[Callable[[], Theorem], ...] = (
         quantity_latex=r"L_s",
         reference=Reference(PAPER, "Lemma 7"),
         provenance="stated for R^2 >= delta; in general the larger of 1/delta and R^2/delta^2; constants hidden",
-        sources=(Term("score_lipschitz", C * Max(1 / delta, R**2 / delta**2)),),
+        sources=(Term("score_lipschitz", C * largest(1 / delta, R**2 / delta**2)),),
         statement_assumptions=(Assumption("support", "the data lie in a ball of radius $R$"),),
         derivation="The Hessian of log p_t is (Cov(z|y) - I)/s_t^2 and the posterior covariance of x_0 is at most R^2.",
         experiment="score_lipschitz",
@@ -181,7 +182,7 @@ STATEMENTS: tuple[Callable[[], Theorem], ...] = (
         quantity_latex=r"h",
         reference=Reference(PAPER, "Corollary 8"),
         provenance=STATED,
-        sources=(Term("step", C * eps**7 / (sqrt(d) * R**3 * Max(R**6, d**3) * L_f * T)),),
+        sources=(Term("step", C * eps**7 / (sqrt(d) * R**3 * largest(R**6, d**3) * L_f * T)),),
         statement_assumptions=(
             Assumption("support", "the data lie in a ball of radius $R$"),
             SCORE_ERROR,
@@ -192,7 +193,7 @@ STATEMENTS: tuple[Callable[[], Theorem], ...] = (
         ),
         derivation="The recipe of Corollary 4 with the L_s of Lemma 7 at delta = eps^2/max(R^2, d).",
         rests_on=("lyu2023-cor4", "lyu2023-lem7"),
-        complexity=T**2 * L_f * R**3 * sqrt(d) * Max(R**6, d**3) / eps**7,
+        complexity=T**2 * L_f * R**3 * sqrt(d) * largest(R**6, d**3) / eps**7,
         complexity_metric="$W2$",
         experiment="step_size",
     ),

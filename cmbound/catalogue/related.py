@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sympy import Integer, Max, Rational, exp, log, sqrt
-from sympy.codegen.cfunctions import log1p
+from sympy import Integer, Rational, exp
 
 from cmbound.theory.functions import c, em1, g, geometric_sum, lam, s
-from cmbound.theory.named import rearranged
+from cmbound.theory.named import largest, log, log1p, rearranged, sqrt
 from cmbound.theory.records import Assumption, Reference, Term, Theorem
 from cmbound.theory.variants import LastTime, ScheduleSum, StartGap
 
@@ -37,7 +36,7 @@ GROWTH = 1 + 2 * L_os
 
 EULER_GROWTH = geometric_sum(1 + L_v / N, N) / N
 """What N equal Euler steps on [0, 1] make of errors of 1 per unit of time: ((1 + L_v/N)^N - 1)/L_v, at most (e^L_v - 1)/L_v."""
-REPORTED_GROWTH = 27 * exp(4 * L_v) / Max(L_v**2, 1)
+REPORTED_GROWTH = 27 * exp(4 * L_v) / largest(L_v**2, 1)
 """The factor reported for bansal2024."""
 FLOW_ASSUMPTIONS = (
     Assumption(
@@ -117,7 +116,7 @@ STATEMENTS: tuple[Callable[[], Theorem], ...] = (
         derivation="Early stopping makes the scores Lipschitz, Theorem 2 bounds TV, and the projection turns TV into W2.",
         rests_on=("chen2022-ddpm",),
         known="verbatim",
-        complexity=d**3 * R**8 * Max(R, sqrt(d)) ** 4 / eps**12,
+        complexity=d**3 * R**8 * largest(R, sqrt(d)) ** 4 / eps**12,
     ),
     lambda: Theorem(
         id="chen2023-dpum",

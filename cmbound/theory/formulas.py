@@ -183,6 +183,8 @@ def resolve_closed(expr: Any, teacher: Teacher, p: Profile | None, clock: Clock,
     def whole(step: Any) -> Callable[[Any], Any]:
         return lambda x: convert(put_in(step, {a: delta, b: x}), clock, x, x)
 
+    if not expr.has(Placeholder):
+        return expr
     for kind, step in ((LipschitzAt, L_f), (ConsistencySum, CONSISTENCY_STEP), (ScoreSum, teacher.weighted_score)):
         expr = put(expr, kind, whole(step))
     if p is not None:
@@ -192,7 +194,7 @@ def resolve_closed(expr: Any, teacher: Teacher, p: Profile | None, clock: Clock,
 
 def _at_fixed_time(expr: Any) -> Any:
     """The closed form of sums over the evaluations, all but the first at t_hat."""
-    return expr.replace(lambda e: isinstance(e, ScheduleSum | LastTime), lambda e: e.at_fixed_time())
+    return exchanged(expr, {x: x.at_fixed_time() for x in expr.atoms(ScheduleSum, LastTime)})
 
 
 @lru_cache(maxsize=1024)

@@ -51,12 +51,12 @@ def rearranged(plain: Any, stable: Any) -> Any:
 
 def largest(*args: Any) -> Any:
     """Max of expressions none of which is known to be the largest: SymPy would look for one for a long time, in vain."""
-    return Max(*args, evaluate=all(x.is_number for x in args))
+    return Max(*args, evaluate=all(sympify(x).is_number for x in args))
 
 
 def smallest(*args: Any) -> Any:
     """Min of expressions none of which is known to be the smallest."""
-    return Min(*args, evaluate=all(x.is_number for x in args))
+    return Min(*args, evaluate=all(sympify(x).is_number for x in args))
 
 
 def _told(x: Any) -> Any:

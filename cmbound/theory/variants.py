@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, ClassVar
 
-from sympy import Derivative, Function, Max, Min, S
+from sympy import Derivative, Function, S
 
 from cmbound.checks import checked_name
 from cmbound.errors import InputError
 from cmbound.frozen import Deferred, FrozenDict
 from cmbound.names import TARGETS as TARGETS, TIERS as TIERS
 from cmbound.theory.functions import c, em1, lam, lam_rise, one_minus_c, one_minus_s, s
-from cmbound.theory.named import exp, rearranged, sqrt
+from cmbound.theory.named import exchanged, exp, largest, rearranged, smallest, sqrt
 from cmbound.theory.notation import (
     L_f,
     L_os,
@@ -150,8 +150,8 @@ class ScheduleSum(Placeholder):
     def at_fixed_time(self) -> Any:
         """The sum where every evaluation after the first is at t_hat (the first is at T)."""
         step, first, fixed, count = self.args
-        second, later = (step.xreplace({t_prev: x}) for x in (first, fixed))
-        return Min(1, count - 1) * second + Max(0, count - 2) * later
+        second, later = (exchanged(step, {t_prev: x}) for x in (first, fixed))
+        return smallest(1, count - 1) * second + largest(0, count - 2) * later
 
 
 class LastTime(Placeholder):
@@ -164,14 +164,14 @@ class LastTime(Placeholder):
     def at_fixed_time(self) -> Any:
         """The time where every evaluation after the first is at t_hat."""
         first, fixed, count = self.args
-        return Max(0, 2 - count) * first + Min(1, count - 1) * fixed
+        return largest(0, 2 - count) * first + smallest(1, count - 1) * fixed
 
 
 @lru_cache(maxsize=512)
 def visible_symbols(expr: Any) -> frozenset[Any]:
     """The symbols of ``expr``, without those that only place-holders stand for."""
     while holders := expr.atoms(Placeholder):
-        expr = expr.xreplace({x: x.args[0] for x in holders})
+        expr = exchanged(expr, {x: x.args[0] for x in holders})
     return frozenset(expr.free_symbols)
 
 
