@@ -20,6 +20,12 @@ from cmbound.theory.notation import N, T, delta, h, rho, sigma
 FLOATS = Floats()
 
 
+def distinct(values: Any) -> Any:
+    """Numbers in rising order, each once, shape (k,): as ``np.unique``, which loads the masked arrays first."""
+    found = np.sort(np.asarray(values), axis=None)
+    return found[np.append(True, found[1:] != found[:-1])] if found.size else found
+
+
 def nodes(setting: Setting, backend: Backend) -> Any:
     """The nodes t_0 < ... < t_N."""
     assert setting.grid is not None

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from cmbound.arithmetic.backend import ordered_symbols
 from cmbound.arithmetic.running import SQUARED, WEIGHTED
-from cmbound.evaluation.nodes import FLOATS, node, node_index
+from cmbound.evaluation.nodes import FLOATS, distinct, node, node_index
 from cmbound.evaluation.setting import Setting
 from cmbound.evaluation.steps import FloatSteps
 from cmbound.evaluation.sums import Piece, Sums
@@ -196,7 +196,7 @@ def _free_between(sums: Sums, time: Any, rule: Rule, start: Any, stop: Any) -> l
     if a in ordered_symbols(rule.free.slope):
         return best_free(rule, {**values, a: ts[start], b: ts[stop]})
     key = rule.free, sums.key(rule.free.slope, time)
-    found, wanted = sums.chosen.setdefault(key, np.full(len(ts), np.nan)), np.unique(stop)
+    found, wanted = sums.chosen.setdefault(key, np.full(len(ts), np.nan)), distinct(stop)
     missing = wanted[np.isnan(found[wanted])]
     if missing.size:
         if len(ts) <= _ALL_NODES:  # other ends will ask for others
@@ -389,7 +389,7 @@ def _candidate_nodes(setting: Setting, values: dict[Any, Any], low: float, high:
     if last + 1 <= CANDIDATES:
         return np.arange(last + 1)
     wanted = candidate_times(setting.profiles, values, np.array([[low]]), np.array([[high]]))[0]
-    return np.unique(np.append(np.clip(locate(wanted), 0, last), (0, last)).astype(np.intp))
+    return np.asarray(distinct(np.append(np.clip(locate(wanted), 0, last), (0, last)).astype(np.intp)))
 
 
 def _uniform_pieces(setting: Setting, values: dict[Any, Any], end: Any) -> tuple[Piece, ...]:

@@ -15,7 +15,7 @@ from cmbound.arithmetic.backend import Balls
 from cmbound.arithmetic.exact import Value
 from cmbound.arithmetic.running import LARGEST, SQUARED, WEIGHTED, summed
 from cmbound.errors import DomainError
-from cmbound.evaluation.nodes import FLOATS, levels, nodes
+from cmbound.evaluation.nodes import FLOATS, distinct, levels, nodes
 from cmbound.evaluation.setting import Setting
 from cmbound.later import np
 from cmbound.theory.formulas import convert
@@ -217,8 +217,8 @@ class BallSteps:
         asked: dict[tuple[str, Any], list[Request]] = {}
         for x in requests:
             asked.setdefault((x.kind, x.expr), []).append(x)
-        marks = np.unique([y for x in requests for y in (x.start, x.stop)])
-        marks = np.union1d(marks, np.arange(marks[0], marks[-1], _AT_ONCE))
+        marks = distinct([y for x in requests for y in (x.start, x.stop)])
+        marks = distinct([*marks, *range(marks[0], marks[-1], _AT_ONCE)])
         needed = np.zeros((len(asked), len(marks)), dtype=int)
         for row, group in zip(needed, asked.values(), strict=True):
             np.add.at(row, np.searchsorted(marks, [x.start for x in group]), 1)

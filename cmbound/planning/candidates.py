@@ -8,22 +8,19 @@ from functools import cached_property
 from math import log
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from cmbound.arithmetic.exact import float_below
 from cmbound.arithmetic.minimum import minimum
 from cmbound.errors import DomainError, InputError
-from cmbound.evaluation.nodes import FLOATS, nodes
+from cmbound.evaluation.nodes import FLOATS, distinct, nodes
 from cmbound.evaluation.paths import choose_pieces
 from cmbound.evaluation.point import completed, float_terms
 from cmbound.evaluation.sums import Sums
 from cmbound.evaluation.terms import contraction, increments
+from cmbound.later import Array, np
 from cmbound.numbers import exact
 from cmbound.planning.problem import rounded
 from cmbound.theory.records import Theorem
 
-Array = npt.NDArray[np.float64]
 Objective = Callable[[Any, Any], Any]  # what is to be small, a function of contraction and error
 ALL_NODES = 200  # grids of at most so many steps are searched node by node
 COARSE = 64  # candidate times otherwise, before refinement around the best one
@@ -87,8 +84,8 @@ class Candidates:
         width = self.end - self.delta
         wanted = self.delta + width * np.exp(np.linspace(log(_CLOSEST), 0.0, COARSE))
         if self.nodes is not None:
-            return np.asarray(self.nodes[np.unique(np.clip(np.searchsorted(self.nodes, wanted), 0, len(self.nodes) - 1))])
-        return np.unique([*(self._short(x) for x in wanted), self.end])
+            return np.asarray(self.nodes[distinct(np.clip(np.searchsorted(self.nodes, wanted), 0, len(self.nodes) - 1))])
+        return np.asarray(distinct([*(self._short(x) for x in wanted), self.end]))
 
     def _short(self, time: float) -> float:
         """A time with few digits, inside (delta, T]."""
