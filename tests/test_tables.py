@@ -598,7 +598,7 @@ def a_page(seed: int) -> str:
     made = page.Page(rng.choice([20, 40, 60, 61, 80, 120]))
     for _ in range(3):
         made.line(" ".join(rng.choices(WORDS, k=rng.randint(0, 12))), rng.choice([0, 2, 7]))
-        count = rng.randint(1, 5)
+        count = rng.randint(1, 9)
         rows = [rng.choices(WORDS, k=count) for _ in range(rng.randint(0, 4))]
         made.grid(rng.choices(WORDS, k=count), "".join(rng.choices("lr", k=count)), rows, rng.choice([0, 2]))
     return str(made)

@@ -159,7 +159,9 @@ STATEMENTS: tuple[Callable[[], Theorem], ...] = (
         quantity_latex=r"L_s",
         reference=Reference(NOTE, "theory 3.3"),
         provenance=PROVED,
-        sources=(Term("score_lipschitz", largest(1 / v(tau, delta), c(delta) ** 2 * R**2 / v(tau, delta) ** 2 - 1 / v(tau, delta))),),
+        sources=(
+            Term("score_lipschitz", largest(1 / v(tau, delta), c(delta) ** 2 * R**2 / v(tau, delta) ** 2 - 1 / v(tau, delta))),
+        ),
         statement_assumptions=(SUPPORT,),
         derivation="The eigenvalues of the Hessian of log p_t lie in [-1/v, c^2 R^2/v^2 - 1/v], and both ends shrink in t.",
         ve_factor=exp(-2 * delta),
