@@ -52,10 +52,9 @@ class Line(Record):
         """log A, log B, log(abs(dA/dx)/A) and log(abs(dB/dx)/B); -inf for an empty sum."""
         z = self.standard(x)
         upper = np.arange(z.shape[1]) >= j[:, None]
-        w = np.where(upper, z, -z)
-        below = log_ndtr(w)
+        below, hazard = _tail(np.where(upper, z, -z))
         mass = self.log_weights + below
-        hazard = np.exp(_log_hazard(w, below)) / self.deviations
+        hazard /= self.deviations
         sums, rates = [], []
         for kept in (upper, ~upper):
             part = np.where(kept, mass, -np.inf)
@@ -68,12 +67,14 @@ class Line(Record):
         return sums[0], sums[1], rates[0], rates[1]
 
 
-def _log_hazard(z: Array, below: Array) -> Array:
-    """log of phi(z)/Phi(z), accurate where both underflow; ``below`` is log Phi(z)."""
-    found = -(z**2 + _LOG_2PI) / 2 - below
-    tail = z < 0
-    found[tail] = -np.log(erfcx(-z[tail] / np.sqrt(2)) * np.sqrt(np.pi / 2))
-    return found
+def _tail(z: Array) -> tuple[Array, Array]:
+    """log Phi(z) and phi(z)/Phi(z), accurate where both underflow."""
+    squares, negative = z * z / 2, z < 0
+    scaled = erfcx(np.abs(z) / np.sqrt(2)) / 2  # Phi(-abs(z)) over e^{-z^2/2}
+    density = np.exp(-squares)
+    rest = np.where(negative, scaled, 1 - scaled * density)
+    hazard = np.where(negative, 1.0, density) / (rest * np.sqrt(2 * np.pi))
+    return np.log(rest) - np.where(negative, squares, 0.0), hazard
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,7 +169,8 @@ def solve(level: Level, line: Line, weights: Array) -> Array:
     low = (part.means + part.deviations * (z[todo, None] - slack)).min(axis=1)
     high = (part.means + part.deviations * (z[todo, None] + slack)).max(axis=1)
     y[todo] = (low + high) / 2
-    for i in range(_MAX_ITERATIONS):
+    step = high - low
+    for _ in range(_MAX_ITERATIONS):
         if not len(todo):
             break
         part, x = line.take(todo), y[todo]
@@ -180,11 +182,12 @@ def solve(level: Level, line: Line, weights: Array) -> Array:
         with np.errstate(over="ignore"):  # a slope that is almost 0: the bracket is halved instead
             move = np.where(slope > 0, -g / np.where(slope > 0, slope, 1.0), np.inf)
         newton = x + move
-        # A Newton step may keep crawling along one side; every fourth step halves the bracket.
+        # Newton steps may keep crawling along one side: one that is hardly shorter than the last one halves the bracket instead.
         rounding = 1e-15 * (np.abs(x) + part.deviations.min(axis=1))
         settled = np.abs(move) <= rounding
-        outside = ~((newton > low) & (newton < high)) | ((i % 4 == 3) & (np.abs(move) > 1e-9 * (high - low)))
-        y[todo] = np.where(settled, np.clip(newton, low, high), np.where(outside, (low + high) / 2, newton))
-        settled |= high - low <= rounding / 2
-        todo, low, high = todo[~settled], low[~settled], high[~settled]
+        crawling = (np.abs(move) > 0.9 * step) & (np.abs(move) > 1e-9 * (high - low))
+        chosen = np.where(crawling | ~((newton > low) & (newton < high)), (low + high) / 2, newton)
+        y[todo] = np.where(settled, np.clip(newton, low, high), chosen)
+        kept = ~(settled | (high - low <= rounding / 2))
+        todo, low, high, step = todo[kept], low[kept], high[kept], np.abs(chosen - x)[kept]
     return y
