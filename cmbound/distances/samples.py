@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -250,7 +249,7 @@ def _interval(
         return lambda tail, side, _=None: math.sqrt(max(0.0, root * root + side * unit * math.sqrt(-math.log(tail))))
 
     value, paid = metric(x, y)
-    skewness = max(map(_skewness, paid))
+    skewness = max(_shape(x)[1] for x in paid)
     xs, ys = (np.split(z[: len(z) // BATCHES * BATCHES], BATCHES) for z in (x, y))
     across = limits(value, (len(x), len(y)), zip(xs, ys, strict=True))
     bias = 0.0
@@ -259,7 +258,8 @@ def _interval(
         within = limits(metric(first, second)[0], (len(first), len(second)), zip(zs[::2], zs[1::2], strict=True))
         bias += within(tail / 3, +1)
     lower = max(0.0, across(tail / 3, -1) - bias)
-    upper = max(value, across(tail, +1, partial(_unskewed, least=skewness)))  # a value that is too small to be squared counts
+    unskewed = across(tail, +1, lambda mean, values, tail, _: _unskewed(mean, values, tail, skewness)[1])
+    upper = max(value, unskewed)  # a value that is too small to be squared counts
     return _estimate(value, lower, upper, level, min(len(x), len(y)), e, width)
 
 
@@ -344,7 +344,7 @@ def coupling_w2(x: npt.ArrayLike, y: npt.ArrayLike, *, level: float = 0.95, diam
     squares = np.square(scaled(norm(apart, axis=1), e - first))
     mean, tail = float(squares.mean()), (1 - level) / 2
     if diameter is None:
-        lower, upper = (_unskewed(mean, squares, tail, side) for side in (-1, +1))
+        lower, upper = _unskewed(mean, squares, tail)
         return _estimate(math.sqrt(mean), math.sqrt(lower), math.sqrt(upper), level, len(a), e, None)
     width = _width(diameter, e, math.sqrt(squares.max()))
     shares = np.minimum(squares / width**2, 1.0)
@@ -368,31 +368,33 @@ def unseen(squares: Array, known: float) -> bool:
     return coupling_w2(distances, np.zeros_like(distances), level=1 - 2 * RARE).upper < known * (1 - 1e-9)
 
 
-def _skewness(values: Array) -> float:
-    """Skewness over n^(1/2), bias removed."""
-    n, deviation = len(values), float(values.std(ddof=1))
+def _shape(values: Array) -> tuple[float, float]:
+    """Standard deviation, and the skewness over n^(1/2), bias removed."""
+    n, apart = len(values), values - values.mean()
+    deviation = math.sqrt(float(apart @ apart) / (n - 1))
     if n < 3 or deviation == 0:
-        return 0.0
-    apart = (values - values.mean()) / deviation
-    third = float(np.mean(apart * apart * apart))
-    return third * math.sqrt(n) ** 3 / ((n - 1) * (n - 2))
+        return deviation, 0.0
+    apart /= deviation
+    third = float((apart * apart) @ apart) / n
+    return deviation, third * math.sqrt(n) ** 3 / ((n - 1) * (n - 2))
 
 
-def _unskewed(mean: float, values: Array, tail: float, side: int, least: float = -math.inf) -> float:
-    """The limit of :func:`_student`, moved outwards for the skewness: that of the values, or ``least`` if larger."""
+def _unskewed(mean: float, values: Array, tail: float, least: float = -math.inf) -> tuple[float, float]:
+    """Both limits of :func:`_student`, moved outwards for the skewness: that of the values, or ``least`` if larger."""
     n = len(values)
-    deviation = float(values.std(ddof=1))
+    deviation, skewness = _shape(values)
     if deviation == 0:
-        return mean
+        return mean, mean
     t = -float(stdtrit(n - 1, tail))
-    c = max(least, _skewness(values))
+    c = max(least, skewness)
 
     def solved(level: float) -> float:
         """The z of z + c z^2/3 + c^2 z^3/27 + c/6 = level."""
         z = level - c / 6
         return 3 * (math.cbrt(1 + c * z) - 1) / c if abs(c) > 1e-5 else z - c * z * z / 3
 
-    return max(0.0, mean + side * deviation / math.sqrt(n) * max(t, -side * solved(-side * t)))
+    error = deviation / math.sqrt(n)
+    return max(0.0, mean - error * max(t, solved(t))), mean + error * max(t, -solved(-t))
 
 
 def _bets(shares: Array, tail: float) -> float:

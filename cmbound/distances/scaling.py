@@ -81,7 +81,7 @@ def rms(x: Array) -> float:
 def differences(x: Array, y: Array) -> tuple[Array, int]:
     """(x - y) 2^-e and e, the largest size about 1."""
     first = 2 if max(np.abs(x).max(), np.abs(y).max()) > 1e307 else 0  # where a difference may overflow
-    apart = scaled(x, first) - scaled(y, first)
+    apart = scaled(x, first) - scaled(y, first) if first else x - y
     e = exponent(apart)
     return scaled(apart, e), e + first
 
