@@ -93,7 +93,8 @@ def test_the_guaranteed_enclosure_holds_the_asymptotic_one() -> None:
 def test_more_samples_make_it_narrower() -> None:
     law = law_of(PLANE)
     move = EXACT["a translation in the plane"][1]
-    few, many = (enclosure(drawn(law, move), law, MISSED, None, Effort(n, batches)) for n, batches in ((500, 3), (16_000, 12)))
+    efforts = Effort(500, 3, batch=200), Effort(16_000, 12, batch=200)
+    few, many = (enclosure(drawn(law, move), law, MISSED, None, x) for x in efforts)
     assert many.upper - many.lower < 0.6 * (few.upper - few.lower)
 
 
@@ -173,7 +174,7 @@ def test_any_potentials_stay_below() -> None:
 
 # --- how often it covers -------------------------------------------------------------------------------------------------
 
-RUNS = 200
+RUNS = 100
 """Seeds behind a coverage."""
 
 

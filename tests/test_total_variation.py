@@ -144,9 +144,10 @@ def test_no_violation_on_exact_instances(id: str) -> None:
 
 @pytest.mark.parametrize("id", [EARLY, SMOOTHING])
 def test_no_violation_on_mixtures(id: str) -> None:
-    report = check(id, instances=60, world="mixture", seed=4)
+    """Terms that are 10 and 100 times too small are found among these, or not among 60 either."""
+    report = check(id, instances=30, world="mixture", seed=4)
     assert report.violations == 0, report.worst
-    assert report.passed >= 20
+    assert report.passed >= 10
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def test_measured_constants_agree_with_samples(teacher: str, student: str) -> No
         log_score=-0.5, log_linear=-0.5, log_drift=-0.3, log_noise=-1.0,
     )  # fmt: skip
     pipe = gaussian.pipeline(made)
-    rng, n, step = np.random.default_rng(1), 400_000, 2
+    rng, n, step = np.random.default_rng(1), 100_000, 2
     high, low = float(pipe.nodes[step + 1]), float(pipe.nodes[step])
     x_0 = rng.multivariate_normal(pipe.world.mean, pipe.world.covariance, n)
     x = np.exp(-high) * x_0 + np.sqrt(1 - np.exp(-2 * high)) * rng.standard_normal((n, 3))
@@ -367,9 +367,9 @@ def test_statements_without_instances_in_a_world_say_why(id: str, world: str) ->
 )
 def test_a_halved_term_is_a_violation(id: str, term: str) -> None:
     wrong = halved(cmbound.theorem(id), term)
-    outcomes = [judge(draw(wrong, "gaussian", 0, n), wrong) for n in range(250)]
-    violations = [x for x in outcomes if x.status == "violation"]
-    assert violations
+    outcomes = (judge(draw(wrong, "gaussian", 0, n), wrong) for n in range(250))
+    violations = list(islice((x for x in outcomes if x.status == "violation"), 4))
+    assert len(violations) == 4
     assert all(x.ratio is not None and x.ratio > 1 for x in violations)
     right = [judge(x.recipe) for x in violations]
     assert all(x.status in ("passed", "undecided") for x in right)

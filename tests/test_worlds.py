@@ -270,8 +270,8 @@ def test_flow_of_a_point_does_not_depend_on_the_others() -> None:
         world = WORLDS[name]
         x = _points(name, 40, 2.0)
         together = world.flow(x, 2.0, 0.01)
-        alone = np.concatenate([world.flow(row[None], 2.0, 0.01) for row in x])
-        np.testing.assert_allclose(together, alone, rtol=1e-12, atol=1e-12)
+        alone = np.concatenate([world.flow(row[None], 2.0, 0.01) for row in x[::5]])
+        np.testing.assert_allclose(together[::5], alone, rtol=1e-12, atol=1e-12)
         with_far = world.flow(np.concatenate([x, [[1e7, -1e7]]]), 2.0, 0.01)[:-1]
         np.testing.assert_allclose(together, with_far, rtol=1e-12, atol=1e-12)
 
