@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -341,7 +341,7 @@ INSTANCES: dict[str, dict[str, Any]] = {
     "points in the plane": {
         "data": POINTS,
         "model": distilled(denoiser_of(cmbound.Atoms(POINTS)), SIGMAS),
-        "teacher": lambda x, s: denoiser_of(cmbound.Atoms(POINTS))(x, s) + 0.02,
+        "teacher": lambda x, s, denoise=denoiser_of(cmbound.Atoms(POINTS)): denoise(x, s) + 0.02,
         "n": 300,
         **BOX,
     },
@@ -353,9 +353,14 @@ INSTANCES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.fixture(scope="module", params=INSTANCES)
+@cache
+def certified(name: str) -> Certificate:
+    return small(**INSTANCES[name])
+
+
+@pytest.fixture(params=INSTANCES)
 def instance(request: pytest.FixtureRequest) -> Certificate:
-    return small(**INSTANCES[request.param])
+    return certified(request.param)
 
 
 def test_the_rungs_are_ordered(instance: Certificate) -> None:
@@ -725,7 +730,7 @@ def test_what_is_wrong_at_one_noise_level_is_no_other_reading() -> None:
 
 def test_clipping_is_no_missing_boundary_condition() -> None:
     """Paths end outside the box of the data; a model that is the identity there and is clipped still has no boundary error."""
-    found = small(**INSTANCES["points on the line"])
+    found = certified("points on the line")
     assert found.terms["boundary"] == 0
     assert "a_priori" in found.rungs
     assert found.terms["early_stopping"] <= found.request.sigmas[0] * 1.05
@@ -1286,7 +1291,7 @@ def test_a_bad_teacher_is_no_other_teacher() -> None:
 
 def test_held_out_points_that_are_not_fresh_are_told() -> None:
     told = "held-out points are points of the data"
-    given: dict[str, Any] = {"data": POINTS, "model": lambda x, s: 0 * x, "teacher": None, "n": 50}
+    given: dict[str, Any] = {"data": POINTS, "model": lambda x, s: 0 * x, "teacher": None, "n": 50, **FEW}
     assert any(x.startswith(f"40 of 40 {told}") for x in small(**given, held_out=POINTS).notes)
     other = small(**given, held_out=POINTS + 0.01).notes
     assert not any(told in x for x in other)
