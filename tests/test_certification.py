@@ -322,6 +322,7 @@ def test_pairs_tell_apart_what_means_alone_do_not() -> None:
 # --- the ladder ----------------------------------------------------------------------------------------------------------
 
 BOX = {"clip": (-1.0, 1.0)}
+MEAN_OF_POINTS = denoiser_of(cmbound.Atoms(POINTS))
 INSTANCES: dict[str, dict[str, Any]] = {
     "gaussian, exact student": {},
     "gaussian, half the denoiser": {"teacher": lambda x, s: 0.9 * denoiser_of(LINE)(x, s)},
@@ -340,8 +341,8 @@ INSTANCES: dict[str, dict[str, Any]] = {
     },
     "points in the plane": {
         "data": POINTS,
-        "model": distilled(denoiser_of(cmbound.Atoms(POINTS)), SIGMAS),
-        "teacher": lambda x, s, denoise=denoiser_of(cmbound.Atoms(POINTS)): denoise(x, s) + 0.02,
+        "model": distilled(MEAN_OF_POINTS, SIGMAS),
+        "teacher": lambda x, s: MEAN_OF_POINTS(x, s) + 0.02,
         "n": 300,
         **BOX,
     },
