@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, Protocol
 
 from cmbound.arithmetic.backend import ordered_symbols
@@ -16,7 +17,7 @@ from cmbound.evaluation.nodes import FLOATS, distinct, node, node_index
 from cmbound.evaluation.setting import Setting
 from cmbound.evaluation.steps import FloatSteps
 from cmbound.evaluation.sums import Piece, Sums
-from cmbound.later import Array, Index, np
+from cmbound.later import Array, Index, NDArray, np
 from cmbound.theory.notation import a, b, delta, h
 from cmbound.theory.rules import Entry, Rule
 
@@ -159,11 +160,17 @@ def _summed(rule: Rule) -> Iterator[tuple[str, Any]]:
     yield from ((SQUARED, x.energy) for x in rule.roots)
 
 
+@lru_cache(maxsize=128)
+def _before(size: int) -> NDArray[np.bool_]:
+    """Entry (i, j): whether j < i."""
+    return np.tri(size, k=-1, dtype=bool)
+
+
 def _spread(parts: Array, combine: Any, nothing: float) -> Array:
     """Entry (..., i, j > i): what ``combine`` makes of parts i to j - 1, shape (..., size - 1)."""
     size = parts.shape[-1] + 1
     result = np.full((*parts.shape[:-1], size, size), nothing)
-    upper = np.where(np.tri(size - 1, k=-1, dtype=bool), nothing, parts[..., None, :])
+    upper = np.where(_before(size - 1), nothing, parts[..., None, :])
     result[..., :-1, 1:] = combine.accumulate(upper, axis=-1)
     return result
 
@@ -258,13 +265,25 @@ class Shortest:
                 every = np.arange(count)
             self.first[..., start : start + width] = costs[:, :, 0]
             smallest = np.minimum.reduce(costs, axis=0)
-            for k in range(max(start, 1), start + width):
+            if count == 1:
+                self._one(smallest[0], start)
+            for k in range(max(start, 1), start + width) if count > 1 else ():
                 through = self.best[:, :k] + smallest[:, :k, k - start]
                 i = self.origin[:, k] = through.argmin(axis=1)
                 self.best[:, k] = through[every, i]
             ends = np.arange(width)
             origin = self.origin[:, start : start + width]
             self.which[:, start : start + width] = costs[:, every[:, None], origin, ends].argmin(axis=0)
+
+    def _one(self, smallest: Array, start: int) -> None:
+        """The paths of one setting to the next candidates: of a few numbers lists are faster than arrays."""
+        best = self.best[0].tolist()
+        for k, column in enumerate(smallest.T.tolist(), start):
+            if k > 0:
+                through = [x + y for x, y in zip(best[:k], column, strict=False)]
+                best[k] = min(through)
+                self.origin[0, k] = through.index(best[k])
+        self.best[0] = best
 
     def choice(self, k: int) -> Choice:
         """The best path up to candidate ``k``, or one rule where that is as good up to rounding."""

@@ -96,13 +96,12 @@ def _pipeline(recipe: Recipe, nodes: Array, world: Gaussian, axes: Array | None,
     choices, knobs = recipe.choices, recipe.knobs
     aligned = bool(choices["aligned"])
     push, left, right, drift = (_direction(world.d, aligned, axes, rng) for _ in range(4))
-    slope = np.outer(left, right)
-    if not aligned:
-        slope = rng.standard_normal(slope.shape)
-        slope = _turned(slope / np.linalg.norm(slope), axes)
+    slope = np.outer(left, right) if aligned else rng.standard_normal((world.d, world.d))
     push = choices["score_sign"] * amplitude(knobs["log_score"]) * push
     error = constant(np.repeat(push[None], len(nodes), axis=0))
     if linear := choices["score_sign"] * amplitude(knobs["log_linear"]):
+        if not aligned:
+            slope = _turned(slope / np.linalg.norm(slope), axes)
         matrix = linear * slope / np.sqrt(world.variances(nodes))[:, None, :]
         error = Affine(matrix, push - signal(nodes)[:, None] * (matrix @ world.mean))
     elapsed = nodes - nodes[0]
