@@ -21,7 +21,8 @@ from cmbound.arithmetic import approximate, certified, decreasing, exact
 from cmbound.arithmetic.backend import Balls, Floats
 from cmbound.errors import InputError
 from cmbound.theory import integrals
-from cmbound.theory.named import elementary
+from cmbound.theory.grids import time_of
+from cmbound.theory.named import elementary, plain
 from cmbound.theory.notation import TABLE, t
 from cmbound.theory.profiles import PROFILES
 from cmbound.theory.rules import Profile, Rule
@@ -269,3 +270,8 @@ def test_the_largest_float_below(text: str) -> None:
     for read in (lambda x: Fraction(repr(x)), Fraction):
         found = exact.float_below(value, read)
         assert read(found) <= value < read(math.nextafter(found, math.inf))
+
+
+@pytest.mark.parametrize("sigma", [Fraction(0), Fraction(1, 3), Fraction(80), Fraction(math.nextafter(0.5, 1))])
+def test_the_exact_time_of_a_noise_level_is_that_of_the_formula(sigma: Fraction) -> None:
+    assert exact.time_from_sigma(sigma) == plain(time_of(exact.as_expr(sigma)))

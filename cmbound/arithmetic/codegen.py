@@ -119,7 +119,7 @@ class _Writer:
         above, below = [], []
         for x in _joined_roots(expr.args):
             if x.is_Pow and not isinstance(x, sympy.exp) and x.exp.is_Rational and x.exp < 0:
-                below.append(self.source(sympy.Pow(x.base, -x.exp)))
+                below.append(self.source(_inverse(x)))
             elif x == -1:
                 above.append("-1")
             else:
@@ -138,8 +138,13 @@ class _Writer:
         if not exponent.is_Rational:
             return f"power({self.source(base)}, {self.source(exponent)})"
         if exponent < 0:
-            return f"1/{self.source(sympy.Pow(base, -exponent))}"
+            return f"1/{self.source(_inverse(expr))}"
         return self.dialect.power(self.source(base), int(exponent.p), int(exponent.q))
+
+
+def _inverse(power: Any) -> Any:
+    """1 over a power with a negative exponent, which is written as it is: SymPy would look for a simpler form for long."""
+    return power.base if power.exp == -1 else sympy.Pow(power.base, -power.exp, evaluate=False)
 
 
 def _joined_roots(factors: Sequence[Any]) -> list[Any]:

@@ -39,8 +39,8 @@ def root(value: Fraction) -> Value:
 
 @alone
 def time_from_sigma(sigma: Fraction) -> Any:
-    """The time of a noise level, exactly."""
-    return plain(time_of(as_expr(sigma)))
+    """The time of a noise level, exactly: ``plain(time_of(sigma))``, but that SymPy is not asked about the logarithm."""
+    return sympy.log(1 + as_expr(sigma) ** 2, evaluate=sigma == 0) / 2
 
 
 @alone

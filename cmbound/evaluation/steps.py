@@ -163,7 +163,8 @@ class FloatSteps:
             found = FLOATS.values(tuple(expr for _, expr, _ in group), {**values, **self.rows})
             with np.errstate(over="ignore", invalid="ignore"):
                 for part, column in zip(group, found, strict=True):
-                    column = np.broadcast_to(column, self.weight.shape) if np.shape(column) != self.weight.shape else column
+                    if getattr(column, "shape", ()) != self.weight.shape:
+                        column = np.broadcast_to(column, self.weight.shape)
                     factor = {WEIGHTED: self.weight, SQUARED: self._squared}.get(part[0])
                     self._known[part] = column if factor is None else factor * column
         return [self._known[x] for x in parts]
