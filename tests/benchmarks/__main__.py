@@ -8,7 +8,7 @@ The rooms are the modules beside this one: certified, commands, arrays, sampling
 3. Commands as whole processes, against a bare ``python -c "import sympy"`` and against one ``cmbound evaluate``.
 4. Arrays of settings on grids, against numpy by hand; how the cost grows with points and steps.
 5. Sampling and distances, against the raw random generator, the bare matrix product and POT.
-6. Exact instances per second, against the bare bound on them.
+6. Instances per second, against the bare bound on them; all planted mistakes, against the instances that refute them.
 7. The telescope of a certificate, against a hand-written loop of the same posterior means and calls of the model.
 """
 
