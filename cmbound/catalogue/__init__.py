@@ -61,7 +61,7 @@ class Catalogue(ModuleType):
         Raises:
             UnknownNameError: there is none; the message names the nearest one.
         """
-        if id not in ids():
+        if id not in self:
             raise UnknownNameError("statement", id, ids())
         return id
 
@@ -75,7 +75,7 @@ class Catalogue(ModuleType):
         return self.present(record(self.known(id)))
 
     def __contains__(self, id: object) -> bool:
-        return id in ids()
+        return isinstance(id, str) and any(id in _written(source) for source in SOURCES)
 
     def __repr__(self) -> str:
         return f"<catalogue of {len(self)} statements: {', '.join(ids())}>"
@@ -86,19 +86,18 @@ catalogue: Catalogue = cast(Catalogue, sys.modules[__name__])
 
 
 @cache
-def _written() -> dict[str, tuple[str, int, Entry]]:
-    """By id: the file of a statement, its place in it, and what is written there.
+def _written(source: str) -> dict[str, tuple[int, Entry]]:
+    """By id: the place of a statement in a file, and what is written there.
 
-    Read off the files as text: no SymPy is imported, so that a shell completes ids at once, and no other statement is built.
+    Read off the file as text: no SymPy is imported, so that a shell completes ids at once, and no other statement is built.
     """
     found = {}
-    for source in SOURCES:
-        tree = ast.parse(Path(__file__).with_name(f"{source}.py").read_text(encoding="utf-8"))
-        values = dict(_assigned(tree))
-        for place, later in enumerate(cast(ast.Tuple, values["STATEMENTS"]).elts):
-            call = cast(ast.Call, cast(ast.Lambda, later).body)
-            entry = _entry({x.arg: x.value for x in call.keywords}, values)
-            found[entry.id] = source, place, entry
+    tree = ast.parse(Path(__file__).with_name(f"{source}.py").read_text(encoding="utf-8"))
+    values = dict(_assigned(tree))
+    for place, later in enumerate(cast(ast.Tuple, values["STATEMENTS"]).elts):
+        call = cast(ast.Call, cast(ast.Lambda, later).body)
+        entry = _entry({x.arg: x.value for x in call.keywords}, values)
+        found[entry.id] = place, entry
     return found
 
 
@@ -132,17 +131,17 @@ def _entry(fields: Mapping[str | None, ast.expr], values: Mapping[str, ast.expr]
 
 def ids() -> tuple[str, ...]:
     """The ids of the statements, in order."""
-    return tuple(_written())
+    return tuple(id for source in SOURCES for id in _written(source))
 
 
 def listed() -> tuple[Entry, ...]:
     """What a listing says of each statement, in order."""
-    return tuple(entry for _, _, entry in _written().values())
+    return tuple(entry for source in SOURCES for _, entry in _written(source).values())
 
 
 @cache
 def record(id: str) -> Any:
     """The record with this id, which alone of its file is built; the file, and SymPy with it, is loaded."""
-    source, place, _ = _written()[id]
+    source, (place, _) = next((x, _written(x)[id]) for x in SOURCES if id in _written(x))
     with LOCK:
         return importlib.import_module(f"{__name__}.{source}").STATEMENTS[place]()

@@ -8,7 +8,7 @@ import click
 
 from cmbound.cli.files import emit
 from cmbound.cli.measuring import effort, from_data, measuring_options, takes, with_data
-from cmbound.cli.options import Command, digits_option, id_argument, report_options, setting_options, tier_option
+from cmbound.cli.options import Command, digits_option, id_argument, report_options, setting_options, statement, tier_option
 from cmbound.cli.progress import at_work
 
 
@@ -35,14 +35,13 @@ def evaluate_command(
     """
     from cmbound.evaluation.advice import advised
     from cmbound.evaluation.point import evaluate
-    from cmbound.evaluation.statement import theorem
 
     if digits is not None:
         given["digits"] = digits
-    statement, own = theorem(id), set(given)
+    theorem, own = statement(id), set(given)
     data = with_data(given, measuring, takes(id))
     with at_work(f"evaluating {id}", given, times=effort(given)):
-        result = advised(evaluate(statement, given, tier=tier), given, data)
+        result = advised(evaluate(theorem, given, tier=tier), given, data)
     if data:
         result = from_data(result, data, set(given) - own)
     emit(result.report(), form, output)

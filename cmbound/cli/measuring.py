@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cmbound import names
-from cmbound.cli.options import Decorator, gathered
+from cmbound.cli.options import Decorator, gathered, statement
 from cmbound.cli.streams import Apart, apart
 from cmbound.errors import DomainError, InputError
 
 if TYPE_CHECKING:
     from cmbound.evaluation.records import Evaluation
+    from cmbound.theory.records import Theorem
 
 Takes = Callable[[str, bool], bool]
 DRAWS = 1000  # as in Python
@@ -120,11 +121,16 @@ def _check_constants(given: dict[str, Any], constants: Mapping[str, Any], path: 
 
 def takes(id: str | None, experiment: str = "") -> Takes:
     """What the statement ``id``, or the explicit one of an experiment, takes: a profile may want what it does not ask for."""
-    from cmbound.evaluation.statement import about, theorem
     from cmbound.theory.formulas import accepts, required
 
-    found = next(x for x in about(experiment) if x.bare_recursion) if id is None else theorem(id)
+    found = _first_about(experiment) if id is None else statement(id)
     return lambda name, measured: name in required(found) if measured else accepts(found, name)
+
+
+def _first_about(experiment: str) -> Theorem:
+    from cmbound.evaluation.statement import about
+
+    return next(x for x in about(experiment) if x.bare_recursion)
 
 
 def effort(given: Mapping[str, Any]) -> float:

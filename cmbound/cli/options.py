@@ -6,7 +6,7 @@ import functools
 import os
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
@@ -15,6 +15,9 @@ from cmbound import names
 from cmbound.cli.files import OutputFile, read
 from cmbound.errors import InputError, UnknownNameError
 from cmbound.files import json_of, same_file, toml_of
+
+if TYPE_CHECKING:
+    from cmbound.theory.records import Theorem
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
@@ -63,6 +66,18 @@ def theorem_ids() -> Sequence[str]:
     from cmbound.catalogue import ids
 
     return ids()
+
+
+def statement(id: str) -> Theorem:
+    """The statement with this id; of one of the catalogue its record alone, without what its verbs import."""
+    from cmbound.catalogue import catalogue, record
+
+    if id in catalogue:
+        found: Theorem = record(id)
+        return found
+    from cmbound.evaluation.statement import theorem
+
+    return theorem(id)
 
 
 def preset_names() -> Sequence[str]:

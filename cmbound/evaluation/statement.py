@@ -7,7 +7,7 @@ from dataclasses import fields
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from cmbound.catalogue import ids, listed, record
+from cmbound.catalogue import catalogue, ids, listed, record
 from cmbound.checks import checked_name
 from cmbound.errors import InputError, UnknownNameError
 from cmbound.evaluation import above
@@ -93,7 +93,7 @@ class Statement(Result, Theorem):
         for name in options:
             checked_name("option of a definition", name, OPTIONS)
         made = cls.of(defined(id, terms, **options))
-        if id in ids():
+        if id in catalogue:
             raise InputError(f"there is another statement {id!r}: take another id")
         for name in made.rests_on:
             checked_name(f"statement that {id!r} rests on", name, (*ids(), *_registered, *_defined))
@@ -310,7 +310,7 @@ def register(statement: Theorem) -> Statement:
     True
     """
     found = Statement.of(statement)
-    if found.id in ids():
+    if found.id in catalogue:
         raise InputError(f"there is another statement {found.id!r}: take another id")
     _registered[found.id] = found
     return found
@@ -345,6 +345,6 @@ def theorem(id: str | Theorem) -> Statement:
     """
     if isinstance(id, Theorem):
         return Statement.of(id)
-    if not isinstance(id, str) or id not in (*ids(), *_registered):
+    if not isinstance(id, str) or not (id in _registered or id in catalogue):
         raise UnknownNameError("statement", id, (*ids(), *_registered))
     return _registered[id] if id in _registered else _catalogued(id)
