@@ -25,7 +25,7 @@ from cmbound.evaluation.terms import prepared
 from cmbound.numbers import exact
 from cmbound.theory.formulas import convert, put_in
 from cmbound.theory.functions import Q, geometric_sum
-from cmbound.theory.named import plain
+from cmbound.theory.named import derivative, plain
 from cmbound.theory.notation import TABLE, L_f, a, b, delta, h, t_star, tau
 from cmbound.theory.records import Theorem
 from cmbound.theory.variants import LocalErrorSum
@@ -75,7 +75,7 @@ def _elasticity(bound: Any, parameter: str) -> Any:
     smooth = bound.replace(geometric_sum, lambda y, n: (y**n - 1) / (y - 1))
     # where t_star = delta is the lower end, infinite derivatives in the two cancel: they are one argument
     smooth = smooth.replace(lambda e: isinstance(e, Q) and e.args[1] == e.args[2], lambda e: plain(Q.definition(*e.args)))
-    return x * sympy.diff(smooth, x) / smooth
+    return x * derivative(smooth, x) / smooth
 
 
 @alone

@@ -27,6 +27,7 @@ from cmbound.theory.formulas import (
     require_formula,
     unknown_parameter,
 )
+from cmbound.theory.named import derivative as derivative_by
 from cmbound.theory.notation import TABLE, entropy, nu
 from cmbound.theory.records import Term, Theorem
 from cmbound.theory.variants import EI, Placeholder
@@ -101,7 +102,8 @@ class ByName:
         for given, x in zip(map(_first, symbols), map(_first, found), strict=True):
             if isinstance(x, sympy.Symbol) and x != given and x not in self.plain.free_symbols:
                 raise _absent(x.name, self.plain)
-        return by_name(self.plain.diff(*found, **kwargs))
+        once = len(found) == 1 and isinstance(found[0], sympy.Symbol) and not kwargs
+        return by_name(derivative_by(self.plain, *found) if once else self.plain.diff(*found, **kwargs))
 
     def subs(self, *args: Any, **kwargs: Any) -> Any:
         """As :meth:`sympy.Basic.subs`; names in text that is put in are those of parameters too."""

@@ -193,7 +193,32 @@ def _slope(call: Named, argindex: int) -> Any:
     args = list(call.args)
     x = next(x for x in _ARGUMENTS if x not in call.free_symbols)  # the same ones, so that calls inside are met again
     args[argindex - 1] = x
-    return plain(type(call).definition(*args)).diff(x).subs(x, call.args[argindex - 1])
+    return derivative(plain(type(call).definition(*args)), x).subs(x, call.args[argindex - 1])
+
+
+@lru_cache(maxsize=8192, typed=True)
+def derivative(expr: Any, x: Any) -> Any:
+    """The derivative of an expression by a symbol, as :func:`sympy.diff` has it.
+
+    That asks of every part of a sum and a product whether its derivative is zero, and looks through it for derivatives that are
+    not carried out.
+    """
+    if expr.is_Add:
+        return expr.func(*(derivative(y, x) for y in expr.args))
+    if expr.is_Mul:
+        slopes = [derivative(y, x) for y in expr.args]
+        rows = ((*expr.args[:i], y, *expr.args[i + 1 :]) for i, y in enumerate(slopes) if y is not S.Zero)
+        return sympy.Add(*(sympy.Mul(*row) for row in rows))
+    if expr.is_Pow:
+        base, exponent = derivative(expr.base, x), derivative(expr.exp, x)
+        grown = S.Zero if exponent is S.Zero else exponent * sympy.log(expr.base)
+        return expr * (grown + base * expr.exp / expr.base)
+    if isinstance(expr, Rearranged):
+        return derivative(expr.args[0], x)
+    if type(expr)._eval_derivative is Function._eval_derivative and not expr.is_Derivative:
+        slopes = [derivative(y, x) for y in expr.args]
+        return sympy.Add(*(expr.fdiff(i) * y for i, y in enumerate(slopes, 1) if y is not S.Zero))
+    return expr.diff(x)
 
 
 def named(latex_name: str, *, subscript: bool = False, kernel: bool = False) -> Callable[[Callable[..., Any]], Any]:
@@ -240,6 +265,7 @@ def exchanged(expr: Any, values: Mapping[Any, Any]) -> Any:
     return new(expr)
 
 
+@lru_cache(maxsize=4096, typed=True)
 def plain(expr: Any) -> Any:
     """The expression as it is read: every :class:`Rearranged` gives way to its first form."""
     return _replace(expr, lambda e: e.args[0] if isinstance(e, Rearranged) else e)
