@@ -60,8 +60,8 @@ def heads(where: list[dict[str, str]]) -> dict[str, str]:
 
 def undefined(theorem: Statement, options: dict[str, Any]) -> list[str]:
     """The signs of the printed LaTeX that nothing defines."""
-    found = statement_data(theorem, **options)
-    document = theorem.report(**options).render("latex")
+    report = theorem.report(**options)
+    found, document = report.data(), report.render("latex")
     visible = "\n".join(x for x in document.split("\n") if not x.startswith("%"))
     assert all(x["latex"] in visible for x in (*found["where"], *found["signs"]))
     text = " ".join([*found["latex_lines"], *(x["latex"] for x in found["where"])])

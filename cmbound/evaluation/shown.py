@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from functools import partial
+from copy import deepcopy
+from functools import lru_cache, partial
 from typing import Any
 
 import sympy
 
 from cmbound.catalogue.bibtex import cited
+from cmbound.frozen import FrozenDict
 from cmbound.reports.cells import Cell, dollars, math, mixed
 from cmbound.reports.readable import readable
 from cmbound.reports.report import Body, Report
@@ -43,7 +45,7 @@ def definitions(exprs: list[Any]) -> list[tuple[Any, Any]]:
     queue = list(exprs)
     while queue:
         expr = queue.pop(0)
-        for call in sorted(expr.atoms(Named), key=lambda x: (x.count_ops(), str(x))):
+        for call in sorted(expr.atoms(Named), key=_place):
             calls = found.setdefault((type(call), isinstance(call, v) and call.args[0] == 0), {})
             if call not in calls:
                 calls[call] = None
@@ -51,6 +53,12 @@ def definitions(exprs: list[Any]) -> list[tuple[Any, Any]]:
     return [(call, _defined(call)) for call in map(_general, found.values())]
 
 
+@lru_cache(maxsize=2048)
+def _place(call: Any) -> tuple[int, str]:
+    return call.count_ops(), str(call)
+
+
+@lru_cache(maxsize=2048)
 def _defined(call: Any) -> Any:
     return plain(type(call).definition(*call.args))
 
@@ -69,11 +77,14 @@ def _row(row: Any) -> dict[str, Any]:
 
 
 def _where(exprs: list[Any]) -> list[dict[str, str]]:
-    rows = []
-    for call, body in definitions(exprs):
-        left, right = latex(call), latex(body)
-        rows.append({"name": str(call), "definition": str(body), "latex": f"{left} = {right}" if left != right else ""})
-    return rows
+    return [dict(_definition(call)) for call, _ in definitions(exprs)]
+
+
+@lru_cache(maxsize=1024)
+def _definition(call: Any) -> FrozenDict[str, str]:
+    left, body = latex(call), _defined(call)
+    right = latex(body)
+    return FrozenDict({"name": str(call), "definition": str(body), "latex": f"{left} = {right}" if left != right else ""})
 
 
 def _signs(text: str, expr: Any) -> list[dict[str, str]]:
@@ -91,7 +102,7 @@ def _signs(text: str, expr: Any) -> list[dict[str, str]]:
 
 def statement_data(theorem: Theorem, **options: Any) -> dict[str, Any]:
     """A statement with everything known about it (options as for :meth:`~cmbound.evaluation.statement.Statement.formula`)."""
-    return {**_said(theorem, **options), **_on_a_grid(theorem)}
+    return _everything(theorem, _said(theorem, **options))
 
 
 def _said(theorem: Theorem, **options: Any) -> dict[str, Any]:
@@ -168,8 +179,11 @@ def statement_report(theorem: Theorem, **options: Any) -> Report:
     title = f"{data['id']} ({data['kind']} form), {data['reference']['key']}, {data['reference']['place']}"
     rows = tuple((Cell(x["name"]), Cell(x["expression"]), Cell(x["latex"])) for x in data["terms"])
     table = Table(("term", "expression", "latex"), rows, "lll")
-    everything = partial(statement_data, theorem, **options)
-    return Report(title, _statement_page(data), everything, table, _statement_document(data))
+    return Report(title, _statement_page(data), partial(_everything, theorem, data), table, _statement_document(data))
+
+
+def _everything(theorem: Theorem, data: dict[str, Any]) -> dict[str, Any]:
+    return {**deepcopy(data), **_on_a_grid(theorem)}
 
 
 def _statement_page(data: dict[str, Any]) -> Body:

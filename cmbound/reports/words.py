@@ -10,7 +10,7 @@ import sympy
 
 from cmbound.reports.cells import Cell, dollars, math, mixed
 from cmbound.theory.compact import compact
-from cmbound.theory.named import plain
+from cmbound.theory.named import Named, plain
 from cmbound.theory.notation import PUBLIC, TABLE, typeset
 from cmbound.theory.prose import Prose
 
@@ -55,7 +55,8 @@ def formula(expression: Any, short: Mapping[Any, tuple[Any, str]] | None = None)
     names = dict((short or {}).values())
     expr = whole
     for part, (sign, _) in (short or {}).items():
-        expr = expr.subs(part, sign) if part.is_Mul else expr.xreplace({part: sign})
+        if may_contain(expr, part):
+            expr = expr.subs(part, sign) if part.is_Mul else expr.xreplace({part: sign})
     text = compact(expr, names)
     lines: list[str] = []
     if isinstance(expr, sympy.Add) and _width(text) > _WIDE:
@@ -63,6 +64,11 @@ def formula(expression: Any, short: Mapping[Any, tuple[Any, str]] | None = None)
             piece = compact(x, names)
             lines.append(piece if not lines or piece.startswith("-") else f"{{}}+ {piece}")
     return math(text, str(whole), lines)
+
+
+def may_contain(expression: Any, part: Any) -> bool:
+    """Whether an expression has all symbols and named functions of a part: to look for the part itself takes long."""
+    return bool(part.atoms(sympy.Symbol, Named) <= expression.atoms(sympy.Symbol, Named))
 
 
 def _width(text: str) -> int:

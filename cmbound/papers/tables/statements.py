@@ -19,7 +19,7 @@ from cmbound.frozen import FrozenDict
 from cmbound.papers.words import CHECK, chosen
 from cmbound.reports.cells import Cell, math, mixed
 from cmbound.reports.table import Table
-from cmbound.reports.words import formula, joined, prose, words
+from cmbound.reports.words import formula, joined, may_contain, prose, words
 from cmbound.theory.formulas import closed_terms, put
 from cmbound.theory.functions import corrector_information, geometric_sum, steering, tv_drift
 from cmbound.theory.named import Named, plain
@@ -100,10 +100,11 @@ def _where(expressions: Sequence[Any], short: Mapping[Any, tuple[Any, str]]) -> 
     notes: list[Cell | str] = []
     if any(x.has(LocalErrorSum) for x in expressions):
         notes.append(prose("$E_h$: $L_f$ times the sum of the local errors of the teacher, bounded by a regularity profile. "))
-    found = [x for x in definitions([plain(x) for x in expressions]) if not isinstance(x[0], geometric_sum)]
+    shown = [plain(x) for x in expressions]
+    found = [x for x in definitions(shown) if not isinstance(x[0], geometric_sum)]
     if found:
-        shown = [plain(x) for x in expressions]
-        used = [x for x in short if not isinstance(x, Named) and any(y.subs(x, short[x][0]) != y for y in shown)]
+        others = [x for x in short if not isinstance(x, Named)]
+        used = [x for x in others if any(may_contain(y, x) and y.subs(x, short[x][0]) != y for y in shown)]
         signs = [(math(short[x][1], short[x][1]), formula(x)) for x in used]
         calls = [(formula(call, short), formula(body, {x: y for x, y in short.items() if x != call})) for call, body in found]
         cells = [math(f"{x.text} = {y.text}", f"{x.string()} = {y.string()}") for x, y in (*signs, *calls) if x.text != y.text]
