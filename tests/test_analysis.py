@@ -76,21 +76,29 @@ EXTRA: dict[str, dict[str, str]] = {
 # --- orders against values in mpmath --------------------------------------------------------------------------------
 
 
-@cache
-def in_mpmath(expr: Any) -> tuple[list[Any], Any]:
-    """The symbols of an expression, and it as a function of them."""
-    symbols = sorted(expr.free_symbols, key=lambda x: x.name)
-    return symbols, sympy.lambdify(symbols, unfolded(expr), modules="mpmath")
+def in_mpmath(expr: Any, at: dict[str, Any]) -> Any:
+    """The value of an expression in elementary functions."""
+    if expr.is_Symbol:
+        return at[expr.name]
+    if not expr.args:
+        return mpmath.mpf(expr.p) / expr.q if expr.is_Rational else getattr(mpmath, str(expr).lower())
+    name = type(expr).__name__
+    function = FUNCTIONS[name] if name in FUNCTIONS else getattr(mpmath, name)
+    return function(*(in_mpmath(x, at) for x in expr.args))
+
+
+FUNCTIONS: dict[str, Any] = {"Add": lambda *x: mpmath.fsum(x), "Mul": lambda *x: mpmath.fprod(x), "Pow": mpmath.power}
+FUNCTIONS |= {"Max": max, "Min": min}
 
 
 def values(expr: Any, name: str, scales: tuple[int, int], which: int) -> list[Any]:
     """The expression in mpmath at two values of one parameter, the others at a point of the domain."""
     point = sample({})[which]
-    symbols, function = in_mpmath(expr)
     found = []
     for scale in scales:
-        at = {x.name: point[x.name] for x in symbols} | {name: Fraction(scale) if LIMITS[name] == "oo" else Fraction(1, scale)}
-        found.append(function(*(mpmath.mpf(x.numerator) / x.denominator for x in (at[y.name] for y in symbols))))
+        at = {x.name: point[x.name] for x in expr.free_symbols}
+        at[name] = Fraction(scale) if LIMITS[name] == "oo" else Fraction(1, scale)
+        found.append(in_mpmath(unfolded(expr), {x: mpmath.mpf(y.numerator) / y.denominator for x, y in at.items()}))
     return found
 
 
@@ -100,7 +108,7 @@ def agrees(expr: Any, x: Order) -> bool:
     The slope of the quotient by the order is what is left: 0, up to the next term.
     """
     scales = (40, 400) if x.kind == "exponential" else (10**30, 10**60)
-    with mpmath.workdps(900 if x.kind == "exponential" else 400):
+    with mpmath.workdps(900 if x.kind == "exponential" else 250):
         first, second = (
             y / z for y, z in zip(*(values(e, x.parameter, scales, x.kind == "power") for e in (expr, x.leading)), strict=True)
         )

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 import sympy
-from sympy import Add, Integral, S
+from sympy import Add, Integral, Max, Min, S
 
 from cmbound.analysis.expressions import OrderUndecidedError, Point, Sample, ball, unfolded
 from cmbound.analysis.records import Order, Orders
@@ -96,7 +96,17 @@ def positive(expr: Any) -> Any:
 
 def own_symbols(expr: Any) -> Any:
     """The reverse: the symbols of the table of symbols."""
-    return expr.xreplace({x: TABLE[x.name].symbol for x in expr.free_symbols if x.name in TABLE})
+    return _renamed(expr, {x: TABLE[x.name].symbol for x in expr.free_symbols if x.name in TABLE})
+
+
+def _renamed(expr: Any, names: Mapping[Any, Any]) -> Any:
+    """With other symbols, of which less is known: what Max and Min have not decided before they need not compare again."""
+    if not expr.args:
+        return names.get(expr, expr)
+    args = [_renamed(x, names) for x in expr.args]
+    if all(x is y for x, y in zip(args, expr.args, strict=True)):
+        return expr
+    return expr.func(*args, evaluate=False) if isinstance(expr, Max | Min) else expr.func(*args)
 
 
 def order(expr: Any, parameter: str, given: Mapping[str, Fraction] | None = None) -> Order:
@@ -110,9 +120,15 @@ def order(expr: Any, parameter: str, given: Mapping[str, Fraction] | None = None
     Raises:
         InputError: a parameter without a limit.
     """
-    limit, points = limit_of(parameter), sample(given or {})
-    if not limit:
+    if not limit_of(parameter):
         raise InputError(f"no order in {parameter}: it goes to no limit of interest")
+    return _order(expr, parameter, FrozenDict(given or {}), len(TABLE))
+
+
+@lru_cache(maxsize=2048)
+def _order(expr: Any, parameter: str, given: FrozenDict[str, Fraction], known: int) -> Order:
+    """As :func:`order`, while the table of symbols has so many of them; the statements and the profiles have terms in common."""
+    limit, points = limit_of(parameter), _sample(given, known)
     symbol = sympy.Symbol(parameter, positive=True, integer=True if TABLE[parameter].symbol.is_integer else None)
     inner = positive(expr)
     x = symbol if limit == "oo" and not symbol.is_integer else sympy.Symbol("X", positive=True)
