@@ -347,7 +347,6 @@ def compile(exprs: tuple[Any, ...], symbols: tuple[Any, ...]) -> Callable[..., l
     def function(*given: Any) -> list[Any]:
         values = [np.float64(x) if type(x) in _OF_PYTHON else x for x in given]  # a Python float raises where it overflows
         with np.errstate(divide="ignore", over="ignore", invalid="ignore", under="ignore"):
-            extra = [integral(*values) for integral in parts]
-            return main(*values, *extra)
+            return main(*values, *[integral(*values) for integral in parts]) if parts else main(*values)
 
     return function

@@ -9,6 +9,9 @@ from functools import cache
 from itertools import product
 from typing import Any
 
+from sympy import Tuple
+
+from cmbound.arithmetic.backend import ordered_symbols
 from cmbound.arithmetic.minimum import simplex_minimum
 from cmbound.catalogue.presets import preset
 from cmbound.errors import DomainError
@@ -45,24 +48,25 @@ def best(theorem: Theorem, params: Mapping[str, Any]) -> dict[str, str]:
     setting, sums, paths = prepared(resolve(theorem, params, left_out=names))
     for name in ("lipschitz", "consistency", "score", "local"):
         setattr(sums, name, cache(getattr(sums, name)))
-    fixed, terms = dict(sums.fixed), last_row(setting, sums, paths)
     moved = {x.name for x in (*theorem.bare_sources, *(theorem.bare_recursion or ())) if x.expression.free_symbols & set(symbols)}
+    fixed, terms = dict(sums.fixed), last_row(setting, sums, paths, moved)
     predicates = [x.predicate for x in theorem.statement_assumptions if x.predicate is not None]
     limits = [x.gts - x.lts for x in predicates if x.free_symbols & set(symbols) and x.free_symbols <= {*fixed, *symbols}]
-
+    known = ordered_symbols(Tuple(*limits))
+    rooms = FLOATS.compile(tuple(limits), known)
     bounded = [x for x in names if TABLE[x].domain.low or TABLE[x].domain.high is not None]
 
     def value(logs: Any) -> Any:
         """The terms that depend on the free parameters, at arrays of decimal logarithms; infinite where an assumption fails."""
         with np.errstate(all="ignore"):
             values = {**fixed, **{x: np.power(10.0, y) for x, y in zip(symbols, logs, strict=True)}}
-            total = sum(y for x, y in terms(values).items() if x in moved)
-            for limit in limits:
-                total = np.where(FLOATS.value(limit, values) >= 0, total, np.inf)
+            total = sum(terms(values).values())
+            inside = ~np.isnan(total)
+            for room in rooms(*(values[x] for x in known)) if limits else ():
+                inside = inside & (room >= 0)
             for name in bounded:
-                inside = TABLE[name].domain.holds(np.maximum(values[TABLE[name].symbol], 10.0**-_SIZES))
-                total = np.where(inside, total, np.inf)
-        return np.where(np.isnan(total), np.inf, total)
+                inside = inside & TABLE[name].domain.holds(np.maximum(values[TABLE[name].symbol], 10.0**-_SIZES))
+        return np.where(inside, total, np.inf)
 
     place = smallest(value, len(names))
     _require_minimum(theorem, names, value, place)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
@@ -91,8 +91,11 @@ def term_rows(setting: Setting, sums: Sums, paths: Paths) -> list[dict[str, Any]
     return rows
 
 
-def last_row(setting: Setting, sums: Sums, paths: Paths) -> Callable[[Mapping[Any, Any]], dict[str, Any]]:
-    """The terms after the last evaluation as a function of the parameters by symbol, those that no sum over the grid depends on.
+def last_row(
+    setting: Setting, sums: Sums, paths: Paths, wanted: Collection[str]
+) -> Callable[[Mapping[Any, Any]], dict[str, Any]]:
+    """The terms wanted after the last evaluation, by name, as a function of the parameters by symbol, no sum over the grid among
+    them.
 
     For one evaluation the sums are computed here, once.
     """
@@ -101,10 +104,10 @@ def last_row(setting: Setting, sums: Sums, paths: Paths) -> Callable[[Mapping[An
 
         def rows(values: Mapping[Any, Any]) -> dict[str, Any]:
             sums.fixed = dict(values)
-            return term_rows(setting, sums, paths)[-1]
+            return {x: y for x, y in term_rows(setting, sums, paths)[-1].items() if x in wanted}
 
         return rows
-    terms = _outer(setting, theorem.bare_sources)
+    terms = tuple(x for x in _outer(setting, theorem.bare_sources) if x.name in wanted)
     found, symbols, function = compiled(sums.backend, terms)
     names, held = [x.name for x in terms], _held(found, sums, paths, setting.values)
     return lambda values: dict(zip(names, function(*held, *(values[x] for x in symbols)), strict=True))
