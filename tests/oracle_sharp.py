@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from itertools import pairwise
 from typing import Any
 
@@ -371,7 +371,8 @@ def golden(f: Callable[[Mp], Mp], low: Mp, high: Mp) -> Mp:
 
 def p1(law: Law, y: Mp | None = None) -> LevelRule:
     """Atoms, om = lam."""
-    return LevelRule(FIRST, lambda _a, b: sqrt(b * p1_constant(b, law, y)))
+    constant = cache(lambda b: p1_constant(b, law, y))  # every stretch that ends at b asks for it
+    return LevelRule(FIRST, lambda _a, b: sqrt(b * constant(b)))
 
 
 def p2(law: Law) -> LevelRule:
@@ -637,9 +638,17 @@ def best_path(stretches: Mapping[str, Sequence[Stretch]], N: int) -> Path:
 
 def local_errors(teacher: str, law: Law, grid: Grid, allowed: Sequence[str] = ()) -> Path:
     """The best path on a grid of at most seven nodes over the profiles named (all that the law allows by default)."""
-    stretches = STRETCHES[teacher](law, grid)
+    return best_of(STRETCHES[teacher](law, grid), grid, allowed)
+
+
+def best_of(stretches: Mapping[str, Sequence[Stretch]], grid: Grid, allowed: Sequence[str] = ()) -> Path:
     chosen = {name: rules for name, rules in stretches.items() if not allowed or name in allowed}
     return best_path(chosen, len(grid.nodes) - 1)
+
+
+def remembering(stretches: Mapping[str, Sequence[Stretch]]) -> dict[str, list[Stretch]]:
+    """The same, each bound on a stretch computed once: for several searches at one precision."""
+    return {name: [cache(rule) for rule in rules] for name, rules in stretches.items()}
 
 
 # --- 3.7: the distance of p_t to p_data -------------------------------------------------------------------------------

@@ -30,6 +30,8 @@ THEOREMS = list(cmbound.catalogue)
 EVALUABLE = [x for x in THEOREMS if x.evaluable]
 BY_ID = pytest.mark.parametrize("theorem", THEOREMS, ids=[x.id for x in THEOREMS])
 BY_EVALUABLE = pytest.mark.parametrize("theorem", EVALUABLE, ids=[x.id for x in EVALUABLE])
+DIGITS = 300
+"""What mpmath computes with: of a horizon of 200 the smallest summand is below the others by 174 digits."""
 TERM_NAMES = {"initialisation", "consistency", "score", "discretisation", "early_stopping", "velocity", "total_variation"}
 PAPER_IDS = [f"lyu2023-{x}" for x in ("thm2", "thm3", "cor4", "cor5", "cor6", "lem7", "cor8", "cor9", "cor10")]
 EXPLICIT_IDS = [
@@ -124,18 +126,24 @@ def test_a_float_would_be_noticed() -> None:
     assert (TABLE["d"].symbol * 0.5).atoms(sympy.Float)
 
 
+_GROUP = re.compile(r"(?<!\\){([^{}]*)}")
+
+
 def _parse(text: str) -> None:
-    """Term by term: many formulas share them."""
-    plain = text.replace(r"\mathfrak{m}_2", "m_2").replace(r"\mathfrak{s}_2", "s_2").replace(r"\mathfrak{s}", "s")
-    for term in _summands(plain):
+    """Group by group, the inner ones first, and term by term: many formulas share them. An x stands for a group."""
+    while found := _GROUP.search(text):
+        for term in _summands(found[1]):
+            _parse_summand(term)
+        text = f"{text[: found.start()]}@{text[found.end() :]}"
+    for term in _summands(text):
         _parse_summand(term)
 
 
 def _summands(text: str) -> list[str]:
-    """What stands between plus signs outside all braces and pairs of \\left and \\right, of which none may be left open."""
+    """What stands between plus signs outside all pairs of \\left and \\right, of which none may be left open."""
     found, depth = [""], 0
-    for piece in re.split(r"( \+ |\\left|\\right|(?<!\\)[{}])", text):
-        depth += {r"\left": 1, "{": 1, r"\right": -1, "}": -1}.get(piece, 0)
+    for piece in re.split(r"( \+ |\\left|\\right)", text):
+        depth += {r"\left": 1, r"\right": -1}.get(piece, 0)
         if piece == " + " and depth == 0:
             found.append("")
         else:
@@ -145,7 +153,7 @@ def _summands(text: str) -> list[str]:
 
 @cache
 def _parse_summand(text: str) -> None:
-    MathTextParser("path").parse(f"${text}$", dpi=72)
+    MathTextParser("path").parse(f"${text.replace('@', '{x}')}$", dpi=72)
 
 
 @BY_ID
@@ -173,7 +181,8 @@ def _relative(x: Any, y: Any) -> float:
 @cache
 def _in_mpmath(expression: Any) -> tuple[list[Any], Any]:
     """The symbols of an expression, and it as a function of them."""
-    expr = elementary(expression).doit()
+    expr = elementary(expression)
+    expr = expr.doit() if expr.has(sympy.Sum, sympy.Integral) else expr
     symbols = sorted(expr.free_symbols, key=str)
     return symbols, sympy.lambdify(symbols, expr, modules=[{"Max": max, "Min": min}, "mpmath"])
 
@@ -182,7 +191,7 @@ def _reference(theorem: Statement, params: dict[str, Any]) -> dict[str, Any]:
     """The terms by mpmath at 60 significant digits or more, from the definitions (no balls, no rearrangement)."""
     options = {"profile": params.get("profile")}
     terms = computable_terms(theorem, options["profile"], "exponential-integrator", None, None, None)
-    with mpmath.workdps(500):
+    with mpmath.workdps(DIGITS):
         numbers = {TABLE[x].symbol: int(v) if x == "k" else mpmath.mpf(v) for x, v in params.items() if x != "profile"}
         numbers.setdefault(TABLE["t_star"].symbol, mpmath.mpf(0))
         numbers.setdefault(TABLE["tau"].symbol, mpmath.mpf(0))
@@ -227,11 +236,11 @@ def test_three_arithmetics_agree(theorem: Statement) -> None:
         for name, exact in reference.items():
             term = certified.terms[name]
             if _has_several_paths(params) and name == "discretisation":  # at most one rule on the whole range: see test_sharp
-                with mpmath.workdps(500):
+                with mpmath.workdps(DIGITS):
                     assert mpmath.mpf(str(term.lower)) <= exact, params
                 assert _relative(float(approximate.terms[name]), float(term.upper)) < 1e-12 or exact < 1e-300, (name, params)
                 continue
-            with mpmath.workdps(500):
+            with mpmath.workdps(DIGITS):
                 slack = abs(exact) * mpmath.mpf(10) ** -60
                 assert mpmath.mpf(str(term.lower)) - slack <= exact <= mpmath.mpf(str(term.upper)) + slack, (name, params)
                 assert _relative(mpmath.mpf(str(term.upper)), exact) < 1e-15 or exact < 1e-300
@@ -264,6 +273,10 @@ NOT_MONOTONE = {
 }
 
 
+def _exempt(theorem: Statement, params: dict[str, Any], name: str) -> bool:
+    return bool({(theorem.id, "*"), (theorem.id, name), (params.get("profile"), name)} & NOT_MONOTONE)
+
+
 @BY_EVALUABLE
 def test_non_decreasing(theorem: Statement) -> None:
     """In every parameter of :data:`GROWING`, each where present, for every profile."""
@@ -271,16 +284,19 @@ def test_non_decreasing(theorem: Statement) -> None:
     tried = 0
     for _ in range(6):
         for params in ei_options(theorem, draw(rng)):
-            for name in GROWING:
-                exempt = {(theorem.id, "*"), (theorem.id, name), (params.get("profile"), name)} & NOT_MONOTONE
-                if name not in params or exempt:
-                    continue
+            names = [x for x in GROWING if x in params and not _exempt(theorem, params, x)]
+            rows = {x: np.full((len(names), 5), float(params[x])) for x in names}
+            for i, name in enumerate(names):
                 ladder = np.array([1.0, 1.01, 1.3, 2.0, 10.0]) * params[name]
                 if name == "h" and {"t_hat", "t", "T"} & set(params):
                     ladder = np.minimum(ladder, (params.get("t_hat", params.get("t", params.get("T"))) - params.get("delta", 0)))
                 if name == "d":
                     ladder = np.ceil(ladder)
-                values = theorem.approximate(**{**params, name: ladder}).total
+                rows[name][i] = ladder
+            if not names:
+                continue
+            found = theorem.approximate(**{**params, **{name: x.ravel() for name, x in rows.items()}}).total
+            for name, values in zip(names, found.reshape(-1, 5), strict=True):
                 assert (values >= 0).all()
                 assert (np.diff(values) >= -1e-13 * values[1:]).all(), (name, params, values)
                 tried += 1
