@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ X = np.load({data!r})
 
 
 def denoiser(x, sigma):
-    logits = -((x[:, None] - X) ** 2).sum(2) / (2 * sigma**2)
+    logits = -((x - X.T) ** 2) / (2 * sigma**2)
     weights = np.exp(logits - logits.max(1, keepdims=True))
     return weights / weights.sum(1, keepdims=True) @ X
 
@@ -63,6 +64,7 @@ def written(*arguments: str) -> None:
 
 
 FEW = ("-n", "150", "--batches", "3")
+CLAIMED = ("--clip", "-1,1", "--times", "1", "--L-f", "9")
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +93,12 @@ def options(folder: Path, *more: str) -> tuple[str, ...]:
     )
 
 
+@cache
+def printed(folder: Path, *more: str) -> str:
+    """What the command prints as JSON."""
+    return fine(*options(folder, *more), "--format", "json")
+
+
 def schema() -> Any:
     return json.loads(Path(certificate.__file__).with_name("certificate.schema.json").read_text(encoding="utf-8"))
 
@@ -102,7 +110,7 @@ def schema() -> Any:
     "more", [(), ("--clip", "-1,1", "--times", "1,0.3", "--held-out", "0.25"), ("--solver", "heun", "--L-f", "9")]
 )
 def test_json_follows_the_schema(folder: Path, more: tuple[str, ...]) -> None:
-    data = strict(fine(*options(folder, *more), "--format", "json"))
+    data = strict(printed(folder, *more))
     jsonschema.Draft202012Validator(schema()).validate(data)
     assert len(data["levels"]) == 6
     assert len(data["evaluations"]) == (3 if "--times" in more else 1)
@@ -115,7 +123,7 @@ def test_json_follows_the_schema(folder: Path, more: tuple[str, ...]) -> None:
 def test_the_schema_can_fail(folder: Path) -> None:
     validator = jsonschema.Draft202012Validator(schema())
     validator.check_schema(schema())
-    data = strict(fine(*options(folder), "--format", "json"))
+    data = strict(printed(folder))
     for name in schema()["required"]:
         assert not validator.is_valid({k: v for k, v in data.items() if k != name}), name
     for name, value in {"upper": -1, "levels": [], "rungs": {}, "schema_version": "2", "unknown": 1}.items():
@@ -186,7 +194,7 @@ def test_a_replay_reads_every_word_and_survives_a_damaged_report(folder: Path) -
 
 def test_the_validator_is_that_of_the_schema(folder: Path) -> None:
     """Whatever entry is dropped or replaced: the same judgement as jsonschema."""
-    data = strict(fine(*options(folder, "--clip", "-1,1", "--times", "1", "--L-f", "9"), "--format", "json"))
+    data = strict(printed(folder, *CLAIMED))
     reference = jsonschema.Draft202012Validator(schema())
     assert misfit(data, schema()) == misfit({"more": 1}, {"type": "object"}) == ""
     checked = refused = 0
@@ -317,9 +325,9 @@ def test_the_page_says_everything_and_needs_nothing(found: cmbound.Certificate) 
 
 
 def test_the_command_on_the_page_computes_it_again(folder: Path) -> None:
-    first = strict(fine(*options(folder, "--clip", "-1,1", "--times", "1"), "--format", "json"))
+    first = strict(printed(folder, *CLAIMED))
     target = folder / "again.html"
-    written(*options(folder, "--clip", "-1,1", "--times", "1"), "-o", str(target))
+    written(*options(folder, *CLAIMED), "-o", str(target))
     text = re.search(r"<code>(.*?)</code>", target.read_text(encoding="utf-8"))
     assert text is not None
     again = strict(fine(*shlex.split(html.unescape(text[1]))[1:], "--format", "json"))
