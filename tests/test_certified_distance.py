@@ -44,12 +44,13 @@ EXACT: dict[str, tuple[Array, Callable[[Array], Array]]] = {
 }
 
 
+@pytest.mark.parametrize("batches", [3, pytest.param(6, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", EXACT)
-def test_w2_that_is_known_is_enclosed_narrowly(name: str) -> None:
-    """Optimal maps: gradients of convex functions, so that W2 is the distance moved. 4000 samples and 6 batches of 1000."""
+def test_w2_that_is_known_is_enclosed_narrowly(name: str, batches: int) -> None:
+    """Optimal maps: gradients of convex functions, so that W2 is the distance moved. 4000 samples, and batches of 1000."""
     points, move = EXACT[name]
     law = law_of(points)
-    found = enclosure(drawn(law, move), law, MISSED, None, Effort(4000))
+    found = enclosure(drawn(law, move), law, MISSED, None, Effort(4000, batches))
     truth = known(points, move)
     assert found.lower <= truth <= found.upper
     # a batch has a point more or less often than the law, and moves the difference: farther in many dimensions
@@ -175,7 +176,7 @@ def test_any_potentials_stay_below() -> None:
 # --- how often it covers -------------------------------------------------------------------------------------------------
 
 RUNS = 100
-"""Seeds behind a coverage."""
+"""Seeds behind a coverage; :mod:`tests.coverage` has 200 for certificates among its slow tests."""
 
 
 @pytest.fixture(scope="module")

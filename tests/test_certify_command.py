@@ -376,7 +376,7 @@ def test_the_page_in_a_browser(found: cmbound.Certificate, tmp_path: Path) -> No
 def test_a_shipped_example(tmp_path: Path) -> None:
     """The enclosure is far below the best constant, and a replay finds every number."""
     target = tmp_path / "moons.json"
-    written("certify", "moons", "-n", "200", "--steps", "6", "--batches", "3", "--distance-batch", "400", "-o", str(target))
+    written("certify", "moons", "-n", "200", "--steps", "6", "--batches", "3", "--distance-batch", "200", "-o", str(target))
     data = json.loads(target.read_text(encoding="utf-8"))
     constant = data["baselines"]["constant"]
     assert data["distance"]["asymptotic"][1] < 0.5 * constant
@@ -388,7 +388,7 @@ def test_a_shipped_example(tmp_path: Path) -> None:
 
 def test_a_trained_model_has_guaranteed_rungs_that_say_something() -> None:
     """Sums of many terms stay below the best constant."""
-    found = cmbound.certify("moons", n=1500, batches=3, distance_batch=300)
+    found = cmbound.certify("moons", n=1500, batches=3, distance_batch=100)
     for name in ("direct", "attributed", "stepwise"):
         assert found.rungs[name].trust == "guaranteed"
         assert found.rungs[name].upper < found.baselines.constant, name

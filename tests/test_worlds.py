@@ -131,11 +131,11 @@ def _exact_atoms(points: Any, weights: Any, x: Any, t: float) -> tuple[Any, Any,
         y = [mpmath.mpf(float(z)) for z in x]
         atoms = [[mpmath.mpf(float(z)) for z in row] for row in points]
         size = len(y)
-        exponents = [-sum((a - c * b) ** 2 for a, b in zip(y, row, strict=True)) / (2 * v) for row in atoms]
+        exponents = [-mpmath.fsum((a - c * b for a, b in zip(y, row, strict=True)), squared=True) / (2 * v) for row in atoms]
         top = max(exponents)
         mass = [mpmath.mpf(float(w)) * mpmath.exp(e - top) for w, e in zip(weights, exponents, strict=True)]
         total = sum(mass)
-        mean = [sum(w * row[i] for w, row in zip(mass, atoms, strict=True)) / total for i in range(size)]
+        mean = [mpmath.fdot(mass, column) / total for column in zip(*atoms, strict=True)]
         density = top + mpmath.log(total) - size * mpmath.log(2 * mpmath.pi * v) / 2
         return float(density), [float((c * m - z) / v) for m, z in zip(mean, y, strict=True)], [float(m) for m in mean]
 
