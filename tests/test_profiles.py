@@ -252,13 +252,18 @@ def test_an_evaluation_builds_what_it_uses() -> None:
     code = """
 import cmbound
 cmbound.theorem("explicit-one-step").evaluate(eps_sc=0, eps_cm=0, L_f=1, d=2, m2=1, T=2, delta="0.1", h="0.1")
+from cmbound.catalogue import _written
 from cmbound.theory.profiles import HEUN, PROFILES
 from cmbound.theory.variants import TEACHERS
 import sys
+print(_written.cache_info().currsize)
 print(*(f"{name}/{teacher}" for name, p in PROFILES.items() for teacher in p.rules._values), *HEUN._values, *TEACHERS._values)
 print(*(x for x in sys.modules if x.startswith("cmbound.catalogue.")))
 """
-    built, files = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.splitlines()
+    read, built, files = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    assert read == "1"  # of the catalogue one file
     assert built.split() == [*(f"{x}/{EI}" for x in ("universal", "universal-integrated", "second-moment")), EI]
     assert {x.rpartition(".")[2] for x in files.split()} & {"lyu2023", "explicit", "related", "corollaries"} == {"explicit"}
 

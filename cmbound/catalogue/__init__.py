@@ -75,7 +75,7 @@ class Catalogue(ModuleType):
         return self.present(record(self.known(id)))
 
     def __contains__(self, id: object) -> bool:
-        return isinstance(id, str) and any(id in _written(source) for source in SOURCES)
+        return isinstance(id, str) and _source(id) is not None
 
     def __repr__(self) -> str:
         return f"<catalogue of {len(self)} statements: {', '.join(ids())}>"
@@ -85,6 +85,16 @@ sys.modules[__name__].__class__ = Catalogue
 catalogue: Catalogue = cast(Catalogue, sys.modules[__name__])
 
 
+def _source(id: str) -> str | None:
+    """The file of a statement (None: there is none); what does not name it is not read any further."""
+    return next((x for x in SOURCES if f'"{id}"' in _text(x) and id in _written(x)), None)
+
+
+@cache
+def _text(source: str) -> str:
+    return Path(__file__).with_name(f"{source}.py").read_text(encoding="utf-8")
+
+
 @cache
 def _written(source: str) -> dict[str, tuple[int, Entry]]:
     """By id: the place of a statement in a file, and what is written there.
@@ -92,7 +102,7 @@ def _written(source: str) -> dict[str, tuple[int, Entry]]:
     Read off the file as text: no SymPy is imported, so that a shell completes ids at once, and no other statement is built.
     """
     found = {}
-    tree = ast.parse(Path(__file__).with_name(f"{source}.py").read_text(encoding="utf-8"))
+    tree = ast.parse(_text(source))
     values = dict(_assigned(tree))
     for place, later in enumerate(cast(ast.Tuple, values["STATEMENTS"]).elts):
         call = cast(ast.Call, cast(ast.Lambda, later).body)
@@ -142,6 +152,7 @@ def listed() -> tuple[Entry, ...]:
 @cache
 def record(id: str) -> Any:
     """The record with this id, which alone of its file is built; the file, and SymPy with it, is loaded."""
-    source, (place, _) = next((x, _written(x)[id]) for x in SOURCES if id in _written(x))
+    source = str(_source(id))
+    place, _ = _written(source)[id]
     with LOCK:
         return importlib.import_module(f"{__name__}.{source}").STATEMENTS[place]()
