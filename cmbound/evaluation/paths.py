@@ -435,7 +435,8 @@ def _grid_pieces(setting: Setting, sums: Sums, end: Any) -> tuple[Piece, ...]:
         free = tuple((x, Fraction(float(y))) for x, y in _free_between(sums, end, rule, start, stop))
         return Piece(name, rule, start, stop, free)
 
-    if not combinable(setting.profiles) or last == len(setting.profiles) == len(setting.profiles[0][1]) == 1:
+    one = len(_named(setting.profiles)) == 1
+    if not combinable(setting.profiles) or (one and last == 1):  # a step is not cut
         ((profile, (rule,)),) = setting.profiles
         return (piece(profile.name, rule, 0, last),)
     if last < CANDIDATES and setting.clock.name == "ou":  # where nothing depends on the end, nothing is computed for each
