@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from functools import lru_cache
 from math import inf, nextafter
 from typing import Any
 
@@ -37,6 +38,7 @@ def root(value: Fraction) -> Value:
     return Fraction(int(result.p), int(result.q)) if result.is_Rational else result
 
 
+@lru_cache(maxsize=1024)
 @alone
 def time_from_sigma(sigma: Fraction) -> Any:
     """The time of a noise level, exactly: ``plain(time_of(sigma))``, but that SymPy is not asked about the logarithm."""

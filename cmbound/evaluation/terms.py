@@ -76,10 +76,7 @@ def term_rows(setting: Setting, sums: Sums, paths: Paths) -> list[dict[str, Any]
     theorem, values = setting.theorem, dict(sums.fixed)
     if theorem.uses_schedule and not theorem.bare_recursion:
         return _scheduled_rows(setting, sums)
-    first = theorem.bare_sources
-    if theorem.bare_recursion:
-        first = tuple(Term(x.name, x.expression.subs(TABLE["k"].symbol, 1)) for x in first)
-    rows = [term_row(_outer(setting, first), sums, paths, values, setting.values)]
+    rows = [term_row(_outer(setting, _first_terms(theorem)), sums, paths, values, setting.values)]
     if not theorem.bare_recursion:
         return rows
     known: dict[Value, tuple[Any, dict[str, Any]]] = {}
@@ -123,6 +120,14 @@ def increments(setting: Setting, sums: Sums, paths: Paths, end: Value) -> dict[s
     scale = sums.backend.value(setting.theorem.ve_factor, sums.fixed) if setting.clock.name == "ve" else 1
     added = term_row(recursion_parts(setting.theorem)[1:], sums, paths, *_at_t_hat(setting, sums, end))
     return {name: scale * x for name, x in added.items()}
+
+
+@lru_cache(maxsize=128)
+def _first_terms(theorem: Theorem) -> tuple[Term, ...]:
+    """The terms after the first evaluation."""
+    if not theorem.bare_recursion:
+        return theorem.bare_sources
+    return tuple(Term(x.name, x.expression.subs(TABLE["k"].symbol, 1)) for x in theorem.bare_sources)
 
 
 @lru_cache(maxsize=128)
