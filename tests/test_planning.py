@@ -681,6 +681,10 @@ HORIZONS: tuple[dict[str, Any], ...] = (
 )
 
 
+DRAWN = HORIZONS[::4]
+"""A figure has floats alone; it is laid out for some horizons of each kind."""
+
+
 def texts(times: Any) -> list[str]:
     return [repr(x) for x in times]
 
@@ -700,7 +704,10 @@ def test_schedules_whose_times_are_the_horizon(horizon: dict[str, Any]) -> None:
     without_grid = {name: x for name, x in params.items() if name in ("T", "sigma_max")}
     other = {"R": 1, "m2": 1, "eps_ci": "1e-3", "dtau": "1e-6", **without_grid}
     assert theorem("chen2025-multistep").evaluate(**other, times=texts(data["times"])).value > 0
-    multistep_figure(planned(found), width="page")
+    drawn = planned(found)
+    assert all(np.isfinite(x).all() for x in (*drawn.times.values(), *drawn.bounds.values()))
+    if horizon in DRAWN:
+        multistep_figure(drawn, width="page")
     assert solve("explicit-multistep", target=2 * float(found.bounds[0]), unknown="k", **params).budget["k"] == "1"
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -34,15 +35,18 @@ ROUNDING = 1e-12
 
 def _own(rng: np.random.Generator, slope: Fraction) -> Profile:
     """A true bound where the score acceleration is at most ``slope``: for one step, or for steps up to h."""
+    return _bound(slope, bool(rng.uniform() < 0.5), bool(rng.uniform() < 0.5))
 
+
+@cache
+def _bound(slope: Fraction, of_one_step: bool, stepwise: bool) -> Profile:
     def one_step(a: Any, b: Any, h: Any) -> Expr:
         return Rational(slope) * (exp(b - a) - 1 - (b - a))
 
     def any_steps(a: Any, b: Any, h: Any) -> Expr:
         return Rational(slope) * (exp(h) - 1) * (b - a)
 
-    bound = one_step if rng.uniform() < 0.5 else any_steps
-    return Profile.from_stretch("own", bound, stepwise=bool(rng.uniform() < 0.5))
+    return Profile.from_stretch("own", one_step if of_one_step else any_steps, stepwise=stepwise)
 
 
 def _settings(seed: int, count: int) -> Iterator[dict[str, Any]]:
@@ -99,7 +103,7 @@ def _together(choice: tuple[str, ...]) -> bool:
 def test_equal_steps_their_nodes_and_the_closed_form(choice: tuple[str, ...], own: bool) -> None:
     rng = np.random.default_rng(len(choice) + 7 * own)
     for i, p in enumerate(_settings(sum(map(len, choice)), 3)):
-        mine = _own(rng, Fraction(float(10.0 ** rng.uniform(-3, 1)))) if own else None
+        mine = _own(rng, Fraction(10) ** int(rng.integers(-3, 2))) if own else None
         base = {**p, **_law(choice, p["delta"], rng), **_profiles(choice, mine)}
         low, high = p["delta"], p["T"]
         h = (high - low) / (1, 2.5, 90)[i]
