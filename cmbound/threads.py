@@ -25,12 +25,27 @@ if hasattr(os, "register_at_fork"):  # a forked process must not inherit a lock 
     os.register_at_fork(before=LOCK.acquire, after_in_parent=LOCK.release, after_in_child=LOCK.release)
 
 
+class _Inside(threading.local):
+    """Whether this thread is inside of a function that runs alone: another one in it has the lock and the decimals already."""
+
+    held = False
+
+
+_INSIDE = _Inside()
+
+
 def alone(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
     """Decorator of a function that only one thread at a time may run, in a decimal context of the package."""
 
     @wraps(function)
     def locked(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
-        with LOCK, localcontext(_DECIMALS):
+        if _INSIDE.held:
             return function(*args, **kwargs)
+        with LOCK, localcontext(_DECIMALS):
+            _INSIDE.held = True
+            try:
+                return function(*args, **kwargs)
+            finally:
+                _INSIDE.held = False
 
     return locked

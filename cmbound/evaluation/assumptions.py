@@ -55,7 +55,7 @@ def _rows(
     predicate: Any, values: Mapping[str, Value], lists: Mapping[str, tuple[Value, ...]], has_grid: bool
 ) -> list[dict[str, Value]]:
     """The values at which a predicate must hold (one row, one for each listed time, or none)."""
-    names = {x.name for x in ordered_symbols(predicate)}
+    names = _names(predicate)
     if "h" in names and has_grid:
         return []
     if "t_hat" in names and "times" in lists:
@@ -63,6 +63,12 @@ def _rows(
     if not names <= set(values):
         return []
     return [{name: values[name] for name in names}]
+
+
+@lru_cache(maxsize=256)
+def _names(predicate: Any) -> frozenset[str]:
+    """The names of its parameters."""
+    return frozenset(x.name for x in ordered_symbols(predicate))
 
 
 def _holds(predicate: Any, row: Mapping[str, Value]) -> bool:
