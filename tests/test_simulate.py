@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
 
 import cmbound
 from cmbound.cli.laws import build_world
@@ -460,8 +461,14 @@ def test_figure_of_an_exact_run(exact_run: Simulation) -> None:
     assert colours <= {style.ORANGE, style.BLUE, style.VERMILLION, style.GREY, style.BLACK}
 
 
-def test_figure_in_one_dimension(line_run: Simulation) -> None:
-    left, right = simulation_figure(line_run).axes
+@pytest.fixture(scope="module")
+def twice(line_run: Simulation) -> list[Figure]:
+    """The same figure, made twice."""
+    return [simulation_figure(line_run) for _ in range(2)]
+
+
+def test_figure_in_one_dimension(line_run: Simulation, twice: list[Figure]) -> None:
+    left, right = twice[0].axes
     legend = left.get_legend()
     assert legend is not None
     curve = lines(left)[r"density of $p_\delta$"]
@@ -511,10 +518,10 @@ def test_nothing_overlaps(size: int) -> None:
 
 
 @pytest.mark.parametrize(("kind", "magic"), [("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml")])
-def test_files_are_reproducible(kind: str, magic: bytes, tmp_path: Path, line_run: Simulation) -> None:
+def test_files_are_reproducible(kind: str, magic: bytes, tmp_path: Path, twice: list[Figure]) -> None:
     files = [tmp_path / f"{name}.{kind}" for name in ("first", "second")]
-    for path in files:
-        save_figure(simulation_figure(line_run), path)
+    for figure, path in zip(twice, files, strict=True):
+        save_figure(figure, path)
     assert files[0].read_bytes() == files[1].read_bytes()
     assert files[0].read_bytes().startswith(magic)
 
