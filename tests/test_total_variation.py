@@ -135,9 +135,10 @@ def test_total_variation_never_exceeds_1() -> None:
 
 @pytest.mark.parametrize("id", [EARLY, SMOOTHING, UNDERDAMPED])
 def test_no_violation_on_exact_instances(id: str) -> None:
-    report = check(id, instances=1200, world="gaussian", seed=4)
+    """Terms that are 10 times too small are found among these, or not among 1200 either."""
+    report = check(id, instances=700, world="gaussian", seed=4)
     assert report.violations == 0, report.worst
-    assert report.passed >= 600
+    assert report.passed >= 350
     assert report.max_ratio is not None
     assert 0.1 < report.max_ratio < 1
 
