@@ -21,6 +21,7 @@ from cmbound.arithmetic.running import LARGEST, SQUARED, SUM, WEIGHTED
 from cmbound.evaluation.nodes import FLOATS as FLOATS, node_index
 from cmbound.evaluation.setting import Setting
 from cmbound.evaluation.steps import Asked, BallSteps, FloatSteps, Request
+from cmbound.frozen import FrozenDict
 from cmbound.theory.formulas import convert
 from cmbound.theory.named import smallest
 from cmbound.theory.notation import (
@@ -44,6 +45,7 @@ from cmbound.theory.notation import (
 from cmbound.theory.records import Theorem
 from cmbound.theory.rules import Rule
 from cmbound.theory.variants import ConsistencySum, ScoreSum
+from cmbound.threads import alone
 
 _NEXT_NODE = smallest(a + h, b)
 """Where a step that begins at ``a`` ends at the latest, on a grid that ends at ``b``."""
@@ -66,19 +68,24 @@ def scalars(setting: Setting, backend: Backend) -> dict[Any, Any]:
     if "cov_eigs" in setting.lists:
         result[cov_eigs] = backend.column(setting.lists["cov_eigs"])
     if "n_atoms" in setting.values:
-        result.update({symbol: backend.number(value) for symbol, value in _weights(setting).items()})
+        found = _of_weights(setting.lists.get("weights"), setting.values["n_atoms"])
+        result.update({symbol: backend.number(value) for symbol, value in found.items()})
     return result
 
 
-def _weights(setting: Setting) -> dict[Any, Any]:
-    """nu = (sum pi_i^(1/2))^2 and the entropy of the weights as exact expressions (theory 3.11 g, 3.12)."""
-    if "weights" not in setting.lists:
-        count = as_expr(setting.values["n_atoms"])
-        return {nu: count, entropy: sympy.log(count)}
-    weights = [as_expr(x) for x in setting.lists["weights"]]
+@lru_cache(maxsize=64)
+@alone
+def _of_weights(weights: tuple[Fraction, ...] | None, count: Fraction) -> Mapping[Any, Any]:
+    """nu = (sum pi_i^(1/2))^2 and the entropy of the weights as exact expressions (theory 3.11 g, 3.12).
+
+    Roots and logarithms stay as they are: SymPy would look for the prime factors of every weight.
+    """
+    if weights is None:
+        return FrozenDict({nu: as_expr(count), entropy: sympy.log(as_expr(count))})
     total = sum(weights)
-    shares = [x / total for x in weights]
-    return {nu: sympy.Add(*(sympy.sqrt(x) for x in shares)) ** 2, entropy: sympy.Add(*(x * sympy.log(1 / x) for x in shares))}
+    shares = [as_expr(x / total) for x in weights]
+    roots = sympy.Add(*(sympy.Pow(x, sympy.S.Half, evaluate=x == 1) for x in shares))
+    return FrozenDict({nu: roots**2, entropy: sympy.Add(*(x * sympy.log(1 / x, evaluate=x == 1) for x in shares))})
 
 
 @lru_cache(maxsize=128)
