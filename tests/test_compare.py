@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
 from dataclasses import replace
 from decimal import Decimal
 from functools import cache
@@ -619,7 +620,17 @@ def test_data_are_constants_as_everywhere(tmp_path: Path) -> None:
     assert np.shape(swept["winners"]) == (1, 3)
 
 
-def test_sweeps_on_the_command_line(tmp_path: Path) -> None:
+def test_sweeps_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In every format it is one diagram, which is computed once."""
+    known: dict[str, Phase] = {}
+
+    def once(*args: Any, **given: Any) -> Phase:
+        asked = repr((args, given))
+        if asked not in known:
+            known[asked] = phase(*args, **given)
+        return known[asked]
+
+    monkeypatch.setattr(sys.modules["cmbound.comparison.phase"], "phase", once)
     data = json.loads(fine("compare", *PLANE_FLAGS, *SWEEP, "--format", "json"))
     assert np.shape(data["winners"]) == (4, 5)
     lines = fine("compare", *PLANE_FLAGS, *SWEEP, "--format", "csv").splitlines()
@@ -629,6 +640,7 @@ def test_sweeps_on_the_command_line(tmp_path: Path) -> None:
     figure = tmp_path / "phase.svg"
     fine("compare", *PLANE_FLAGS, *SWEEP, "--plot", str(figure), "--format", "latex")
     assert figure.read_text().startswith("<?xml")
+    assert len(known) == 1
 
 
 def test_the_sharper_complexity_is_set_against_that_of_the_paper() -> None:
