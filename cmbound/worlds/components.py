@@ -83,10 +83,12 @@ class Shared:
 
     def _measure_from(self, centre: Array) -> None:
         self.centre = centre
-        self.m = np.ascontiguousarray(self._in(self.means - centre))
-        self.squares = self.m**2 if len(self.variances) > 1 else (self.m**2).sum(axis=1, keepdims=True)
-        self.rows = np.concatenate([self.m, -self.squares / 2, self.log_weights[:, None]], axis=1).T
-        self.ones = np.concatenate([self.m, np.ones((len(self.m), 1))], axis=1)
+        m = self._in(self.means - centre)
+        squares = m**2 if len(self.variances) > 1 else (m**2).sum(axis=1, keepdims=True)
+        # one product gives all logits, another one the averages and their total
+        self.table = np.concatenate([m, np.ones((len(m), 1)), squares / -2, self.log_weights[:, None]], axis=1)
+        d = m.shape[1]
+        self.m, self.ones, self.halves = self.table[:, :d], self.table[:, : d + 1], self.table[:, d + 1 : -1]
 
     def _in(self, x: Array) -> Array:
         return x if self.vectors is None else np.asarray(x @ self.vectors)
@@ -103,10 +105,10 @@ class Shared:
     def _logits(self, c: Array, precision: Array, y: Array) -> Array:
         """Shape (n, K): the terms of a logit are added up by one product, the table is written once."""
         n, d = y.shape
-        factors = np.empty((n, len(self.rows)))
+        factors = np.zeros((n, self.table.shape[1]))
         np.multiply(c * precision, y, out=factors[:, :d])
-        factors[:, d:-1], factors[:, -1] = c * c * precision, 1.0
-        return np.asarray(factors @ self.rows)
+        factors[:, d + 1 : -1], factors[:, -1] = c * c * precision, 1.0
+        return np.asarray(factors @ self.table.T)
 
     def _posterior(self, c: Array, precision: Array, y: Array) -> tuple[Array, Array, Array]:
         """r_k up to a factor (n, K); their sum (n, 1); and the average of the m_k (n, d)."""
@@ -168,7 +170,7 @@ class Shared:
         s = precision * (c * average - y)
         cp = c * precision
         g = (cp * s - 2 * cp * cp * average) @ self.m.T  # norm(a_k)^2 + a_k.s up to what all k have in common
-        g += (cp * cp) @ self.squares.T
+        g -= (2 * cp * cp) @ self.halves.T
         return self._out(cp * self._covariance_with(r, total, g) + s - precision * s)
 
     def draw(self, index: Index, c: float, s: float, z: Array) -> Array:
