@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from sympy import Expr, S, exp, log
@@ -78,6 +79,10 @@ class Order(Record):
         """The order in a table."""
         return Cell("?") if self.kind == "undecided" else formula(self.expression)
 
+    @cached_property
+    def _leading(self) -> str:
+        return str(plain(self.leading))
+
     def to_dict(self) -> dict[str, Any]:
         return {
             "limit": self.limit,
@@ -85,7 +90,7 @@ class Order(Record):
             "order": None if self.kind == "undecided" else str(self),
             **{name: str(getattr(self, name)) for name in ("exponent", "logs", "rate")},
             "growing": self.growing,
-            "leading": str(plain(self.leading)),
+            "leading": self._leading,
             "conditions": [str(x) for x in self.conditions],
             "reason": self.reason,
         }
