@@ -758,10 +758,10 @@ def test_undecided(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
-    def stop(_: str) -> None:
+    def stop(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("cmbound.evaluation.statement.theorem", stop)
+    monkeypatch.setattr("cmbound.evaluation.point.evaluate", stop)
     outcome = call(*TRAINING, *flags(needed("explicit-training")))
     assert outcome.status == 130
     assert outcome.out == ""
