@@ -39,6 +39,7 @@ def run() -> NoReturn:
         raise SystemExit(130) from None
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        exec("")  # else Python ends by SIGINT, not with a status, if an interruption came while source text was run (a dataclass)
         gc.freeze()  # what is left goes with the process
 
 

@@ -494,6 +494,20 @@ def test_every_environment(name: str) -> None:
 # --- interruption ---------------------------------------------------------------------------------------------------
 
 
+def test_an_interruption_while_source_text_is_run_is_like_any_other(tmp_path: Path) -> None:
+    """Which happens when a dataclass is made."""
+    lines = (
+        "import cmbound.__main__, cmbound.cli",
+        "cmbound.cli.main = lambda: exec('raise KeyboardInterrupt')",
+        "cmbound.__main__.run()",
+    )
+    (tmp_path / "program.py").write_text("\n".join(lines), encoding="utf-8")
+    paths = os.pathsep.join([str(tmp_path), *sys.path])
+    run = [sys.executable, "-m", "program"]
+    done = subprocess.run(run, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": paths})
+    assert (done.returncode, done.stderr) == (130, "cmbound: error: interrupted\n")
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_process_that_is_stopped_leaves_nothing(number: int, tmp_path: Path) -> None:
     """At any moment: while modules are imported, and in the middle of the work."""
