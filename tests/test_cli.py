@@ -960,11 +960,11 @@ def test_importing_the_package_is_light() -> None:
 
 
 def test_computing_imports_what_it_uses() -> None:
-    """Neither rich for wide tables, nor the masked arrays of numpy, nor, for one bound, what many points at once need."""
+    """Neither the masked arrays of numpy nor, for one bound, what many points at once need."""
     point = ["--preset", "gaussian-2d", "-p", "k=2", "-p", "t_hat=1", "-p", "R=3"]
     results, modules = probe([(["compare", *point], {}), (["schedule", "--preset", "digits", "--steps", "2"], {})])
     assert [status for status, _ in results] == [0, 0]
-    assert not {"rich", "scipy", "numpy.ma"} & modules
+    assert not {"scipy", "numpy.ma"} & modules
     results, modules = probe([(["evaluate", "explicit-one-step", "--preset", "gaussian-2d"], {})])
     assert [status for status, _ in results] == [0]
     assert not {"cmbound.evaluation.arrays", "cmbound.evaluation.many", "cmbound.evaluation.defining"} & modules

@@ -6,6 +6,7 @@ has touched. All formats carry the same cells.
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -33,7 +34,6 @@ _LATEX_SPECIAL = {
     '"': "''",
 }
 _MARKDOWN_SPECIAL = re.compile(r"[\\`*$|<>\[\]]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
-_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"})
 DECIMAL = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?(?:e(-?[0-9]+))?")
 
 
@@ -115,10 +115,10 @@ class Cell:
     def html(self) -> str:
         """The cell in HTML; math as MathML, which needs nothing else."""
         if self.kind == "mixed":
-            return "".join(x.html() if x.kind != "text" else escaped(x.text) for x in self.parts)
+            return "".join(x.html() if x.kind != "text" else html.escape(x.text) for x in self.parts)
         if self.kind == "math":
             return mathml(self.text)
-        return escaped(self.text) + (f"<sup>{escaped(self.mark[0])}</sup>" if self.mark else "")
+        return html.escape(self.text) + (f"<sup>{html.escape(self.mark[0])}</sup>" if self.mark else "")
 
     def data(self) -> dict[str, Any]:
         """The cell as JSON-ready data: a number's ``text`` is exact, its ``value`` the nearest double."""
@@ -138,11 +138,6 @@ def _inner(text: str, escape: Callable[[str], str]) -> str:
     return (" " if text[:1] == " " else "") + body + (" " if body and text[-1:] == " " else "")
 
 
-def escaped(text: str) -> str:
-    """Text in HTML: as ``html.escape``, without the names of all signs."""
-    return text.translate(_ESCAPES)
-
-
 def mathml(latex: str) -> str:
     """MathML of LaTeX math, which a browser shows without a script; what is no LaTeX is shown as it is."""
     from latex2mathml import converter, exceptions  # which only HTML needs
@@ -152,7 +147,7 @@ def mathml(latex: str) -> str:
     try:
         text = converter.convert(latex.replace(r"\mathrm", r"\text"), display="block")  # a word, not the product of its letters
     except no_latex:
-        return f"<math><mtext>{escaped(latex)}</mtext></math>"
+        return f"<math><mtext>{html.escape(latex)}</mtext></math>"
     text = text.replace('display="block"', 'displaystyle="true"')  # fractions and sums as in a display, on the line of the text
     return re.sub("&(?!#)", "&amp;", text)  # the library escapes all but this
 

@@ -1,7 +1,6 @@
 """Text for a terminal, laid out by rich and never wider than the terminal.
 
-What fits is written as it stands, and wide tables are folded, which is what rich makes of them too: to import rich takes longer
-than most pages do.
+What fits is written as it stands, which is what rich makes of it too: to import rich takes longer than most pages do.
 """
 
 from __future__ import annotations
@@ -34,20 +33,6 @@ def _fitted(rows: Sequence[Sequence[str]], width: int) -> list[int] | None:
         widest = max(range(len(widths)), key=lambda i: widths[i] - words[i])
         widths[widest] -= 1
     return widths
-
-
-def _narrowed(widths: Sequence[int], room: int) -> list[int]:
-    """Widths of columns that fit: the widest are made as narrow as the next ones, time and again, as rich does it."""
-    found = [min(x, room) for x in widths]
-    while (excess := sum(found) - room) > 0:
-        widest = max(found)
-        wide = [i for i, x in enumerate(found) if x == widest]
-        most = min(excess, widest - max((x for x in found if x < widest), default=0))
-        for left, i in zip(range(len(wide), 0, -1), wide, strict=True):
-            less = min(most, round(excess / left))
-            found[i] -= less
-            excess -= less
-    return found
 
 
 def printable(text: str) -> bool:
@@ -156,10 +141,6 @@ class Page:
                 self._lists(header, rows, indent)
                 return
             widths = fitting
-        elif all(_as_it_stands(x) for row in (header, *rows) for x in row) and self._in_columns(
-            (header, *rows), alignment, indent
-        ):
-            return
         from rich.table import Table as Grid
         from rich.text import Text
 
@@ -169,24 +150,6 @@ class Page:
         for row in rows:
             grid.add_row(*map(Text, row))
         self._lay_out(grid, indent)
-
-    def _in_columns(self, rows: Sequence[Sequence[str]], alignment: str, indent: int) -> bool:
-        """What rich would make of a table whose cells are folded; False where the terminal is too narrow for it."""
-        beside = [_BETWEEN] * (len(alignment) - 1) + [0]
-        natural = [max(map(len, column)) + x for column, x in zip(zip(*rows, strict=True), beside, strict=True)]
-        widths = [x - y for x, y in zip(_narrowed(natural, self._width - indent), beside, strict=True)]
-        if min(widths) < 1:
-            return False
-        for row in rows:
-            cells = [folded(text, width) for text, width in zip(row, widths, strict=True)]
-            height = max(map(len, cells))
-            missing = [[""] * (height - len(x)) for x in cells]  # above a header, below what is under it
-            filled = [y + x if row is rows[0] else x + y for x, y in zip(cells, missing, strict=True)]
-            for line in zip(*filled, strict=True):
-                sides = zip(line, alignment, widths, strict=True)
-                texts = (x.rstrip().rjust(width) if side == "r" else x[:width].ljust(width) for x, side, width in sides)
-                self._parts.append(" " * indent + (" " * _BETWEEN).join(texts))
-        return True
 
     def _lay_out(self, what: Any, indent: int) -> None:
         """What rich makes of something."""
