@@ -8,14 +8,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sympy import Integer, Rational, sympify
 
 import cmbound
 from cmbound.errors import CmboundError, DomainError
-from cmbound.evaluation.many import Tables, closed_tables, shortest
-from cmbound.evaluation.separated import is_additive, separated
+from cmbound.evaluation.many import Tables, closed_costs, shortest, tables
+from cmbound.evaluation.separated import LAST, apart, is_additive, separated
 from cmbound.evaluation.sums import FLOATS
-from cmbound.theory.functions import I3, P, lam, log_s
-from cmbound.theory.notation import L_s, a, b, h, m2
+from cmbound.theory.functions import I3, J, P, c_drop, lam, lam_drop, lam_rise, log_lam, log_s, v_drop
+from cmbound.theory.notation import L_s, a, b, d, h, m2, tau
 from cmbound.theory.profiles import PROFILES
 from tests import settings
 
@@ -58,18 +59,52 @@ def test_a_long_array_is_its_parts() -> None:
     np.testing.assert_allclose(whole[510:515], part, rtol=1e-15)
 
 
-@pytest.mark.parametrize("expr", [I3(a, b), P(L_s, a, b), m2 * log_s(a, b), b - a])
-def test_additive(expr: Any) -> None:
-    """Integrals are."""
+def test_points_that_are_alike_are_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As far as local errors are concerned, on which the score error and L_f have no influence; each point is as it is alone."""
+    h, eps_sc, L_f = (x.ravel() for x in np.meshgrid([1e-3, 1e-2, 1e-1], [0.1, 0.2], [2.0, 3.0, 4.0]))
+    sizes = []
+
+    def counted(*args: Any) -> Any:
+        sizes.append(args[-1])
+        return closed_costs(*args)
+
+    monkeypatch.setattr(cmbound.evaluation.arrays, "closed_costs", counted)
+    statement, given = cmbound.theorem("explicit-one-step"), {"preset": "gaussian-2d", "profile": "auto"}
+    together = statement.approximate(**given, h=h, eps_sc=eps_sc, L_f=L_f).total
+    assert sizes == [3]
+    alone = [
+        statement.approximate(**given, h=float(x), eps_sc=float(y), L_f=float(z)).total
+        for x, y, z in zip(h, eps_sc, L_f, strict=True)
+    ]
+    np.testing.assert_allclose(together, alone, rtol=1e-13)
+
+
+INTEGRALS = [
+    I3(a, b), J(a, b), P(L_s, a, b), m2 * log_s(a, b), b - a, m2 * (log_lam(a, b) + d * I3(a, b)), lam_rise(a, b), c_drop(a, b),
+    lam_drop(a, b, Rational(3, 2)), v_drop(tau, a, b, Integer(2)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("expr", INTEGRALS, ids=str)
+def test_integrals_are_differences(expr: Any) -> None:
+    """Also late, where they are small beside the values at the ends that they are differences of, as they are written."""
     assert is_additive(expr)
-    assert separated(expr).additive
+    assert separated(expr).is_sum
+    begin, end = map(sympify, apart(expr) or ())
+    assert b not in begin.free_symbols
+    assert a not in end.free_symbols
+    times = np.array([1e-6, 1e-5, 0.01, 0.5, 2.0, 5.0, 12.0])
+    values = {L_s: 50.0, m2: 2.0, d: 3.0, tau: 0.3, LAST: 14.0}
+    found = FLOATS.value(begin, {**values, a: times[:-1]}) + FLOATS.value(end, {**values, b: times[1:]})
+    exact = FLOATS.value(expr, {**values, a: times[:-1], b: times[1:]})
+    np.testing.assert_allclose(found, exact, rtol=1e-13, atol=1e-15 * exact.sum())
 
 
-@pytest.mark.parametrize("expr", [I3(a, b) ** 2, lam(b) * (b - a), lam(a) + lam(b), (b - a) / lam(a)])
+@pytest.mark.parametrize("expr", [I3(a, b) ** 2, lam(b) * (b - a), lam(a) + lam(b), (b - a) / lam(a)], ids=str)
 def test_not_additive(expr: Any) -> None:
-    """Products and sums at both ends are not."""
+    """Products and sums at both ends are not; of these only sums are taken apart."""
     assert not is_additive(expr)
-    assert not separated(expr).additive
+    assert separated(expr).is_sum == expr.is_Add
 
 
 @pytest.mark.parametrize("profile", list(PROFILES))
@@ -81,30 +116,30 @@ def test_tables_are_the_bounds(profile: str) -> None:
     for rule in PROFILES[profile].rules[settings.EI]:
         values = {x: np.array([2.0, 3.0]) / (5 if x.name in ("tau", "h") else 1) for x in rule.bound.free_symbols - {a, b}}
         values |= {x: np.zeros(2) for x in values if x.name == "t_star"} | {h: np.array([0.1, 0.2])}
-        (table,) = closed_tables([separated(rule.bound)], times, ends, values)
+        (table,) = tables([separated(rule.bound)], times, ends, values)
         columns = [np.broadcast_to(table.column(k), (k, 2)) for k in (1, 2, 3)]
         found = FLOATS.value(rule.bound, {**values, a: times[1], b: ends[3]})
         np.testing.assert_allclose(columns[-1][1], np.broadcast_to(found, 2), rtol=1e-12)
 
 
-def grown(seed: int, count: int = 300) -> tuple[list[Tables], Any]:
-    """Tables of the rules whose growth is known, at random settings, and where neighbours are at the same time."""
+def grown(seed: int, count: int = 300) -> tuple[list[Tables], Any, int]:
+    """Tables of the rules whose growth is known, at random settings, where neighbours are at the same time, and how many."""
     rng = np.random.default_rng(seed)
     rules = [x for profile in PROFILES.values() for x in profile.rules[settings.EI]]
-    costs = [x for x in map(separated, (x.bound for x in rules)) if not x.additive and x.growth is not None]
+    costs = [x for x in map(separated, (x.bound for x in rules)) if not x.is_sum and x.growth is not None]
     times = np.sort(10 ** rng.uniform(-4, 0.5, (20, count)), axis=0)
     times[7] = times[8]
     names = sorted({x for rule in rules for x in rule.bound.free_symbols - {a, b}}, key=str)
     values = {x: 10 ** rng.uniform(-1, 2, count) for x in names}
     values |= {x: np.zeros(count) for x in names if x.name == "t_star"} | {h: 10 ** rng.uniform(-5, -1, count)}
     values |= {x: rng.uniform(0.1, 0.9, count) for x in names if x.name == "tau"}
-    return closed_tables(costs, times, np.minimum(times + values[h], times[-1]), values), times[:-1] == times[1:]
+    return tables(costs, times, np.minimum(times + values[h], times[-1]), values), times[:-1] == times[1:], count
 
 
 def test_costs_grow_as_much_as_is_said() -> None:
-    """Ten rules of the exponential integrator, integrated over a stretch, are known to grow."""
-    found, _ = grown(0)
-    assert len(found) == 10
+    """Nine rules of the exponential integrator, integrated over a stretch, are known to grow."""
+    found, _, _ = grown(0)
+    assert len(found) == 9
     for table in found:
         gains = np.broadcast_to(table.gains(), (19, 300))
         columns = [np.broadcast_to(table.column(k), (k, 300)) for k in range(1, 20)]
@@ -140,7 +175,7 @@ class Given(Tables):
 def test_a_short_path_is_the_best_of_all() -> None:
     """Against every path, one after the other."""
     costs = np.random.default_rng(1).uniform(0.5, 2.0, (2, 5, 5)) * [[[1.0]], [[1.5]]]
-    found, pieces = shortest([Given(x) for x in costs], np.zeros((4, 1), dtype=bool))
+    found, pieces = shortest([Given(x) for x in costs], np.zeros((4, 1), dtype=bool), 1)
     least = costs.min(axis=0)
     paths = [[0, *(i for i in range(1, 4) if mask >> i & 1), 4] for mask in range(0, 16, 2)]
     every = [sum(least[i, k] for i, k in pairwise(path)) for path in paths]
@@ -152,10 +187,10 @@ def test_a_short_path_is_the_best_of_all() -> None:
 def test_no_path_takes_what_is_not_finite() -> None:
     """A cost that is not a number is none, and where every one is infinite there is no path."""
     costs = np.array([[0.0, np.nan, 5.0], [0.0, 0.0, 1.0], [0.0, 0.0, 0.0]])
-    found, pieces = shortest([Given(costs)], np.zeros((2, 1), dtype=bool))
+    found, pieces = shortest([Given(costs)], np.zeros((2, 1), dtype=bool), 1)
     assert found.tolist() == [5.0]
     assert pieces.start.tolist() == [0]
-    found, pieces = shortest([Given(np.full((3, 3), np.inf))], np.zeros((2, 1), dtype=bool))
+    found, pieces = shortest([Given(np.full((3, 3), np.inf))], np.zeros((2, 1), dtype=bool), 1)
     assert found.tolist() == [np.inf]
     assert not len(pieces.setting)
 

@@ -25,7 +25,7 @@ from cmbound.evaluation.setting import Setting, resolve, with_preset
 from cmbound.evaluation.sums import FLOATS
 from cmbound.evaluation.terms import compiled, term_row
 from cmbound.evaluation.unused import unused
-from cmbound.later import np
+from cmbound.later import Index, np
 from cmbound.numbers import exact
 from cmbound.theory.formulas import (
     ALIASES,
@@ -43,7 +43,7 @@ from cmbound.theory.rules import Profile, Rule, refuse_measured
 from cmbound.threads import alone
 
 CHUNK = 1 << 14  # points at once: intermediate arrays stay in the cache
-PATHS = 1024  # the same where paths are chosen: tables at all candidates
+PATHS = 2048  # the same where paths are chosen: tables at all candidates
 STEPS = 1 << 16  # of all grids that are summed at once
 SHORT = 256  # up to so many points a user's function is integrated point by point, exactly
 
@@ -168,25 +168,30 @@ def _alone(theorem: Theorem, params: Mapping[str, Any], rows: Mapping[str, Any],
 
 
 def _vectorised(setting: Setting, params: Mapping[str, Any], flat: Mapping[str, Any], shape: tuple[int, ...]) -> Approximation:
-    size = int(np.prod(shape))
-    fixed = _fixed(setting, flat)
+    size, fixed = int(np.prod(shape)), _fixed(setting, flat)
     terms = _closed_terms(setting)
     holders, symbols, function = compiled(FLOATS, terms)
     result = {x.name: np.empty(size) for x in terms}
-    chunk = PATHS if holders else CHUNK
-    for start in range(0, size, chunk):
-        rows = {name: x[start : start + chunk] for name, x in flat.items()}
-        count = min(chunk, size - start)
+    parts = [slice(start, min(start + CHUNK, size)) for start in range(0, size, CHUNK)]
+    for part in parts:
+        rows = {name: x[part] for name, x in flat.items()}
         values = _array_values(setting, fixed, rows)
-        _check_predicates(setting, values, start)
-        _check_grids(setting, params, values, rows, start)
-        for i in _doubtful(setting, values, count):
-            _alone(setting.theorem, params, rows, i, start)
-        local = [_array_local(setting, values, x.args[0], count) for x in holders]
-        computed = function(*local, *(values[x] for x in symbols))
+        _check_predicates(setting, values, part.start)
+        _check_grids(setting, params, values, rows, part.start)
+        for i in _doubtful(setting, values, part.stop - part.start):
+            _alone(setting.theorem, params, rows, i, part.start)
+    values = _array_values(setting, fixed, flat)
+    local = [_array_local(setting, values, x.args[0], size) for x in holders]
+    for part in parts:
+        computed = function(*(x[part] for x in local), *(_rows(values[x], part) for x in symbols))
         for term, value in zip(terms, computed, strict=True):
-            result[term.name][start : start + count] = value
+            result[term.name][part] = value
     return _approximation(setting, result, unused(setting), shape)
+
+
+def _rows(value: Any, which: Any) -> Any:
+    """Some of the values of a parameter, which may have one for all rows."""
+    return value[which] if np.ndim(value) else value
 
 
 def _is_closed(setting: Setting, varied: Sequence[str]) -> bool:
@@ -333,15 +338,40 @@ def _with_rules(profile: Profile, rules: tuple[Rule, ...], teacher: str) -> Prof
 
 
 def _array_local(setting: Setting, values: Mapping[Any, Any], end: Any, size: int) -> Any:
-    """L_f times the best bound on the local errors up to ``end``, for each row."""
-    columns = {x: np.broadcast_to(np.asarray(y, dtype=np.float64), (size,)) for x, y in values.items()}
-    here = _in_ou(setting, columns, columns[end])
-    rows = {x: y[:, None] for x, y in here.items()}
-    if any(profile.own for profile, _ in setting.profiles):
-        return closed_choice(setting.profiles, rows, np.array(rows[end]))[0].cost
+    """L_f times the best bound on the local errors up to ``end``, for each row: computed once for those that are alike."""
+    here = _in_ou(setting, values, values[end])
     rules = [rule for _, found in setting.profiles for rule in found]
-    times = np.ascontiguousarray(candidate_times(setting.profiles, rows, rows[delta], np.array(rows[end])).T)
-    return closed_costs(rules, times, np.minimum(times + here[h], times[-1]), here)
+    weight = 1.0
+    if not any(profile.own for profile, _ in setting.profiles):
+        needed = {delta, h, end}.union(*(x.free_symbols for rule in rules for x in (*rule.expressions, *rule.breakpoints)))
+        weight, here = here[L_f], {x: y for x, y in here.items() if x in needed} | {L_f: 1.0}
+    first, which = _alike([x for x in here.values() if np.ndim(x)], size)
+    costs = np.empty(len(first))
+    for start in range(0, len(first), PATHS):
+        part = slice(start, start + PATHS)
+        costs[part] = _best_local(setting, rules, {x: _rows(y, first[part]) for x, y in here.items()}, end, len(costs[part]))
+    return weight * costs[which]
+
+
+def _alike(columns: Sequence[Any], size: int) -> tuple[Index, Index]:
+    """Of rows that are alike the numbers of the first ones, and for each row which of them it is like."""
+    which = np.zeros(size, dtype=np.intp)
+    for column in columns:
+        distinct, order = np.unique(column, return_inverse=True)
+        if len(distinct) == size:
+            return np.arange(size), np.arange(size)
+        which = np.unique(which * len(distinct) + order, return_inverse=True)[1]
+    return np.unique(which, return_index=True)[1], which
+
+
+def _best_local(setting: Setting, rules: Sequence[Rule], here: Mapping[Any, Any], end: Any, size: int) -> Any:
+    """L_f times the best bound on the local errors, for each of some rows."""
+    rows = {x: np.reshape(y, (-1, 1)) for x, y in here.items()}
+    if any(profile.own for profile, _ in setting.profiles):
+        every = {x: np.broadcast_to(y, (size, 1)) for x, y in rows.items()}
+        return closed_choice(setting.profiles, every, np.array(every[end]))[0].cost
+    times = np.ascontiguousarray(candidate_times(setting.profiles, rows, rows[delta], rows[end]).T)
+    return closed_costs(rules, times, np.minimum(times + here[h], times[-1]), here, size)
 
 
 def _in_ou(setting: Setting, columns: Mapping[Any, Any], time: Any) -> dict[Any, Any]:

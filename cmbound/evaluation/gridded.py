@@ -11,10 +11,9 @@ from functools import lru_cache
 from typing import Any
 
 import sympy
-from sympy import Integer
 
 from cmbound.errors import DomainError
-from cmbound.evaluation.many import Tables, between, evaluated, finite, shortest, tables
+from cmbound.evaluation.many import Tables, evaluated, finite, shortest, tables
 from cmbound.evaluation.paths import CANDIDATES, TIE, best_free, candidate_times, combinable
 from cmbound.evaluation.separated import Parts, Separated
 from cmbound.evaluation.setting import LONGEST_HORIZON, PER_STEP, Setting
@@ -160,7 +159,7 @@ class ManySums:
         path = np.zeros(self.count, dtype=bool)
         if len(self.weight) > 1 and combinable(self.setting.profiles):
             nodes = self._candidates()
-            found, chosen = shortest(self._tables([rule for _, rule in named], nodes), nodes[:-1] == nodes[1:])
+            found, chosen = shortest(self._tables([rule for _, rule in named], nodes), nodes[:-1] == nodes[1:], self.count)
             total = np.where(np.isfinite(found), 0.0, np.inf)
             for i, (_, rule) in enumerate(named):
                 which, start, stop = chosen.of(i)
@@ -191,16 +190,14 @@ class ManySums:
         return np.sort(np.concatenate([np.clip(found, 0, last), ends]), axis=0)
 
     def _tables(self, rules: Sequence[Rule], nodes: Index) -> list[Tables]:
-        """The tables of the rules, in which sums over the steps are additive parts."""
+        """The tables of the rules."""
         times, values = np.take_along_axis(self.nodes, nodes, axis=0), self.constants()
         found: list[Tables] = []
         for rule in rules:
             cost = stretch(rule)
             given = {**values, **_free(rule, {**values, b: times})}
-            of_steps = [_reduced(np.add, self.steps(*x), nodes) for x in summed(rule)]
-            others = [x for _, _, x in cost.sums.values()][len(of_steps) :]
-            steps = of_steps + between(others, times, values)
-            found += tables([cost], times, times, given, steps, peaks=self._peaks(rule, nodes))
+            steps = {x: _reduced(np.add, self.steps(*y), nodes) for x, y in zip(cost.steps, summed(rule), strict=True)}
+            found += tables([cost], times, times, given, steps, self._peaks(rule, nodes))
         return found
 
     def _peaks(self, rule: Rule, nodes: Index) -> dict[Any, Array]:
@@ -261,9 +258,9 @@ def summed(rule: Rule) -> list[tuple[Any, int]]:
 @lru_cache(maxsize=512)
 @alone
 def stretch(rule: Rule) -> Separated:
-    """The bound on a stretch of a grid in the names of its parts; its first sums are those over the steps (:func:`summed`)."""
+    """The bound on a stretch of a grid in the names of its parts; its sums over the steps are those of :func:`summed`."""
     parts = Parts()
-    names = [parts.named((Integer(0), Integer(0), sympy.Dummy("sum")), parts.sums) for _ in summed(rule)]
+    names = [parts.named(sympy.Dummy("sum"), parts.steps) for _ in summed(rule)]
     terms = [names.pop(0)] if rule.steps != 0 else []
     terms += [sympy.sqrt(x) * parts.split(root.factor) for x, root in zip(names, rule.roots, strict=True)]
     if rule.whole != 0:

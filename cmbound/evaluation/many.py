@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import sympy
 
 from cmbound.arithmetic.backend import ordered_symbols
 from cmbound.evaluation.paths import TIE
-from cmbound.evaluation.separated import Separated, separated
+from cmbound.evaluation.separated import LAST, Separated, separated
 from cmbound.evaluation.sums import FLOATS
 from cmbound.frozen import FrozenDict
 from cmbound.later import Array, Index, NDArray, np
@@ -24,19 +24,19 @@ from cmbound.theory.rules import Rule
 
 Values = Mapping[Any, Any]
 _ROUNDING = 1e-12  # of a step: sums that end at the same time differ by no more
-MANY = 200  # settings from which on it is faster to leave ways out one by one than to compute all at once
+MANY = 100  # settings from which on it is faster to leave ways out one by one than to compute all at once
 
 
 @dataclass
 class Tables:
-    """The parts of the cost of one rule at the nodes, by their names.
+    """The parts of the cost of one rule at the nodes, by their names. One column may stand for all settings: P or 1.
 
     Attributes:
         cost: what is taken apart.
         fixed: shape (P,) or scalars.
         begin, end: shape (K, P): at the node where a stretch begins or ends.
-        steps: shape (K - 1, P): of additive parts the value between neighbours.
-        low, high: shape (K, P): what such a sum has besides where a stretch begins and where it ends.
+        sums: two of shape (K, P): what a sum has where a stretch begins and where it ends.
+        steps: shape (K - 1, P): of sums over the steps of a grid the value between neighbours.
         peaks: shape (K - 1, P): of these the largest on a stretch enters.
     """
 
@@ -44,79 +44,59 @@ class Tables:
     fixed: Values
     begin: Mapping[Any, Array]
     end: Mapping[Any, Array]
-    steps: Mapping[Any, Array]
-    low: Mapping[Any, Array]
-    high: Mapping[Any, Array]
-    peaks: Mapping[Any, Array]
+    sums: Mapping[Any, tuple[Array, Array]]
+    steps: Mapping[Any, Array] = FrozenDict()
+    peaks: Mapping[Any, Array] = FrozenDict()
 
     def __post_init__(self) -> None:
-        names = (*self.fixed, *self.begin, *self.end, *self.steps, *self.peaks)  # in the order of the arguments below
+        names = (*self.fixed, *self.begin, *self.end, *self.sums, *self.steps, *self.peaks)
         self._function = FLOATS.compile((self.cost.expr,), names)
-        self._sums = {x: np.array(y) for x, y in self.low.items()}
-        self._tails = {x: y if y.any() else None for x, y in self.high.items()}
-        self._largest = {x: np.zeros(y.shape) for x, y in self.peaks.items()}
-        self._reached: dict[int, int] = {}
+        self._running = [np.zeros(x.shape) for x in self.steps.values()]
+        self._largest = [np.zeros(x.shape) for x in self.peaks.values()]
+
+    def between(self, start: Any, end: Any) -> Array:
+        """The costs from some nodes to others, without steps and peaks."""
+        begins, ends = (x[start] for x in self.begin.values()), (x[end] for x in self.end.values())
+        sums = (low[start] + high[end] for low, high in self.sums.values())
+        return self._cost([*self.fixed.values(), *begins, *ends, *sums])
 
     def column(self, k: int) -> Array:
         """The costs to node ``k`` from the nodes before it, shape (k, P), after those to node ``k`` - 1.
 
-        Sums grow by a step at a time: nothing cancels.
+        Sums over steps grow by a step at a time: nothing cancels.
         """
-        for x, sums in self._sums.items():
-            sums[:k] += self.steps[x][k - 1]
-        for x, largest in self._largest.items():
-            np.maximum(largest[:k], self.peaks[x][k - 1], out=largest[:k])
-        given = [*self.fixed.values(), *(x[:k] for x in self.begin.values()), *(x[k] for x in self.end.values())]
-        for sums, tail in zip(self._sums.values(), self._tails.values(), strict=True):
-            given.append(sums[:k] if tail is None else sums[:k] + tail[k])
-        return np.asarray(self._function(*given, *(x[:k] for x in self._largest.values()))[0])
+        begins, ends = (x[:k] for x in self.begin.values()), (x[k] for x in self.end.values())
+        sums = (low[:k] + high[k] for low, high in self.sums.values())
+        for running, steps in zip(self._running, self.steps.values(), strict=True):
+            running[:k] += steps[k - 1]
+        for largest, peaks in zip(self._largest, self.peaks.values(), strict=True):
+            np.maximum(largest[:k], peaks[k - 1], out=largest[:k])
+        return self._cost([*self.fixed.values(), *begins, *ends, *sums, *(x[:k] for x in (*self._running, *self._largest))])
 
-    def single(self, k: int, i: int) -> Array:
-        """The cost to node ``k`` from node ``i`` alone, shape (P,), after those from there to nodes before ``k``."""
-        since = self._reached.get(i, i)
-        self._reached[i] = k
-        given = [*self.fixed.values(), *(x[i] for x in self.begin.values()), *(x[k] for x in self.end.values())]
-        for x, sums in self._sums.items():
-            sums[i] += self.steps[x][since] if since == k - 1 else self.steps[x][since:k].sum(axis=0)
-            given.append(sums[i] + self.high[x][k])
+    def _cost(self, given: Sequence[Any]) -> Array:
         return np.asarray(self._function(*given)[0])
-
-    def neighbours(self) -> Array:
-        """The costs between neighbours, shape (K - 1, P)."""
-        ends = [x[1:] for x in self.end.values()]
-        sums = [self.low[x][:-1] + y + self.high[x][1:] for x, y in self.steps.items()]
-        return np.asarray(self._function(*self.fixed.values(), *(x[:-1] for x in self.begin.values()), *ends, *sums)[0])
 
     def gains(self) -> Array:
         """How much more a stretch costs at least that goes on to the next node, shape (K - 1, P); not a number: not known."""
-        steps = list(self.steps.values())
-        grown = [y + np.diff(x, axis=0) for x, y in zip(self.high.values(), steps, strict=True)]
-        found = FLOATS.compile((self.cost.growth,), (*self.fixed, *self.steps))
-        gains = found(*self.fixed.values(), *(np.maximum(x, 0.0) for x in grown))[0]
-        known = all(np.all(x >= 0) for x in (*self.fixed.values(), *self.begin.values()))
-        rising = [x >= -_ROUNDING * np.abs(y) for x, y in zip(grown, steps, strict=True)]
-        return np.where(np.all(rising, axis=0) & known, gains, np.nan)
+        known: Any = all(np.all(x >= 0) for x in (*self.fixed.values(), *self.begin.values()))
+        grown = []
+        for _, end in self.sums.values():
+            more = np.diff(end, axis=0)
+            if (more < 0).any():
+                known = known & (more >= -_ROUNDING * np.abs(end[1:]))
+                more = np.maximum(more, 0.0)
+            grown.append(more)
+        gains = FLOATS.compile((self.cost.growth,), (*self.fixed, *self.sums))(*self.fixed.values(), *grown)[0]
+        return np.asarray(gains) if known is True else np.where(known, gains, np.nan)
 
 
-def closed_tables(costs: Sequence[Separated], times: Array, ends: Array, values: Values) -> list[Tables]:
-    """The tables of several rules on a grid of which only the largest step is known.
+@cache
+def keep_freed_memory() -> None:
+    """Let the C library keep what is freed, for the next arrays: new pages cost more than what is computed in them.
 
-    Args:
-        costs: what they cost.
-        times, ends: shape (K, P): where a stretch begins, and where one that ends at this candidate really ends.
-        values: parameters by symbol, shape (P,) or scalars.
+    That of GNU gives back what is free beyond twice the largest block that was ever freed, as long as that is below 32 MB.
     """
-    parts = [x for cost in costs for _, _, x in cost.sums.values()]
-    later = ends > times
-    beyond = [x * later for x in computed(parts, {**values, a: times, b: ends}, times.shape)]
-    return tables(costs, times, ends, values, between(parts, times, values), beyond)
-
-
-def between(parts: Sequence[Any], times: Array, values: Values) -> list[Array]:
-    """The values of expressions between neighbouring nodes, 0 where they are at the same time."""
-    found = computed(parts, {**values, a: times[:-1], b: times[1:]}, times[1:].shape)
-    same = times[:-1] == times[1:]
-    return [np.where(same, 0.0, x) for x in found] if same.any() else found
+    np.empty(31 << 17)
 
 
 def tables(
@@ -124,41 +104,41 @@ def tables(
     times: Array,
     ends: Array,
     values: Values,
-    steps: Sequence[Array],
-    beyond: Sequence[Array] = (),
+    steps: Mapping[Any, Array] = FrozenDict(),
     peaks: Mapping[Any, Array] = FrozenDict(),
 ) -> list[Tables]:
-    """The tables of several rules (arguments as for :func:`closed_tables`).
+    """The tables of several rules.
 
     Args:
-        steps: of their additive parts, in their order, the values between neighbours.
-        beyond: of these the values between ``times`` and ``ends``.
+        costs: what they cost.
+        times, ends: shape (K, P): where a stretch begins, and where one that ends at this candidate really ends.
+        values: parameters by symbol, shape (P,) or scalars.
+        steps: sums over the steps of a grid, between neighbours.
         peaks: what enters by its largest value.
     """
-    sums = [x for cost in costs for x in cost.sums.values()]
-    at_begin = computed([*(x for x, _, _ in sums), *_all(costs, "begin")], {**values, a: times}, times.shape)
-    at_end = computed([*(x for _, x, _ in sums), *_all(costs, "end")], {**values, b: ends}, times.shape)
-    columns = {"begin": at_begin[len(sums) :], "end": at_end[len(sums) :], "steps": steps, "low": at_begin[: len(sums)]}
-    columns["high"] = [x + y for x, y in zip(at_end, beyond, strict=False)] if beyond else at_end[: len(sums)]
-    columns["fixed"] = computed(_all(costs, "fixed"), values, times.shape[1:])
-    left = {name: iter(x) for name, x in columns.items()}
+    at_begin = [x for cost in costs for x in (*cost.begin.values(), *(low for low, _ in cost.sums.values()))]
+    at_end = [x for cost in costs for x in (*cost.end.values(), *(high for _, high in cost.sums.values()))]
+    begin = iter(columns(at_begin, {**values, a: times, LAST: times[-1]}, len(times)))
+    end = iter(columns(at_end, {**values, b: ends, LAST: times[-1]}, len(times)))
+    fixed = iter(computed([x for cost in costs for x in cost.fixed.values()], values))
     found = []
     for cost in costs:
-        names = {"fixed": cost.fixed, "begin": cost.begin, "end": cost.end} | dict.fromkeys(("steps", "low", "high"), cost.sums)
-        parts = {name: {x: next(left[name]) for x in known} for name, known in names.items()}
-        found.append(Tables(cost, **parts, peaks=peaks))
+        begins, ends_ = {x: next(begin) for x in cost.begin}, {x: next(end) for x in cost.end}
+        sums = {x: (next(begin), next(end)) for x in cost.sums}
+        found.append(Tables(cost, {x: next(fixed) for x in cost.fixed}, begins, ends_, sums, steps, peaks))
     return found
 
 
-def _all(costs: Sequence[Separated], name: str) -> list[Any]:
-    return [x for cost in costs for x in getattr(cost, name).values()]
+def columns(exprs: Sequence[Any], values: Values, size: int) -> list[Array]:
+    """Several expressions at nodes, shape (size, P) or (size, 1)."""
+    found = [np.atleast_1d(x) for x in computed(exprs, values)]
+    return [np.broadcast_to(x, (size, x.shape[-1])) for x in found]
 
 
-def computed(exprs: Sequence[Any], values: Values, shape: tuple[int, ...]) -> list[Array]:
+def computed(exprs: Sequence[Any], values: Values) -> list[Any]:
     """Several expressions at once: what they share is computed once."""
     symbols = _symbols(tuple(exprs))
-    found = FLOATS.compile(tuple(exprs), symbols)(*(values[x] for x in symbols))
-    return [np.broadcast_to(np.asarray(x, dtype=np.float64), shape) for x in found]
+    return FLOATS.compile(tuple(exprs), symbols)(*(values[x] for x in symbols))
 
 
 @lru_cache(maxsize=512)
@@ -168,7 +148,7 @@ def _symbols(exprs: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def evaluated(expr: Any, values: Values, shape: tuple[int, ...]) -> Array:
     """One expression as a column."""
-    return computed([expr], values, shape)[0]
+    return np.broadcast_to(np.asarray(computed([expr], values)[0], dtype=np.float64), shape)
 
 
 # --- shortest paths -------------------------------------------------------------------------------------------------
@@ -189,28 +169,27 @@ class Pieces:
         return self.setting[mine], self.start[mine], self.end[mine]
 
 
-def shortest(tables: Sequence[Tables], same: NDArray[np.bool_], lazily: bool = False) -> tuple[Array, Pieces]:
+def shortest(tables: Sequence[Tables], same: NDArray[np.bool_], count: int, lazily: bool = False) -> tuple[Array, Pieces]:
     """The cheapest path from the first node to the last for each setting: its cost by the tables (infinite: none), its stretches.
 
     Args:
         tables: of the rules.
         same: shape (K - 1, P): whether a node is at the time of the one after it.
+        count: P.
         lazily: leave out ways that cannot be the best where costs are known to grow: faster for many settings that are alike.
     """
-    size, count = same.shape[0] + 1, same.shape[1]
+    size = len(same) + 1
     search = _Search(size, count, len(tables) + 1)
-    sums = [(r, x, np.full(count, np.inf), np.zeros(count, dtype=np.int16)) for r, x in enumerate(tables) if x.cost.additive]
-    others = [(r, x) for r, x in enumerate(tables) if not x.cost.additive]
+    sums = [_Sum(search, r, x) for r, x in enumerate(tables) if x.cost.is_sum]
+    others = [(r, x) for r, x in enumerate(tables) if not x.cost.is_sum]
     growing = {r: _Growing(search, r, x) for r, x in others if lazily and x.cost.growth is not None}
     others = [(r, x) for r, x in others if r not in growing]
     with np.errstate(all="ignore"):
         for k in range(1, size):
-            search.arrive(k, np.where(same[k - 1], search.best[k - 1], np.inf), search.code(k - 1, len(tables)))
-            for r, x, lowest, code in sums:  # each step costs the same wherever the stretch begins: so does the best one
-                np.copyto(code, search.code(k - 1, r), where=search.best[k - 1] < lowest)
-                np.fmin(lowest, search.best[k - 1], out=lowest)
-                lowest += x.steps[x.cost.expr][k - 1]
-                search.arrive(k, lowest + x.high[x.cost.expr][k], code)
+            if same[k - 1].any():
+                search.arrive(k, np.where(same[k - 1], search.best[k - 1], np.inf), search.code(k - 1, len(tables)))
+            for cheapest in sums:
+                cheapest.extend(k)
             for r, x in others:
                 total = x.column(k) + search.best[:k]
                 least = np.fmin.reduce(total, axis=0)
@@ -226,6 +205,27 @@ def shortest(tables: Sequence[Tables], same: NDArray[np.bool_], lazily: bool = F
     return search.best[-1], search.walked()
 
 
+class _Sum:
+    """The cheapest way by a rule whose cost is a sum of what depends on one end alone: it is so wherever the stretch ends."""
+
+    def __init__(self, search: _Search, rule: int, table: Tables) -> None:
+        self.search, self.rule = search, rule
+        size, count = search.best.shape
+        nothing = np.zeros((size, 1))
+        self.low, self.high = table.sums.get(table.cost.expr, (nothing, nothing))
+        self.steps = table.steps.get(table.cost.expr, nothing)
+        self.lowest, self.code = np.full(count, np.inf), np.zeros(count, dtype=np.int16)
+
+    def extend(self, k: int) -> None:
+        """Come to node ``k`` from the best node before it."""
+        start = self.search.best[k - 1] + self.low[k - 1]
+        better = start < self.lowest
+        np.copyto(self.lowest, start, where=better)
+        np.copyto(self.code, self.search.code(k - 1, self.rule), where=better)
+        self.lowest += self.steps[k - 1]
+        self.search.arrive(k, self.lowest + self.high[k], self.code)
+
+
 class _Growing:
     """The ways to every node by a rule whose cost is known to grow: of these only the ones are computed that may be the best."""
 
@@ -233,9 +233,10 @@ class _Growing:
         self.search, self.rule, self.table = search, rule, table
         shape = len(search.best) - 1, search.best.shape[1]
         with np.errstate(all="ignore"):
-            self.neighbours, gains = (np.broadcast_to(x, shape) for x in (table.neighbours(), table.gains()))
+            neighbours = table.between(slice(None, -1), slice(1, None))
+            self.neighbours, gains = (np.broadcast_to(x, shape) for x in (neighbours, table.gains()))
         self.unknown = np.isnan(gains)
-        self.gains = np.where(self.unknown, 0.0, gains)
+        self.gains = np.where(self.unknown, 0.0, gains) if self.unknown.any() else gains
         self.grown = np.zeros(shape[1])
         self.low = np.empty(shape)  # of each way the cost when it was last computed, less what had grown by then
 
@@ -248,7 +249,7 @@ class _Growing:
 
     def compute(self, k: int, i: int) -> None:
         """Come to node ``k`` from node ``i``."""
-        self._arrive(k, i, self.table.single(k, i))
+        self._arrive(k, i, self.table.between(i, k))
 
     def settle(self, k: int) -> None:
         """Come to node ``k`` from all nodes from where that may be cheaper than the best way so far."""
@@ -272,7 +273,7 @@ class _Search:
         self.origin = np.zeros((size, count), dtype=np.int16)
 
     def code(self, i: Any, rule: int) -> Any:
-        return np.asarray(i * self.rules + rule, dtype=np.int16)
+        return i * self.rules + rule
 
     def arrive(self, k: int, cost: Array, code: Any) -> None:
         """Come to a node where that is cheaper than the best way so far; a cost that is not a number is not."""
@@ -301,23 +302,25 @@ class _Search:
 # --- a grid of which only the largest step is known -----------------------------------------------------------------
 
 
-def closed_costs(rules: Sequence[Rule], times: Array, ends: Array, values: Values) -> Array:
+def closed_costs(rules: Sequence[Rule], times: Array, ends: Array, values: Values, count: int) -> Array:
     """For each setting L_f times the smallest bound on the local errors, shape (P,).
 
     Args:
         rules: to choose from on each stretch.
-        times, ends: as for :func:`closed_tables`.
+        times, ends: as for :func:`tables`.
         values: parameters by symbol, shape (P,) or scalars.
+        count: P.
     """
-    count = times.shape[1]
-    whole = finite(computed([x.weighted_bound for x in rules], {**values, a: times[0], b: times[-1]}, (count,)))
-    cost: Array = whole.min(axis=0)
+    bounds = computed([x.weighted_bound for x in rules], {**values, a: times[0], b: times[-1]})
+    cost: Array = finite([np.broadcast_to(x, count) for x in bounds]).min(axis=0)
     cuttable = [x for x in rules if x.cuttable]
     if not cuttable:
         return cost
-    costs = closed_tables([separated(x.bound) for x in cuttable], times, ends, values)
-    found, pieces = shortest(costs, times[:-1] == times[1:], lazily=count >= MANY)
+    keep_freed_memory()
+    costs = tables([separated(x.bound) for x in cuttable], times, ends, values)
+    found, pieces = shortest(costs, times[:-1] == times[1:], count, lazily=count >= MANY)
     total = np.where(np.isfinite(found), 0.0, np.inf)
+    times, ends = (np.broadcast_to(x, (len(x), count)) for x in (times, ends))
     for number, rule in enumerate(cuttable):
         which, start, end = pieces.of(number)
         if len(which):

@@ -338,11 +338,13 @@ def _closed_times(entries: Sequence[Entry], values: dict[Any, Any], end: Array) 
 
 def candidate_times(entries: Sequence[Entry], values: dict[Any, Any], low: Array, end: Array) -> Array:
     """Times from ``low`` to ``end``, spaced evenly in log t, and those at which a bound changes its shape; shape (P, K)."""
-    times = low * np.exp(np.log(end / low) * np.arange(CANDIDATES) / (CANDIDATES - 1))
-    for expr in _breakpoints(entries):
-        extra = np.broadcast_to(FLOATS.value(expr, values), end.shape)
-        times = np.concatenate([times, np.clip(np.nan_to_num(extra, nan=0.0), low, end)], axis=1)
-    times = np.clip(np.sort(times, axis=1), low, end)
+    changes = [FLOATS.value(expr, values) for expr in _breakpoints(entries)]
+    count = max(map(len, (low, end, *map(np.atleast_1d, changes))))
+    times = np.empty((count, CANDIDATES + len(changes)))
+    times[:, :CANDIDATES] = low * np.exp(np.log(end / low) * np.arange(CANDIDATES) / (CANDIDATES - 1))
+    for column, change in zip(times.T[CANDIDATES:], changes, strict=True):
+        column[:, None] = np.nan_to_num(change, nan=0.0)
+    times = np.sort(np.clip(times, low, end), axis=1)
     times[:, :1], times[:, -1:] = low, end
     return times
 

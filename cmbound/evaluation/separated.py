@@ -1,9 +1,10 @@
 """The bound on a stretch [a, b] taken apart, so that all stretches between many nodes are cheap.
 
 There are as many stretches as pairs of nodes, but what is costly in a bound (exponentials, logarithms, integrals) is mostly of
-one end alone, or additive: its value on [a, b] and on [b, c] adds up to that on [a, c]. Both are computed at the nodes; products,
-sums and roots are what remains for each pair. Differences of such tables cancel where nodes are close: they decide which
-stretches are used, and nothing else. A part that counts as additive by mistake would only choose a worse path.
+one end alone, or additive: its value on [a, b] and on [b, c] adds up to that on [a, c], so it is a difference of values at the
+ends. All these are computed at the nodes; products, sums and roots are what remains for each pair. Such differences cancel where
+nodes are close: they decide which stretches are used, and nothing else. A part that counts as additive by mistake would only
+choose a worse path.
 """
 
 from __future__ import annotations
@@ -20,12 +21,15 @@ from cmbound.arithmetic import approximate
 from cmbound.arithmetic.backend import ordered_symbols
 from cmbound.frozen import Record
 from cmbound.later import np
-from cmbound.theory.named import Named, Rearranged
+from cmbound.theory.functions import c, lam, s
+from cmbound.theory.named import Named, Rearranged, log, log1p
 from cmbound.theory.notation import TABLE, a, b, y
 from cmbound.threads import alone
 
 _TRIALS = 4  # random places at which a function is looked at before it counts as additive
 _ADDITIVE = 1e-9  # relative: rounding only
+LAST = sympy.Symbol("last", positive=True)
+"""The end of the last stretch."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,19 +40,21 @@ class Separated(Record):
         expr: the expression in these names.
         fixed: parts that depend on neither end, by their names.
         begin, end: parts that depend on one end alone.
-        sums: sums of three: what depends on ``a`` alone, what depends on ``b`` alone, and what is additive.
+        sums: sums of two: what depends on ``a`` alone and what depends on ``b`` alone (and on :data:`LAST`).
+        steps: sums over the steps of a grid.
     """
 
     expr: Any
     fixed: Mapping[Any, Any]
     begin: Mapping[Any, Any]
     end: Mapping[Any, Any]
-    sums: Mapping[Any, tuple[Any, Any, Any]]
+    sums: Mapping[Any, tuple[Any, Any]]
+    steps: Mapping[Any, Any]
 
     @property
-    def additive(self) -> bool:
-        """Whether it is additive as a whole."""
-        return self.expr in self.sums and self.sums[self.expr][:2] == (0, 0)
+    def is_sum(self) -> bool:
+        """Whether it is one sum of parts at one end each, or over steps."""
+        return self.expr in self.sums or self.expr in self.steps
 
     @cached_property
     def growth(self) -> Any:
@@ -75,7 +81,8 @@ class Separated(Record):
 def separated(expr: Any) -> Separated:
     """The parts of an expression."""
     parts = Parts()
-    return parts.taken(parts.split(expr))
+    both = apart(expr)
+    return parts.taken(parts.split(expr) if both is None else parts.named(both, parts.sums))
 
 
 class Parts:
@@ -86,18 +93,19 @@ class Parts:
         self.begin: dict[Any, Any] = {}
         self.end: dict[Any, Any] = {}
         self.sums: dict[Any, Any] = {}
+        self.steps: dict[Any, Any] = {}
 
     def taken(self, expr: Any) -> Separated:
         """An expression in the names of the parts."""
-        return Separated(expr, self.fixed, self.begin, self.end, self.sums)
+        return Separated(expr, self.fixed, self.begin, self.end, self.sums, self.steps)
 
     def split(self, expr: Any) -> Any:
         """The expression in names for its parts."""
         ends = _ends(expr)
         if ends != {a, b}:
             return self.named(expr, self.begin if a in ends else self.end if b in ends else self.fixed)
-        if is_additive(expr):
-            return self.named((Integer(0), Integer(0), expr), self.sums)
+        if (both := apart(expr)) is not None:
+            return self.named(both, self.sums)
         if isinstance(expr, Rearranged):
             return self.split(expr.args[1])
         if isinstance(expr, Named) and not expr.kernel:
@@ -110,12 +118,10 @@ class Parts:
 
     def sum(self, expr: Any) -> Any:
         """A sum in which all that can be computed at the nodes is one summand."""
-        rest = [x for x in expr.args if len(_ends(x)) == 2 and not is_additive(x)]
-        easy = [x for x in expr.args if x not in rest]
-        at_end, additive = ([x for x in easy if _ends(x) == ends] for ends in ({b}, {a, b}))
-        at_begin = [x for x in easy if x not in (*at_end, *additive)]
-        split = list(map(self.split, rest))
-        return Add(self.named((Add(*at_begin), Add(*at_end), Add(*additive)), self.sums), *split) if easy else Add(*split)
+        found = {x: apart(x) for x in expr.args}
+        easy = [x for x in found.values() if x is not None]
+        split = [self.split(x) for x, both in found.items() if both is None]
+        return Add(self.named(tuple(map(Add, *easy)), self.sums), *split) if easy else Add(*split)
 
     def named(self, part: Any, parts: dict[Any, Any]) -> Any:
         """The name of a part."""
@@ -145,12 +151,73 @@ def _factors(expr: Any) -> list[Any]:
     return [*(Mul(*x) for x in (loose, at_begin, at_end) if x), *both]
 
 
+# --- sums of what depends on one end alone ----------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=4096)
+def apart(expr: Any) -> tuple[Any, Any] | None:
+    """What depends on ``a`` alone and what depends on ``b`` alone, of which an expression is the sum (None: it is none).
+
+    An integral over the stretch is that from ``a`` to :data:`LAST` less that from ``b`` on. Where it is a difference of values at
+    both ends, of these what they tend to in time is left out: it would cancel late, where the rest is small.
+    """
+    ends = _ends(expr)
+    if ends != {a, b}:
+        return (expr, Integer(0)) if a in ends else (Integer(0), expr)
+    if y in expr.free_symbols:  # chosen by the end
+        return None
+    found = [apart(x) for x in expr.args] if expr.is_Add else [None]
+    if None not in found:
+        return tuple(map(Add, *found))
+    difference = _difference(expr)
+    if difference is not None and difference[2] == 0:
+        return difference[:2]
+    return (expr.xreplace({b: LAST}), -expr.xreplace({a: b, b: LAST})) if is_additive(expr) else None
+
+
+def _difference(expr: Any) -> tuple[Any, Any, Any] | None:
+    """What depends on ``a`` and on ``b`` less constants that they tend to, and the sum of these constants (None: not known)."""
+    coefficient, x = expr.as_independent(a, b, as_Add=False)
+    if _ends(x) != {a, b}:
+        late = _late(x)
+        return None if late is None else tuple(coefficient * y for y in late)
+    if isinstance(x, Rearranged):
+        x = x.args[0]
+    elif isinstance(x, Named) and not (x.kernel or x.primitive):
+        x = type(x).definition(*x.args)
+    elif isinstance(x, sympy.log) and x.args[0].is_Mul:
+        x = Add(*(power * log(base) for base, power in (y.as_base_exp() for y in x.args[0].args)))
+    elif not x.is_Add:
+        return None
+    found = [_difference(y) for y in Add.make_args(x)]
+    return None if None in found else tuple(coefficient * Add(*row) for row in zip(*found, strict=True))
+
+
+def _late(x: Any) -> tuple[Any, Any, Any] | None:
+    """The same of what depends on one end at most."""
+    if not _ends(x):
+        return Integer(0), Integer(0), x
+    (t,) = _ends(x)
+    base, power = x.as_base_exp()
+    excess = c(t) ** 2 / (s(t) * (1 + s(t)))  # 1/s_t - 1
+    known = {
+        1 / s(t): (excess, Integer(1)),
+        log(s(t)): (-log1p(excess), Integer(0)),
+        log(lam(t)): (t - log1p(excess), Integer(0)),
+        log(1 + s(t)): (-log1p(c(t) ** 2 / (1 + s(t)) ** 2), sympy.log(2)),
+    }
+    if x == t or base == lam(t) or (base == c(t) and power > 0):
+        known[x] = x, Integer(0)
+    if x not in known:
+        return None
+    form, left = known[x]
+    return (form, Integer(0), left) if t == a else (Integer(0), form, left)
+
+
 @lru_cache(maxsize=4096)
 def is_additive(expr: Any) -> bool:
     """Whether the values of an expression on [a, b] and [b, c] add up to that on [a, c], at random places."""
     symbols = ordered_symbols(expr)
-    if y in symbols:
-        return False
     function = approximate.compile((expr,), symbols)
     rng = np.random.default_rng(0)
     for _ in range(_TRIALS):

@@ -75,13 +75,20 @@ def _by_hand(count: int, size: int = N) -> Callable[[], Any]:
 
 
 def automatic() -> str:
-    """The choice of profiles in closed form, against one fixed profile."""
-    values = closed_points(2000)
+    """The choice of profiles in closed form against one fixed profile: at random points, and on a grid of two parameters."""
+    h, eps_sc = np.meshgrid(np.geomspace(1e-5, 1e-1, 50), np.geomspace(1e-3, 1e-1, 40))
+    grid: dict[str, Any] = {"preset": "gaussian-2d", "h": h, "eps_sc": eps_sc}
+    return "\n".join(
+        _chosen(*x) for x in (("random points", closed_points(2000)), ("preset gaussian-2d, h against eps_sc", grid))
+    )
+
+
+def _chosen(name: str, values: dict[str, Any]) -> str:
     ours, theirs, ratio = paired(
         lambda: ONE_STEP.approximate(**values, profile="auto"),
         lambda: ONE_STEP.approximate(**values, profile="universal"),
     )
-    return f"profile auto, 2000 points: {ours * 1e3:.0f} ms; profile universal: {theirs * 1e3:.1f} ms; ratio {ratio:.0f}"
+    return f"profile auto, 2000 points, {name}: {ours * 1e3:.0f} ms; profile universal: {theirs * 1e3:.1f} ms; ratio {ratio:.0f}"
 
 
 def grids() -> str:
