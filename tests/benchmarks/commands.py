@@ -32,6 +32,8 @@ COMPUTED: tuple[tuple[str, ...], ...] = (
     ("compare", "--preset", "gaussian-2d", *POINT),
     ("analyse", "--corollaries"),
 )
+SWEEP = ("sweep", "explicit-one-step", "--preset", "gaussian-2d", "--profile")
+PROFILES = ("universal", "auto")
 ENVIRONMENT = {k: x for k, x in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
 """As installed: modules are compiled once, in the first round, which does not count."""
 
@@ -83,4 +85,21 @@ def computing() -> str:
     return "\n".join(rows)
 
 
-BENCHMARKS: list[Callable[[], str]] = [start_up, computing]
+def sweeping() -> str:
+    """What a point of a sweep costs with the choice of profiles, against one fixed profile: 40,000 points less 40."""
+    rows = []
+    for title, small, large in (
+        ("h", ("h=1e-5:1e-1:log:40",), ("h=1e-5:1e-1:log:40000",)),
+        ("h and eps_sc", ("h=1e-5:1e-1:log:40", "eps_sc=0.01"), ("h=1e-5:1e-1:log:200", "eps_sc=1e-3:1e-1:log:200")),
+    ):
+        found = rounds(tuple((*SWEEP, profile, *(f"-p{x}" for x in ranges)) for profile in PROFILES for ranges in (small, large)))
+        points = [[(y - x) / 39960 for x, y in zip(*pair, strict=True)] for pair in (found[:2], found[2:])]
+        one, auto = (statistics.median(x) * 1e6 for x in points)
+        rows.append(
+            f"a point of cmbound {' '.join(SWEEP[:-1])} over {title}: profile {PROFILES[0]} {one:.1f} us, "
+            f"{PROFILES[1]} {auto:.1f} us; ratio {_ratio(points[1], points[0]):.1f}"
+        )
+    return "\n".join(rows)
+
+
+BENCHMARKS: list[Callable[[], str]] = [start_up, computing, sweeping]
