@@ -10,10 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import brentq
+from scipy.optimize import brentq, linear_sum_assignment
 from scipy.special import stdtrit
 
 from cmbound.checks import checked_count, checked_float
@@ -29,6 +31,8 @@ AT_ONCE = 2**16
 """About how many pairs of projected rows are held in memory at once."""
 BATCHES = 10
 """Independent batches behind the asymptotic intervals of :func:`w2_samples` and :func:`sliced_w2`."""
+FEW = 50
+"""Rows up to which equally many are assigned by SciPy's method: for so few the network simplex takes longer to set up."""
 CUT = 0.01
 """Least ratio of the root of what a plan costs and the largest distance it was computed with."""
 _DEEPEST = -1000  # scaling by 2^1000 leaves numbers of size 1 inside float64
@@ -62,8 +66,8 @@ class Estimate(Record):
 def w2_samples(x: npt.ArrayLike, y: npt.ArrayLike, *, level: float = 0.95, diameter: float | None = None) -> Estimate:
     """W2 between the laws of two samples, by optimal transport (in d > 1 dimensions by POT, extra ``pot``).
 
-    ``value`` is the distance of the two point sets with equal weights: for d = 1 by sorting, else what the best plan found by
-    ``ot.emd`` costs, never less than the distance and accurate also where a few points lie very far away. As an estimate it is
+    ``value`` is the distance of the two point sets with equal weights: for d = 1 by sorting, else what the best plan found
+    costs, never less than the distance and accurate also where a few points lie very far away. As an estimate it is
     biased upwards, by about n^(-1/d) in d > 4 dimensions. The interval **covers that bias**. With P_n, Q_n the empirical laws
     and P_n/2, P_n/2' those of the two halves of x, joint convexity of W2^2 and the triangle inequality give
 
@@ -103,18 +107,19 @@ def w2_samples(x: npt.ArrayLike, y: npt.ArrayLike, *, level: float = 0.95, diame
     return _interval(_transport, _transport, a, b, level, diameter)
 
 
-def _transport(x: Array, y: Array) -> Moved:
-    """The optimal plan between two point sets with equal weights: W2, and what the rows pay."""
+def _transport(x: Array, y: Array, paid: Paid | None = None) -> float:
+    """W2 between two point sets with equal weights, by the optimal plan."""
     i, j, mass = _plan(x, y)
     distances = norm(x[i] - y[j], axis=1)
-    root = float(norm(distances * np.sqrt(mass))) / math.sqrt(math.lcm(len(x), len(y)))
-    costs = mass * np.square(scaled(distances, exponent(distances)))
-    return root, (_by_row(i, costs), _by_row(j, costs))
+    if paid is not None:
+        _pay(paid, (i, j), mass * np.square(scaled(distances, exponent(distances))))
+    return float(norm(distances * np.sqrt(mass))) / math.sqrt(math.lcm(len(x), len(y)))
 
 
-def _by_row(rows: Index, costs: Array) -> Array:
-    """What each row pays."""
-    return np.bincount(rows, weights=costs).astype(np.float64)
+def _pay(paid: Paid, rows: tuple[Index, Index], costs: Array) -> None:
+    """Add what is moved between pairs of rows, which comes at these costs, to what each row pays."""
+    for own, total in zip(rows, paid, strict=True):
+        total += np.bincount(own.ravel(), weights=costs.ravel())
 
 
 def _quantiles(n: int, m: int) -> Plan:
@@ -158,13 +163,17 @@ def _plan(x: Array, y: Array) -> Plan:
     while True:
         # differences are squared, not |x|^2 + |y|^2 - 2 x.y: that loses what is smaller than 1e-8 of the spread
         costs = np.minimum(cdist(scaled(x, e), scaled(y, e), "sqeuclidean"), most)
-        plan, log = ot.emd(*masses, costs, numItermax=10**7, log=True)
-        if log["warning"]:
-            raise InputError(f"optimal transport between {n} and {counted(m, 'point')} failed: {log['warning']}")
-        i, j = np.nonzero(plan)
-        found = float(norm((x[i] - y[j]) * np.sqrt(plan[i, j])[:, None]))
+        if n == m <= FEW:
+            (i, j), mass = linear_sum_assignment(costs), np.ones(n)
+        else:
+            plan, log = ot.emd(*masses, costs, numItermax=10**7, log=True, center_dual=False)
+            if log["warning"]:
+                raise InputError(f"optimal transport between {n} and {counted(m, 'point')} failed: {log['warning']}")
+            i, j = np.nonzero(plan)
+            mass = plan[i, j]
+        found = float(norm((x[i] - y[j]) * np.sqrt(mass)[:, None]))
         if found < least:
-            least, best = found, (i, j, plan[i, j])
+            least, best = found, (i, j, mass)
         if found == 0 or found > CUT * math.ldexp(math.sqrt(costs.max()), e):
             return best
         e = max(exponent(found), _DEEPEST)
@@ -195,32 +204,37 @@ def sliced_w2(
     a, b = _pair(x, y)
     count, rng = checked_count("projections", projections), np.random.default_rng(checked_count("seed", seed, least=0))
 
-    def moved(a: Array, b: Array, directions: int) -> Moved:
+    def moved(a: Array, b: Array, directions: int, paid: Paid | None = None) -> float:
         first, second, mass = _quantiles(len(a), len(b))
-        roots, costs = np.empty(directions), (np.zeros(len(a)), np.zeros(len(b)))
+        roots = np.empty(directions)
         shares = np.sqrt(mass / math.lcm(len(a), len(b)))
         block = max(1, AT_ONCE // len(mass))
         for start in range(0, directions, block):
             z = rng.standard_normal((min(block, directions - start), a.shape[1]))
             z /= np.linalg.norm(z, axis=1, keepdims=True)
             u, v = z @ a.T, z @ b.T
-            i, j = np.argsort(u, kind="stable")[:, first], np.argsort(v, kind="stable")[:, second]
-            distances = np.take_along_axis(u, i, 1) - np.take_along_axis(v, j, 1)
+            distances = np.sort(u, axis=1)[:, first] - np.sort(v, axis=1)[:, second]
             roots[start : start + block] = norm(distances * shares, axis=1)
-            paid = (mass * np.square(distances)).ravel()  # 0 for what is below 1e-160 of the data
-            for rows, total in zip((i, j), costs, strict=True):
-                total += _by_row(rows.ravel(), paid)
-        return float(norm(roots)) / math.sqrt(directions), costs
+            if paid is not None:
+                i, j = np.argsort(u, kind="stable")[:, first], np.argsort(v, kind="stable")[:, second]
+                _pay(paid, (i, j), mass * np.square(distances))  # 0 for what is below 1e-160 of the data
+        return float(norm(roots)) / math.sqrt(directions)
 
     few = -(-count // BATCHES)
-    return _interval(lambda a, b: moved(a, b, few * BATCHES), lambda a, b: moved(a, b, few), a, b, level, diameter, few * BATCHES)
+    metric = partial(moved, directions=few * BATCHES)
+    return _interval(metric, partial(moved, directions=few), a, b, level, diameter, few * BATCHES)
 
 
 Index = npt.NDArray[np.intp]
 Plan = tuple[Index, Index, Array]
-Moved = tuple[float, tuple[Array, Array]]
-"""A distance, and what each row of the two point sets pays for it."""
-Metric = Callable[[Array, Array], Moved]
+Paid = tuple[Array, Array]
+"""What each row of two point sets pays for their distance, up to a common factor."""
+
+
+class Metric(Protocol):
+    """A distance of two point sets; what their rows pay is added to ``paid``."""
+
+    def __call__(self, x: Array, y: Array, *, paid: Paid | None = None) -> float: ...
 
 
 def _interval(
@@ -241,21 +255,22 @@ def _interval(
     def limits(root: float, rows: tuple[int, int], batches: Iterable[tuple[Array, Array]]) -> Callable[..., float]:
         """Roots of one-sided limits, by tail, side and rule, for the expectation of the square that is root^2 for all rows."""
         if width is None:
-            roots = np.array([root, *(of_batch(a, b)[0] for a, b in batches)])
+            roots = np.array([root, *(of_batch(a, b) for a, b in batches)])
             own = exponent(roots)  # beside the data they may be too small to be squared
             mean, *values = np.square(scaled(roots, own))
             return lambda tail, side, rule=_student: math.ldexp(math.sqrt(rule(mean, np.array(values), tail, side)), own)
         unit = width * width * math.sqrt(sum(1 / k for k in (*rows, directions)) / 2)
         return lambda tail, side, _=None: math.sqrt(max(0.0, root * root + side * unit * math.sqrt(-math.log(tail))))
 
-    value, paid = metric(x, y)
+    paid = np.zeros(len(x)), np.zeros(len(y))
+    value = metric(x, y, paid=paid)
     skewness = max(_shape(x)[1] for x in paid)
     xs, ys = (np.split(z[: len(z) // BATCHES * BATCHES], BATCHES) for z in (x, y))
     across = limits(value, (len(x), len(y)), zip(xs, ys, strict=True))
     bias = 0.0
     for z, zs in ((x, xs), (y, ys)):
         first, second = z[::2], z[1::2]
-        within = limits(metric(first, second)[0], (len(first), len(second)), zip(zs[::2], zs[1::2], strict=True))
+        within = limits(metric(first, second), (len(first), len(second)), zip(zs[::2], zs[1::2], strict=True))
         bias += within(tail / 3, +1)
     lower = max(0.0, across(tail / 3, -1) - bias)
     unskewed = across(tail, +1, lambda mean, values, tail, _: _unskewed(mean, values, tail, skewness)[1])
