@@ -17,6 +17,7 @@ from cmbound.certification.bounds import root
 from cmbound.certification.laws import COPIED, DataLaw, Law, from_centre, squares
 from cmbound.distances import coupling_w2, unseen, w2_samples_1d
 from cmbound.distances.samples import ASYMPTOTIC, GUARANTEED
+from cmbound.distances.scaling import norm
 from cmbound.errors import DomainError, InputError
 from cmbound.frozen import Record
 from cmbound.numbers import counted
@@ -238,13 +239,7 @@ def _matcher(law: Law, batch: int | None, seed: int) -> tuple[Matcher, int, str]
         points, weights = law.points, law.weights
         if law.equal and batch is None:
             copies = max(1, round(BATCH / len(points)))
-            table = np.tile(points, (copies, 1))
-
-            def whole(y: Array, b: int) -> tuple[float, Array]:
-                cost, duals = transport(y, table)
-                return cost, duals[: len(points)]
-
-            return whole, len(table), "transport to all points"
+            return (lambda y, b: transport(y, points, copies)), copies * len(points), "transport to all points"
         if batch is not None or find_spec("ot") is not None:
             return (lambda y, b: weighted_transport(y, points, weights)), batch or BATCH, "transport to all points"
     size = min(batch or BATCH, MOST_BATCH)
@@ -296,18 +291,18 @@ def _resampled(law: Law, size: int, batch: int, seed: int) -> Array:
     return law.draw(size, np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(RESAMPLED, batch))))
 
 
-def transport(x: Array, y: Array) -> tuple[float, Array]:
-    """Squared W2 of two sets of equally many points, and optimal dual potentials of y with mean 0.
+def transport(x: Array, y: Array, copies: int = 1) -> tuple[float, Array]:
+    """Squared W2 of two sets of equally many points, each of y in some copies, and optimal dual potentials of y with mean 0.
 
     The assignment is that of SciPy. With c(i, j) the squared distances and row i assigned to s(i), potentials v satisfy
     v_j <= v_{s(i)} + c(i, j) - c(i, s(i)): shortest paths, by rounds of Bellman and Ford.
     """
-    if len(x) != len(y):
-        raise InputError(f"transport between {len(x)} and {counted(len(y), 'point')}: equally many are needed")
-    costs = squared_distances(x, y)
-    rows, columns = linear_sum_assignment(costs)
-    matched = x[rows] - y[columns]
+    if len(x) != copies * len(y):
+        raise InputError(f"transport between {len(x)} and {counted(copies * len(y), 'point')}: equally many are needed")
+    rows, columns = np.arange(len(x)), _assigned(x, y, copies)
+    matched = x - y[columns]
     value = float(np.einsum("ij,ij->", matched, matched)) / len(x)
+    costs = squared_distances(x, y)
     costs -= costs[rows, columns][:, None]
     v, fallen = np.zeros(len(y)), rows
     for _ in range(ROUNDS):
@@ -319,6 +314,23 @@ def transport(x: Array, y: Array) -> tuple[float, Array]:
             break
         fallen, v = np.flatnonzero((new < v)[columns]), new
     return value, v - v.mean()
+
+
+def _assigned(x: Array, y: Array, copies: int) -> npt.NDArray[np.intp]:
+    """The row of y that each row of x is assigned to: the sum of their inner products is largest.
+
+    That is the same for both sets moved and stretched to the same mean and size, and for any numbers subtracted from the columns:
+    then most rows have a place of their own at once.
+    """
+    costs = squared_distances(_standard(x), _standard(y) / math.sqrt(copies))
+    costs -= costs.min(axis=0)
+    return np.asarray(linear_sum_assignment(np.tile(costs, copies))[1] % len(y))
+
+
+def _standard(x: Array) -> Array:
+    """Points moved to the mean 0 and stretched to the size 1."""
+    away = x - x.mean(axis=0)
+    return np.asarray(away / max(float(norm(away)), 1e-300))
 
 
 def squared_distances(x: Array, y: Array) -> Array:
@@ -356,24 +368,40 @@ def _upper(
 # --- the lower side: weak duality on fresh samples --------------------------------------------------------------------
 
 
+class _Nearest:
+    """The nearest of some points when each is nearer by a number of its own; what the points alone decide is computed once."""
+
+    def __init__(self, points: Array) -> None:
+        self.points, self.centre = points, points.mean(axis=0)
+        self.few = [self._piece(0)] if len(points) <= COPIED else None  # a copy of all points may be as large as the memory
+
+    def _piece(self, first: int) -> tuple[int, Array, Array]:
+        near = self.points[first : first + COPIED] - self.centre
+        return first, -2 * near.T, squares(near)
+
+    def search(self, away: Array, psi: Array) -> tuple[Array, npt.NDArray[np.int64]]:
+        """min_i (norm(y - x_i)^2 - norm(y)^2 - psi_i) for each row of y, given from the centre, and where it is attained."""
+        value, index = np.empty(len(away)), np.empty(len(away), dtype=np.int64)
+        rows = max(1, BLOCK // min(COPIED, len(psi)))
+        for first, factors, sizes in self.few or map(self._piece, range(0, len(psi), COPIED)):
+            offset = sizes - psi[first : first + COPIED]
+            for i in range(0, len(away), rows):
+                table = away[i : i + rows] @ factors
+                table += offset
+                best = table.argmin(axis=1)
+                least = table[np.arange(len(best)), best]
+                better = least < value[i : i + rows] if first else slice(None)
+                value[i : i + rows][better] = least[better]
+                index[i : i + rows][better] = best[better] + first
+        return value, index
+
+
 def nearest(y: Array, points: Array, psi: Array) -> tuple[Array, npt.NDArray[np.int64]]:
     """min_i (norm(y - x_i)^2 - psi_i) for each row of y, and where it is attained."""
-    value, index = np.full(len(y), math.inf), np.zeros(len(y), dtype=np.int64)
-    centre = points.mean(axis=0)
-    away, rows = y - centre, max(1, BLOCK // COPIED)
-    for j in range(0, len(points), COPIED):  # a copy of all points may be as large as the memory
-        near = points[j : j + COPIED] - centre
-        offset = squares(near) - psi[j : j + COPIED]
-        for i in range(0, len(y), rows):
-            table = (-2 * away[i : i + rows]) @ near.T
-            table += offset
-            best = table.argmin(axis=1)
-            least = table[np.arange(len(best)), best]
-            better = least < value[i : i + rows]
-            value[i : i + rows][better] = least[better]
-            index[i : i + rows][better] = best[better] + j
-    value += squares(away)
-    return value, index
+    known = _Nearest(points)
+    away = y - known.centre
+    value, index = known.search(away, psi)
+    return value + squares(away), index
 
 
 def _lower_data(
@@ -414,13 +442,13 @@ def _mean_limits(values: Array, added: float, tail: float, most: float | None) -
 
 def _ascent(draw: Draw, points: Array, weights: Array, start: Array) -> Array:
     """Averaged stochastic ascent of the semi-dual (Genevay, Cuturi, Peyre and Bach 2016) from some potentials."""
-    psi, average = start.copy(), np.zeros_like(start)
+    known, psi, average = _Nearest(points), start.copy(), np.zeros_like(start)
     steps = int(np.clip(ASCENT_WORK / (ASCENT_BATCH * points.size), LEAST_STEPS, ASCENT_STEPS))
     first, _ = nearest(draw(ASCENT_BATCH, TRAINING), points, psi)
     spread = max(float(psi.std()), 0.1 * float(first.std()), 1e-300)
     rate = ASCENT_RATE * spread * len(points) * min(1.0, ASCENT_BATCH / len(points))
     for k in range(steps):
-        _, hit = nearest(draw(ASCENT_BATCH, TRAINING + k), points, psi)
+        _, hit = known.search(draw(ASCENT_BATCH, TRAINING + k) - known.centre, psi)
         psi = psi + rate / math.sqrt(k + 1) * (weights - np.bincount(hit, minlength=len(points)) / ASCENT_BATCH)
         average += psi
     return average / steps

@@ -6,6 +6,7 @@ model must be a function: the same row gives the same answer, whatever stands be
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
@@ -118,16 +119,18 @@ class Model:
         if values.dtype.kind not in "fiu":
             raise InputError(f"{where} returned an array of {values.dtype}; real numbers are needed")
         answer, self.returned = values.astype(np.float64), values.dtype
-        finite = np.isfinite(answer).all(axis=1)
-        if not finite.all():
+        size = float(np.abs(answer).max())  # NaN where there is one
+        if not math.isfinite(size):
+            finite = np.isfinite(answer).all(axis=1)
             row = first + int(np.argmin(finite))
             raise InputError(f"{where} returned values that are not finite, first in row {row} ({int((~finite).sum())} rows)")
-        size = float(np.abs(answer).max())
         if size > LARGEST:
             raise InputError(f"{where} returned a value of size {size:.3g}; at most {LARGEST:g} is allowed")
         if self.factor != 1:
             answer *= self.factor
-        return answer if self.clip is None else np.clip(answer, *self.clip)
+        if self.clip is not None:
+            np.minimum(np.maximum(answer, self.clip[0], out=answer), self.clip[1], out=answer)
+        return answer
 
     def alike(self, **changed: Any) -> Model:
         """The same model with some of its attributes changed."""

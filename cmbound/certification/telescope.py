@@ -43,7 +43,7 @@ def stream(seed: int, purpose: int, block: int = 0) -> np.random.Generator:
 
 def block_rows(d: int) -> int:
     """Paths in a full block."""
-    return int(np.clip(NUMBERS // d, LEAST_ROWS, MOST_ROWS))
+    return min(max(NUMBERS // d, LEAST_ROWS), MOST_ROWS)
 
 
 def spans(n: int, d: int) -> list[int]:
