@@ -56,14 +56,12 @@ def paper_style() -> Iterator[None]:
         yield
 
 
-def lay_out(figure: Figure) -> None:
-    """Find the places of all there is, and make the ticks that are left out until then."""
-    engine = figure.get_layout_engine()
-    if engine is not None:
-        engine.execute(figure)
+def make_ticks(figure: Figure) -> None:
+    """Make the first tick of each kind, which Matplotlib leaves out until a figure is drawn; the others are made like it."""
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):
-            axis.get_ticklabels(which="both")
+            axis.get_major_ticks(1)
+            axis.get_minor_ticks(1)
 
 
 def in_paper_style(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
@@ -73,7 +71,7 @@ def in_paper_style(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Fig
     def styled(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Figure:
         with paper_style():
             figure = draw(*args, **kwargs)
-            lay_out(figure)
+            make_ticks(figure)
         return figure
 
     return styled
