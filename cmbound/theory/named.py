@@ -193,7 +193,8 @@ def _slope(call: Named, argindex: int) -> Any:
     args = list(call.args)
     x = next(x for x in _ARGUMENTS if x not in call.free_symbols)  # the same ones, so that calls inside are met again
     args[argindex - 1] = x
-    return derivative(plain(type(call).definition(*args)), x).subs(x, call.args[argindex - 1])
+    slope, at = derivative(plain(type(call).definition(*args)), x), call.args[argindex - 1]
+    return slope.subs(x, at) if slope.has(sympy.Derivative) else exchanged(slope, {x: at})
 
 
 @lru_cache(maxsize=8192, typed=True)
@@ -240,13 +241,19 @@ def named(latex_name: str, *, subscript: bool = False, kernel: bool = False) -> 
 
 
 def _replace(expr: Any, rule: Any) -> Any:
-    """Rebuild ``expr`` bottom up, giving each node to ``rule``."""
-    if not expr.args:
-        return expr
-    args = [_replace(x, rule) for x in expr.args]
-    if any(new is not old for new, old in zip(args, expr.args, strict=True)):
-        expr = expr.func(*args)
-    return rule(expr)
+    """Rebuild ``expr`` bottom up, giving each node to ``rule``, and each part once."""
+    known: dict[Any, Any] = {}
+
+    def new(part: Any) -> Any:
+        if not part.args:
+            return part
+        if part not in known:
+            args = [new(x) for x in part.args]
+            changed = any(x is not y for x, y in zip(args, part.args, strict=True))
+            known[part] = rule(part.func(*args) if changed else part)
+        return known[part]
+
+    return new(expr)
 
 
 def exchanged(expr: Any, values: Mapping[Any, Any]) -> Any:
@@ -271,6 +278,7 @@ def plain(expr: Any) -> Any:
     return _replace(expr, lambda e: e.args[0] if isinstance(e, Rearranged) else e)
 
 
+@lru_cache(maxsize=4096, typed=True)
 def elementary(expr: Any) -> Any:
     """``expr`` in elementary functions, as defined."""
 
