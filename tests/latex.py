@@ -28,7 +28,8 @@ def compiled(body: str, folder: Path) -> list[str]:
     source = f"\\documentclass{{article}}\n{packages}\\begin{{document}}\nText.\n\n{body}\n\\end{{document}}\n"
     (folder / "paper.tex").write_text(source, encoding="utf-8")
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "paper.tex"]
-    for _ in range(2):  # labels
+    run = subprocess.run(command, cwd=folder, capture_output=True, check=False)
+    if "\\newlabel" in (folder / "paper.aux").read_text(encoding="utf-8"):
         run = subprocess.run(command, cwd=folder, capture_output=True, check=False)
     output = run.stdout.decode("utf-8", errors="replace").splitlines()
     return [x for x in output if x.startswith("!") or "Overfull" in x or "Warning" in x]

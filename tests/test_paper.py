@@ -201,7 +201,8 @@ def test_the_paper_compiles(tmp_path: Path) -> None:
     for stem, spec in build.specs("figures").items():
         build.draw(spec, build.stored_data(spec, build.DATA / f"{stem}.csv"), tmp_path / "generated/figures" / f"{stem}.pdf")
     latex = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
-    for program in (latex, ["bibtex", "paper"], latex, latex):
+    draft = [*latex[:-1], "-draftmode", latex[-1]]
+    for program in (draft, ["bibtex", "paper"], draft, latex):
         run = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, errors="replace", check=False)
         assert run.returncode == 0, run.stdout[-2000:]
     log = (tmp_path / "paper.log").read_text(encoding="utf-8", errors="replace")
