@@ -104,8 +104,12 @@ def arguments(name: str, *more: str) -> list[str]:
     return [*name.split(), *EXAMPLES[name], *needed, *more]
 
 
+WRITTEN: dict[tuple[str, ...], list[tuple[Callable[..., None], tuple[Any, ...]]]] = {}
+"""What each command wrote in full, by its arguments: several tests write the same again."""
+
+
 def computed_once(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The command computes when it is first called; after that it only writes again what it wrote then."""
+    """The command computes when it is first called so; after that it only writes again what it wrote then."""
     command, callback = ALL[name], ALL[name].callback
     assert callback is not None
     module = sys.modules[callback.__module__]
@@ -125,11 +129,13 @@ def computed_once(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.setattr(module, writer, kept(getattr(module, writer)))
 
     def again(*args: Any, **options: Any) -> None:
-        if not written:
+        asked = tuple(sys.argv)
+        if asked not in WRITTEN and not written:
             callback(*args, **options)
             assert written
+            WRITTEN[asked] = written
             return
-        for write, what in written:
+        for write, what in WRITTEN.get(asked, written):
             write(*what)
 
     monkeypatch.setattr(command, "callback", again)
