@@ -260,18 +260,30 @@ BAD: tuple[tuple[str, dict[str, str], str], ...] = (
 )
 
 
-@needs_javascript
-@pytest.mark.parametrize(("id", "change", "words"), BAD, ids=[f"{x}-{y}" for x, y, _ in BAD])
-def test_what_has_no_number_is_told_in_words(id: str, change: dict[str, str], words: str) -> None:
-    """The page refuses what the package refuses, in words and with no NaN (but for the page's own limit of steps)."""
+def without_number(id: str, change: dict[str, str]) -> Setting:
+    """The first start of a page with a change that leaves it no number."""
     told = model(page(id).script)
     options = usual(told, **{x: y for x, y in change.items() if x in told["choices"]})
     numbers = {**next(iter(told["starts"].values()))["numbers"], **{x: y for x, y in change.items() if x not in options}}
-    (found,) = run(page(id).script, VALUES, [{"numbers": numbers, "options": options}])
-    assert words in found["refused"]
+    return {"numbers": numbers, "options": options}
+
+
+@cache
+def answers() -> list[Any]:
+    """What the pages make of all of them."""
+    return [x for (x,) in run_all([(page(id).script, [without_number(id, change)]) for id, change, _ in BAD], VALUES)]
+
+
+@needs_javascript
+@pytest.mark.parametrize("case", range(len(BAD)), ids=[f"{x}-{y}" for x, y, _ in BAD])
+def test_what_has_no_number_is_told_in_words(case: int) -> None:
+    """The page refuses what the package refuses, in words and with no NaN (but for the page's own limit of steps)."""
+    id, change, words = BAD[case]
+    assert words in answers()[case]["refused"]
     if "for this page" not in words:
-        given = for_package({"numbers": {x: y for x, y in numbers.items() if y}, "options": options})
-        given = {x: y for x, y in given.items() if x != "h" or options.get("grid") not in ("edm", "geometric")}
+        setting = without_number(id, change)
+        given = for_package({"numbers": {x: y for x, y in setting["numbers"].items() if y}, "options": setting["options"]})
+        given = {x: y for x, y in given.items() if x != "h" or setting["options"].get("grid") not in ("edm", "geometric")}
         with pytest.raises(CmboundError):
             evaluate(theorem(id), given, tier="approximate")
 
@@ -343,34 +355,36 @@ PLACES = [float(x) for x in (0, *np.geomspace(1e-12, 1, 40), *np.linspace(0.4, 2
 AT_PLACES = f"(n) => Array.from({{length: n}}, (_, i) => {json.dumps(PLACES)}.map((x) => F[i]({{x}})))"
 
 
-def kernels_off(before: str) -> set[str]:
-    """Kernels whose JavaScript is not their float tier."""
+def kernels_off(*before: str) -> list[set[str]]:
+    """After each of some sources: kernels whose JavaScript is not their float tier."""
     functions = Functions()
     assert [functions.add(kernel(X)) for kernel in KERNELS] == list(range(len(KERNELS)))
-    found = run(f"{before}\n{functions.source()}", AT_PLACES, len(KERNELS))
-    off = set()
-    for kernel, values in zip(KERNELS, found, strict=True):
-        wanted = approximate.compile((kernel(X),), (X,))(np.array(PLACES))[0]
-        if not np.allclose(np.array(values, dtype=float), wanted, rtol=CLOSE, atol=0):
-            off.add(kernel.__name__)
-    return off
+    wanted = [approximate.compile((kernel(X),), (X,))(np.array(PLACES))[0] for kernel in KERNELS]
+    return [
+        {
+            kernel.__name__
+            for kernel, values, right in zip(KERNELS, found, wanted, strict=True)
+            if not np.allclose(np.array(values, dtype=float), right, rtol=CLOSE, atol=0)
+        }
+        for found in run_all([(f"{x}\n{functions.source()}", len(KERNELS)) for x in before], AT_PLACES)
+    ]
 
 
 @needs_javascript
 def test_kernels_are_those_of_the_float_tier() -> None:
     """Near 0 and far from it; a changed sign on either side is seen."""
-    right = kernels()
-    assert kernels_off(right) == set()
+    right, wrong = kernels(), {}
     signs = {
         "g": "(expm1(h) - h)", "kappa_h": "- 4 * expm1(h)", "rho_squared": "expm1(x) - expm1(-x)",
         "chi_squared": "- expm1(-2 * x)", "rho_h_squared": "- x / tanh", "chi_h_squared": "- 1.5 * sinh",
     }  # fmt: skip
     for name, closed in signs.items():
         assert right.count(closed) == 1
-        assert kernels_off(right.replace(closed, closed.replace(" - ", " + ").replace("- ", "+ "))) == {name}
+        wrong[right.replace(closed, closed.replace(" - ", " + ").replace("- ", "+ "))] = {name}
         first = f"series(SERIES.{name},"
         assert right.count(first) == 1
-        assert kernels_off(right.replace(first, f"-{first}")) == {name}
+        wrong[right.replace(first, f"-{first}")] = {name}
+    assert kernels_off(right, *wrong) == [set(), *wrong.values()]
 
 
 def test_a_page_computes_no_integral() -> None:
@@ -386,31 +400,38 @@ def is_above(text: str, value: float) -> bool:
     return value * (1 - CLOSE) <= float(text) <= value * (1 + 1.001e-5)
 
 
-@needs_javascript
-@pytest.mark.parametrize(
-    ("id", "preset", "change"),
-    [
-        ("explicit-one-step", "gaussian-2d", {}),
-        ("explicit-one-step", "digits", {"clock": "ve", "to": "p_delta", "t_star": "delta"}),
-        ("explicit-multistep", "digits", {"t_hat": "0.7", "profile": "atoms"}),
-        ("explicit-multistep", "gaussian-2d", {"grid": "uniform-h", "h": "1/7", "t_hat": "2"}),
-        ("explicit-tv-smoothing", "gaussian-2d", {}),
-        ("lyu2023-thm3", "gaussian-2d", {"C": "2"}),
-        ("chen2025-multistep", "gaussian-2d", {}),
-    ],
+COPIED: tuple[tuple[str, str, dict[str, str]], ...] = (
+    ("explicit-one-step", "gaussian-2d", {}),
+    ("explicit-one-step", "digits", {"clock": "ve", "to": "p_delta", "t_star": "delta"}),
+    ("explicit-multistep", "digits", {"t_hat": "0.7", "profile": "atoms"}),
+    ("explicit-multistep", "gaussian-2d", {"grid": "uniform-h", "h": "1/7", "t_hat": "2"}),
+    ("explicit-tv-smoothing", "gaussian-2d", {}),
+    ("lyu2023-thm3", "gaussian-2d", {"C": "2"}),
+    ("chen2025-multistep", "gaussian-2d", {}),
 )
-def test_the_copied_command_and_python_give_the_number_on_the_page(
-    id: str, preset: str, change: dict[str, str], tmp_path: Path
-) -> None:
-    script = page(id).script
-    told = model(script)
-    start = next(y for x, y in told["starts"].items() if x == preset)
-    options = {**usual(told), **start["options"], **{x: y for x, y in change.items() if x in told["choices"]}}
-    setting = {"numbers": start["numbers"] | {x: y for x, y in change.items() if x not in options}, "options": options}
+
+
+@cache
+def copied() -> list[tuple[dict[str, str], Any]]:
+    """The options of all of them, and what the pages show and copy."""
     function = """(x) => { const found = evaluate(MODEL, x), {snapped} = found;
       return [upper(found.total), asCommand(MODEL, x, snapped), asPython(MODEL, x, snapped), asLatex(MODEL, x, found),
         found.trivial]; }"""
-    shown, command, python, latex, trivial = run(script, function, setting)
+    settings = []
+    for id, preset, change in COPIED:
+        told = model(page(id).script)
+        start = next(y for x, y in told["starts"].items() if x == preset)
+        options = {**usual(told), **start["options"], **{x: y for x, y in change.items() if x in told["choices"]}}
+        numbers = start["numbers"] | {x: y for x, y in change.items() if x not in options}
+        settings.append({"numbers": numbers, "options": options})
+    shown = run_all([(page(x[0]).script, y) for x, y in zip(COPIED, settings, strict=True)], function)
+    return [(x["options"], y) for x, y in zip(settings, shown, strict=True)]
+
+
+@needs_javascript
+@pytest.mark.parametrize("case", range(len(COPIED)), ids=[f"{x}-{y}" for x, y, _ in COPIED])
+def test_the_copied_command_and_python_give_the_number_on_the_page(case: int, tmp_path: Path) -> None:
+    id, (options, (shown, command, python, latex, trivial)) = COPIED[case][0], copied()[case]
     outcome = call(*shlex.split(command)[1:], "--format", "json")
     assert outcome.status == 0, (command, outcome.err)
     value = json.loads(outcome.out)["value"]
@@ -504,14 +525,16 @@ TOLD: Mapping[str, tuple[dict[str, str], ...]] = {
 
 @needs_javascript
 def test_what_a_value_is_worth_and_what_would_help_are_said_as_on_the_command_line() -> None:
+    tried: dict[str, list[Setting]] = {}
     for id, changes in TOLD.items():
         told = model(page(id).script)
         numbers = next(iter(told["starts"].values()))["numbers"]
-        settings = []
+        settings = tried[id] = []
         for change in changes:
             options = usual(told, **{x: y for x, y in change.items() if x in told["choices"]})
             settings.append({"numbers": numbers | {x: y for x, y in change.items() if x not in options}, "options": options})
-        for setting, found in zip(settings, run(page(id).script, SAYS, settings), strict=True):
+    for (id, settings), said in zip(tried.items(), run_all([(page(id).script, x) for id, x in tried.items()], SAYS), strict=True):
+        for setting, found in zip(settings, said, strict=True):
             given = {x: y for x, y in for_package(setting).items() if y and not (x == "h" and setting["options"].get("grid"))}
             wanted = advised(evaluate(theorem(id), given, tier="approximate"), given).notes
             lists = [f"{ONE_LIPSCHITZ} ({LISTS.format(name='L_f', list='2,3,4')})" if x == ONE_LIPSCHITZ else x for x in wanted]
