@@ -227,18 +227,22 @@ class Record:
             known = cls._field_names = tuple(x.name for x in fields(cls))  # type: ignore[attr-defined, arg-type]
         return known
 
-    def _content(self) -> tuple[Any, ...]:
-        return tuple(content(getattr(self, name)) for name in self._names())
+    def _compared(self) -> tuple[Any, ...]:
+        """What makes two records equal."""
+        return tuple([getattr(self, name) for name in self._names()])
 
     def __eq__(self, other: object) -> bool:
         if self is other:
             return True
-        return self._content() == other._content() if type(self) is type(other) and isinstance(other, Record) else NotImplemented
+        if type(self) is not type(other) or not isinstance(other, Record):
+            return NotImplemented
+        pairs = zip(self._compared(), other._compared(), strict=True)
+        return all(x is y or content(x) == content(y) for x, y in pairs)  # mostly the first ones differ, or are the same
 
     def __hash__(self) -> int:
         known = self.__dict__.get("_hash")
         if known is None:  # statements and profiles are keys of caches, asked for again and again
-            known = hash((type(self), self._content()))
+            known = hash((type(self), content(self._compared())))
             object.__setattr__(self, "_hash", known)
         return int(known)
 

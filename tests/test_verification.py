@@ -26,7 +26,7 @@ from cmbound.distances import coupling_w2, gaussian_tv_1d, gaussian_w2
 from cmbound.errors import CmboundError, DomainError, InputError, UnknownNameError
 from cmbound.evaluation.nodes import nodes as engine_nodes
 from cmbound.evaluation.point import evaluate_setting, float_terms
-from cmbound.evaluation.setting import Setting, resolve
+from cmbound.evaluation.setting import Setting, _resolved, resolve
 from cmbound.theory.functions import c, g, s
 from cmbound.theory.named import elementary
 from cmbound.theory.notation import L_f, d, eps_sc, h, m2, t
@@ -653,7 +653,7 @@ def settings_of(theorem: Theorem, part: Component) -> Iterator[Setting]:
         made = search.random_recipe(theorem, rng, "gaussian", part.term, demands)
         with suppress(SkippedError, DomainError):
             params = build(made, theorem).params
-            yield resolve(theorem, {**params, "L_f": 2} if "L_f" in params else params)
+            yield _resolved(theorem, {**params, "L_f": 2} if "L_f" in params else params, ())  # no other reading of a float is tried
 
 
 def test_mistakes_are_caught_and_reported() -> None:

@@ -98,7 +98,7 @@ class LocalErrors(Record, Measured):
     def __repr__(self) -> str:
         return f"<local errors of {self.solver or 'the teacher'} on {self.data}, {counted(self.draws, 'draw')}, {self.trust}>"
 
-    def _content(self) -> tuple[Any, ...]:
+    def _compared(self) -> tuple[Any, ...]:
         name = self.solver if self.solver in SOLVERS else (self.solver, self.step)
         return self.__dict__["_print"], name, self.draws, self.seed, self.confidence, self.trust, self.data, self.every
 

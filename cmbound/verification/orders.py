@@ -37,19 +37,21 @@ def at_least(x: Any, y: Any, times: Any = _ONE) -> bool:
 
 def _forms(x: Any, y: Any) -> Iterator[tuple[Any, Any]]:
     """The pair with named functions that only one side has given by what they are, or are at least."""
+    own, other = _given(x), _given(y)
     for kinds in (UNFOLDED, OPENED):
-        here = _atoms(x, *kinds) ^ _atoms(y, *kinds)
+        here = {e for e in own ^ other if isinstance(e, kinds)}
         if here:
             unfold = {e: type(e).definition(*e.args) for e in here}
             yield x.xreplace(unfold), y.xreplace(unfold)
-    kernels = {e: 2 * HALVED[type(e)](*e.args) for e in _atoms(x, *HALVED) - _atoms(y, *HALVED)}
+    kernels = {e: 2 * HALVED[type(e)](*e.args) for e in own - other if isinstance(e, tuple(HALVED))}
     if kernels:
         yield x.xreplace(kernels), y
 
 
 @lru_cache(maxsize=2**14)
-def _atoms(expr: Any, *kinds: Any) -> frozenset[Any]:
-    return frozenset(expr.atoms(*kinds))
+def _given(expr: Any) -> frozenset[Any]:
+    """The named functions in an expression that have another form."""
+    return frozenset(expr.atoms(*UNFOLDED, *OPENED, *HALVED))
 
 
 def _compared(x: Any, y: Any, times: Any) -> bool:
@@ -112,13 +114,21 @@ def _in_order(left: Sequence[Any], right: Sequence[Any], times: Any) -> bool:
     """The first of ``left`` against the first of ``right`` and the number, others against their own; the rest are at least 1."""
     pairs = list(zip(left, right, strict=False))
     rest = left[len(right) :]
-    return all(_least(e) >= 1 for e in rest) and at_least(*pairs[0], times) and all(at_least(a, b) for a, b in pairs[1:])
+    return all(map(_is_at_least_one, rest)) and at_least(*pairs[0], times) and all(at_least(a, b) for a, b in pairs[1:])
+
+
+@lru_cache(maxsize=2**14)
+def _is_at_least_one(e: Any) -> bool:
+    return bool(_least(e) >= 1)
 
 
 def _numbers(left: Sequence[Any], right: Sequence[Any], times: Any) -> bool:
     """By the least value of one side and the largest of the other."""
     most = sympy.prod(map(_most, right))
-    return bool(most < sympy.oo and sympy.prod(map(_least, left)) >= times * most)
+    if most == sympy.oo:
+        return False
+    least = sympy.prod(map(_least, left))
+    return bool(least >= times * most) if least != 0 else most == 0
 
 
 def _least(e: Any) -> Any:

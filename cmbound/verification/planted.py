@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -108,8 +109,14 @@ def explicit_ids() -> tuple[str, ...]:
 
 def recheck(plant: Plant, recipe: Recipe, theorem: Theorem | None = None) -> float:
     """truth/(weakened bound) on the instance of a recipe, -1 if it is skipped."""
-    witness = Witness.build(recipe, theorem or find(plant.theorem))
+    witness = _witness(recipe, theorem or find(plant.theorem))
     return -1.0 if witness is None else witness.ratio(plant)
+
+
+@lru_cache(maxsize=256)
+def _witness(recipe: Recipe, theorem: Theorem) -> Witness | None:
+    """The instance of a recipe, which may refute several copies."""
+    return Witness.build(recipe, theorem)
 
 
 def _groups(theorem: Theorem) -> dict[str, list[Plant]]:
