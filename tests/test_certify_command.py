@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
@@ -23,12 +24,14 @@ import pytest
 
 import cmbound
 from cmbound.__main__ import _leave
-from cmbound.certification import certificate
+from cmbound.certification import certificate, distance
 from cmbound.certification.laws import law_of
 from cmbound.certification.nodes import local_errors
 from cmbound.certification.replay import misfit
 from cmbound.certification.teachers import SOLVERS
 from cmbound.certification.user import asked
+from cmbound.cli import certify as shell
+from cmbound.cli.certify import certified
 from cmbound.errors import EndedError, InputError
 from cmbound.evaluation.defining import from_file
 from cmbound.numbers import rounded
@@ -67,6 +70,14 @@ FEW = ("-n", "150", "--batches", "3")
 CLAIMED = ("--clip", "-1,1", "--times", "1", "--L-f", "9")
 
 
+@pytest.fixture(autouse=True, scope="module")
+def few_steps() -> Iterator[None]:
+    """A short ascent on the lower side: what is looked at here is how a certificate is asked for, written and read."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(distance, "ASCENT_STEPS", 30)
+        yield
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("certify")
@@ -97,6 +108,13 @@ def options(folder: Path, *more: str) -> tuple[str, ...]:
 def printed(folder: Path, *more: str) -> str:
     """What the command prints as JSON."""
     return fine(*options(folder, *more), "--format", "json")
+
+
+@cache
+def written_page(folder: Path) -> str:
+    """The page that the command writes."""
+    written(*options(folder, *CLAIMED), "-o", str(folder / "report.html"))
+    return (folder / "report.html").read_text(encoding="utf-8")
 
 
 def schema() -> Any:
@@ -130,10 +148,13 @@ def test_the_schema_can_fail(folder: Path) -> None:
         assert not validator.is_valid({**data, name: value}), name
 
 
-def test_the_format_follows_the_name_of_the_file(folder: Path) -> None:
+def test_the_format_follows_the_name_of_the_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert written_page(folder).startswith("<!DOCTYPE html>")
+    once = cache(lambda: certified(calls[0]))  # the same certificate in every form
+    calls: list[dict[str, Any]] = []
+    monkeypatch.setattr(shell, "certified", lambda call: calls.append(call) or once())
     for suffix, beginning in {
         "json": "{",
-        "html": "<!DOCTYPE html>",
         "md": "**certificate",
         "tex": "% cmbound",
         "csv": "sigma_from",
@@ -195,29 +216,43 @@ def test_a_replay_reads_every_word_and_survives_a_damaged_report(folder: Path) -
 def test_the_validator_is_that_of_the_schema(folder: Path) -> None:
     """Whatever entry is dropped or replaced: the same judgement as jsonschema."""
     data = strict(printed(folder, *CLAIMED))
-    reference = jsonschema.Draft202012Validator(schema())
-    assert misfit(data, schema()) == misfit({"more": 1}, {"type": "object"}) == ""
+    rules = schema()
+    assert misfit(data, rules) == misfit({"more": 1}, {"type": "object"}) == ""
     checked = refused = 0
+    values: tuple[Any, ...] = (None, -1, 0.5, "x", [], {}, True)
 
-    def both(changed: Any) -> None:
-        nonlocal checked, refused
-        valid = reference.is_valid(changed)
-        assert (misfit(changed, schema()) == "") == valid
-        checked, refused = checked + 1, refused + (not valid)
+    def judging(rule: Mapping[str, Any]) -> Callable[[Any], None]:
+        reference = jsonschema.Draft202012Validator({**rule, "$defs": rules["$defs"]})
 
-    def walk(x: Any, put: Any) -> None:
-        values: tuple[Any, ...] = (None, -1, 0.5, "x", [], {}, True)
+        def both(changed: Any) -> None:
+            nonlocal checked, refused
+            valid = reference.is_valid(changed)
+            assert (misfit(changed, rule) == "") == valid
+            checked, refused = checked + 1, refused + (not valid)
+
+        return both
+
+    def walk(x: Any, both: Callable[[Any], None]) -> None:
         for value in values:
-            both(put(value))
+            both(value)
         if isinstance(x, dict):
+            both({**x, "odd": 1})
             for name in x:
-                both(put({k: v for k, v in x.items() if k != name}))
-                walk(x[name], lambda v, name=name: put({**x, name: v}))
+                both({k: v for k, v in x.items() if k != name})
+                walk(x[name], lambda v, name=name: both({**x, name: v}))
         elif isinstance(x, list) and x:
-            both(put(x[1:]))
-            walk(x[0], lambda v: put([v, *x[1:]]))
+            both(x[1:])
+            both([*x, *x])
+            walk(x[0], lambda v: both([v, *x[1:]]))
 
-    walk({**data, "levels": data["levels"][:2]}, lambda v: v)
+    whole = judging(rules)
+    for value in values:
+        whole(value)
+    for name, part in {**data, "levels": data["levels"][:2]}.items():  # a report is right where all its parts are
+        whole({k: v for k, v in data.items() if k != name})
+        whole({**data, name: None})
+        whole({**data, name: part})
+        walk(part, judging(rules["properties"][name]))
     assert refused > checked / 2 > 100  # both answers occur, often
 
 
@@ -241,12 +276,12 @@ def test_a_refuted_claim_ends_with_status_1_and_its_pair_is_saved(folder: Path) 
     assert outcome.status == 1
     assert "REFUTED: L_f = 1.5 at noise level" in outcome.out
     assert "refuted" not in outcome.err
-    report = folder / "refuted.html"
+    report = folder / "refuted.txt"
     told = call(*options(folder, "--L-f", "1.5"), "-o", str(report))
     assert (told.status, told.out) == (1, "")
     assert re.search(rf"^cmbound: refuted: L_f = 1.5 at noise level .*; saved in {report}$", told.err, re.MULTILINE)
     assert told.err.endswith("cmbound: --counterexample FILE.npz saves the points at which a claim does not hold\n")
-    assert "L_f &lt;= 1.5, claimed by the user" in report.read_text()
+    assert "L_f <= 1.5, claimed by the user" in report.read_text()
     with np.load(saved) as pair:
         namespace: dict[str, Any] = {}
         exec((folder / "model.py").read_text(), namespace)
@@ -306,8 +341,13 @@ def found(folder: Path) -> cmbound.Certificate:
     )
 
 
-def test_the_page_says_everything_and_needs_nothing(found: cmbound.Certificate) -> None:
-    text = page(found)
+@pytest.fixture(scope="module")
+def shown(found: cmbound.Certificate) -> str:
+    return page(found)
+
+
+def test_the_page_says_everything_and_needs_nothing(shown: str) -> None:
+    text = shown
     assert text.count("<figure>") == text.count("data:image/svg+xml;base64,") == 4
     assert not re.findall(r"(?:src|href)=\"(?!data:)", text)
     assert "<script" not in text
@@ -319,6 +359,7 @@ def test_the_page_says_everything_and_needs_nothing(found: cmbound.Certificate) 
         "numpy",
         "seed 0",
         "does not hold",
+        "L_f &lt;= 0.1, 1, 1 (from the lowest noise level on), claimed by the user",
     ):
         assert word in text, word
     assert text.index('class="verdict"') < text.index("<figure>") < text.index("Noise levels")
@@ -326,9 +367,7 @@ def test_the_page_says_everything_and_needs_nothing(found: cmbound.Certificate) 
 
 def test_the_command_on_the_page_computes_it_again(folder: Path) -> None:
     first = strict(printed(folder, *CLAIMED))
-    target = folder / "again.html"
-    written(*options(folder, *CLAIMED), "-o", str(target))
-    text = re.search(r"<code>(.*?)</code>", target.read_text(encoding="utf-8"))
+    text = re.search(r"<code>(.*?)</code>", written_page(folder))
     assert text is not None
     again = strict(fine(*shlex.split(html.unescape(text[1]))[1:], "--format", "json"))
     assert certificate.measured_numbers(again) == pytest.approx(certificate.measured_numbers(first), rel=1e-9)
@@ -351,10 +390,10 @@ addEventListener("load", () => {
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
-def test_the_page_in_a_browser(found: cmbound.Certificate, tmp_path: Path) -> None:
+def test_the_page_in_a_browser(shown: str, tmp_path: Path) -> None:
     """Every figure is shown, nothing is asked of the network, and nothing is wider than the window."""
     target = tmp_path / "frames.html"
-    inner = page(found).replace("</body>", PROBE).replace("&", "&amp;").replace('"', "&quot;")
+    inner = shown.replace("</body>", PROBE).replace("&", "&amp;").replace('"', "&quot;")
     frames = "".join(f'<iframe width="{x}" height="800" frameborder="0" srcdoc="{inner}"></iframe>' for x in WIDTHS)
     target.write_text(f"<!DOCTYPE html><body>{frames}</body>", encoding="utf-8")
     arguments = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}/profile", "--window-size=1300,900"]
