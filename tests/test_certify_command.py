@@ -13,7 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -150,9 +150,13 @@ def test_the_schema_can_fail(folder: Path) -> None:
 
 def test_the_format_follows_the_name_of_the_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert written_page(folder).startswith("<!DOCTYPE html>")
-    once = cache(lambda: certified(calls[0]))  # the same certificate in every form
-    calls: list[dict[str, Any]] = []
-    monkeypatch.setattr(shell, "certified", lambda call: calls.append(call) or once())
+    made: list[cmbound.Certificate] = []  # the same certificate in every form
+
+    def once(call: dict[str, Any]) -> cmbound.Certificate:
+        made.extend([] if made else [certified(call)])
+        return made[0]
+
+    monkeypatch.setattr(shell, "certified", once)
     for suffix, beginning in {
         "json": "{",
         "md": "**certificate",
@@ -233,13 +237,16 @@ def test_the_validator_is_that_of_the_schema(folder: Path) -> None:
         return both
 
     def walk(x: Any, both: Callable[[Any], None]) -> None:
+        def within(name: str, value: Any) -> None:
+            both({**x, name: value})
+
         for value in values:
             both(value)
         if isinstance(x, dict):
             both({**x, "odd": 1})
             for name in x:
                 both({k: v for k, v in x.items() if k != name})
-                walk(x[name], lambda v, name=name: both({**x, name: v}))
+                walk(x[name], partial(within, name))
         elif isinstance(x, list) and x:
             both(x[1:])
             both([*x, *x])

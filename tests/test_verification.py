@@ -653,9 +653,8 @@ def settings_of(theorem: Theorem, part: Component) -> Iterator[Setting]:
         made = search.random_recipe(theorem, rng, "gaussian", part.term, demands)
         with suppress(SkippedError, DomainError):
             params = build(made, theorem).params
-            yield _resolved(
-                theorem, {**params, "L_f": 2} if "L_f" in params else params, ()
-            )  # no other reading of a float is tried
+            # floats are not read in another way where they do not fit
+            yield _resolved(theorem, {**params, "L_f": 2} if "L_f" in params else params, ())
 
 
 def test_mistakes_are_caught_and_reported() -> None:

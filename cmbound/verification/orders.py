@@ -43,7 +43,7 @@ def _forms(x: Any, y: Any) -> Iterator[tuple[Any, Any]]:
         if here:
             unfold = {e: type(e).definition(*e.args) for e in here}
             yield x.xreplace(unfold), y.xreplace(unfold)
-    kernels = {e: 2 * HALVED[type(e)](*e.args) for e in own - other if isinstance(e, tuple(HALVED))}
+    kernels = {e: 2 * HALVED[type(e)](*e.args) for e in own - other if type(e) in HALVED}
     if kernels:
         yield x.xreplace(kernels), y
 
