@@ -25,6 +25,7 @@ from cmbound.worlds.base import Array, Compute
 
 Index = npt.NDArray[np.integer[Any]]
 _LOG_2PI = math.log(2 * math.pi)
+_EPS = float(np.finfo(np.float64).eps)
 _LOST = 1e-11  # rounding error of logits about the common centre from which on they are computed about a near component
 _KEPT = 1e-13  # rounding error of logits about a component that is near enough
 
@@ -40,10 +41,11 @@ def _near(compute: Compute) -> Compute:
 
     def computed(self: Shared, x: Array, c: Array, v: Array, *more: Array) -> Array:
         squared = float(c.max(initial=0.0)) ** 2
-        rounding = squared / (squared * self.least + float(v.min(initial=math.inf))) * np.finfo(np.float64).eps  # at distance 1
+        rounding = squared / (squared * self.least + float(v.min(initial=math.inf))) * _EPS  # at distance 1
         if rounding * self.reach <= _LOST:
             return compute(self, x, c, v, *more)
-        places = self.means[self._logits(*self._setup(x, c, v)).argmax(axis=1)]
+        logits = self._logits(*self._setup(x, c, v))
+        places = self.means[(logits == np.maximum.reduce(logits)).argmax(axis=0)]
         out: Array | None = None
         left = np.arange(len(x))
         while len(left):
@@ -67,6 +69,8 @@ class Shared:
     components have in common never enters, so that nothing is lost far out in the tails. Where components lie so far from the
     centre that their neighbours could not be told apart, x and m_k are measured from a component near x.
 
+    Points stand in columns inside: what is added up over few components or coordinates is added row by row.
+
     Args:
         means, weights: shapes (K, d) and (K,), the weights positive with sum 1.
         variances: shape (1,) for a multiple of the identity, or (d,), the eigenvalues of the covariance.
@@ -83,49 +87,54 @@ class Shared:
 
     def _measure_from(self, centre: Array) -> None:
         self.centre = centre
-        m = self._in(self.means - centre)
-        squares = m**2 if len(self.variances) > 1 else (m**2).sum(axis=1, keepdims=True)
+        m = self._in(self.means - centre).T
+        squares = m**2 if len(self.variances) > 1 else (m**2).sum(axis=0, keepdims=True)
         # one product gives all logits, another one the averages and their total
-        self.table = np.concatenate([m, np.ones((len(m), 1)), squares / -2, self.log_weights[:, None]], axis=1)
-        d = m.shape[1]
-        self.m, self.ones, self.halves = self.table[:, :d], self.table[:, : d + 1], self.table[:, d + 1 : -1]
+        self.table = np.concatenate([m, np.ones((1, m.shape[1])), squares / -2, self.log_weights[None]])
+        d = len(m)
+        self.m, self.ones, self.halves = self.table[:d].T, self.table[: d + 1], self.table[d + 1 : -1].T
 
     def _in(self, x: Array) -> Array:
         return x if self.vectors is None else np.asarray(x @ self.vectors)
 
     def _out(self, y: Array) -> Array:
-        return y if self.vectors is None else np.asarray(y @ self.vectors.T)
+        """Columns (d, n) as points (n, d)."""
+        return y.T if self.vectors is None else np.asarray(y.T @ self.vectors.T)
 
     def _setup(self, x: Array, c: Array, v: Array) -> tuple[Array, Array, Array]:
-        """c (n or 1, 1), P (n or 1, 1 or d) and the offset y (n, d) from the noised centre."""
-        c = np.reshape(c, (-1, 1))
-        precision = 1 / (c * c * self.variances + np.reshape(v, (-1, 1)))
-        return c, precision, self._in(x - c * self.centre)
+        """c (1, n or 1), P (1 or d, n or 1) and the offset y (d, n) from the noised centre."""
+        precision = 1 / (c * c * self.variances[:, None] + v)
+        apart = x - (c[:, None] if c.ndim else c) * self.centre
+        return c.reshape(1, -1), precision, self._in(apart).T
 
     def _logits(self, c: Array, precision: Array, y: Array) -> Array:
-        """Shape (n, K): the terms of a logit are added up by one product, the table is written once."""
-        n, d = y.shape
-        factors = np.zeros((n, self.table.shape[1]))
-        np.multiply(c * precision, y, out=factors[:, :d])
-        factors[:, d + 1 : -1], factors[:, -1] = c * c * precision, 1.0
-        return np.asarray(factors @ self.table.T)
+        """Shape (K, n): the terms of a logit are added up by one product, the table is written once."""
+        d, n = y.shape
+        factors = np.zeros((len(self.table), n))
+        np.multiply(c * precision, y, out=factors[:d])
+        factors[d + 1 : -1], factors[-1] = c * c * precision, 1.0
+        return np.asarray(self.table.T @ factors)
 
     def _posterior(self, c: Array, precision: Array, y: Array) -> tuple[Array, Array, Array]:
-        """r_k up to a factor (n, K); their sum (n, 1); and the average of the m_k (n, d)."""
-        r = _relative(self._logits(c, precision, y))
-        sums = r @ self.ones
-        return r, sums[:, -1:], sums[:, :-1] / sums[:, -1:]
+        """r_k up to a factor (K, n); their sum (1, n); and the average of the m_k (d, n)."""
+        r = self._logits(c, precision, y)
+        r -= np.maximum.reduce(r)
+        np.exp(r, out=r)
+        sums = self.ones @ r
+        return r, sums[-1:], sums[:-1] / sums[-1:]
 
     @_near
     def log_density(self, x: Array, c: Array, v: Array) -> Array:
         c, precision, y = self._setup(x, c, v)
         logits = self._logits(c, precision, y)
-        best = logits.argmax(axis=1)
-        total = across(np.add, _relative(logits))
-        nearest = y - c * self.m[best]
-        repeated = y.shape[1] // precision.shape[1]
-        exponent = across(np.add, nearest * precision * nearest) - repeated * across(np.add, np.log(precision))
-        return np.asarray(self.log_weights[best] + np.log(total) - (exponent + y.shape[1] * _LOG_2PI) / 2)
+        largest = np.maximum.reduce(logits)
+        best = (logits == largest).argmax(axis=0)  # of numbers it would take a second table
+        logits -= largest
+        total = np.add.reduce(np.exp(logits, out=logits))
+        nearest = y - c * self.m[best].T
+        repeated = len(y) // len(precision)
+        exponent = np.add.reduce(nearest * precision * nearest) - repeated * np.add.reduce(np.log(precision))
+        return np.asarray(self.log_weights[best] + np.log(total) - (exponent + len(y) * _LOG_2PI) / 2)
 
     @_near
     def score(self, x: Array, c: Array, v: Array) -> Array:
@@ -137,14 +146,13 @@ class Shared:
     def denoiser(self, x: Array, c: Array, v: Array) -> Array:
         c, precision, y = self._setup(x, c, v)
         _, _, average = self._posterior(c, precision, y)
-        return np.asarray(self.centre) + self._out(average + c * self.variances * precision * (y - c * average))
+        return np.asarray(self.centre + self._out(average + c * self.variances[:, None] * precision * (y - c * average)))
 
     @_near
     def hessian_product(self, x: Array, c: Array, v: Array, e: Array) -> Array:
         c, precision, y = self._setup(x, c, v)
         r, total, _ = self._posterior(c, precision, y)
-        w = precision * self._in(e)
-        return self._out(c * c * precision * self._covariance_with(r, total, w @ self.m.T) - w)
+        return self._out(self._product(c, precision, r, total, e))
 
     @_near
     def score_and_product(self, x: Array, c: Array, v: Array, e: Array) -> Array:
@@ -152,15 +160,18 @@ class Shared:
         c, precision, y = self._setup(x, c, v)
         r, total, average = self._posterior(c, precision, y)
         score = precision * (c * average - y)
-        w = precision * self._in(e)
-        product = c * c * precision * self._covariance_with(r, total, w @ self.m.T) - w
-        return np.concatenate([self._out(score), self._out(product)], axis=1)
+        return np.concatenate([self._out(score), self._out(self._product(c, precision, r, total, e))], axis=1)
+
+    def _product(self, c: Array, precision: Array, r: Array, total: Array, e: Array) -> Array:
+        """H e (d, n) in the inner axes."""
+        w = precision * self._in(e).T
+        return np.asarray(c * c * precision * self._covariance_with(r, total, self.m @ w) - w)
 
     def _covariance_with(self, r: Array, total: Array, g: Array) -> Array:
-        """Cov_r(m_k, g_k) for numbers g (n, K), which are overwritten; shape (n, d)."""
-        g -= np.einsum("nk,nk->n", r, g)[:, None] / total
+        """Cov_r(m_k, g_k) for numbers g (K, n), which are overwritten; shape (d, n)."""
+        g -= np.add.reduce(r * g) / total
         g *= r
-        return np.asarray((g @ self.m) / total)
+        return np.asarray((self.m.T @ g) / total)
 
     @_near
     def acceleration(self, x: Array, c: Array, v: Array) -> Array:
@@ -169,14 +180,14 @@ class Shared:
         r, total, average = self._posterior(c, precision, y)
         s = precision * (c * average - y)
         cp = c * precision
-        g = (cp * s - 2 * cp * cp * average) @ self.m.T  # norm(a_k)^2 + a_k.s up to what all k have in common
-        g -= (2 * cp * cp) @ self.halves.T
+        g = self.m @ (cp * s - 2 * cp * cp * average)  # norm(a_k)^2 + a_k.s up to what all k have in common
+        g -= self.halves @ (2 * cp * cp)
         return self._out(cp * self._covariance_with(r, total, g) + s - precision * s)
 
     def draw(self, index: Index, c: float, s: float, z: Array) -> Array:
         """x_t for the components ``index`` (n,) and standard normal z (n, d)."""
-        spread = np.sqrt(c * c * self.variances + s * s)
-        return np.asarray(c * self.means[index] + self._out(spread * z))
+        spread = np.sqrt(c * c * self.variances + s * s) * z
+        return np.asarray(c * self.means[index] + (spread if self.vectors is None else spread @ self.vectors.T))
 
 
 class Individual:
