@@ -12,7 +12,6 @@ from collections.abc import Callable
 import numpy as np
 from scipy.integrate import DOP853
 
-from cmbound.distances.scaling import across
 from cmbound.errors import DomainError
 from cmbound.worlds.base import Array
 from cmbound.worlds.process import noise_level
@@ -46,23 +45,23 @@ def integrate(score: Callable[[Array, Array], Array], x: Array, t_from: Array, t
         if t.size and t.max() > LONGEST:
             raise DomainError(f"{name} must be <= {LONGEST:g} for the flow of this law, got {t.max():g}")
     ell, end = np.log(noise_level(t_from)), np.log(noise_level(t_to))
-    u = np.exp(t_from)[:, None] * x
+    u = np.exp(t_from) * x.T  # points in columns: what is added up over few coordinates is added row by row
     todo = np.flatnonzero(ell != end)
     moved = todo
     step = np.clip(end - ell, -_FIRST_STEP, _FIRST_STEP)
     rejected = np.zeros(len(x), dtype=bool)
     slope = np.zeros_like(u)
-    slope[todo] = _slope(score, u[todo], ell[todo])
+    slope[:, todo] = _slope(score, u[:, todo], ell[todo])
     for _ in range(MAX_STEPS):
         if not len(todo):
             out = x.copy()
-            out[moved] = np.exp(-t_to[moved])[:, None] * u[moved]
+            out[moved] = (np.exp(-t_to[moved]) * u[:, moved]).T
             return out
         h = step[todo]
         left = end[todo] - ell[todo]
         last = np.abs(h) >= np.abs(left) * (1 - 1e-12)
         h = np.where(last, left, h)
-        new, new_slope, error = _advance(score, u[todo], ell[todo], h, slope[todo], scale)
+        new, new_slope, error = _advance(score, u[:, todo], ell[todo], h, slope[:, todo], scale)
         good = error <= 1
         with np.errstate(divide="ignore"):
             factor = np.clip(_SAFETY * error**-0.125, _SHRINK, _GROW)
@@ -70,7 +69,7 @@ def integrate(score: Callable[[Array, Array], Array], x: Array, t_from: Array, t
         step[todo] = h * np.where(good, factor, np.minimum(factor, 0.95))
         rejected[todo] = ~good
         done = todo[good]
-        u[done], slope[done] = new[good], new_slope[good]
+        u[:, done], slope[:, done] = new[:, good], new_slope[:, good]
         ell[done] = np.where(last, end[todo], ell[todo] + h)[good]
         todo = todo[~(good & last)]
     raise DomainError(
@@ -82,23 +81,23 @@ def integrate(score: Callable[[Array, Array], Array], x: Array, t_from: Array, t
 def _slope(score: Callable[[Array, Array], Array], u: Array, ell: Array) -> Array:
     """e^t s_t zhat = -lam^2 score(u), with lam the noise level and the score that of x_0 + lam z."""
     variance = np.exp(2 * ell)
-    return np.asarray(-variance[:, None] * score(u, variance))
+    return np.asarray(-variance * score(u.T, variance).T)
 
 
 def _advance(
     score: Callable[[Array, Array], Array], u: Array, ell: Array, h: Array, slope: Array, scale: float
 ) -> tuple[Array, Array, Array]:
-    """One step: the new u, the slope there, and the error divided by what is allowed."""
+    """One step of u (d, n): the new u, the slope there, and the error divided by what is allowed."""
     stages = np.empty((DOP853.n_stages + 1, *u.shape))
     rows = stages.reshape(len(stages), -1)  # a view: a row of the tableau times it is one product
     stages[0] = slope
     for i in range(1, DOP853.n_stages):
         shift = (DOP853.A[i, :i] @ rows[:i]).reshape(u.shape)
-        stages[i] = _slope(score, u + h[:, None] * shift, ell + DOP853.C[i] * h)
-    new = u + h[:, None] * (DOP853.B @ rows[:-1]).reshape(u.shape)
+        stages[i] = _slope(score, u + h * shift, ell + DOP853.C[i] * h)
+    new = u + h * (DOP853.B @ rows[:-1]).reshape(u.shape)
     stages[-1] = _slope(score, new, ell + h)
-    allowed = ATOL * (scale + np.exp(ell))[:, None] + RTOL * np.maximum(np.abs(u), np.abs(new))
-    fifth = across(np.add, np.square((DOP853.E5 @ rows).reshape(u.shape) / allowed))
-    third = across(np.add, np.square((DOP853.E3 @ rows).reshape(u.shape) / allowed))
+    allowed = ATOL * (scale + np.exp(ell)) + RTOL * np.maximum(np.abs(u), np.abs(new))
+    fifth = np.add.reduce(np.square((DOP853.E5 @ rows).reshape(u.shape) / allowed))
+    third = np.add.reduce(np.square((DOP853.E3 @ rows).reshape(u.shape) / allowed))
     total = fifth + 0.01 * third
-    return new, stages[-1], np.abs(h) * fifth / np.sqrt(np.where(total > 0, total, 1.0) * u.shape[1])
+    return new, stages[-1], np.abs(h) * fifth / np.sqrt(np.where(total > 0, total, 1.0) * len(u))
