@@ -273,7 +273,7 @@ def test_files_beside_a_report_are_found(folder: Path, tmp_path: Path, monkeypat
 
 def test_the_budget_in_seconds_is_replayed_as_batches(folder: Path) -> None:
     target = folder / "budget.json"
-    written(*options(folder)[:-4], "-n", "150", "--budget", "0.5", "-o", str(target))
+    written(*options(folder)[:-4], "-n", "150", "--budget", "0.1", "-o", str(target))
     assert "numbers, 0 differ" in fine("certify", "--replay", str(target))
 
 
