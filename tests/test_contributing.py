@@ -24,7 +24,7 @@ def block(name: str) -> str:
 
 
 def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": ""}  # the copy is compiled once
     return subprocess.run([sys.executable, *command], cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
@@ -51,12 +51,13 @@ def test_a_statement_is_added_in_one_file(package: Path) -> None:
 
 
 def test_its_test_passes_and_can_fail(package: Path) -> None:
-    file = package / "test_example.py"
-    file.write_text(HEAD + block("statement test"), encoding="utf-8")
-    command = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "test_example.py")
-    assert run(package, *command).returncode == 0
-    file.write_text(HEAD + block("statement test").replace("* 4", "* 5"), encoding="utf-8")
-    assert run(package, *command).returncode == 1
+    files = {"test_example.py": block("statement test"), "test_wrong.py": block("statement test").replace("* 4", "* 5")}
+    for name, text in files.items():
+        (package / name).write_text(HEAD + text, encoding="utf-8")
+    done = run(package, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files)
+    assert done.returncode == 1
+    assert "1 failed, 1 passed" in done.stdout
+    assert "FAILED test_wrong.py" in done.stdout
 
 
 def test_the_tables_name_files_that_exist() -> None:

@@ -74,6 +74,11 @@ what it needs when it runs, so that help and completion are quick.)"""
 _ID = re.compile(r"""['"](explicit|lyu2023|chen2025|brosse2026|euler)-[a-z0-9-]+['"]""")
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 class Module:
     """One file: its name with dots, its room, its syntax tree and its imports."""
 
@@ -82,7 +87,7 @@ class Module:
         self.name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
         self.room = parts[1] if len(parts) > 2 else ""
         """Empty for a module that stands beside the rooms."""
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tree = parsed(path)
         self.nodes = tuple(ast.walk(tree))
         self.imports = tuple(self._imports({id(x) for x in tree.body}))
 
@@ -321,8 +326,7 @@ def test_every_threshold_says_why() -> None:
     """A number at the top of a module has a comment on its line or a docstring below it."""
     bare = []
     for path in ROOT.rglob("*.py"):
-        text = path.read_text(encoding="utf-8")
-        lines, body = text.split("\n"), ast.parse(text).body
+        lines, body = path.read_text(encoding="utf-8").split("\n"), parsed(path).body
         for node, below in zip(body, [*body[1:], None], strict=True):
             if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None and _is_threshold(node.value):
                 said = isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)
