@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from cmbound.evaluation import shown
 from cmbound.evaluation.shown import statement_data
 from cmbound.evaluation.statement import Statement
 from cmbound.papers import tables
+from cmbound.reports.words import formula
 from cmbound.theory.formulas import latex
 from cmbound.theory.functions import J, v
 from cmbound.theory.named import Named, plain
@@ -129,8 +132,16 @@ def test_v_without_width_is_written_as_it_is() -> None:
     assert "v_{" in catalogue["explicit-one-step"].latex(profile="smoothed")
 
 
+@cache
+def _formula(expression: Any, short: tuple[Any, ...]) -> Any:
+    return formula(expression, dict(short))
+
+
 @pytest.mark.parametrize("profile", [None, *(x.name for x in PROFILES.values() if "exponential-integrator" in x.rules)])
-def test_the_table_of_statements_defines_its_signs(profile: str | None) -> None:
+def test_the_table_of_statements_defines_its_signs(profile: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What no profile enters is the same in all of these tables, and is set once."""
+    module = import_module("cmbound.papers.tables.statements")
+    monkeypatch.setattr(module, "formula", lambda x, short=None: _formula(x, tuple((short or {}).items())))
     found = tables.table("statements", profile=profile) if profile else tables.table("statements")
     text = found.latex()
     body, notes = text.split(r"\bottomrule")

@@ -15,6 +15,7 @@ import sympy
 
 from cmbound.arithmetic.backend import ordered_symbols
 from cmbound.arithmetic.exact import rational_near
+from cmbound.evaluation.nodes import FLOATS
 from cmbound.evaluation.setting import Setting
 from cmbound.evaluation.sums import Piece
 from cmbound.names import CHOICES
@@ -114,7 +115,7 @@ def _depends(rule: Rule, setting: Setting, better: dict[str, str]) -> set[str]:
             found |= names
             continue
         numbers = {TABLE[x].symbol: float(rational_near(setting.values[x])) for x in names}
-        sizes = {side: float(side.subs(numbers)) for side in sides}
+        sizes = {side: float(FLOATS.value(side, numbers)) for side in sides}
         least = min(sizes.values())
         smallest = {x.name for side in sides if sizes[side] <= least * (1 + 1e-12) for x in side.free_symbols}
         found |= smallest
