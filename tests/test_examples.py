@@ -15,6 +15,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -74,8 +75,10 @@ def heun(denoiser: Callable[[Array, Any], Array], x: Array, high: Any, low: Any)
     return end
 
 
-def direct_squares(shown: Example, n: int, seed: int) -> Array:
-    """norm(f(sigma_max z) - a)^2 for n paths, a drawn from the posterior at the end of the exact trajectory."""
+@cache
+def coupled(name: str, n: int, seed: int) -> tuple[Array, Array]:
+    """Where n exact trajectories begin, and for each a point drawn from the posterior at its end."""
+    shown = example(name)
     rng, data = np.random.default_rng(seed), shown.data
     start = shown.sigma_max * rng.standard_normal((n, data.shape[1]))
     x = data[rng.integers(len(data), size=n)] + start
@@ -84,7 +87,12 @@ def direct_squares(shown: Example, n: int, seed: int) -> Array:
     for upper, lower in pairwise(nodes):
         x = heun(lambda y, sigma: posterior(data, y, sigma) @ data, x, upper, lower)
     chances = posterior(data, x, shown.sigma_min).cumsum(axis=1)
-    atoms = data[np.minimum((chances < rng.uniform(size=(n, 1))).sum(axis=1), len(data) - 1)]
+    return start, data[np.minimum((chances < rng.uniform(size=(n, 1))).sum(axis=1), len(data) - 1)]
+
+
+def direct_squares(shown: Example, n: int, seed: int) -> Array:
+    """norm(f(sigma_max z) - a)^2 for n paths, a drawn from the posterior at the end of the exact trajectory."""
+    start, atoms = coupled(shown.name, n, seed)
     squares: Array = ((shown.model(start, shown.sigma_max) - atoms) ** 2).sum(axis=1)
     return squares
 
