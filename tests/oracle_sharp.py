@@ -348,7 +348,8 @@ def p1_constant(b: Mp, law: Law, y: Mp | None = None) -> Mp:
     low = max(mpf(0), mpf(1) / 8 - ell)
     scan = [low + mpf(i) / 4 for i in range(400)]  # e^{-100} M(k) is nothing beside the first term
     with mpmath.workdps(15):
-        best = min(range(len(scan)), key=lambda i: bracket(scan[i]))
+        near = min(range(0, len(scan), 8), key=lambda i: bracket(scan[i]))  # of every second unit of y, then all around it
+        best = min(range(max(near - 8, 0), min(near + 9, len(scan))), key=lambda i: bracket(scan[i]))
     return golden(bracket, scan[max(best - 1, 0)], scan[min(best + 1, len(scan) - 1)])
 
 
