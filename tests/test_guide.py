@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ import pytest
 import cmbound.guide
 from cmbound.cli import _COMMANDS
 from cmbound.guide import Topic, topics
+from cmbound.papers import site
 from cmbound.reports.page import markdown
 from tests.helpers import call, fails, fine
 from tests.pages import rewritten
@@ -76,12 +78,25 @@ def test_a_terminal_without_the_signs_has_names(monkeypatch: pytest.MonkeyPatch)
     assert max(len(x) for x in laid_out.partition("\n$ ")[0].splitlines()) <= 40
 
 
+@pytest.fixture(scope="module")
+def reference() -> Mapping[str, str]:
+    """The pages that pdoc makes."""
+    return site._reference()
+
+
+@pytest.fixture
+def made_once(reference: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are the same in every copy of the manual."""
+    monkeypatch.setattr(site, "_reference", lambda: reference)
+
+
+@pytest.mark.usefixtures("made_once")
 def test_the_web_pages(tmp_path: Path) -> None:
     """Each page is there, links stay inside, and nothing is fetched from elsewhere."""
     pytest.importorskip("pdoc")
-    site = tmp_path / "site"
-    assert fine("guide", "--html", str(site)) == f"{site / 'index.html'}\n"
-    pages = sorted(site.rglob("*.html"))
+    place = tmp_path / "site"
+    assert fine("guide", "--html", str(place)) == f"{place / 'index.html'}\n"
+    pages = sorted(place.rglob("*.html"))
     assert {x.stem for x in pages} >= {"index", "cmbound", *(x.name for x in topics())}
     for page in pages:
         text = page.read_text(encoding="utf-8")
@@ -89,7 +104,7 @@ def test_the_web_pages(tmp_path: Path) -> None:
         for link in re.findall(r'href="([^"#:]+\.html)', text):
             assert (page.parent / link).exists(), (page.name, link)
         assert {*re.findall(r'href="#([^"]+)"', text)} <= {*re.findall(r'\bid="([^"]+)"', text)}, page.name
-    reference = (site / "api" / "cmbound.html").read_text(encoding="utf-8")
+    reference = (place / "api" / "cmbound.html").read_text(encoding="utf-8")
     missing = {name for name in cmbound.__all__ if f'id="{name}"' not in reference}
     assert missing == {"catalogue"}  # a module
 
@@ -104,18 +119,20 @@ def test_web_pages_without_pdoc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert "API reference</a>" not in (tmp_path / "site" / "tutorial.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.usefixtures("made_once")
 def test_only_the_manual_is_replaced(tmp_path: Path) -> None:
     """An empty directory is taken, and one that holds the manual; what else stands there stays."""
-    site = tmp_path / "site"
-    site.mkdir()
+    place = tmp_path / "site"
+    place.mkdir()
     for _ in range(2):
-        assert call("guide", "--html", str(site)).status == 0
+        assert call("guide", "--html", str(place)).status == 0
     (tmp_path / "index.html").write_text("mine")
     assert "other files" in fails(2, "guide", "--html", str(tmp_path))
     assert (tmp_path / "index.html").read_text() == "mine"
 
 
-def test_a_directory_that_cannot_be_made(tmp_path: Path) -> None:
+def test_a_directory_that_cannot_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(site, "_reference", lambda: pytest.fail("work began"))
     (tmp_path / "file").touch()
     outcome = call("guide", "--html", str(tmp_path / "file" / "site"))
     assert outcome.status == 2

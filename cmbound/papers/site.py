@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -46,6 +46,7 @@ def write_site(directory: str) -> str:
         InputError: the directory cannot be written, or holds something else.
     """
     _check_own(directory)
+    _make(directory, [directory])
     reference = _reference()
     pages = {f"{x.name}.html": _page(x, bool(reference)) for x in topics()}
     first = topics()[0].name
@@ -54,15 +55,20 @@ def write_site(directory: str) -> str:
     )
     pages |= {f"{_API}/{name}": text for name, text in reference.items()}
     files = [(Output(os.path.join(directory, name), "--html"), text.encode()) for name, text in pages.items()]
-    try:
-        for file, _ in files:
-            os.makedirs(os.path.dirname(file), exist_ok=True)
-    except OSError as error:
-        raise InputError(f"--html: {directory} cannot be made: {error.strerror}") from None
+    _make(directory, [os.path.dirname(file) for file, _ in files])
     for file, _ in files:
         check_writable(file)
     write_files(files)
     return os.path.join(directory, "index.html")
+
+
+def _make(directory: str, folders: Iterable[str]) -> None:
+    """Make folders; InputError where that cannot be done."""
+    try:
+        for folder in folders:
+            os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--html: {directory} cannot be made: {error.strerror}") from None
 
 
 def _check_own(directory: str) -> None:
