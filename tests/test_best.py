@@ -70,16 +70,24 @@ def brute_smoothing(params: dict[str, Any]) -> Any:
 
 
 def brute_underdamped(params: dict[str, Any]) -> Any:
-    """On a fine grid of whatever was left out, wide enough for the limit of a long corrector with much friction."""
+    """On a wide grid of whatever was left out (a long corrector with much friction has a limit), and a fine one where it is least."""
     x = {name: float(y) for name, y in params.items() if name != "profile"}
-    time = np.array([x["tau_c"]]) if "tau_c" in x else x["eta"] * np.geomspace(1, 1e15, 3001)
-    friction = np.array([x["gamma"]]) if "gamma" in x else np.geomspace(1e-12, 1e15, 3001)
-    a, b = time, friction[:, None]
-    pull = np.sqrt(12) * a**-1.5 + b * np.sqrt(6 / 5) / np.sqrt(a) + x["L_phi"] * np.sqrt(13 * a / 35 + x["eta"])
-    eps, slope = x["eps_sc"], x["L_s"]
+    distance, eps, slope = w2(params), x["eps_sc"], x["L_s"]
     spread = eps**2 + eps * slope * np.sqrt(x["d"]) * x["eta"] + slope**2 * x["d"] * x["eta"] ** 2 / 3
-    total = w2(params) * pull / np.sqrt(4 * np.pi * b) + np.sqrt(a / 8 * spread) / np.sqrt(b)
-    return float(np.min(total)) + drift(x, x["delta"])
+
+    def least(a: Any, b: Any) -> tuple[float, float, float]:
+        """The smallest value, and the time and friction it is at."""
+        pull = np.sqrt(12) * a**-1.5 + b[:, None] * np.sqrt(6 / 5) / np.sqrt(a) + x["L_phi"] * np.sqrt(13 * a / 35 + x["eta"])
+        total = distance * pull / np.sqrt(4 * np.pi * b[:, None]) + np.sqrt(a / 8 * spread) / np.sqrt(b[:, None])
+        i, j = np.unravel_index(total.argmin(), total.shape)
+        return float(total[i, j]), a[j], b[i]
+
+    near = np.geomspace(1 / 1.3, 1.3, 301)  # further than the neighbours in the grid
+    time = np.array([x["tau_c"]]) if "tau_c" in x else x["eta"] * np.geomspace(1, 1e15, 301)
+    friction = np.array([x["gamma"]]) if "gamma" in x else np.geomspace(1e-12, 1e15, 301)
+    found, a, b = least(time, friction)
+    closer, _, _ = least(time if "tau_c" in x else np.maximum(a * near, x["eta"]), friction if "gamma" in x else b * near)
+    return min(found, closer) + drift(x, x["delta"])
 
 
 @pytest.mark.parametrize("seed", range(8))
