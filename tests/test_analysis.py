@@ -78,13 +78,23 @@ EXTRA: dict[str, dict[str, str]] = {
 
 def in_mpmath(expr: Any, at: dict[str, Any]) -> Any:
     """The value of an expression in elementary functions."""
-    if expr.is_Symbol:
-        return at[expr.name]
-    if not expr.args:
-        return mpmath.mpf(expr.p) / expr.q if expr.is_Rational else getattr(mpmath, str(expr).lower())
-    name = type(expr).__name__
-    function = FUNCTIONS[name] if name in FUNCTIONS else getattr(mpmath, name)
-    return function(*(in_mpmath(x, at) for x in expr.args))
+    known: dict[Any, Any] = {}
+
+    def value(part: Any) -> Any:
+        if part not in known:
+            known[part] = new(part)
+        return known[part]
+
+    def new(part: Any) -> Any:
+        if part.is_Symbol:
+            return at[part.name]
+        if not part.args:
+            return mpmath.mpf(part.p) / part.q if part.is_Rational else getattr(mpmath, str(part).lower())
+        name = type(part).__name__
+        function = FUNCTIONS[name] if name in FUNCTIONS else getattr(mpmath, name)
+        return function(*map(value, part.args))
+
+    return value(expr)
 
 
 FUNCTIONS: dict[str, Any] = {"Add": lambda *x: mpmath.fsum(x), "Mul": lambda *x: mpmath.fprod(x), "Pow": mpmath.power}

@@ -70,7 +70,7 @@ def brute_smoothing(params: dict[str, Any]) -> Any:
 
 
 def brute_underdamped(params: dict[str, Any]) -> Any:
-    """On a wide grid of whatever was left out (a long corrector with much friction has a limit), and a fine one where it is least."""
+    """On a wide grid of what was left out (a long corrector with much friction has a limit), and a fine one where it is least."""
     x = {name: float(y) for name, y in params.items() if name != "profile"}
     distance, eps, slope = w2(params), x["eps_sc"], x["L_s"]
     spread = eps**2 + eps * slope * np.sqrt(x["d"]) * x["eta"] + slope**2 * x["d"] * x["eta"] ** 2 / 3

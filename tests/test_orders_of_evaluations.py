@@ -89,7 +89,7 @@ def logarithm(x: Order, at: dict[str, Any], value: Fraction) -> float:
     point = {TABLE[n].symbol: sympy.Rational(v) for n, v in at.items() if n in TABLE and n != "profile"}
     point[TABLE[x.parameter].symbol] = sympy.Rational(value)
     with mpmath.workdps(60):
-        return float(sympy.log(x.expression.subs(point)).expand(force=True).evalf(60))
+        return float(sympy.log(x.expression.xreplace(point)).expand(force=True).evalf(60))
 
 
 def disagreements(theorem: Theorem, profile: str | None, names: tuple[str, ...] | None = None) -> tuple[list[str], int]:
