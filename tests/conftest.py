@@ -5,6 +5,7 @@ What a test adds is gone after it.
 Workers take tests that stand side by side, which share what is computed once for a file, and the rest from each other.
 """
 
+import gc
 import os
 from collections.abc import Iterator
 from functools import lru_cache
@@ -30,6 +31,12 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     """``-n auto`` is ``-n auto --dist worksteal``."""
     if getattr(config.option, "numprocesses", None) and config.option.dist == "no":
         config.option.dist = "worksteal"
+
+
+def pytest_collection_finish() -> None:
+    """What is imported stays: garbage is looked for among what the tests make, and after more of it."""
+    gc.freeze()
+    gc.set_threshold(10_000, 10, 10)
 
 
 @pytest.fixture(autouse=True)
