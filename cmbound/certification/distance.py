@@ -319,18 +319,19 @@ def transport(x: Array, y: Array, copies: int = 1) -> tuple[float, Array]:
 def _assigned(x: Array, y: Array, copies: int) -> npt.NDArray[np.intp]:
     """The row of y that each row of x is assigned to: the sum of their inner products is largest.
 
-    That is the same for both sets moved and stretched to the same mean and size, and for any numbers subtracted from the columns:
-    then most rows have a place of their own at once.
+    That is the same for both sets moved and stretched to the same place and size, and for any numbers subtracted from the
+    columns: then most rows have a place of their own at once.
     """
-    costs = squared_distances(_standard(x), _standard(y) / math.sqrt(copies))
+    costs = squared_distances(_standard(x), _standard(y))
     costs -= costs.min(axis=0)
     return np.asarray(linear_sum_assignment(np.tile(costs, copies))[1] % len(y))
 
 
 def _standard(x: Array) -> Array:
-    """Points moved to the mean 0 and stretched to the size 1."""
-    away = x - x.mean(axis=0)
-    return np.asarray(away / max(float(norm(away)), 1e-300))
+    """Points moved to the median 0 and stretched to the median size 1, on which few points far away have no influence."""
+    away = x - np.median(x, axis=0)
+    sizes = norm(away, axis=1)
+    return np.asarray(away / max(float(np.median(sizes)) or float(sizes.mean()), 1e-300))
 
 
 def squared_distances(x: Array, y: Array) -> Array:
