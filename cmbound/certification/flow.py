@@ -83,14 +83,15 @@ class Paths:
     def _advance(self, x: Array, ell: Array, h: Array, slope: Array) -> tuple[Array, Array, Array]:
         """One step of each path: the new point, the slope there, and the error over what is allowed."""
         stages = np.empty((RK45.n_stages + 1, *x.shape))
+        rows = stages.reshape(len(stages), -1)  # a view: a row of the tableau times it is one product
         stages[0] = slope
         for i in range(1, RK45.n_stages):
-            moved = x + h[:, None] * np.tensordot(RK45.A[i, :i], stages[:i], 1)
+            moved = x + h[:, None] * (RK45.A[i, :i] @ rows[:i]).reshape(x.shape)
             stages[i] = moved - self.law.denoiser(moved, np.exp(ell + RK45.C[i] * h))
-        new = x + h[:, None] * np.tensordot(RK45.B, stages[:-1], 1)
+        new = x + h[:, None] * (RK45.B @ rows[:-1]).reshape(x.shape)
         level = np.exp(ell + h)
         stages[-1] = new - self.law.denoiser(new, level)
-        off = np.linalg.norm(np.tensordot(RK45.E, stages, 1), axis=1) * np.abs(h) / np.sqrt(x.shape[1])
+        off = np.linalg.norm((RK45.E @ rows).reshape(x.shape), axis=1) * np.abs(h) / np.sqrt(x.shape[1])
         return new, stages[-1], off / (self.tolerance * (self.law.scale + level))
 
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 
 import numpy as np
 
-from cmbound.certification.laws import DataLaw, Law, squares
+from cmbound.certification.laws import DataLaw, Law
 from cmbound.certification.models import ASKINGS, OUTPUTS, Denoiser, Model, read
 from cmbound.certification.telescope import PROBE, Sampled, Setup, stream
 from cmbound.errors import CmboundError, InputError
@@ -164,7 +164,8 @@ def _errors(model: Model, probed: list[Probed], outputs: tuple[str, ...] = (*OUT
         for name in outputs:
             answer = read(name, raw, x, sigma, model.clock) if name in OUTPUTS else ELSEWHERE[name](raw, x, sigma, scale(sigma))
             answer = answer if model.clip is None else np.clip(answer, *model.clip)
-            off.setdefault(name, []).append(math.sqrt(float(squares(answer - truth).mean())))
+            apart = answer - truth
+            off.setdefault(name, []).append(math.sqrt(float(np.vdot(apart, apart)) / len(apart)))
     return {name: np.array(values) for name, values in off.items()}
 
 

@@ -65,6 +65,8 @@ def converted(name: str, value: npt.ArrayLike) -> Array:
 
 def times(name: str, t: npt.ArrayLike, positive: str = "") -> Array:
     """Finite times >= 0 as a float64 array; ``positive`` says why 0 is not allowed; raises InputError or DomainError."""
+    if isinstance(t, float) and (SMALLEST if positive else 0.0) <= t < np.inf:
+        return np.asarray(t)
     array = converted(name, t)
     if array.size:
         low, high = array.min(), array.max()
@@ -381,9 +383,12 @@ class World(ABC):
         batch = broadcast(**shapes, **({} if v is None else {"v": given[-1].shape[:-1]}))
         rows = [spread(y, (*batch, self.d)).reshape(-1, self.d) for y in given]
         moments = [t if t.ndim == 0 else spread(t, batch).reshape(-1) for t in at.values()]
-        out = np.empty(len(rows[0]) if scalar else (len(rows[0]), self.d))
         step = max(1, self._rows)
-        for i in range(0, len(out), step):
-            cut = slice(i, i + step)
-            out[cut] = compute(rows[0][cut], *(t if t.ndim == 0 else t[cut] for t in moments), *(y[cut] for y in rows[1:]))
+        if len(rows[0]) <= step:
+            out = np.ascontiguousarray(compute(rows[0], *moments, *rows[1:]))
+        else:
+            out = np.empty(len(rows[0]) if scalar else (len(rows[0]), self.d))
+            for i in range(0, len(out), step):
+                cut = slice(i, i + step)
+                out[cut] = compute(rows[0][cut], *(t if t.ndim == 0 else t[cut] for t in moments), *(y[cut] for y in rows[1:]))
         return out.reshape(batch if scalar else (*batch, self.d)).astype(np.float32 if single else np.float64, copy=False)
