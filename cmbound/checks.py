@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
-from cmbound.errors import DomainError, InputError, UnknownNameError
+from cmbound.errors import CmboundError, DomainError, InputError, UnknownNameError
 
 _LONGEST = 100  # characters of what was given: a message is one line
 
@@ -116,3 +116,21 @@ def checked_whole(name: str, given: Any, low: int, high: int) -> int:
     if not low <= number <= high:
         raise DomainError(f"{name} must be an integer from {low} to {high}, got {given}")
     return number
+
+
+def first_refused(check: Callable[[int, int], object], start: int, stop: int) -> int:
+    """The first of some rows that a check of rows refuses, by bisection; one of them it does.
+
+    Args:
+        check: given the first row and the one after the last, raises CmboundError where one of them is not in order.
+        start, stop: the rows.
+    """
+    low, high = start, stop  # the rows before low are in order, some row before high is not
+    while high - low > 1:
+        middle = (low + high) // 2
+        try:
+            check(low, middle)
+            low = middle
+        except CmboundError:
+            high = middle
+    return low

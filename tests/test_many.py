@@ -265,3 +265,65 @@ def test_errors_in_a_sweep_name_their_place() -> None:
         cmbound.theorem("explicit-one-step").approximate(
             eps_sc=0.1, eps_cm=0.1, L_f=2, d=3, m2=1, T=5, delta=1e-3, h=np.array([0.1, 5.5]), to="p_delta"
         )
+
+
+# --- each point is as it is alone ---------------------------------------------------------------------------------------
+
+LAW: dict[str, Any] = {"eps_sc": 0, "eps_cm": 0, "L_f": 1, "d": 50, "m2": 2, "T": 5, "delta": 1e-3, "to": "p_delta"}
+
+
+def check_alone(fixed: dict[str, Any], **varied: list[float]) -> None:
+    """An array of points of explicit-one-step has what each of them has."""
+    statement = cmbound.theorem("explicit-one-step")
+    found = statement.approximate(**{**fixed, **{x: np.array(y) for x, y in varied.items()}}).total
+    rows = [dict(zip(varied, row, strict=True)) for row in zip(*varied.values(), strict=True)]
+    np.testing.assert_allclose(found, [statement.approximate(**{**fixed, **row}).total for row in rows], rtol=1e-12)
+
+
+@pytest.mark.parametrize("L_s", [1, 2])
+def test_a_bound_that_changes_its_shape_nowhere(L_s: int) -> None:
+    """Where the time at which it would is infinite, no stretch is a rounding of the end long."""
+    T, delta = 3.199834100124833, 0.18089679738241143
+    check_alone({**LAW, "d": 11, "m2": 39, "L_s": L_s, "L_os": 4, "T": T, "delta": delta}, h=[0.002340868791557448, 0.01])
+
+
+@pytest.mark.parametrize(("N", "data"), [(65, {"R": 3}), (68, {"R": 3, "L_s": 600, "t_star": "delta"})])
+def test_as_many_candidates_as_nodes(N: int, data: dict[str, Any]) -> None:
+    """Of which some are the same node: not every node is a candidate."""
+    check_alone({**LAW, **data, "grid": "geometric", "N": N}, d=[50.0, 60.0])
+
+
+def test_points_with_a_width_and_without() -> None:
+    """Profiles that are for tau = 0 alone are those of the points where it is."""
+    check_alone({**LAW, "h": 1e-3, "R": 2, "n_atoms": 10}, tau=[0.0, 1e-3, 0.0, 0.5])
+
+
+def test_the_first_bad_point_is_named() -> None:
+    """Whatever is wrong with it, and however many points there are."""
+    T, sd2, given = np.full(20_000, 5.0), np.full(20_000, 1.0), {**LAW, "h": 1e-3}
+    for law, horizon in ((1, 1025), (19_000, 17_000), (17_000, 19_000)):
+        bad_T, bad_sd2 = T.copy(), sd2.copy()
+        bad_T[horizon], bad_sd2[law] = 1e-4, 3
+        text = "sd2 must be at most m2" if law < horizon else "assumes delta < T"
+        with pytest.raises(DomainError, match=f"{text}.* at index {min(law, horizon)}$"):
+            cmbound.theorem("explicit-one-step").approximate(**{**given, "T": bad_T}, sd2=bad_sd2)
+
+
+def test_overflow_is_said_once() -> None:
+    """By an error and no warning; a number that does not overflow in the end needs none."""
+    with pytest.raises(DomainError, match="index 1"):
+        cmbound.theorem("explicit-one-step").approximate(**{**LAW, "d": 10**6, "h": 1e-3, "L_f": np.array([1.0, 1e308])})
+    large = {"T": 247, "m2": 500, "d": 61, "delta": 1e-6, "L_s": 1e7, "L_f": 500, "N": 63, "grid": "edm", "t_star": "delta"}
+    assert cmbound.theorem("explicit-one-step").approximate(**{**LAW, **large, "to": "p_data", "clock": "ve"}).total > 1e100
+
+
+def test_what_enters_some_point_is_used() -> None:
+    """Not only the first."""
+    several = cmbound.theorem("explicit-multistep")
+    given = {**LAW, "h": 1e-3, "t_hat": 2}
+    for k, unused in (([1, 3], ()), ([1, 1], (("t_hat", "one evaluation has no later times"),))):
+        assert several.approximate(**given, k=np.array(k)).unused == unused
+        assert cmbound.sweep("explicit-multistep", **given, k=k).unused == unused
+    given = {**LAW, "d": 200, "m2": 9, "diameter": 3, "grid": "geometric", "N": 20, "teacher": "ddim"}
+    for R, unused in (([3.0, 1.6], ()), ([3.0, 2.5], (("R", "diameter bounds the same better"),))):
+        assert cmbound.theorem("explicit-one-step").approximate(**given, R=np.array(R)).unused == unused

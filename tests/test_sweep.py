@@ -36,6 +36,16 @@ def test_axes() -> None:
     assert axis("h", "0.1") is None
 
 
+def test_what_is_said_of_a_bad_point_is_said_of_its_place() -> None:
+    """Also where another point has something else wrong."""
+    given, T, sd2 = {**BASE, "d": 5, "m2": 2, "h": 1e-3}, [5, 4, 1e-4], [1.0, 3.0]
+    with pytest.raises(DomainError, match=r"sd2 must be at most m2.*, at T = 5, sd2 = 3$"):
+        swept(sweep(ID, **{**given, "T": T}, sd2=sd2))
+    given.pop("T")
+    with pytest.raises(DomainError, match=r"assumes delta < T, which is violated, at sd2 = 1, T = 0\.0001$"):
+        swept(sweep(ID, **given, sd2=sd2, T=T))
+
+
 def test_the_full_product_last_parameter_fastest() -> None:
     what = sweep(ID, **BASE, d="2,8", h="1e-4:1e-1:log:4")
     found = swept(what)

@@ -12,7 +12,7 @@ import sympy
 
 from cmbound.arithmetic.backend import ordered_symbols
 from cmbound.arithmetic.exact import float_below, times
-from cmbound.checks import checked_unmasked
+from cmbound.checks import checked_unmasked, first_refused
 from cmbound.errors import CmboundError, DomainError, InputError, UndecidedError
 from cmbound.evaluation import gridded, law
 from cmbound.evaluation.free import left_out
@@ -144,12 +144,18 @@ def _check_array(theorem: Theorem, name: str, x: Any) -> None:
 
 
 def _loop(theorem: Theorem, params: Mapping[str, Any], flat: Mapping[str, Any], shape: tuple[int, ...]) -> Approximation:
-    """Several evaluations, steps that differ, a user's profiles: one setting after the other."""
+    """Several evaluations, steps that differ, a user's profiles: one setting after the other, each once."""
     size = int(np.prod(shape))
+    first: dict[tuple[float, ...], int] = {}
     totals = np.empty(size)
     terms: dict[str, Any] = {}
     never: dict[str, str] | None = None
     for i in range(size):
+        same = first.setdefault(tuple(x[i] for x in flat.values()), i)
+        if same < i:
+            for column in (totals, *terms.values()):
+                column[i] = column[same]
+            continue
         row = _alone(theorem, params, flat, i)
         totals[i] = row.value
         for name, value in row.terms.items():
@@ -174,19 +180,35 @@ def _vectorised(setting: Setting, params: Mapping[str, Any], flat: Mapping[str, 
     result = {x.name: np.empty(size) for x in terms}
     parts = [slice(start, min(start + CHUNK, size)) for start in range(0, size, CHUNK)]
     for part in parts:
-        rows = {name: x[part] for name, x in flat.items()}
-        values = _array_values(setting, fixed, rows)
-        _check_predicates(setting, values, part.start)
-        _check_grids(setting, params, values, rows, part.start)
-        for i in _doubtful(setting, values, part.stop - part.start):
-            _alone(setting.theorem, params, rows, i, part.start)
+        _checked(setting, params, fixed, flat, part)
     values = _array_values(setting, fixed, flat)
     local = [_array_local(setting, values, x.args[0], size) for x in holders]
     for part in parts:
         computed = function(*(x[part] for x in local), *(_rows(values[x], part) for x in symbols))
         for term, value in zip(terms, computed, strict=True):
             result[term.name][part] = value
-    return _approximation(setting, result, unused(setting), shape)
+    return _approximation(setting, result, unused(setting, varied=flat), shape)
+
+
+def _checked(
+    setting: Setting, params: Mapping[str, Any], fixed: Mapping[str, Any], flat: Mapping[str, Any], part: slice
+) -> dict[Any, Any]:
+    """The values of some rows, of which the first that is not in order is named."""
+
+    def check(start: int, stop: int) -> dict[Any, Any]:
+        rows = {name: x[start:stop] for name, x in flat.items()}
+        values = _array_values(setting, fixed, rows)
+        _check_predicates(setting, values, start)
+        _check_grids(setting, params, values, rows, start)
+        for i in _doubtful(setting, values, stop - start):
+            _alone(setting.theorem, params, rows, i, start)
+        return values
+
+    try:
+        return check(part.start, part.stop)
+    except CmboundError:
+        first = first_refused(check, part.start, part.stop)
+    return check(first, first + 1)
 
 
 def _rows(value: Any, which: Any) -> Any:
@@ -203,10 +225,8 @@ def _is_closed(setting: Setting, varied: Sequence[str]) -> bool:
 
 
 def _unlike(setting: Setting, flat: Mapping[str, Any]) -> Any:
-    """Of points on grids a number that differs where grids have unlike numbers of steps, or unlike profiles (None: all alike)."""
-    if setting.grid is None:
-        return None
-    if "N" in flat and (flat["N"] != flat["N"][0]).any():
+    """Of points a number that differs where grids have unlike numbers of steps, or profiles are unlike (None: all alike)."""
+    if setting.grid is not None and "N" in flat and (flat["N"] != flat["N"][0]).any():
         return flat["N"]
     positive = flat["tau"] > 0 if "tau" in flat else np.array([False])
     return positive if (positive != positive[0]).any() else None
@@ -241,16 +261,14 @@ def _gridded(setting: Setting, params: Mapping[str, Any], flat: Mapping[str, Any
     result = {x.name: np.empty(size) for x in terms}
     count = max(1, min(PATHS, STEPS // setting.grid.N))
     for start in range(0, size, count):
-        rows = {name: x[start : start + count] for name, x in flat.items()}
-        values = _array_values(setting, fixed, rows)
-        _check_predicates(setting, values, start)
-        _check_grids(setting, params, values, rows, start)
-        sums = gridded.ManySums(setting, values, min(count, size - start))
+        part = slice(start, min(start + count, size))
+        values = _checked(setting, params, fixed, flat, part)
+        sums = gridded.ManySums(setting, values, part.stop - start)
         found = term_row(terms, sums, dict.fromkeys(setting.values.values(), ()), values, setting.values)
         for name, column in found.items():
-            result[name][start : start + count] = column
+            result[name][part] = column
         used |= sums.used
-    return _approximation(setting, result, unused(setting, [used]), shape)
+    return _approximation(setting, result, unused(setting, [used], flat), shape)
 
 
 def _check_grids(
@@ -350,7 +368,8 @@ def _array_local(setting: Setting, values: Mapping[Any, Any], end: Any, size: in
     for start in range(0, len(first), PATHS):
         part = slice(start, start + PATHS)
         costs[part] = _best_local(setting, rules, {x: _rows(y, first[part]) for x, y in here.items()}, end, len(costs[part]))
-    return weight * costs[which]
+    with np.errstate(over="ignore"):
+        return weight * costs[which]
 
 
 def _alike(columns: Sequence[Any], size: int) -> tuple[Index, Index]:

@@ -239,7 +239,7 @@ _LARGEST_STEP, _LARGEST_WEIGHT = sympy.Dummy("h", positive=True), sympy.Dummy("w
 
 def _reduced(how: Any, steps: Array, nodes: Index) -> Array:
     """What a reduction makes of the steps between neighbouring candidates, 0 where there are none, shape (K - 1, P)."""
-    if len(nodes) == len(steps) + 1:
+    if len(nodes) == len(steps) + 1 and (nodes[:-1] < nodes[1:]).all():  # every one
         return steps
     ended = np.concatenate([steps, np.zeros((1, steps.shape[1]))])  # a stretch without steps may begin at the last node
     found = np.stack([how.reduceat(x, i) for x, i in zip(ended.T, nodes[:-1].T, strict=True)], axis=1)

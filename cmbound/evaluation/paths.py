@@ -130,7 +130,7 @@ class GridEdges(Edges):
 
     def costs(self, rules: Sequence[Rule]) -> Iterator[tuple[int, Array]]:
         groups = [[x for x in rules if x.free is None], *([x] for x in rules if x.free is not None)]
-        with np.errstate(invalid="ignore"):  # where a stretch would end before it begins
+        with np.errstate(over="ignore", invalid="ignore"):  # where a stretch would end before it begins
             sums = self._sums(list(dict.fromkeys(y for x in rules for y in _summed(x))))
             found = {rule: cost for group in groups if group for rule, cost in self._computed(group, sums)}
             costs = _finite(np.stack([found[x] for x in rules]))[:, None]
@@ -337,15 +337,18 @@ def _closed_times(entries: Sequence[Entry], values: dict[Any, Any], end: Array) 
 
 
 def candidate_times(entries: Sequence[Entry], values: dict[Any, Any], low: Array, end: Array) -> Array:
-    """Times from ``low`` to ``end``, spaced evenly in log t, and those at which a bound changes its shape; shape (P, K)."""
+    """Times from ``low`` to ``end``, spaced evenly in log t, and those at which a bound changes its shape; shape (P, K).
+
+    What rounding keeps from the end is there: no stretch is shorter than the costs of stretches are exact.
+    """
     changes = [FLOATS.value(expr, values) for expr in _breakpoints(entries)]
     count = max(map(len, (low, end, *map(np.atleast_1d, changes))))
     times = np.empty((count, CANDIDATES + len(changes)))
     times[:, :CANDIDATES] = low * np.exp(np.log(end / low) * np.arange(CANDIDATES) / (CANDIDATES - 1))
     for column, change in zip(times.T[CANDIDATES:], changes, strict=True):
         column[:, None] = np.nan_to_num(change, nan=0.0)
-    times = np.sort(np.clip(times, low, end), axis=1)
-    times[:, :1], times[:, -1:] = low, end
+    times = np.sort(np.clip(np.where(times < end * (1 - TIE), times, end), low, end), axis=1)
+    times[:, :1] = low
     return times
 
 

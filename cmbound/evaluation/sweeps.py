@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from cmbound.checks import shown
+from cmbound.checks import first_refused, shown
 from cmbound.errors import DomainError, InputError
 from cmbound.evaluation.notes import unused_note
+from cmbound.evaluation.records import Approximation
 from cmbound.evaluation.setting import resolve
 from cmbound.evaluation.statement import theorem as find
 from cmbound.evaluation.unused import unused
@@ -63,7 +65,10 @@ class Sweep(Record):
     def unused(self) -> tuple[tuple[str, str], ...]:
         """The names that were given and that nothing depends on, with the reason (all profiles to choose from count)."""
         first = {name: float(x[0]) for name, x in self.axes.items()}
-        return unused(resolve(self.theorem, {**self.fixed, **first}))
+        widths = {bool(x > 0): float(x) for x in self.axes.get("tau", ())}  # profiles are for tau = 0 or for tau > 0
+        points = [{**first, "tau": x} for x in widths.values()] or [first]
+        found = [unused(resolve(self.theorem, {**self.fixed, **point}), varied=self.axes) for point in points]
+        return tuple(x for x in found[0] if all(x[0] in dict(others) for others in found))
 
     @property
     def notes(self) -> list[str]:
@@ -163,25 +168,17 @@ def sweep(id: str | Theorem, **params: Any) -> Sweep:
     return Sweep(id, axes, fixed)
 
 
-def _first_bad(what: Sweep, start: int, stop: int) -> int:
-    """The first point outside the domain of the statement, by bisection."""
-    low, high = start, stop  # the points before low are fine, some point before high is not
-    while high - low > 1:
-        middle = (low + high) // 2
-        try:
-            what.theorem.approximate(**{**what.fixed, **what.columns(start, middle)})
-            low = middle
-        except DomainError:
-            high = middle
-    return low
+def _approximated(what: Sweep, start: int, stop: int) -> Approximation:
+    found: Approximation = what.theorem.approximate(**{**what.fixed, **what.columns(start, stop)})
+    return found
 
 
 def _evaluated(what: Sweep, start: int, stop: int) -> Chunk:
     columns = what.columns(start, stop)
     try:
-        found = what.theorem.approximate(**{**what.fixed, **columns})
-    except DomainError as error:
-        place = _first_bad(what, start, stop)
+        found = _approximated(what, start, stop)
+    except DomainError as error:  # that of the first point
+        place = first_refused(partial(_approximated, what), start, stop)
         where = ", ".join(f"{name} = {x[0]:.6g}" for name, x in what.columns(place, place + 1).items())
         raise DomainError(f"{str(error).split(' at index')[0]}, at {where}") from None
     size = stop - start

@@ -18,6 +18,8 @@ from cmbound.arithmetic.exact import rational_near
 from cmbound.evaluation.nodes import FLOATS
 from cmbound.evaluation.setting import Setting
 from cmbound.evaluation.sums import Piece
+from cmbound.frozen import FrozenDict
+from cmbound.later import Array, np
 from cmbound.names import CHOICES
 from cmbound.theory.formulas import ALIASES, choices, outer_terms
 from cmbound.theory.functions import information, mmse
@@ -36,29 +38,34 @@ _SAME = ("R", "diameter", "sd2", "m2")
 _SUMS = (ConsistencySum, ScoreSum, LocalErrorSum)
 
 
-def unused(setting: Setting, paths: Iterable[Iterable[Piece]] | None = None) -> tuple[tuple[str, str], ...]:
+def unused(
+    setting: Setting, paths: Iterable[Iterable[Piece]] | None = None, varied: Mapping[str, Array] = FrozenDict()
+) -> tuple[tuple[str, str], ...]:
     """What was given by the user (not by a preset) and enters nothing, each with the reason.
 
     Args:
-        setting: the setting.
-        paths: the paths that were chosen; without them every profile to choose from counts.
+        setting: the setting; of several one.
+        paths: the paths that were chosen, for any of the settings; without them every profile to choose from counts.
+        varied: what differs from setting to setting: what enters one of them is used.
     """
     if not setting.own:
         return ()
     every = [rule for _, found in setting.profiles for rule in found]
     rules = dict.fromkeys(every if paths is None else [piece.rule for path in paths for piece in path])  # each once, in order
     better: dict[str, str] = {}
-    used = _used(setting, {x for rule in rules for x in (_of_rule(rule) if paths is None else _depends(rule, setting, better))})
+    numbers = {**setting.values, **{ALIASES.get(x, x): y for x, y in varied.items()}}
+    single = bool(setting.theorem.bare_recursion) and bool(np.all(np.equal(numbers.get("k", 0), 1)))
+    by_rules = {x for rule in rules for x in (_of_rule(rule) if paths is None else _depends(rule, numbers, better))}
+    used = _used(setting, single, by_rules)
     used |= {alias for alias, name in ALIASES.items() if name in used}
     return tuple(
         (name, _reason(setting, name, better)) for name in (*TABLE, *CHOICES) if name in setting.own and name not in used
     )
 
 
-def _used(setting: Setting, by_rules: Set[str]) -> set[str]:
+def _used(setting: Setting, single: bool, by_rules: Set[str]) -> set[str]:
     theorem, grid = setting.theorem, setting.grid
     terms = theorem.bare_sources
-    single = theorem.bare_recursion and setting.values.get("k") == 1
     if single:
         terms = tuple(Term(x.name, x.expression.subs(TABLE["k"].symbol, 1)) for x in terms)
     elif theorem.bare_recursion:
@@ -105,19 +112,19 @@ def _names(symbols: Set[Any]) -> frozenset[str]:
     return frozenset({x.name for x in symbols} | ({"n_atoms", "weights"} if symbols & {nu, entropy} else set()))
 
 
-def _depends(rule: Rule, setting: Setting, better: dict[str, str]) -> set[str]:
+def _depends(rule: Rule, values: Mapping[str, Any], better: dict[str, str]) -> set[str]:
     """What a rule depends on at these numbers; adds to ``better`` what is not the smallest of constants that bound the same."""
     outside, minima = _minima(rule)
     found = set(outside)
     for sides in minima:
         names = {x.name for side in sides for x in side.free_symbols}
-        if not names <= setting.values.keys():
+        if not names <= values.keys():
             found |= names
             continue
-        numbers = {TABLE[x].symbol: float(rational_near(setting.values[x])) for x in names}
-        sizes = {side: float(FLOATS.value(side, numbers)) for side in sides}
-        least = min(sizes.values())
-        smallest = {x.name for side in sides if sizes[side] <= least * (1 + 1e-12) for x in side.free_symbols}
+        numbers = {TABLE[x].symbol: y if np.ndim(y := values[x]) else float(rational_near(y)) for x in names}
+        sizes = dict(zip(sides, np.broadcast_arrays(*(FLOATS.value(side, numbers) for side in sides)), strict=True))
+        least = np.minimum.reduce(list(sizes.values())) * (1 + 1e-12)
+        smallest = {x.name for side, size in sizes.items() if np.any(size <= least) for x in side.free_symbols}
         found |= smallest
         for name in names - smallest:
             better.setdefault(name, next(x for x in _SAME if x in smallest))
