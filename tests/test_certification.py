@@ -12,6 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,7 @@ import pytest
 from scipy import stats
 
 import cmbound
+from cmbound.certification import distance
 from cmbound.certification.adapters import _roles
 from cmbound.certification.advice import _stretch
 from cmbound.certification.attack import attacked
@@ -80,8 +82,8 @@ def distilled(denoise: Callable[[Array, float], Array], sigmas: Array) -> Callab
 POINTS = np.random.default_rng(3).uniform(-1, 1, (40, 2))
 
 
-FEW = {"distance_batch": 100}
-"""Of a certificate in the plane whose distance is not what is tested: transport takes a second otherwise."""
+FEW = {"distance_batch": 100, "ascent": 30}
+"""Of a certificate in the plane whose distance is not what is tested: transport and ascent take a second otherwise."""
 
 
 def small(**changed: Any) -> Certificate:
@@ -95,7 +97,8 @@ def small(**changed: Any) -> Certificate:
         "batches": 3,
     }
     given |= changed
-    return cmbound.certify(given.pop("model"), **given)
+    with patch.object(distance, "ASCENT_STEPS", given.pop("ascent", distance.ASCENT_STEPS)):
+        return cmbound.certify(given.pop("model"), **given)
 
 
 # --- the parts, against what is known -----------------------------------------------------------------------------------
@@ -440,7 +443,7 @@ def test_the_guaranteed_lower_end_does_not_pay_for_a_wide_box() -> None:
         model=lambda x, s: distilled(denoiser_of(cmbound.Atoms(POINTS)), SIGMAS)(x, s) + 0.5,
         teacher=None,
         clip=(-50.0, 50.0),
-        **FEW,
+        distance_batch=100,
     )
     assert found.distance.trust == "guaranteed"
     assert 0.5 < found.distance.lower <= found.distance.asymptotic[0] < 0.75  # 0.71 and what sampling adds
@@ -879,8 +882,10 @@ def test_a_true_claim_is_hardly_ever_refuted(monkeypatch: pytest.MonkeyPatch) ->
     request = Request("m", "d", tuple(levels), "t", n=40, claims=claims)
     teacher = Denoiser(Model(off, 1, "teacher"), "denoiser")
     model = Model(exact_map(LINE), 1, "model")
-    setups = [Setup(model, teacher, law, levels, SOLVERS["euler"], seed, 1e-5) for seed in range(RUNS)]
-    runs = [(replace(request, seed=x.seed), x, sampled(x, 40)) for x in setups]
+    setup = Setup(model, teacher, law, levels, SOLVERS["euler"], 0, 1e-5)
+    paths = sampled(setup, 40 * RUNS)  # which are independent
+    parts = [replace(paths, score_error=x) for x in np.split(paths.score_error, RUNS, axis=1)]
+    runs = [(replace(request, seed=seed), replace(setup, seed=seed), x) for seed, x in enumerate(parts)]
 
     def fallen() -> int:
         return sum(bool(attacked(*run, alpha)) for run in runs)
