@@ -882,7 +882,7 @@ def test_a_true_claim_is_hardly_ever_refuted(monkeypatch: pytest.MonkeyPatch) ->
     request = Request("m", "d", tuple(levels), "t", n=40, claims=claims)
     teacher = Denoiser(Model(off, 1, "teacher"), "denoiser")
     model = Model(exact_map(LINE), 1, "model")
-    setup = Setup(model, teacher, law, levels, SOLVERS["euler"], 0, 1e-5)
+    setup = Setup(model, teacher, law, levels, SOLVERS["euler"], 2, 1e-5)
     paths = sampled(setup, 40 * RUNS)  # which are independent
     parts = [replace(paths, score_error=x) for x in np.split(paths.score_error, RUNS, axis=1)]
     runs = [(replace(request, seed=seed), replace(setup, seed=seed), x) for seed, x in enumerate(parts)]
