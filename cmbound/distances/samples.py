@@ -8,7 +8,7 @@ as a rare event that matters has not been seen.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -104,7 +104,7 @@ def w2_samples(x: npt.ArrayLike, y: npt.ArrayLike, *, level: float = 0.95, diame
         raise InputError(
             f"x and y have {len(a)} and {counted(len(b), 'row')}; at most {MAX_TRANSPORT} are allowed (use sliced_w2)"
         )
-    return _interval(_transport, _transport, a, b, level, diameter)
+    return _interval(_transport, lambda xs, ys: list(map(_transport, xs, ys)), a, b, level, diameter)
 
 
 def _transport(x: Array, y: Array, paid: Paid | None = None) -> float:
@@ -221,8 +221,17 @@ def sliced_w2(
         return float(norm(roots)) / math.sqrt(directions)
 
     few = -(-count // BATCHES)
-    metric = partial(moved, directions=few * BATCHES)
-    return _interval(metric, partial(moved, directions=few), a, b, level, diameter, few * BATCHES)
+
+    def of_batches(xs: Sequence[Array], ys: Sequence[Array]) -> list[float]:
+        if few * max(xs[0].size, ys[0].size) * len(xs) > AT_ONCE or len(xs[0]) != len(ys[0]):
+            return [moved(x, y, few) for x, y in zip(xs, ys, strict=True)]
+        z = rng.standard_normal((len(xs), few, a.shape[1]))  # what one batch after the other would draw
+        z /= np.linalg.norm(z, axis=2, keepdims=True)
+        u, v = (np.sort(z @ np.swapaxes(np.stack(points), 1, 2), axis=2) for points in (xs, ys))
+        roots = norm(u - v, axis=2) / math.sqrt(u.shape[2])
+        return [float(x) / math.sqrt(few) for x in norm(roots, axis=1)]
+
+    return _interval(partial(moved, directions=few * BATCHES), of_batches, a, b, level, diameter, few * BATCHES)
 
 
 Index = npt.NDArray[np.intp]
@@ -238,11 +247,12 @@ class Metric(Protocol):
 
 
 def _interval(
-    metric: Metric, of_batch: Metric, x: Array, y: Array, level: float, diameter: float | None, directions: float = math.inf
-) -> Estimate:
+    metric: Metric, of_batches: Callable[[Sequence[Array], Sequence[Array]], list[float]], x: Array, y: Array, level: float,
+    diameter: float | None, directions: float = math.inf,
+) -> Estimate:  # fmt: skip
     """The estimate of :func:`w2_samples` for any metric whose square is jointly convex.
 
-    ``of_batch`` is the same for batches, with a tenth of the directions if it is itself random.
+    ``of_batches`` is the same for pairs of batches, with a tenth of the directions for each if it is itself random.
     """
     _check_level(level)
     origin = shift(x, y)
@@ -252,10 +262,10 @@ def _interval(
     width = None if diameter is None else _width(diameter, e, _spread(np.concatenate((x, y))))
     tail = (1 - level) / 2
 
-    def limits(root: float, rows: tuple[int, int], batches: Iterable[tuple[Array, Array]]) -> Callable[..., float]:
+    def limits(root: float, rows: tuple[int, int], *batches: Sequence[Array]) -> Callable[..., float]:
         """Roots of one-sided limits, by tail, side and rule, for the expectation of the square that is root^2 for all rows."""
         if width is None:
-            roots = np.array([root, *(of_batch(a, b) for a, b in batches)])
+            roots = np.array([root, *of_batches(*batches)])
             own = exponent(roots)  # beside the data they may be too small to be squared
             mean, *values = np.square(scaled(roots, own))
             return lambda tail, side, rule=_student: math.ldexp(math.sqrt(rule(mean, np.array(values), tail, side)), own)
@@ -266,11 +276,11 @@ def _interval(
     value = metric(x, y, paid=paid)
     skewness = max(_shape(x)[1] for x in paid)
     xs, ys = (np.split(z[: len(z) // BATCHES * BATCHES], BATCHES) for z in (x, y))
-    across = limits(value, (len(x), len(y)), zip(xs, ys, strict=True))
+    across = limits(value, (len(x), len(y)), xs, ys)
     bias = 0.0
     for z, zs in ((x, xs), (y, ys)):
         first, second = z[::2], z[1::2]
-        within = limits(metric(first, second), (len(first), len(second)), zip(zs[::2], zs[1::2], strict=True))
+        within = limits(metric(first, second), (len(first), len(second)), zs[::2], zs[1::2])
         bias += within(tail / 3, +1)
     lower = max(0.0, across(tail / 3, -1) - bias)
     unskewed = across(tail, +1, lambda mean, values, tail, _: _unskewed(mean, values, tail, skewness)[1])
