@@ -200,15 +200,17 @@ def _checked(
         values = _array_values(setting, fixed, rows)
         _check_predicates(setting, values, start)
         _check_grids(setting, params, values, rows, start)
-        for i in _doubtful(setting, values, stop - start):
-            _alone(setting.theorem, params, rows, i, start)
         return values
 
+    first = part.stop
     try:
-        return check(part.start, part.stop)
+        values = check(part.start, first)
     except CmboundError:
-        first = first_refused(check, part.start, part.stop)
-    return check(first, first + 1)
+        first = first_refused(check, part.start, first)
+        values = check(part.start, first) if part.start < first else {}
+    for i in _doubtful(setting, values, first - part.start) if values else ():
+        _alone(setting.theorem, params, flat, part.start + i)
+    return values if first == part.stop else check(first, first + 1)
 
 
 def _rows(value: Any, which: Any) -> Any:
