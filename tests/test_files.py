@@ -514,6 +514,15 @@ def test_an_interruption_while_source_text_is_run_is_like_any_other(tmp_path: Pa
     assert (done.returncode, done.stderr) == (130, "cmbound: error: interrupted\n")
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """A process of a job in the background is born deaf to interruptions, and so would be its children."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_process_that_is_stopped_leaves_nothing(number: int, tmp_path: Path) -> None:
     """At any moment: while modules are imported, and in the middle of the work."""
