@@ -74,7 +74,7 @@ def approximate(theorem: Theorem, params: Mapping[str, Any]) -> Approximation:
         raise InputError("t_star must be 0 or delta, one for all points; got an array")
     if left_out(theorem, params):
         return _loop(theorem, params, flat, shape)
-    # one point decides which profiles are available: with tau > 0 anywhere, those that need tau = 0 are not
+    # one point decides which profiles are available; where tau = 0 and tau > 0 occur, the points are taken apart below
     point = int(np.argmax(flat["tau"])) if "tau" in flat else 0
     representative = {name: float(x[point]) for name, x in flat.items()}
     setting = resolve(theorem, {**params, **representative})
